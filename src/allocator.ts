@@ -1,0 +1,195 @@
+import type { Allocation, AllocationRequest } from './allocation.ts';
+import { checkCount, checkRequestId, checkStoreId, newRequestId } from './allocation.ts';
+import { BatchQueue } from './batch-queue.ts';
+import { OrderError } from './errors.ts';
+import type { Ledger, Outcome } from './ledger.ts';
+
+/** Says whether a call was cancelled or its deadline has passed. An AbortSignal is one. */
+export interface CallSignal {
+  readonly aborted: boolean;
+}
+
+/** What a transport hands over. An empty `requestId` is absent: the allocator makes one. */
+export interface AllocateCall extends AllocationRequest {
+  readonly signal: CallSignal;
+}
+
+/** The answer to one call. */
+export interface Allocated {
+  readonly allocation: Allocation;
+  /** True where an earlier call, or a racing copy of this one, had it allocated already. */
+  readonly replayed: boolean;
+}
+
+export interface AllocatorOptions {
+  readonly ledger: Ledger;
+  /** Requests in one transaction, at most. */
+  readonly maxBatch: number;
+  /** Requests waiting for a transaction, at most. */
+  readonly maxQueue: number;
+  /** Refuse calls without a request_id instead of making one. */
+  readonly requireRequestId: boolean;
+}
+
+interface Caller {
+  readonly signal: CallSignal;
+  resolve(answer: Allocated): void;
+  reject(error: OrderError): void;
+}
+
+/** A request on its way to the ledger, with everybody who waits for it: racing copies share one. */
+interface Pending {
+  readonly request: AllocationRequest;
+  readonly callers: Caller[];
+}
+
+/**
+ * Turns concurrent calls into batches for the ledger: checks, joins racing duplicates, queues, and
+ * answers when the batch is on disk. Keeps no number and no counter.
+ */
+export class Allocator {
+  readonly #ledger: Ledger;
+  readonly #requireRequestId: boolean;
+  readonly #queue: BatchQueue<Pending>;
+  /** Queued or in flight, by key: what keeps the keys of a batch distinct. */
+  readonly #pending = new Map<string, Pending>();
+  #draining = false;
+
+  constructor(options: AllocatorOptions) {
+    this.#ledger = options.ledger;
+    this.#requireRequestId = options.requireRequestId;
+    this.#queue = new BatchQueue<Pending>({
+      maxBatch: options.maxBatch,
+      maxQueue: options.maxQueue,
+      ready: () => this.#ledger.ready(),
+      isWanted: (pending) => pending.callers.some((caller) => !caller.signal.aborted),
+      onRemoved: (pending, error) => this.#refuse(pending, error ?? cancelled()),
+      flush: (batch) => this.#commit(batch),
+    });
+  }
+
+  /** Requests waiting for a batch. */
+  get queueLength(): number {
+    return this.#queue.length;
+  }
+
+  /**
+   * Answers with the allocation of (storeId, requestId) once it is durable. Rejects with an OrderError:
+   * OUTCOME_UNKNOWN means perhaps done, every other reason means that this call allocated nothing.
+   */
+  async allocate(call: AllocateCall): Promise<Allocated> {
+    const request = this.#check(call);
+    if (this.#draining) throw draining();
+    const key = keyOf(request);
+    const racing = this.#pending.get(key);
+    if (racing && racing.request.count !== request.count) throw mismatch(request, racing.request.count);
+
+    const { promise, resolve, reject } = Promise.withResolvers<Allocated>();
+    const caller: Caller = { signal: call.signal, resolve, reject };
+    if (racing) {
+      racing.callers.push(caller);
+    } else {
+      const pending: Pending = { request, callers: [caller] };
+      if (!this.#queue.offer(pending)) throw queueFull();
+      this.#pending.set(key, pending);
+    }
+    return promise;
+  }
+
+  /**
+   * Refuses new calls and resolves to true when all earlier ones are answered. After `limitMs` it
+   * refuses what still waits, tells the callers of a batch in flight that their outcome is unknown, and
+   * resolves to false.
+   */
+  async drain(limitMs: number): Promise<boolean> {
+    this.#draining = true;
+    const limit = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => limit.resolve(false), limitMs);
+    const drained = await Promise.race([this.#queue.idle().then(() => true), limit.promise]);
+    clearTimeout(timer);
+    if (!drained) {
+      this.#queue.refuseWaiting(draining());
+      for (const pending of this.#pending.values()) this.#refuse(pending, outcomeUnknown(pending.request));
+    }
+    return drained;
+  }
+
+  #check({ storeId, count, requestId }: AllocateCall): AllocationRequest {
+    checkStoreId(storeId);
+    checkCount(count);
+    if (requestId !== '') checkRequestId(requestId);
+    else if (this.#requireRequestId) {
+      throw new OrderError('REQUEST_ID_REQUIRED', 'request_id is missing: this server requires one in every request');
+    }
+    return { storeId, count, requestId: requestId || newRequestId() };
+  }
+
+  async #commit(batch: Pending[]): Promise<void> {
+    try {
+      const outcomes = await this.#ledger.commit(batch.map((pending) => pending.request));
+      for (const [i, pending] of batch.entries()) this.#answer(pending, outcomes[i]);
+    } catch (error) {
+      const nothingDone = error instanceof OrderError && error.reason === 'LEDGER_FULL';
+      for (const pending of batch) {
+        this.#refuse(pending, nothingDone ? error : outcomeUnknown(pending.request, error));
+      }
+    }
+  }
+
+  #answer(pending: Pending, outcome: Outcome | undefined): void {
+    if (!outcome) throw new Error('the ledger returned fewer outcomes than the batch has requests');
+    if ('refused' in outcome) return this.#refuse(pending, outcome.refused);
+    const { allocation, replayed } = outcome;
+    if (allocation.count !== pending.request.count) {
+      return this.#refuse(pending, mismatch(pending.request, allocation.count));
+    }
+    this.#pending.delete(keyOf(pending.request));
+    // Of racing copies exactly one, the first that is still there, is told that the pair is new.
+    const first = pending.callers.find((caller) => !caller.signal.aborted);
+    for (const caller of pending.callers) caller.resolve({ allocation, replayed: replayed || caller !== first });
+  }
+
+  #refuse(pending: Pending, error: unknown): void {
+    this.#pending.delete(keyOf(pending.request));
+    const refusal = error instanceof OrderError ? error : outcomeUnknown(pending.request, error);
+    for (const caller of pending.callers) caller.reject(refusal);
+  }
+}
+
+function keyOf({ storeId, requestId }: AllocationRequest): string {
+  return `${storeId} ${requestId}`;
+}
+
+function cancelled(): OrderError {
+  return new OrderError('CANCELLED', 'the call was cancelled or its deadline passed before a number was given');
+}
+
+function draining(): OrderError {
+  return new OrderError('DRAINING', 'the server is shutting down: ask again, another or the next one will answer');
+}
+
+function queueFull(): OrderError {
+  return new OrderError('QUEUE_FULL', 'too many requests are waiting: ask again later');
+}
+
+function mismatch({ storeId, requestId, count }: AllocationRequest, original: number): OrderError {
+  return new OrderError(
+    'REQUEST_ID_MISMATCH',
+    `request_id was used for a count of ${original} and cannot be used for a count of ${count}: use another one`,
+    {
+      fields: {
+        store_id: String(storeId),
+        request_id: requestId,
+        count: String(count),
+        original_count: String(original),
+      },
+    },
+  );
+}
+
+function outcomeUnknown({ storeId, requestId }: AllocationRequest, cause?: unknown): OrderError {
+  return new OrderError('OUTCOME_UNKNOWN', 'the numbers were perhaps allocated: ask again with the same request_id', {
+    fields: { store_id: String(storeId), request_id: requestId },
+    cause,
+  });
+}

@@ -1,0 +1,19 @@
+import { Command, CommanderError } from 'commander';
+import { serveCommand } from './serve.ts';
+
+/** A flag, a value or a command that cannot be. */
+const EXIT_USAGE = 2;
+
+const program = new Command('order-numbers')
+  .description('Gapless, exactly-once order numbers for many stores.')
+  .showHelpAfterError('Run it with --help to see what there is.')
+  .exitOverride();
+for (const command of [serveCommand()]) program.addCommand(command.copyInheritedSettings(program));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Commander has printed what is wrong; a help that was asked for is not wrong.
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+}

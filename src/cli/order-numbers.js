@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+// Plain JavaScript that any old Node can read, so that it can say in one line what it needs. Nothing else
+// is loaded before the check: TypeScript and the native module of SQLite would end in riddles or a crash.
+var version = process.versions.node.split('.').map(Number);
+var runsTypeScript =
+  version[0] > 23 || (version[0] === 23 && version[1] >= 6) || (version[0] === 22 && version[1] >= 18);
+var hasNativeInterface = Number(process.versions.napi) >= 10;
+
+if (runsTypeScript && hasNativeInterface) {
+  import('./main.ts');
+} else {
+  console.error(
+    'order-numbers needs Node.js 22.18 or newer (23 from 23.6), and this is ' +
+      process.versions.node +
+      ': use `make run`, which brings its own, or install a newer one',
+  );
+  process.exitCode = 2;
+}

@@ -1,0 +1,26 @@
+import type { Log } from '../log.ts';
+
+/** Resolves to the first signal that asks the process to stop; a second one ends it at once. */
+export function stopSignals(log: Log): Promise<NodeJS.Signals> {
+  const first = Promise.withResolvers<NodeJS.Signals>();
+  let asked = false;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (asked) {
+      log.logger.warn({ signal }, 'forced to stop: calls in flight get no answer');
+      endAtOnce(log);
+    }
+    asked = true;
+    first.resolve(signal);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, onSignal);
+  return first.promise;
+}
+
+/**
+ * Ends the process whatever it is doing. process.exit would wait for a thread that waits for a disk; the
+ * ledger is made to survive this.
+ */
+export function endAtOnce(log: Log): void {
+  log.flush();
+  process.kill(process.pid, 'SIGKILL');
+}

@@ -1,0 +1,130 @@
+/** A host and port to listen on. Port 0 means any free one. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What `order-numbers serve` can be told. */
+export interface ServeSettings {
+  readonly grpcListen: Address;
+  /** Path of the SQLite ledger. */
+  readonly ledger: string;
+  readonly maxBatch: number;
+  readonly maxQueue: number;
+  readonly requireRequestId: boolean;
+  readonly drainTimeoutMs: number;
+  readonly logLevel: LogLevel;
+}
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+/** One setting: a flag and an environment variable of the same meaning; the flag wins. */
+export interface Setting<Value> {
+  /** As commander writes it: `--name <value>`, or `--name [value]` where the bare flag means true. */
+  readonly flag: string;
+  readonly variable: string;
+  /** As it would be typed. */
+  readonly default: string;
+  readonly help: string;
+  /** Throws an Error whose message says what a good value is. */
+  parse(text: string): Value;
+}
+
+/** The schema of all settings: the help, the check and the README's table come from here. */
+export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<ServeSettings[K]> } = {
+  grpcListen: {
+    flag: '--grpc-listen <host:port>',
+    variable: 'ORDERS_GRPC_LISTEN',
+    default: '127.0.0.1:50051',
+    help: 'where gRPC is served; port 0 takes any free one and logs it',
+    parse: parseAddress,
+  },
+  ledger: {
+    flag: '--ledger <path>',
+    variable: 'ORDERS_LEDGER',
+    default: 'data/orders.db',
+    help: 'the SQLite file that keeps the ledger; made where it is missing',
+    parse: parseLedger,
+  },
+  maxBatch: {
+    flag: '--max-batch <requests>',
+    variable: 'ORDERS_MAX_BATCH',
+    default: '1000',
+    help: 'requests committed in one transaction, at most',
+    parse: wholeNumber(1, 10_000),
+  },
+  maxQueue: {
+    flag: '--max-queue <requests>',
+    variable: 'ORDERS_MAX_QUEUE',
+    default: '10000',
+    help: 'requests waiting for a transaction, at most; more are refused',
+    parse: wholeNumber(1, 1_000_000),
+  },
+  requireRequestId: {
+    flag: '--require-request-id [true|false]',
+    variable: 'ORDERS_REQUIRE_REQUEST_ID',
+    default: 'false',
+    help: 'refuse requests without a request_id instead of making one',
+    parse: parseBoolean,
+  },
+  drainTimeoutMs: {
+    flag: '--drain-timeout-ms <ms>',
+    variable: 'ORDERS_DRAIN_TIMEOUT_MS',
+    default: '10000',
+    help: 'how long a stopping server works on what it has accepted',
+    parse: wholeNumber(0, 600_000),
+  },
+  logLevel: {
+    flag: '--log-level <level>',
+    variable: 'ORDERS_LOG_LEVEL',
+    default: 'info',
+    help: `the least level that is logged: ${LOG_LEVELS.join(', ')}`,
+    parse: parseLogLevel,
+  },
+};
+
+/** Whether only this machine can reach a listener on `host`. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** As a URL or a flag would have it: an IPv6 host in brackets. */
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function parseAddress(text: string): Address {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port > 65_535) throw new Error('Use host:port, such as 127.0.0.1:50051 or [::1]:50051.');
+  return { host, port };
+}
+
+function parseLedger(text: string): string {
+  if (text === '' || /^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
+    throw new Error('Use the path of an SQLite file, such as data/orders.db.');
+  }
+  return text;
+}
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (/^\d+$/.test(text) && number >= least && number <= most) return number;
+    throw new Error(`Use a whole number from ${least} to ${most}.`);
+  };
+}
+
+function parseBoolean(text: string): boolean {
+  if (text === 'true') return true;
+  if (text === 'false') return false;
+  throw new Error('Use true or false.');
+}
+
+function parseLogLevel(text: string): LogLevel {
+  const level = LOG_LEVELS.find((known) => known === text);
+  if (level === undefined) throw new Error(`Use one of ${LOG_LEVELS.join(', ')}.`);
+  return level;
+}

@@ -1,0 +1,141 @@
+import type Database from 'better-sqlite3';
+import type { Allocation, AllocationRequest } from '../../allocation.ts';
+import { DEFAULT_FIRST_NUMBER, INT64_MAX } from '../../allocation.ts';
+import type { AllocationRow } from './rows.ts';
+import { toAllocation } from './rows.ts';
+
+/** What became of one request, as it crosses threads; 'exhausted' where a sequence is at its end. */
+export type BatchOutcome = { readonly allocation: Allocation; readonly replayed: boolean } | 'exhausted';
+
+/** A batch that is on disk. */
+export interface CommittedBatch {
+  readonly outcomes: BatchOutcome[];
+  /** The counter of the sequence over all stores, as committed. */
+  readonly lastOrderId: bigint;
+}
+
+interface StoreCounter {
+  readonly before: bigint;
+  lastNumber: bigint;
+  readonly prefix: string;
+  readonly suffix: string;
+  readonly minDigits: number;
+}
+
+/**
+ * The one transaction that numbers: finds known request ids, reads the counters, numbers the rest, writes
+ * a row each and every touched counter once. Nothing outlives it in memory. Prepared once a connection.
+ */
+export class BatchTransaction {
+  readonly #statements: Statements;
+  readonly #transaction: Database.Transaction<(batch: readonly AllocationRequest[]) => CommittedBatch>;
+
+  constructor(db: Database.Database) {
+    this.#statements = prepare(db);
+    this.#transaction = db.transaction((batch) => this.#number(batch));
+  }
+
+  /** Commits one batch: when this returns it is on disk, when it throws nobody knows. */
+  commit(batch: readonly AllocationRequest[]): CommittedBatch {
+    return this.#transaction.immediate(batch);
+  }
+
+  #number(batch: readonly AllocationRequest[]): CommittedBatch {
+    const ledger = this.#statements.selectLedger.get();
+    if (!ledger) throw new Error('the table ledger is empty');
+    if (ledger.sealed_to !== null) throw new Error(`the ledger was moved to ${ledger.sealed_to}`);
+    const createTimeMs = later(BigInt(Date.now()), ledger.last_create_time_ms);
+    const stores = new Map<bigint, StoreCounter>();
+    let lastOrderId = ledger.last_order_id;
+
+    const outcomes = batch.map((request): BatchOutcome => {
+      const known = this.#statements.selectByRequestId.get(request.storeId, request.requestId);
+      if (known) return { allocation: toAllocation(known), replayed: true };
+      const store = this.#storeCounter(stores, request.storeId);
+      const count = BigInt(request.count);
+      if (lastOrderId > INT64_MAX - count || store.lastNumber > INT64_MAX - count) return 'exhausted';
+      const allocation: Allocation = {
+        orderId: lastOrderId + 1n,
+        storeId: request.storeId,
+        orderNumber: store.lastNumber + 1n,
+        count: request.count,
+        requestId: request.requestId,
+        createTimeMs: Number(createTimeMs),
+        prefix: store.prefix,
+        suffix: store.suffix,
+        minDigits: store.minDigits,
+      };
+      this.#insert(allocation);
+      lastOrderId += count;
+      store.lastNumber += count;
+      return { allocation, replayed: false };
+    });
+
+    for (const [storeId, store] of stores) {
+      if (store.lastNumber === store.before) continue;
+      this.#statements.upsertStore.run(storeId, DEFAULT_FIRST_NUMBER, store.lastNumber, createTimeMs);
+    }
+    if (lastOrderId !== ledger.last_order_id) this.#statements.updateLedger.run(lastOrderId, createTimeMs);
+    return { outcomes, lastOrderId };
+  }
+
+  #storeCounter(stores: Map<bigint, StoreCounter>, storeId: bigint): StoreCounter {
+    let store = stores.get(storeId);
+    if (store) return store;
+    const row = this.#statements.selectStore.get(storeId);
+    const before = row ? row.last_number : DEFAULT_FIRST_NUMBER - 1n;
+    store = {
+      before,
+      lastNumber: before,
+      prefix: row?.prefix ?? '',
+      suffix: row?.suffix ?? '',
+      minDigits: Number(row?.min_digits ?? 0),
+    };
+    stores.set(storeId, store);
+    return store;
+  }
+
+  #insert(a: Allocation): void {
+    this.#statements.insertAllocation.run(
+      a.orderId,
+      a.storeId,
+      a.orderNumber,
+      a.count,
+      a.requestId,
+      a.createTimeMs,
+      a.prefix,
+      a.suffix,
+      a.minDigits,
+    );
+  }
+}
+
+type Statements = ReturnType<typeof prepare>;
+
+function prepare(db: Database.Database) {
+  return {
+    selectLedger: db.prepare<[], { last_order_id: bigint; last_create_time_ms: bigint; sealed_to: string | null }>(
+      'SELECT last_order_id, last_create_time_ms, sealed_to FROM ledger',
+    ),
+    selectByRequestId: db.prepare<[bigint, string], AllocationRow>(
+      'SELECT * FROM allocations WHERE store_id = ? AND request_id = ?',
+    ),
+    selectStore: db.prepare<[bigint], { last_number: bigint; prefix: string; suffix: string; min_digits: bigint }>(
+      'SELECT last_number, prefix, suffix, min_digits FROM stores WHERE store_id = ?',
+    ),
+    insertAllocation: db.prepare(
+      `INSERT INTO allocations
+         (order_id, store_id, order_number, count, request_id, create_time_ms, prefix, suffix, min_digits)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    upsertStore: db.prepare(
+      `INSERT INTO stores (store_id, first_number, last_number, create_time_ms) VALUES (?, ?, ?, ?)
+       ON CONFLICT (store_id) DO UPDATE SET last_number = excluded.last_number`,
+    ),
+    updateLedger: db.prepare('UPDATE ledger SET last_order_id = ?, last_create_time_ms = ?'),
+  };
+}
+
+function later(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}

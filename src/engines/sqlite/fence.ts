@@ -1,0 +1,33 @@
+import Database from 'better-sqlite3';
+import type { LedgerFiles } from './ledger-files.ts';
+import { LedgerRefused } from './refused.ts';
+
+/** The right to write a ledger, held from construction to {@link Fence.release} or the process's end. */
+export interface Fence {
+  release(): void;
+}
+
+/**
+ * Takes the one writer's right to a ledger (P8), or throws LedgerRefused where another process has it.
+ *
+ * The lock is SQLite's own exclusive lock on an empty file beside the ledger: the operating system drops
+ * it with the process, even after kill -9, so it is never stale; and it holds on the file itself, by
+ * whatever path that is reached. Readers do not use this file, so they go on.
+ */
+export function takeFence(files: LedgerFiles): Fence {
+  try {
+    const lock = new Database(files.lock, { timeout: 0 });
+    // No journal file beside it: nothing is ever written.
+    lock.pragma('journal_mode = MEMORY');
+    lock.exec('BEGIN EXCLUSIVE');
+    return { release: () => void lock.close() };
+  } catch (error) {
+    if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
+      throw new LedgerRefused(
+        `${files.database} is in use by another order-numbers process: stop that one first, or name another ledger`,
+      );
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new LedgerRefused(`cannot lock ${files.lock}: ${reason}; the folder must be writable`);
+  }
+}

@@ -1,0 +1,28 @@
+import type { Allocation } from '../../allocation.ts';
+
+/** A row of the table `allocations`, as a connection with safe integers gives it. */
+export interface AllocationRow {
+  readonly order_id: bigint;
+  readonly store_id: bigint;
+  readonly order_number: bigint;
+  readonly count: bigint;
+  readonly request_id: string;
+  readonly create_time_ms: bigint;
+  readonly prefix: string;
+  readonly suffix: string;
+  readonly min_digits: bigint;
+}
+
+export function toAllocation(row: AllocationRow): Allocation {
+  return {
+    orderId: row.order_id,
+    storeId: row.store_id,
+    orderNumber: row.order_number,
+    count: Number(row.count),
+    requestId: row.request_id,
+    createTimeMs: Number(row.create_time_ms),
+    prefix: row.prefix,
+    suffix: row.suffix,
+    minDigits: Number(row.min_digits),
+  };
+}

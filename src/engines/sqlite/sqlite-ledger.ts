@@ -1,0 +1,205 @@
+import { extname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Allocation, AllocationRequest } from '../../allocation.ts';
+import { OrderError } from '../../errors.ts';
+import type { Ledger, Outcome } from '../../ledger.ts';
+import type { BatchOutcome } from './batch-transaction.ts';
+import type { CheckpointerMethods } from './checkpointer.ts';
+import type { Fence } from './fence.ts';
+import { takeFence } from './fence.ts';
+import type { LedgerFiles } from './ledger-files.ts';
+import { locateLedger } from './ledger-files.ts';
+import type { ReaderMethods } from './reader.ts';
+import type { Methods } from './thread.ts';
+import { Thread, ThreadFailure } from './thread.ts';
+import type { WriterMethods } from './writer.ts';
+
+/** Frames in the WAL from which a checkpoint is run: 4 MiB, SQLite's own default. */
+const CHECKPOINT_FRAMES = 1000;
+/** Between two attempts to open a ledger that is not ready to be opened. */
+const OPEN_RETRY_MS = 200;
+/** How long a batch that met a full disk waits for the proof that nothing of it was done. */
+const PROOF_WAIT_MS = 1000;
+
+/** What the ledger tells whoever runs it; each call returns at once and never throws. */
+export interface SqliteLedgerObserver {
+  /** It may number now. */
+  opened(): void;
+  /** It does not number until it has opened (again): why, in one sentence. */
+  waiting(why: string): void;
+  /** It will not number until an operator has acted. */
+  failed(error: OrderError): void;
+  /** Something to look after that stops nothing. */
+  warning(message: string): void;
+}
+
+/**
+ * The ledger in one SQLite file (see {@link Ledger} for what it promises), owned by this process alone.
+ * This side never touches the disk: three threads do, one that writes, one that reads, one that runs
+ * checkpoints. Throws LedgerRefused from its constructor where another process owns the file.
+ */
+export class SqliteLedger implements Ledger {
+  readonly #observer: SqliteLedgerObserver;
+  readonly #fence: Fence;
+  readonly #writer: Thread<WriterMethods>;
+  readonly #reader: Thread<ReaderMethods>;
+  readonly #checkpointer: Thread<CheckpointerMethods>;
+  #isOpen = false;
+  #isClosing = false;
+  #opened: Promise<void>;
+  #lastOrderId = 0n;
+  /** The WAL's length, in frames, from which the next checkpoint is run. */
+  #checkpointAt = CHECKPOINT_FRAMES;
+  #checkpoint: Promise<void> | undefined;
+
+  constructor(path: string, observer: SqliteLedgerObserver) {
+    const files = locateLedger(path);
+    this.#observer = observer;
+    this.#fence = takeFence(files);
+    this.#writer = startThread('writer', files);
+    this.#reader = startThread('reader', files);
+    this.#checkpointer = startThread('checkpointer', files);
+    this.#opened = this.#open(true);
+    this.#opened.catch(ignore);
+  }
+
+  ready(): Promise<void> {
+    return this.#opened;
+  }
+
+  async commit(batch: readonly AllocationRequest[]): Promise<readonly Outcome[]> {
+    try {
+      const answer = await this.#writer.call('commit', batch);
+      this.#lastOrderId = answer.lastOrderId;
+      if (answer.markError) this.#observer.warning(`the high-water mark could not be written: ${answer.markError}`);
+      if (answer.walFrames >= this.#checkpointAt) this.#checkpoint ??= this.#runCheckpoint();
+      return answer.outcomes.map((outcome, i) => toOutcome(outcome, batch[i]));
+    } catch (error) {
+      throw await this.#reopenAfter(error);
+    }
+  }
+
+  async listAllocations(afterOrderId: bigint, limit: number): Promise<readonly Allocation[]> {
+    if (!this.#isOpen) throw new OrderError('LEDGER_REOPENING', 'the ledger is being opened: ask again');
+    return this.#reader.call('listAllocations', { afterOrderId, limit });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#opened.catch(ignore);
+    this.#isOpen = false;
+    await this.#closeReaders();
+    await this.#writer.call('close', undefined);
+    await Promise.all([this.#writer.terminate(), this.#reader.terminate(), this.#checkpointer.terminate()]);
+    this.#fence.release();
+  }
+
+  /** Starts to open the ledger again after a commit that failed; returns what to tell its callers. */
+  async #reopenAfter(failure: unknown): Promise<unknown> {
+    const lastKnown = this.#lastOrderId;
+    this.#isOpen = false;
+    this.#observer.waiting(`a commit failed, and the ledger is opened again: ${messageOf(failure)}`);
+    this.#opened = this.#open(false);
+    this.#opened.catch(ignore);
+    if (!(failure instanceof ThreadFailure) || failure.code !== 'SQLITE_FULL') return failure;
+    // A full disk is worth a moment's wait: where the end has not moved, nothing of the batch was done.
+    const reopened = this.#opened.then(
+      () => true,
+      () => false,
+    );
+    const proven = (await Promise.race([reopened, delay(PROOF_WAIT_MS, false)])) && this.#lastOrderId === lastKnown;
+    return proven
+      ? new OrderError('LEDGER_FULL', 'the disk of the ledger is full: nothing was allocated', { cause: failure })
+      : failure;
+  }
+
+  /** Tries until the ledger is open. At start every failure but a busy ledger is final. */
+  async #open(atStart: boolean): Promise<void> {
+    let toldWhy: string | undefined;
+    while (!this.#isClosing) {
+      let why = 'another process is reading an old state of it; it can be opened when that reading ends';
+      try {
+        if (await this.#tryToOpen()) return;
+      } catch (error) {
+        if (atStart || isFinal(error)) throw this.#fail(error);
+        why = messageOf(error);
+      }
+      if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`);
+      toldWhy = why;
+      await delay(OPEN_RETRY_MS);
+    }
+    throw new OrderError('DRAINING', 'the server stopped before the ledger was open');
+  }
+
+  async #tryToOpen(): Promise<boolean> {
+    await this.#closeReaders();
+    const opening = await this.#writer.call('open', undefined);
+    if (opening === 'busy') return false;
+    await Promise.all([this.#reader.call('open', undefined), this.#checkpointer.call('open', undefined)]);
+    this.#lastOrderId = opening.lastOrderId;
+    this.#checkpointAt = CHECKPOINT_FRAMES;
+    this.#isOpen = true;
+    for (const warning of opening.warnings) this.#observer.warning(warning);
+    this.#observer.opened();
+    return true;
+  }
+
+  /** Nothing but the writer may hold the file while it is opened or closed. */
+  async #closeReaders(): Promise<void> {
+    await this.#checkpoint;
+    await Promise.all([this.#reader.call('close', undefined), this.#checkpointer.call('close', undefined)]);
+  }
+
+  /**
+   * Two passes: the checkpointer moves the bulk while commits go on, then the writer moves the rest, so
+   * that the next commit starts the WAL anew. A failed pass loses nothing: the WAL still has it all.
+   */
+  async #runCheckpoint(): Promise<void> {
+    try {
+      await this.#checkpointer.call('checkpoint', undefined);
+      const { walFrames, checkpointedFrames } = await this.#writer.call('finishCheckpoint', undefined);
+      // Somebody else's long reading keeps the WAL from starting anew: let it grow, and try again later.
+      this.#checkpointAt = CHECKPOINT_FRAMES + (walFrames - checkpointedFrames === 0 ? 0 : walFrames);
+    } catch (error) {
+      this.#checkpointAt *= 2;
+      this.#observer.warning(`a checkpoint failed and will be tried again: ${messageOf(error)}`);
+    } finally {
+      this.#checkpoint = undefined;
+    }
+  }
+
+  #fail(error: unknown): OrderError {
+    const failure = new OrderError('LEDGER_DAMAGED', 'the ledger cannot be used until its operator has acted', {
+      cause: error,
+    });
+    this.#observer.failed(failure);
+    return failure;
+  }
+}
+
+function startThread<M extends Methods>(name: string, files: LedgerFiles): Thread<M> {
+  // Beside this file, and as this file: source (.ts) or compiled (.js).
+  return new Thread<M>(new URL(`./${name}${extname(import.meta.url)}`, import.meta.url), files);
+}
+
+/** Whether trying again cannot help: an operator is asked for, or the file is damaged. */
+function isFinal(error: unknown): boolean {
+  if (!(error instanceof ThreadFailure)) return true;
+  return error.errorName === 'LedgerRefused' || /^(SQLITE_CORRUPT|SQLITE_NOTADB)/.test(error.code);
+}
+
+function toOutcome(outcome: BatchOutcome, request: AllocationRequest | undefined): Outcome {
+  if (outcome !== 'exhausted') return outcome;
+  return {
+    refused: new OrderError('SEQUENCE_EXHAUSTED', 'a sequence has reached 2^63-1: no number is left', {
+      fields: { store_id: String(request?.storeId) },
+    }),
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The promise's rejection is seen by whoever awaits ready(). */
+function ignore(): void {}

@@ -1,0 +1,112 @@
+import { parentPort, Worker } from 'node:worker_threads';
+
+/** The methods that a thread serves, by name. Arguments and results cross by structured clone. */
+export type Methods = { readonly [name: string]: (argument: never) => unknown };
+
+/** An error as it crosses threads: `code` is SQLite's or Node's, where it had one. */
+export interface ThreadError {
+  readonly name: string;
+  readonly message: string;
+  readonly code: string;
+}
+
+interface Call {
+  readonly id: number;
+  readonly method: string;
+  readonly argument: unknown;
+}
+
+interface Answer {
+  readonly id: number;
+  readonly result?: unknown;
+  readonly error?: ThreadError;
+}
+
+/** A call failed inside the thread, or the thread is gone (code THREAD_DIED). */
+export class ThreadFailure extends Error {
+  override readonly name = 'ThreadFailure';
+  /** The name of the error that was thrown in the thread. */
+  readonly errorName: string;
+  readonly code: string;
+
+  constructor(error: ThreadError) {
+    super(error.message);
+    this.errorName = error.name;
+    this.code = error.code;
+  }
+}
+
+/**
+ * The near side of a worker thread that serves `M`: one call after the other, in the order they are made.
+ * A thread that died is started again by the next call; what it had in memory is gone.
+ */
+export class Thread<M extends Methods> {
+  readonly #module: URL;
+  readonly #data: unknown;
+  readonly #calls = new Map<number, PromiseWithResolvers<never>>();
+  #worker: Worker | undefined;
+  #nextId = 0;
+
+  /** `data` is the thread's workerData. */
+  constructor(module: URL, data: unknown) {
+    this.#module = module;
+    this.#data = data;
+  }
+
+  call<K extends keyof M & string>(method: K, argument: Parameters<M[K]>[0]): Promise<ReturnType<M[K]>> {
+    this.#worker ??= this.#start();
+    const id = this.#nextId++;
+    const call = Promise.withResolvers<never>();
+    this.#calls.set(id, call);
+    this.#worker.postMessage({ id, method, argument } satisfies Call);
+    return call.promise;
+  }
+
+  /** Ends the thread without waiting for calls under way; they fail. */
+  async terminate(): Promise<void> {
+    await this.#worker?.terminate();
+  }
+
+  #start(): Worker {
+    const worker = new Worker(this.#module, { workerData: this.#data });
+    worker.on('message', (answer: Answer) => this.#settle(answer));
+    worker.on('error', (error) => this.#bury(worker, error));
+    worker.on('exit', () => this.#bury(worker, 'it ended'));
+    return worker;
+  }
+
+  #settle({ id, result, error }: Answer): void {
+    const call = this.#calls.get(id);
+    this.#calls.delete(id);
+    if (error) call?.reject(new ThreadFailure(error));
+    else call?.resolve(result as never);
+  }
+
+  #bury(worker: Worker, why: unknown): void {
+    if (worker !== this.#worker) return;
+    this.#worker = undefined;
+    const message = `a thread of the ledger died: ${why instanceof Error ? why.message : String(why)}`;
+    const failure = new ThreadFailure({ name: 'Error', message, code: 'THREAD_DIED' });
+    for (const call of this.#calls.values()) call.reject(failure);
+    this.#calls.clear();
+  }
+}
+
+/** The far side: answers calls with `methods` until the thread is terminated. */
+export function serveThread(methods: Methods): void {
+  parentPort?.on('message', ({ id, method, argument }: Call) => {
+    let answer: Answer;
+    try {
+      answer = { id, result: methods[method]?.(argument as never) };
+    } catch (error) {
+      answer = { id, error: describe(error) };
+    }
+    parentPort?.postMessage(answer);
+  });
+}
+
+function describe(error: unknown): ThreadError {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error), code: '' };
+  const code = 'code' in error ? String(error.code) : '';
+  return { name: error.name, message: error.message, code };
+}

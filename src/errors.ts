@@ -1,0 +1,40 @@
+/**
+ * Why a request was not answered with an allocation. Each transport maps every reason to one of its
+ * own status codes; the reasons are part of the wire (google.rpc.ErrorInfo).
+ */
+export type Reason =
+  | 'STORE_ID_INVALID'
+  | 'COUNT_INVALID'
+  | 'REQUEST_ID_INVALID'
+  | 'REQUEST_ID_REQUIRED'
+  | 'REQUEST_ID_MISMATCH'
+  | 'QUEUE_FULL'
+  | 'SEQUENCE_EXHAUSTED'
+  | 'CANCELLED'
+  | 'DRAINING'
+  | 'OUTCOME_UNKNOWN'
+  | 'LEDGER_FULL'
+  | 'LEDGER_REOPENING'
+  | 'LEDGER_DAMAGED'
+  | 'INTERNAL';
+
+/** What an {@link OrderError} says beside its reason and message. */
+export interface OrderErrorDetails {
+  /** The values concerned, keyed by their names in the proto. */
+  readonly fields?: Readonly<Record<string, string>>;
+  /** The error underneath: for the log, never for the caller. */
+  readonly cause?: unknown;
+}
+
+/** The one error type of the core. `message` is one English sentence that may be shown to the caller. */
+export class OrderError extends Error {
+  override readonly name = 'OrderError';
+  readonly reason: Reason;
+  readonly fields: Readonly<Record<string, string>>;
+
+  constructor(reason: Reason, message: string, details: OrderErrorDetails = {}) {
+    super(message, { cause: details.cause });
+    this.reason = reason;
+    this.fields = details.fields ?? {};
+  }
+}

@@ -1,0 +1,63 @@
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session } from 'node:http2';
+import { constants } from 'node:http2';
+import type { Server } from '@grpc/grpc-js';
+
+/** Largest header list of a call, in bytes: gRPC's usual 8 KiB, and some room. */
+const MAX_HEADER_BYTES = 16 * 1024;
+/** Pings that a client may send while nothing else happens on its connection. */
+const MAX_IDLE_PINGS = 20;
+/** Each of this many milliseconds gives back one of them; gRPC clients ping every 10 s at most. */
+const PING_REFILL_MS = 5_000;
+/** An answer to a ping takes 17 bytes; more than this was sent for something else. */
+const PING_ANSWER_BYTES = 32;
+/** Timers take no more than 2^31-1 ms: a longer one would fire at once. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** Of the units of the header grpc-timeout, in milliseconds. */
+const TIMEOUT_UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
+
+/**
+ * Bounds what grpc-js leaves unbounded and has no option for: header size, pings, and deadlines further
+ * away than a timer reaches. Call it when the server's injector exists.
+ *
+ * grpc-js keeps its HTTP/2 servers to itself; this is the one place that reaches for them, and it throws
+ * at start where a new version keeps them elsewhere.
+ */
+export function limitConnections(server: Server): void {
+  const { http2Servers } = server as unknown as { http2Servers?: Map<Http2Server, unknown> };
+  if (!(http2Servers instanceof Map) || http2Servers.size === 0) {
+    throw new Error(
+      'this version of @grpc/grpc-js keeps its HTTP/2 servers elsewhere: its connections would be unlimited',
+    );
+  }
+  for (const http2Server of http2Servers.keys()) {
+    http2Server.on('session', limitSession);
+    http2Server.prependListener('stream', (_stream, headers) => limitTimeout(headers));
+  }
+}
+
+function limitSession(session: ServerHttp2Session): void {
+  session.settings({ maxHeaderListSize: MAX_HEADER_BYTES });
+  let allowance = MAX_IDLE_PINGS;
+  let lastPing = performance.now();
+  let lastSent = 0;
+  session.on('ping', () => {
+    const now = performance.now();
+    const sent = session.socket.bytesWritten;
+    // Clients measure the bandwidth with pings while data flows: those are not abuse.
+    if (sent - lastSent > PING_ANSWER_BYTES) allowance = MAX_IDLE_PINGS;
+    else allowance = Math.min(MAX_IDLE_PINGS, allowance + (now - lastPing) / PING_REFILL_MS) - 1;
+    lastPing = now;
+    lastSent = sent;
+    if (allowance >= 0) return;
+    session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from('too_many_pings'));
+    setImmediate(() => session.destroy());
+  });
+}
+
+function limitTimeout(headers: IncomingHttpHeaders): void {
+  const [, amount, unit] = /^(\d{1,8})([HMSmun])$/.exec(String(headers['grpc-timeout'])) ?? [];
+  if (unit === undefined) return;
+  if (Number(amount) * (TIMEOUT_UNITS[unit] ?? 0) > MAX_TIMEOUT_MS)
+    headers['grpc-timeout'] = `${Math.trunc(MAX_TIMEOUT_MS / 1000)}S`;
+}

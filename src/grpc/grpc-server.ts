@@ -1,0 +1,91 @@
+import type { AddressInfo, Socket } from 'node:net';
+import { createServer } from 'node:net';
+import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { HealthImplementation } from 'grpc-health-check';
+import type { Address } from '../config.ts';
+import { OrderNumberServiceService } from '../gen/orders/v1/orders.ts';
+import { limitConnections } from './connection-limits.ts';
+import { reflectionService } from './reflection.ts';
+
+/** Bounds of what one client can take. The largest request of the service has some 400 bytes. */
+const LIMITS = {
+  'grpc.max_receive_message_length': 64 * 1024,
+  'grpc.max_concurrent_streams': 1000,
+  // A peer that is gone without a word is noticed and its calls end.
+  'grpc.keepalive_time_ms': 60_000,
+  'grpc.keepalive_timeout_ms': 20_000,
+  // Costs some percent of the throughput and serves nobody here.
+  'grpc.enable_channelz': 0,
+};
+/** Connections at the same time, at most. */
+const MAX_CONNECTIONS = 10_000;
+/** How long a closing server waits for clients to take their last answers. */
+const CLOSE_GRACE_MS = 1000;
+
+/** A gRPC server that listens. */
+export interface GrpcServer {
+  readonly address: Address;
+  /** Sets the answer of grpc.health.v1, overall and of the service. */
+  setServing(serving: boolean): void;
+  /** Takes no new connection. Calls on those that are open go on. */
+  stopAccepting(): void;
+  /** Ends every connection: gently, and after a moment, or at once without one, by force. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/**
+ * Serves the order numbers, health and reflection. Rejects where the address cannot be had. Health says
+ * NOT_SERVING until told otherwise.
+ *
+ * The sockets are accepted here and handed to grpc-js, which cannot be trusted to let them go: its
+ * tryShutdown waits for ever on an open stream, its forceShutdown forgets sessions.
+ */
+export async function startGrpcServer(address: Address, orders: UntypedServiceImplementation): Promise<GrpcServer> {
+  const server = new Server(LIMITS);
+  const service: ServiceDefinition = OrderNumberServiceService;
+  server.addService(service, orders);
+  const health = new HealthImplementation({ '': 'NOT_SERVING', 'orders.v1.OrderNumberService': 'NOT_SERVING' });
+  health.addToServer(server);
+  reflectionService().addToServer(server);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  limitConnections(server);
+
+  const sockets = new Set<Socket>();
+  const listener = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    injector.injectConnection(socket);
+  });
+  listener.maxConnections = MAX_CONNECTIONS;
+  await new Promise<void>((resolve, reject) => {
+    listener.once('error', reject);
+    listener.listen(address, resolve);
+  });
+  const bound = listener.address() as AddressInfo;
+
+  return {
+    address: { host: address.host, port: bound.port },
+    setServing(serving) {
+      const status = serving ? 'SERVING' : 'NOT_SERVING';
+      health.setStatus('', status);
+      health.setStatus('orders.v1.OrderNumberService', status);
+    },
+    stopAccepting() {
+      listener.close();
+    },
+    async close(graceMs = CLOSE_GRACE_MS) {
+      listener.close();
+      injector.drain(graceMs);
+      const gone = Promise.withResolvers<void>();
+      const check = () => sockets.size === 0 && gone.resolve();
+      for (const socket of sockets) socket.once('close', () => setImmediate(check));
+      check();
+      const force = setTimeout(() => sockets.forEach((socket) => socket.destroy()), graceMs);
+      await gone.promise;
+      clearTimeout(force);
+      injector.destroy();
+    },
+  };
+}

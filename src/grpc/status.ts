@@ -1,0 +1,72 @@
+import type { StatusObject } from '@grpc/grpc-js';
+import { Metadata, status } from '@grpc/grpc-js';
+import type { Reason } from '../errors.ts';
+import { OrderError } from '../errors.ts';
+import { ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details.ts';
+import { Status } from '../gen/google/rpc/status.ts';
+
+const DOMAIN = 'orders.v1';
+/** Longest value in ErrorInfo's metadata, in bytes. */
+const MAX_VALUE_BYTES = 128;
+
+/** The code of each reason, and after how long a retry with the same request_id is right, if it is. */
+const STATUS_OF: Readonly<Record<Reason, { readonly code: status; readonly retryMs?: number }>> = {
+  STORE_ID_INVALID: { code: status.INVALID_ARGUMENT },
+  COUNT_INVALID: { code: status.INVALID_ARGUMENT },
+  REQUEST_ID_INVALID: { code: status.INVALID_ARGUMENT },
+  REQUEST_ID_REQUIRED: { code: status.INVALID_ARGUMENT },
+  REQUEST_ID_MISMATCH: { code: status.FAILED_PRECONDITION },
+  QUEUE_FULL: { code: status.RESOURCE_EXHAUSTED, retryMs: 100 },
+  LEDGER_FULL: { code: status.RESOURCE_EXHAUSTED, retryMs: 5_000 },
+  SEQUENCE_EXHAUSTED: { code: status.OUT_OF_RANGE },
+  CANCELLED: { code: status.CANCELLED },
+  DRAINING: { code: status.UNAVAILABLE, retryMs: 200 },
+  OUTCOME_UNKNOWN: { code: status.UNAVAILABLE, retryMs: 200 },
+  LEDGER_REOPENING: { code: status.UNAVAILABLE, retryMs: 200 },
+  LEDGER_DAMAGED: { code: status.DATA_LOSS },
+  INTERNAL: { code: status.INTERNAL },
+};
+
+/** What a call that cannot be answered ends with. */
+export type ErrorStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
+
+/**
+ * Turns an error into a status with google.rpc details (https://google.aip.dev/193). RetryInfo only where
+ * `mayRetry`: a caller who sent no request_id would perhaps number an order twice by asking again. The
+ * request_id of an unknown outcome is also named in the trailer `request-id`.
+ */
+export function toStatus(error: OrderError, mayRetry: boolean): ErrorStatus {
+  const { code, retryMs } = STATUS_OF[error.reason];
+  const fields = Object.entries(error.fields).map(([name, value]) => [name, cut(value)]);
+  const info = { reason: error.reason, domain: DOMAIN, metadata: Object.fromEntries(fields) };
+  const details = [pack('google.rpc.ErrorInfo', ErrorInfo.encode(info).finish())];
+  if (mayRetry && retryMs !== undefined) {
+    const retryDelay = { seconds: BigInt(Math.trunc(retryMs / 1000)), nanos: (retryMs % 1000) * 1_000_000 };
+    details.push(pack('google.rpc.RetryInfo', RetryInfo.encode({ retryDelay }).finish()));
+  }
+  const metadata = new Metadata();
+  const rich = Status.encode({ code, message: error.message, details }).finish();
+  metadata.set('grpc-status-details-bin', Buffer.from(rich));
+  if (error.reason === 'OUTCOME_UNKNOWN' && error.fields['request_id'] !== undefined) {
+    metadata.set('request-id', error.fields['request_id']);
+  }
+  return { code, details: error.message, metadata };
+}
+
+/** Any thrown thing as an OrderError; of the unforeseen nothing leaves but that it happened. */
+export function toOrderError(error: unknown): OrderError {
+  if (error instanceof OrderError) return error;
+  return new OrderError('INTERNAL', 'the server met an error that it did not foresee', { cause: error });
+}
+
+function pack(type: string, value: Uint8Array) {
+  return { typeUrl: `type.googleapis.com/${type}`, value };
+}
+
+/** Cuts a value to its first bytes, at a character's border. */
+function cut(value: string): string {
+  const bytes = Buffer.from(value);
+  return bytes.length <= MAX_VALUE_BYTES
+    ? value
+    : new TextDecoder().decode(bytes.subarray(0, MAX_VALUE_BYTES), { stream: true });
+}

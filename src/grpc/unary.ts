@@ -1,0 +1,59 @@
+import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
+import type { CallSignal } from '../allocator.ts';
+import type { Logger } from '../log.ts';
+import { toOrderError, toStatus } from './status.ts';
+
+/** A call that took longer than this is logged. */
+const SLOW_CALL_MS = 1000;
+
+/** How one unary method answers. May throw or reject with anything. */
+export interface UnaryMethod<Request, Response> {
+  readonly name: string;
+  handle(request: Request, signal: CallSignal): Promise<Response>;
+  /** What of the request goes into the log. */
+  describe(request: Request): Record<string, string>;
+  /** Whether the caller can ask again without risk, because it sent a key or asked a question only. */
+  mayRetry(request: Request): boolean;
+}
+
+/**
+ * Makes a grpc-js handler of a method. Every error becomes a status, and none escapes: grpc-js ends the
+ * process when an async handler throws. One log line for each call that failed or was slow.
+ */
+export function unary<Request, Response>(
+  method: UnaryMethod<Request, Response>,
+  logger: Logger,
+): handleUnaryCall<Request, Response> {
+  return (call, callback) => {
+    const started = performance.now();
+    const answer = async () => method.handle(call.request, signalOf(call));
+    answer().then(
+      (response) => {
+        callback(null, response);
+        const ms = performance.now() - started;
+        if (ms >= SLOW_CALL_MS) logger.warn({ ...describe(method, call.request, ms) }, 'slow call');
+      },
+      (thrown) => {
+        const error = toOrderError(thrown);
+        callback(toStatus(error, method.mayRetry(call.request)));
+        const line = { ...describe(method, call.request, performance.now() - started), reason: error.reason };
+        if (error.cause === undefined) logger.info(line, error.message);
+        else logger.error({ ...line, err: error.cause }, error.message);
+      },
+    );
+  };
+}
+
+/** The caller is gone once the call is cancelled or its deadline has passed. Asked, not told: no timer. */
+function signalOf<Request, Response>(call: ServerUnaryCall<Request, Response>): CallSignal {
+  const deadline = Number(call.getDeadline());
+  return {
+    get aborted() {
+      return call.cancelled || Date.now() >= deadline;
+    },
+  };
+}
+
+function describe<Request, Response>(method: UnaryMethod<Request, Response>, request: Request, ms: number) {
+  return { method: method.name, ...method.describe(request), ms: Math.round(ms * 10) / 10 };
+}
