@@ -16,8 +16,8 @@ const EXIT_REFUSED = 1;
 /** `order-numbers serve`: every setting is a flag and an environment variable. */
 export function serveCommand(): Command {
   const command = new Command('serve').description('serve order numbers over gRPC until told to stop');
-  const settings: readonly Setting<unknown>[] = Object.values(SERVE_SETTINGS);
-  for (const setting of settings) command.addOption(optionOf(setting));
+  const schema: readonly Setting<unknown>[] = Object.values(SERVE_SETTINGS);
+  for (const setting of schema) command.addOption(optionOf(setting));
   return command
     .addHelpText(
       'after',

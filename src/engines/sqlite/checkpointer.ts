@@ -4,10 +4,14 @@ import { checkpoint, openWriteConnection } from './connection.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { serveThread } from './thread.ts';
 
+/** Frames in the WAL, not yet in the database, from which a checkpoint is run: 4 MiB, SQLite's default. */
+const LONG_WAL_FRAMES = 1000;
+
 /** What the checkpointer thread serves. */
 export type CheckpointerMethods = {
   open(_: undefined): void;
-  checkpoint(_: undefined): void;
+  /** Answers whether the WAL was long, so that something was moved. */
+  checkpointIfLong(_: undefined): boolean;
   close(_: undefined): void;
 };
 
@@ -27,9 +31,13 @@ class Checkpointer {
     this.#db = openWriteConnection(this.#files.database);
   }
 
-  checkpoint(): void {
+  checkpointIfLong(): boolean {
     if (!this.#db) throw new Error('the ledger is not open');
+    const { walFrames, checkpointedFrames } = checkpoint(this.#db, 'NOOP');
+    // Frames already moved stay in the WAL while somebody else reads them: they do not count again.
+    if (walFrames - checkpointedFrames < LONG_WAL_FRAMES) return false;
     checkpoint(this.#db, 'PASSIVE');
+    return true;
   }
 
   close(): void {
@@ -41,6 +49,6 @@ class Checkpointer {
 const checkpointer = new Checkpointer(workerData as LedgerFiles);
 serveThread({
   open: () => checkpointer.open(),
-  checkpoint: () => checkpointer.checkpoint(),
+  checkpointIfLong: () => checkpointer.checkpointIfLong(),
   close: () => checkpointer.close(),
 } satisfies CheckpointerMethods);

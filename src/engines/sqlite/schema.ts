@@ -45,7 +45,8 @@ const MIGRATIONS = [
     suffix TEXT NOT NULL,
     min_digits INTEGER NOT NULL
   ) STRICT;
-  CREATE UNIQUE INDEX allocations_by_request_id ON allocations (store_id, request_id);
+  -- request_id first: time-ordered keys of all stores then share the index's last page.
+  CREATE UNIQUE INDEX allocations_by_request_id ON allocations (request_id, store_id);
   CREATE UNIQUE INDEX allocations_by_order_number ON allocations (store_id, order_number);
 
   -- Ranges given up by a deliberate return to an older copy; no store_id means order_ids.

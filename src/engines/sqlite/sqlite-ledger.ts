@@ -14,8 +14,8 @@ import type { Methods } from './thread.ts';
 import { Thread, ThreadFailure } from './thread.ts';
 import type { WriterMethods } from './writer.ts';
 
-/** Frames in the WAL from which a checkpoint is run: 4 MiB, SQLite's own default. */
-const CHECKPOINT_FRAMES = 1000;
+/** Commits after which the checkpointer looks whether the WAL has grown long. */
+const COMMITS_BETWEEN_LOOKS = 16;
 /** Between two attempts to open a ledger that is not ready to be opened. */
 const OPEN_RETRY_MS = 200;
 /** How long a batch that met a full disk waits for the proof that nothing of it was done. */
@@ -48,8 +48,7 @@ export class SqliteLedger implements Ledger {
   #isClosing = false;
   #opened: Promise<void>;
   #lastOrderId = 0n;
-  /** The WAL's length, in frames, from which the next checkpoint is run. */
-  #checkpointAt = CHECKPOINT_FRAMES;
+  #commitsSinceLook = 0;
   #checkpoint: Promise<void> | undefined;
 
   constructor(path: string, observer: SqliteLedgerObserver) {
@@ -72,7 +71,7 @@ export class SqliteLedger implements Ledger {
       const answer = await this.#writer.call('commit', batch);
       this.#lastOrderId = answer.lastOrderId;
       if (answer.markError) this.#observer.warning(`the high-water mark could not be written: ${answer.markError}`);
-      if (answer.walFrames >= this.#checkpointAt) this.#checkpoint ??= this.#runCheckpoint();
+      if (++this.#commitsSinceLook >= COMMITS_BETWEEN_LOOKS) this.#checkpoint ??= this.#runCheckpoint();
       return answer.outcomes.map((outcome, i) => toOutcome(outcome, batch[i]));
     } catch (error) {
       throw await this.#reopenAfter(error);
@@ -137,7 +136,6 @@ export class SqliteLedger implements Ledger {
     if (opening === 'busy') return false;
     await Promise.all([this.#reader.call('open', undefined), this.#checkpointer.call('open', undefined)]);
     this.#lastOrderId = opening.lastOrderId;
-    this.#checkpointAt = CHECKPOINT_FRAMES;
     this.#isOpen = true;
     for (const warning of opening.warnings) this.#observer.warning(warning);
     this.#observer.opened();
@@ -151,17 +149,16 @@ export class SqliteLedger implements Ledger {
   }
 
   /**
-   * Two passes: the checkpointer moves the bulk while commits go on, then the writer moves the rest, so
-   * that the next commit starts the WAL anew. A failed pass loses nothing: the WAL still has it all.
+   * Two passes where the WAL is long: the checkpointer moves the bulk while commits go on, then the writer
+   * moves the rest, so that the next commit starts the WAL anew. A failed pass loses nothing: the WAL still
+   * has it all.
    */
   async #runCheckpoint(): Promise<void> {
+    this.#commitsSinceLook = 0;
     try {
-      await this.#checkpointer.call('checkpoint', undefined);
-      const { walFrames, checkpointedFrames } = await this.#writer.call('finishCheckpoint', undefined);
-      // Somebody else's long reading keeps the WAL from starting anew: let it grow, and try again later.
-      this.#checkpointAt = CHECKPOINT_FRAMES + (walFrames - checkpointedFrames === 0 ? 0 : walFrames);
+      const didMove = await this.#checkpointer.call('checkpointIfLong', undefined);
+      if (didMove) await this.#writer.call('finishCheckpoint', undefined);
     } catch (error) {
-      this.#checkpointAt *= 2;
       this.#observer.warning(`a checkpoint failed and will be tried again: ${messageOf(error)}`);
     } finally {
       this.#checkpoint = undefined;

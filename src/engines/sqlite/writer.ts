@@ -2,7 +2,6 @@ import { workerData } from 'node:worker_threads';
 import type { AllocationRequest } from '../../allocation.ts';
 import type { BatchOutcome } from './batch-transaction.ts';
 import { BatchTransaction } from './batch-transaction.ts';
-import type { CheckpointResult } from './connection.ts';
 import { checkpoint } from './connection.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import type { OpenLedger } from './opening.ts';
@@ -16,8 +15,6 @@ export type Opening = { readonly lastOrderId: bigint; readonly warnings: readonl
 export interface WriterAnswer {
   readonly outcomes: readonly BatchOutcome[];
   readonly lastOrderId: bigint;
-  /** Frames in the WAL now. */
-  readonly walFrames: number;
   /** Why the mark could not be written; P9 is weaker until it is. */
   readonly markError: string | undefined;
 }
@@ -26,7 +23,7 @@ export interface WriterAnswer {
 export type WriterMethods = {
   open(_: undefined): Opening;
   commit(batch: readonly AllocationRequest[]): WriterAnswer;
-  finishCheckpoint(_: undefined): CheckpointResult;
+  finishCheckpoint(_: undefined): void;
   close(_: undefined): void;
 };
 
@@ -48,7 +45,7 @@ class Writer {
   }
 
   commit(batch: readonly AllocationRequest[]): WriterAnswer {
-    const { db, batches, mark, ledgerId } = this.#opened();
+    const { batches, mark, ledgerId } = this.#opened();
     const { outcomes, lastOrderId } = batches.commit(batch);
     let markError: string | undefined;
     try {
@@ -57,15 +54,14 @@ class Writer {
       // The batch is on disk all the same; what is weaker now is the guard against older copies.
       markError = String(error);
     }
-    return { outcomes, lastOrderId, walFrames: checkpoint(db, 'NOOP').walFrames, markError };
+    return { outcomes, lastOrderId, markError };
   }
 
   /** Ends what the checkpointer began. Little has come meanwhile, and then the WAL starts again. */
-  finishCheckpoint(): CheckpointResult {
+  finishCheckpoint(): void {
     const { db, mark } = this.#opened();
-    const result = checkpoint(db, 'PASSIVE');
+    checkpoint(db, 'PASSIVE');
     mark.sync();
-    return result;
   }
 
   close(): void {

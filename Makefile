@@ -1,0 +1,52 @@
+# Everything runs on the Node.js that npm brings into node_modules (see devDependencies.node), whatever
+# Node.js is in the path.
+NODE := node_modules/.bin/node
+BIN := node_modules/.bin
+export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/.tools:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format generate tools bench clean
+
+help: ## Show what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+run: node_modules/.installed ## Serve on data/orders.db; settings come from ORDERS_... variables, flags from ARGS
+	@exec $(NODE) src/cli/order-numbers.js serve $(ARGS)
+
+test: node_modules/.installed ## Run all tests; only some with ARGS=test/allocator.test.ts
+	@$(BIN)/vitest run $(ARGS)
+
+check: node_modules/.installed ## Check types, lint, format and that the generated code is what the proto says
+	@$(BIN)/tsc -p .
+	@$(BIN)/oxlint --deny-warnings
+	@$(BIN)/prettier --check --log-level warn .
+	@$(BIN)/buf lint
+	@$(BIN)/buf format --diff --exit-code proto
+	@bash test/support/check-generated.sh
+
+format: node_modules/.installed ## Format everything
+	@$(BIN)/prettier --write --log-level warn .
+	@$(BIN)/buf format --write proto
+
+generate: node_modules/.installed ## Make src/gen from the proto
+	@$(BIN)/buf generate
+	@$(BIN)/buf build --output src/gen/descriptor.binpb
+
+tools: ## Install ghz and grpcurl into .tools (needs Go)
+	@command -v go >/dev/null || { echo "make tools needs Go in the path: https://go.dev/doc/install" >&2; exit 1; }
+	GOBIN=$(CURDIR)/.tools go install github.com/bojand/ghz/cmd/ghz@v0.121.0
+	GOBIN=$(CURDIR)/.tools go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
+
+bench: node_modules/.installed ## Measure against an echo and one transaction a call; needs ghz (make tools)
+	@$(NODE) bench/run.ts $(ARGS)
+
+clean: ## Remove what was installed and built, not the data
+	rm -rf node_modules .tools
+
+node_modules/.installed: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 18 or newer, which brings it" >&2; exit 1; }
+	npm ci --no-audit --no-fund --loglevel=error
+	@$(NODE) --version >/dev/null 2>&1 || { \
+	  echo "the Node.js runtime did not come with npm ci: its install script was not run." \
+	       "Allow it (npm config set ignore-scripts false) and run make again" >&2; exit 1; }
+	@touch $@

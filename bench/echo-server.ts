@@ -1,0 +1,16 @@
+import type { handleUnaryCall } from '@grpc/grpc-js';
+import type { AllocateOrderRequest, AllocateOrderResponse } from '../src/gen/orders/v1/orders.ts';
+import { Allocation } from '../src/gen/orders/v1/orders.ts';
+import { startGrpcServer } from '../src/grpc/grpc-server.ts';
+
+/** The same server and the same method, but the answer is the request: what gRPC alone costs. */
+const allocateOrder: handleUnaryCall<AllocateOrderRequest, AllocateOrderResponse> = (call, callback) => {
+  const { storeId, requestId } = call.request;
+  callback(null, { allocation: Allocation.fromPartial({ storeId, requestId }), replayed: false });
+};
+
+const port = Number(process.argv[2] ?? 0);
+const server = await startGrpcServer({ host: '127.0.0.1', port }, { allocateOrder });
+server.setServing(true);
+console.log(JSON.stringify({ msg: 'serving', grpc: `127.0.0.1:${server.address.port}` }));
+process.on('SIGTERM', () => void server.close());

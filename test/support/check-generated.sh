@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Fails when src/gen is not what `make generate` makes of the proto.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+fresh=$(mktemp -d)
+trap 'rm -rf "$fresh"' EXIT
+buf generate --output "$fresh"
+buf build --output "$fresh/src/gen/descriptor.binpb"
+if ! diff --recursive --brief src/gen "$fresh/src/gen"; then
+  echo 'src/gen differs from the proto: run `make generate` and commit the result' >&2
+  exit 1
+fi

@@ -1,0 +1,117 @@
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { onTestFinished } from 'vitest';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+/** The one entry of the command line. */
+export const ORDER_NUMBERS = join(ROOT, 'src/cli/order-numbers.js');
+
+/** A line of the server's log. */
+export interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+export interface ServeOptions {
+  /** Flags beside --grpc-listen and --ledger. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** A command that runs the server, such as strace with its flags. */
+  readonly wrapper?: readonly string[];
+}
+
+/** A real `order-numbers serve` in a process of its own; killed when the test ends. */
+export class ServerProcess {
+  readonly child: ChildProcess;
+  /** What it logged so far. Lines that are not JSON have the level 0. */
+  readonly log: LogLine[] = [];
+  /** What it wrote to standard error so far. */
+  stderr = '';
+  #onLine = new Set<() => void>();
+
+  /** Starts a server on any free port; `ledger` is the path of its file. */
+  constructor(ledger: string, { args = [], env = {}, wrapper = [] }: ServeOptions = {}) {
+    const command = [...wrapper, process.execPath, ORDER_NUMBERS, 'serve', '--ledger', ledger, ...args];
+    if (!args.includes('--grpc-listen')) command.push('--grpc-listen', '127.0.0.1:0');
+    this.child = spawn(command[0]!, command.slice(1), {
+      cwd: ROOT,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.child.stderr!.on('data', (chunk: Buffer) => (this.stderr += chunk));
+    createInterface({ input: this.child.stdout! }).on('line', (line) => {
+      this.log.push(parseLine(line));
+      for (const listener of this.#onLine) listener();
+    });
+    onTestFinished(() => this.kill());
+  }
+
+  /** Resolves to the first line with this message, past or future; rejects when the process ends without it. */
+  async line(message: string | RegExp): Promise<LogLine> {
+    const matches = (line: LogLine) => (typeof message === 'string' ? line.msg === message : message.test(line.msg));
+    const found = Promise.withResolvers<LogLine>();
+    const look = () => {
+      const line = this.log.find(matches);
+      if (line) found.resolve(line);
+    };
+    look();
+    this.#onLine.add(look);
+    void this.exit().then(() => found.reject(new Error(`ended before it logged ${message}: ${this.said()}`)));
+    try {
+      return await found.promise;
+    } finally {
+      this.#onLine.delete(look);
+    }
+  }
+
+  /** Resolves to its gRPC address when it serves. */
+  async serving(): Promise<string> {
+    return String((await this.line('serving'))['grpc']);
+  }
+
+  /** Resolves to its exit code, or to the name of the signal that ended it. */
+  async exit(): Promise<number | NodeJS.Signals> {
+    const { child } = this;
+    // 'close' comes after the last line was read.
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'close');
+    return child.exitCode ?? child.signalCode!;
+  }
+
+  /** Asks it to stop and resolves to its exit code. */
+  async stop(): Promise<number | NodeJS.Signals> {
+    this.child.kill('SIGTERM');
+    return this.exit();
+  }
+
+  /** Kill -9. */
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.exit();
+  }
+
+  /** Everything it said, for the message of a failing test. */
+  said(): string {
+    return [...this.log.map((line) => JSON.stringify(line)), this.stderr].join('\n');
+  }
+}
+
+/** A folder for one test, removed when the test ends. */
+export function testFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'order-numbers-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+function parseLine(line: string): LogLine {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return { level: 0, msg: line };
+  }
+}
