@@ -9,7 +9,6 @@ const LONG_WAL_FRAMES = 1000;
 
 /** What the checkpointer thread serves. */
 export type CheckpointerMethods = {
-  open(_: undefined): void;
   /** Answers whether the WAL was long, so that something was moved. */
   checkpointIfLong(_: undefined): boolean;
   close(_: undefined): void;
@@ -17,7 +16,7 @@ export type CheckpointerMethods = {
 
 /**
  * The one that moves the WAL into the database while the writer goes on committing: it writes no ledger
- * row, and the fsync of the database, which may be long, stops nobody.
+ * row, and the fsync of the database, which may be long, stops nobody. Opens at its first look.
  */
 class Checkpointer {
   readonly #files: LedgerFiles;
@@ -27,12 +26,8 @@ class Checkpointer {
     this.#files = files;
   }
 
-  open(): void {
-    this.#db = openWriteConnection(this.#files.database);
-  }
-
   checkpointIfLong(): boolean {
-    if (!this.#db) throw new Error('the ledger is not open');
+    this.#db ??= openWriteConnection(this.#files.database);
     const { walFrames, checkpointedFrames } = checkpoint(this.#db, 'NOOP');
     // Frames already moved stay in the WAL while somebody else reads them: they do not count again.
     if (walFrames - checkpointedFrames < LONG_WAL_FRAMES) return false;
@@ -48,7 +43,6 @@ class Checkpointer {
 
 const checkpointer = new Checkpointer(workerData as LedgerFiles);
 serveThread({
-  open: () => checkpointer.open(),
   checkpointIfLong: () => checkpointer.checkpointIfLong(),
   close: () => checkpointer.close(),
 } satisfies CheckpointerMethods);

@@ -15,42 +15,37 @@ export interface AllocationPage {
 
 /** What the reader thread serves. */
 export type ReaderMethods = {
-  open(_: undefined): void;
   listAllocations(page: AllocationPage): Allocation[];
   close(_: undefined): void;
 };
 
-/** The one that reads, so that reads wait neither for commits nor for checkpoints. */
+/** The one that reads, so that reads wait neither for commits nor for checkpoints. Opens at its first read. */
 class Reader {
   readonly #files: LedgerFiles;
-  #connection: { db: Database.Database; page: Database.Statement<[bigint, number], AllocationRow> } | undefined;
+  #db: Database.Database | undefined;
 
   constructor(files: LedgerFiles) {
     this.#files = files;
   }
 
-  open(): void {
-    const db = openReadConnection(this.#files.database);
-    const page = db.prepare<[bigint, number], AllocationRow>(
-      'SELECT * FROM allocations WHERE order_id > ? ORDER BY order_id LIMIT ?',
-    );
-    this.#connection = { db, page };
-  }
-
   listAllocations({ afterOrderId, limit }: AllocationPage): Allocation[] {
-    if (!this.#connection) throw new Error('the ledger is not open');
-    return this.#connection.page.all(afterOrderId, limit).map(toAllocation);
+    this.#db ??= openReadConnection(this.#files.database);
+    return this.#db
+      .prepare<[bigint, number], AllocationRow>(
+        'SELECT * FROM allocations WHERE order_id > ? ORDER BY order_id LIMIT ?',
+      )
+      .all(afterOrderId, limit)
+      .map(toAllocation);
   }
 
   close(): void {
-    this.#connection?.db.close();
-    this.#connection = undefined;
+    this.#db?.close();
+    this.#db = undefined;
   }
 }
 
 const reader = new Reader(workerData as LedgerFiles);
 serveThread({
-  open: () => reader.open(),
   listAllocations: (page: AllocationPage) => reader.listAllocations(page),
   close: () => reader.close(),
 } satisfies ReaderMethods);

@@ -134,7 +134,6 @@ export class SqliteLedger implements Ledger {
     await this.#closeReaders();
     const opening = await this.#writer.call('open', undefined);
     if (opening === 'busy') return false;
-    await Promise.all([this.#reader.call('open', undefined), this.#checkpointer.call('open', undefined)]);
     this.#lastOrderId = opening.lastOrderId;
     this.#isOpen = true;
     for (const warning of opening.warnings) this.#observer.warning(warning);
@@ -145,7 +144,8 @@ export class SqliteLedger implements Ledger {
   /** Nothing but the writer may hold the file while it is opened or closed. */
   async #closeReaders(): Promise<void> {
     await this.#checkpoint;
-    await Promise.all([this.#reader.call('close', undefined), this.#checkpointer.call('close', undefined)]);
+    if (this.#reader.isRunning) await this.#reader.call('close', undefined);
+    if (this.#checkpointer.isRunning) await this.#checkpointer.call('close', undefined);
   }
 
   /**

@@ -38,7 +38,7 @@ export class ThreadFailure extends Error {
 
 /**
  * The near side of a worker thread that serves `M`: one call after the other, in the order they are made.
- * A thread that died is started again by the next call; what it had in memory is gone.
+ * The first call starts it, and so does the next one after it died; what it had in memory is then gone.
  */
 export class Thread<M extends Methods> {
   readonly #module: URL;
@@ -47,10 +47,14 @@ export class Thread<M extends Methods> {
   #worker: Worker | undefined;
   #nextId = 0;
 
-  /** `data` is the thread's workerData. */
+  /** Starts nothing yet. `data` is the thread's workerData. */
   constructor(module: URL, data: unknown) {
     this.#module = module;
     this.#data = data;
+  }
+
+  get isRunning(): boolean {
+    return this.#worker !== undefined;
   }
 
   call<K extends keyof M & string>(method: K, argument: Parameters<M[K]>[0]): Promise<ReturnType<M[K]>> {
