@@ -13,4 +13,4 @@ const port = Number(process.argv[2] ?? 0);
 const server = await startGrpcServer({ host: '127.0.0.1', port }, { allocateOrder });
 server.setServing(true);
 console.log(JSON.stringify({ msg: 'serving', grpc: `127.0.0.1:${server.address.port}` }));
-process.on('SIGTERM', () => void server.close());
+process.on('SIGTERM', () => void server.close(0));

@@ -12,6 +12,8 @@ import { endAtOnce, stopSignals } from './stop-signals.ts';
 
 /** Could not start. */
 const EXIT_REFUSED = 1;
+/** Of the time to drain, at most this is for clients to take their last answers and go. */
+const CLOSE_MS = 1000;
 
 /** `order-numbers serve`: every setting is a flag and an environment variable. */
 export function serveCommand(): Command {
@@ -62,8 +64,9 @@ async function serve(settings: ServeSettings, log: Log): Promise<number> {
   logger.info({ signal, waiting: allocator.queueLength, limit_ms: settings.drainTimeoutMs }, 'draining');
   health.drain();
   grpc.stopAccepting();
-  const drained = await allocator.drain(settings.drainTimeoutMs);
-  await grpc.close();
+  const closeMs = Math.min(CLOSE_MS, settings.drainTimeoutMs / 2);
+  const drained = await allocator.drain(settings.drainTimeoutMs - closeMs);
+  await grpc.close(closeMs);
   if (!drained) {
     logger.error('the drain timed out: callers without an answer have to ask again with the same request_id');
     endAtOnce(log);

@@ -20,8 +20,6 @@ const LIMITS = {
 };
 /** Connections at the same time, at most. */
 const MAX_CONNECTIONS = 10_000;
-/** How long a closing server waits for clients to take their last answers. */
-const CLOSE_GRACE_MS = 1000;
 
 /** A gRPC server that listens. */
 export interface GrpcServer {
@@ -30,8 +28,8 @@ export interface GrpcServer {
   setServing(serving: boolean): void;
   /** Takes no new connection. Calls on those that are open go on. */
   stopAccepting(): void;
-  /** Ends every connection: gently, and after a moment, or at once without one, by force. */
-  close(graceMs?: number): Promise<void>;
+  /** Ends every connection: gently, and by force those that are left after `graceMs`. */
+  close(graceMs: number): Promise<void>;
 }
 
 /**
@@ -75,7 +73,7 @@ export async function startGrpcServer(address: Address, orders: UntypedServiceIm
     stopAccepting() {
       listener.close();
     },
-    async close(graceMs = CLOSE_GRACE_MS) {
+    async close(graceMs) {
       listener.close();
       injector.drain(graceMs);
       const gone = Promise.withResolvers<void>();

@@ -27,20 +27,22 @@ export function unary<Request, Response>(
   return (call, callback) => {
     const started = performance.now();
     const answer = async () => method.handle(call.request, signalOf(call));
-    answer().then(
+    const replied = answer().then(
       (response) => {
         callback(null, response);
         const ms = performance.now() - started;
-        if (ms >= SLOW_CALL_MS) logger.warn({ ...describe(method, call.request, ms) }, 'slow call');
+        if (ms >= SLOW_CALL_MS) logger.warn(describe(method, call.request, ms), 'slow call');
       },
       (thrown) => {
         const error = toOrderError(thrown);
         callback(toStatus(error, method.mayRetry(call.request)));
-        const line = { ...describe(method, call.request, performance.now() - started), reason: error.reason };
+        const ms = performance.now() - started;
+        const line = { ...describe(method, call.request, ms), ...error.fields, reason: error.reason };
         if (error.cause === undefined) logger.info(line, error.message);
         else logger.error({ ...line, err: error.cause }, error.message);
       },
     );
+    replied.catch((error: unknown) => logger.error({ method: method.name, err: error }, 'a reply could not be sent'));
   };
 }
 

@@ -6,6 +6,10 @@ import { serveThread } from './thread.ts';
 
 /** Frames in the WAL, not yet in the database, from which a checkpoint is run: 4 MiB, SQLite's default. */
 const LONG_WAL_FRAMES = 1000;
+/** What may be left to the writer, which commits nothing while it moves it. */
+const SHORT_WAL_FRAMES = 250;
+/** Somebody's long reading, or a disk slower than the commits, ends the passes. */
+const MAX_PASSES = 5;
 
 /** What the checkpointer thread serves. */
 export type CheckpointerMethods = {
@@ -28,10 +32,11 @@ class Checkpointer {
 
   checkpointIfLong(): boolean {
     this.#db ??= openWriteConnection(this.#files.database);
-    const { walFrames, checkpointedFrames } = checkpoint(this.#db, 'NOOP');
-    // Frames already moved stay in the WAL while somebody else reads them: they do not count again.
-    if (walFrames - checkpointedFrames < LONG_WAL_FRAMES) return false;
-    checkpoint(this.#db, 'PASSIVE');
+    if (unmovedFrames(this.#db) < LONG_WAL_FRAMES) return false;
+    // Each pass is shorter than the one before it, because less is committed meanwhile.
+    for (let pass = 0; pass < MAX_PASSES && unmovedFrames(this.#db) >= SHORT_WAL_FRAMES; pass++) {
+      checkpoint(this.#db, 'PASSIVE');
+    }
     return true;
   }
 
@@ -39,6 +44,12 @@ class Checkpointer {
     this.#db?.close();
     this.#db = undefined;
   }
+}
+
+/** Frames that are only in the WAL. Those moved already stay there while somebody reads them: they do not count. */
+function unmovedFrames(db: Database.Database): number {
+  const { walFrames, checkpointedFrames } = checkpoint(db, 'NOOP');
+  return walFrames - checkpointedFrames;
 }
 
 const checkpointer = new Checkpointer(workerData as LedgerFiles);

@@ -15,13 +15,16 @@ export interface Fence {
  * whatever path that is reached. Readers do not use this file, so they go on.
  */
 export function takeFence(files: LedgerFiles): Fence {
+  let lock: Database.Database | undefined;
   try {
-    const lock = new Database(files.lock, { timeout: 0 });
+    lock = new Database(files.lock, { timeout: 0 });
     // No journal file beside it: nothing is ever written.
     lock.pragma('journal_mode = MEMORY');
     lock.exec('BEGIN EXCLUSIVE');
-    return { release: () => void lock.close() };
+    const held = lock;
+    return { release: () => void held.close() };
   } catch (error) {
+    lock?.close();
     if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
       throw new LedgerRefused(
         `${files.database} is in use by another order-numbers process: stop that one first, or name another ledger`,
