@@ -1,0 +1,69 @@
+import { runChild } from './child-process.ts';
+
+const STORES = Array.from({ length: 10 }, (_, i) => ({ store_id: i + 1 }));
+
+/** What is asked of ghz. */
+export interface Load {
+  readonly address: string;
+  /** Calls under way at any time. */
+  readonly inFlight: number;
+  readonly calls: number;
+}
+
+/** What ghz saw. */
+export interface LoadResult {
+  /** Calls that were answered with OK: all of them. */
+  readonly calls: number;
+  readonly rps: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+interface Report {
+  readonly rps: number;
+  readonly statusCodeDistribution: Readonly<Record<string, number>>;
+  readonly latencyDistribution: readonly { readonly percentage: number; readonly latency: number }[];
+}
+
+/** Rejects where ghz cannot be run: to be known before anything else is started. */
+export async function requireGhz(): Promise<void> {
+  try {
+    await runChild('ghz', ['--version']);
+  } catch {
+    throw new Error('ghz is missing: make tools');
+  }
+}
+
+/** Sends AllocateOrder over one connection and resolves when all calls are answered; rejects unless all are OK. */
+export async function runGhz(load: Load): Promise<LoadResult> {
+  const { stdout, stderr } = await runChild('ghz', ghzArguments(load));
+  if (!stdout.startsWith('{')) throw new Error(`ghz failed: ${(stderr || stdout).trim()}`);
+  const { rps, statusCodeDistribution, latencyDistribution } = JSON.parse(stdout) as Report;
+  const ok = statusCodeDistribution['OK'] ?? 0;
+  if (ok !== load.calls) {
+    throw new Error(`of ${load.calls} calls ${ok} were answered OK: ${JSON.stringify(statusCodeDistribution)}`);
+  }
+  const latencyMs = (percentage: number) =>
+    (latencyDistribution.find((entry) => entry.percentage === percentage)?.latency ?? Number.NaN) / 1e6;
+  return { calls: ok, rps, p50Ms: latencyMs(50), p99Ms: latencyMs(99) };
+}
+
+/**
+ * The calls name ten stores in turn and send no request_id, so that the server makes one. Templates are
+ * off: with them ghz makes new data for each call and takes more of the machine than the server does.
+ */
+export function ghzArguments({ address, inFlight, calls }: Load): string[] {
+  return [
+    '--insecure',
+    '--protoset=src/gen/descriptor.binpb',
+    '--call=orders.v1.OrderNumberService/AllocateOrder',
+    `--data=${JSON.stringify(STORES)}`,
+    '--disable-template-functions',
+    '--disable-template-data',
+    '--connections=1',
+    `--concurrency=${inFlight}`,
+    `--total=${calls}`,
+    '--format=json',
+    address,
+  ];
+}

@@ -1,0 +1,37 @@
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { cpus } from 'node:os';
+
+/** What the figures of a run depend on, beside the code. */
+export interface Machine {
+  readonly node: string;
+  readonly cpus: number;
+  readonly cpuModel: string;
+  /** Of the folder that holds the ledgers: what an fsync costs is decided there. */
+  readonly fileSystem: string;
+}
+
+export function describeMachine(folder: string): Machine {
+  const cores = cpus();
+  return {
+    node: process.version,
+    cpus: cores.length,
+    cpuModel: cores[0]?.model.trim() ?? 'unknown',
+    fileSystem: fileSystemOf(folder),
+  };
+}
+
+/** The type of the mount with the longest path above the folder. */
+function fileSystemOf(folder: string): string {
+  const mounts = '/proc/self/mounts';
+  if (!existsSync(mounts)) return 'unknown';
+  const path = `${realpathSync(folder)}/`;
+  let best = { point: '', type: 'unknown' };
+  for (const line of readFileSync(mounts, 'utf8').split('\n')) {
+    const [, point, type] = line.split(' ');
+    if (point === undefined || type === undefined) continue;
+    const isAbove = path.startsWith(point.endsWith('/') ? point : `${point}/`);
+    // A later mount at the same place covers the earlier one.
+    if (isAbove && point.length >= best.point.length) best = { point, type };
+  }
+  return best.type;
+}

@@ -1,0 +1,186 @@
+import type { BigLedger } from './big-ledger.ts';
+import type { Machine } from './machine.ts';
+import type { Memory } from './memory.ts';
+import type { ResidentMemory } from './server-process.ts';
+import type { Spread } from './statistics.ts';
+import type { Level, Measured, Throughput } from './throughput.ts';
+
+/** Everything that one run of the bench found; what was not asked for is absent. */
+export interface Result {
+  readonly date: string;
+  readonly command: string;
+  readonly machine: Machine;
+  readonly throughput?: Throughput;
+  readonly memory?: Memory;
+  readonly bigLedger?: BigLedger;
+}
+
+/** A value that has to be within a limit. */
+interface Target {
+  readonly name: string;
+  readonly value: string;
+  readonly limit: string;
+  readonly isMet: boolean;
+}
+
+/** The result as text for people. */
+export function formatReport({ date, command, machine, throughput, memory, bigLedger }: Result): string {
+  const blocks: string[][] = [];
+  const targets: Target[] = [];
+  if (throughput) {
+    blocks.push(ratesTable(throughput), throughputLines(throughput));
+    targets.push(...throughputTargets(throughput));
+  }
+  if (memory) {
+    blocks.push(memoryLines(memory));
+    targets.push(...memoryTargets(memory));
+  }
+  if (bigLedger) {
+    blocks.push(bigLedgerLines(bigLedger));
+    targets.push(...bigLedgerTargets(bigLedger));
+  }
+  if (targets.length > 0) blocks.push(targetsTable(targets));
+  const { node, cpus, cpuModel, fileSystem } = machine;
+  blocks.push([`${command}; ${date}; Node ${node}; ${cpus} CPUs (${cpuModel}); ${fileSystem}`]);
+  return blocks.map((lines) => lines.join('\n')).join('\n\n');
+}
+
+/** Result as JSON; numbers rounded to what they are worth, so that the file stays small and readable. */
+export function formatJson(result: Result): string {
+  return JSON.stringify(result, roundNumber, 2);
+}
+
+function ratesTable({ rounds, levels }: Throughput): string[] {
+  const peerHead = ['/s', 'p50', 'p99'];
+  const rows = levels.map(({ inFlight, peers, allocateToEcho, allocateToOnePerCall }) => [
+    String(inFlight),
+    ...peerCells(peers.echo),
+    ...peerCells(peers.allocate),
+    ...peerCells(peers.onePerCall),
+    ratio(allocateToEcho),
+    ratio(allocateToOnePerCall),
+  ]);
+  const groups = ['in', 'echo', '', '', 'allocate', '', '', 'one a call', '', '', 'allocate /', 'allocate /'];
+  const head = ['flight', ...peerHead, ...peerHead, ...peerHead, 'echo', 'one a call'];
+  return [
+    `Medians of ${rounds} rounds; calls a second, p50 and p99 in ms; ratios within a round, with least and most`,
+    ...table([groups, head, ...rows]),
+  ];
+}
+
+function peerCells({ rps, p50Ms, p99Ms }: Measured): string[] {
+  return [rps.median.toFixed(0), ms(p50Ms.median), ms(p99Ms.median)];
+}
+
+function throughputLines({ appendP50Ms, memory, answered }: Throughput): string[] {
+  const lines = [`no number is missing after ${answered.allocate} and ${answered.onePerCall} allocations`];
+  if (appendP50Ms) lines.unshift(`append of 4 KiB with fsync: p50 ${ms(appendP50Ms.median)} ms`);
+  if (memory) lines.push(residentLine(memory.idle, memory.after, answered.allocate));
+  return lines;
+}
+
+function throughputTargets({ levels, appendP50Ms }: Throughput): Target[] {
+  const targets: Target[] = [];
+  const at = (inFlight: number): Level | undefined => levels.find((level) => level.inFlight === inFlight);
+  const atLeast = (name: string, value: Spread | undefined, least: number) => {
+    if (!value) return;
+    targets.push({ name, value: two(value.median), limit: `>= ${two(least)}`, isMet: value.median >= least });
+  };
+  atLeast('allocate / echo at 64 in flight', at(64)?.allocateToEcho, 0.7);
+  atLeast('allocate / echo at 400 in flight', at(400)?.allocateToEcho, 0.7);
+  atLeast('allocate / one transaction a call at 64 in flight', at(64)?.allocateToOnePerCall, 6);
+  const lone = at(1);
+  if (lone && appendP50Ms) {
+    const [value, echo, append] = [lone.peers.allocate.p50Ms.median, lone.peers.echo.p50Ms.median, appendP50Ms.median];
+    targets.push({
+      name: 'p50 of a lone allocation: the echo and twice the append',
+      value: `${ms(value)} ms`,
+      limit: `<= ${ms(echo)} + 2 x ${ms(append)} = ${ms(echo + 2 * append)} ms`,
+      isMet: value <= echo + 2 * append,
+    });
+  }
+  return targets;
+}
+
+function memoryLines({ inFlight, idle, after, load }: Memory): string[] {
+  return [
+    residentLine(idle, after, load.calls),
+    `at ${inFlight} in flight: ${load.rps.toFixed(0)}/s, p50 ${ms(load.p50Ms)} ms, p99 ${ms(load.p99Ms)} ms; no number is missing`,
+  ];
+}
+
+function memoryTargets({ idle, after, load }: Memory): Target[] {
+  return [
+    { name: 'resident memory, idle', value: megabytes(idle.now), limit: '<= 200 MB', isMet: idle.now <= 200e6 },
+    {
+      name: `resident memory, after ${load.calls} allocations`,
+      value: megabytes(after.now),
+      limit: '<= 350 MB',
+      isMet: after.now <= 350e6,
+    },
+  ];
+}
+
+function bigLedgerLines({ rows, databaseBytes, startMs, startAfterKillMs, walBytes }: BigLedger): string[] {
+  return [
+    `ledger of ${rows} rows, ${megabytes(databaseBytes)}; from the spawn to "serving", medians with least and most:`,
+    `after a stop ${milliseconds(startMs)}`,
+    `after kill -9 under load, with a WAL of ${megabytes(walBytes.median)}: ${milliseconds(startAfterKillMs)}`,
+    'no number is missing',
+  ];
+}
+
+function bigLedgerTargets({ rows, startMs, startAfterKillMs }: BigLedger): Target[] {
+  return [startTarget(`start with ${rows} rows`, startMs), startTarget('start after kill -9', startAfterKillMs)];
+}
+
+function startTarget(name: string, { median }: Spread): Target {
+  return { name, value: `${median.toFixed(0)} ms`, limit: '< 2000 ms', isMet: median < 2000 };
+}
+
+function targetsTable(targets: readonly Target[]): string[] {
+  const rows = targets.map(({ name, value, limit, isMet }) => [name, value, limit, isMet ? 'met' : 'MISSED']);
+  return table(rows, ['left', 'right', 'left', 'left']);
+}
+
+function residentLine(idle: ResidentMemory, after: ResidentMemory, allocations: number): string {
+  return (
+    `resident memory: ${megabytes(idle.now)} idle, ${megabytes(after.now)} after ${allocations} allocations, ` +
+    `${megabytes(after.peak)} at most`
+  );
+}
+
+/** Columns as wide as their widest cell, to the right unless told otherwise. */
+function table(rows: readonly (readonly string[])[], sides: readonly ('left' | 'right')[] = []): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (sides[column] === 'left' ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function roundNumber(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
+}
+
+function ratio({ median, min, max }: Spread): string {
+  return `${two(median)} (${two(min)}..${two(max)})`;
+}
+
+function milliseconds({ median, min, max }: Spread): string {
+  return `${median.toFixed(0)} ms (${min.toFixed(0)}..${max.toFixed(0)})`;
+}
+
+function ms(value: number): string {
+  return two(value);
+}
+
+function two(value: number): string {
+  return value.toFixed(2);
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(0)} MB`;
+}

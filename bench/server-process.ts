@@ -1,0 +1,84 @@
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { endChild, startChild } from './child-process.ts';
+
+/** Resident memory of a process, in bytes. */
+export interface ResidentMemory {
+  readonly now: number;
+  /** The most it ever was. */
+  readonly peak: number;
+}
+
+/** A server in a process of its own, from its log line "serving" on. */
+export class ServerProcess {
+  readonly #child: ChildProcess;
+  readonly #said: string[];
+  /** Where it serves gRPC. */
+  readonly address: string;
+  /** From the spawn to the log line. */
+  readonly startMs: number;
+
+  private constructor(child: ChildProcess, said: string[], address: string, startMs: number) {
+    this.#child = child;
+    this.#said = said;
+    this.address = address;
+    this.startMs = startMs;
+  }
+
+  /** The echo on the same gRPC server. */
+  static echo(): Promise<ServerProcess> {
+    return ServerProcess.#start(['bench/echo-server.ts']);
+  }
+
+  /** The real command, with its own defaults but for what is named here. */
+  static serve(ledger: string, ...flags: string[]): Promise<ServerProcess> {
+    const listen = ['--grpc-listen', '127.0.0.1:0', '--ledger', ledger];
+    return ServerProcess.#start(['src/cli/order-numbers.js', 'serve', ...listen, ...flags]);
+  }
+
+  static async #start(command: readonly string[]): Promise<ServerProcess> {
+    const spawned = performance.now();
+    const child = startChild(process.execPath, command);
+    const said: string[] = [];
+    const serving = Promise.withResolvers<string>();
+    // Both are read to the end: what nobody takes, the server would have to keep.
+    child.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      said.push(line);
+      const address = servingAddress(line);
+      if (address !== undefined) serving.resolve(address);
+    });
+    child.once('close', () => serving.reject(new Error(`${command[0]} did not start: ${said.join(' ').trim()}`)));
+    const address = await serving.promise;
+    return new ServerProcess(child, said, address, performance.now() - spawned);
+  }
+
+  /** Undefined where the system has no /proc. */
+  residentMemory(): ResidentMemory | undefined {
+    if (process.platform !== 'linux') return undefined;
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
+    const bytes = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024;
+    return { now: bytes('VmRSS'), peak: bytes('VmHWM') };
+  }
+
+  /** Asks it to stop, as an operator would; rejects where it did not end well. */
+  async stop(): Promise<void> {
+    const code = await endChild(this.#child, 'SIGTERM');
+    if (code !== 0) throw new Error(`a server ended with ${code}: ${this.#said.slice(-5).join(' ').trim()}`);
+  }
+
+  /** Kill -9. */
+  async kill(): Promise<void> {
+    await endChild(this.#child, 'SIGKILL');
+  }
+}
+
+function servingAddress(line: string): string | undefined {
+  try {
+    const { msg, grpc } = JSON.parse(line) as { msg?: string; grpc?: string };
+    return msg === 'serving' ? grpc : undefined;
+  } catch {
+    return undefined;
+  }
+}

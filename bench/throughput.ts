@@ -1,0 +1,170 @@
+import { join } from 'node:path';
+import { runChild } from './child-process.ts';
+import { requireAllocations } from './density.ts';
+import type { LoadResult } from './ghz.ts';
+import { runGhz } from './ghz.ts';
+import type { ResidentMemory } from './server-process.ts';
+import { ServerProcess } from './server-process.ts';
+import type { Spread } from './statistics.ts';
+import { spread } from './statistics.ts';
+
+/** Calls in one run, by the calls in flight: some seconds each, and 8 minutes in all. */
+const CALLS_BY_LEVEL: Readonly<Record<number, number>> = { 1: 3000, 10: 15_000, 64: 30_000 };
+const CALLS_ABOVE = 40_000;
+/** One transaction a call is slow: it gets this part of the calls. */
+const ONE_PER_CALL_SHARE = 0.25;
+/** Appends in one run. */
+const APPENDS = 1000;
+
+const PEERS = ['echo', 'allocate', 'onePerCall'] as const;
+export type Peer = (typeof PEERS)[number];
+
+export interface ThroughputOptions {
+  readonly rounds: number;
+  /** Calls in flight, each a level of its own. */
+  readonly levels: readonly number[];
+  /** Calls in one run; undefined means that the level decides. */
+  readonly calls: number | undefined;
+  /** Where the ledgers go. */
+  readonly folder: string;
+  progress(line: string): void;
+}
+
+/** What one peer did at one level, a value a round. */
+export interface Measured {
+  readonly rps: Spread;
+  readonly p50Ms: Spread;
+  readonly p99Ms: Spread;
+}
+
+/** All peers at one level. */
+export interface Level {
+  readonly inFlight: number;
+  readonly peers: Readonly<Record<Peer, Measured>>;
+  /** Of the calls per second, taken within each round: the noise of the machine changes slower than that. */
+  readonly allocateToEcho: Spread;
+  readonly allocateToOnePerCall: Spread;
+}
+
+export interface Throughput {
+  readonly rounds: number;
+  readonly levels: readonly Level[];
+  /** p50 of an append of 4 KiB with fsync; undefined where one in flight was not measured. */
+  readonly appendP50Ms: Spread | undefined;
+  /** Calls that were answered, warm-up included; each has its number in the ledger. */
+  readonly answered: { readonly allocate: number; readonly onePerCall: number };
+  readonly memory: { readonly idle: ResidentMemory; readonly after: ResidentMemory } | undefined;
+}
+
+/**
+ * Runs the echo, AllocateOrder and one transaction a call in alternation, each in a process of its own,
+ * and checks both ledgers afterwards. Each round runs every peer once at every level, every second round
+ * in the opposite order; a round before the first warms up and does not count.
+ */
+export async function measureThroughput(options: ThroughputOptions): Promise<Throughput> {
+  const { folder, rounds, levels, progress } = options;
+  const ledgers = { allocate: join(folder, 'allocate.db'), onePerCall: join(folder, 'one-per-call.db') };
+  const servers: Record<Peer, ServerProcess> = {
+    echo: await ServerProcess.echo(),
+    allocate: await ServerProcess.serve(ledgers.allocate),
+    onePerCall: await ServerProcess.serve(ledgers.onePerCall, '--max-batch', '1'),
+  };
+  const idle = servers.allocate.residentMemory();
+  const runs = new Runs();
+  const appends: number[] = [];
+  for (let round = 0; round <= rounds; round++) {
+    const order = round % 2 === 1 ? PEERS : PEERS.toReversed();
+    for (const level of levels) {
+      for (const peer of order) {
+        const result = await runGhz({
+          address: servers[peer].address,
+          inFlight: level,
+          calls: callsOf(peer, level, options.calls),
+        });
+        runs.add(peer, level, round, result);
+        const name = round === 0 ? 'warm-up' : `round ${round} of ${rounds}`;
+        progress(`${name}, ${level} in flight: ${peer} ${Math.round(result.rps)}/s, p50 ${result.p50Ms.toFixed(2)} ms`);
+      }
+      if (level === 1 && round > 0) appends.push(await measureAppend(folder));
+    }
+  }
+  const after = servers.allocate.residentMemory();
+  for (const server of Object.values(servers)) await server.stop();
+
+  const answered = { allocate: runs.answered('allocate'), onePerCall: runs.answered('onePerCall') };
+  progress('checking that no number is missing');
+  requireAllocations(ledgers.allocate, answered.allocate);
+  requireAllocations(ledgers.onePerCall, answered.onePerCall);
+  return {
+    rounds,
+    levels: levels.map((level) => runs.summary(level)),
+    appendP50Ms: appends.length > 0 ? spread(appends) : undefined,
+    answered,
+    memory: idle && after ? { idle, after } : undefined,
+  };
+}
+
+/** The results of all runs. */
+class Runs {
+  #runs: { peer: Peer; level: number; round: number; result: LoadResult }[] = [];
+
+  add(peer: Peer, level: number, round: number, result: LoadResult): void {
+    this.#runs.push({ peer, level, round, result });
+  }
+
+  /** Calls that a peer answered, those of the warm-up too. */
+  answered(peer: Peer): number {
+    return this.#runs.filter((run) => run.peer === peer).reduce((sum, run) => sum + run.result.calls, 0);
+  }
+
+  summary(level: number): Level {
+    const ratios = (peer: Peer) => {
+      const others = this.#rps(peer, level);
+      return spread(this.#rps('allocate', level).map((rps, round) => rps / others[round]!));
+    };
+    return {
+      inFlight: level,
+      peers: {
+        echo: this.#measured('echo', level),
+        allocate: this.#measured('allocate', level),
+        onePerCall: this.#measured('onePerCall', level),
+      },
+      allocateToEcho: ratios('echo'),
+      allocateToOnePerCall: ratios('onePerCall'),
+    };
+  }
+
+  #measured(peer: Peer, level: number): Measured {
+    const results = this.#counted(peer, level);
+    return {
+      rps: spread(results.map((result) => result.rps)),
+      p50Ms: spread(results.map((result) => result.p50Ms)),
+      p99Ms: spread(results.map((result) => result.p99Ms)),
+    };
+  }
+
+  #rps(peer: Peer, level: number): number[] {
+    return this.#counted(peer, level).map((result) => result.rps);
+  }
+
+  /** In the order of the rounds, without the warm-up. */
+  #counted(peer: Peer, level: number): LoadResult[] {
+    return this.#runs
+      .filter((run) => run.peer === peer && run.level === level && run.round > 0)
+      .map((run) => run.result);
+  }
+}
+
+function callsOf(peer: Peer, level: number, fixed: number | undefined): number {
+  const calls = fixed ?? CALLS_BY_LEVEL[level] ?? CALLS_ABOVE;
+  const share = peer === 'onePerCall' ? ONE_PER_CALL_SHARE : 1;
+  // ghz refuses fewer calls than are to be in flight.
+  return Math.max(level, Math.round(calls * share));
+}
+
+async function measureAppend(folder: string): Promise<number> {
+  const args = ['bench/append-fsync.ts', join(folder, 'append'), String(APPENDS)];
+  const { code, stdout, stderr } = await runChild(process.execPath, args);
+  if (code !== 0) throw new Error(`append-fsync.ts ended with ${code}: ${stderr.trim()}`);
+  return (JSON.parse(stdout) as { p50_ms: number }).p50_ms;
+}
