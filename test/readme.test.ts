@@ -1,0 +1,46 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { SERVE_SETTINGS } from '../src/config.ts';
+
+const ROOT = new URL('..', import.meta.url).pathname;
+const README = readFileSync(`${ROOT}README.md`, 'utf8');
+
+/** The cells of each row of the README's tables, without backticks. */
+const ROWS = README.split('\n')
+  .filter((line) => line.startsWith('|'))
+  .map((line) => line.split('|').map((cell) => cell.replaceAll('`', '').trim()));
+
+describe('README', () => {
+  it.each(Object.values(SERVE_SETTINGS))('lists $flag as the schema has it', (setting) => {
+    const flag = setting.flag.split(' ')[0];
+    const row = ROWS.find((cells) => cells[1] === flag);
+    expect(row?.slice(2, 4)).toEqual([setting.variable, setting.default]);
+  });
+
+  it('names every reason that a call of AllocateOrder can be refused for', () => {
+    const source = readFileSync(`${ROOT}src/errors.ts`, 'utf8');
+    const reasons = [...source.matchAll(/^ {2}\| '([A-Z_]+)'/gm)].map((match) => match[1]!);
+    // Those of the later methods, of a caller who is gone, and of reads.
+    const elsewhere = ['COUNT_INVALID', 'CANCELLED', 'LEDGER_REOPENING', 'INTERNAL'];
+    const statusRows = ROWS.filter((cells) => /^[A-Z_]{4,}$/.test(cells[2] ?? ''));
+    const listed = statusRows.flatMap((cells) => (cells[3] ?? '').split(', '));
+    expect([...listed, ...elsewhere].toSorted()).toEqual(reasons.toSorted());
+  });
+
+  it('names only files and make targets that are there', () => {
+    const makefile = readFileSync(`${ROOT}Makefile`, 'utf8');
+    const targets = [...README.matchAll(/\bmake ([a-z]+)\b/g)].map((match) => match[1]!);
+    expect(targets.filter((target) => !makefile.includes(`\n${target}:`))).toEqual([]);
+    const links = [...README.matchAll(/\]\(([^)#]+)\)/g)]
+      .map((match) => match[1]!)
+      .filter((link) => !link.includes(':'));
+    expect(links.filter((link) => !existsSync(`${ROOT}${link}`))).toEqual([]);
+  });
+
+  it('has a code map that names every file of the core and of the engine', () => {
+    const files = [...readdirSync(`${ROOT}src`), ...readdirSync(`${ROOT}src/engines/sqlite`)];
+    const unnamed = files.filter((file) => file.endsWith('.ts') && !README.includes(file));
+    // Rooms so small that their names say it all.
+    expect(unnamed.toSorted()).toEqual(['refused.ts', 'rows.ts']);
+  });
+});
