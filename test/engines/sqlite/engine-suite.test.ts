@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { onTestFinished } from 'vitest';
+import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
+import type { Counters, TestLedger } from '../../support/engine-suite.ts';
+import { engineSuite } from '../../support/engine-suite.ts';
+import { testFolder } from '../../support/server-process.ts';
+
+const QUIET = { opened() {}, waiting() {}, failed() {}, warning() {} };
+
+engineSuite('SQLite', (): TestLedger => {
+  const path = join(testFolder(), 'orders.db');
+  let ledger: SqliteLedger | undefined;
+  onTestFinished(() => ledger?.close());
+  return {
+    async open(counters) {
+      if (counters) {
+        // There is nothing to set before the tables are made.
+        ledger ??= await openLedger(path);
+        await ledger.close();
+        setCounters(path, counters);
+      } else {
+        await ledger?.close();
+      }
+      ledger = await openLedger(path);
+      return ledger;
+    },
+  };
+});
+
+async function openLedger(path: string): Promise<SqliteLedger> {
+  const ledger = new SqliteLedger(path, QUIET);
+  await ledger.ready();
+  return ledger;
+}
+
+function setCounters(path: string, { lastOrderId, lastNumber, lastCreateTimeMs }: Counters): void {
+  const db = new Database(path);
+  if (lastOrderId !== undefined) db.prepare('UPDATE ledger SET last_order_id = ?').run(lastOrderId);
+  if (lastCreateTimeMs !== undefined) db.prepare('UPDATE ledger SET last_create_time_ms = ?').run(lastCreateTimeMs);
+  if (lastNumber) {
+    db.prepare('INSERT INTO stores (store_id, first_number, last_number, create_time_ms) VALUES (?, 100, ?, 0)').run(
+      lastNumber.storeId,
+      lastNumber.lastNumber,
+    );
+  }
+  db.close();
+}
