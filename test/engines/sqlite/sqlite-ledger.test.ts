@@ -1,0 +1,156 @@
+import { statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import type { OrderError } from '../../../src/errors.ts';
+import { LedgerRefused } from '../../../src/engines/sqlite/refused.ts';
+import type { SqliteLedgerObserver } from '../../../src/engines/sqlite/sqlite-ledger.ts';
+import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
+import { testFolder } from '../../support/server-process.ts';
+
+/** What a ledger told whoever runs it, in order. */
+class Diary implements SqliteLedgerObserver {
+  readonly lines: string[] = [];
+  failure: OrderError | undefined;
+
+  opened(): void {
+    this.lines.push('opened');
+  }
+  waiting(why: string): void {
+    this.lines.push(`waiting: ${why}`);
+  }
+  failed(error: OrderError): void {
+    this.failure = error;
+    this.lines.push('failed');
+  }
+  warning(message: string): void {
+    this.lines.push(`warning: ${message}`);
+  }
+}
+
+function newPath(): string {
+  return join(testFolder(), 'orders.db');
+}
+
+function openLedger(path: string) {
+  const diary = new Diary();
+  const ledger = new SqliteLedger(path, diary);
+  let closed: Promise<void> | undefined;
+  const close = () => (closed ??= ledger.close());
+  onTestFinished(close);
+  return { ledger, diary, close };
+}
+
+/** Another program at the same file. */
+function connect(path: string): Database.Database {
+  const db = new Database(path);
+  onTestFinished(() => void db.close());
+  return db;
+}
+
+function ask(requestId: string) {
+  return { storeId: 7n, requestId, count: 1 };
+}
+
+function walSize(path: string): number {
+  return statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+const PLANT = "CREATE TRIGGER planted BEFORE INSERT ON allocations BEGIN SELECT RAISE(ABORT, 'planted'); END";
+
+it('P7: after a failed commit nothing is read before the ledger is open again, and then numbering is dense', async () => {
+  const path = newPath();
+  const { ledger, diary } = openLedger(path);
+  await ledger.ready();
+  await ledger.commit([ask('a')]);
+  const other = connect(path);
+  other.exec(PLANT);
+  expect(walSize(path)).toBeGreaterThan(0);
+
+  await expect(ledger.commit([ask('b'), ask('c')])).rejects.toThrow('planted');
+  await expect(ledger.listAllocations(0n, 10)).rejects.toMatchObject({ reason: 'LEDGER_REOPENING' });
+  await ledger.ready();
+  expect(walSize(path)).toBe(0);
+  expect(diary.lines).toEqual(['opened', expect.stringMatching(/^waiting: a commit failed.*planted/), 'opened']);
+
+  other.exec('DROP TRIGGER planted');
+  expect(await ledger.commit([ask('c'), ask('a'), ask('b')])).toMatchObject([
+    { replayed: false, allocation: { orderId: 2n, orderNumber: 101n } },
+    { replayed: true, allocation: { orderId: 1n, orderNumber: 100n } },
+    { replayed: false, allocation: { orderId: 3n, orderNumber: 102n } },
+  ]);
+});
+
+it('P4: opening waits while another process reads an old state, and says so once', async () => {
+  const path = newPath();
+  const { ledger, diary } = openLedger(path);
+  await ledger.ready();
+  await ledger.commit([ask('a')]);
+  const other = connect(path);
+  other.exec(PLANT);
+  other.exec('BEGIN; SELECT * FROM allocations');
+  await expect(ledger.commit([ask('b')])).rejects.toThrow('planted');
+  await vi.waitFor(() => expect(diary.lines).toHaveLength(3), { timeout: 10_000 });
+  expect(diary.lines[2]).toMatch(/^waiting: .*another process is reading an old state/);
+  other.exec('COMMIT; DROP TRIGGER planted');
+  await ledger.ready();
+  expect(diary.lines.slice(3)).toEqual(['opened']);
+  expect(await ledger.commit([ask('b')])).toMatchObject([{ allocation: { orderId: 2n } }]);
+});
+
+it('P9: a ledger behind its mark never becomes ready and tells the operator why', async () => {
+  const path = newPath();
+  const first = openLedger(path);
+  await first.ledger.ready();
+  await first.ledger.commit([ask('a')]);
+  await first.close();
+  const db = connect(path);
+  db.exec('DELETE FROM allocations; UPDATE ledger SET last_order_id = 0');
+  db.close();
+  const { ledger, diary } = openLedger(path);
+  await expect(ledger.ready()).rejects.toMatchObject({ reason: 'LEDGER_DAMAGED' });
+  expect(diary.lines).toEqual(['failed']);
+  expect(diary.failure?.cause).toMatchObject({ errorName: 'LedgerRefused', message: /was already given/ });
+});
+
+it('P9: a warning of the opening reaches whoever runs the ledger', async () => {
+  const path = newPath();
+  const first = openLedger(path);
+  await first.ledger.ready();
+  await first.close();
+  truncateSync(`${path}.mark`, 10);
+  const { ledger, diary } = openLedger(path);
+  await ledger.ready();
+  expect(diary.lines).toEqual([expect.stringMatching(/^warning: the mark .* was torn/), 'opened']);
+});
+
+it('P8: a second ledger on the same file is refused at once; after a close the file is free', async () => {
+  const path = newPath();
+  const { ledger, close } = openLedger(path);
+  expect(() => new SqliteLedger(path, new Diary())).toThrow(LedgerRefused);
+  await ledger.ready();
+  await close();
+  const again = openLedger(path).ledger;
+  await again.ready();
+});
+
+it('P4: a closed ledger is whole in its one file', async () => {
+  const path = newPath();
+  const { ledger, close } = openLedger(path);
+  await ledger.ready();
+  await ledger.commit([ask('a')]);
+  await close();
+  expect(walSize(path)).toBe(0);
+});
+
+it('P10: a WAL that grows long is moved into the database while numbering goes on', async () => {
+  const path = newPath();
+  const { ledger, diary } = openLedger(path);
+  await ledger.ready();
+  const longestBytes = 64 * 1024 * 1024;
+  for (let i = 0; i < 400; i++) {
+    await ledger.commit(Array.from({ length: 100 }, (_, k) => ask(`r${(i * 7919) % 400}-${k}`)));
+    expect(walSize(path)).toBeLessThan(longestBytes);
+  }
+  expect(diary.lines).toEqual(['opened']);
+});
