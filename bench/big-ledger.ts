@@ -17,7 +17,7 @@ import { spread } from './statistics.ts';
 const STARTS = 5;
 const STORES = 1000n;
 /** A server is killed when its WAL has at least this. */
-const WAL_BYTES = 2 * 1024 * 1024;
+const WAL_BYTES = 4 * 1024 * 1024;
 
 export interface BigLedgerOptions {
   /** Allocations in the ledger before the first start. */
