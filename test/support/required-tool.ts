@@ -1,0 +1,55 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import type { TestContext } from 'vitest';
+
+/** Commands that some tests cannot do without; `root` means the right to mount. */
+export type Tool = 'gcc' | 'strace' | 'sqlite3' | 'grpcurl' | 'ghz' | 'root';
+
+const TOOLS_FOLDER = new URL('../../.tools', import.meta.url).pathname;
+
+const REMEDY: Readonly<Record<Tool, string>> = {
+  gcc: 'install gcc',
+  strace: 'install strace',
+  sqlite3: 'install sqlite3',
+  grpcurl: 'run make tools',
+  ghz: 'run make tools',
+  root: 'run the tests as root',
+};
+
+/**
+ * First line of a test that needs tools. Where one is missing the test is skipped, and says aloud what is
+ * missing; with CI=true it fails, so that nothing goes unnoticed where it counts.
+ */
+export function requireTools(test: TestContext, ...tools: Tool[]): void {
+  const missing = tools.filter((tool) => !isThere(tool));
+  if (missing.length === 0) return;
+  const why = `missing: ${missing.map((tool) => `${tool} (${REMEDY[tool]})`).join(', ')}`;
+  if (process.env['CI'] === 'true') throw new Error(why);
+  console.warn(`SKIPPED, ${why}: ${test.task.name}`);
+  test.skip(why);
+}
+
+/** Where a command is: in the repository's .tools folder or in the path. */
+export function toolPath(tool: Exclude<Tool, 'root'>): string {
+  const path = findTool(tool);
+  if (path === undefined) throw new Error(`${tool} is missing: ${REMEDY[tool]}`);
+  return path;
+}
+
+function isThere(tool: Tool): boolean {
+  return tool === 'root' ? process.getuid?.() === 0 : findTool(tool) !== undefined;
+}
+
+function findTool(tool: string): string | undefined {
+  const folders = [TOOLS_FOLDER, ...(process.env['PATH'] ?? '').split(delimiter)];
+  return folders.map((folder) => join(folder, tool)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
