@@ -1,0 +1,182 @@
+import { status } from '@grpc/grpc-js';
+import { execFileSync } from 'node:child_process';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import type { Allocation } from '../../src/gen/orders/v1/orders.ts';
+import { assertDense } from '../support/density.ts';
+import { FsyncShim } from '../support/fsync-shim.ts';
+import type { OrdersClient } from '../support/orders-client.ts';
+import { connect, errorDetails, failureOf, isServiceError } from '../support/orders-client.ts';
+import { requireTools } from '../support/required-tool.ts';
+import { ServerProcess, testFolder } from '../support/server-process.ts';
+
+it('P5 P7: after a failed fsync the outcome is unknown, the row is gone, and asking again numbers it once', async (test) => {
+  requireTools(test, 'gcc');
+  const { ledger, shim, server, client } = await serveOnBadDisk();
+  const health: string[] = [];
+  client.watchHealth((serving) => health.push(serving));
+  await client.allocateOrder({ storeId: 1n, requestId: 'before' });
+
+  shim.arm('fsync-fails');
+  const error = await failureOf(client.allocateOrder({ storeId: 1n, requestId: 'failed' }));
+  expect(error.code).toBe(status.UNAVAILABLE);
+  expect(errorDetails(error)).toMatchObject({
+    reason: 'OUTCOME_UNKNOWN',
+    metadata: { store_id: '1', request_id: 'failed' },
+  });
+  expect(errorDetails(error)!.retryDelayMs).toBeGreaterThan(0);
+  expect(error.metadata.get('request-id')).toEqual(['failed']);
+
+  // Another number comes only from a ledger that was opened again.
+  const next = await client.allocateOrder({ storeId: 1n, requestId: 'next' });
+  expect(next.allocation).toMatchObject({ orderId: 2n, orderNumber: 101n });
+  expect(health).toEqual(['SERVING', 'NOT_SERVING', 'SERVING']);
+  expect(server.log.filter(({ msg }) => msg === 'the ledger is open')).toHaveLength(2);
+  expect(requestIds(ledger)).toEqual(['before', 'next']);
+
+  const retried = await client.allocateOrder({ storeId: 1n, requestId: 'failed' });
+  expect(retried).toMatchObject({ allocation: { orderId: 3n, orderNumber: 102n }, replayed: false });
+  expect(await client.allocateOrder({ storeId: 1n, requestId: 'failed' })).toEqual({ ...retried, replayed: true });
+  expect(requestIds(ledger)).toEqual(['before', 'next', 'failed']);
+});
+
+it('P7: a failed fsync fails its whole batch and nothing else, and names the request ids that the server made', async (test) => {
+  requireTools(test, 'gcc');
+  const { ledger, shim, client } = await serveOnBadDisk();
+  await client.allocateOrder({ storeId: 1n, requestId: 'warm' });
+  // While one commit hangs, everything else queues up for one batch.
+  shim.arm('fsync-hangs');
+  const hanging = client.allocateOrder({ storeId: 1n, requestId: 'hanging' });
+  await shim.hit('fsync-hangs');
+  const batch = Array.from({ length: 10 }, (_, i) =>
+    failureOf(client.allocateOrder({ storeId: BigInt(1 + i), requestId: '' })),
+  );
+  await client.checkHealth();
+  // The second fsync from now: that of the batch, when the first has hung.
+  shim.arm('fsync-fails');
+  expect((await hanging).allocation).toMatchObject({ orderId: 2n, orderNumber: 101n });
+  const errors = await Promise.all(batch);
+
+  expect(errors.map((error) => error.code)).toEqual(errors.map(() => status.UNAVAILABLE));
+  expect(new Set(errors.map((error) => errorDetails(error)?.reason))).toEqual(new Set(['OUTCOME_UNKNOWN']));
+  // Who sent no request_id is not asked to come again by itself: it has to take this one.
+  expect(new Set(errors.map((error) => errorDetails(error)?.retryDelayMs))).toEqual(new Set([undefined]));
+  const made = errors.map((error) => String(error.metadata.get('request-id')[0]));
+  expect(new Set(made).size).toBe(10);
+  const retried = await Promise.all(
+    made.map((requestId, i) => client.allocateOrder({ storeId: BigInt(1 + i), requestId })),
+  );
+  expect(retried.map(({ replayed }) => replayed)).toEqual(retried.map(() => false));
+  expect(requestIds(ledger).toSorted()).toEqual(['warm', 'hanging', ...made].toSorted());
+});
+
+it('P4 P5 P7: where the server dies of a failed fsync the row comes back, on disk before it is replayed', async (test) => {
+  requireTools(test, 'gcc');
+  const { ledger, shim, server, client } = await serveOnBadDisk();
+  await client.allocateOrder({ storeId: 1n, requestId: 'before' });
+  shim.arm('fsync-fails-then-killed');
+  const error = await failureOf(client.allocateOrder({ storeId: 1n, requestId: 'failed' }));
+  // A bare status: perhaps done.
+  expect(error.code).toBe(status.UNAVAILABLE);
+  expect(errorDetails(error)).toBeUndefined();
+  expect(await server.exit()).toBe('SIGKILL');
+
+  const again = await connectTo(new ServerProcess(ledger));
+  // Out of the WAL, whose pages the failed fsync left in memory only, and into the database with an fsync.
+  expect(statSync(`${ledger}-wal`).size).toBe(0);
+  expect(requestIds(ledger)).toEqual(['before', 'failed']);
+  const retried = await again.allocateOrder({ storeId: 1n, requestId: 'failed' });
+  expect(retried).toMatchObject({ allocation: { orderId: 2n, orderNumber: 101n }, replayed: true });
+  expect(await again.allocateOrder({ storeId: 1n, requestId: 'failed' })).toEqual(retried);
+  expect((await again.allocateOrder({ storeId: 1n, requestId: 'next' })).allocation).toMatchObject({ orderId: 3n });
+  expect(requestIds(ledger)).toEqual(['before', 'failed', 'next']);
+});
+
+it('P1 P2 P7: on a full disk calls are refused and burn nothing, and numbering goes on when there is room', async (test) => {
+  requireTools(test, 'gcc');
+  const { ledger, shim, client } = await serveOnBadDisk();
+  await client.allocateOrder({ storeId: 1n, requestId: 'before' });
+
+  shim.arm('disk-full');
+  const ids = Array.from({ length: 6 }, (_, i) => `full-${i}`);
+  const calls = ids.map((requestId, i) => failureOf(client.allocateOrder({ storeId: BigInt(1 + (i % 2)), requestId })));
+  const refused = await Promise.all(calls);
+  for (const error of refused) {
+    // A full disk and nothing else: the reopened ledger proves that nothing was done.
+    expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
+    expect(errorDetails(error)).toMatchObject({ reason: 'LEDGER_FULL' });
+    expect(errorDetails(error)!.retryDelayMs).toBeGreaterThan(0);
+  }
+  expect(shim.hits('disk-full')).toBeGreaterThan(0);
+  expect(requestIds(ledger)).toEqual(['before']);
+
+  shim.disarm();
+  const answers: Allocation[] = [];
+  for (const [i, requestId] of ids.entries()) {
+    const { allocation, replayed } = await client.allocateOrder({ storeId: BigInt(1 + (i % 2)), requestId });
+    expect(replayed).toBe(false);
+    answers.push(allocation!);
+  }
+  expect(answers.map(({ orderId }) => orderId)).toEqual([2n, 3n, 4n, 5n, 6n, 7n]);
+  expect(answers.map(({ orderNumber }) => orderNumber)).toEqual([101n, 100n, 102n, 101n, 103n, 102n]);
+  expect(requestIds(ledger)).toEqual(['before', ...ids]);
+});
+
+it('P1 P2 P5 P7: a file system that runs full, the database and the mark with it, loses and doubles nothing', async (test) => {
+  requireTools(test, 'root');
+  const folder = testFolder();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder]);
+  onTestFinished(() => void execFileSync('umount', ['--lazy', folder]));
+  const ballast = join(folder, 'ballast');
+  writeFileSync(ballast, Buffer.alloc(512 * 1024));
+  const ledger = join(folder, 'orders.db');
+  const server = new ServerProcess(ledger);
+  const client = await connectTo(server);
+
+  const answered: string[] = [];
+  const failed: string[] = [];
+  const reasons = new Set<string | undefined>();
+  for (let i = 0; failed.length === 0; i++) {
+    const ids = Array.from({ length: 8 }, (_, copy) => `${i}-${copy}`);
+    const calls = ids.map((requestId) => client.allocateOrder({ storeId: 1n, requestId }, { deadlineMs: 5_000 }));
+    for (const [n, result] of (await Promise.allSettled(calls)).entries()) {
+      (result.status === 'fulfilled' ? answered : failed).push(ids[n]!);
+      if (result.status === 'rejected') reasons.add(reasonOf(result.reason));
+    }
+  }
+  // Which one depends on whether the ledger can be opened again on the full disk. A call that waits for
+  // that in the queue meets its deadline.
+  expect(['LEDGER_FULL', 'OUTCOME_UNKNOWN', 'DEADLINE_EXCEEDED']).toEqual(expect.arrayContaining([...reasons]));
+
+  rmSync(ballast);
+  for (const requestId of failed) {
+    const { allocation } = await client.allocateOrder({ storeId: 1n, requestId });
+    expect(await client.allocateOrder({ storeId: 1n, requestId })).toEqual({ allocation, replayed: true });
+  }
+  expect(requestIds(ledger).toSorted()).toEqual([...answered, ...failed].toSorted());
+  expect(await server.stop()).toBe(0);
+});
+
+async function serveOnBadDisk() {
+  const ledger = join(testFolder(), 'orders.db');
+  const shim = new FsyncShim();
+  const server = new ServerProcess(ledger, { env: shim.env });
+  return { ledger, shim, server, client: await connectTo(server) };
+}
+
+async function connectTo(server: ServerProcess): Promise<OrdersClient> {
+  const client = connect(await server.serving());
+  onTestFinished(() => client.close());
+  return client;
+}
+
+function reasonOf(error: unknown): string | undefined {
+  if (!isServiceError(error)) throw error;
+  return error.code === status.DEADLINE_EXCEEDED ? 'DEADLINE_EXCEEDED' : errorDetails(error)?.reason;
+}
+
+/** Of the rows in the file, which are dense, in order_id order. */
+function requestIds(ledger: string): string[] {
+  return assertDense(ledger).map((row) => row.request_id);
+}
