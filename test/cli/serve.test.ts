@@ -1,0 +1,112 @@
+import Database from 'better-sqlite3';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { assertDense } from '../support/density.ts';
+import { connect } from '../support/orders-client.ts';
+import { refusedStart } from '../support/refused-start.ts';
+import { requireTools } from '../support/required-tool.ts';
+import { ServerProcess, testFolder } from '../support/server-process.ts';
+
+it('a missing data folder is made with its parents, and a second run goes on counting', async () => {
+  const folder = testFolder();
+  const ledger = join(folder, 'var', 'lib', 'orders.db');
+  for (const orderId of [1n, 2n]) {
+    const server = new ServerProcess(ledger);
+    const { grpc } = await server.line('serving');
+    // Port 0 is any free one, and the log says which.
+    expect(grpc).toMatch(/^127\.0\.0\.1:[1-9]\d*$/);
+    const client = connect(String(grpc));
+    expect((await client.allocateOrder({ storeId: 7n, requestId: '' })).allocation).toMatchObject({ orderId });
+    client.close();
+    expect(await server.stop()).toBe(0);
+  }
+  expect(readdirSync(dirname(ledger)).toSorted()).toEqual(['orders.db', 'orders.db.lock', 'orders.db.mark']);
+  expect(readdirSync(folder)).toEqual(['var']);
+  expect(assertDense(ledger)).toHaveLength(2);
+});
+
+it('a port that is taken is named, with the flag to change it', async () => {
+  const folder = testFolder();
+  const address = await new ServerProcess(join(folder, 'first.db')).serving();
+  const said = await refusedStart(join(folder, 'second.db'), { args: ['--grpc-listen', address] });
+  expect(said).toMatch(new RegExp(`^${address} is in use by another program: .*--grpc-listen$`));
+});
+
+it('an address that this machine does not have is named, with the flag to change it', async () => {
+  // TEST-NET-1: nobody has it.
+  const args = ['--grpc-listen', '192.0.2.1:0'];
+  expect(await refusedStart(join(testFolder(), 'orders.db'), { args })).toMatch(/192\.0\.2\.1:0.*--grpc-listen/);
+});
+
+it('a listener that others can reach starts with a warning in plain words', async () => {
+  const server = new ServerProcess(join(testFolder(), 'orders.db'), { args: ['--grpc-listen', '0.0.0.0:0'] });
+  const { port } = new URL(`grpc://${await server.serving()}`);
+  const client = connect(`127.0.0.1:${port}`);
+  expect(await client.checkHealth()).toBe('SERVING');
+  client.close();
+  await server.stop();
+  const warnings = server.log.filter(({ level }) => level === 40).map(({ msg }) => msg);
+  expect(warnings).toEqual([
+    expect.stringMatching(/everybody who can reach 0\.0\.0\.0.*without TLS and without tokens/),
+  ]);
+});
+
+it('a loopback listener starts without a warning', async () => {
+  const server = new ServerProcess(join(testFolder(), 'orders.db'), { args: ['--grpc-listen', '[::1]:0'] });
+  expect(await server.serving()).toMatch(/^\[::1\]:[1-9]\d*$/);
+  expect(server.log.filter(({ level }) => level >= 40)).toEqual([]);
+});
+
+it('a read-only folder is refused and named', async (test) => {
+  // As root, no permission bits stop a write; a read-only mount does.
+  requireTools(test, 'root');
+  const folder = testFolder();
+  execFileSync('mount', ['--bind', folder, folder]);
+  onTestFinished(() => void execFileSync('umount', ['--lazy', folder]));
+  execFileSync('mount', ['-o', 'remount,bind,ro', folder]);
+  expect(await refusedStart(join(folder, 'orders.db'))).toMatch(new RegExp(`${folder}.*writable`));
+  expect(await refusedStart(join(folder, 'new', 'orders.db'))).toContain(`${folder}/new`);
+});
+
+it('a folder that cannot be made is refused and named', async () => {
+  const folder = testFolder();
+  writeFileSync(join(folder, 'file'), '');
+  expect(await refusedStart(join(folder, 'file', 'orders.db'))).toContain(join(folder, 'file'));
+  expect(await refusedStart(join(folder, 'file', 'new', 'orders.db'))).toContain(join(folder, 'file'));
+});
+
+// Node's recursive mkdir tries for ever where the system says ENOENT although the parent is there.
+it('a folder in a place where none can be made is refused, at once', { timeout: 20_000 }, async () => {
+  expect(await refusedStart('/proc/order-numbers/orders.db')).toContain('/proc/order-numbers');
+});
+
+it('a ledger that is a folder, or a link to nothing, is refused and named', async () => {
+  const folder = testFolder();
+  mkdirSync(join(folder, 'folder.db'));
+  expect(await refusedStart(join(folder, 'folder.db'))).toContain(`${join(folder, 'folder.db')} is not a file`);
+  symlinkSync(join(folder, 'gone.db'), join(folder, 'link.db'));
+  expect(await refusedStart(join(folder, 'link.db'))).toMatch(
+    /link\.db is a symbolic link to a file that is not there/,
+  );
+  expect(existsSync(join(folder, 'gone.db'))).toBe(false);
+});
+
+it('a file that is not a database is refused, named and left as it is', async () => {
+  const path = join(testFolder(), 'notes.txt');
+  const notes = 'Not a database, and somebody needs it.\n'.repeat(100);
+  writeFileSync(path, notes);
+  expect(await refusedStart(path)).toContain(path);
+  expect(readFileSync(path, 'utf8')).toBe(notes);
+});
+
+it('a database of another program is refused, named and left as it is', async () => {
+  const path = join(testFolder(), 'another.db');
+  const another = new Database(path);
+  another.exec('CREATE TABLE customers (name TEXT)');
+  another.close();
+  const before = readFileSync(path);
+  expect(await refusedStart(path)).toMatch(/another\.db is a database of another program/);
+  expect(readFileSync(path).equals(before)).toBe(true);
+});

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import type { ServeSettings } from '../../src/config.ts';
+import { SERVE_SETTINGS } from '../../src/config.ts';
+import { freeAddress } from '../support/free-address.ts';
+import { orderNumbers } from '../support/order-numbers-command.ts';
+import { connect } from '../support/orders-client.ts';
+import { ServerProcess, testFolder } from '../support/server-process.ts';
+
+/** A value that each setting must refuse, and a part of the remedy that it must name. */
+const BAD: { readonly [K in keyof ServeSettings]: { readonly value: string; readonly remedy: string } } = {
+  grpcListen: { value: '127.0.0.1', remedy: 'Use host:port, such as 127.0.0.1:50051' },
+  ledger: { value: 'mysql://localhost/orders', remedy: 'Use the path of an SQLite file' },
+  maxBatch: { value: '10001', remedy: 'Use a whole number from 1 to 10000.' },
+  maxQueue: { value: '1.5', remedy: 'Use a whole number from 1 to 1000000.' },
+  requireRequestId: { value: 'maybe', remedy: 'Use true or false.' },
+  drainTimeoutMs: { value: '10s', remedy: 'Use a whole number from 0 to 600000.' },
+  logLevel: { value: 'loud', remedy: 'Use one of fatal, error' },
+};
+const NAMES = Object.keys(BAD) as (keyof ServeSettings)[];
+
+it.each(NAMES)('a bad value of %s is one line that names flag, value and remedy', async (name) => {
+  const { value, remedy } = BAD[name];
+  const { flag } = SERVE_SETTINGS[name];
+  const { exitCode, stdout, stderr } = await orderNumbers(['serve', `${flag.split(' ')[0]}=${value}`]);
+  expect(exitCode).toBe(2);
+  expect(stdout).toBe('');
+  expect(complaint(stderr)).toEqual(
+    `error: option '${flag}' argument '${value}' is invalid. ${startingWith(remedy, stderr)}`,
+  );
+});
+
+it.each(NAMES)(
+  'a bad value of the variable of %s is one line that names it, its flag, value and remedy',
+  async (name) => {
+    const { value, remedy } = BAD[name];
+    const { flag, variable } = SERVE_SETTINGS[name];
+    const { exitCode, stdout, stderr } = await orderNumbers(['serve'], { env: { [variable]: value } });
+    expect(exitCode).toBe(2);
+    expect(stdout).toBe('');
+    expect(complaint(stderr)).toEqual(
+      `error: option '${flag}' value '${value}' from env '${variable}' is invalid. ${startingWith(remedy, stderr)}`,
+    );
+  },
+);
+
+it('a wrong flag, command or argument is named, with exit code 2', async () => {
+  const wrong = [
+    { args: ['serve', '--port', '1'], named: "unknown option '--port'" },
+    { args: ['sevre'], named: "unknown command 'sevre'" },
+    { args: ['serve', 'orders.db'], named: 'too many arguments' },
+    { args: ['serve', '--max-batch'], named: "'--max-batch <requests>' argument missing" },
+  ];
+  const results = await Promise.all(wrong.map(({ args }) => orderNumbers(args)));
+  for (const [i, { exitCode, stdout, stderr }] of results.entries()) {
+    expect(exitCode).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr.split('\n')[0]).toContain(wrong[i]!.named);
+  }
+});
+
+it('no command at all shows the help and is wrong usage; a help that was asked for is not', async () => {
+  const [none, asked, askedServe] = await Promise.all([
+    orderNumbers([]),
+    orderNumbers(['--help']),
+    orderNumbers(['serve', '--help']),
+  ]);
+  expect(none).toMatchObject({ exitCode: 2, stdout: '', stderr: expect.stringContaining('Usage: order-numbers') });
+  expect(asked).toMatchObject({ exitCode: 0, stderr: '', stdout: expect.stringContaining('serve') });
+  expect(askedServe).toMatchObject({ exitCode: 0, stderr: '' });
+  for (const { flag, variable, default: value } of Object.values(SERVE_SETTINGS)) {
+    expect(askedServe.stdout).toContain(flag);
+    // Wrapped to the width of the terminal.
+    expect(askedServe.stdout.replace(/\s+/g, ' ')).toMatch(new RegExp(`default: ${value},.* env: ${variable}\\)`));
+  }
+});
+
+it('variables work, and the flag wins', async () => {
+  const folder = testFolder();
+  const address = await freeAddress();
+  const server = new ServerProcess(join(folder, 'flag.db'), {
+    args: ['--grpc-listen', address],
+    env: {
+      ORDERS_GRPC_LISTEN: 'refused if it were read',
+      ORDERS_LEDGER: join(folder, 'variable.db'),
+      ORDERS_REQUIRE_REQUEST_ID: 'true',
+    },
+  });
+  expect(await server.line('serving')).toMatchObject({ grpc: address, ledger: join(folder, 'flag.db') });
+  const client = connect(address);
+  onTestFinished(() => client.close());
+  await expect(client.allocateOrder({ storeId: 1n, requestId: '' })).rejects.toThrow('requires one in every request');
+  expect((await client.allocateOrder({ storeId: 1n, requestId: 'mine' })).allocation).toMatchObject({ orderId: 1n });
+});
+
+/** What is wrong, without the line that says how to get help. */
+function complaint(stderr: string): string {
+  return stderr.replace('Run it with --help to see what there is.', '').trimEnd();
+}
+
+/** The rest of the line from the remedy on, which the line must have. */
+function startingWith(remedy: string, stderr: string): string {
+  const line = stderr.split('\n')[0]!;
+  expect(line).toContain(remedy);
+  return line.slice(line.indexOf(remedy));
+}
