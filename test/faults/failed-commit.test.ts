@@ -17,6 +17,7 @@ it('P5 P7: after a failed fsync the outcome is unknown, the row is gone, and ask
   const health: string[] = [];
   client.watchHealth((serving) => health.push(serving));
   await client.allocateOrder({ storeId: 1n, requestId: 'before' });
+  const oneCommit = statSync(`${ledger}-wal`).size;
 
   shim.arm('fsync-fails');
   const error = await failureOf(client.allocateOrder({ storeId: 1n, requestId: 'failed' }));
@@ -33,6 +34,8 @@ it('P5 P7: after a failed fsync the outcome is unknown, the row is gone, and ask
   expect(next.allocation).toMatchObject({ orderId: 2n, orderNumber: 101n });
   expect(health).toEqual(['SERVING', 'NOT_SERVING', 'SERVING']);
   expect(server.log.filter(({ msg }) => msg === 'the ledger is open')).toHaveLength(2);
+  // The WAL with the frames that failed was given up for a new one.
+  expect(statSync(`${ledger}-wal`).size).toBeLessThanOrEqual(oneCommit);
   expect(requestIds(ledger)).toEqual(['before', 'next']);
 
   const retried = await client.allocateOrder({ storeId: 1n, requestId: 'failed' });
