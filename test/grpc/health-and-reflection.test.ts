@@ -1,0 +1,112 @@
+import { join } from 'node:path';
+import type { ClientDuplexStream, GrpcObject, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { OrderNumberServiceService } from '../../src/gen/orders/v1/orders.ts';
+import type { OrdersClient } from '../support/orders-client.ts';
+import { connect, errorDetails, failureOf } from '../support/orders-client.ts';
+import { ServerProcess, testFolder } from '../support/server-process.ts';
+
+const SERVICE = 'orders.v1.OrderNumberService';
+
+describe('health', () => {
+  it('Check says SERVING of the server and of its service, NOT_FOUND of any other', async () => {
+    const { client } = await serve();
+    expect(await client.checkHealth('')).toBe('SERVING');
+    expect(await client.checkHealth(SERVICE)).toBe('SERVING');
+    const error = await failureOf(client.checkHealth('orders.v1.Unknown'));
+    expect(error.code).toBe(status.NOT_FOUND);
+  });
+
+  it('Watch says SERVING at once, and NOT_SERVING when the server is told to stop', async () => {
+    const { client, server } = await serve();
+    const statuses: string[] = [];
+    client.watchHealth((serving) => statuses.push(serving));
+    await vi.waitFor(() => expect(statuses).toEqual(['SERVING']));
+    expect(await server.stop()).toBe(0);
+    expect(statuses).toEqual(['SERVING', 'NOT_SERVING']);
+  });
+});
+
+it.each(['v1', 'v1alpha'])(
+  'reflection %s lists the services, and gives each file with its imports; NOT_FOUND of any other',
+  async (version) => {
+    const { address } = await serve();
+    const ask = reflection(address, version);
+    const list = await ask({ listServices: '' });
+    const names = list.listServicesResponse?.service.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining([SERVICE, 'grpc.health.v1.Health']));
+
+    const symbol = await ask({ fileContainingSymbol: `${SERVICE}.AllocateOrder` });
+    const files = symbol.fileDescriptorResponse?.fileDescriptorProto.map((file) => file.toString('latin1'));
+    expect(files?.some((file) => file.includes('orders/v1/orders.proto'))).toBe(true);
+    expect(files?.some((file) => file.includes('google.protobuf') && file.includes('Timestamp'))).toBe(true);
+
+    const file = await ask({ fileByFilename: 'google/protobuf/timestamp.proto' });
+    expect(file.fileDescriptorResponse?.fileDescriptorProto).not.toHaveLength(0);
+
+    const unknown = await ask({ fileContainingSymbol: 'orders.v1.Unknown' });
+    expect(unknown.errorResponse?.errorCode).toBe(status.NOT_FOUND);
+  },
+);
+
+it('methods that are not served answer UNIMPLEMENTED, and harm nothing', async () => {
+  const { address, client } = await serve();
+  const later = Object.values(OrderNumberServiceService).map(({ path }) => path);
+  expect(later).toHaveLength(10);
+  const unserved = later.filter((path) => !path.endsWith('/AllocateOrder'));
+  for (const path of [...unserved, `/${SERVICE}/Unknown`, '/orders.v1.Unknown/AllocateOrder', '/', '//']) {
+    const error = await failureOf(callPath(address, path));
+    expect([path, error.code]).toEqual([path, status.UNIMPLEMENTED]);
+    expect(errorDetails(error)).toBeUndefined();
+  }
+  expect((await client.allocateOrder({ storeId: 7n, requestId: 'cart-1' })).allocation?.orderId).toBe(1n);
+});
+
+async function serve() {
+  const server = new ServerProcess(join(testFolder(), 'orders.db'));
+  const address = await server.serving();
+  const client: OrdersClient = connect(address);
+  onTestFinished(() => client.close());
+  return { server, address, client };
+}
+
+/** Calls any path with an empty message. */
+function callPath(address: string, path: string): Promise<unknown> {
+  const client = new Client(address, credentials.createInsecure());
+  onTestFinished(() => client.close());
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(path, asIs, asIs, Buffer.alloc(0), new Metadata(), (error, answer) =>
+      error ? reject(error) : resolve(answer),
+    );
+  });
+}
+
+function asIs(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+interface ReflectionAnswer {
+  readonly listServicesResponse?: { readonly service: readonly { readonly name: string }[] };
+  readonly fileDescriptorResponse?: { readonly fileDescriptorProto: readonly Buffer[] };
+  readonly errorResponse?: { readonly errorCode: number };
+}
+
+/** Asks one question a stream. */
+function reflection(address: string, version: string): (question: object) => Promise<ReflectionAnswer> {
+  const folder = new URL('../../node_modules/@grpc/reflection/build/proto/', import.meta.url).pathname;
+  const definition = loadSync(join(folder, `grpc/reflection/${version}/reflection.proto`));
+  const grpc = loadPackageDefinition(definition)['grpc'] as GrpcObject;
+  const scope = (grpc['reflection'] as GrpcObject)[version] as GrpcObject;
+  const Reflection = scope['ServerReflection'] as ServiceClientConstructor;
+  const client = new Reflection(address, credentials.createInsecure());
+  onTestFinished(() => client.close());
+  return (question) =>
+    new Promise((resolve, reject) => {
+      const stream: ClientDuplexStream<object, ReflectionAnswer> = client['ServerReflectionInfo']!();
+      stream.on('data', resolve);
+      stream.on('error', (error: ServiceError) => reject(error));
+      stream.end(question);
+    });
+}

@@ -1,0 +1,168 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { GrpcObject, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
+import { credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { assertDense } from '../support/density.ts';
+import { errorDetails } from '../support/orders-client.ts';
+import { requireTools, toolPath } from '../support/required-tool.ts';
+import { ServerProcess, testFolder } from '../support/server-process.ts';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+const ALLOCATE_ORDER = 'orders.v1.OrderNumberService/AllocateOrder';
+const SERVICES = ['grpc.health.v1.Health', 'orders.v1.OrderNumberService'];
+/** As the proto's JSON mapping has it. */
+const FIRST_ANSWER = {
+  allocation: {
+    orderId: '1',
+    storeId: '9007199254740993',
+    orderNumber: '100',
+    count: 1,
+    displayNumber: '100',
+    requestId: 'cart-1',
+    createTime: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/),
+  },
+};
+const REQUEST = '{"store_id": "9007199254740993", "request_id": "cart-1"}';
+
+const run = promisify(execFile);
+
+describe('a dynamic client of proto-loader', () => {
+  it('P5: reads int64 as strings, exactly, and is replayed', async () => {
+    const { address } = await serve();
+    const client = dynamicClient(address);
+    const request = { store_id: '9007199254740993', request_id: 'cart-1' };
+    const first = await client.allocateOrder(request);
+    expect(first).toMatchObject({
+      allocation: { order_id: '1', store_id: '9007199254740993', order_number: '100', request_id: 'cart-1' },
+      replayed: false,
+    });
+    expect(await client.allocateOrder(request)).toEqual({ ...(first as object), replayed: true });
+    expect(await client.allocateOrder({ store_id: '9223372036854775807' })).toMatchObject({
+      allocation: { order_id: '2', store_id: '9223372036854775807' },
+    });
+  });
+
+  it('gets our error details', async () => {
+    const { address } = await serve();
+    const error = await dynamicClient(address)
+      .allocateOrder({ store_id: '-1' })
+      .then(
+        () => undefined,
+        (thrown: ServiceError) => thrown,
+      );
+    expect(error?.code).toBe(status.INVALID_ARGUMENT);
+    expect(errorDetails(error!)).toMatchObject({ reason: 'STORE_ID_INVALID', metadata: { store_id: '-1' } });
+  });
+});
+
+describe('grpcurl', () => {
+  it('lists and describes what is served, well-known types too', async (test) => {
+    requireTools(test, 'grpcurl');
+    const { address } = await serve();
+    expect((await grpcurl(address, 'list')).trim().split('\n')).toEqual(expect.arrayContaining(SERVICES));
+    const methods = (await grpcurl(address, 'list', 'orders.v1.OrderNumberService')).trim().split('\n');
+    expect(methods).toContain('orders.v1.OrderNumberService.AllocateOrder');
+    expect(methods).toHaveLength(10);
+    expect(await grpcurl(address, 'describe', 'orders.v1.OrderNumberService')).toContain('rpc AllocateOrder');
+    expect(await grpcurl(address, 'describe', 'orders.v1.Allocation')).toContain(
+      '.google.protobuf.Timestamp create_time = 10;',
+    );
+    expect(await grpcurl(address, 'describe', 'orders.v1.UpdateStoreRequest')).toContain('.google.protobuf.FieldMask');
+    for (const type of ['google.protobuf.Timestamp', 'google.protobuf.FieldMask']) {
+      expect(await grpcurl(address, 'describe', type)).toContain(`${type} is a message`);
+    }
+    expect(await grpcurl(address, 'describe', 'grpc.health.v1.Health.Watch')).toContain('returns ( stream');
+  });
+
+  it('P5: calls by name, without a proto at hand', async (test) => {
+    requireTools(test, 'grpcurl');
+    const { address } = await serve();
+    expect(JSON.parse(await grpcurl('-d', REQUEST, address, ALLOCATE_ORDER))).toEqual(FIRST_ANSWER);
+    const again = JSON.parse(await grpcurl('-d', REQUEST, address, ALLOCATE_ORDER)) as unknown;
+    expect(again).toEqual({ ...FIRST_ANSWER, replayed: true });
+    expect(JSON.parse(await grpcurl(address, 'grpc.health.v1.Health/Check'))).toEqual({ status: 'SERVING' });
+  });
+
+  it('shows the details of an error', async (test) => {
+    requireTools(test, 'grpcurl');
+    const { address } = await serve();
+    const call = grpcurl('-d', '{"store_id": 0}', address, ALLOCATE_ORDER);
+    const error = await call.catch((thrown: Error & { stderr: string }) => thrown.stderr);
+    expect(error).toContain('Code: InvalidArgument');
+    expect(error).toContain('google.rpc.ErrorInfo');
+    // grpcurl learns what ErrorInfo is by reflection, too.
+    expect(error).toContain('"reason": "STORE_ID_INVALID"');
+  });
+});
+
+it('buf curl lists and calls through reflection', async () => {
+  const { address } = await serve();
+  const { stdout: methods } = await buf('--list-methods', `http://${address}`);
+  expect(methods).toContain(ALLOCATE_ORDER);
+  const { stdout } = await buf('-d', REQUEST, `http://${address}/${ALLOCATE_ORDER}`);
+  expect(JSON.parse(stdout)).toEqual(FIRST_ANSWER);
+});
+
+it('P1 P2: 2,000 calls of ghz, 64 in flight over 10 stores, all succeed and leave no hole', async (test) => {
+  requireTools(test, 'ghz');
+  const { address, ledger } = await serve();
+  const stores = Array.from({ length: 10 }, (_, i) => ({ store_id: String(i + 1) }));
+  const { stdout } = await run(
+    toolPath('ghz'),
+    [
+      '--insecure',
+      `--call=${ALLOCATE_ORDER}`,
+      `--data=${JSON.stringify(stores)}`,
+      '--total=2000',
+      '--concurrency=64',
+      '--connections=4',
+      '--format=json',
+      address,
+    ],
+    { maxBuffer: 64 * 1024 * 1024 },
+  );
+  const report = JSON.parse(stdout) as { count: number; statusCodeDistribution: Record<string, number> };
+  expect(report).toMatchObject({ count: 2000, statusCodeDistribution: { OK: 2000 } });
+  const rows = assertDense(ledger);
+  expect(rows).toHaveLength(2000);
+  expect(new Set(rows.map((row) => row.store_id)).size).toBe(10);
+});
+
+async function serve() {
+  const ledger = join(testFolder(), 'orders.db');
+  return { ledger, address: await new ServerProcess(ledger).serving() };
+}
+
+async function grpcurl(...args: string[]): Promise<string> {
+  return (await run(toolPath('grpcurl'), ['-plaintext', ...args])).stdout;
+}
+
+function buf(...args: string[]) {
+  return run(join(ROOT, 'node_modules/.bin/buf'), ['curl', '--protocol', 'grpc', '--http2-prior-knowledge', ...args]);
+}
+
+type Answer = (error: ServiceError | null, response: unknown) => void;
+
+/** A client that knows the proto as text, and nothing of our generated code. */
+function dynamicClient(address: string) {
+  const definition = loadSync('orders/v1/orders.proto', {
+    includeDirs: [join(ROOT, 'proto')],
+    keepCase: true,
+    longs: String,
+    defaults: true,
+  });
+  const { v1 } = loadPackageDefinition(definition)['orders'] as GrpcObject;
+  const Client = (v1 as GrpcObject)['OrderNumberService'] as ServiceClientConstructor;
+  const client = new Client(address, credentials.createInsecure());
+  onTestFinished(() => client.close());
+  return {
+    allocateOrder: (request: object) =>
+      new Promise<unknown>((resolve, reject) => {
+        const onAnswer: Answer = (error, response) => (error ? reject(error) : resolve(response));
+        client['AllocateOrder']!(request, onAnswer);
+      }),
+  };
+}

@@ -1,0 +1,93 @@
+import { status } from '@grpc/grpc-js';
+import { describe, expect, it } from 'vitest';
+import type { Reason } from '../../src/errors.ts';
+import { OrderError } from '../../src/errors.ts';
+import { toOrderError, toStatus } from '../../src/grpc/status.ts';
+import { errorDetails } from '../support/orders-client.ts';
+
+/** Of each reason: its code, and whether asking again with the same request_id is right. */
+const CONTRACT: Readonly<Record<Reason, readonly [code: keyof typeof status, retry: boolean]>> = {
+  STORE_ID_INVALID: ['INVALID_ARGUMENT', false],
+  COUNT_INVALID: ['INVALID_ARGUMENT', false],
+  REQUEST_ID_INVALID: ['INVALID_ARGUMENT', false],
+  REQUEST_ID_REQUIRED: ['INVALID_ARGUMENT', false],
+  REQUEST_ID_MISMATCH: ['FAILED_PRECONDITION', false],
+  QUEUE_FULL: ['RESOURCE_EXHAUSTED', true],
+  LEDGER_FULL: ['RESOURCE_EXHAUSTED', true],
+  SEQUENCE_EXHAUSTED: ['OUT_OF_RANGE', false],
+  CANCELLED: ['CANCELLED', false],
+  DRAINING: ['UNAVAILABLE', true],
+  OUTCOME_UNKNOWN: ['UNAVAILABLE', true],
+  LEDGER_REOPENING: ['UNAVAILABLE', true],
+  LEDGER_DAMAGED: ['DATA_LOSS', false],
+  INTERNAL: ['INTERNAL', false],
+};
+const REASONS = Object.keys(CONTRACT) as Reason[];
+const FIELDS = { store_id: '7', request_id: 'cart-1' };
+
+describe('the status of a reason', () => {
+  it.each(REASONS)('%s has its code and ErrorInfo', (reason) => {
+    const answer = statusOf(new OrderError(reason, 'this is why', { fields: FIELDS }), true);
+    expect(status[answer.code]).toBe(CONTRACT[reason][0]);
+    expect(answer.details).toBe('this is why');
+    expect(answer.info).toMatchObject({ reason, domain: 'orders.v1', metadata: FIELDS });
+  });
+
+  it.each(REASONS)('%s asks for a retry only where one is right, and the caller sent a key', (reason) => {
+    const error = new OrderError(reason, 'this is why', { fields: FIELDS });
+    const delayMs = statusOf(error, true).info?.retryDelayMs;
+    expect(delayMs !== undefined && delayMs > 0).toBe(CONTRACT[reason][1]);
+    expect(statusOf(error, false).info?.retryDelayMs).toBeUndefined();
+  });
+
+  it.each(REASONS)(
+    'P7: %s names the request_id in a trailer where the outcome is unknown, and only there',
+    (reason) => {
+      const { metadata } = statusOf(new OrderError(reason, 'this is why', { fields: FIELDS }), true);
+      expect(metadata.get('request-id')).toEqual(reason === 'OUTCOME_UNKNOWN' ? ['cart-1'] : []);
+    },
+  );
+});
+
+describe('ErrorInfo', () => {
+  it('has values of 128 bytes at most, cut between two characters', () => {
+    const values = { ascii: 'a'.repeat(129), fits: 'b'.repeat(128), euro: '€'.repeat(100), clef: 'x𝄞'.repeat(100) };
+    const { info } = statusOf(new OrderError('REQUEST_ID_INVALID', 'no', { fields: values }), true);
+    expect(info?.metadata).toEqual({
+      ascii: 'a'.repeat(128),
+      fits: values.fits,
+      euro: '€'.repeat(42),
+      clef: `${'x𝄞'.repeat(25)}x`,
+    });
+  });
+});
+
+describe('what is thrown', () => {
+  it('is told as it is where the core foresaw it', () => {
+    const error = new OrderError('QUEUE_FULL', 'too many');
+    expect(toOrderError(error)).toBe(error);
+  });
+
+  it.each([
+    new Error('disk /var/secret'),
+    new TypeError('no'),
+    'a string',
+    undefined,
+    null,
+    7,
+    { reason: 'QUEUE_FULL' },
+  ])('tells the caller nothing of the inside where it is unforeseen: %s', (thrown) => {
+    const error = toOrderError(thrown);
+    expect(error).toMatchObject({ reason: 'INTERNAL', fields: {} });
+    expect(error.cause).toBe(thrown);
+    const answer = statusOf(error, true);
+    expect(answer.details).toBe('the server met an error that it did not foresee');
+    expect(JSON.stringify([answer.info, answer.details])).not.toContain('secret');
+  });
+});
+
+/** The status as a client decodes it. */
+function statusOf(error: OrderError, mayRetry: boolean) {
+  const answer = toStatus(error, mayRetry);
+  return { ...answer, info: errorDetails(Object.assign(new Error(answer.details), answer)) };
+}
