@@ -235,6 +235,7 @@ function int64(newLedger: () => TestLedger): void {
       { orderId: beyondDouble, orderNumber: beyondDouble + 2n },
       { orderId: beyondDouble + 1n, orderNumber: beyondDouble + 3n },
     ]);
+    expect(await ledger.listAllocations(beyondDouble - 1n, 10)).toEqual(allocations);
     expect(await ledger.listAllocations(beyondDouble, 10)).toEqual([allocations[1]]);
   });
 }
@@ -386,8 +387,10 @@ function newAllocation(outcome: Outcome): Allocation {
 async function listAll(ledger: Ledger): Promise<Allocation[]> {
   const all: Allocation[] = [];
   for (;;) {
-    const page = await ledger.listAllocations(all.at(-1)?.orderId ?? 0n, 100);
+    const last = all.at(-1)?.orderId ?? 0n;
+    const page = await ledger.listAllocations(last, 100);
     if (page.length === 0) return all;
+    expect(page[0]!.orderId).toBeGreaterThan(last);
     all.push(...page);
   }
 }

@@ -143,14 +143,16 @@ it('P4: a closed ledger is whole in its one file', async () => {
   expect(walSize(path)).toBe(0);
 });
 
-it('P10: a WAL that grows long is moved into the database while numbering goes on', async () => {
+it('P10: a WAL that grows long is moved into the database and starts anew, while numbering goes on', async () => {
   const path = newPath();
   const { ledger, diary } = openLedger(path);
   await ledger.ready();
-  const longestBytes = 64 * 1024 * 1024;
+  // About 20 MiB of WAL, were it never moved; 5 MiB are usual.
   for (let i = 0; i < 400; i++) {
+    // In an order that spreads over the index, so that a commit touches many pages.
     await ledger.commit(Array.from({ length: 100 }, (_, k) => ask(`r${(i * 7919) % 400}-${k}`)));
-    expect(walSize(path)).toBeLessThan(longestBytes);
   }
+  await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(2 ** 20), { timeout: 10_000 });
+  expect(walSize(path)).toBeLessThan(15 * 2 ** 20);
   expect(diary.lines).toEqual(['opened']);
 });
