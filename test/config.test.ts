@@ -1,0 +1,156 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import type { ServeSettings } from '../src/config.ts';
+import { formatAddress, isLoopback, SERVE_SETTINGS } from '../src/config.ts';
+
+/** The contract's table, for those settings that exist. */
+const TABLE: {
+  readonly [K in keyof ServeSettings]: readonly [flag: string, variable: string, value: ServeSettings[K]];
+} = {
+  grpcListen: ['--grpc-listen', 'ORDERS_GRPC_LISTEN', { host: '127.0.0.1', port: 50051 }],
+  ledger: ['--ledger', 'ORDERS_LEDGER', 'data/orders.db'],
+  maxBatch: ['--max-batch', 'ORDERS_MAX_BATCH', 1000],
+  maxQueue: ['--max-queue', 'ORDERS_MAX_QUEUE', 10_000],
+  requireRequestId: ['--require-request-id', 'ORDERS_REQUIRE_REQUEST_ID', false],
+  drainTimeoutMs: ['--drain-timeout-ms', 'ORDERS_DRAIN_TIMEOUT_MS', 10_000],
+  logLevel: ['--log-level', 'ORDERS_LOG_LEVEL', 'info'],
+};
+const NAMES = Object.keys(TABLE) as (keyof ServeSettings)[];
+
+interface Samples<Value> {
+  readonly good: readonly (readonly [text: string, value: Value])[];
+  readonly bad: readonly string[];
+  /** What the refusal tells to do. */
+  readonly remedy: string;
+}
+
+const WHOLE_NUMBERS_NOT = [
+  '',
+  ' ',
+  '-1',
+  '1.5',
+  '1e3',
+  '0x10',
+  '1_000',
+  ' 1',
+  '1 ',
+  'ten',
+  'NaN',
+  'Infinity',
+  '٣',
+  '+1',
+];
+
+const SAMPLES: { readonly [K in keyof ServeSettings]: Samples<ServeSettings[K]> } = {
+  grpcListen: {
+    good: [
+      ['127.0.0.1:50051', { host: '127.0.0.1', port: 50051 }],
+      ['localhost:0', { host: 'localhost', port: 0 }],
+      ['0.0.0.0:65535', { host: '0.0.0.0', port: 65535 }],
+      ['[::1]:6000', { host: '::1', port: 6000 }],
+      ['[::]:6000', { host: '::', port: 6000 }],
+      ['orders.internal:80', { host: 'orders.internal', port: 80 }],
+    ],
+    bad: [
+      '',
+      '50051',
+      ':50051',
+      '127.0.0.1',
+      '127.0.0.1:',
+      'a:65536',
+      'a:99999',
+      'a:-1',
+      'a:1.5',
+      '::1:6000',
+      '[::1]',
+      'a b:1',
+      'a:1 ',
+      '[]:1',
+      'http://a:1',
+    ],
+    remedy: 'host:port',
+  },
+  ledger: {
+    good: ['data/orders.db', '/var/lib/orders/orders.db', 'orders', 'a b.db', './postgres.db', 'C:/orders.db'].map(
+      (path) => [path, path] as const,
+    ),
+    bad: ['', 'postgres://localhost/orders', 'MYSQL://localhost', 'file:///orders.db', 'sqlite+x://orders'],
+    remedy: 'path of an SQLite file',
+  },
+  maxBatch: { good: numbers(1, 1000, 10_000), bad: [...WHOLE_NUMBERS_NOT, '0', '10001'], remedy: 'from 1 to 10000' },
+  maxQueue: { good: numbers(1, 1_000_000), bad: [...WHOLE_NUMBERS_NOT, '0', '1000001'], remedy: 'from 1 to 1000000' },
+  requireRequestId: {
+    good: [
+      ['true', true],
+      ['false', false],
+    ],
+    bad: ['', 'TRUE', 'yes', '1', '0', 'true '],
+    remedy: 'true or false',
+  },
+  drainTimeoutMs: { good: numbers(0, 1, 600_000), bad: [...WHOLE_NUMBERS_NOT, '600001'], remedy: 'from 0 to 600000' },
+  logLevel: {
+    good: (['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const).map((level) => [level, level]),
+    bad: ['', 'INFO', 'warning', 'verbose', '30'],
+    remedy: 'fatal, error, warn, info, debug, trace, silent',
+  },
+};
+
+describe('settings', () => {
+  it('are those of the table', () => {
+    expect(Object.keys(SERVE_SETTINGS).toSorted()).toEqual(NAMES.toSorted());
+  });
+
+  it.each(NAMES)('%s has the flag, the variable and the default of the table', (name) => {
+    const { flag, variable, default: text, parse } = SERVE_SETTINGS[name];
+    expect([flag.split(' ')[0], variable, parse(text)]).toEqual(TABLE[name]);
+  });
+
+  it.each(NAMES)('%s has a variable that is named like its flag', (name) => {
+    const { flag, variable, help } = SERVE_SETTINGS[name];
+    expect(variable).toBe(`ORDERS_${flag.split(' ')[0]!.slice(2).replaceAll('-', '_').toUpperCase()}`);
+    expect(help).not.toBe('');
+  });
+
+  it.each(NAMES)('%s takes good values', (name) => {
+    for (const [text, value] of SAMPLES[name].good) expect(SERVE_SETTINGS[name].parse(text)).toEqual(value);
+  });
+
+  it.each(NAMES.flatMap((name) => SAMPLES[name].bad.map((text) => ({ name, text }))))(
+    '$name refuses $text and says what a good value is',
+    ({ name, text }) => {
+      expect(() => SERVE_SETTINGS[name].parse(text)).toThrow(SAMPLES[name].remedy);
+    },
+  );
+});
+
+describe('addresses', () => {
+  it.each(['127.0.0.1', '127.0.0.53', '127.255.255.255', '::1', 'localhost'])('%s is loopback', (host) => {
+    expect(isLoopback(host)).toBe(true);
+  });
+
+  it.each([
+    '0.0.0.0',
+    '::',
+    '10.0.0.1',
+    '128.0.0.1',
+    '127.0.0.1.example.org',
+    '1127.0.0.1',
+    'localhost.example.org',
+    '',
+  ])('%j is not loopback', (host) => {
+    expect(isLoopback(host)).toBe(false);
+  });
+
+  it.each(['127.0.0.1:50051', '[::1]:0', 'orders.internal:80'])('%s is printed as it is typed', (text) => {
+    expect(formatAddress(SERVE_SETTINGS.grpcListen.parse(text))).toBe(text);
+  });
+});
+
+it('nothing but the schema names a variable of the environment', () => {
+  const serve = readFileSync(new URL('../src/cli/serve.ts', import.meta.url), 'utf8');
+  expect(serve).not.toMatch(/ORDERS_[A-Z]/);
+});
+
+function numbers(...values: number[]) {
+  return values.map((value) => [String(value), value] as const);
+}
