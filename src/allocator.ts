@@ -25,7 +25,7 @@ export interface AllocatorOptions {
   readonly ledger: Ledger;
   /** Requests in one transaction, at most. */
   readonly maxBatch: number;
-  /** Requests waiting for a transaction, at most. */
+  /** Requests waiting for a transaction, at most; and as many copies of requests under way. */
   readonly maxQueue: number;
   /** Refuse calls without a request_id instead of making one. */
   readonly requireRequestId: boolean;
@@ -53,11 +53,15 @@ export class Allocator {
   readonly #queue: BatchQueue<Pending>;
   /** Queued or in flight, by key: what keeps the keys of a batch distinct. */
   readonly #pending = new Map<string, Pending>();
+  readonly #maxCopies: number;
+  /** Callers that joined a copy of their request and wait for its answer. */
+  #copies = 0;
   #draining = false;
 
   constructor(options: AllocatorOptions) {
     this.#ledger = options.ledger;
     this.#requireRequestId = options.requireRequestId;
+    this.#maxCopies = options.maxQueue;
     this.#queue = new BatchQueue<Pending>({
       maxBatch: options.maxBatch,
       maxQueue: options.maxQueue,
@@ -87,6 +91,8 @@ export class Allocator {
     const { promise, resolve, reject } = Promise.withResolvers<Allocated>();
     const caller: Caller = { signal: call.signal, resolve, reject };
     if (racing) {
+      if (this.#copies >= this.#maxCopies) throw queueFull();
+      this.#copies++;
       racing.callers.push(caller);
     } else {
       const pending: Pending = { request, callers: [caller] };
@@ -143,14 +149,18 @@ export class Allocator {
     if (allocation.count !== pending.request.count) {
       return this.#refuse(pending, mismatch(pending.request, allocation.count));
     }
-    this.#pending.delete(keyOf(pending.request));
+    this.#forget(pending);
     // Of racing copies exactly one, the first that is still there, is told that the pair is new.
     const first = pending.callers.find((caller) => !caller.signal.aborted);
     for (const caller of pending.callers) caller.resolve({ allocation, replayed: replayed || caller !== first });
   }
 
+  #forget(pending: Pending): void {
+    if (this.#pending.delete(keyOf(pending.request))) this.#copies -= pending.callers.length - 1;
+  }
+
   #refuse(pending: Pending, error: unknown): void {
-    this.#pending.delete(keyOf(pending.request));
+    this.#forget(pending);
     const refusal = error instanceof OrderError ? error : outcomeUnknown(pending.request, error);
     for (const caller of pending.callers) caller.reject(refusal);
   }
@@ -175,7 +185,7 @@ function queueFull(): OrderError {
 function mismatch({ storeId, requestId, count }: AllocationRequest, original: number): OrderError {
   return new OrderError(
     'REQUEST_ID_MISMATCH',
-    `request_id was used for a count of ${original} and cannot be used for a count of ${count}: use another one`,
+    `request_id belongs to a request for a count of ${original} and cannot be used for a count of ${count}: use another one`,
     {
       fields: {
         store_id: String(storeId),

@@ -1,3 +1,6 @@
+/** A full queue looks through all its items for unwanted ones only at every so many refusals. */
+const REFUSALS_PER_SWEEP = 100;
+
 /** How a {@link BatchQueue} works its items off. */
 export interface BatchQueueOptions<Item> {
   /** Items waiting for a batch, at most. */
@@ -23,6 +26,8 @@ export class BatchQueue<Item> {
   readonly #options: BatchQueueOptions<Item>;
   #waiting: Item[] = [];
   #running = false;
+  /** Since there was room. */
+  #refusals = 0;
   #idle = Promise.withResolvers<void>();
 
   constructor(options: BatchQueueOptions<Item>) {
@@ -38,9 +43,10 @@ export class BatchQueue<Item> {
   /** Puts an item at the end, or answers false: the queue is full. */
   offer(item: Item): boolean {
     if (this.#waiting.length >= this.#options.maxQueue) {
-      this.#waiting = this.#takeWanted(this.#waiting);
+      if (this.#refusals++ % REFUSALS_PER_SWEEP === 0) this.#waiting = this.#takeWanted(this.#waiting);
       if (this.#waiting.length >= this.#options.maxQueue) return false;
     }
+    this.#refusals = 0;
     this.#waiting.push(item);
     if (!this.#running) void this.#run();
     return true;

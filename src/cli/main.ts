@@ -6,7 +6,7 @@ const EXIT_USAGE = 2;
 
 const program = new Command('order-numbers')
   .description('Gapless, exactly-once order numbers for many stores.')
-  .showHelpAfterError('Run it with --help to see what there is.')
+  .configureOutput({ outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}  (see --help)\n`) })
   .exitOverride();
 for (const command of [serveCommand()]) program.addCommand(command.copyInheritedSettings(program));
 

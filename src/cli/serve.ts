@@ -28,7 +28,7 @@ export function serveCommand(): Command {
     .action(async (settings: ServeSettings) => {
       const log = createLog(settings.logLevel);
       process.exitCode = await serve(settings, log);
-      log.flush();
+      await log.end();
     });
 }
 
@@ -54,10 +54,11 @@ async function serve(settings: ServeSettings, log: Log): Promise<number> {
   health.attach(grpc);
   try {
     await Promise.race([ledger.ready().then(() => announce(settings, grpc, logger)), stop]);
-  } catch (error) {
+  } catch {
+    // The ledger has logged why it cannot be used.
     await grpc.close(0);
     await ledger.close();
-    return refuse(logger, error instanceof Error ? (error.cause ?? error) : error);
+    return EXIT_REFUSED;
   }
   const signal = await stop;
 
@@ -69,7 +70,7 @@ async function serve(settings: ServeSettings, log: Log): Promise<number> {
   await grpc.close(closeMs);
   if (!drained) {
     logger.error('the drain timed out: callers without an answer have to ask again with the same request_id');
-    endAtOnce(log);
+    await endAtOnce(log);
   }
   await ledger.close();
   logger.info('stopped');
@@ -114,7 +115,7 @@ function openLedger(path: string, health: Health, logger: Logger): SqliteLedger 
     },
     failed(error) {
       health.setOpen(false);
-      logger.fatal({ err: error.cause }, error.message);
+      logger.fatal(messageOf(error.cause));
     },
     warning: (message) => logger.warn(message),
   });
@@ -129,7 +130,7 @@ function announce(settings: ServeSettings, grpc: GrpcServer, logger: Logger): vo
 }
 
 function refuse(logger: Logger, error: unknown): number {
-  logger.fatal(error instanceof Error ? error.message : String(error));
+  logger.fatal(messageOf(error));
   return EXIT_REFUSED;
 }
 
@@ -140,7 +141,11 @@ function explainListen({ grpcListen }: ServeSettings, error: unknown): string {
     return `${address} is in use by another program: stop it, or choose another address with --grpc-listen`;
   }
   if (code === 'EACCES') return `${address} may not be used by this user: choose a port above 1023 with --grpc-listen`;
-  return `cannot listen on ${address} (${error instanceof Error ? error.message : String(error)}): check --grpc-listen`;
+  return `cannot listen on ${address} (${messageOf(error)}): check --grpc-listen`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** A setting as commander's option; a bad value ends the program with one line that says what a good one is. */
@@ -152,7 +157,7 @@ function optionOf(setting: Setting<unknown>): Option {
       try {
         return setting.parse(text);
       } catch (error) {
-        throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+        throw new InvalidArgumentError(messageOf(error));
       }
     });
   return option.optional ? option.preset('true') : option;

@@ -7,7 +7,7 @@ export function stopSignals(log: Log): Promise<NodeJS.Signals> {
   const onSignal = (signal: NodeJS.Signals) => {
     if (asked) {
       log.logger.warn({ signal }, 'forced to stop: calls in flight get no answer');
-      endAtOnce(log);
+      void endAtOnce(log);
     }
     asked = true;
     first.resolve(signal);
@@ -20,7 +20,7 @@ export function stopSignals(log: Log): Promise<NodeJS.Signals> {
  * Ends the process whatever it is doing. process.exit would wait for a thread that waits for a disk; the
  * ledger is made to survive this.
  */
-export function endAtOnce(log: Log): void {
-  log.flush();
+export async function endAtOnce(log: Log): Promise<void> {
+  await log.end();
   process.kill(process.pid, 'SIGKILL');
 }

@@ -1,12 +1,13 @@
 import Database from 'better-sqlite3';
 import { LedgerRefused } from './refused.ts';
+import { requireLedger } from './schema.ts';
 
 /** How long SQLite itself waits for a lock that another connection holds for a moment. */
 const BUSY_TIMEOUT_MS = 250;
 
 /**
  * Opens the connection that writes, durable: every commit is on disk when it returns. int64 columns come
- * as bigint.
+ * as bigint. Throws LedgerRefused for what is not a ledger, and leaves it as it is.
  *
  * synchronous=FULL is set after journal_mode and read back, on every open: this build of SQLite opens a
  * WAL database with NORMAL, which loses acknowledged commits in a power cut
@@ -16,6 +17,7 @@ export function openWriteConnection(path: string): Database.Database {
   const db = new Database(path, { timeout: BUSY_TIMEOUT_MS });
   try {
     db.defaultSafeIntegers(true);
+    requireLedger(db);
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
     // Checkpoints are the checkpointer's, off this thread.

@@ -2,7 +2,10 @@ import Database from 'better-sqlite3';
 import type { LedgerFiles } from './ledger-files.ts';
 import { LedgerRefused } from './refused.ts';
 
-/** The right to write a ledger, held from construction to {@link Fence.release} or the process's end. */
+/**
+ * The right to write a ledger, until {@link Fence.release} or the process's end. Keep it: one that is
+ * garbage-collected is released.
+ */
 export interface Fence {
   release(): void;
 }

@@ -48,14 +48,22 @@ export function syncFolder(folder: string): void {
 
 function makeFolder(folder: string): string {
   try {
-    const firstMade = mkdirSync(folder, { recursive: true });
-    if (firstMade !== undefined) {
-      for (let made = folder; made.length >= firstMade.length; made = dirname(made)) syncFolder(dirname(made));
-    }
+    makeFolders(folder);
     return realpathSync(folder);
   } catch (error) {
-    throw new LedgerRefused(`cannot use the folder ${folder} for the ledger: ${reasonOf(error)}`);
+    throw new LedgerRefused(
+      `cannot use the folder ${folder} for the ledger (${reasonOf(error)}): choose a writable one with --ledger`,
+    );
   }
+}
+
+/** One by one: mkdir's own `recursive` hides why a parent cannot be made, and in some places never ends. */
+function makeFolders(folder: string): void {
+  if (existsSync(folder)) return;
+  const parent = dirname(folder);
+  makeFolders(parent);
+  mkdirSync(folder);
+  syncFolder(parent);
 }
 
 function followLinks(path: string): string {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type Database from 'better-sqlite3';
+import { SqliteError } from 'better-sqlite3';
 import { checkpoint, openWriteConnection } from './connection.ts';
 import type { Mark } from './high-water-mark.ts';
 import { HighWaterMark, readMark } from './high-water-mark.ts';
@@ -30,6 +31,18 @@ export interface OpenLedger {
 export function openLedger(files: LedgerFiles): OpenLedger | undefined {
   const mark = readMark(files.mark);
   if (mark !== undefined && !existsSync(files.database)) throw missing(files);
+  try {
+    return openAndCompare(files, mark);
+  } catch (error) {
+    if (!(error instanceof SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code))) throw error;
+    throw new LedgerRefused(
+      `${files.database} is damaged or no SQLite database (${error.message}): put a good copy back, with its -wal ` +
+        'file, or name another file with --ledger',
+    );
+  }
+}
+
+function openAndCompare(files: LedgerFiles, mark: Mark | 'torn' | undefined): OpenLedger | undefined {
   const db = openWriteConnection(files.database);
   try {
     if (checkpoint(db, 'TRUNCATE').busy) {

@@ -62,18 +62,21 @@ const MIGRATIONS = [
   `,
 ];
 
+/** Refuses a database of another program. Reads only, so that it stays as it is. */
+export function requireLedger(db: Database.Database): void {
+  const applicationId = Number(db.pragma('application_id', { simple: true }));
+  if (applicationId === APPLICATION_ID || isEmpty(db)) return;
+  throw new LedgerRefused(
+    `${db.name} is a database of another program: --ledger must name an order ledger or a new file`,
+  );
+}
+
 /**
- * Makes or upgrades the schema, each step in a transaction of its own. Refuses a database that is not a
- * ledger, and one that a newer version of this program has upgraded.
+ * Makes or upgrades the schema, each step in a transaction of its own. Refuses a ledger that a newer version
+ * of this program has upgraded.
  */
 export function migrate(db: Database.Database): void {
   const version = Number(db.pragma('user_version', { simple: true }));
-  const applicationId = Number(db.pragma('application_id', { simple: true }));
-  if (applicationId !== APPLICATION_ID && !isEmpty(db)) {
-    throw new LedgerRefused(
-      `${db.name} is a database of another program: --ledger must name an order ledger or a new file`,
-    );
-  }
   if (version > MIGRATIONS.length) {
     throw new LedgerRefused(
       `${db.name} has schema version ${version}, this program knows ${MIGRATIONS.length}: use the newer version that wrote it`,

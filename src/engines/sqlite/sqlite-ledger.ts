@@ -9,6 +9,7 @@ import type { Fence } from './fence.ts';
 import { takeFence } from './fence.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { locateLedger } from './ledger-files.ts';
+import { packRequests, unpackOutcomes } from './packed-batch.ts';
 import type { ReaderMethods } from './reader.ts';
 import type { Methods } from './thread.ts';
 import { Thread, ThreadFailure } from './thread.ts';
@@ -68,11 +69,11 @@ export class SqliteLedger implements Ledger {
 
   async commit(batch: readonly AllocationRequest[]): Promise<readonly Outcome[]> {
     try {
-      const answer = await this.#writer.call('commit', batch);
+      const answer = await this.#writer.call('commit', packRequests(batch));
       this.#lastOrderId = answer.lastOrderId;
       if (answer.markError) this.#observer.warning(`the high-water mark could not be written: ${answer.markError}`);
       if (++this.#commitsSinceLook >= COMMITS_BETWEEN_LOOKS) this.#checkpoint ??= this.#runCheckpoint();
-      return answer.outcomes.map((outcome, i) => toOutcome(outcome, batch[i]));
+      return unpackOutcomes(answer.outcomes, batch).map((outcome, i) => toOutcome(outcome, batch[i]));
     } catch (error) {
       throw await this.#reopenAfter(error);
     }
@@ -87,10 +88,13 @@ export class SqliteLedger implements Ledger {
     this.#isClosing = true;
     await this.#opened.catch(ignore);
     this.#isOpen = false;
-    await this.#closeReaders();
-    await this.#writer.call('close', undefined);
-    await Promise.all([this.#writer.terminate(), this.#reader.terminate(), this.#checkpointer.terminate()]);
-    this.#fence.release();
+    try {
+      await this.#closeReaders();
+      await this.#writer.call('close', undefined);
+    } finally {
+      await Promise.all([this.#writer.terminate(), this.#reader.terminate(), this.#checkpointer.terminate()]);
+      this.#fence.release();
+    }
   }
 
   /** Starts to open the ledger again after a commit that failed; returns what to tell its callers. */
@@ -179,10 +183,9 @@ function startThread<M extends Methods>(name: string, files: LedgerFiles): Threa
   return new Thread<M>(new URL(`./${name}${extname(import.meta.url)}`, import.meta.url), files);
 }
 
-/** Whether trying again cannot help: an operator is asked for, or the file is damaged. */
+/** Whether trying again cannot help, because an operator is asked for. */
 function isFinal(error: unknown): boolean {
-  if (!(error instanceof ThreadFailure)) return true;
-  return error.errorName === 'LedgerRefused' || /^(SQLITE_CORRUPT|SQLITE_NOTADB)/.test(error.code);
+  return !(error instanceof ThreadFailure) || error.errorName === 'LedgerRefused';
 }
 
 function toOutcome(outcome: BatchOutcome, request: AllocationRequest | undefined): Outcome {

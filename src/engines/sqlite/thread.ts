@@ -89,7 +89,7 @@ export class Thread<M extends Methods> {
   #bury(worker: Worker, why: unknown): void {
     if (worker !== this.#worker) return;
     this.#worker = undefined;
-    const message = `a thread of the ledger died: ${why instanceof Error ? why.message : String(why)}`;
+    const message = `a thread of the ledger died: ${(why instanceof Error && why.message) || String(why)}`;
     const failure = new ThreadFailure({ name: 'Error', message, code: 'THREAD_DIED' });
     for (const call of this.#calls.values()) call.reject(failure);
     this.#calls.clear();

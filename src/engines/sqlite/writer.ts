@@ -1,11 +1,11 @@
 import { workerData } from 'node:worker_threads';
-import type { AllocationRequest } from '../../allocation.ts';
-import type { BatchOutcome } from './batch-transaction.ts';
 import { BatchTransaction } from './batch-transaction.ts';
 import { checkpoint } from './connection.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import type { OpenLedger } from './opening.ts';
 import { openLedger } from './opening.ts';
+import type { PackedOutcomes, PackedRequests } from './packed-batch.ts';
+import { packOutcomes, unpackRequests } from './packed-batch.ts';
 import { serveThread } from './thread.ts';
 
 /** How an attempt to open ended; 'busy' while another process reads an old state of the ledger. */
@@ -13,7 +13,7 @@ export type Opening = { readonly lastOrderId: bigint; readonly warnings: readonl
 
 /** A committed batch, as it leaves the thread. */
 export interface WriterAnswer {
-  readonly outcomes: readonly BatchOutcome[];
+  readonly outcomes: PackedOutcomes;
   readonly lastOrderId: bigint;
   /** Why the mark could not be written; P9 is weaker until it is. */
   readonly markError: string | undefined;
@@ -22,7 +22,7 @@ export interface WriterAnswer {
 /** What the writer thread serves. */
 export type WriterMethods = {
   open(_: undefined): Opening;
-  commit(batch: readonly AllocationRequest[]): WriterAnswer;
+  commit(batch: PackedRequests): WriterAnswer;
   finishCheckpoint(_: undefined): void;
   close(_: undefined): void;
 };
@@ -44,9 +44,9 @@ class Writer {
     return { lastOrderId: ledger.lastOrderId, warnings: ledger.warnings };
   }
 
-  commit(batch: readonly AllocationRequest[]): WriterAnswer {
+  commit(batch: PackedRequests): WriterAnswer {
     const { batches, mark, ledgerId } = this.#opened();
-    const { outcomes, lastOrderId } = batches.commit(batch);
+    const { outcomes, lastOrderId } = batches.commit(unpackRequests(batch));
     let markError: string | undefined;
     try {
       mark.write({ ledgerId, lastOrderId });
@@ -54,7 +54,7 @@ class Writer {
       // The batch is on disk all the same; what is weaker now is the guard against older copies.
       markError = String(error);
     }
-    return { outcomes, lastOrderId, markError };
+    return { outcomes: packOutcomes(outcomes), lastOrderId, markError };
   }
 
   /** Ends what the checkpointer began. Little has come meanwhile, and then the WAL starts again. */
@@ -88,7 +88,7 @@ class Writer {
 const writer = new Writer(workerData as LedgerFiles);
 serveThread({
   open: () => writer.open(),
-  commit: (batch: readonly AllocationRequest[]) => writer.commit(batch),
+  commit: (batch: PackedRequests) => writer.commit(batch),
   finishCheckpoint: () => writer.finishCheckpoint(),
   close: () => writer.close(),
 } satisfies WriterMethods);
