@@ -4,6 +4,7 @@ import type Database from 'better-sqlite3';
 import { expect, it, onTestFinished } from 'vitest';
 import { INT64_MAX } from '../../../src/allocation.ts';
 import { checkpoint, openReadConnection, openWriteConnection } from '../../../src/engines/sqlite/connection.ts';
+import { migrate } from '../../../src/engines/sqlite/schema.ts';
 import { testFolder } from '../../support/server-process.ts';
 
 function openFor(path: string, open: (path: string) => Database.Database): Database.Database {
@@ -16,7 +17,7 @@ it('P4: synchronous is FULL in a new database and in one that is opened again', 
   const path = join(testFolder(), 'orders.db');
   for (let opened = 0; opened < 3; opened++) {
     const db = openWriteConnection(path);
-    db.exec('CREATE TABLE IF NOT EXISTS t (a)');
+    migrate(db);
     expect(db.pragma('synchronous', { simple: true })).toBe(2n);
     expect(db.pragma('journal_mode', { simple: true })).toBe('wal');
     db.close();

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, it, onTestFinished } from 'vitest';
+import { openWriteConnection } from '../../../src/engines/sqlite/connection.ts';
 import { LedgerRefused } from '../../../src/engines/sqlite/refused.ts';
 import { isEmpty, migrate } from '../../../src/engines/sqlite/schema.ts';
 import { testFolder } from '../../support/server-process.ts';
@@ -41,9 +43,10 @@ it('a schema of a newer version is refused and left as it was', () => {
 it('a database of another program is refused and left as it was', () => {
   const db = newDatabase();
   db.exec('CREATE TABLE bookmarks (url TEXT)');
-  expect(() => migrate(db)).toThrow(LedgerRefused);
-  expect(() => migrate(db)).toThrow(/orders.db is a database of another program/);
-  expect(db.prepare('SELECT name FROM sqlite_schema').pluck().all()).toEqual(['bookmarks']);
+  const before = readFileSync(db.name);
+  expect(() => openWriteConnection(db.name)).toThrow(LedgerRefused);
+  expect(() => openWriteConnection(db.name)).toThrow(/orders.db is a database of another program/);
+  expect(readFileSync(db.name).equals(before)).toBe(true);
 });
 
 it('a migration that fails leaves nothing behind', () => {

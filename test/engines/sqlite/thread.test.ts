@@ -79,8 +79,8 @@ it('errors of the writer cross with their names and codes', async () => {
   await expect(writer.call('finishCheckpoint', undefined)).rejects.toMatchObject({ errorName: 'Error', code: '' });
   writeFileSync(files.database, 'no database'.repeat(100));
   await expect(writer.call('open', undefined)).rejects.toMatchObject({
-    errorName: 'SqliteError',
-    code: 'SQLITE_NOTADB',
+    errorName: 'LedgerRefused',
+    message: expect.stringContaining('file is not a database'),
   });
   writeFileSync(files.database, '');
   writeFileSync(files.mark, 'torn');
