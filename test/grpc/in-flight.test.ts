@@ -96,6 +96,18 @@ describe('P6: calls that wait, and whose callers are gone when the batch is form
   });
 });
 
+it('P5: copies that wait together reach the ledger as one request, and one of them is new', async () => {
+  const room = await Room.open();
+  const reopening = room.ledger.startReopening();
+  const copies = Array.from({ length: 5 }, () => room.allocate('copy'));
+  await room.arrived(copies.length);
+  reopening.resolve();
+  const answers = await Promise.all(copies);
+  expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
+  expect(answers.map(({ allocation }) => allocation?.orderId)).toEqual(copies.map(() => 1n));
+  expect(room.ledger.batches.flat().map(({ requestId }) => requestId)).toEqual(['copy']);
+});
+
 it('P5: a call that is cancelled after its batch was formed is carried through, and its copy gets the pair', async () => {
   const room = await Room.open();
   const held = room.ledger.holdNext();
