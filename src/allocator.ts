@@ -43,29 +43,22 @@ interface Pending {
   readonly callers: Caller[];
 }
 
-/**
- * Turns concurrent calls into batches for the ledger: checks, joins racing duplicates, queues, and
- * answers when the batch is on disk. Keeps no number and no counter.
- */
+/** Turns calls into batches: checks, joins racing copies, queues, answers what is on disk. Keeps no number. */
 export class Allocator {
-  readonly #ledger: Ledger;
-  readonly #requireRequestId: boolean;
+  readonly #options: AllocatorOptions;
   readonly #queue: BatchQueue<Pending>;
   /** Queued or in flight, by key: what keeps the keys of a batch distinct. */
   readonly #pending = new Map<string, Pending>();
-  readonly #maxCopies: number;
   /** Callers that joined a copy of their request and wait for its answer. */
   #copies = 0;
   #draining = false;
 
   constructor(options: AllocatorOptions) {
-    this.#ledger = options.ledger;
-    this.#requireRequestId = options.requireRequestId;
-    this.#maxCopies = options.maxQueue;
+    this.#options = options;
     this.#queue = new BatchQueue<Pending>({
       maxBatch: options.maxBatch,
       maxQueue: options.maxQueue,
-      ready: () => this.#ledger.ready(),
+      ready: () => options.ledger.ready(),
       isWanted: (pending) => pending.callers.some((caller) => !caller.signal.aborted),
       onRemoved: (pending, error) => this.#refuse(pending, error ?? cancelled()),
       flush: (batch) => this.#commit(batch),
@@ -91,7 +84,7 @@ export class Allocator {
     const { promise, resolve, reject } = Promise.withResolvers<Allocated>();
     const caller: Caller = { signal: call.signal, resolve, reject };
     if (racing) {
-      if (this.#copies >= this.#maxCopies) throw queueFull();
+      if (this.#copies >= this.#options.maxQueue) throw queueFull();
       this.#copies++;
       racing.callers.push(caller);
     } else {
@@ -124,7 +117,7 @@ export class Allocator {
     checkStoreId(storeId);
     checkCount(count);
     if (requestId !== '') checkRequestId(requestId);
-    else if (this.#requireRequestId) {
+    else if (this.#options.requireRequestId) {
       throw new OrderError('REQUEST_ID_REQUIRED', 'request_id is missing: this server requires one in every request');
     }
     return { storeId, count, requestId: requestId || newRequestId() };
@@ -132,7 +125,7 @@ export class Allocator {
 
   async #commit(batch: Pending[]): Promise<void> {
     try {
-      const outcomes = await this.#ledger.commit(batch.map((pending) => pending.request));
+      const outcomes = await this.#options.ledger.commit(batch.map((pending) => pending.request));
       for (const [i, pending] of batch.entries()) this.#answer(pending, outcomes[i]);
     } catch (error) {
       const nothingDone = error instanceof OrderError && error.reason === 'LEDGER_FULL';

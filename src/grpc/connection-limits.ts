@@ -13,6 +13,8 @@ const PING_ANSWER_BYTES = 32;
 /** Timers take no more than 2^31-1 ms: a longer one would fire at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
+/** As grpc-js reads the header, which is more than the protocol allows. */
+const GRPC_TIMEOUT = /(\d{1,8})\s*([HMSmun])/;
 /** Of the units of the header grpc-timeout, in milliseconds. */
 const TIMEOUT_UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
@@ -40,23 +42,30 @@ function limitSession(session: ServerHttp2Session): void {
   session.settings({ maxHeaderListSize: MAX_HEADER_BYTES });
   let allowance = MAX_IDLE_PINGS;
   let lastPing = performance.now();
-  let lastSent = 0;
+  let sentBefore = 0;
+  let answersSince = 0;
+  let closing = false;
   session.on('ping', () => {
     const now = performance.now();
-    const sent = session.socket.bytesWritten;
-    // Clients measure the bandwidth with pings while data flows: those are not abuse.
-    if (sent - lastSent > PING_ANSWER_BYTES) allowance = MAX_IDLE_PINGS;
-    else allowance = Math.min(MAX_IDLE_PINGS, allowance + (now - lastPing) / PING_REFILL_MS) - 1;
+    allowance = Math.min(MAX_IDLE_PINGS, allowance + (now - lastPing) / PING_REFILL_MS) - 1;
     lastPing = now;
-    lastSent = sent;
-    if (allowance >= 0) return;
+    answersSince++;
+    // Clients measure the bandwidth with pings while data flows: those are not abuse.
+    const sent = session.socket.bytesWritten;
+    if (sent - sentBefore > answersSince * PING_ANSWER_BYTES) {
+      allowance = MAX_IDLE_PINGS;
+      sentBefore = sent;
+      answersSince = 0;
+    }
+    if (allowance >= 0 || closing) return;
+    closing = true;
     session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from('too_many_pings'));
     setImmediate(() => session.destroy());
   });
 }
 
 function limitTimeout(headers: IncomingHttpHeaders): void {
-  const [, amount, unit] = /^(\d{1,8})([HMSmun])$/.exec(String(headers['grpc-timeout'])) ?? [];
+  const [, amount, unit] = GRPC_TIMEOUT.exec(String(headers['grpc-timeout'])) ?? [];
   if (unit === undefined) return;
   if (Number(amount) * (TIMEOUT_UNITS[unit] ?? 0) > MAX_TIMEOUT_MS)
     headers['grpc-timeout'] = `${Math.trunc(MAX_TIMEOUT_MS / 1000)}S`;

@@ -1,5 +1,6 @@
 import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
 import type { CallSignal } from '../allocator.ts';
+import type { OrderError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { toOrderError, toStatus } from './status.ts';
 
@@ -37,8 +38,8 @@ export function unary<Request, Response>(
         const error = toOrderError(thrown);
         callback(toStatus(error, method.mayRetry(call.request)));
         const ms = performance.now() - started;
-        const line = { ...describe(method, call.request, ms), ...error.fields, reason: error.reason };
-        if (error.cause === undefined) logger.info(line, error.message);
+        const line = { ...describe(method, call.request, ms), ...cutFields(error), reason: error.reason };
+        if (error.cause === undefined && error.reason !== 'INTERNAL') logger.info(line, error.message);
         else logger.error({ ...line, err: error.cause }, error.message);
       },
     );
@@ -58,4 +59,9 @@ function signalOf<Request, Response>(call: ServerUnaryCall<Request, Response>): 
 
 function describe<Request, Response>(method: UnaryMethod<Request, Response>, request: Request, ms: number) {
   return { method: method.name, ...method.describe(request), ms: Math.round(ms * 10) / 10 };
+}
+
+/** A caller's value may be as long as a message; the log has no use for more than its beginning. */
+function cutFields({ fields }: OrderError): Record<string, string> {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value.slice(0, 128)]));
 }
