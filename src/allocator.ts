@@ -39,6 +39,7 @@ interface Caller {
 
 /** A request on its way to the ledger, with everybody who waits for it: racing copies share one. */
 interface Pending {
+  readonly key: string;
   readonly request: AllocationRequest;
   readonly callers: Caller[];
 }
@@ -88,7 +89,7 @@ export class Allocator {
       this.#copies++;
       racing.callers.push(caller);
     } else {
-      const pending: Pending = { request, callers: [caller] };
+      const pending: Pending = { key, request, callers: [caller] };
       if (!this.#queue.offer(pending)) throw queueFull();
       this.#pending.set(key, pending);
     }
@@ -149,7 +150,7 @@ export class Allocator {
   }
 
   #forget(pending: Pending): void {
-    if (this.#pending.delete(keyOf(pending.request))) this.#copies -= pending.callers.length - 1;
+    if (this.#pending.delete(pending.key)) this.#copies -= pending.callers.length - 1;
   }
 
   #refuse(pending: Pending, error: unknown): void {

@@ -27,34 +27,39 @@ export function unary<Request, Response>(
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     const started = performance.now();
-    const answer = async () => method.handle(call.request, signalOf(call));
-    const replied = answer().then(
-      (response) => {
-        callback(null, response);
-        const ms = performance.now() - started;
-        if (ms >= SLOW_CALL_MS) logger.warn(describe(method, call.request, ms), 'slow call');
-      },
-      (thrown) => {
-        const error = toOrderError(thrown);
-        callback(toStatus(error, method.mayRetry(call.request)));
-        const ms = performance.now() - started;
-        const line = { ...describe(method, call.request, ms), ...cutFields(error), reason: error.reason };
-        if (error.cause === undefined && error.reason !== 'INTERNAL') logger.info(line, error.message);
-        else logger.error({ ...line, err: error.cause }, error.message);
-      },
-    );
-    replied.catch((error: unknown) => logger.error({ method: method.name, err: error }, 'a reply could not be sent'));
+    const msSoFar = () => performance.now() - started;
+    const refuse = (thrown: unknown) => {
+      const error = toOrderError(thrown);
+      callback(toStatus(error, method.mayRetry(call.request)));
+      const line = { ...describe(method, call.request, msSoFar()), ...cutFields(error), reason: error.reason };
+      if (error.cause === undefined && error.reason !== 'INTERNAL') logger.info(line, error.message);
+      else logger.error({ ...line, err: error.cause }, error.message);
+    };
+    const reply = async () => {
+      let response: Response;
+      try {
+        response = await method.handle(call.request, new GrpcCallSignal(call));
+      } catch (thrown) {
+        return refuse(thrown);
+      }
+      callback(null, response);
+      if (msSoFar() >= SLOW_CALL_MS) logger.warn(describe(method, call.request, msSoFar()), 'slow call');
+    };
+    reply().catch((error: unknown) => logger.error({ method: method.name, err: error }, 'a reply could not be sent'));
   };
 }
 
 /** The caller is gone once the call is cancelled or its deadline has passed. Asked, not told: no timer. */
-function signalOf<Request, Response>(call: ServerUnaryCall<Request, Response>): CallSignal {
-  const deadline = Number(call.getDeadline());
-  return {
-    get aborted() {
-      return call.cancelled || Date.now() >= deadline;
-    },
-  };
+class GrpcCallSignal<Request, Response> implements CallSignal {
+  readonly #call: ServerUnaryCall<Request, Response>;
+
+  constructor(call: ServerUnaryCall<Request, Response>) {
+    this.#call = call;
+  }
+
+  get aborted(): boolean {
+    return this.#call.cancelled || Date.now() >= Number(this.#call.getDeadline());
+  }
 }
 
 function describe<Request, Response>(method: UnaryMethod<Request, Response>, request: Request, ms: number) {

@@ -23,8 +23,8 @@ interface StoreCounter {
 }
 
 /**
- * The one transaction that numbers: finds known request ids, reads the counters, numbers the rest, writes
- * a row each and every touched counter once. Nothing outlives it in memory. Prepared once a connection.
+ * The one transaction that numbers: reads the counters, writes a row for each request that has none yet,
+ * finds the rows of the others, writes every touched counter once. Nothing outlives it in memory. Prepared once a connection.
  */
 export class BatchTransaction {
   readonly #statements: Statements;
@@ -49,11 +49,11 @@ export class BatchTransaction {
     let lastOrderId = ledger.last_order_id;
 
     const outcomes = batch.map((request): BatchOutcome => {
-      const known = this.#statements.selectByRequestId.get(request.storeId, request.requestId);
-      if (known) return { allocation: toAllocation(known), replayed: true };
       const store = this.#storeCounter(stores, request.storeId);
       const count = BigInt(request.count);
-      if (lastOrderId > INT64_MAX - count || store.lastNumber > INT64_MAX - count) return 'exhausted';
+      if (lastOrderId > INT64_MAX - count || store.lastNumber > INT64_MAX - count) {
+        return this.#replay(request) ?? 'exhausted';
+      }
       const allocation: Allocation = {
         orderId: lastOrderId + 1n,
         storeId: request.storeId,
@@ -65,7 +65,9 @@ export class BatchTransaction {
         suffix: store.suffix,
         minDigits: store.minDigits,
       };
-      this.#insert(allocation);
+      // Most requests are new: the row itself says so, at the price of one look into the index.
+      const known = this.#insert(allocation) ? undefined : this.#replay(request);
+      if (known) return known;
       lastOrderId += count;
       store.lastNumber += count;
       return { allocation, replayed: false };
@@ -95,8 +97,15 @@ export class BatchTransaction {
     return store;
   }
 
-  #insert(a: Allocation): void {
-    this.#statements.insertAllocation.run(
+  /** What was given to the request before, if anything. */
+  #replay({ storeId, requestId }: AllocationRequest): BatchOutcome | undefined {
+    const known = this.#statements.selectByRequestId.get(storeId, requestId);
+    return known && { allocation: toAllocation(known), replayed: true };
+  }
+
+  /** False, and nothing done, where the request has a row. */
+  #insert(a: Allocation): boolean {
+    const { changes } = this.#statements.insertAllocation.run(
       a.orderId,
       a.storeId,
       a.orderNumber,
@@ -107,6 +116,7 @@ export class BatchTransaction {
       a.suffix,
       a.minDigits,
     );
+    return changes === 1;
   }
 }
 
@@ -126,7 +136,8 @@ function prepare(db: Database.Database) {
     insertAllocation: db.prepare(
       `INSERT INTO allocations
          (order_id, store_id, order_number, count, request_id, create_time_ms, prefix, suffix, min_digits)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (request_id, store_id) DO NOTHING`,
     ),
     upsertStore: db.prepare(
       `INSERT INTO stores (store_id, first_number, last_number, create_time_ms) VALUES (?, ?, ?, ?)
