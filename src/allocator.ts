@@ -3,6 +3,7 @@ import { checkCount, checkRequestId, checkStoreId, newRequestId } from './alloca
 import { BatchQueue } from './batch-queue.ts';
 import { OrderError } from './errors.ts';
 import type { Ledger, Outcome } from './ledger.ts';
+import type { BatchObserver } from './observers.ts';
 
 /** Says whether a call was cancelled or its deadline has passed. An AbortSignal is one. */
 export interface CallSignal {
@@ -29,6 +30,7 @@ export interface AllocatorOptions {
   readonly maxQueue: number;
   /** Refuse calls without a request_id instead of making one. */
   readonly requireRequestId: boolean;
+  readonly observer?: BatchObserver;
 }
 
 interface Caller {
@@ -125,9 +127,13 @@ export class Allocator {
   }
 
   async #commit(batch: Pending[]): Promise<void> {
+    const started = performance.now();
     try {
       const outcomes = await this.#options.ledger.commit(batch.map((pending) => pending.request));
-      for (const [i, pending] of batch.entries()) this.#answer(pending, outcomes[i]);
+      const ms = performance.now() - started;
+      const counts = { allocated: 0, replayed: 0, ms };
+      for (const [i, pending] of batch.entries()) this.#answer(pending, outcomes[i], counts);
+      this.#options.observer?.committed(counts);
     } catch (error) {
       const nothingDone = error instanceof OrderError && error.reason === 'LEDGER_FULL';
       for (const pending of batch) {
@@ -136,7 +142,7 @@ export class Allocator {
     }
   }
 
-  #answer(pending: Pending, outcome: Outcome | undefined): void {
+  #answer(pending: Pending, outcome: Outcome | undefined, counts: { allocated: number; replayed: number }): void {
     if (!outcome) throw new Error('the ledger returned fewer outcomes than the batch has requests');
     if ('refused' in outcome) return this.#refuse(pending, outcome.refused);
     const { allocation, replayed } = outcome;
@@ -144,6 +150,8 @@ export class Allocator {
       return this.#refuse(pending, mismatch(pending.request, allocation.count));
     }
     this.#forget(pending);
+    if (!replayed) counts.allocated++;
+    counts.replayed += pending.callers.length - (replayed ? 0 : 1);
     // Of racing copies exactly one, the first that is still there, is told that the pair is new.
     const first = pending.callers.find((caller) => !caller.signal.aborted);
     for (const caller of pending.callers) caller.resolve({ allocation, replayed: replayed || caller !== first });

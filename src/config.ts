@@ -7,11 +7,14 @@ export interface Address {
 /** What `order-numbers serve` can be told. */
 export interface ServeSettings {
   readonly grpcListen: Address;
+  readonly httpListen: Address | 'off';
+  readonly metricsListen: Address | 'off';
   /** Path of the SQLite ledger. */
   readonly ledger: string;
   readonly maxBatch: number;
   readonly maxQueue: number;
   readonly requireRequestId: boolean;
+  readonly autoCreateStores: boolean;
   readonly drainTimeoutMs: number;
   readonly logLevel: LogLevel;
 }
@@ -40,6 +43,20 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     help: 'where gRPC is served; port 0 takes any free one and logs it',
     parse: parseAddress,
   },
+  httpListen: {
+    flag: '--http-listen <host:port|off>',
+    variable: 'ORDERS_HTTP_LISTEN',
+    default: '127.0.0.1:3000',
+    help: 'where POST /api/generateOrderNumber is served; off switches it off',
+    parse: parseAddressOrOff,
+  },
+  metricsListen: {
+    flag: '--metrics-listen <host:port|off>',
+    variable: 'ORDERS_METRICS_LISTEN',
+    default: '127.0.0.1:9464',
+    help: 'where Prometheus finds /metrics; off switches it off',
+    parse: parseAddressOrOff,
+  },
   ledger: {
     flag: '--ledger <path>',
     variable: 'ORDERS_LEDGER',
@@ -66,6 +83,13 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     variable: 'ORDERS_REQUIRE_REQUEST_ID',
     default: 'false',
     help: 'refuse requests without a request_id instead of making one',
+    parse: parseBoolean,
+  },
+  autoCreateStores: {
+    flag: '--auto-create-stores [true|false]',
+    variable: 'ORDERS_AUTO_CREATE_STORES',
+    default: 'true',
+    help: 'make a store at its first allocation; otherwise an unknown store is NOT_FOUND',
     parse: parseBoolean,
   },
   drainTimeoutMs: {
@@ -100,6 +124,15 @@ function parseAddress(text: string): Address {
   const port = Number(match?.[3]);
   if (host === undefined || port > 65_535) throw new Error('Use host:port, such as 127.0.0.1:50051 or [::1]:50051.');
   return { host, port };
+}
+
+function parseAddressOrOff(text: string): Address | 'off' {
+  if (text === 'off') return 'off';
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    throw new Error('Use host:port, such as 127.0.0.1:3000 or [::1]:3000, or off.', { cause: error });
+  }
 }
 
 function parseLedger(text: string): string {

@@ -1,5 +1,7 @@
 import type { Allocation, AllocationRequest } from './allocation.ts';
 import type { OrderError } from './errors.ts';
+import type { Store, StoreChanges, StoreSettings } from './store.ts';
+import type { VerifyEvent } from './verification.ts';
 
 /**
  * What became of one request of a committed batch. A replay is the original allocation of its
@@ -7,6 +9,44 @@ import type { OrderError } from './errors.ts';
  */
 export type Outcome =
   { readonly allocation: Allocation; readonly replayed: boolean } | { readonly refused: OrderError };
+
+/** Any order_id of the run, or any order_number of it with its store, or the request that made it. */
+export type AllocationKey =
+  | { readonly orderId: bigint }
+  | { readonly storeId: bigint; readonly orderNumber: bigint }
+  | { readonly storeId: bigint; readonly requestId: string };
+
+/** A stretch of the ledger: the allocations whose last order_id is above one bound and not above the other. */
+export interface AllocationRange {
+  readonly afterOrderId: bigint;
+  readonly upToOrderId: bigint;
+  /** Only this store's; undefined means all. */
+  readonly storeId: bigint | undefined;
+  /** Allocations, at most. */
+  readonly limit: number;
+}
+
+/** A stretch of the stores. */
+export interface StoreRange {
+  readonly afterStoreId: bigint;
+  readonly upToStoreId: bigint;
+  readonly limit: number;
+}
+
+/** Where a ledger ends. */
+export interface LedgerEnd {
+  /** Made once, at random: tells ledgers apart. */
+  readonly ledgerId: string;
+  readonly lastOrderId: bigint;
+  /** The greatest id of a store; 0 where there is none. */
+  readonly lastStoreId: bigint;
+}
+
+/**
+ * Told of every commit, in order: where the ledger ends now, and what it knows of the allocations that led
+ * there, which may be only the last of them, or none.
+ */
+export type CommitListener = (lastOrderId: bigint, allocations: readonly Allocation[]) => void;
 
 /**
  * The durable record of every allocation, and the only place where numbers are made. An engine
@@ -35,16 +75,44 @@ export interface Ledger {
    * only after `ready` resolved. The (storeId, requestId) keys of a batch are distinct: the allocator
    * sees to that.
    *
-   * Rejects with LEDGER_FULL where it is proven that nothing of the batch is durable; any other
+   * A request for a store that is not there is refused with STORE_NOT_FOUND where the engine was told not to
+   * make stores. Rejects with LEDGER_FULL where it is proven that nothing of the batch is durable; any other
    * rejection means that the outcome is unknown.
    */
   commit(batch: readonly AllocationRequest[]): Promise<readonly Outcome[]>;
 
+  /** Makes a store. Rejects with STORE_EXISTS where it is there, with OUTCOME_UNKNOWN where nobody knows. */
+  createStore(store: StoreSettings): Promise<Store>;
+
   /**
-   * Up to `limit` allocations with an orderId above `afterOrderId`, in orderId order: only what is
-   * durable. Never waits for a commit. Rejects with LEDGER_REOPENING while the ledger reopens.
+   * Changes a store from the next allocation on. Rejects with STORE_NOT_FOUND; with FIRST_NUMBER_FIXED for
+   * another firstNumber after the first allocation; with OUTCOME_UNKNOWN where nobody knows.
    */
-  listAllocations(afterOrderId: bigint, limit: number): Promise<readonly Allocation[]>;
+  updateStore(storeId: bigint, changes: StoreChanges): Promise<Store>;
+
+  // Reads give only what is durable, and never wait for a commit. They reject with LEDGER_REOPENING while the
+  // ledger reopens and with LEDGER_DAMAGED where it cannot be read.
+
+  getStore(storeId: bigint): Promise<Store | undefined>;
+
+  /** In storeId order. */
+  listStores(range: StoreRange): Promise<readonly Store[]>;
+
+  getAllocation(key: AllocationKey): Promise<Allocation | undefined>;
+
+  /** In orderId order. Its cost grows with what it returns, not with what it skips. */
+  listAllocations(range: AllocationRange): Promise<readonly Allocation[]>;
+
+  end(): Promise<LedgerEnd>;
+
+  /**
+   * Reads the ledger up to the end it has now, or one store's sequence of it, in many short reads, and checks
+   * everything; the verdict comes last. Ending the iteration early ends the reading.
+   */
+  verify(storeId: bigint | undefined): AsyncIterable<VerifyEvent>;
+
+  /** Calls `listener` after each commit until the returned function is called. */
+  onCommitted(listener: CommitListener): () => void;
 
   /** Puts everything on disk in its place and lets the ledger go. Nothing may be called afterwards. */
   close(): Promise<void>;

@@ -7,14 +7,24 @@ import type {
   AllocateOrderResponse,
   Allocation as AllocationMessage,
 } from '../gen/orders/v1/orders.ts';
+import type { Ledger } from '../ledger.ts';
 import type { Logger } from '../log.ts';
+import type { CallObserver } from '../observers.ts';
 import { unary } from './unary.ts';
+
+/** What the methods work on. */
+export interface ServiceOptions {
+  readonly allocator: Allocator;
+  readonly ledger: Ledger;
+  readonly logger: Logger;
+  readonly metrics: CallObserver;
+}
 
 /**
  * The methods of orders.v1.OrderNumberService that are served; grpc-js answers UNIMPLEMENTED for the
  * others.
  */
-export function orderNumberService(allocator: Allocator, logger: Logger): UntypedServiceImplementation {
+export function orderNumberService({ allocator, logger, metrics }: ServiceOptions): UntypedServiceImplementation {
   return {
     allocateOrder: unary<AllocateOrderRequest, AllocateOrderResponse>(
       {
@@ -27,6 +37,7 @@ export function orderNumberService(allocator: Allocator, logger: Logger): Untype
         mayRetry: ({ requestId }) => requestId !== '',
       },
       logger,
+      metrics,
     ),
   };
 }

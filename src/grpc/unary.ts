@@ -2,6 +2,7 @@ import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
 import type { CallSignal } from '../allocator.ts';
 import type { OrderError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { CallObserver } from '../observers.ts';
 import { toOrderError, toStatus } from './status.ts';
 
 /** A call that took longer than this is logged. */
@@ -24,6 +25,7 @@ export interface UnaryMethod<Request, Response> {
 export function unary<Request, Response>(
   method: UnaryMethod<Request, Response>,
   logger: Logger,
+  observer: CallObserver,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     const started = performance.now();
@@ -31,6 +33,7 @@ export function unary<Request, Response>(
     const refuse = (thrown: unknown) => {
       const error = toOrderError(thrown);
       callback(toStatus(error, method.mayRetry(call.request)));
+      observer.ended('grpc', method.name, error.reason, msSoFar());
       const line = { ...describe(method, call.request, msSoFar()), ...cutFields(error), reason: error.reason };
       if (error.cause === undefined && error.reason !== 'INTERNAL') logger.info(line, error.message);
       else logger.error({ ...line, err: error.cause }, error.message);
@@ -43,6 +46,7 @@ export function unary<Request, Response>(
         return refuse(thrown);
       }
       callback(null, response);
+      observer.ended('grpc', method.name, 'OK', msSoFar());
       if (msSoFar() >= SLOW_CALL_MS) logger.warn(describe(method, call.request, msSoFar()), 'slow call');
     };
     reply().catch((error: unknown) => logger.error({ method: method.name, err: error }, 'a reply could not be sent'));

@@ -38,7 +38,9 @@ export class ServerProcess {
   /** Starts a server on any free port; `ledger` is the path of its file. */
   constructor(ledger: string, { args = [], env = {}, wrapper = [] }: ServeOptions = {}) {
     const command = [...wrapper, process.execPath, ORDER_NUMBERS, 'serve', '--ledger', ledger, ...args];
-    if (!args.includes('--grpc-listen')) command.push('--grpc-listen', '127.0.0.1:0');
+    for (const listener of ['--grpc-listen', '--http-listen', '--metrics-listen']) {
+      if (!args.includes(listener)) command.push(listener, '127.0.0.1:0');
+    }
     this.child = spawn(command[0]!, command.slice(1), {
       cwd: ROOT,
       env: { ...process.env, ...env },

@@ -32,6 +32,13 @@ export interface SqliteLedgerObserver {
   failed(error: OrderError): void;
   /** Something to look after that stops nothing. */
   warning(message: string): void;
+  /** A transaction committed: how long it took, and of that how long the disk took to confirm it. */
+  transaction(ms: number, syncMs: number): void;
+}
+
+export interface SqliteLedgerOptions {
+  /** Whether the first allocation makes its store. */
+  readonly autoCreateStores: boolean;
 }
 
 /**
@@ -52,7 +59,7 @@ export class SqliteLedger implements Ledger {
   #commitsSinceLook = 0;
   #checkpoint: Promise<void> | undefined;
 
-  constructor(path: string, observer: SqliteLedgerObserver) {
+  constructor(path: string, _options: SqliteLedgerOptions, observer: SqliteLedgerObserver) {
     const files = locateLedger(path);
     this.#observer = observer;
     this.#fence = takeFence(files);
@@ -61,6 +68,16 @@ export class SqliteLedger implements Ledger {
     this.#checkpointer = startThread('checkpointer', files);
     this.#opened = this.#open(true);
     this.#opened.catch(ignore);
+  }
+
+  /** The end of the sequence over all stores, as far as this process has seen. */
+  get lastOrderId(): bigint {
+    return this.#lastOrderId;
+  }
+
+  /** In bytes. */
+  async fileSizes(): Promise<{ readonly database: number; readonly wal: number }> {
+    return { database: 0, wal: 0 };
   }
 
   ready(): Promise<void> {

@@ -1,0 +1,125 @@
+import type { Allocator } from '../allocator.ts';
+import type { Address, ServeSettings } from '../config.ts';
+import { formatAddress, isLoopback } from '../config.ts';
+import type { GrpcServer } from '../grpc/grpc-server.ts';
+import { startGrpcServer } from '../grpc/grpc-server.ts';
+import { orderNumberService } from '../grpc/order-number-service.ts';
+import type { HttpServer } from '../http/http-server.ts';
+import { startHttpServer } from '../http/http-server.ts';
+import type { Ledger } from '../ledger.ts';
+import type { Logger } from '../log.ts';
+import type { Metrics, MetricSources, MetricsServer } from '../metrics.ts';
+import { startMetricsServer } from '../metrics.ts';
+
+/** What the listeners serve. */
+export interface Served {
+  readonly allocator: Allocator;
+  readonly ledger: Ledger;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly sources: MetricSources;
+}
+
+/** Everything that this process listens on, with one state of health. */
+export class Listeners {
+  readonly #settings: ServeSettings;
+  readonly #served: Served;
+  #grpc: GrpcServer | undefined;
+  #http: HttpServer | undefined;
+  #metrics: MetricsServer | undefined;
+  #isOpen = false;
+  #isDraining = false;
+
+  constructor(settings: ServeSettings, served: Served) {
+    this.#settings = settings;
+    this.#served = served;
+  }
+
+  /** Rejects with one sentence that names the address and the flag; nothing listens then. */
+  async start(): Promise<void> {
+    const { grpcListen, httpListen, metricsListen } = this.#settings;
+    const { allocator, ledger, logger, metrics, sources } = this.#served;
+    try {
+      await listen('grpc', grpcListen, async () => {
+        this.#grpc = await startGrpcServer(grpcListen, orderNumberService({ allocator, ledger, logger, metrics }));
+      });
+      if (httpListen !== 'off') {
+        const isServing = () => this.#isOpen && !this.#isDraining;
+        const options = { address: httpListen, allocator, logger, observer: metrics, isServing };
+        await listen('http', httpListen, async () => {
+          this.#http = await startHttpServer(options);
+        });
+      }
+      if (metricsListen !== 'off') {
+        await listen('metrics', metricsListen, async () => {
+          this.#metrics = await startMetricsServer(metricsListen, metrics, sources);
+        });
+      }
+    } catch (error) {
+      await this.close(0);
+      throw error;
+    }
+    this.#tellHealth();
+  }
+
+  /** Where it listens, as the log has it. */
+  addresses(): Record<string, string> {
+    const all = { grpc: this.#grpc, http: this.#http, metrics: this.#metrics };
+    return Object.fromEntries(
+      Object.entries(all).flatMap(([name, server]) => (server ? [[name, formatAddress(server.address)]] : [])),
+    );
+  }
+
+  /** One sentence for each listener that others can reach. */
+  warnings(): string[] {
+    const { grpcListen, httpListen } = this.#settings;
+    const open = [
+      ['gRPC', grpcListen],
+      ['HTTP', httpListen],
+    ] as const;
+    return open.flatMap(([name, address]) =>
+      address === 'off' || isLoopback(address.host)
+        ? []
+        : [`everybody who can reach ${address.host} can allocate numbers: ${name} is served without TLS and without tokens`],
+    );
+  }
+
+  /** Whether the ledger can number. */
+  setOpen(isOpen: boolean): void {
+    this.#isOpen = isOpen;
+    this.#tellHealth();
+  }
+
+  /** Says NOT_SERVING and takes no new connection; calls on those that are open go on. */
+  drain(): void {
+    this.#isDraining = true;
+    this.#tellHealth();
+    this.#grpc?.stopAccepting();
+    this.#http?.stopAccepting();
+  }
+
+  async close(graceMs: number): Promise<void> {
+    await Promise.all([this.#grpc?.close(graceMs), this.#http?.close(graceMs), this.#metrics?.close()]);
+  }
+
+  #tellHealth(): void {
+    this.#grpc?.setServing(this.#isOpen && !this.#isDraining);
+  }
+}
+
+async function listen(name: string, address: Address, start: () => Promise<void>): Promise<void> {
+  try {
+    await start();
+  } catch (error) {
+    throw new Error(explain(`--${name}-listen`, formatAddress(address), error), { cause: error });
+  }
+}
+
+function explain(flag: string, address: string, error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EADDRINUSE') {
+    return `${address} is in use by another program: stop it, or choose another address with ${flag}`;
+  }
+  if (code === 'EACCES') return `${address} may not be used by this user: choose a port above 1023 with ${flag}`;
+  return `cannot listen on ${address} (${error instanceof Error ? error.message : String(error)}): check ${flag}`;
+}

@@ -1,0 +1,22 @@
+import type { Reason } from './errors.ts';
+
+/** Told of every call that ended, for metrics; returns at once and never throws. */
+export interface CallObserver {
+  /** `method` is the RPC's or the HTTP endpoint's name, `ms` the time from its arrival to its answer. */
+  ended(transport: 'grpc' | 'http', method: string, result: 'OK' | Reason, ms: number): void;
+}
+
+/** A batch that is on disk. */
+export interface CommittedBatch {
+  /** Requests of it that got new numbers. */
+  readonly allocated: number;
+  /** Calls of it that were answered with old ones. */
+  readonly replayed: number;
+  /** From its forming to its answer from the ledger. */
+  readonly ms: number;
+}
+
+/** Told of every batch, for metrics; returns at once and never throws. */
+export interface BatchObserver {
+  committed(batch: CommittedBatch): void;
+}

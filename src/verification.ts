@@ -1,0 +1,44 @@
+/** The last message of a verification: what was read, and whether all of it holds together. */
+export interface Verdict {
+  readonly kind: 'verdict';
+  /** The order_id up to which the ledger was read: its end when the reading began. */
+  readonly asOfOrderId: bigint;
+  /** Ledger rows read. */
+  readonly rows: bigint;
+  /** Sequences read: the one over all stores and one a store. */
+  readonly sequences: bigint;
+  readonly findings: bigint;
+  readonly ok: boolean;
+}
+
+/** Numbers of one sequence: a store's, or with no storeId the one over all stores. */
+export interface NumberRange {
+  readonly storeId?: bigint | undefined;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/** Something that is wrong with a ledger. */
+export interface Finding extends NumberRange {
+  readonly kind: 'hole' | 'overlap' | 'mismatch';
+  /** One sentence for people. */
+  readonly message: string;
+}
+
+/** How far a verification is. */
+export interface VerifyProgress {
+  readonly kind: 'progress';
+  readonly rowsRead: bigint;
+  readonly orderId: bigint;
+  readonly endOrderId: bigint;
+}
+
+/** What a verification reports, step by step. */
+export type VerifyEvent =
+  | VerifyProgress
+  /** A sequence that was read to its end: `count` of its numbers are covered by rows; last is first - 1 where none is. */
+  | (NumberRange & { readonly kind: 'sequence'; readonly count: bigint })
+  | Finding
+  /** Numbers given up by a deliberate return to an older copy: not a hole. */
+  | (NumberRange & { readonly kind: 'declaredLoss' })
+  | Verdict;
