@@ -431,10 +431,12 @@ interface Dashboard {
   }[];
 }
 
-/** What PromQL reads, matchers and lists of labels aside: names that are not called as functions. */
+/** The names in PromQL that are neither labels, functions nor operators. */
 function metricNamesOf(expr: string): string[] {
   const bare = expr.replace(/\{[^}]*\}|\[[^\]]*\]|\b(by|without|on|ignoring)\s*\([^)]*\)/g, ' ');
-  return [...bare.matchAll(/\b[a-zA-Z_:][\w:]*\b(?!\s*\()/g)].map(([name]) => name).filter((name) => name !== 'by');
+  return [...bare.matchAll(/\b[a-zA-Z_:][\w:]*\b(?!\s*\()/g)]
+    .map(([name]) => name)
+    .filter((name) => !/^(or|and|unless)$/.test(name));
 }
 
 function labelNamesOf(expr: string): string[] {
