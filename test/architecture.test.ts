@@ -33,7 +33,7 @@ const ROOMS: readonly {
     files: [...INSIDE, 'src/config.ts', 'src/log.ts'],
     packages: ['fastify'],
   },
-  { room: 'src/metrics.ts', files: [...INSIDE, 'src/config.ts'], packages: ['@prometheus-io/client'] },
+  { room: 'src/metrics', files: [...INSIDE, 'src/config.ts'], packages: ['@prometheus-io/client'] },
   { room: 'src/client/', files: [...INSIDE, 'src/gen/'], packages: ['@grpc/grpc-js', '@bufbuild/protobuf'] },
   {
     room: 'src/cli/',
