@@ -75,7 +75,7 @@ describe('ErrorInfo', () => {
 describe('what is thrown', () => {
   it('is told as it is where the core foresaw it', () => {
     const error = new OrderError('QUEUE_FULL', 'too many');
-    expect(toOrderError(error)).toBe(error);
+    expect(toOrderError(error, true)).toBe(error);
   });
 
   it.each([
@@ -87,11 +87,18 @@ describe('what is thrown', () => {
     7,
     { reason: 'QUEUE_FULL' },
   ])('tells the caller nothing of the inside where it is unforeseen: %s', (thrown) => {
-    const error = toOrderError(thrown);
+    const error = toOrderError(thrown, false);
     expect(error).toMatchObject({ reason: 'INTERNAL', fields: {} });
     expect(error.cause).toBe(thrown);
     const answer = statusOf(error, true);
     expect(answer.details).toBe('the server met an error that it did not foresee');
+    expect(JSON.stringify([answer.info, answer.details])).not.toContain('secret');
+  });
+
+  it('P7: where the method writes, the unforeseen is an unknown outcome', () => {
+    const answer = statusOf(toOrderError(new TypeError('secret'), true), true);
+    expect(answer.code).toBe(status.UNAVAILABLE);
+    expect(answer.info).toMatchObject({ reason: 'OUTCOME_UNKNOWN' });
     expect(JSON.stringify([answer.info, answer.details])).not.toContain('secret');
   });
 });
