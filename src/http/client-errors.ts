@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TransportReason } from './status.ts';
@@ -10,10 +11,12 @@ const REFUSALS: Readonly<Record<string, readonly [reason: TransportReason, messa
   HPE_CHUNK_EXTENSIONS_OVERFLOW: ['PAYLOAD_TOO_LARGE', 'the chunk extensions of the request are too large'],
 };
 
-/** Answers, as far as anybody reads it, what is no HTTP request, and ends the connection. */
+/**
+ * Answers what cannot be read as a request, and ends the connection. Without an answer where one would be taken
+ * for that of a request before it, which is under way: nobody may be told that a call failed which perhaps did not.
+ */
 export function answerClientError(error: Error & { readonly code?: string }, socket: Socket): void {
-  // Bytes written now would become part of an answer that is under way.
-  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
+  if (error.code === 'ECONNRESET' || !socket.writable || owesAnswer(socket)) {
     socket.destroy();
     return;
   }
@@ -29,8 +32,9 @@ export function answerClientError(error: Error & { readonly code?: string }, soc
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
 
-/** Whether the head of an answer has left, and its end has not. */
-function isAnswering(socket: Socket): boolean {
-  const { _httpMessage: message } = socket as { _httpMessage?: { readonly headersSent: boolean } | null };
-  return message?.headersSent ?? false;
+/** Whether the next bytes on the socket belong to a request that has arrived whole, or to an answer begun. */
+function owesAnswer(socket: Socket): boolean {
+  // Where Node.js keeps the answer that is due; its own default handler looks there, too.
+  const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse | null };
+  return answer !== undefined && answer !== null && (answer.req.complete || answer.headersSent);
 }
