@@ -1,6 +1,6 @@
 import type { RequestListener, Server } from 'node:http';
 import { createServer } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { Server as NetServer } from 'node:net';
 import type { Address } from '../config.ts';
 import type { OrderEndpointOptions } from './order-endpoint.ts';
@@ -33,6 +33,9 @@ const LIMITS = {
   /** Longer than load balancers keep theirs (60 s), so that it is they who end an idle connection. */
   keepAliveTimeout: 75_000,
   noDelay: true,
+  /** A peer that is gone without a word is noticed, and its calls with it. */
+  keepAlive: true,
+  keepAliveInitialDelay: 60_000,
 };
 /** Connections at the same time, at most. */
 const MAX_CONNECTIONS = 10_000;
@@ -49,13 +52,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     isClosing: () => isClosing,
   });
   const { server } = app;
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-  });
   await app.ready();
   await listen(server, address);
+  // Where the system gives no connection; unheard, the event would end the process. The others go on.
+  server.on('error', (error) => logger.error({ err: error }, 'a connection could not be accepted'));
   const bound = server.address() as AddressInfo;
 
   return {
@@ -66,10 +66,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     },
     async close(graceMs) {
       isClosing = true;
+      // Ends idle connections at once; the others end with their answers.
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      // Node counts a connection that has not said anything yet as busy.
-      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
-      const force = setTimeout(() => sockets.forEach((socket) => socket.destroy()), graceMs);
+      const force = setTimeout(() => server.closeAllConnections(), graceMs);
       await closed;
       clearTimeout(force);
     },

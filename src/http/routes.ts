@@ -77,7 +77,7 @@ function refuseError(error: FastifyError, request: FastifyRequest, reply: Fastif
   } else if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
     refuse(reply, 'UNSUPPORTED_MEDIA_TYPE', 'the body has to be JSON, with Content-Type: application/json');
     logger.info({ ...line, reason: 'UNSUPPORTED_MEDIA_TYPE' }, 'refused');
-  } else if (!request.raw.complete) {
+  } else if (request.raw.destroyed && !request.raw.complete) {
     // The client went away in the middle of its body.
     refuse(reply, 'BAD_REQUEST', 'the body is shorter than announced');
     logger.info({ ...line, reason: 'BAD_REQUEST' }, 'refused');

@@ -1,5 +1,6 @@
 import { METHODS } from 'node:http';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startHttpServer } from '../../src/http/http-server.ts';
 import { HttpRoom, ORDER_PATH, orderRequest } from './http-room.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -80,6 +81,19 @@ describe('what is not served', () => {
   });
 });
 
+it('of an error that nobody foresaw nothing leaves but that it happened', async () => {
+  const room = await HttpRoom.open();
+  const server = await startHttpServer({ ...room.options, isServing: throwUnforeseen });
+  onTestFinished(() => server.close(0));
+  const answer = await fetch(`http://127.0.0.1:${server.address.port}/readyz`);
+  expect([answer.status, await answer.json()]).toEqual([
+    500,
+    { message: 'the server met an error that it did not foresee', reason: 'INTERNAL' },
+  ]);
+  expect(JSON.stringify([...answer.headers])).not.toContain('secret');
+  expect(room.log).toMatchObject([{ reason: 'INTERNAL', path: '/readyz', err: { message: 'disk /var/secret' } }]);
+});
+
 describe('a body', () => {
   it(`of ${MAX_BODY_BYTES} bytes is read, of one more is 413`, async () => {
     const room = await HttpRoom.open();
@@ -139,4 +153,8 @@ describe('a body', () => {
 function padded(bytes: number): string {
   const frame = '{"store_id":7,"pad":""}';
   return frame.replace('""', `"${'x'.repeat(bytes - frame.length)}"`);
+}
+
+function throwUnforeseen(): never {
+  throw Object.assign(new Error('disk /var/secret'), { statusCode: 418, headers: { 'x-secret': 'secret' } });
 }
