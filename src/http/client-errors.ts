@@ -1,0 +1,40 @@
+import type { ServerResponse } from 'node:http';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { TransportReason } from './status.ts';
+import { refusalBody, statusOf } from './status.ts';
+
+/** Of what Node.js cannot read as a request: why, in its codes and in ours. */
+const REFUSALS: Readonly<Record<string, readonly [reason: TransportReason, message: string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: ['REQUEST_TIMEOUT', 'the request did not arrive in time'],
+  HPE_HEADER_OVERFLOW: ['HEADERS_TOO_LARGE', 'the headers of the request are too large'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: ['PAYLOAD_TOO_LARGE', 'the chunk extensions of the request are too large'],
+};
+
+/**
+ * Answers what cannot be read as a request, and ends the connection. Without an answer where one would be taken
+ * for that of a request before it, which is under way: nobody may be told that a call failed which perhaps did not.
+ */
+export function answerClientError(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || owesAnswer(socket)) {
+    socket.destroy();
+    return;
+  }
+  const [reason, message] = REFUSALS[error.code ?? ''] ?? ['BAD_REQUEST', 'this is not an HTTP request'];
+  const { code } = statusOf(reason);
+  const body = refusalBody(reason, message);
+  const head = [
+    `HTTP/1.1 ${code} ${STATUS_CODES[code]}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+/** Whether the next bytes on the socket belong to a request that has arrived whole, or to an answer begun. */
+function owesAnswer(socket: Socket): boolean {
+  // Where Node.js keeps the answer that is due; its own default handler looks there, too.
+  const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse | null };
+  return answer !== undefined && answer !== null && (answer.req.complete || answer.headersSent);
+}

@@ -1,0 +1,130 @@
+import type { Socket } from 'node:net';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Allocation } from '../allocation.ts';
+import { checkRequestId, newRequestId } from '../allocation.ts';
+import type { Allocated, Allocator, CallSignal } from '../allocator.ts';
+import type { OrderError } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { CallObserver } from '../observers.ts';
+import { refuse, sendJson } from './answer.ts';
+import { MALFORMED_BODY, storeIdOf } from './malformed.ts';
+import { toOrderError } from './status.ts';
+
+/** What the endpoint works on. */
+export interface OrderEndpointOptions {
+  readonly allocator: Allocator;
+  readonly logger: Logger;
+  readonly observer: CallObserver;
+  /** Whether the allocator refuses calls without a request_id, so that none may be made for them here. */
+  readonly requireRequestId: boolean;
+}
+
+/** The endpoint's name in metrics and log. */
+const METHOD = 'generateOrderNumber';
+/** A call that took longer than this is logged. */
+const SLOW_CALL_MS = 1000;
+/** The log has no use for more of a caller's value than its beginning. */
+const MAX_LOGGED = 128;
+
+/**
+ * The original sample's endpoint: one pair a call, in the sample's own words. The header Idempotency-Key is
+ * the request_id. One log line for each call that failed or was slow.
+ */
+export class OrderEndpoint {
+  readonly #options: OrderEndpointOptions;
+
+  constructor(options: OrderEndpointOptions) {
+    this.#options = options;
+  }
+
+  /** Answers a request whose body is text. Never rejects for what the allocator does. */
+  readonly handle = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const started = performance.now();
+    const storeId = storeIdOf(request.body);
+    if (storeId === undefined) {
+      sendJson(reply, 400, MALFORMED_BODY);
+      this.#failed('STORE_ID_INVALID', started, 'Malformed Request', {});
+      return reply;
+    }
+    let requestId = '';
+    let answer: Allocated;
+    try {
+      requestId = this.#requestIdOf(request);
+      // Set before the call, so that every answer to it has the key: with it the caller can ask again.
+      if (requestId !== '') reply.header('idempotency-key', requestId);
+      const signal = new ConnectionSignal(request.raw.socket);
+      answer = await this.#options.allocator.allocate({ storeId: BigInt(storeId), count: 1, requestId, signal });
+    } catch (thrown) {
+      const error = toOrderError(thrown);
+      refuse(reply, error.reason, error.message);
+      this.#refused(error, started, storeId, requestId);
+      return reply;
+    }
+    if (answer.replayed) reply.header('idempotency-replayed', 'true');
+    sendJson(reply, 200, toJson(answer.allocation));
+    const ms = performance.now() - started;
+    this.#options.observer.ended('http', METHOD, 'OK', ms);
+    if (ms >= SLOW_CALL_MS) this.#options.logger.warn(line(ms, fieldsOf(storeId, requestId)), 'slow call');
+    return reply;
+  };
+
+  /** The caller's key, or one made here; empty where the caller sent none and has to be refused for it. */
+  #requestIdOf({ headers }: FastifyRequest): string {
+    const key = headers['idempotency-key'];
+    if (key === undefined) return this.#options.requireRequestId ? '' : newRequestId();
+    // Node joins a header that was sent several times with ', ': no key has a space, so that is refused.
+    const requestId = String(key);
+    checkRequestId(requestId);
+    return requestId;
+  }
+
+  #refused(error: OrderError, started: number, storeId: number, requestId: string): void {
+    const fields = { ...fieldsOf(storeId, requestId), ...cut(error.fields) };
+    this.#failed(error.reason, started, error.message, fields, error.cause);
+  }
+
+  #failed(
+    reason: OrderError['reason'],
+    started: number,
+    message: string,
+    fields: Record<string, string>,
+    cause?: unknown,
+  ): void {
+    const { logger, observer } = this.#options;
+    const ms = performance.now() - started;
+    observer.ended('http', METHOD, reason, ms);
+    const entry = { ...line(ms, fields), reason };
+    if (cause === undefined && reason !== 'INTERNAL') logger.info(entry, message);
+    else logger.error({ ...entry, err: cause }, message);
+  }
+}
+
+/** The caller is gone once its connection is closed, or closing. Asked, not told: no listener a call. */
+class ConnectionSignal implements CallSignal {
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  get aborted(): boolean {
+    return !this.#socket.writable;
+  }
+}
+
+/** By hand: JSON.stringify knows no bigint, and a number would be rounded above 2^53. */
+function toJson({ orderId, orderNumber, storeId }: Allocation): string {
+  return `{"OrderID":${orderId},"OrderNumber":${orderNumber},"StoreID":${storeId}}`;
+}
+
+function line(ms: number, fields: Record<string, string>) {
+  return { method: METHOD, ...fields, ms: Math.round(ms * 10) / 10 };
+}
+
+function fieldsOf(storeId: number, requestId: string): Record<string, string> {
+  return { store_id: String(storeId), ...(requestId === '' ? {} : { request_id: requestId }) };
+}
+
+function cut(fields: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value.slice(0, MAX_LOGGED)]));
+}
