@@ -49,7 +49,8 @@ export class Listeners {
       });
       if (httpListen !== 'off') {
         const isServing = () => this.#isOpen && !this.#isDraining;
-        const options = { address: httpListen, allocator, logger, observer: metrics, isServing };
+        const { requireRequestId } = this.#settings;
+        const options = { address: httpListen, allocator, logger, observer: metrics, isServing, requireRequestId };
         await listen('http', httpListen, async () => {
           this.#http = await startHttpServer(options);
         });
