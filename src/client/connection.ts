@@ -1,7 +1,8 @@
-import type { ChannelCredentials, ClientOptions as ChannelOptions, ClientReadableStream } from '@grpc/grpc-js';
-import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import type { ClientOptions as ChannelOptions, ClientReadableStream } from '@grpc/grpc-js';
+import { Client, Metadata } from '@grpc/grpc-js';
 import type { ClientOptions } from './api.ts';
 import { onStop, stoppedBy } from './stop.ts';
+import { security } from './tls.ts';
 
 const CHANNEL_OPTIONS: ChannelOptions = {
   // The library's retries know no request_id and no rule of ours.
@@ -45,7 +46,8 @@ export class Connection {
       if (!TOKEN.test(token)) throw new TypeError('token is not valid: it must be printable ASCII without a space');
       this.#metadata.set('authorization', `Bearer ${token}`);
     }
-    this.#client = new Client(address, channelCredentials(tls), CHANNEL_OPTIONS);
+    const { credentials, options } = security({ address, tls });
+    this.#client = new Client(address, credentials, { ...CHANNEL_OPTIONS, ...options });
   }
 
   /** Aborted when the connection is closed. */
@@ -113,18 +115,4 @@ export class Connection {
     this.#closing.abort(new Error('the client was closed'));
     this.#client.close();
   }
-}
-
-function channelCredentials(tls: ClientOptions['tls']): ChannelCredentials {
-  if (tls === undefined) return credentials.createInsecure();
-  if (tls === true) return credentials.createSsl();
-  const { ca, cert, key } = tls;
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new TypeError('tls.cert and tls.key go together, and one of them is missing');
-  }
-  return credentials.createSsl(pem(ca), pem(key), pem(cert));
-}
-
-function pem(text: Uint8Array | string | undefined): Buffer | null {
-  return text === undefined ? null : Buffer.from(text);
 }
