@@ -1,0 +1,42 @@
+import type { WatchAllocationsRequest } from '../gen/orders/v1/orders.ts';
+import { OrderNumberServiceService as service } from '../gen/orders/v1/orders.ts';
+import type { WatchStep } from './api.ts';
+import type { Connection } from './connection.ts';
+import type { Failure } from './failure.ts';
+import { failureFrom } from './failure.ts';
+import { fromAllocation } from './messages.ts';
+import { backoffMs, cancelled, gaveUp, READ } from './retry.ts';
+import { pause, stoppedBy } from './stop.ts';
+
+/** One watch over as many connections as it takes; each goes on where what was yielded ends. */
+export async function* watch(
+  connection: Connection,
+  from: WatchAllocationsRequest,
+  signal: AbortSignal | undefined,
+  returned: AbortSignal,
+): AsyncGenerator<WatchStep, void> {
+  const asked = signal ? [signal, returned] : [returned];
+  const signals = [connection.closed, ...asked];
+  let { afterOrderId } = from;
+  for (let attempts = 1; ; attempts++) {
+    let failure: Failure | undefined;
+    try {
+      for await (const { allocations, cursor } of connection.stream(
+        service.watchAllocations,
+        { ...from, afterOrderId },
+        signals,
+      )) {
+        const step = { allocations: allocations.map(fromAllocation), cursor };
+        attempts = 1;
+        afterOrderId = cursor;
+        yield step;
+      }
+    } catch (error) {
+      failure = failureFrom(error);
+      if (!READ.mayRetry(failure)) throw gaveUp(READ, failure, attempts, false);
+    }
+    await pause(backoffMs(attempts, failure), signals);
+    if (stoppedBy(asked)) return;
+    if (stoppedBy(signals)) throw cancelled(READ, signals, false);
+  }
+}
