@@ -80,7 +80,9 @@ export class Listeners {
     return open.flatMap(([name, address]) =>
       address === 'off' || isLoopback(address.host)
         ? []
-        : [`everybody who can reach ${address.host} can allocate numbers: ${name} is served without TLS and without tokens`],
+        : [
+            `everybody who can reach ${address.host} can allocate numbers: ${name} is served without TLS and without tokens`,
+          ],
     );
   }
 
