@@ -76,13 +76,17 @@ function tlsOptions({ tls, tlsCa, tlsCert, tlsKey }: ClientFlags, command: Comma
   return Object.fromEntries(given.map(({ name, path }) => [name, readPem(`--tls-${name}`, path, command)]));
 }
 
-function readPem(flag: string, path: string, command: Command): Buffer {
+function readPem(flag: string, path: string, command: Command): string {
+  let text: string;
   try {
-    return readFileSync(path);
+    text = readFileSync(path, 'utf8');
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return command.error(`error: the file of ${flag} cannot be read (${why}): give the path of a PEM file`);
   }
+  // The TLS library passes over what it cannot read, and then trusts nobody.
+  if (text.includes('-----BEGIN ')) return text;
+  return command.error(`error: the file of ${flag}, ${path}, is not PEM: it has no line with -----BEGIN`);
 }
 
 function fileOption(flag: string, help: string, variable: string): Option {

@@ -56,14 +56,16 @@ Examples:
     .action(async ({ store, limit = Infinity, csv = false }: ListFlags) => {
       await withClient(command, async (client, { output, json }) => {
         const { header, row } = json ? jsonForm() : csv ? csvForm() : columnsForm();
-        if (header !== undefined) await output.line(header);
         const filter = store === undefined ? {} : { storeId: store };
         let listed = 0;
         for await (const allocation of client.listAllocations({ ...filter, pageSize: Math.min(limit, PAGE_SIZE) })) {
+          // Not before the first answer: a list that is refused shows nothing.
+          if (listed === 0 && header !== undefined) await output.line(header);
           await output.line(row(allocation));
           listed += 1;
           if (listed >= limit) break;
         }
+        if (listed === 0 && header !== undefined) await output.line(header);
       });
     });
 }

@@ -80,10 +80,14 @@ function listCommand(): Command {
 
 async function listStores(client: OrderNumbersClient, { output, json }: CommandContext): Promise<void> {
   const columns = new Columns(STORE_COLUMNS);
-  if (!json) await output.line(columns.header());
+  let listed = 0;
   for await (const store of client.listStores({ pageSize: PAGE_SIZE })) {
+    // Not before the first answer: a list that is refused shows nothing.
+    if (listed === 0 && !json) await output.line(columns.header());
     await output.line(json ? JSON.stringify(storeJson(store)) : columns.row(store));
+    listed += 1;
   }
+  if (listed === 0 && !json) await output.line(columns.header());
 }
 
 function updateCommand(): Command {

@@ -44,14 +44,17 @@ async function watch(client: OrderNumbersClient, flags: WatchFlags, context: Com
   const { output, json, say } = context;
   const signal = stopOnSignal();
   const columns = new Columns(ALLOCATION_COLUMNS);
+  let hasHeader = json;
   let cursor = flags.after;
   try {
-    if (!json) await output.line(columns.header());
     const request = {
       ...(flags.after === undefined ? {} : { afterOrderId: flags.after }),
       ...(flags.store === undefined ? {} : { storeId: flags.store }),
     };
     for await (const step of client.watchAllocations(request, { signal })) {
+      // The first step comes at once: people see that it watches.
+      if (!hasHeader) await output.line(columns.header());
+      hasHeader = true;
       for (const allocation of step.allocations) {
         await output.line(json ? JSON.stringify(allocationJson(allocation)) : columns.row(allocation));
       }

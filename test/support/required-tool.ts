@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import type { TestContext } from 'vitest';
 
 /** Commands that some tests cannot do without; `root` means the right to mount. */
-export type Tool = 'gcc' | 'strace' | 'sqlite3' | 'grpcurl' | 'ghz' | 'root';
+export type Tool = 'gcc' | 'strace' | 'sqlite3' | 'grpcurl' | 'ghz' | 'openssl' | 'root';
 
 const TOOLS_FOLDER = new URL('../../.tools', import.meta.url).pathname;
 
@@ -13,6 +13,7 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   sqlite3: 'install sqlite3',
   grpcurl: 'run make tools',
   ghz: 'run make tools',
+  openssl: 'install openssl',
   root: 'run the tests as root',
 };
 
