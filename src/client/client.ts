@@ -1,0 +1,206 @@
+import { DEFAULT_FIRST_NUMBER, newRequestId } from '../allocation.ts';
+import type { Store as WireStore } from '../gen/orders/v1/orders.ts';
+import { OrderNumberServiceService as service } from '../gen/orders/v1/orders.ts';
+import type {
+  Allocated,
+  AllocateRequest,
+  Allocation,
+  AllocationKey,
+  CallOptions,
+  ClientOptions,
+  Id,
+  ListFilter,
+  NewStore,
+  OrderNumbersClient,
+  Store,
+  StoreSettings,
+  StreamOptions,
+  VerifyStep,
+  WatchStart,
+  WatchStep,
+} from './api.ts';
+import type { Method } from './connection.ts';
+import { Connection } from './connection.ts';
+import { stoppable } from './iteration.ts';
+import {
+  fromAllocation,
+  fromStore,
+  toInt32,
+  toInt64,
+  toKey,
+  toOptionalInt64,
+  toRequestId,
+  toStore,
+  toUpdateMask,
+} from './messages.ts';
+import { OrderNumbersError } from './order-numbers-error.ts';
+import { pages } from './pages.ts';
+import type { Limits, Policy } from './retry.ts';
+import { mayChange, withRetries } from './retry.ts';
+import { verification } from './verification.ts';
+import { watch } from './watch.ts';
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_ATTEMPT_TIMEOUT_MS = 5_000;
+
+const READ: Policy = { mayRetry: mayChange, advice: undefined };
+const CREATE_STORE: Policy = {
+  mayRetry: (failure) => failure.retryDelayMs !== undefined,
+  advice: 'getStore shows whether the store is there',
+};
+const UPDATE_STORE: Policy = { mayRetry: mayChange, advice: 'ask again, setting a value twice does no harm' };
+
+/** A client of the server at `address`. Throws a TypeError where an option is not valid; connects at the first call. */
+export function createClient(options: ClientOptions): OrderNumbersClient {
+  return new Client(options);
+}
+
+class Client implements OrderNumbersClient {
+  readonly #connection: Connection;
+  readonly #timeoutMs: number;
+  readonly #attemptTimeoutMs: number;
+
+  constructor(options: ClientOptions) {
+    this.#timeoutMs = toTimeout('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    this.#attemptTimeoutMs = toTimeout('attemptTimeoutMs', options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS);
+    this.#connection = new Connection(options);
+  }
+
+  async allocate(request: AllocateRequest, options?: CallOptions): Promise<Allocated> {
+    const storeId = toInt64('storeId', request.storeId);
+    // Made once: every retry asks with the same one.
+    const requestId = request.requestId === undefined ? newRequestId() : toRequestId(request.requestId);
+    const policy: Policy = {
+      mayRetry: mayChange,
+      advice: `ask again with the same request_id ${requestId}`,
+      requestId,
+    };
+    if (request.count === undefined) {
+      return this.#ask(service.allocateOrder, { storeId, requestId }, fromAllocated, policy, options);
+    }
+    const count = toInt32('count', request.count);
+    return this.#ask(service.allocateOrders, { storeId, requestId, count }, fromAllocated, policy, options);
+  }
+
+  async getAllocation(key: AllocationKey, options?: CallOptions): Promise<Allocation> {
+    return this.#ask(service.getAllocation, toKey(key), ({ allocation }) => fromAllocation(allocation), READ, options);
+  }
+
+  listAllocations(filter: ListFilter = {}, options?: CallOptions): AsyncIterableIterator<Allocation> {
+    const storeId = toOptionalInt64('storeId', filter.storeId);
+    const pageSize = toInt32('pageSize', filter.pageSize ?? 0);
+    return pages(async (pageToken, returned) =>
+      this.#ask(
+        service.listAllocations,
+        { storeId, pageSize, pageToken },
+        (page) => ({ items: page.allocations.map(fromAllocation), nextPageToken: page.nextPageToken }),
+        READ,
+        options,
+        returned,
+      ),
+    );
+  }
+
+  watchAllocations(from: WatchStart = {}, { signal }: StreamOptions = {}): AsyncIterableIterator<WatchStep> {
+    const afterOrderId = toOptionalInt64('afterOrderId', from.afterOrderId);
+    const storeId = toOptionalInt64('storeId', from.storeId);
+    return stoppable((returned) => watch(this.#connection, { afterOrderId, storeId }, signal, returned));
+  }
+
+  async createStore(store: NewStore, options?: CallOptions): Promise<Store> {
+    const wanted = toStore(store.storeId, store);
+    try {
+      return await this.#ask(
+        service.createStore,
+        { store: wanted },
+        (response) => fromStore(response.store),
+        CREATE_STORE,
+        options,
+      );
+    } catch (error) {
+      const isPerhapsOurs =
+        error instanceof OrderNumbersError && error.outcome === 'unknown' && error.reason === 'STORE_EXISTS';
+      if (!isPerhapsOurs) throw error;
+      const found = await this.getStore(wanted.storeId, options).catch(() => undefined);
+      if (found && hasSettings(found, wanted)) return found;
+      throw error;
+    }
+  }
+
+  async getStore(storeId: Id, options?: CallOptions): Promise<Store> {
+    const request = { storeId: toInt64('storeId', storeId) };
+    return this.#ask(service.getStore, request, ({ store }) => fromStore(store), READ, options);
+  }
+
+  async updateStore(storeId: Id, changes: StoreSettings, options?: CallOptions): Promise<Store> {
+    const request = { store: toStore(storeId, changes), updateMask: toUpdateMask(changes) };
+    return this.#ask(service.updateStore, request, ({ store }) => fromStore(store), UPDATE_STORE, options);
+  }
+
+  listStores(
+    filter: { readonly pageSize?: number | undefined } = {},
+    options?: CallOptions,
+  ): AsyncIterableIterator<Store> {
+    const pageSize = toInt32('pageSize', filter.pageSize ?? 0);
+    return pages(async (pageToken, returned) =>
+      this.#ask(
+        service.listStores,
+        { pageSize, pageToken },
+        (page) => ({ items: page.stores.map(fromStore), nextPageToken: page.nextPageToken }),
+        READ,
+        options,
+        returned,
+      ),
+    );
+  }
+
+  verifyLedger(
+    scope: { readonly storeId?: Id | undefined } = {},
+    { signal }: StreamOptions = {},
+  ): AsyncIterableIterator<VerifyStep> {
+    const storeId = toOptionalInt64('storeId', scope.storeId);
+    return stoppable((returned) => verification(this.#connection, { storeId }, signal, returned));
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  /** Asks with retries, and reads the answer; one that cannot be read counts as none. */
+  async #ask<Request, Response, Answer>(
+    method: Method<Request, Response>,
+    request: Request,
+    read: (response: Response) => Answer,
+    policy: Policy,
+    { signal, timeoutMs }: CallOptions = {},
+    returned?: AbortSignal,
+  ): Promise<Answer> {
+    const signals = [this.#connection.closed, signal, returned].filter((each) => each !== undefined);
+    const limits: Limits = {
+      timeoutMs: toTimeout('timeoutMs', timeoutMs ?? this.#timeoutMs),
+      attemptTimeoutMs: this.#attemptTimeoutMs,
+      signals,
+    };
+    const attempt = async (ms: number) => read(await this.#connection.call(method, request, ms, signals));
+    return withRetries(attempt, policy, limits);
+  }
+}
+
+function fromAllocated(response: { allocation: Parameters<typeof fromAllocation>[0]; replayed: boolean }): Allocated {
+  return { ...fromAllocation(response.allocation), replayed: response.replayed };
+}
+
+/** Whether a store is as it was asked for. */
+function hasSettings(store: Store, wanted: WireStore): boolean {
+  return (
+    store.firstNumber === (wanted.firstNumber ?? DEFAULT_FIRST_NUMBER) &&
+    store.prefix === wanted.prefix &&
+    store.suffix === wanted.suffix &&
+    store.minDigits === wanted.minDigits
+  );
+}
+
+function toTimeout(name: string, value: number): number {
+  if (typeof value === 'number' && value > 0) return value;
+  throw new TypeError(`${name} ${String(value)} is not valid: it must be a number of milliseconds above 0`);
+}

@@ -1,0 +1,4 @@
+export type * from './api.ts';
+export { createClient } from './client.ts';
+export type { Outcome } from './order-numbers-error.ts';
+export { OrderNumbersError } from './order-numbers-error.ts';

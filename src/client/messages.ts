@@ -1,0 +1,115 @@
+import { INT64_MAX } from '../allocation.ts';
+import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
+import type * as wire from '../gen/orders/v1/orders.ts';
+import { VerifyFindingKind } from '../gen/orders/v1/orders.ts';
+import type { Allocation, AllocationKey, FindingKind, Id, Store, StoreSettings, VerifyStep } from './api.ts';
+
+const INT32_MAX = 2 ** 31 - 1;
+/** The settings of a store that a caller can give, and their names in an update mask. */
+const SETTING_PATHS = {
+  firstNumber: 'first_number',
+  prefix: 'prefix',
+  suffix: 'suffix',
+  minDigits: 'min_digits',
+} as const;
+const FINDING_KINDS: Readonly<Record<number, FindingKind>> = {
+  [VerifyFindingKind.VERIFY_FINDING_KIND_HOLE]: 'hole',
+  [VerifyFindingKind.VERIFY_FINDING_KIND_OVERLAP]: 'overlap',
+  [VerifyFindingKind.VERIFY_FINDING_KIND_MISMATCH]: 'mismatch',
+};
+
+/** Exactly the caller's value as int64; throws a TypeError that names it where that cannot be. The bounds are the server's. */
+export function toInt64(name: string, value: Id): bigint {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
+  if (typeof value === 'bigint' && value >= -INT64_MAX - 1n && value <= INT64_MAX) return value;
+  throw new TypeError(`${name} ${describe(value)} is not valid: it must be a bigint of 64 bits or a safe integer`);
+}
+
+/** The same for a value that may be absent. */
+export function toOptionalInt64(name: string, value: Id | undefined): bigint | undefined {
+  return value === undefined ? undefined : toInt64(name, value);
+}
+
+/** A count as int32; throws a TypeError that names it where it is none. */
+export function toInt32(name: string, value: number): number {
+  if (Number.isInteger(value) && Math.abs(value) <= INT32_MAX) return value;
+  throw new TypeError(`${name} ${describe(value)} is not valid: it must be a whole number`);
+}
+
+/** A text; throws a TypeError that names it where it is none. */
+export function toText(name: string, value: string): string {
+  if (typeof value === 'string') return value;
+  throw new TypeError(`${name} ${describe(value)} is not valid: it must be a string`);
+}
+
+/** A request_id. An empty one would leave it to the server to make one, which no retry could repeat. */
+export function toRequestId(value: string): string {
+  if (toText('requestId', value) !== '') return value;
+  throw new TypeError('requestId "" is not valid: leave it out to have one made');
+}
+
+export function toKey(key: AllocationKey): wire.GetAllocationRequest {
+  if ('orderId' in key) return { key: { $case: 'orderId', value: toInt64('orderId', key.orderId) } };
+  const storeId = toInt64('storeId', key.storeId);
+  if ('requestId' in key) {
+    return { key: { $case: 'requestId', value: { storeId, requestId: toText('requestId', key.requestId) } } };
+  }
+  return { key: { $case: 'orderNumber', value: { storeId, orderNumber: toInt64('orderNumber', key.orderNumber) } } };
+}
+
+/** A store with these settings; what is not given has the proto's default. */
+export function toStore(storeId: Id, settings: StoreSettings): wire.Store {
+  return {
+    storeId: toInt64('storeId', storeId),
+    firstNumber: toOptionalInt64('firstNumber', settings.firstNumber),
+    nextNumber: 0n,
+    prefix: toText('prefix', settings.prefix ?? ''),
+    suffix: toText('suffix', settings.suffix ?? ''),
+    minDigits: toInt32('minDigits', settings.minDigits ?? 0),
+    createTime: undefined,
+  };
+}
+
+/** The paths of what is given. */
+export function toUpdateMask(changes: StoreSettings): string[] {
+  const names = Object.keys(SETTING_PATHS) as (keyof typeof SETTING_PATHS)[];
+  return names.filter((name) => changes[name] !== undefined).map((name) => SETTING_PATHS[name]);
+}
+
+export function fromAllocation(allocation: wire.Allocation | undefined): Allocation {
+  if (!allocation) throw new Error('the answer holds no allocation');
+  return { ...allocation, createTime: fromTimestamp(allocation.createTime) };
+}
+
+export function fromStore(store: wire.Store | undefined): Store {
+  if (!store) throw new Error('the answer holds no store');
+  return { ...store, firstNumber: store.firstNumber ?? 0n, createTime: fromTimestamp(store.createTime) };
+}
+
+/** Undefined for a step that this client is too old for. */
+export function fromVerifyStep({ event }: wire.VerifyLedgerResponse): VerifyStep | undefined {
+  switch (event?.$case) {
+    case 'finding': {
+      const { kind, ...finding } = event.value;
+      return { kind: 'finding', findingKind: FINDING_KINDS[kind] ?? 'unknown', ...finding, storeId: finding.storeId };
+    }
+    case 'sequence':
+      return { kind: 'sequence', ...event.value, storeId: event.value.storeId };
+    case 'declaredLoss':
+      return { kind: 'declaredLoss', ...event.value, storeId: event.value.storeId };
+    case 'progress':
+      return { kind: 'progress', ...event.value };
+    case 'verdict':
+      return { kind: 'verdict', ...event.value };
+    case undefined:
+      return undefined;
+  }
+}
+
+function fromTimestamp(time: Timestamp | undefined): Date {
+  return new Date(time ? Number(time.seconds) * 1000 + Math.trunc(time.nanos / 1e6) : Number.NaN);
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value);
+}

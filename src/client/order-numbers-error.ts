@@ -1,0 +1,39 @@
+/** What became of a call that was not answered. */
+export type Outcome = 'refused' | 'unknown';
+
+/** What an {@link OrderNumbersError} says beside its message. */
+export interface OrderNumbersErrorDetails {
+  readonly code: string;
+  readonly reason: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly requestId: string | undefined;
+  readonly outcome: Outcome;
+  readonly cause: unknown;
+}
+
+/** The one error of the client. */
+export class OrderNumbersError extends Error {
+  override readonly name = 'OrderNumbersError';
+  /** The name of the gRPC code, such as 'UNAVAILABLE'; 'CANCELLED' where the caller stopped the call. */
+  readonly code: string;
+  /** Why the server refused (google.rpc.ErrorInfo of the domain orders.v1), such as 'QUEUE_FULL'. */
+  readonly reason: string | undefined;
+  /** The values concerned, keyed by their names in the proto. */
+  readonly metadata: Record<string, string>;
+  /** The key of the allocation that was asked for, the caller's or the one made for it; undefined elsewhere. */
+  readonly requestId: string | undefined;
+  /**
+   * 'refused': the call did nothing, which is so for every call that only reads. 'unknown': it was perhaps
+   * done; ask again with the same requestId.
+   */
+  readonly outcome: Outcome;
+
+  constructor(message: string, details: OrderNumbersErrorDetails) {
+    super(message, { cause: details.cause });
+    this.code = details.code;
+    this.reason = details.reason;
+    this.metadata = { ...details.metadata };
+    this.requestId = details.requestId;
+    this.outcome = details.outcome;
+  }
+}

@@ -1,0 +1,34 @@
+import type { VerifyLedgerRequest } from '../gen/orders/v1/orders.ts';
+import { OrderNumberServiceService as service } from '../gen/orders/v1/orders.ts';
+import type { VerifyStep } from './api.ts';
+import type { Connection } from './connection.ts';
+import { failureFrom } from './failure.ts';
+import { fromVerifyStep } from './messages.ts';
+import type { Policy } from './retry.ts';
+import { cancelled, gaveUp } from './retry.ts';
+import { stoppedBy } from './stop.ts';
+
+const VERIFY: Policy = { mayRetry: () => false, advice: undefined };
+
+/** One verification, step by step, to its verdict. */
+export async function* verification(
+  connection: Connection,
+  scope: VerifyLedgerRequest,
+  signal: AbortSignal | undefined,
+  returned: AbortSignal,
+): AsyncGenerator<VerifyStep, void> {
+  const signals = [connection.closed, returned, ...(signal ? [signal] : [])];
+  let failure = failureFrom(new Error('the verification ended without a verdict'));
+  try {
+    for await (const response of connection.stream(service.verifyLedger, scope, signals)) {
+      const step = fromVerifyStep(response);
+      if (!step) continue;
+      yield step;
+      if (step.kind === 'verdict') return;
+    }
+  } catch (error) {
+    failure = failureFrom(error);
+  }
+  if (stoppedBy(signals)) throw cancelled(VERIFY, signals, false);
+  throw gaveUp(VERIFY, failure, 1, false);
+}
