@@ -49,6 +49,30 @@ export interface LedgerEnd {
 export type CommitListener = (lastOrderId: bigint, allocations: readonly Allocation[]) => void;
 
 /**
+ * The reads of a ledger. They give only what is durable, and never wait for a commit. They reject with
+ * LEDGER_REOPENING while the ledger reopens, and with LEDGER_DAMAGED where it cannot be read.
+ */
+export interface LedgerReads {
+  getStore(storeId: bigint): Promise<Store | undefined>;
+
+  /** In storeId order. */
+  listStores(range: StoreRange): Promise<readonly Store[]>;
+
+  getAllocation(key: AllocationKey): Promise<Allocation | undefined>;
+
+  /** In orderId order. Its cost grows with what it returns, not with what it skips. */
+  listAllocations(range: AllocationRange): Promise<readonly Allocation[]>;
+
+  end(): Promise<LedgerEnd>;
+
+  /**
+   * Reads the ledger up to the end it has now, or one store's sequence of it, in many short reads, and checks
+   * everything; the verdict comes last. Ending the iteration early ends the reading.
+   */
+  verify(storeId: bigint | undefined): AsyncIterable<VerifyEvent>;
+}
+
+/**
  * The durable record of every allocation, and the only place where numbers are made. An engine
  * implements it; every engine passes the same suite (test/support/engine-suite.ts).
  *
@@ -90,26 +114,7 @@ export interface Ledger {
    */
   updateStore(storeId: bigint, changes: StoreChanges): Promise<Store>;
 
-  // Reads give only what is durable, and never wait for a commit. They reject with LEDGER_REOPENING while the
-  // ledger reopens and with LEDGER_DAMAGED where it cannot be read.
-
-  getStore(storeId: bigint): Promise<Store | undefined>;
-
-  /** In storeId order. */
-  listStores(range: StoreRange): Promise<readonly Store[]>;
-
-  getAllocation(key: AllocationKey): Promise<Allocation | undefined>;
-
-  /** In orderId order. Its cost grows with what it returns, not with what it skips. */
-  listAllocations(range: AllocationRange): Promise<readonly Allocation[]>;
-
-  end(): Promise<LedgerEnd>;
-
-  /**
-   * Reads the ledger up to the end it has now, or one store's sequence of it, in many short reads, and checks
-   * everything; the verdict comes last. Ending the iteration early ends the reading.
-   */
-  verify(storeId: bigint | undefined): AsyncIterable<VerifyEvent>;
+  readonly reads: LedgerReads;
 
   /** Calls `listener` after each commit until the returned function is called. */
   onCommitted(listener: CommitListener): () => void;

@@ -27,6 +27,7 @@ export class Listeners {
   #grpc: GrpcServer | undefined;
   #http: HttpServer | undefined;
   #metrics: MetricsServer | undefined;
+  readonly #stopping = new AbortController();
   #isOpen = false;
   #isDraining = false;
 
@@ -41,7 +42,10 @@ export class Listeners {
     const { allocator, ledger, logger, metrics, sources } = this.#served;
     try {
       await listen('grpc', grpcListen, async () => {
-        this.#grpc = await startGrpcServer(grpcListen, orderNumberService({ allocator, ledger, logger, metrics }));
+        this.#grpc = await startGrpcServer(
+          grpcListen,
+          orderNumberService({ allocator, ledger, logger, observer: metrics, stopping: this.#stopping.signal }),
+        );
       });
       if (httpListen !== 'off') {
         const isServing = () => this.#isOpen && !this.#isDraining;
@@ -95,6 +99,7 @@ export class Listeners {
   /** Says NOT_SERVING and takes no new connection; calls on those that are open go on. */
   drain(): void {
     this.#isDraining = true;
+    this.#stopping.abort();
     this.#tellHealth();
     this.#grpc?.stopAccepting();
     this.#http?.stopAccepting();

@@ -1,59 +1,45 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
-import type { Allocation } from '../allocation.ts';
-import { displayNumber } from '../allocation.ts';
-import type { Allocator } from '../allocator.ts';
-import type {
-  AllocateOrderRequest,
-  AllocateOrderResponse,
-  Allocation as AllocationMessage,
-} from '../gen/orders/v1/orders.ts';
-import type { Ledger } from '../ledger.ts';
-import type { Logger } from '../log.ts';
-import type { CallObserver } from '../observers.ts';
-import { unary } from './unary.ts';
+import { checkStoreId } from '../allocation.ts';
+import { OrderError } from '../errors.ts';
+import type { VerifyLedgerRequest, VerifyLedgerResponse } from '../gen/orders/v1/orders.ts';
+import { Watch } from '../watch.ts';
+import { allocationMethods } from './allocation-methods.ts';
+import { toVerifyMessage } from './messages.ts';
+import type { Served } from './served.ts';
+import { serverStream } from './server-stream.ts';
+import { storeMethods } from './store-methods.ts';
 
-/** What the methods work on. */
-export interface ServiceOptions {
-  readonly allocator: Allocator;
-  readonly ledger: Ledger;
-  readonly logger: Logger;
-  readonly metrics: CallObserver;
-}
+/** Verifications at the same time, at most: each reads the whole ledger. */
+const MOST_VERIFICATIONS = 2;
 
-/**
- * The methods of orders.v1.OrderNumberService that are served; grpc-js answers UNIMPLEMENTED for the
- * others.
- */
-export function orderNumberService({ allocator, logger, metrics }: ServiceOptions): UntypedServiceImplementation {
+/** All methods of orders.v1.OrderNumberService. */
+export function orderNumberService(served: Served): UntypedServiceImplementation {
+  let verifications = 0;
+  async function* verifyLedger({ storeId }: VerifyLedgerRequest, signal: AbortSignal) {
+    if (storeId !== undefined) checkStoreId(storeId);
+    if (verifications >= MOST_VERIFICATIONS) {
+      throw new OrderError('QUEUE_FULL', `${MOST_VERIFICATIONS} verifications are running: ask again later`);
+    }
+    verifications++;
+    try {
+      for await (const event of served.ledger.reads.verify(storeId)) {
+        if (signal.aborted) return;
+        yield toVerifyMessage(event);
+      }
+    } finally {
+      verifications--;
+    }
+  }
   return {
-    allocateOrder: unary<AllocateOrderRequest, AllocateOrderResponse>(
+    ...allocationMethods(served, new Watch(served.ledger)),
+    ...storeMethods(served),
+    verifyLedger: serverStream<VerifyLedgerRequest, VerifyLedgerResponse>(
       {
-        name: 'AllocateOrder',
-        async handle({ storeId, requestId }, signal) {
-          const { allocation, replayed } = await allocator.allocate({ storeId, count: 1, requestId, signal });
-          return { allocation: toMessage(allocation), replayed };
-        },
-        describe: ({ storeId, requestId }) => ({ store_id: String(storeId), request_id: requestId.slice(0, 128) }),
-        mayRetry: ({ requestId }) => requestId !== '',
+        name: 'VerifyLedger',
+        handle: verifyLedger,
+        describe: ({ storeId }) => (storeId === undefined ? {} : { store_id: String(storeId) }),
       },
-      logger,
-      metrics,
+      served,
     ),
-  };
-}
-
-function toMessage(allocation: Allocation): AllocationMessage {
-  const { createTimeMs } = allocation;
-  return {
-    orderId: allocation.orderId,
-    storeId: allocation.storeId,
-    orderNumber: allocation.orderNumber,
-    count: allocation.count,
-    displayNumber: displayNumber(allocation),
-    prefix: allocation.prefix,
-    suffix: allocation.suffix,
-    minDigits: allocation.minDigits,
-    requestId: allocation.requestId,
-    createTime: { seconds: BigInt(Math.trunc(createTimeMs / 1000)), nanos: (createTimeMs % 1000) * 1_000_000 },
   };
 }

@@ -1,8 +1,7 @@
 import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
 import type { CallSignal } from '../allocator.ts';
-import type { OrderError } from '../errors.ts';
-import type { Logger } from '../log.ts';
-import type { CallObserver } from '../observers.ts';
+import { describeCall, logRefusal } from './call-log.ts';
+import type { Served } from './served.ts';
 import { toOrderError, toStatus } from './status.ts';
 
 /** A call that took longer than this is logged. */
@@ -24,8 +23,7 @@ export interface UnaryMethod<Request, Response> {
  */
 export function unary<Request, Response>(
   method: UnaryMethod<Request, Response>,
-  logger: Logger,
-  observer: CallObserver,
+  { logger, observer }: Pick<Served, 'logger' | 'observer'>,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     const started = performance.now();
@@ -34,9 +32,7 @@ export function unary<Request, Response>(
       const error = toOrderError(thrown);
       callback(toStatus(error, method.mayRetry(call.request)));
       observer.ended('grpc', method.name, error.reason, msSoFar());
-      const line = { ...describe(method, call.request, msSoFar()), ...cutFields(error), reason: error.reason };
-      if (error.cause === undefined && error.reason !== 'INTERNAL') logger.info(line, error.message);
-      else logger.error({ ...line, err: error.cause }, error.message);
+      logRefusal(logger, describeCall(method, call.request, msSoFar()), error);
     };
     const reply = async () => {
       let response: Response;
@@ -47,7 +43,7 @@ export function unary<Request, Response>(
       }
       callback(null, response);
       observer.ended('grpc', method.name, 'OK', msSoFar());
-      if (msSoFar() >= SLOW_CALL_MS) logger.warn(describe(method, call.request, msSoFar()), 'slow call');
+      if (msSoFar() >= SLOW_CALL_MS) logger.warn(describeCall(method, call.request, msSoFar()), 'slow call');
     };
     reply().catch((error: unknown) => logger.error({ method: method.name, err: error }, 'a reply could not be sent'));
   };
@@ -64,13 +60,4 @@ class GrpcCallSignal<Request, Response> implements CallSignal {
   get aborted(): boolean {
     return this.#call.cancelled || Date.now() >= Number(this.#call.getDeadline());
   }
-}
-
-function describe<Request, Response>(method: UnaryMethod<Request, Response>, request: Request, ms: number) {
-  return { method: method.name, ...method.describe(request), ms: Math.round(ms * 10) / 10 };
-}
-
-/** A caller's value may be as long as a message; the log has no use for more than its beginning. */
-function cutFields({ fields }: OrderError): Record<string, string> {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value.slice(0, 128)]));
 }

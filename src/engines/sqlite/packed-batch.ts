@@ -14,7 +14,7 @@ export interface PackedRequests {
 
 /** The outcomes of a batch, in the order of its requests. */
 export interface PackedOutcomes {
-  /** The {@link OUTCOME_NUMBERS} of each outcome in turn; an orderId of 0 means 'exhausted'. */
+  /** The {@link OUTCOME_NUMBERS} of each outcome in turn; an orderId below 1 is one of {@link REFUSALS}. */
   readonly numbers: BigInt64Array;
   /** Prefix and suffix of each outcome in turn, joined by {@link SEPARATOR}, which neither contains. */
   readonly styles: string;
@@ -24,6 +24,9 @@ const SEPARATOR = '\n';
 const REQUEST_NUMBERS = 2;
 /** orderId, orderNumber, count, createTimeMs, minDigits, replayed. */
 const OUTCOME_NUMBERS = 6;
+
+/** By the orderId that stands for them. */
+const REFUSALS = { '0': 'exhausted', '-1': 'store not found' } as const;
 
 export function packRequests(batch: readonly AllocationRequest[]): PackedRequests {
   const numbers = new BigInt64Array(batch.length * REQUEST_NUMBERS);
@@ -46,7 +49,8 @@ export function packOutcomes(outcomes: readonly BatchOutcome[]): PackedOutcomes 
   const numbers = new BigInt64Array(outcomes.length * OUTCOME_NUMBERS);
   const styles: string[] = [];
   for (const [i, outcome] of outcomes.entries()) {
-    if (outcome === 'exhausted') {
+    if (typeof outcome === 'string') {
+      numbers[i * OUTCOME_NUMBERS] = outcome === 'exhausted' ? 0n : -1n;
       styles.push('', '');
       continue;
     }
@@ -70,7 +74,7 @@ export function unpackOutcomes(packed: PackedOutcomes, batch: readonly Allocatio
   return batch.map(({ storeId, requestId }, i) => {
     const at = i * OUTCOME_NUMBERS;
     const orderId = numbers[at]!;
-    if (orderId === 0n) return 'exhausted';
+    if (orderId < 1n) return REFUSALS[orderId === 0n ? '0' : '-1'];
     const allocation = {
       orderId,
       storeId,

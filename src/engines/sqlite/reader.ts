@@ -1,51 +1,52 @@
 import { workerData } from 'node:worker_threads';
 import type Database from 'better-sqlite3';
 import type { Allocation } from '../../allocation.ts';
+import type { AllocationKey, AllocationRange, LedgerEnd, StoreRange } from '../../ledger.ts';
+import type { Store } from '../../store.ts';
 import { openReadConnection } from './connection.ts';
 import type { LedgerFiles } from './ledger-files.ts';
-import type { AllocationRow } from './rows.ts';
-import { toAllocation } from './rows.ts';
+import { Queries } from './queries.ts';
 import { serveThread } from './thread.ts';
 
-/** Which allocations to read: those above `afterOrderId`, `limit` at most. */
-export interface AllocationPage {
-  readonly afterOrderId: bigint;
-  readonly limit: number;
-}
-
-/** What the reader thread serves. */
+/** What the reader thread serves: the reads of Ledger. */
 export type ReaderMethods = {
-  listAllocations(page: AllocationPage): Allocation[];
+  end(_: undefined): LedgerEnd;
+  getStore(storeId: bigint): Store | undefined;
+  listStores(range: StoreRange): Store[];
+  getAllocation(key: AllocationKey): Allocation | undefined;
+  listAllocations(range: AllocationRange): Allocation[];
   close(_: undefined): void;
 };
 
 /** The one that reads, so that reads wait neither for commits nor for checkpoints. Opens at its first read. */
 class Reader {
   readonly #files: LedgerFiles;
-  #db: Database.Database | undefined;
+  #open: { readonly db: Database.Database; readonly queries: Queries } | undefined;
 
   constructor(files: LedgerFiles) {
     this.#files = files;
   }
 
-  listAllocations({ afterOrderId, limit }: AllocationPage): Allocation[] {
-    this.#db ??= openReadConnection(this.#files.database);
-    return this.#db
-      .prepare<[bigint, number], AllocationRow>(
-        'SELECT * FROM allocations WHERE order_id > ? ORDER BY order_id LIMIT ?',
-      )
-      .all(afterOrderId, limit)
-      .map(toAllocation);
+  get queries(): Queries {
+    if (!this.#open) {
+      const db = openReadConnection(this.#files.database);
+      this.#open = { db, queries: new Queries(db) };
+    }
+    return this.#open.queries;
   }
 
   close(): void {
-    this.#db?.close();
-    this.#db = undefined;
+    this.#open?.db.close();
+    this.#open = undefined;
   }
 }
 
 const reader = new Reader(workerData as LedgerFiles);
 serveThread({
-  listAllocations: (page: AllocationPage) => reader.listAllocations(page),
+  end: () => reader.queries.end(),
+  getStore: (storeId: bigint) => reader.queries.getStore(storeId),
+  listStores: (range: StoreRange) => reader.queries.listStores(range),
+  getAllocation: (key: AllocationKey) => reader.queries.getAllocation(key),
+  listAllocations: (range: AllocationRange) => reader.queries.listAllocations(range),
   close: () => reader.close(),
 } satisfies ReaderMethods);

@@ -1,4 +1,5 @@
 import type { Allocation } from '../../allocation.ts';
+import type { Store } from '../../store.ts';
 
 /** A row of the table `allocations`, as a connection with safe integers gives it. */
 export interface AllocationRow {
@@ -13,6 +14,17 @@ export interface AllocationRow {
   readonly min_digits: bigint;
 }
 
+/** A row of the table `stores`. */
+export interface StoreRow {
+  readonly store_id: bigint;
+  readonly first_number: bigint;
+  readonly last_number: bigint;
+  readonly prefix: string;
+  readonly suffix: string;
+  readonly min_digits: bigint;
+  readonly create_time_ms: bigint;
+}
+
 export function toAllocation(row: AllocationRow): Allocation {
   return {
     orderId: row.order_id,
@@ -24,5 +36,17 @@ export function toAllocation(row: AllocationRow): Allocation {
     prefix: row.prefix,
     suffix: row.suffix,
     minDigits: Number(row.min_digits),
+  };
+}
+
+export function toStore(row: StoreRow): Store {
+  return {
+    storeId: row.store_id,
+    firstNumber: row.first_number,
+    lastNumber: row.last_number,
+    prefix: row.prefix,
+    suffix: row.suffix,
+    minDigits: Number(row.min_digits),
+    createTimeMs: Number(row.create_time_ms),
   };
 }

@@ -1,19 +1,20 @@
-import { extname } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Allocation, AllocationRequest } from '../../allocation.ts';
 import { OrderError } from '../../errors.ts';
-import type { Ledger, Outcome } from '../../ledger.ts';
-import type { BatchOutcome } from './batch-transaction.ts';
+import type { CommitListener, Ledger, Outcome } from '../../ledger.ts';
+import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
 import type { CheckpointerMethods } from './checkpointer.ts';
 import type { Fence } from './fence.ts';
 import { takeFence } from './fence.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { locateLedger } from './ledger-files.ts';
+import { newAllocations, storeUnknown, toOutcomes, toStoreError } from './outcomes.ts';
 import { packRequests, unpackOutcomes } from './packed-batch.ts';
-import type { ReaderMethods } from './reader.ts';
-import type { Methods } from './thread.ts';
-import { Thread, ThreadFailure } from './thread.ts';
-import type { WriterMethods } from './writer.ts';
+import { SqliteReads } from './sqlite-reads.ts';
+import type { StoreRefusal } from './store-transaction.ts';
+import { Thread, ThreadFailure, threadModule } from './thread.ts';
+import type { WriterMethods, WriterOptions } from './writer.ts';
 
 /** Commits after which the checkpointer looks whether the WAL has grown long. */
 const COMMITS_BETWEEN_LOOKS = 16;
@@ -47,25 +48,27 @@ export interface SqliteLedgerOptions {
  * checkpoints. Throws LedgerRefused from its constructor where another process owns the file.
  */
 export class SqliteLedger implements Ledger {
+  readonly #files: LedgerFiles;
   readonly #observer: SqliteLedgerObserver;
   readonly #fence: Fence;
   readonly #writer: Thread<WriterMethods>;
-  readonly #reader: Thread<ReaderMethods>;
   readonly #checkpointer: Thread<CheckpointerMethods>;
-  #isOpen = false;
+  readonly reads: SqliteReads;
+  readonly #listeners = new Set<CommitListener>();
   #isClosing = false;
   #opened: Promise<void>;
   #lastOrderId = 0n;
   #commitsSinceLook = 0;
   #checkpoint: Promise<void> | undefined;
 
-  constructor(path: string, _options: SqliteLedgerOptions, observer: SqliteLedgerObserver) {
+  constructor(path: string, { autoCreateStores }: SqliteLedgerOptions, observer: SqliteLedgerObserver) {
     const files = locateLedger(path);
+    this.#files = files;
     this.#observer = observer;
     this.#fence = takeFence(files);
-    this.#writer = startThread('writer', files);
-    this.#reader = startThread('reader', files);
-    this.#checkpointer = startThread('checkpointer', files);
+    this.#writer = new Thread(threadModule('writer'), { files, autoCreateStores } satisfies WriterOptions);
+    this.#checkpointer = new Thread(threadModule('checkpointer'), files);
+    this.reads = new SqliteReads(files);
     this.#opened = this.#open(true);
     this.#opened.catch(ignore);
   }
@@ -77,7 +80,9 @@ export class SqliteLedger implements Ledger {
 
   /** In bytes. */
   async fileSizes(): Promise<{ readonly database: number; readonly wal: number }> {
-    return { database: 0, wal: 0 };
+    const { database } = this.#files;
+    const [{ size }, wal] = await Promise.all([stat(database), stat(`${database}-wal`).catch(() => ({ size: 0 }))]);
+    return { database: size, wal: wal.size };
   }
 
   ready(): Promise<void> {
@@ -85,42 +90,78 @@ export class SqliteLedger implements Ledger {
   }
 
   async commit(batch: readonly AllocationRequest[]): Promise<readonly Outcome[]> {
-    try {
-      const answer = await this.#writer.call('commit', packRequests(batch));
-      this.#lastOrderId = answer.lastOrderId;
-      if (answer.markError) this.#observer.warning(`the high-water mark could not be written: ${answer.markError}`);
-      if (++this.#commitsSinceLook >= COMMITS_BETWEEN_LOOKS) this.#checkpoint ??= this.#runCheckpoint();
-      return unpackOutcomes(answer.outcomes, batch).map((outcome, i) => toOutcome(outcome, batch[i]));
-    } catch (error) {
-      throw await this.#reopenAfter(error);
-    }
+    const answer = await this.#write('commit', packRequests(batch));
+    if (answer.markError) this.#observer.warning(`the high-water mark could not be written: ${answer.markError}`);
+    this.#observer.transaction(answer.ms, answer.syncMs);
+    if (++this.#commitsSinceLook >= COMMITS_BETWEEN_LOOKS) this.#checkpoint ??= this.#runCheckpoint();
+    const outcomes = unpackOutcomes(answer.outcomes, batch);
+    this.#endsAt(answer.lastOrderId, newAllocations(outcomes));
+    return toOutcomes(outcomes, batch);
   }
 
-  async listAllocations(afterOrderId: bigint, limit: number): Promise<readonly Allocation[]> {
-    if (!this.#isOpen) throw new OrderError('LEDGER_REOPENING', 'the ledger is being opened: ask again');
-    return this.#reader.call('listAllocations', { afterOrderId, limit });
+  createStore(store: StoreSettings): Promise<Store> {
+    return this.#writeStore(store.storeId, this.#write('createStore', store));
+  }
+
+  updateStore(storeId: bigint, changes: StoreChanges): Promise<Store> {
+    return this.#writeStore(storeId, this.#write('updateStore', { storeId, changes }));
+  }
+
+  onCommitted(listener: CommitListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   async close(): Promise<void> {
     this.#isClosing = true;
     await this.#opened.catch(ignore);
-    this.#isOpen = false;
     try {
       await this.#closeReaders();
       await this.#writer.call('close', undefined);
     } finally {
-      await Promise.all([this.#writer.terminate(), this.#reader.terminate(), this.#checkpointer.terminate()]);
+      await Promise.all([this.#writer.terminate(), this.reads.terminate(), this.#checkpointer.terminate()]);
       this.#fence.release();
     }
   }
 
-  /** Starts to open the ledger again after a commit that failed; returns what to tell its callers. */
-  async #reopenAfter(failure: unknown): Promise<unknown> {
+  async #write<Name extends 'commit' | 'createStore' | 'updateStore'>(
+    name: Name,
+    argument: Parameters<WriterMethods[Name]>[0],
+  ): Promise<ReturnType<WriterMethods[Name]>> {
+    const opened = this.#opened;
+    await opened;
+    try {
+      return await this.#writer.call(name, argument);
+    } catch (error) {
+      throw await this.#reopenAfter(error, opened);
+    }
+  }
+
+  async #writeStore(storeId: bigint, write: Promise<Store | StoreRefusal>): Promise<Store> {
+    const written = await write.catch((error: unknown) => {
+      throw error instanceof OrderError ? error : storeUnknown(storeId, error);
+    });
+    if (typeof written === 'string') throw toStoreError(written, storeId);
+    return written;
+  }
+
+  #endsAt(lastOrderId: bigint, allocations: readonly Allocation[]): void {
+    this.#lastOrderId = lastOrderId;
+    for (const listener of this.#listeners) listener(lastOrderId, allocations);
+  }
+
+  /**
+   * Starts to open the ledger again after a write that failed, unless that was begun since the opening it was
+   * written to; returns what to tell its callers.
+   */
+  async #reopenAfter(failure: unknown, opened: Promise<void>): Promise<unknown> {
     const lastKnown = this.#lastOrderId;
-    this.#isOpen = false;
-    this.#observer.waiting(`a commit failed, and the ledger is opened again: ${messageOf(failure)}`);
-    this.#opened = this.#open(false);
-    this.#opened.catch(ignore);
+    if (opened === this.#opened) {
+      this.reads.refuse();
+      this.#observer.waiting(`a commit failed, and the ledger is opened again: ${messageOf(failure)}`);
+      this.#opened = this.#open(false);
+      this.#opened.catch(ignore);
+    }
     if (!(failure instanceof ThreadFailure) || failure.code !== 'SQLITE_FULL') return failure;
     // A full disk is worth a moment's wait: where the end has not moved, nothing of the batch was done.
     const reopened = this.#opened.then(
@@ -155,8 +196,8 @@ export class SqliteLedger implements Ledger {
     await this.#closeReaders();
     const opening = await this.#writer.call('open', undefined);
     if (opening === 'busy') return false;
-    this.#lastOrderId = opening.lastOrderId;
-    this.#isOpen = true;
+    this.reads.allow();
+    this.#endsAt(opening.lastOrderId, []);
     for (const warning of opening.warnings) this.#observer.warning(warning);
     this.#observer.opened();
     return true;
@@ -165,7 +206,7 @@ export class SqliteLedger implements Ledger {
   /** Nothing but the writer may hold the file while it is opened or closed. */
   async #closeReaders(): Promise<void> {
     await this.#checkpoint;
-    if (this.#reader.isRunning) await this.#reader.call('close', undefined);
+    await this.reads.close();
     if (this.#checkpointer.isRunning) await this.#checkpointer.call('close', undefined);
   }
 
@@ -195,23 +236,9 @@ export class SqliteLedger implements Ledger {
   }
 }
 
-function startThread<M extends Methods>(name: string, files: LedgerFiles): Thread<M> {
-  // Beside this file, and as this file: source (.ts) or compiled (.js).
-  return new Thread<M>(new URL(`./${name}${extname(import.meta.url)}`, import.meta.url), files);
-}
-
 /** Whether trying again cannot help, because an operator is asked for. */
 function isFinal(error: unknown): boolean {
   return !(error instanceof ThreadFailure) || error.errorName === 'LedgerRefused';
-}
-
-function toOutcome(outcome: BatchOutcome, request: AllocationRequest | undefined): Outcome {
-  if (outcome !== 'exhausted') return outcome;
-  return {
-    refused: new OrderError('SEQUENCE_EXHAUSTED', 'a sequence has reached 2^63-1: no number is left', {
-      fields: { store_id: String(request?.storeId) },
-    }),
-  };
 }
 
 function messageOf(error: unknown): string {

@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import { parentPort, Worker } from 'node:worker_threads';
 
 /** The methods that a thread serves, by name. Arguments and results cross by structured clone. */
@@ -34,6 +35,11 @@ export class ThreadFailure extends Error {
     this.errorName = error.name;
     this.code = error.code;
   }
+}
+
+/** The module of a thread: beside this file, and as this file, source (.ts) or compiled (.js). */
+export function threadModule(name: string): URL {
+  return new URL(`./${name}${extname(import.meta.url)}`, import.meta.url);
 }
 
 /**

@@ -1,0 +1,105 @@
+import type Database from 'better-sqlite3';
+import type { Allocation } from '../../allocation.ts';
+import type { AllocationKey, AllocationRange, LedgerEnd, StoreRange } from '../../ledger.ts';
+import type { Store } from '../../store.ts';
+import type { AllocationRow, StoreRow } from './rows.ts';
+import { toAllocation, toStore } from './rows.ts';
+
+/** All reads of a ledger, each of them short. Prepared once a connection. */
+export class Queries {
+  readonly #statements: ReturnType<typeof prepare>;
+
+  constructor(db: Database.Database) {
+    this.#statements = prepare(db);
+  }
+
+  end(): LedgerEnd {
+    const row = this.#statements.end.get();
+    if (!row) throw new Error('the table ledger is empty');
+    return { ledgerId: row.ledger_id, lastOrderId: row.last_order_id, lastStoreId: row.last_store_id ?? 0n };
+  }
+
+  getStore(storeId: bigint): Store | undefined {
+    const row = this.#statements.store.get(storeId);
+    return row && toStore(row);
+  }
+
+  listStores({ afterStoreId, upToStoreId, limit }: StoreRange): Store[] {
+    return this.#statements.stores.all(afterStoreId, upToStoreId, limit).map(toStore);
+  }
+
+  getAllocation(key: AllocationKey): Allocation | undefined {
+    if ('requestId' in key) {
+      const row = this.#statements.byRequestId.get(key.storeId, key.requestId);
+      return row && toAllocation(row);
+    }
+    if ('orderId' in key) {
+      const row = this.#statements.lastUpToOrderId.get(key.orderId);
+      return row && row.order_id + row.count > key.orderId ? toAllocation(row) : undefined;
+    }
+    const row = this.#statements.lastUpToOrderNumber.get(key.storeId, key.orderNumber);
+    return row && row.order_number + row.count > key.orderNumber ? toAllocation(row) : undefined;
+  }
+
+  listAllocations(range: AllocationRange): Allocation[] {
+    const { afterOrderId, upToOrderId, storeId, limit } = range;
+    if (storeId === undefined) {
+      const before = this.#statements.lastUpToOrderId.get(afterOrderId);
+      const first = before && endOf(before) > afterOrderId ? before.order_id : afterOrderId + 1n;
+      return this.#statements.fromOrderId.all(first, upToOrderId, limit).map(toAllocation);
+    }
+    const firstNumber = this.#firstNumberAfter(storeId, afterOrderId);
+    if (firstNumber === undefined) return [];
+    return this.#statements.fromOrderNumber.all(storeId, firstNumber, upToOrderId, limit).map(toAllocation);
+  }
+
+  /**
+   * The order_number at which a store's allocations with a last order_id above `afterOrderId` begin. Both
+   * numbers rise together inside a store, so a binary search over the index of order_numbers finds it.
+   */
+  #firstNumberAfter(storeId: bigint, afterOrderId: bigint): bigint | undefined {
+    const { firstOfStore, lastOfStore, lastUpToOrderNumber } = this.#statements;
+    const last = lastOfStore.get(storeId);
+    let low = firstOfStore.get(storeId)?.order_number;
+    if (!last || low === undefined || endOf(last) <= afterOrderId) return undefined;
+    let high = last.order_number;
+    while (low < high) {
+      const middle: bigint = low + (high - low) / 2n;
+      const row = lastUpToOrderNumber.get(storeId, middle)!;
+      if (endOf(row) > afterOrderId) high = row.order_number < high ? row.order_number : low;
+      else low = middle + 1n;
+    }
+    return low;
+  }
+}
+
+function endOf(row: AllocationRow): bigint {
+  return row.order_id + row.count - 1n;
+}
+
+function prepare(db: Database.Database) {
+  const allocation = <Parameters extends unknown[]>(clause: string) =>
+    db.prepare<Parameters, AllocationRow>(`SELECT * FROM allocations ${clause}`);
+  return {
+    end: db.prepare<[], { ledger_id: string; last_order_id: bigint; last_store_id: bigint | null }>(
+      'SELECT ledger_id, last_order_id, (SELECT max(store_id) FROM stores) AS last_store_id FROM ledger',
+    ),
+    store: db.prepare<[bigint], StoreRow>('SELECT * FROM stores WHERE store_id = ?'),
+    stores: db.prepare<[bigint, bigint, number], StoreRow>(
+      'SELECT * FROM stores WHERE store_id > ? AND store_id <= ? ORDER BY store_id LIMIT ?',
+    ),
+    byRequestId: allocation<[bigint, string]>('WHERE store_id = ? AND request_id = ?'),
+    lastUpToOrderId: allocation<[bigint]>('WHERE order_id <= ? ORDER BY order_id DESC LIMIT 1'),
+    lastUpToOrderNumber: allocation<[bigint, bigint]>(
+      'WHERE store_id = ? AND order_number <= ? ORDER BY order_number DESC LIMIT 1',
+    ),
+    firstOfStore: allocation<[bigint]>('WHERE store_id = ? ORDER BY order_number LIMIT 1'),
+    lastOfStore: allocation<[bigint]>('WHERE store_id = ? ORDER BY order_number DESC LIMIT 1'),
+    fromOrderId: allocation<[bigint, bigint, number]>(
+      'WHERE order_id >= ? AND order_id <= ? ORDER BY order_id LIMIT ?',
+    ),
+    fromOrderNumber: allocation<[bigint, bigint, bigint, number]>(
+      'WHERE store_id = ? AND order_number >= ? AND order_id <= ? ORDER BY order_number LIMIT ?',
+    ),
+  };
+}

@@ -1,0 +1,90 @@
+import type { Allocation } from '../../allocation.ts';
+import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange } from '../../ledger.ts';
+import type { Store } from '../../store.ts';
+import type { VerifyEvent } from '../../verification.ts';
+import type { LedgerFiles } from './ledger-files.ts';
+import { reopening, toReadError } from './outcomes.ts';
+import type { ReaderMethods } from './reader.ts';
+import { Thread, threadModule } from './thread.ts';
+import type { VerifierMethods, VerifierOptions } from './verifier.ts';
+import { eventsOf } from './verify-file.ts';
+
+/** The reads of the ledger in one SQLite file, on threads of their own. */
+export class SqliteReads implements LedgerReads {
+  readonly #files: LedgerFiles;
+  readonly #reader: Thread<ReaderMethods>;
+  readonly #verifiers = new Set<Thread<VerifierMethods>>();
+  #isOpen = false;
+
+  constructor(files: LedgerFiles) {
+    this.#files = files;
+    this.#reader = new Thread(threadModule('reader'), files);
+  }
+
+  /** The ledger is open. */
+  allow(): void {
+    this.#isOpen = true;
+  }
+
+  /** Nobody knows what is in the ledger until it has been opened again. */
+  refuse(): void {
+    this.#isOpen = false;
+  }
+
+  getStore(storeId: bigint): Promise<Store | undefined> {
+    return this.#read('getStore', storeId);
+  }
+
+  listStores(range: StoreRange): Promise<readonly Store[]> {
+    return this.#read('listStores', range);
+  }
+
+  getAllocation(key: AllocationKey): Promise<Allocation | undefined> {
+    return this.#read('getAllocation', key);
+  }
+
+  listAllocations(range: AllocationRange): Promise<readonly Allocation[]> {
+    return this.#read('listAllocations', range);
+  }
+
+  end(): Promise<LedgerEnd> {
+    return this.#read('end', undefined);
+  }
+
+  async *verify(storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
+    if (!this.#isOpen) throw reopening();
+    const options: VerifierOptions = { database: this.#files.database, storeId };
+    const verifier = new Thread<VerifierMethods>(threadModule('verifier'), options);
+    this.#verifiers.add(verifier);
+    try {
+      yield* eventsOf(verifier);
+    } catch (error) {
+      throw this.#isOpen ? toReadError(error) : reopening();
+    } finally {
+      this.#verifiers.delete(verifier);
+    }
+  }
+
+  /** Lets the file go; it is opened again at the next read. Ends verifications. */
+  async close(): Promise<void> {
+    this.refuse();
+    await Promise.all([...this.#verifiers].map((verifier) => verifier.terminate()));
+    if (this.#reader.isRunning) await this.#reader.call('close', undefined);
+  }
+
+  async terminate(): Promise<void> {
+    await this.#reader.terminate();
+  }
+
+  async #read<Name extends Exclude<keyof ReaderMethods, 'close'>>(
+    name: Name,
+    argument: Parameters<ReaderMethods[Name]>[0],
+  ): Promise<ReturnType<ReaderMethods[Name]>> {
+    if (!this.#isOpen) throw reopening();
+    try {
+      return await this.#reader.call(name, argument);
+    } catch (error) {
+      throw toReadError(error);
+    }
+  }
+}

@@ -1,0 +1,160 @@
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Allocated, CallSignal } from '../allocator.ts';
+import { checkRequestId, checkStoreId, INT64_MAX } from '../allocation.ts';
+import { OrderError } from '../errors.ts';
+import type {
+  AllocateOrderRequest,
+  AllocateOrderResponse,
+  AllocateOrdersRequest,
+  AllocateOrdersResponse,
+  GetAllocationRequest,
+  GetAllocationResponse,
+  ListAllocationsRequest,
+  ListAllocationsResponse,
+  WatchAllocationsRequest,
+  WatchAllocationsResponse,
+} from '../gen/orders/v1/orders.ts';
+import type { AllocationKey } from '../ledger.ts';
+import type { ListName, Page } from '../paging.ts';
+import { fromPageToken, pageSize, toPageToken } from '../paging.ts';
+import type { Watch } from '../watch.ts';
+import { toAllocationMessage } from './messages.ts';
+import type { Served } from './served.ts';
+import { serverStream } from './server-stream.ts';
+import { unary } from './unary.ts';
+
+/** AllocateOrder, AllocateOrders, GetAllocation, ListAllocations, WatchAllocations. */
+export function allocationMethods(served: Served, watch: Watch): UntypedServiceImplementation {
+  const { allocator } = served;
+  const allocate = async ({ storeId, count, requestId }: AllocateOrdersRequest, signal: CallSignal) =>
+    toResponse(await allocator.allocate({ storeId, count, requestId, signal }));
+  return {
+    allocateOrder: unary<AllocateOrderRequest, AllocateOrderResponse>(
+      {
+        name: 'AllocateOrder',
+        handle: ({ storeId, requestId }, signal) => allocate({ storeId, requestId, count: 1 }, signal),
+        describe: describeRequest,
+        mayRetry: hasKey,
+      },
+      served,
+    ),
+    allocateOrders: unary<AllocateOrdersRequest, AllocateOrdersResponse>(
+      {
+        name: 'AllocateOrders',
+        handle: allocate,
+        describe: (request) => ({ ...describeRequest(request), count: String(request.count) }),
+        mayRetry: hasKey,
+      },
+      served,
+    ),
+    ...lookups(served),
+    watchAllocations: serverStream<WatchAllocationsRequest, WatchAllocationsResponse>(
+      {
+        name: 'WatchAllocations',
+        handle: (request, signal) => watchAllocations(watch, request, signal),
+        describe: ({ storeId, afterOrderId }) => ({
+          ...(storeId !== undefined && { store_id: String(storeId) }),
+          ...(afterOrderId !== undefined && { after_order_id: String(afterOrderId) }),
+        }),
+      },
+      served,
+    ),
+  };
+}
+
+function lookups(served: Served): UntypedServiceImplementation {
+  const { reads } = served.ledger;
+  return {
+    getAllocation: unary<GetAllocationRequest, GetAllocationResponse>(
+      {
+        name: 'GetAllocation',
+        async handle({ key }) {
+          const allocation = await reads.getAllocation(toKey(key));
+          if (!allocation) throw new OrderError('ALLOCATION_NOT_FOUND', 'no allocation has this key');
+          return { allocation: toAllocationMessage(allocation) };
+        },
+        describe: ({ key }) => (key ? { by: key.$case } : {}),
+        mayRetry: () => true,
+      },
+      served,
+    ),
+    listAllocations: unary<ListAllocationsRequest, ListAllocationsResponse>(
+      {
+        name: 'ListAllocations',
+        async handle(request) {
+          const { storeId } = request;
+          if (storeId !== undefined) checkStoreId(storeId);
+          const limit = pageSize(request.pageSize);
+          const { ledgerId, lastOrderId } = await reads.end();
+          const list: ListName = ['ListAllocations', String(storeId ?? ''), ledgerId];
+          const first: Page = { after: 0n, end: lastOrderId };
+          const { after, end } = request.pageToken === '' ? first : fromPageToken(list, request.pageToken);
+          const found = await reads.listAllocations({ afterOrderId: after, upToOrderId: end, storeId, limit });
+          const last = found.at(-1);
+          const position = last && last.orderId + BigInt(last.count) - 1n;
+          const isLast = position === undefined || found.length < limit || position >= end;
+          return {
+            allocations: found.map(toAllocationMessage),
+            nextPageToken: isLast ? '' : toPageToken(list, { after: position, end }),
+          };
+        },
+        describe: ({ storeId }) => (storeId === undefined ? {} : { store_id: String(storeId) }),
+        mayRetry: () => true,
+      },
+      served,
+    ),
+  };
+}
+
+async function* watchAllocations(
+  watch: Watch,
+  { afterOrderId, storeId }: WatchAllocationsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<WatchAllocationsResponse> {
+  if (storeId !== undefined) checkStoreId(storeId);
+  if (afterOrderId !== undefined && afterOrderId < 0n) throw badNumber('after_order_id', afterOrderId, '0');
+  for await (const { allocations, cursor } of watch.watch({ afterOrderId, storeId, signal })) {
+    yield { allocations: allocations.map(toAllocationMessage), cursor };
+  }
+}
+
+function describeRequest({ storeId, requestId }: AllocateOrderRequest): Record<string, string> {
+  return { store_id: String(storeId), request_id: requestId };
+}
+
+/** Who sent a key can ask again without numbering an order twice. */
+function hasKey({ requestId }: AllocateOrderRequest): boolean {
+  return requestId !== '';
+}
+
+function toResponse({ allocation, replayed }: Allocated): AllocateOrderResponse {
+  return { allocation: toAllocationMessage(allocation), replayed };
+}
+
+function toKey(key: GetAllocationRequest['key']): AllocationKey {
+  switch (key?.$case) {
+    case 'orderId':
+      checkNumber('order_id', key.value);
+      return { orderId: key.value };
+    case 'orderNumber':
+      checkStoreId(key.value.storeId);
+      checkNumber('order_number', key.value.orderNumber);
+      return key.value;
+    case 'requestId':
+      checkStoreId(key.value.storeId);
+      checkRequestId(key.value.requestId);
+      return key.value;
+    default:
+      throw new OrderError('KEY_MISSING', 'key is missing: set order_id, order_number or request_id');
+  }
+}
+
+function checkNumber(field: string, value: bigint): void {
+  if (value < 1n || value > INT64_MAX) throw badNumber(field, value, '1');
+}
+
+function badNumber(field: string, value: bigint, least: string): OrderError {
+  return new OrderError('ORDER_ID_INVALID', `${field} ${value} is not valid: it must be ${least} to 2^63-1`, {
+    fields: { [field]: String(value) },
+  });
+}

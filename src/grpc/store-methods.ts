@@ -1,0 +1,139 @@
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import { checkStoreId } from '../allocation.ts';
+import { OrderError } from '../errors.ts';
+import type {
+  CreateStoreRequest,
+  CreateStoreResponse,
+  GetStoreRequest,
+  GetStoreResponse,
+  ListStoresRequest,
+  ListStoresResponse,
+  Store as StoreMessage,
+  UpdateStoreRequest,
+  UpdateStoreResponse,
+} from '../gen/orders/v1/orders.ts';
+import type { ListName, Page } from '../paging.ts';
+import { fromPageToken, pageSize, toPageToken } from '../paging.ts';
+import type { StoreChanges } from '../store.ts';
+import { checkStoreChanges, DEFAULT_STORE } from '../store.ts';
+import { toStoreMessage } from './messages.ts';
+import type { Served } from './served.ts';
+import { unary } from './unary.ts';
+
+/** How each path of an update_mask reads its value. A path whose value is absent goes back to the default. */
+const CHANGES_BY_PATH: Readonly<Record<string, (store: StoreMessage) => StoreChanges>> = {
+  first_number: ({ firstNumber }) => ({ firstNumber: firstNumber ?? DEFAULT_STORE.firstNumber }),
+  prefix: ({ prefix }) => ({ prefix }),
+  suffix: ({ suffix }) => ({ suffix }),
+  min_digits: ({ minDigits }) => ({ minDigits }),
+};
+
+/** CreateStore, GetStore, ListStores, UpdateStore. */
+export function storeMethods(served: Served): UntypedServiceImplementation {
+  const { ledger } = served;
+  return {
+    createStore: unary<CreateStoreRequest, CreateStoreResponse>(
+      {
+        name: 'CreateStore',
+        async handle(request) {
+          const { storeId, prefix, suffix, minDigits, firstNumber = DEFAULT_STORE.firstNumber } = given(request);
+          const settings = { firstNumber, prefix, suffix, minDigits };
+          checkStoreChanges(settings);
+          return { store: toStoreMessage(await ledger.createStore({ storeId, ...settings })) };
+        },
+        describe: describeStore,
+        // Asked again after it was done, it would be refused.
+        mayRetry: () => false,
+      },
+      served,
+    ),
+    updateStore: unary<UpdateStoreRequest, UpdateStoreResponse>(
+      {
+        name: 'UpdateStore',
+        async handle(request) {
+          const store = given(request);
+          const changes = toChanges(store, request.updateMask ?? []);
+          checkStoreChanges(changes);
+          return { store: toStoreMessage(await ledger.updateStore(store.storeId, changes)) };
+        },
+        describe: describeStore,
+        mayRetry: () => true,
+      },
+      served,
+    ),
+    ...lookups(served),
+  };
+}
+
+function lookups(served: Served): UntypedServiceImplementation {
+  const { reads } = served.ledger;
+  return {
+    getStore: unary<GetStoreRequest, GetStoreResponse>(
+      {
+        name: 'GetStore',
+        async handle({ storeId }) {
+          checkStoreId(storeId);
+          const store = await reads.getStore(storeId);
+          if (store) return { store: toStoreMessage(store) };
+          const fields = { store_id: String(storeId) };
+          throw new OrderError('STORE_NOT_FOUND', `store ${storeId} is not there`, { fields });
+        },
+        describe: ({ storeId }) => ({ store_id: String(storeId) }),
+        mayRetry: () => true,
+      },
+      served,
+    ),
+    listStores: unary<ListStoresRequest, ListStoresResponse>(
+      {
+        name: 'ListStores',
+        async handle(request) {
+          const limit = pageSize(request.pageSize);
+          const { ledgerId, lastStoreId } = await reads.end();
+          const list: ListName = ['ListStores', '', ledgerId];
+          const first: Page = { after: 0n, end: lastStoreId };
+          const { after, end } = request.pageToken === '' ? first : fromPageToken(list, request.pageToken);
+          const stores = await reads.listStores({ afterStoreId: after, upToStoreId: end, limit });
+          const position = stores.at(-1)?.storeId;
+          const isLast = position === undefined || stores.length < limit || position >= end;
+          return {
+            stores: stores.map(toStoreMessage),
+            nextPageToken: isLast ? '' : toPageToken(list, { after: position, end }),
+          };
+        },
+        describe: () => ({}),
+        mayRetry: () => true,
+      },
+      served,
+    ),
+  };
+}
+
+function given({ store }: { readonly store: StoreMessage | undefined }): StoreMessage {
+  if (!store) throw new OrderError('STORE_FIELD_INVALID', 'store is missing: set it, with its store_id');
+  checkStoreId(store.storeId);
+  return store;
+}
+
+function describeStore({ store }: { readonly store: StoreMessage | undefined }): Record<string, string> {
+  return store ? { store_id: String(store.storeId) } : {};
+}
+
+function toChanges(store: StoreMessage, mask: readonly string[]): StoreChanges {
+  const paths = Object.keys(CHANGES_BY_PATH).join(', ');
+  if (mask.length === 0) {
+    throw new OrderError('UPDATE_MASK_INVALID', `update_mask is empty: name what to change, of ${paths}`);
+  }
+  return Object.assign({}, ...mask.map((path) => changeOf(store, path, paths))) as StoreChanges;
+}
+
+function changeOf(store: StoreMessage, path: string, paths: string): StoreChanges {
+  const change = Object.hasOwn(CHANGES_BY_PATH, path) ? CHANGES_BY_PATH[path] : undefined;
+  if (change) return change(store);
+  throw new OrderError(
+    'UPDATE_MASK_INVALID',
+    `update_mask path ${JSON.stringify(path.slice(0, 64))} is not one of ${paths}`,
+    {
+      fields: { update_mask: path },
+    },
+  );
+}
