@@ -17,7 +17,7 @@ export class VerifyBar {
     this.#stream = stream;
     this.#bar = new SingleBar({
       stream,
-      format: 'verifying [{bar}] {percentage}%  {rows} rows  {eta_formatted} left',
+      format: 'verifying [{bar}] {percentage}%  {rows} rows',
       barCompleteChar: '=',
       barIncompleteChar: ' ',
       // Its own handlers would swallow Ctrl-C.

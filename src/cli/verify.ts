@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
-import type { VerifyEvent } from '../verification.ts';
+import type { OrderNumbersClient, VerifyStep } from '../client/index.ts';
+import type { Verdict, VerifyEvent } from '../verification.ts';
 import type { CommandContext } from './client-command.ts';
 import { runCommand, withClient } from './client-command.ts';
 import { withClientOptions } from './client-options.ts';
@@ -9,6 +10,9 @@ import { parseNumber } from './option-values.ts';
 import { toVerifyEvent } from './verify-event.ts';
 import { VerifyBar } from './verify-bar.ts';
 import { VerifyReport } from './verify-report.ts';
+
+/** Exit code 0 says that the ledger is good: not where the verdict was not taken. */
+const FAILURES = { needsReader: true };
 
 interface VerifyFlags {
   readonly store?: bigint;
@@ -38,40 +42,51 @@ Examples:
     .action(async (path: string | undefined, flags: VerifyFlags) => {
       if (path === undefined) {
         const request = flags.store === undefined ? {} : { storeId: flags.store };
-        await withClient(command, (client, context) => verify(fromServer(client.verifyLedger(request)), context));
+        const work = (client: OrderNumbersClient, context: CommandContext) =>
+          verify(fromServer(client.verifyLedger(request)), flags.store, context);
+        await withClient(command, work, FAILURES);
         return;
       }
-      if (path === '')
+      if (path === '') {
         command.error('error: the path is empty: give the path of an SQLite ledger, or none to ask a server');
-      if (command.getOptionValueSource('server') === 'cli') {
-        command.error(
-          'error: --server and a path are two ledgers: give the path to read the file, or --server to ask a server',
-        );
       }
-      await runCommand(flags.json ?? false, (context) => verify(fromFile(path, flags.store), context));
+      if (command.getOptionValueSource('server') === 'cli') {
+        command.error('error: --server and a path are two ledgers: give the path to read the file, or --server to ask');
+      }
+      const work = (context: CommandContext) => verify(fromFile(path, flags.store), flags.store, context);
+      await runCommand(flags.json ?? false, work, FAILURES);
     });
 }
 
-async function* fromServer(steps: AsyncIterable<Parameters<typeof toVerifyEvent>[0]>): AsyncIterable<VerifyEvent> {
+async function* fromServer(steps: AsyncIterable<VerifyStep>): AsyncIterable<VerifyEvent> {
   for await (const step of steps) yield toVerifyEvent(step);
 }
 
 async function* fromFile(path: string, storeId: bigint | undefined): AsyncIterable<VerifyEvent> {
   // Loaded only here: no other client command needs the engine.
   const { verifyLedgerFile } = await import('../engines/sqlite/verify-file.ts');
-  yield* verifyLedgerFile(path, storeId);
+  try {
+    yield* verifyLedgerFile(path, storeId);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(why.includes(path) ? why : `${path} cannot be verified: ${why}`, { cause: error });
+  }
 }
 
 /** Shows what a verification says, wherever it runs. Resolves to the exit code. */
-async function verify(events: AsyncIterable<VerifyEvent>, { output, json }: CommandContext): Promise<number> {
+async function verify(
+  events: AsyncIterable<VerifyEvent>,
+  storeId: bigint | undefined,
+  { output, json }: CommandContext,
+): Promise<number> {
   const report = new VerifyReport();
   const bar = json ? undefined : VerifyBar.onTerminal(process.stderr);
-  let ok: boolean | undefined;
+  let verdict: Verdict | undefined;
   try {
     for await (const event of events) {
       if (event.kind === 'progress') bar?.update(event);
       if (event.kind === 'verdict') {
-        ({ ok } = event);
+        verdict = event;
         bar?.stop();
       }
       const lines = json ? jsonLines(event) : report.lines(event);
@@ -83,8 +98,11 @@ async function verify(events: AsyncIterable<VerifyEvent>, { output, json }: Comm
   } finally {
     bar?.stop();
   }
-  if (ok === undefined) throw new Error('the verification ended without a verdict: nothing is proven, run it again');
-  return ok ? 0 : EXIT_REFUSED;
+  if (!verdict) throw new Error('the verification ended without a verdict: nothing is proven, run it again');
+  if (verdict.ok && verdict.sequences === 0n && storeId !== undefined) {
+    throw new Error(`store ${storeId} is not in this ledger: nothing was verified, check --store`);
+  }
+  return verdict.ok ? 0 : EXIT_REFUSED;
 }
 
 function jsonLines(event: VerifyEvent): string[] {

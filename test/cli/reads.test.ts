@@ -157,10 +157,7 @@ describe('list', () => {
       },
     });
     const { exitCode, stdout, stderr } = await orderNumbers(['list', '--json', '--server', server]);
-    expect({ exitCode, stderr }).toEqual({
-      exitCode: 1,
-      stderr: 'error: the ledger is damaged (LEDGER_DAMAGED)\n'.replace(/.*/, stderr.trimEnd()),
-    });
+    expect(exitCode).toBe(1);
     expect(JSON.parse(stderr)).toMatchObject({ error: { reason: 'LEDGER_DAMAGED', code: 'DATA_LOSS' } });
     expect(lines(stdout).map((line) => JSON.parse(line) as unknown)).toEqual([ALLOCATION_JSON]);
   });
