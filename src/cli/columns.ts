@@ -14,7 +14,7 @@ export class Columns<Row> {
   readonly #columns: readonly Column<Row>[];
   readonly #widths: number[];
 
-  constructor(columns: readonly Column<Row>[]) {
+  constructor(columns: ReadonlyArray<Column<Row>>) {
     this.#columns = columns;
     this.#widths = columns.map(({ width, title }) => Math.max(width, title.length));
   }
