@@ -36,19 +36,18 @@ import {
 import { OrderNumbersError } from './order-numbers-error.ts';
 import { pages } from './pages.ts';
 import type { Limits, Policy } from './retry.ts';
-import { mayChange, withRetries } from './retry.ts';
+import { READ, untilDefinite, withRetries } from './retry.ts';
 import { verification } from './verification.ts';
 import { watch } from './watch.ts';
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_ATTEMPT_TIMEOUT_MS = 5_000;
 
-const READ: Policy = { mayRetry: mayChange, advice: undefined };
 const CREATE_STORE: Policy = {
   mayRetry: (failure) => failure.retryDelayMs !== undefined,
   advice: 'getStore shows whether the store is there',
 };
-const UPDATE_STORE: Policy = { mayRetry: mayChange, advice: 'ask again, setting a value twice does no harm' };
+const UPDATE_STORE: Policy = { mayRetry: untilDefinite, advice: 'ask again, setting a value twice does no harm' };
 
 /** A client of the server at `address`. Throws a TypeError where an option is not valid; connects at the first call. */
 export function createClient(options: ClientOptions): OrderNumbersClient {
@@ -71,7 +70,7 @@ class Client implements OrderNumbersClient {
     // Made once: every retry asks with the same one.
     const requestId = request.requestId === undefined ? newRequestId() : toRequestId(request.requestId);
     const policy: Policy = {
-      mayRetry: mayChange,
+      mayRetry: untilDefinite,
       advice: `ask again with the same request_id ${requestId}`,
       requestId,
     };

@@ -19,6 +19,7 @@ const CHANNEL_OPTIONS: ChannelOptions = {
 };
 /** A host without a port would silently mean 443. */
 const HAS_PORT = /:\d{1,5}$/;
+const TOKEN = /^[\x21-\x7e]+$/;
 const HAS_SCHEME = /^(dns|ipv4|ipv6|unix|unix-abstract):/;
 
 /** A method of the service, as the generated definition has it. */
@@ -39,7 +40,11 @@ export class Connection {
     if (typeof address !== 'string' || !(HAS_PORT.test(address) || HAS_SCHEME.test(address))) {
       throw new TypeError(`address ${JSON.stringify(address)} is not valid: it must be host:port`);
     }
-    if (token !== undefined) this.#metadata.set('authorization', `Bearer ${token}`);
+    if (token !== undefined) {
+      // The library's own error would show the token.
+      if (!TOKEN.test(token)) throw new TypeError('token is not valid: it must be printable ASCII without a space');
+      this.#metadata.set('authorization', `Bearer ${token}`);
+    }
     this.#client = new Client(address, channelCredentials(tls), CHANNEL_OPTIONS);
   }
 

@@ -26,19 +26,30 @@ export interface Policy {
   readonly requestId?: string | undefined;
 }
 
-/** Whether asking again can bring another answer, where asking again does no harm. */
-export function mayChange(failure: Failure): boolean {
+/** Bare codes by which something on the way, or a server without the method, refuses for good. */
+const REFUSED_ON_THE_WAY: ReadonlySet<string> = new Set(['UNIMPLEMENTED', 'UNAUTHENTICATED', 'PERMISSION_DENIED']);
+
+/** Whether to ask again where asking twice does no harm: until the answer is definite. */
+export function untilDefinite(failure: Failure): boolean {
   return !failure.isDefinite || failure.retryDelayMs !== undefined;
 }
 
+/** The same for a question that changes nothing, and so has no outcome that would have to be settled. */
+export function untilAnswered(failure: Failure): boolean {
+  return untilDefinite(failure) && !REFUSED_ON_THE_WAY.has(failure.code);
+}
+
 /**
- * Up to how long to wait before the next attempt, after so many: the server's own delay at least, and on top
- * of it a random share of a growing time, so that callers who failed together do not come back together.
+ * How long to wait before the next attempt, after so many: the server's own delay at least, and on top of it
+ * a random share of a growing time, so that callers who failed together do not come back together.
  */
-export function backoffMs(attempts: number, failure: Failure | undefined): number {
+export function backoffMs(attempts: number, failure?: Failure): number {
   const most = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (attempts - 1));
   return (failure?.retryDelayMs ?? 0) + Math.random() * most;
 }
+
+/** A question that changes nothing. */
+export const READ: Policy = { mayRetry: untilAnswered, advice: undefined };
 
 /**
  * Asks until the answer is definite, the time is up or a signal is aborted. `attempt` gets its share of the

@@ -4,11 +4,8 @@ import type { VerifyStep } from './api.ts';
 import type { Connection } from './connection.ts';
 import { failureFrom } from './failure.ts';
 import { fromVerifyStep } from './messages.ts';
-import type { Policy } from './retry.ts';
-import { cancelled, gaveUp } from './retry.ts';
+import { cancelled, gaveUp, READ } from './retry.ts';
 import { stoppedBy } from './stop.ts';
-
-const VERIFY: Policy = { mayRetry: () => false, advice: undefined };
 
 /** One verification, step by step, to its verdict. */
 export async function* verification(
@@ -29,6 +26,6 @@ export async function* verification(
   } catch (error) {
     failure = failureFrom(error);
   }
-  if (stoppedBy(signals)) throw cancelled(VERIFY, signals, false);
-  throw gaveUp(VERIFY, failure, 1, false);
+  if (stoppedBy(signals)) throw cancelled(READ, signals, false);
+  throw gaveUp(READ, failure, 1, false);
 }

@@ -2,13 +2,11 @@ import type { WatchAllocationsRequest } from '../gen/orders/v1/orders.ts';
 import { OrderNumberServiceService as service } from '../gen/orders/v1/orders.ts';
 import type { WatchStep } from './api.ts';
 import type { Connection } from './connection.ts';
+import type { Failure } from './failure.ts';
 import { failureFrom } from './failure.ts';
 import { fromAllocation } from './messages.ts';
-import type { Policy } from './retry.ts';
-import { backoffMs, cancelled, gaveUp, mayChange } from './retry.ts';
+import { backoffMs, cancelled, gaveUp, READ } from './retry.ts';
 import { pause, stoppedBy } from './stop.ts';
-
-const WATCH: Policy = { mayRetry: mayChange, advice: undefined };
 
 /** One watch over as many connections as it takes; each goes on where what was yielded ends. */
 export async function* watch(
@@ -21,24 +19,24 @@ export async function* watch(
   const signals = [connection.closed, ...asked];
   let { afterOrderId } = from;
   for (let attempts = 1; ; attempts++) {
-    let waitMs = backoffMs(attempts, undefined);
+    let failure: Failure | undefined;
     try {
       for await (const { allocations, cursor } of connection.stream(
         service.watchAllocations,
         { ...from, afterOrderId },
         signals,
       )) {
-        attempts = 0;
+        const step = { allocations: allocations.map(fromAllocation), cursor };
+        attempts = 1;
         afterOrderId = cursor;
-        yield { allocations: allocations.map(fromAllocation), cursor };
+        yield step;
       }
     } catch (error) {
-      const failure = failureFrom(error);
-      if (!WATCH.mayRetry(failure)) throw gaveUp(WATCH, failure, attempts, false);
-      waitMs = backoffMs(attempts, failure);
+      failure = failureFrom(error);
+      if (!READ.mayRetry(failure)) throw gaveUp(READ, failure, attempts, false);
     }
-    await pause(waitMs, signals);
+    await pause(backoffMs(attempts, failure), signals);
     if (stoppedBy(asked)) return;
-    if (stoppedBy(signals)) throw cancelled(WATCH, signals, false);
+    if (stoppedBy(signals)) throw cancelled(READ, signals, false);
   }
 }

@@ -1,0 +1,176 @@
+import { status } from '@grpc/grpc-js';
+import { describe, expect, it } from 'vitest';
+import type { OrderNumbersError, VerifyStep } from '../../src/client/index.ts';
+import type { ListAllocationsRequest } from '../../src/gen/orders/v1/orders.ts';
+import { VerifyFindingKind } from '../../src/gen/orders/v1/orders.ts';
+import type { Ending, StreamScript } from './fake-server.ts';
+import { allocation, bare, FakeServer, ours, store } from './fake-server.ts';
+
+describe('lists', () => {
+  it('fetch page after page, each repeated until it is answered', async () => {
+    const pages: Record<string, Ending> = {
+      '': { response: { allocations: [allocation(1n), allocation(2n)], nextPageToken: 'b' } },
+      b: { response: { allocations: [], nextPageToken: 'c' } },
+      c: { response: { allocations: [allocation(3n)], nextPageToken: '' } },
+    };
+    const page = ({ pageToken }: ListAllocationsRequest) => pages[pageToken]!;
+    const server = await FakeServer.start({ listAllocations: [page, bare(status.UNAVAILABLE), page] });
+    const listed = await take(server.client().listAllocations({ storeId: 1, pageSize: 2 }));
+    expect(listed.map(({ orderId }) => orderId)).toEqual([1n, 2n, 3n]);
+    expect(server.seen.map(({ request }) => request)).toMatchObject(
+      ['', 'b', 'b', 'c'].map((pageToken) => ({ storeId: 1n, pageSize: 2, pageToken })),
+    );
+  });
+
+  it('fetch no further page when nobody wants it', async () => {
+    const page: Ending = { response: { stores: [store(1n), store(2n)], nextPageToken: 'more' } };
+    const server = await FakeServer.start({ listStores: [page] });
+    for await (const { storeId } of server.client().listStores()) if (storeId === 2n) break;
+    expect(server.seen).toHaveLength(1);
+  });
+
+  it('throw what the server refuses, and what stops them', async () => {
+    const server = await FakeServer.start({ listAllocations: [ours('STORE_ID_INVALID'), 'silence'] });
+    const client = server.client();
+    await expect(client.listAllocations({ storeId: 0 }).next()).rejects.toMatchObject({ reason: 'STORE_ID_INVALID' });
+    const stop = new AbortController();
+    const next = client.listAllocations({}, { signal: stop.signal }).next();
+    const { cancelled } = await server.call(2);
+    stop.abort();
+    await expect(next).rejects.toMatchObject({ code: 'CANCELLED', outcome: 'refused' });
+    await cancelled;
+  });
+});
+
+describe('watch', () => {
+  it('P5: goes on from its cursor over broken connections, and misses and repeats nothing', async () => {
+    const server = await FakeServer.start(
+      {},
+      {
+        watchAllocations: [
+          { messages: [], ending: { code: status.UNAVAILABLE, details: 'not yet' } },
+          { messages: [message([], 10n), message([11n, 12n], 12n)], ending: { code: status.UNAVAILABLE, details: '' } },
+          { messages: [message([], 12n), message([], 20n)], ending: 'end' },
+          { messages: [message([], 20n), message([21n], 21n)], ending: 'silence' },
+        ],
+      },
+    );
+    const steps = await take(server.client().watchAllocations({ storeId: 1 }), 6);
+    expect(steps.flatMap(({ allocations }) => allocations.map(({ orderId }) => orderId))).toEqual([11n, 12n, 21n]);
+    expect(steps.map(({ cursor }) => cursor)).toEqual([10n, 12n, 12n, 20n, 20n, 21n]);
+    const asked = server.seen.map(({ request }) => [request['afterOrderId'], request['storeId']]);
+    expect(asked).toEqual([
+      [undefined, 1n],
+      [undefined, 1n],
+      [12n, 1n],
+      [20n, 1n],
+    ]);
+    // What was taken is all that was wanted: the call is cancelled.
+    await server.seen[3]!.cancelled;
+  });
+
+  it('starts where it is told to: 0 means all', async () => {
+    const server = await FakeServer.start(
+      {},
+      { watchAllocations: [{ messages: [message([], 0n)], ending: 'silence' }] },
+    );
+    await take(server.client().watchAllocations({ afterOrderId: 0 }), 1);
+    expect(server.seen[0]!.request['afterOrderId']).toBe(0n);
+  });
+
+  it.each(['return', 'signal'] as const)('ends by %s while it waits for a message', async (how) => {
+    const server = await FakeServer.start(
+      {},
+      { watchAllocations: [{ messages: [message([], 1n)], ending: 'silence' }] },
+    );
+    const stop = new AbortController();
+    const watch = server.client().watchAllocations({}, { signal: stop.signal });
+    await watch.next();
+    const pending = watch.next();
+    if (how === 'return') await watch.return!();
+    else stop.abort();
+    expect(await pending).toEqual({ done: true, value: undefined });
+    expect(await watch.next()).toEqual({ done: true, value: undefined });
+    await server.seen[0]!.cancelled;
+  });
+
+  it('throws what no reconnecting can mend, and when the client is closed', async () => {
+    const refusal = (ours('STORE_ID_INVALID') as { refusal: object }).refusal;
+    const scripts: StreamScript[] = [
+      { messages: [], ending: refusal },
+      { messages: [], ending: { code: status.UNIMPLEMENTED, details: 'no such method' } },
+      { messages: [message([], 1n)], ending: 'silence' },
+    ];
+    const server = await FakeServer.start({}, { watchAllocations: scripts });
+    const client = server.client();
+    await expect(client.watchAllocations({ storeId: 0 }).next()).rejects.toMatchObject({ reason: 'STORE_ID_INVALID' });
+    await expect(client.watchAllocations().next()).rejects.toMatchObject({ code: 'UNIMPLEMENTED' });
+    const watch = client.watchAllocations();
+    await watch.next();
+    const pending = watch.next();
+    client.close();
+    await expect(pending).rejects.toMatchObject({ code: 'CANCELLED', cause: { message: 'the client was closed' } });
+  });
+});
+
+describe('verifyLedger', () => {
+  const verdict = { asOfOrderId: 9n, rows: 8n, sequences: 2n, findings: 1n, ok: false };
+  const finding = { kind: VerifyFindingKind.VERIFY_FINDING_KIND_HOLE, first: 4n, last: 4n, message: 'a hole' };
+
+  it('gives every step as what it is, to the verdict', async () => {
+    const server = await FakeServer.start(
+      {},
+      {
+        verifyLedger: [
+          {
+            messages: [
+              { event: { $case: 'progress', value: { rowsRead: 1n, orderId: 2n, endOrderId: 9n } } },
+              { event: { $case: 'sequence', value: { storeId: 3n, first: 100n, last: 107n, count: 8n } } },
+              { event: { $case: 'finding', value: finding } },
+              { event: undefined },
+              { event: { $case: 'declaredLoss', value: { first: 5n, last: 6n } } },
+              { event: { $case: 'verdict', value: verdict } },
+            ],
+            ending: 'end',
+          },
+        ],
+      },
+    );
+    const steps = await take(server.client().verifyLedger({ storeId: 3 }));
+    expect(steps).toEqual([
+      { kind: 'progress', rowsRead: 1n, orderId: 2n, endOrderId: 9n },
+      { kind: 'sequence', storeId: 3n, first: 100n, last: 107n, count: 8n },
+      { kind: 'finding', findingKind: 'hole', storeId: undefined, first: 4n, last: 4n, message: 'a hole' },
+      { kind: 'declaredLoss', storeId: undefined, first: 5n, last: 6n },
+      { kind: 'verdict', ...verdict },
+    ] satisfies VerifyStep[]);
+    expect(server.seen[0]!.request['storeId']).toBe(3n);
+  });
+
+  it('throws where the verdict is missing: what was read so far proves nothing', async () => {
+    const progress = { event: { $case: 'progress', value: { rowsRead: 1n, orderId: 2n, endOrderId: 9n } } };
+    const server = await FakeServer.start(
+      {},
+      {
+        verifyLedger: [
+          { messages: [progress], ending: 'end' },
+          { messages: [progress], ending: { code: status.UNAVAILABLE, details: 'gone' } },
+        ],
+      },
+    );
+    const verify = () => take(server.client().verifyLedger());
+    await expect(verify()).rejects.toMatchObject({ name: 'OrderNumbersError' } satisfies Partial<OrderNumbersError>);
+    await expect(verify()).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'refused' });
+  });
+});
+
+function message(orderIds: readonly bigint[], cursor: bigint) {
+  return { allocations: orderIds.map((orderId) => allocation(orderId)), cursor };
+}
+
+/** The first so many items, all where absent; the iterator is returned then. */
+async function take<T>(iterator: AsyncIterable<T>, count = Infinity): Promise<T[]> {
+  const items: T[] = [];
+  for await (const item of iterator) if (items.push(item) === count) break;
+  return items;
+}
