@@ -33,7 +33,16 @@ export class ServerProcess {
 
   /** The real command, with its own defaults but for what is named here. */
   static serve(ledger: string, ...flags: string[]): Promise<ServerProcess> {
-    const listen = ['--grpc-listen', '127.0.0.1:0', '--http-listen', 'off', '--metrics-listen', 'off', '--ledger', ledger];
+    const listen = [
+      '--grpc-listen',
+      '127.0.0.1:0',
+      '--http-listen',
+      'off',
+      '--metrics-listen',
+      'off',
+      '--ledger',
+      ledger,
+    ];
     return ServerProcess.#start(['src/cli/order-numbers.js', 'serve', ...listen, ...flags]);
   }
 

@@ -33,6 +33,8 @@ export interface AllocatorOptions {
   readonly observer?: BatchObserver;
 }
 
+const CANCELLED = 'the call was cancelled or its deadline passed before a number was given';
+
 interface Caller {
   readonly signal: CallSignal;
   resolve(answer: Allocated): void;
@@ -46,7 +48,7 @@ interface Pending {
   readonly callers: Caller[];
 }
 
-/** Turns calls into batches: checks, joins racing copies, queues, answers what is on disk. Keeps no number. */
+/** Turns calls into batches: checks, joins racing copies, queues, answers what is on disk. */
 export class Allocator {
   readonly #options: AllocatorOptions;
   readonly #queue: BatchQueue<Pending>;
@@ -63,12 +65,11 @@ export class Allocator {
       maxQueue: options.maxQueue,
       ready: () => options.ledger.ready(),
       isWanted: (pending) => pending.callers.some((caller) => !caller.signal.aborted),
-      onRemoved: (pending, error) => this.#refuse(pending, error ?? cancelled()),
+      onRemoved: (pending, error) => this.#refuse(pending, error ?? new OrderError('CANCELLED', CANCELLED)),
       flush: (batch) => this.#commit(batch),
     });
   }
 
-  /** Requests waiting for a batch. */
   get queueLength(): number {
     return this.#queue.length;
   }
@@ -130,8 +131,7 @@ export class Allocator {
     const started = performance.now();
     try {
       const outcomes = await this.#options.ledger.commit(batch.map((pending) => pending.request));
-      const ms = performance.now() - started;
-      const counts = { allocated: 0, replayed: 0, ms };
+      const counts = { allocated: 0, replayed: 0, ms: performance.now() - started };
       for (const [i, pending] of batch.entries()) this.#answer(pending, outcomes[i], counts);
       this.#options.observer?.committed(counts);
     } catch (error) {
@@ -172,10 +172,6 @@ function keyOf({ storeId, requestId }: AllocationRequest): string {
   return `${storeId} ${requestId}`;
 }
 
-function cancelled(): OrderError {
-  return new OrderError('CANCELLED', 'the call was cancelled or its deadline passed before a number was given');
-}
-
 function draining(): OrderError {
   return new OrderError('DRAINING', 'the server is shutting down: ask again, another or the next one will answer');
 }
@@ -188,20 +184,17 @@ function mismatch({ storeId, requestId, count }: AllocationRequest, original: nu
   return new OrderError(
     'REQUEST_ID_MISMATCH',
     `request_id belongs to a request for a count of ${original} and cannot be used for a count of ${count}: use another one`,
-    {
-      fields: {
-        store_id: String(storeId),
-        request_id: requestId,
-        count: String(count),
-        original_count: String(original),
-      },
-    },
+    { fields: { ...keyFields(storeId, requestId), count: String(count), original_count: String(original) } },
   );
 }
 
 function outcomeUnknown({ storeId, requestId }: AllocationRequest, cause?: unknown): OrderError {
   return new OrderError('OUTCOME_UNKNOWN', 'the numbers were perhaps allocated: ask again with the same request_id', {
-    fields: { store_id: String(storeId), request_id: requestId },
+    fields: keyFields(storeId, requestId),
     cause,
   });
+}
+
+function keyFields(storeId: bigint, requestId: string): Record<string, string> {
+  return { store_id: String(storeId), request_id: requestId };
 }

@@ -1,50 +1,246 @@
-import type { Server } from 'node:http';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { readFileSync, readdirSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 import type { Address } from './config.ts';
 import type { Reason } from './errors.ts';
+import type { MetricsServer } from './metrics-server.ts';
+import { servePage } from './metrics-server.ts';
 import type { BatchObserver, CallObserver, CommittedBatch } from './observers.ts';
 
-/** What is asked for at each scrape. */
+export type { MetricsServer } from './metrics-server.ts';
+
+/** What is asked for at each scrape. What throws or rejects is left out of it. */
 export interface MetricSources {
   /** Requests waiting for a batch. */
   queueLength(): number;
   lastOrderId(): bigint;
   /** In bytes; undefined where the engine keeps no files. */
-  ledgerSizes(): Promise<{ readonly database: number; readonly wal: number } | undefined>;
+  ledgerSizes(): Promise<LedgerSizes | undefined>;
 }
 
-/** Counts what happens, for Prometheus. */
+interface LedgerSizes {
+  readonly database: number;
+  readonly wal: number;
+}
+
+/** One transport and method: looked up once, because {@link Metrics.ended} runs for every call. */
+interface MethodMetrics {
+  readonly label: { readonly transport: string; readonly method: string };
+  readonly duration: Histogram.Internal<'transport' | 'method'>;
+  readonly results: Map<string, Counter.Internal>;
+}
+
+/** From a sync of a fast disk to a call that waited for the ledger to be reopened. */
+const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+/** Of a transport. Both have fewer; a series for each name that a caller makes up would fill the memory. */
+const MOST_METHODS = 32;
+/** A scrape does without the sizes of the ledger's files when the disk takes longer to tell them. */
+const SIZES_MS = 1000;
+/** How often the event loop is looked at. */
+const LOOP_RESOLUTION_MS = 10;
+/** The longest time between scrapes by which no delay of the event loop is missed. */
+const LOOP_WINDOW_MS = 60_000;
+
+/** Counts what happens, for Prometheus, in a registry of its own. No method throws. */
 export class Metrics implements CallObserver, BatchObserver {
-  ended(_transport: 'grpc' | 'http', _method: string, _result: 'OK' | Reason, _ms: number): void {}
-  committed(_batch: CommittedBatch): void {}
-  /** One transaction of the ledger: whole, and of that what the disk took to confirm it. */
-  transaction(_ms: number, _syncMs: number): void {}
-}
+  readonly registry = new Registry();
+  readonly #allocations = this.#counter('allocations_total', 'Requests that were given new numbers.');
+  readonly #replays = this.#counter('replays_total', 'Calls that were answered with numbers given before.');
+  readonly #batchSize = this.#histogram('batch_size', 'Calls answered by one committed batch.', BATCH_SIZES);
+  readonly #commit = this.#histogram('commit_duration_seconds', "From a batch's forming to the ledger's answer.");
+  readonly #transaction = this.#histogram('ledger_transaction_duration_seconds', 'One transaction of the ledger.');
+  readonly #sync = this.#histogram('ledger_sync_duration_seconds', 'Of a transaction, what the disk took to confirm.');
+  readonly #calls = new Counter({
+    name: 'order_numbers_calls_total',
+    help: 'Calls that ended, by result: OK, or the reason of the refusal.',
+    labelNames: ['transport', 'method', 'result'],
+    registers: [this.registry],
+  });
+  readonly #callDuration = new Histogram({
+    name: 'order_numbers_call_duration_seconds',
+    help: "From a call's arrival to its answer, refusals included.",
+    labelNames: ['transport', 'method'],
+    buckets: SECONDS,
+    registers: [this.registry],
+  });
+  readonly #methods = { grpc: new Map<string, MethodMetrics>(), http: new Map<string, MethodMetrics>() };
 
-/** A server of /metrics that listens. */
-export interface MetricsServer {
-  readonly address: Address;
-  close(): Promise<void>;
+  ended(transport: 'grpc' | 'http', method: string, result: 'OK' | Reason, ms: number): void {
+    const metrics = this.#methods[transport].get(method) ?? this.#addMethod(transport, method);
+    metrics.duration.observe(amount(ms) / 1000);
+    let calls = metrics.results.get(result);
+    if (!calls) {
+      calls = this.#calls.labels({ ...metrics.label, result });
+      metrics.results.set(result, calls);
+    }
+    calls.inc();
+  }
+
+  committed({ allocated, replayed, ms }: CommittedBatch): void {
+    this.#allocations.inc(amount(allocated));
+    this.#replays.inc(amount(replayed));
+    this.#batchSize.observe(amount(allocated + replayed));
+    this.#commit.observe(amount(ms) / 1000);
+  }
+
+  /** One transaction of the ledger: whole, and of that what the disk took to confirm it. */
+  transaction(ms: number, syncMs: number): void {
+    this.#transaction.observe(amount(ms) / 1000);
+    this.#sync.observe(amount(syncMs) / 1000);
+  }
+
+  #addMethod(transport: 'grpc' | 'http', name: string): MethodMetrics {
+    const known = this.#methods[transport];
+    const method = known.size < MOST_METHODS ? name : 'other';
+    let metrics = known.get(method);
+    if (!metrics) {
+      const label = { transport, method };
+      metrics = { label, duration: this.#callDuration.labels(label), results: new Map() };
+      known.set(method, metrics);
+    }
+    return metrics;
+  }
+
+  #counter(name: string, help: string): Counter {
+    return new Counter({ name: `order_numbers_${name}`, help, registers: [this.registry] });
+  }
+
+  #histogram(name: string, help: string, buckets = SECONDS): Histogram {
+    return new Histogram({ name: `order_numbers_${name}`, help, buckets, registers: [this.registry] });
+  }
 }
 
 /** Serves GET /metrics. Rejects where the address cannot be had. */
 export async function startMetricsServer(
   address: Address,
-  _metrics: Metrics,
-  _sources: MetricSources,
+  metrics: Metrics,
+  sources: MetricSources,
 ): Promise<MetricsServer> {
-  const server: Server = createServer((_request, response) => response.end());
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(address, resolve);
-  });
-  const bound = server.address() as AddressInfo;
+  const registry = new Registry();
+  const askSizes = registerSources(registry, sources);
+  registerProcess(registry);
+  const text = async () => {
+    await askSizes();
+    return `${await metrics.registry.metrics()}\n${await registry.metrics()}`;
+  };
+  const server = await servePage(address, { path: '/metrics', contentType: registry.contentType, text });
+  // Last: a server that does not start leaves nothing behind that runs.
+  const stopLoop = registerEventLoop(registry);
   return {
-    address: { host: address.host, port: bound.port },
+    address: server.address,
     async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      stopLoop();
+      await server.close();
     },
   };
+}
+
+/** Returns what has to be awaited before a scrape; it never rejects. */
+function registerSources(registry: Registry, sources: MetricSources): () => Promise<void> {
+  let sizes: LedgerSizes | undefined;
+  /** One question at a time: a disk that hangs must not take all the threads of Node.js. */
+  let asked: Promise<LedgerSizes | undefined> | undefined;
+  gauge(registry, 'order_numbers_queue_length', 'Requests that wait for a batch.', () => sources.queueLength());
+  gauge(registry, 'order_numbers_last_order_id', 'The highest order_id given; rounded above 2^53.', () =>
+    Number(sources.lastOrderId()),
+  );
+  gauge(registry, 'order_numbers_ledger_database_bytes', "Size of the ledger's database.", () => sizes?.database);
+  gauge(registry, 'order_numbers_ledger_wal_bytes', "Size of the ledger's write-ahead log.", () => sizes?.wal);
+  return async () => {
+    asked ??= Promise.resolve()
+      .then(() => sources.ledgerSizes())
+      .catch(() => undefined)
+      .finally(() => (asked = undefined));
+    sizes = await Promise.race([asked, delay(SIZES_MS, undefined, { ref: false })]);
+  };
+}
+
+/**
+ * Under the names that every Prometheus client uses. Not the library's collectDefaultMetrics: that resets
+ * the event loop's delay at each scrape, which two scrapers take from each other, and starts a timer for good.
+ */
+function registerProcess(registry: Registry): void {
+  const cpu = new Counter({
+    name: 'process_cpu_seconds_total',
+    help: 'CPU time of all threads, user and system.',
+    registers: [registry],
+    collect() {
+      const { user, system } = process.cpuUsage();
+      cpu.reset();
+      cpu.inc((user + system) / 1e6);
+    },
+  });
+  gauge(registry, 'process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss());
+  gauge(
+    registry,
+    'process_start_time_seconds',
+    'Start of the process, Unix time.',
+    () => performance.timeOrigin / 1000,
+  );
+  // One less: the descriptor of the folder that is being read.
+  gauge(registry, 'process_open_fds', 'Open file descriptors.', () => readdirSync('/proc/self/fd').length - 1);
+  gauge(registry, 'nodejs_heap_size_total_bytes', 'Heap of the main thread.', () => process.memoryUsage().heapTotal);
+  gauge(registry, 'nodejs_heap_size_used_bytes', 'Heap in use, main thread.', () => process.memoryUsage().heapUsed);
+  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const { version } = JSON.parse(manifest) as { version: string };
+  new Gauge({
+    name: 'order_numbers_build_info',
+    help: 'Always 1; its labels say which version runs on which Node.js.',
+    labelNames: ['version', 'node_version'],
+    registers: [registry],
+  }).set({ version, node_version: process.versions.node }, 1);
+}
+
+/**
+ * Delays are those of the last one to two windows, whoever scrapes and however often: of two monitors that
+ * are emptied in turn the older one is shown. Returns what stops them.
+ */
+function registerEventLoop(registry: Registry): () => void {
+  let older = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+  let newer = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+  older.enable();
+  newer.enable();
+  const timer = setInterval(() => {
+    [older, newer] = [newer, older];
+    newer.reset();
+  }, LOOP_WINDOW_MS).unref();
+  // A monitor counts its own interval as delay.
+  const seconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - LOOP_RESOLUTION_MS / 1000);
+  const name = 'order_numbers_event_loop_delay';
+  const when = 'in the last one to two minutes';
+  gauge(registry, `${name}_p50_seconds`, `Delay of the event loop, median ${when}.`, () =>
+    seconds(older.percentile(50)),
+  );
+  gauge(registry, `${name}_p99_seconds`, `The same, 99th percentile ${when}.`, () => seconds(older.percentile(99)));
+  gauge(registry, `${name}_max_seconds`, `The same, longest ${when}.`, () => seconds(older.max));
+  return () => {
+    clearInterval(timer);
+    older.disable();
+    newer.disable();
+  };
+}
+
+/** A gauge that is asked at each scrape, and left out where it throws or knows nothing. */
+function gauge(registry: Registry, name: string, help: string, read: () => number | undefined): Gauge {
+  return new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.remove();
+      try {
+        const value = read();
+        if (value !== undefined) this.set(value);
+      } catch {
+        // A scrape without this value is worth more than no scrape.
+      }
+    },
+  });
+}
+
+/** What the library takes: it throws for others, and the callers of {@link Metrics} have orders to answer. */
+function amount(value: number): number {
+  return value > 0 && value < Infinity ? value : 0;
 }

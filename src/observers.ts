@@ -2,8 +2,8 @@ import type { Reason } from './errors.ts';
 
 /** Told of every call that ended, for metrics; returns at once and never throws. */
 export interface CallObserver {
-  /** `method` is the RPC's or the HTTP endpoint's name, `ms` the time from its arrival to its answer. */
-  ended(transport: 'grpc' | 'http', method: string, result: 'OK' | Reason, ms: number): void;
+  /** `transport` and `method` are names from short fixed lists, `ms` the time from its arrival to its answer. */
+  ended(transport: string, method: string, result: 'OK' | Reason, ms: number): void;
 }
 
 /** A batch that is on disk. */

@@ -5,6 +5,7 @@ import { Allocator } from '../src/allocator.ts';
 import { OrderError } from '../src/errors.ts';
 import type { CommitFault } from './support/memory-ledger.ts';
 import { MemoryLedger } from './support/memory-ledger.ts';
+import { listAfter } from './support/memory-reads.ts';
 
 const STORE_ID = 7n;
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7/;
@@ -44,7 +45,7 @@ class Room {
 
 /** Looks into the ledger: its numbers are dense, and these keys have them, in this order. */
 async function expectLedger(ledger: MemoryLedger, ...requestIds: string[]): Promise<void> {
-  const rows = await ledger.listAllocations(0n, 1_000_000);
+  const rows = await listAfter(ledger, 0n, 1_000_000);
   expect(rows.map((row) => row.requestId)).toEqual(requestIds);
   let [orderId, orderNumber] = [1n, 100n];
   for (const row of rows) {

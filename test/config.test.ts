@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { ServeSettings } from '../src/config.ts';
+import type { Address, ServeSettings } from '../src/config.ts';
 import { formatAddress, isLoopback, SERVE_SETTINGS } from '../src/config.ts';
 
 /** The contract's table, for those settings that exist. */
@@ -8,10 +8,13 @@ const TABLE: {
   readonly [K in keyof ServeSettings]: readonly [flag: string, variable: string, value: ServeSettings[K]];
 } = {
   grpcListen: ['--grpc-listen', 'ORDERS_GRPC_LISTEN', { host: '127.0.0.1', port: 50051 }],
+  httpListen: ['--http-listen', 'ORDERS_HTTP_LISTEN', { host: '127.0.0.1', port: 3000 }],
+  metricsListen: ['--metrics-listen', 'ORDERS_METRICS_LISTEN', { host: '127.0.0.1', port: 9464 }],
   ledger: ['--ledger', 'ORDERS_LEDGER', 'data/orders.db'],
   maxBatch: ['--max-batch', 'ORDERS_MAX_BATCH', 1000],
   maxQueue: ['--max-queue', 'ORDERS_MAX_QUEUE', 10_000],
   requireRequestId: ['--require-request-id', 'ORDERS_REQUIRE_REQUEST_ID', false],
+  autoCreateStores: ['--auto-create-stores', 'ORDERS_AUTO_CREATE_STORES', true],
   drainTimeoutMs: ['--drain-timeout-ms', 'ORDERS_DRAIN_TIMEOUT_MS', 10_000],
   logLevel: ['--log-level', 'ORDERS_LOG_LEVEL', 'info'],
 };
@@ -70,6 +73,8 @@ const SAMPLES: { readonly [K in keyof ServeSettings]: Samples<ServeSettings[K]> 
     ],
     remedy: 'host:port',
   },
+  httpListen: addressOrOff(),
+  metricsListen: addressOrOff(),
   ledger: {
     good: ['data/orders.db', '/var/lib/orders/orders.db', 'orders', 'a b.db', './postgres.db', 'C:/orders.db'].map(
       (path) => [path, path] as const,
@@ -79,14 +84,8 @@ const SAMPLES: { readonly [K in keyof ServeSettings]: Samples<ServeSettings[K]> 
   },
   maxBatch: { good: numbers(1, 1000, 10_000), bad: [...WHOLE_NUMBERS_NOT, '0', '10001'], remedy: 'from 1 to 10000' },
   maxQueue: { good: numbers(1, 1_000_000), bad: [...WHOLE_NUMBERS_NOT, '0', '1000001'], remedy: 'from 1 to 1000000' },
-  requireRequestId: {
-    good: [
-      ['true', true],
-      ['false', false],
-    ],
-    bad: ['', 'TRUE', 'yes', '1', '0', 'true '],
-    remedy: 'true or false',
-  },
+  requireRequestId: trueOrFalse(),
+  autoCreateStores: trueOrFalse(),
   drainTimeoutMs: { good: numbers(0, 1, 600_000), bad: [...WHOLE_NUMBERS_NOT, '600001'], remedy: 'from 0 to 600000' },
   logLevel: {
     good: (['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const).map((level) => [level, level]),
@@ -94,6 +93,29 @@ const SAMPLES: { readonly [K in keyof ServeSettings]: Samples<ServeSettings[K]> 
     remedy: 'fatal, error, warn, info, debug, trace, silent',
   },
 };
+
+function addressOrOff(): Samples<Address | 'off'> {
+  return {
+    good: [
+      ['127.0.0.1:3000', { host: '127.0.0.1', port: 3000 }],
+      ['[::1]:0', { host: '::1', port: 0 }],
+      ['off', 'off'],
+    ],
+    bad: ['', 'on', 'OFF', 'false', '3000', ':3000', 'a:65536'],
+    remedy: 'or off',
+  };
+}
+
+function trueOrFalse(): Samples<boolean> {
+  return {
+    good: [
+      ['true', true],
+      ['false', false],
+    ],
+    bad: ['', 'TRUE', 'yes', '1', '0', 'true '],
+    remedy: 'true or false',
+  };
+}
 
 describe('settings', () => {
   it('are those of the table', () => {

@@ -76,17 +76,15 @@ export class Listeners {
 
   /** One sentence for each listener that others can reach. */
   warnings(): string[] {
-    const { grpcListen, httpListen } = this.#settings;
-    const open = [
-      ['gRPC', grpcListen],
-      ['HTTP', httpListen],
+    const { grpcListen, httpListen, metricsListen } = this.#settings;
+    const unprotected = 'is served without TLS and without tokens';
+    const listening = [
+      [grpcListen, `allocate numbers: gRPC ${unprotected}`],
+      [httpListen, `allocate numbers: HTTP ${unprotected}`],
+      [metricsListen, 'read the metrics'],
     ] as const;
-    return open.flatMap(([name, address]) =>
-      address === 'off' || isLoopback(address.host)
-        ? []
-        : [
-            `everybody who can reach ${address.host} can allocate numbers: ${name} is served without TLS and without tokens`,
-          ],
+    return listening.flatMap(([address, what]) =>
+      address === 'off' || isLoopback(address.host) ? [] : [`everybody who can reach ${address.host} can ${what}`],
     );
   }
 

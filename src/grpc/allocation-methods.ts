@@ -32,6 +32,7 @@ export function allocationMethods(served: Served, watch: Watch): UntypedServiceI
     allocateOrder: unary<AllocateOrderRequest, AllocateOrderResponse>(
       {
         name: 'AllocateOrder',
+        writes: true,
         handle: ({ storeId, requestId }, signal) => allocate({ storeId, requestId, count: 1 }, signal),
         describe: describeRequest,
         mayRetry: hasKey,
@@ -41,6 +42,7 @@ export function allocationMethods(served: Served, watch: Watch): UntypedServiceI
     allocateOrders: unary<AllocateOrdersRequest, AllocateOrdersResponse>(
       {
         name: 'AllocateOrders',
+        writes: true,
         handle: allocate,
         describe: (request) => ({ ...describeRequest(request), count: String(request.count) }),
         mayRetry: hasKey,

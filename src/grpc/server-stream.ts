@@ -39,7 +39,7 @@ export function serverStream<Request, Response>(
     };
     send(call, method.handle(call.request, AbortSignal.any([gone.signal, stopping])), gone.signal)
       .then(() => finish(stopping.aborted && !gone.signal.aborted ? draining() : undefined))
-      .catch((thrown: unknown) => finish(gone.signal.aborted ? undefined : toOrderError(thrown)))
+      .catch((thrown: unknown) => finish(gone.signal.aborted ? undefined : toOrderError(thrown, false)))
       .catch((error: unknown) => logger.error({ method: method.name, err: error }, 'a stream could not be ended'));
   };
 }

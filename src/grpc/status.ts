@@ -63,10 +63,15 @@ export function toStatus(error: OrderError, mayRetry: boolean): ErrorStatus {
   return { code, details: error.message, metadata };
 }
 
-/** Any thrown thing as an OrderError; of the unforeseen nothing leaves but that it happened. */
-export function toOrderError(error: unknown): OrderError {
+/**
+ * What is not an OrderError was not foreseen: a fault of this program, of which nothing leaks. Where the method
+ * `writes`, nobody knows whether it was done.
+ */
+export function toOrderError(error: unknown, writes: boolean): OrderError {
   if (error instanceof OrderError) return error;
-  return new OrderError('INTERNAL', 'the server met an error that it did not foresee', { cause: error });
+  return writes
+    ? new OrderError('OUTCOME_UNKNOWN', 'it was perhaps done: ask again with the same request_id', { cause: error })
+    : new OrderError('INTERNAL', 'the server met an error that it did not foresee', { cause: error });
 }
 
 function pack(type: string, value: Uint8Array) {

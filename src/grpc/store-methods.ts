@@ -35,6 +35,7 @@ export function storeMethods(served: Served): UntypedServiceImplementation {
     createStore: unary<CreateStoreRequest, CreateStoreResponse>(
       {
         name: 'CreateStore',
+        writes: true,
         async handle(request) {
           const { storeId, prefix, suffix, minDigits, firstNumber = DEFAULT_STORE.firstNumber } = given(request);
           const settings = { firstNumber, prefix, suffix, minDigits };
@@ -50,6 +51,7 @@ export function storeMethods(served: Served): UntypedServiceImplementation {
     updateStore: unary<UpdateStoreRequest, UpdateStoreResponse>(
       {
         name: 'UpdateStore',
+        writes: true,
         async handle(request) {
           const store = given(request);
           const changes = toChanges(store, request.updateMask ?? []);

@@ -13,6 +13,8 @@ export interface UnaryMethod<Request, Response> {
   handle(request: Request, signal: CallSignal): Promise<Response>;
   /** What of the request goes into the log. */
   describe(request: Request): Record<string, string>;
+  /** Whether it writes: where something unforeseen happens, nobody knows whether it was done. */
+  readonly writes?: boolean;
   /** Whether the caller can ask again without risk, because it sent a key or asked a question only. */
   mayRetry(request: Request): boolean;
 }
@@ -29,7 +31,7 @@ export function unary<Request, Response>(
     const started = performance.now();
     const msSoFar = () => performance.now() - started;
     const refuse = (thrown: unknown) => {
-      const error = toOrderError(thrown);
+      const error = toOrderError(thrown, method.writes ?? false);
       callback(toStatus(error, method.mayRetry(call.request)));
       observer.ended('grpc', method.name, error.reason, msSoFar());
       logRefusal(logger, describeCall(method, call.request, msSoFar()), error);

@@ -10,10 +10,13 @@ import { ServerProcess, testFolder } from '../support/server-process.ts';
 /** A value that each setting must refuse, and a part of the remedy that it must name. */
 const BAD: { readonly [K in keyof ServeSettings]: { readonly value: string; readonly remedy: string } } = {
   grpcListen: { value: '127.0.0.1', remedy: 'Use host:port, such as 127.0.0.1:50051' },
+  httpListen: { value: 'on', remedy: 'Use host:port, such as 127.0.0.1:3000 or [::1]:3000, or off.' },
+  metricsListen: { value: '9464', remedy: 'Use host:port, such as 127.0.0.1:3000 or [::1]:3000, or off.' },
   ledger: { value: 'mysql://localhost/orders', remedy: 'Use the path of an SQLite file' },
   maxBatch: { value: '10001', remedy: 'Use a whole number from 1 to 10000.' },
   maxQueue: { value: '1.5', remedy: 'Use a whole number from 1 to 1000000.' },
   requireRequestId: { value: 'maybe', remedy: 'Use true or false.' },
+  autoCreateStores: { value: 'no', remedy: 'Use true or false.' },
   drainTimeoutMs: { value: '10s', remedy: 'Use a whole number from 0 to 600000.' },
   logLevel: { value: 'loud', remedy: 'Use one of fatal, error' },
 };

@@ -12,6 +12,8 @@ import { encode, HostileClient } from '../support/hostile-client.ts';
 import { MemoryLedger } from '../support/memory-ledger.ts';
 import type { OrdersClient } from '../support/orders-client.ts';
 import { connect, errorDetails, failureOf } from '../support/orders-client.ts';
+import { listAfter } from '../support/memory-reads.ts';
+import { served } from '../support/served.ts';
 
 type Handler = handleUnaryCall<AllocateOrderRequest, AllocateOrderResponse>;
 
@@ -277,7 +279,7 @@ class Room {
   static async open(options: Partial<AllocatorOptions> = {}): Promise<Room> {
     const room = new Room(options);
     const logger = pino({ level: 'debug' }, { write: (line) => room.#logLines.push(line) });
-    const service = orderNumberService(room.allocator, logger);
+    const service = orderNumberService(served(room.allocator, room.ledger, { logger }));
     const allocateOrder = service['allocateOrder'] as Handler;
     const server = await startGrpcServer(
       { host: '127.0.0.1', port: 0 },
@@ -316,7 +318,7 @@ class Room {
   /** What is in the ledger when one more call is answered. */
   async numberedWithNext() {
     await this.allocate('next');
-    const rows = await this.ledger.listAllocations(0n, 10);
+    const rows = await listAfter(this.ledger, 0n, 10);
     return rows.map(({ orderId, orderNumber, requestId }) => ({ orderId, orderNumber, requestId }));
   }
 }

@@ -5,7 +5,6 @@ import type { AddressInfo, Socket } from 'node:net';
 import { connect as connectSocket, createServer } from 'node:net';
 import { join } from 'node:path';
 import { connectivityState, credentials, status } from '@grpc/grpc-js';
-import { pino } from 'pino';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Allocator } from '../../src/allocator.ts';
 import { OrderNumberServiceClient } from '../../src/gen/orders/v1/orders.ts';
@@ -16,6 +15,8 @@ import { answerOf, encode, framed, HostileClient } from '../support/hostile-clie
 import { MemoryLedger } from '../support/memory-ledger.ts';
 import { connect, failureOf } from '../support/orders-client.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
+import { listAfter } from '../support/memory-reads.ts';
+import { served } from '../support/served.ts';
 
 const KIB = 1024;
 const REQUEST = { storeId: 7n, requestId: 'cart-1' };
@@ -53,7 +54,7 @@ describe('sizes', () => {
       expect(answer.rstCode).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     }
     expect((await client.call(encode(REQUEST))).grpcStatus).toBe(status.OK);
-    expect((await ledger.listAllocations(0n, 10)).map(({ requestId }) => requestId)).toEqual(['cart-1']);
+    expect((await listAfter(ledger, 0n, 10)).map(({ requestId }) => requestId)).toEqual(['cart-1']);
   });
 
   it('bytes that are no AllocateOrderRequest, or none at all, are refused and harm nothing', async () => {
@@ -89,7 +90,7 @@ describe('streams', () => {
     expect(allocator.queueLength).toBe(MAX_STREAMS);
     reopening.resolve();
     expect(new Set((await Promise.all(answers)).map(({ grpcStatus }) => grpcStatus))).toEqual(new Set([status.OK]));
-    expect(await ledger.listAllocations(0n, 2000)).toHaveLength(MAX_STREAMS + 100);
+    expect(await listAfter(ledger, 0n, 2000)).toHaveLength(MAX_STREAMS + 100);
   });
 
   it('P1 P2 P6: 1,200 rapid resets leave the server healthy and the ledger dense', async () => {
@@ -234,7 +235,7 @@ async function pingUntilCut(client: HostileClient, atOnce: number): Promise<numb
 async function serveInProcess() {
   const ledger = new MemoryLedger();
   const allocator = new Allocator({ ledger, maxBatch: 1000, maxQueue: 10_000, requireRequestId: false });
-  const service = orderNumberService(allocator, pino({ level: 'silent' }));
+  const service = orderNumberService(served(allocator, ledger));
   const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, service);
   onTestFinished(() => server.close(0));
   return { ledger, allocator, address: `127.0.0.1:${server.address.port}` };

@@ -11,6 +11,16 @@ const CONTRACT: Readonly<Record<Reason, readonly [code: keyof typeof status, ret
   COUNT_INVALID: ['INVALID_ARGUMENT', false],
   REQUEST_ID_INVALID: ['INVALID_ARGUMENT', false],
   REQUEST_ID_REQUIRED: ['INVALID_ARGUMENT', false],
+  PAGE_TOKEN_INVALID: ['INVALID_ARGUMENT', false],
+  PAGE_SIZE_INVALID: ['INVALID_ARGUMENT', false],
+  ORDER_ID_INVALID: ['INVALID_ARGUMENT', false],
+  STORE_FIELD_INVALID: ['INVALID_ARGUMENT', false],
+  UPDATE_MASK_INVALID: ['INVALID_ARGUMENT', false],
+  KEY_MISSING: ['INVALID_ARGUMENT', false],
+  FIRST_NUMBER_FIXED: ['FAILED_PRECONDITION', false],
+  STORE_NOT_FOUND: ['NOT_FOUND', false],
+  ALLOCATION_NOT_FOUND: ['NOT_FOUND', false],
+  STORE_EXISTS: ['ALREADY_EXISTS', false],
   REQUEST_ID_MISMATCH: ['FAILED_PRECONDITION', false],
   QUEUE_FULL: ['RESOURCE_EXHAUSTED', true],
   LEDGER_FULL: ['RESOURCE_EXHAUSTED', true],
@@ -65,7 +75,7 @@ describe('ErrorInfo', () => {
 describe('what is thrown', () => {
   it('is told as it is where the core foresaw it', () => {
     const error = new OrderError('QUEUE_FULL', 'too many');
-    expect(toOrderError(error)).toBe(error);
+    expect(toOrderError(error, true)).toBe(error);
   });
 
   it.each([
@@ -77,11 +87,18 @@ describe('what is thrown', () => {
     7,
     { reason: 'QUEUE_FULL' },
   ])('tells the caller nothing of the inside where it is unforeseen: %s', (thrown) => {
-    const error = toOrderError(thrown);
+    const error = toOrderError(thrown, false);
     expect(error).toMatchObject({ reason: 'INTERNAL', fields: {} });
     expect(error.cause).toBe(thrown);
     const answer = statusOf(error, true);
     expect(answer.details).toBe('the server met an error that it did not foresee');
+    expect(JSON.stringify([answer.info, answer.details])).not.toContain('secret');
+  });
+
+  it('P7: where the method writes, the unforeseen is an unknown outcome', () => {
+    const answer = statusOf(toOrderError(new TypeError('secret'), true), true);
+    expect(answer.code).toBe(status.UNAVAILABLE);
+    expect(answer.info).toMatchObject({ reason: 'OUTCOME_UNKNOWN' });
     expect(JSON.stringify([answer.info, answer.details])).not.toContain('secret');
   });
 });

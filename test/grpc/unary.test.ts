@@ -141,7 +141,7 @@ async function startServer() {
     mayRetry: () => true,
   };
   const logger = pino({ level: 'debug' }, { write: (line) => lines.push(line) });
-  const answer = unary(method, logger);
+  const answer = unary(method, { logger, observer: { ended() {} } });
   const server = await startGrpcServer(
     { host: '127.0.0.1', port: 0 },
     {

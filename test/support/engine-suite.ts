@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Allocation, AllocationRequest } from '../../src/allocation.ts';
 import { DEFAULT_FIRST_NUMBER, INT64_MAX, newRequestId } from '../../src/allocation.ts';
 import type { Ledger, Outcome } from '../../src/ledger.ts';
+import { lookupsSuite } from './engine-suite-lookups.ts';
+import { storesSuite } from './engine-suite-stores.ts';
+import { listAfter } from './memory-reads.ts';
 
 /** The counters of a ledger, as an engine keeps them: always the last one given. */
 export interface Counters {
@@ -16,13 +19,17 @@ export interface TestLedger {
   open(counters?: Counters): Promise<Ledger>;
 }
 
+/** Makes an empty ledger; `autoCreateStores` (true unless said otherwise) as in the engine's options. */
+export type NewLedger = (autoCreateStores?: boolean) => TestLedger;
+
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
  * What every engine promises, asked through the interface {@link Ledger} alone. `newLedger` makes an empty
  * one that is closed when the test ends.
  */
-export function engineSuite(name: string, newLedger: () => TestLedger): void {
+export function engineSuite(name: string, make: (autoCreateStores: boolean) => TestLedger): void {
+  const newLedger: NewLedger = (autoCreateStores = true) => make(autoCreateStores);
   describe(`engine suite: ${name}`, () => {
     describe('sequences', () => {
       sequences(newLedger);
@@ -42,13 +49,19 @@ export function engineSuite(name: string, newLedger: () => TestLedger): void {
     describe('listing', () => {
       listing(newLedger);
     });
+    describe('stores', () => {
+      storesSuite(newLedger);
+    });
+    describe('look-ups and listeners', () => {
+      lookupsSuite(newLedger);
+    });
     describe('random runs', () => {
       randomRuns(newLedger);
     });
   });
 }
 
-function sequences(newLedger: () => TestLedger): void {
+function sequences(newLedger: NewLedger): void {
   it('P1: order_ids are 1, 2, 3, … over all stores', async () => {
     const ledger = await newLedger().open();
     const first = await commit(ledger, [ask(7n), ask(8n), ask(7n)]);
@@ -111,7 +124,7 @@ function sequences(newLedger: () => TestLedger): void {
   });
 }
 
-function orderInTime(newLedger: () => TestLedger): void {
+function orderInTime(newLedger: NewLedger): void {
   it('P3: inside a batch the pairs rise in the order of the requests', async () => {
     const ledger = await newLedger().open();
     const requests = range(50).map((i) => ask(BigInt((i * 7) % 3) + 1n));
@@ -141,7 +154,7 @@ function orderInTime(newLedger: () => TestLedger): void {
   });
 }
 
-function replays(newLedger: () => TestLedger): void {
+function replays(newLedger: NewLedger): void {
   it('P5: the same key in a later batch gets the same pair', async () => {
     const ledger = await newLedger().open();
     const request = ask(7n);
@@ -210,7 +223,7 @@ function replays(newLedger: () => TestLedger): void {
   });
 }
 
-function int64(newLedger: () => TestLedger): void {
+function int64(newLedger: NewLedger): void {
   const beyondDouble = 2n ** 53n + 1n;
 
   it('P2: store ids up to 2^63-1 are kept apart and come back exactly', async () => {
@@ -235,12 +248,12 @@ function int64(newLedger: () => TestLedger): void {
       { orderId: beyondDouble, orderNumber: beyondDouble + 2n },
       { orderId: beyondDouble + 1n, orderNumber: beyondDouble + 3n },
     ]);
-    expect(await ledger.listAllocations(beyondDouble - 1n, 10)).toEqual(allocations);
-    expect(await ledger.listAllocations(beyondDouble, 10)).toEqual([allocations[1]]);
+    expect(await listAfter(ledger, beyondDouble - 1n, 10)).toEqual(allocations);
+    expect(await listAfter(ledger, beyondDouble, 10)).toEqual([allocations[1]]);
   });
 }
 
-function exhausted(newLedger: () => TestLedger): void {
+function exhausted(newLedger: NewLedger): void {
   it("P6: a store's exhausted sequence refuses that request alone and burns nothing", async () => {
     const room = newLedger();
     const ledger = await room.open({ lastNumber: { storeId: 7n, lastNumber: INT64_MAX - 3n } });
@@ -270,7 +283,7 @@ function exhausted(newLedger: () => TestLedger): void {
       { refused: { reason: 'SEQUENCE_EXHAUSTED' } },
       { replayed: true, allocation: { orderId: INT64_MAX - 1n } },
     ]);
-    expect(await ledger.listAllocations(0n, 10)).toHaveLength(2);
+    expect(await listAfter(ledger, 0n, 10)).toHaveLength(2);
   });
 
   it('P5: a refused request leaves no trace: its key is still free', async () => {
@@ -284,17 +297,17 @@ function exhausted(newLedger: () => TestLedger): void {
   });
 }
 
-function listing(newLedger: () => TestLedger): void {
+function listing(newLedger: NewLedger): void {
   it('a new ledger has no allocations', async () => {
     const ledger = await newLedger().open();
-    expect(await ledger.listAllocations(0n, 10)).toEqual([]);
+    expect(await listAfter(ledger, 0n, 10)).toEqual([]);
   });
 
   it('P4: what a commit returned is listed at once', async () => {
     const ledger = await newLedger().open();
     for (let last = 0n; last < 20n; last++) {
       const allocations = await commit(ledger, [ask(7n)]);
-      expect(await ledger.listAllocations(last, 10)).toEqual(allocations);
+      expect(await listAfter(ledger, last, 10)).toEqual(allocations);
     }
   });
 
@@ -304,22 +317,40 @@ function listing(newLedger: () => TestLedger): void {
       ledger,
       range(10).map((i) => ask(BigInt((i % 2) + 1), i + 1)),
     );
-    const first = await ledger.listAllocations(0n, 4);
-    const second = await ledger.listAllocations(first.at(-1)!.orderId, 4);
-    const third = await ledger.listAllocations(second.at(-1)!.orderId, 4);
+    const first = await listAfter(ledger, 0n, 4);
+    const second = await listAfter(ledger, endOf(first.at(-1)!), 4);
+    const third = await listAfter(ledger, endOf(second.at(-1)!), 4);
     expect([...first, ...second, ...third]).toEqual(all);
     expect([first, second, third].map((page) => page.length)).toEqual([4, 4, 2]);
-    expect(await ledger.listAllocations(third.at(-1)!.orderId, 4)).toEqual([]);
+    expect(await listAfter(ledger, endOf(third.at(-1)!), 4)).toEqual([]);
   });
 
-  it('a page after the middle of a run starts with the next allocation', async () => {
+  it('a page after the middle of a run starts with that run, whole; after its end with the next one', async () => {
     const ledger = await newLedger().open();
-    const [, next] = await commit(ledger, [ask(7n, 5), ask(7n)]);
-    expect(await ledger.listAllocations(3n, 10)).toEqual([next]);
+    const [run, next] = await commit(ledger, [ask(7n, 5), ask(7n)]);
+    expect(await listAfter(ledger, 4n, 10)).toEqual([run, next]);
+    expect(await listAfter(ledger, 5n, 10)).toEqual([next]);
+  });
+
+  it("a store's allocations are listed from any order_id, up to an end", async () => {
+    const ledger = await newLedger().open();
+    const all = await commit(
+      ledger,
+      range(60).map((i) => ask(BigInt((i % 3) + 1), (i % 4) + 1)),
+    );
+    const last = endOf(all.at(-1)!);
+    for (const storeId of [1n, 2n, 3n, 4n]) {
+      for (let after = 0n; after <= last; after += 3n) {
+        const upToOrderId = last - after / 2n;
+        const page = await ledger.reads.listAllocations({ afterOrderId: after, upToOrderId, storeId, limit: 5 });
+        const expected = all.filter((a) => a.storeId === storeId && endOf(a) > after && a.orderId <= upToOrderId);
+        expect(page).toEqual(expected.slice(0, 5));
+      }
+    }
   });
 }
 
-function randomRuns(newLedger: () => TestLedger): void {
+function randomRuns(newLedger: NewLedger): void {
   const stores = [1n, 2n, 9007199254740993n];
 
   it.each([1, 2, 3])('P1 P2 P5: random batches with seed %i agree with a model', async (seed) => {
@@ -366,6 +397,10 @@ class Model {
   }
 }
 
+function endOf({ orderId, count }: Allocation): bigint {
+  return orderId + BigInt(count) - 1n;
+}
+
 /** A request under a new key. */
 function ask(storeId: bigint, count = 1): AllocationRequest {
   return { storeId, count, requestId: newRequestId() };
@@ -387,8 +422,9 @@ function newAllocation(outcome: Outcome): Allocation {
 async function listAll(ledger: Ledger): Promise<Allocation[]> {
   const all: Allocation[] = [];
   for (;;) {
-    const last = all.at(-1)?.orderId ?? 0n;
-    const page = await ledger.listAllocations(last, 100);
+    const newest = all.at(-1);
+    const last = newest ? endOf(newest) : 0n;
+    const page = await listAfter(ledger, last, 100);
     if (page.length === 0) return all;
     expect(page[0]!.orderId).toBeGreaterThan(last);
     all.push(...page);

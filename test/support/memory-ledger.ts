@@ -1,7 +1,10 @@
 import type { Allocation, AllocationRequest } from '../../src/allocation.ts';
 import { DEFAULT_FIRST_NUMBER, INT64_MAX } from '../../src/allocation.ts';
 import { OrderError } from '../../src/errors.ts';
-import type { Ledger, Outcome } from '../../src/ledger.ts';
+import type { CommitListener, Ledger, LedgerReads, Outcome } from '../../src/ledger.ts';
+import type { Store, StoreChanges, StoreSettings } from '../../src/store.ts';
+import { DEFAULT_STORE } from '../../src/store.ts';
+import { MemoryReads } from './memory-reads.ts';
 
 /** How a commit can fail. In the first two cases it rejects with the same error: nobody can tell them apart. */
 export type CommitFault = 'not persisted' | 'persisted after all' | 'never answers' | 'ledger full';
@@ -17,12 +20,13 @@ export interface HeldCommit {
 /** What outlives a {@link MemoryLedger}: another one opened on it goes on where that one ended. */
 export class MemoryDisk {
   readonly rows: Allocation[] = [];
-  readonly lastNumbers = new Map<bigint, bigint>();
+  readonly stores = new Map<bigint, Store>();
   lastOrderId = 0n;
   lastCreateTimeMs = 0;
 }
 
 interface Numbered {
+  readonly rows: readonly Allocation[];
   readonly outcomes: Outcome[];
   persist(): void;
 }
@@ -33,7 +37,10 @@ export class MemoryLedger implements Ledger {
   readonly batches: (readonly AllocationRequest[])[] = [];
   /** Commits in flight at the same time, at most. */
   mostInFlight = 0;
+  readonly reads: LedgerReads;
   readonly #disk: MemoryDisk;
+  readonly #autoCreateStores: boolean;
+  readonly #listeners = new Set<CommitListener>();
   readonly #faults: CommitFault[] = [];
   readonly #holds: { begin(): void; released: Promise<void> }[] = [];
   #inFlight = 0;
@@ -42,8 +49,10 @@ export class MemoryLedger implements Ledger {
   /** What a failed commit left on the disk all the same: seen when the ledger has opened again. */
   #leftBehind: Numbered | undefined;
 
-  constructor(disk = new MemoryDisk()) {
+  constructor(disk = new MemoryDisk(), autoCreateStores = true) {
     this.#disk = disk;
+    this.#autoCreateStores = autoCreateStores;
+    this.reads = new MemoryReads(disk, () => this.#isOpen);
   }
 
   /** Makes the next commits that were not told yet fail in these ways, one after the other. */
@@ -67,6 +76,7 @@ export class MemoryLedger implements Ledger {
       this.#leftBehind?.persist();
       this.#leftBehind = undefined;
       this.#isOpen = true;
+      this.#tell([]);
     });
     this.#opened.catch(() => {});
     return reopening;
@@ -89,9 +99,37 @@ export class MemoryLedger implements Ledger {
     }
   }
 
-  async listAllocations(afterOrderId: bigint, limit: number): Promise<readonly Allocation[]> {
-    if (!this.#isOpen) throw new OrderError('LEDGER_REOPENING', 'the ledger is being opened: ask again');
-    return this.#disk.rows.filter((row) => row.orderId > afterOrderId).slice(0, limit);
+  async createStore(settings: StoreSettings): Promise<Store> {
+    const { storeId, firstNumber } = settings;
+    if (this.#disk.stores.has(storeId)) throw new OrderError('STORE_EXISTS', `store ${storeId} exists`);
+    const store: Store = { ...settings, lastNumber: firstNumber - 1n, createTimeMs: Date.now() };
+    this.#disk.stores.set(storeId, store);
+    return store;
+  }
+
+  async updateStore(storeId: bigint, changes: StoreChanges): Promise<Store> {
+    const store = this.#disk.stores.get(storeId);
+    if (!store) throw new OrderError('STORE_NOT_FOUND', `store ${storeId} is not there`);
+    const isUsed = store.lastNumber >= store.firstNumber;
+    const { firstNumber = store.firstNumber } = changes;
+    if (isUsed && firstNumber !== store.firstNumber) {
+      throw new OrderError('FIRST_NUMBER_FIXED', `store ${storeId} has numbered`);
+    }
+    const changed: Store = {
+      ...store,
+      firstNumber,
+      lastNumber: isUsed ? store.lastNumber : firstNumber - 1n,
+      prefix: changes.prefix ?? store.prefix,
+      suffix: changes.suffix ?? store.suffix,
+      minDigits: changes.minDigits ?? store.minDigits,
+    };
+    this.#disk.stores.set(storeId, changed);
+    return changed;
+  }
+
+  onCommitted(listener: CommitListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   async close(): Promise<void> {
@@ -106,12 +144,17 @@ export class MemoryLedger implements Ledger {
     const numbered = this.#number(batch);
     if (fault === undefined) {
       numbered.persist();
+      this.#tell(numbered.rows);
       return numbered.outcomes;
     }
     if (fault === 'persisted after all') this.#leftBehind = numbered;
     this.startReopening().resolve();
     if (fault === 'ledger full') throw new OrderError('LEDGER_FULL', 'the disk of the ledger is full');
     throw new Error('the disk failed');
+  }
+
+  #tell(rows: readonly Allocation[]): void {
+    for (const listener of this.#listeners) listener(this.#disk.lastOrderId, rows);
   }
 
   #number(batch: readonly AllocationRequest[]): Numbered {
@@ -125,10 +168,13 @@ export class MemoryLedger implements Ledger {
       const { storeId, requestId, count } = request;
       const original = disk.rows.find((row) => keyOf(row) === keyOf(request));
       if (original) return { allocation: original, replayed: true };
-      const lastNumber = lastNumbers.get(storeId) ?? disk.lastNumbers.get(storeId) ?? DEFAULT_FIRST_NUMBER - 1n;
+      const store = disk.stores.get(storeId) ?? (this.#autoCreateStores ? newStore(storeId, createTimeMs) : undefined);
+      if (!store) return { refused: new OrderError('STORE_NOT_FOUND', `store ${storeId} is not there`) };
+      const lastNumber = lastNumbers.get(storeId) ?? store.lastNumber;
       const ends = [lastOrderId, lastNumber].map((last) => last + BigInt(count));
       if (ends.some((end) => end > INT64_MAX)) return { refused: exhausted() };
-      const style = { prefix: '', suffix: '', minDigits: 0 };
+      const { prefix, suffix, minDigits } = store;
+      const style = { prefix, suffix, minDigits };
       const pair = { orderId: lastOrderId + 1n, orderNumber: lastNumber + 1n };
       const allocation: Allocation = { storeId, requestId, count, ...pair, ...style, createTimeMs };
       rows.push(allocation);
@@ -139,16 +185,23 @@ export class MemoryLedger implements Ledger {
 
     const persist = () => {
       disk.rows.push(...rows);
-      for (const [storeId, lastNumber] of lastNumbers) disk.lastNumbers.set(storeId, lastNumber);
+      for (const [storeId, lastNumber] of lastNumbers) {
+        disk.stores.set(storeId, { ...(disk.stores.get(storeId) ?? newStore(storeId, createTimeMs)), lastNumber });
+      }
       disk.lastOrderId = lastOrderId;
       if (rows.length > 0) disk.lastCreateTimeMs = createTimeMs;
     };
-    return { outcomes, persist };
+    return { rows, outcomes, persist };
   }
 }
 
 function keyOf({ storeId, requestId }: AllocationRequest): string {
   return `${storeId} ${requestId}`;
+}
+
+/** A store that nobody made, before its first allocation. */
+export function newStore(storeId: bigint, createTimeMs: number): Store {
+  return { ...DEFAULT_STORE, storeId, lastNumber: DEFAULT_FIRST_NUMBER - 1n, createTimeMs };
 }
 
 function exhausted(): OrderError {

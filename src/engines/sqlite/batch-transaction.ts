@@ -19,6 +19,7 @@ export interface CommittedBatch {
 }
 
 interface StoreCounter {
+  readonly isNew: boolean;
   readonly before: bigint;
   lastNumber: bigint;
   readonly prefix: string;
@@ -94,7 +95,8 @@ export class BatchTransaction {
 
     for (const [storeId, store] of stores) {
       if (store.lastNumber === store.before) continue;
-      this.#statements.upsertStore.run(storeId, DEFAULT_FIRST_NUMBER, store.lastNumber, createTimeMs);
+      if (store.isNew) this.#statements.insertStore.run(storeId, DEFAULT_FIRST_NUMBER, store.lastNumber, createTimeMs);
+      else this.#statements.updateStore.run(store.lastNumber, storeId);
     }
     if (lastOrderId !== ledger.last_order_id) this.#statements.updateLedger.run(lastOrderId, createTimeMs);
     return { outcomes, lastOrderId };
@@ -108,6 +110,7 @@ export class BatchTransaction {
     if (!row && !this.#autoCreateStores) return undefined;
     const before = row ? row.last_number : DEFAULT_FIRST_NUMBER - 1n;
     store = {
+      isNew: row === undefined,
       before,
       lastNumber: before,
       prefix: row?.prefix ?? '',
@@ -163,10 +166,10 @@ function prepare(db: Database.Database) {
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (request_id, store_id) DO NOTHING`,
     ),
-    upsertStore: db.prepare(
-      `INSERT INTO stores (store_id, first_number, last_number, create_time_ms) VALUES (?, ?, ?, ?)
-       ON CONFLICT (store_id) DO UPDATE SET last_number = excluded.last_number`,
+    insertStore: db.prepare(
+      'INSERT INTO stores (store_id, first_number, last_number, create_time_ms) VALUES (?, ?, ?, ?)',
     ),
+    updateStore: db.prepare('UPDATE stores SET last_number = ? WHERE store_id = ?'),
     updateLedger: db.prepare('UPDATE ledger SET last_order_id = ?, last_create_time_ms = ?'),
   };
 }

@@ -6,9 +6,9 @@ import type { Counters, TestLedger } from '../../support/engine-suite.ts';
 import { engineSuite } from '../../support/engine-suite.ts';
 import { testFolder } from '../../support/server-process.ts';
 
-const QUIET = { opened() {}, waiting() {}, failed() {}, warning() {} };
+const QUIET = { opened() {}, waiting() {}, failed() {}, warning() {}, transaction() {} };
 
-engineSuite('SQLite', (): TestLedger => {
+engineSuite('SQLite', (autoCreateStores): TestLedger => {
   const path = join(testFolder(), 'orders.db');
   let ledger: SqliteLedger | undefined;
   onTestFinished(() => ledger?.close());
@@ -16,20 +16,20 @@ engineSuite('SQLite', (): TestLedger => {
     async open(counters) {
       if (counters) {
         // There is nothing to set before the tables are made.
-        ledger ??= await openLedger(path);
+        ledger ??= await openLedger(path, autoCreateStores);
         await ledger.close();
         setCounters(path, counters);
       } else {
         await ledger?.close();
       }
-      ledger = await openLedger(path);
+      ledger = await openLedger(path, autoCreateStores);
       return ledger;
     },
   };
 });
 
-async function openLedger(path: string): Promise<SqliteLedger> {
-  const ledger = new SqliteLedger(path, QUIET);
+async function openLedger(path: string, autoCreateStores: boolean): Promise<SqliteLedger> {
+  const ledger = new SqliteLedger(path, { autoCreateStores }, QUIET);
   await ledger.ready();
   return ledger;
 }

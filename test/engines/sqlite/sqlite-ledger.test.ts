@@ -7,6 +7,7 @@ import { LedgerRefused } from '../../../src/engines/sqlite/refused.ts';
 import type { SqliteLedgerObserver } from '../../../src/engines/sqlite/sqlite-ledger.ts';
 import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
 import { testFolder } from '../../support/server-process.ts';
+import { listAfter } from '../../support/memory-reads.ts';
 
 /** What a ledger told whoever runs it, in order. */
 class Diary implements SqliteLedgerObserver {
@@ -26,6 +27,7 @@ class Diary implements SqliteLedgerObserver {
   warning(message: string): void {
     this.lines.push(`warning: ${message}`);
   }
+  transaction(): void {}
 }
 
 function newPath(): string {
@@ -34,7 +36,7 @@ function newPath(): string {
 
 function openLedger(path: string) {
   const diary = new Diary();
-  const ledger = new SqliteLedger(path, diary);
+  const ledger = new SqliteLedger(path, { autoCreateStores: true }, diary);
   let closed: Promise<void> | undefined;
   const close = () => (closed ??= ledger.close());
   onTestFinished(close);
@@ -68,7 +70,7 @@ it('P7: after a failed commit nothing is read before the ledger is open again, a
   expect(walSize(path)).toBeGreaterThan(0);
 
   await expect(ledger.commit([ask('b'), ask('c')])).rejects.toThrow('planted');
-  await expect(ledger.listAllocations(0n, 10)).rejects.toMatchObject({ reason: 'LEDGER_REOPENING' });
+  await expect(listAfter(ledger, 0n, 10)).rejects.toMatchObject({ reason: 'LEDGER_REOPENING' });
   await ledger.ready();
   expect(walSize(path)).toBe(0);
   expect(diary.lines).toEqual(['opened', expect.stringMatching(/^waiting: a commit failed.*planted/), 'opened']);
@@ -127,7 +129,7 @@ it('P9: a warning of the opening reaches whoever runs the ledger', async () => {
 it('P8: a second ledger on the same file is refused at once; after a close the file is free', async () => {
   const path = newPath();
   const { ledger, close } = openLedger(path);
-  expect(() => new SqliteLedger(path, new Diary())).toThrow(LedgerRefused);
+  expect(() => new SqliteLedger(path, { autoCreateStores: true }, new Diary())).toThrow(LedgerRefused);
   await ledger.ready();
   await close();
   const again = openLedger(path).ledger;

@@ -75,7 +75,10 @@ it('an error crosses with its name, message and code, and the thread goes on', a
 
 it('errors of the writer cross with their names and codes', async () => {
   const files = locateLedger(join(testFolder(), 'orders.db'));
-  const writer = newThread<WriterMethods>(new URL('writer.ts', SOURCE), files);
+  const writer = newThread<WriterMethods>(new URL('writer.ts', SOURCE), {
+    files,
+    autoCreateStores: true,
+  });
   await expect(writer.call('finishCheckpoint', undefined)).rejects.toMatchObject({ errorName: 'Error', code: '' });
   writeFileSync(files.database, 'no database'.repeat(100));
   await expect(writer.call('open', undefined)).rejects.toMatchObject({
