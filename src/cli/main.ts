@@ -1,5 +1,11 @@
 import { Command, CommanderError } from 'commander';
+import { allocateCommand } from './allocate.ts';
+import { getCommand } from './get.ts';
+import { listCommand } from './list.ts';
 import { serveCommand } from './serve.ts';
+import { storesCommand } from './stores.ts';
+import { verifyCommand } from './verify.ts';
+import { watchCommand } from './watch.ts';
 
 /** A flag, a value or a command that cannot be. */
 const EXIT_USAGE = 2;
@@ -8,7 +14,17 @@ const program = new Command('order-numbers')
   .description('Gapless, exactly-once order numbers for many stores.')
   .configureOutput({ outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}  (see --help)\n`) })
   .exitOverride();
-for (const command of [serveCommand()]) program.addCommand(command.copyInheritedSettings(program));
+const commands = [
+  serveCommand(),
+  allocateCommand(),
+  getCommand(),
+  listCommand(),
+  watchCommand(),
+  storesCommand(),
+  verifyCommand(),
+];
+for (const command of commands) program.addCommand(command);
+inheritSettings(program);
 
 try {
   await program.parseAsync();
@@ -16,4 +32,12 @@ try {
   // Commander has printed what is wrong; a help that was asked for is not wrong.
   if (!(error instanceof CommanderError)) throw error;
   process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+}
+
+/** How errors are said, for commands inside commands, too: they are made before they are added. */
+function inheritSettings(parent: Command): void {
+  for (const command of parent.commands) {
+    command.copyInheritedSettings(parent);
+    inheritSettings(command);
+  }
 }

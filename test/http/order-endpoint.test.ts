@@ -3,6 +3,7 @@ import { INT64_MAX } from '../../src/allocation.ts';
 import { OrderError } from '../../src/errors.ts';
 import type { RawConnection } from './http-room.ts';
 import { HttpRoom, orderRequest } from './http-room.ts';
+import { newStore } from '../support/memory-ledger.ts';
 
 const INFO = 30;
 const WARN = 40;
@@ -29,7 +30,8 @@ describe('an order number', () => {
   it('above 2^53 is not rounded', async () => {
     const room = await HttpRoom.open();
     room.disk.lastOrderId = 2n ** 53n;
-    room.disk.lastNumbers.set(9007199254740991n, INT64_MAX - 1n);
+    const storeId = 9007199254740991n;
+    room.disk.stores.set(storeId, { ...newStore(storeId, 0), lastNumber: INT64_MAX - 1n });
     const { body } = await room.order(9007199254740991);
     expect(body).toBe('{"OrderID":9007199254740993,"OrderNumber":9223372036854775807,"StoreID":9007199254740991}');
   });
@@ -186,7 +188,7 @@ describe('refusals', () => {
 
   it('a sequence at its end is 409, without Retry-After', async () => {
     const room = await HttpRoom.open();
-    room.disk.lastNumbers.set(7n, INT64_MAX);
+    room.disk.stores.set(7n, { ...newStore(7n, 0), lastNumber: INT64_MAX });
     const answer = await room.order(7, { 'idempotency-key': 'last' });
     expect([answer.code, JSON.parse(answer.body)]).toMatchObject([409, { reason: 'SEQUENCE_EXHAUSTED' }]);
     expect(answer.headers['idempotency-key']).toBe('last');

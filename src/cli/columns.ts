@@ -1,0 +1,79 @@
+import CliTable3 from 'cli-table3';
+
+/** One column of rows that come one by one. */
+export interface Column<Row> {
+  readonly title: string;
+  /** In characters; a longer value is shown whole, and the column stays that wide. */
+  readonly width: number;
+  readonly align?: 'right';
+  readonly value: (row: Row) => string;
+}
+
+/** Aligned lines for people, of rows whose end nobody knows. */
+export class Columns<Row> {
+  readonly #columns: readonly Column<Row>[];
+  readonly #widths: number[];
+
+  constructor(columns: ReadonlyArray<Column<Row>>) {
+    this.#columns = columns;
+    this.#widths = columns.map(({ width, title }) => Math.max(width, title.length));
+  }
+
+  header(): string {
+    return this.#line(this.#columns.map(({ title }) => title));
+  }
+
+  row(row: Row): string {
+    return this.#line(this.#columns.map(({ value }) => printable(value(row))));
+  }
+
+  #line(cells: readonly string[]): string {
+    const padded = cells.map((cell, i) => {
+      const width = (this.#widths[i] = Math.max(this.#widths[i]!, cell.length));
+      return this.#columns[i]!.align === 'right' ? cell.padStart(width) : cell.padEnd(width);
+    });
+    return padded.join('  ').trimEnd();
+  }
+}
+
+/** A whole table for people: no borders, two blanks between columns. */
+export function table(rows: readonly (readonly string[])[], rightColumns: readonly number[] = []): string {
+  const width = Math.max(0, ...rows.map((row) => row.length));
+  const none = ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'];
+  const chars = Object.fromEntries(
+    [...none, 'left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'].map((name) => [name, '']),
+  );
+  const made = new CliTable3({
+    chars: { ...chars, middle: '  ' },
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+    colAligns: Array.from({ length: width }, (_, i) => (rightColumns.includes(i) ? 'right' : 'left')),
+  });
+  made.push(...rows.map((row) => row.map(printable)));
+  return made
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+/** A point in time as this machine's clock on the wall has it: 2026-11-24T03:23:48.123+01:00. */
+export function localTime(time: Date): string {
+  const offset = -time.getTimezoneOffset();
+  const wall = new Date(time.getTime() + offset * 60_000).toISOString().slice(0, -1);
+  const [hours, minutes] = [Math.trunc(Math.abs(offset) / 60), Math.abs(offset) % 60].map(twoDigits);
+  return `${wall}${offset < 0 ? '-' : '+'}${hours}:${minutes}`;
+}
+
+/** 1,000,000 for 1000000. */
+export function grouped(number: bigint | number): string {
+  return number.toLocaleString('en-US');
+}
+
+/** A text from elsewhere as one line that moves no cursor. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
+}
+
+function twoDigits(number: number): string {
+  return String(number).padStart(2, '0');
+}

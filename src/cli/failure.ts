@@ -1,0 +1,49 @@
+import { OrderNumbersError } from '../client/index.ts';
+import { printable } from './columns.ts';
+import { OutputError } from './output.ts';
+
+/** Refused, or found bad. */
+export const EXIT_REFUSED = 1;
+/** Perhaps done: to be asked again. */
+export const EXIT_UNKNOWN = 3;
+
+/** What a command says of a write whose outcome nobody knows. */
+export interface UnknownOutcome {
+  /** What to do now, as a sentence without its end. */
+  readonly advice: string;
+  /** For --json: the names and values of the advice. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/**
+ * What became of a command that failed: its exit code and its one line for standard error. `unknown` is given
+ * by commands that write; a read that has no answer has changed nothing, and is refused.
+ */
+export function describeFailure(
+  error: unknown,
+  unknown: UnknownOutcome | undefined,
+  json: boolean,
+): { readonly exitCode: number; readonly line: string } {
+  const refused = error instanceof OrderNumbersError && error.outcome === 'refused';
+  const perhapsDone = unknown !== undefined && !refused;
+  const exitCode = perhapsDone ? EXIT_UNKNOWN : EXIT_REFUSED;
+  const message = printable(error instanceof Error ? error.message : String(error));
+  if (json) {
+    const outcome = perhapsDone ? { outcome: 'unknown', ...unknown.fields } : { outcome: 'refused' };
+    return { exitCode, line: JSON.stringify({ error: { ...details(error), message, ...outcome } }) };
+  }
+  if (perhapsDone) return { exitCode, line: `error: outcome unknown: ${message}. ${unknown.advice}` };
+  const reason = error instanceof OrderNumbersError && error.reason ? ` (${error.reason})` : '';
+  return { exitCode, line: `error: ${message}${reason}` };
+}
+
+/** Whether the reader of standard output has gone: a command then ends without a word. */
+export function isReaderGone(error: unknown): boolean {
+  return error instanceof OutputError && error.readerGone;
+}
+
+function details(error: unknown): Record<string, unknown> {
+  if (!(error instanceof OrderNumbersError)) return {};
+  const { code, reason, metadata } = error;
+  return { code, reason, metadata };
+}

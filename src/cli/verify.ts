@@ -1,0 +1,110 @@
+import { Command, Option } from 'commander';
+import type { OrderNumbersClient, VerifyStep } from '../client/index.ts';
+import type { Verdict, VerifyEvent } from '../verification.ts';
+import type { CommandContext } from './client-command.ts';
+import { runCommand, withClient } from './client-command.ts';
+import { withClientOptions } from './client-options.ts';
+import { EXIT_REFUSED } from './failure.ts';
+import { verifyEventJson } from './json-form.ts';
+import { parseNumber } from './option-values.ts';
+import { toVerifyEvent } from './verify-event.ts';
+import { VerifyBar } from './verify-bar.ts';
+import { VerifyReport } from './verify-report.ts';
+
+/** Exit code 0 says that the ledger is good: not where the verdict was not taken. */
+const FAILURES = { needsReader: true };
+
+interface VerifyFlags {
+  readonly store?: bigint;
+  readonly json?: boolean;
+}
+
+/** `order-numbers verify` */
+export function verifyCommand(): Command {
+  const command = new Command('verify')
+    .description('read a ledger from end to end and report every hole, overlap and mismatch')
+    .argument('[path]', 'an SQLite ledger to read by itself, also while a server runs (default: ask the server)')
+    .addOption(
+      new Option('--store <id>', "only this store's sequence (default: the whole ledger)").argParser(parseNumber),
+    );
+  return withClientOptions(command)
+    .addHelpText(
+      'after',
+      `
+Exit code 0: no hole, no repeat. Exit code 1: something is wrong, or the ledger could not be read to its end.
+With --json: one object an event, as VerifyLedgerResponse in the proto, without progress; the verdict is the last.
+
+Examples:
+  order-numbers verify
+  order-numbers verify --store 32913
+  order-numbers verify data/orders.db --json | tail -n 1`,
+    )
+    .action(async (path: string | undefined, flags: VerifyFlags) => {
+      if (path === undefined) {
+        const request = flags.store === undefined ? {} : { storeId: flags.store };
+        const work = (client: OrderNumbersClient, context: CommandContext) =>
+          verify(fromServer(client.verifyLedger(request)), flags.store, context);
+        await withClient(command, work, FAILURES);
+        return;
+      }
+      if (path === '') {
+        command.error('error: the path is empty: give the path of an SQLite ledger, or none to ask a server');
+      }
+      if (command.getOptionValueSource('server') === 'cli') {
+        command.error('error: --server and a path are two ledgers: give the path to read the file, or --server to ask');
+      }
+      const work = (context: CommandContext) => verify(fromFile(path, flags.store), flags.store, context);
+      await runCommand(flags.json ?? false, work, FAILURES);
+    });
+}
+
+async function* fromServer(steps: AsyncIterable<VerifyStep>): AsyncIterable<VerifyEvent> {
+  for await (const step of steps) yield toVerifyEvent(step);
+}
+
+async function* fromFile(path: string, storeId: bigint | undefined): AsyncIterable<VerifyEvent> {
+  // Loaded only here: no other client command needs the engine.
+  const { verifyLedgerFile } = await import('../engines/sqlite/verify-file.ts');
+  try {
+    yield* verifyLedgerFile(path, storeId);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(why.includes(path) ? why : `${path} cannot be verified: ${why}`, { cause: error });
+  }
+}
+
+/** Shows what a verification says, wherever it runs. Resolves to the exit code. */
+async function verify(
+  events: AsyncIterable<VerifyEvent>,
+  storeId: bigint | undefined,
+  { output, json }: CommandContext,
+): Promise<number> {
+  const report = new VerifyReport();
+  const bar = json ? undefined : VerifyBar.onTerminal(process.stderr);
+  let verdict: Verdict | undefined;
+  try {
+    for await (const event of events) {
+      if (event.kind === 'progress') bar?.update(event);
+      if (event.kind === 'verdict') {
+        verdict = event;
+        bar?.stop();
+      }
+      const lines = json ? jsonLines(event) : report.lines(event);
+      if (lines.length > 0) bar?.clear();
+      for (const line of lines) await output.line(line);
+      // A bar and lines share a terminal: the lines have to be out before the bar is drawn again.
+      if (bar !== undefined && lines.length > 0) await output.flush();
+    }
+  } finally {
+    bar?.stop();
+  }
+  if (!verdict) throw new Error('the verification ended without a verdict: nothing is proven, run it again');
+  if (verdict.ok && verdict.sequences === 0n && storeId !== undefined) {
+    throw new Error(`store ${storeId} is not in this ledger: nothing was verified, check --store`);
+  }
+  return verdict.ok ? 0 : EXIT_REFUSED;
+}
+
+function jsonLines(event: VerifyEvent): string[] {
+  return event.kind === 'progress' ? [] : [JSON.stringify(verifyEventJson(event))];
+}

@@ -1,0 +1,70 @@
+import { Command, Option } from 'commander';
+import type { OrderNumbersClient } from '../client/index.ts';
+import { ALLOCATION_COLUMNS } from './allocation-view.ts';
+import type { CommandContext } from './client-command.ts';
+import { stopOnSignal, withClient } from './client-command.ts';
+import { withClientOptions } from './client-options.ts';
+import { Columns } from './columns.ts';
+import { allocationJson } from './json-form.ts';
+import { parseCursor, parseNumber } from './option-values.ts';
+
+interface WatchFlags {
+  readonly after?: bigint;
+  readonly store?: bigint;
+}
+
+/** `order-numbers watch` */
+export function watchCommand(): Command {
+  const command = new Command('watch')
+    .description('show allocations as they are made, until Ctrl-C')
+    .addOption(
+      new Option('--after <order-id>', 'first those after this one; 0 is all (default: from now on)').argParser(
+        parseCursor,
+      ),
+    )
+    .addOption(new Option('--store <id>', "only this store's (default: all)").argParser(parseNumber));
+  return withClientOptions(command)
+    .addHelpText(
+      'after',
+      `
+With --json: one object a line, as Allocation in the proto, and {"cursor": "7"} on standard error at the end.
+At the end it says from where to go on without a gap and without a repetition.
+
+Examples:
+  order-numbers watch
+  order-numbers watch --after 0 --store 32913
+  order-numbers watch --json | while read -r order; do ...; done`,
+    )
+    .action(async (flags: WatchFlags) => {
+      await withClient(command, (client, context) => watch(client, flags, context));
+    });
+}
+
+async function watch(client: OrderNumbersClient, flags: WatchFlags, context: CommandContext): Promise<void> {
+  const { output, json, say } = context;
+  const signal = stopOnSignal();
+  const columns = new Columns(ALLOCATION_COLUMNS);
+  let hasHeader = json;
+  let cursor = flags.after;
+  try {
+    const request = {
+      ...(flags.after === undefined ? {} : { afterOrderId: flags.after }),
+      ...(flags.store === undefined ? {} : { storeId: flags.store }),
+    };
+    for await (const step of client.watchAllocations(request, { signal })) {
+      // The first step comes at once: people see that it watches.
+      if (!hasHeader) await output.line(columns.header());
+      hasHeader = true;
+      for (const allocation of step.allocations) {
+        await output.line(json ? JSON.stringify(allocationJson(allocation)) : columns.row(allocation));
+      }
+      // Only what was written is behind the cursor.
+      await output.flush();
+      cursor = step.cursor;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    if (cursor !== undefined) say(json ? JSON.stringify({ cursor: String(cursor) }) : `resume with --after ${cursor}`);
+  }
+}
