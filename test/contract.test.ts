@@ -138,12 +138,12 @@ describe('each status', () => {
 
   it('INVALID_ARGUMENT REQUEST_ID_REQUIRED', async () => {
     const { client } = await serve({ args: ['--require-request-id'] });
-    await expectStatus(client.allocate(7n), 'INVALID_ARGUMENT', 'REQUEST_ID_REQUIRED');
+    expect(await statusOf(client.allocate(7n))).toEqual(['INVALID_ARGUMENT', 'REQUEST_ID_REQUIRED']);
   });
 
   it('NOT_FOUND STORE_NOT_FOUND, where stores are not made by themselves', async () => {
     const { client } = await serve({ args: ['--auto-create-stores=false'] });
-    await expectStatus(client.allocate(7n), 'NOT_FOUND', 'STORE_NOT_FOUND');
+    expect(await statusOf(client.allocate(7n))).toEqual(['NOT_FOUND', 'STORE_NOT_FOUND']);
   });
 
   it('RESOURCE_EXHAUSTED QUEUE_FULL, UNAVAILABLE DRAINING', async (test) => {
@@ -156,10 +156,10 @@ describe('each status', () => {
     await shim.hit('fsync-hangs');
     // One of the two waits for its batch, the other finds the queue full.
     const calls = [client.allocate(7n), client.allocate(7n)];
-    await expectStatus(Promise.race(calls), 'RESOURCE_EXHAUSTED', 'QUEUE_FULL');
+    expect(await statusOf(Promise.race(calls))).toEqual(['RESOURCE_EXHAUSTED', 'QUEUE_FULL']);
     server.child.kill('SIGTERM');
     await server.line('draining');
-    await expectStatus(client.allocate(7n, 1, 'late'), 'UNAVAILABLE', 'DRAINING');
+    expect(await statusOf(client.allocate(7n, 1, 'late'))).toEqual(['UNAVAILABLE', 'DRAINING']);
     shim.disarm();
     await inFlight;
     const ends = await Promise.allSettled(calls);
@@ -172,7 +172,7 @@ describe('each status', () => {
     const { client } = await serve({ env: shim.env });
     await client.allocate(7n);
     shim.arm('disk-full');
-    await expectStatus(client.allocate(7n, 1, 'a'), 'RESOURCE_EXHAUSTED', 'LEDGER_FULL');
+    expect(await statusOf(client.allocate(7n, 1, 'a'))).toEqual(['RESOURCE_EXHAUSTED', 'LEDGER_FULL']);
     shim.disarm();
   });
 
@@ -188,9 +188,9 @@ describe('each status', () => {
     reader.prepare('SELECT count(*) FROM allocations').get();
     await client.allocate(7n);
     shim.arm('fsync-fails');
-    await expectStatus(client.allocate(7n, 1, 'a'), 'UNAVAILABLE', 'OUTCOME_UNKNOWN');
-    await expectStatus(client.listAllocations(), 'UNAVAILABLE', 'LEDGER_REOPENING');
-    await expectStatus(client.verify(), 'UNAVAILABLE', 'LEDGER_REOPENING');
+    expect(await statusOf(client.allocate(7n, 1, 'a'))).toEqual(['UNAVAILABLE', 'OUTCOME_UNKNOWN']);
+    expect(await statusOf(client.listAllocations())).toEqual(['UNAVAILABLE', 'LEDGER_REOPENING']);
+    expect(await statusOf(client.verify())).toEqual(['UNAVAILABLE', 'LEDGER_REOPENING']);
     const waiting = client.createStore({ storeId: 8n });
     reader.exec('COMMIT');
     expect((await waiting).storeId).toBe(8n);
@@ -203,14 +203,17 @@ describe('each status', () => {
     const { client } = await serve({ env: shim.env });
     await client.createStore({ storeId: 7n });
     shim.arm('fsync-fails');
-    await expectStatus(client.updateStore({ storeId: 7n, prefix: 'A' }, 'prefix'), 'UNAVAILABLE', 'OUTCOME_UNKNOWN');
+    expect(await statusOf(client.updateStore({ storeId: 7n, prefix: 'A' }, 'prefix'))).toEqual([
+      'UNAVAILABLE',
+      'OUTCOME_UNKNOWN',
+    ]);
     expect(await client.updateStore({ storeId: 7n, prefix: 'A' }, 'prefix')).toMatchObject({ prefix: 'A' });
   });
 });
 
-async function expectStatus(call: Promise<unknown>, code: keyof typeof status, reason: Reason): Promise<void> {
+async function statusOf(call: Promise<unknown>): Promise<[code: string | undefined, reason: string | undefined]> {
   const error = await failureOf(call);
-  expect([status[error.code], errorDetails(error)?.reason]).toEqual([code, reason]);
+  return [status[error.code], errorDetails(error)?.reason];
 }
 
 async function serve(options: ServeOptions = {}) {
@@ -227,7 +230,7 @@ async function grpcurl(address: string, method: string, request: object): Promis
   const call = run(toolPath('grpcurl'), args);
   call.child.stdout!.on('data', (chunk: string) => (output += chunk));
   if (method === 'WatchAllocations') {
-    await vi.waitFor(() => expect(output).toContain('cursor'), { timeout: 20_000, interval: 10 });
+    await vi.waitUntil(() => output.includes('cursor'), { timeout: 20_000, interval: 10 });
     call.child.kill('SIGKILL');
     await call.catch(() => {});
   } else await call;

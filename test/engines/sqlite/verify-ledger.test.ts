@@ -168,9 +168,9 @@ it('a ledger that grows meanwhile is verified up to the end it had, by the serve
   const path = join(testFolder(), 'orders.db');
   const server = new ServerProcess(path);
   const client = new GrpcClient(await server.serving());
-  let isDone = false;
+  const done = new AbortController();
   const load = Array.from({ length: 8 }, async (_, i) => {
-    while (!isDone) await client.allocate(BigInt((i % 3) + 1), i + 1);
+    while (!done.signal.aborted) await client.allocate(BigInt((i % 3) + 1), i + 1);
   });
   for (let round = 0; round < 10; round++) {
     const events = await client.verify();
@@ -179,7 +179,7 @@ it('a ledger that grows meanwhile is verified up to the end it had, by the serve
     expect(events.filter((event) => event?.$case === 'finding')).toEqual([]);
     expect((await verify(path)).at(-1)).toMatchObject({ kind: 'verdict', ok: true });
   }
-  isDone = true;
+  done.abort();
   await Promise.all(load);
 });
 
