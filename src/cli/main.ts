@@ -1,4 +1,7 @@
 import { Command, CommanderError } from 'commander';
+import { backupCommand } from './backup.ts';
+import { importCommand } from './import.ts';
+import { restoreCommand } from './restore.ts';
 import { serveCommand } from './serve.ts';
 
 /** A flag, a value or a command that cannot be. */
@@ -8,7 +11,8 @@ const program = new Command('order-numbers')
   .description('Gapless, exactly-once order numbers for many stores.')
   .configureOutput({ outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}  (see --help)\n`) })
   .exitOverride();
-for (const command of [serveCommand()]) program.addCommand(command.copyInheritedSettings(program));
+for (const command of [serveCommand(), backupCommand(), restoreCommand(), importCommand()])
+  program.addCommand(command.copyInheritedSettings(program));
 
 try {
   await program.parseAsync();
