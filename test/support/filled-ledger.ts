@@ -43,9 +43,10 @@ export function giveNumbers(db: Database.Database, batch: readonly Fill[]): bigi
     .transaction(() => {
       for (const { storeId, requestId, count = 1 } of batch) {
         make.run(storeId);
-        insert.run(count, requestId, storeId);
-        moveStore.run(count, storeId);
-        moveLedger.run(count);
+        // A number would come as a REAL, which has only 53 bits.
+        insert.run(BigInt(count), requestId, storeId);
+        moveStore.run(BigInt(count), storeId);
+        moveLedger.run(BigInt(count));
       }
       return select.get() as bigint;
     })
