@@ -16,20 +16,19 @@ it('P1 P2 P8: a backup under load is dense, has what was answered before it, and
   fillLedger(ledger, ...fills(50_000));
   const server = new ServerProcess(ledger);
   const client = connect(await server.serving());
-  let isLoaded = true;
-  let lastOrderId = 0n;
+  const load = { isOn: true, lastOrderId: 0n };
   const call = async () => {
-    while (isLoaded) {
+    while (load.isOn) {
       const { allocation } = await client.allocateOrder({ storeId: 5n, requestId: '' });
-      if (allocation!.orderId > lastOrderId) lastOrderId = allocation!.orderId;
+      if (allocation!.orderId > load.lastOrderId) load.lastOrderId = allocation!.orderId;
     }
   };
-  const load = Promise.all(Array.from({ length: 16 }, call));
-  while (lastOrderId < 50_100n) await client.checkHealth();
+  const callers = Promise.all(Array.from({ length: 16 }, call));
+  while (load.lastOrderId < 50_100n) await client.checkHealth();
 
   const folder = testFolder();
   for (const name of ['one.db', 'two.db']) {
-    const before = lastOrderId;
+    const before = load.lastOrderId;
     const { exitCode, stdout, stderr } = await orderNumbers([
       'backup',
       '--ledger',
@@ -48,8 +47,8 @@ it('P1 P2 P8: a backup under load is dense, has what was answered before it, and
       bytes: expect.stringMatching(/^\d+$/),
     });
   }
-  isLoaded = false;
-  await load;
+  load.isOn = false;
+  await callers;
   client.close();
   expect(await server.stop()).toBe(0);
   expect(readdirSync(folder).toSorted()).toEqual(['one.db', 'two.db']);

@@ -104,7 +104,7 @@ it.each([
     terminal.stdin.write(`${answer}\r`);
   });
   await once(terminal, 'close');
-  expect(terminal.exitCode, said).toBe(exitCode);
+  expect({ exitCode: terminal.exitCode, said }).toMatchObject({ exitCode });
   expect(await allocate(ledger, 1, 'next')).toEqual([[16n, 115n]]);
   expect(readdirSync(dirname(ledger)).some((name) => name.includes('.replaced-'))).toBe(exitCode === 0);
 });
@@ -143,8 +143,8 @@ it('P9: a restore that is killed, at whatever moment, is done again, and no numb
     await killWhenItTouches(ledger, file, ['restore', '--from', from, '--ledger', ledger, '--accept-loss', '--yes']);
 
     // A server that starts now has the old ledger or the new one, and numbers above both.
-    if (existsSync(ledger)) expect(await allocate(ledger, 1, file)).toMatchObject([[3051n, expect.anything()]]);
-    else expect(await refusedStart(ledger)).toContain('is missing or empty, but its mark');
+    const start = existsSync(ledger) ? String((await allocate(ledger, 1, file))[0]![0]) : await refusedStart(ledger);
+    expect(start).toMatch(/^3051$|is missing or empty, but its mark/);
     const { exitCode, stderr } = await restore(from, ledger, '--accept-loss', '--yes');
     expect(stderr).not.toContain('error');
     expect(exitCode).toBe(0);

@@ -26,6 +26,7 @@ import { fillLedger, fills, giveNumbers, tamper } from '../../support/filled-led
 import { testFolder } from '../../support/server-process.ts';
 
 const agree = () => Promise.resolve(true);
+const refuseToSay = () => Promise.reject(new Error('asked'));
 
 /** A ledger at order_id 15 with stores 1 to 4, and its backup, which ends at 9 and has the stores 1 to 3. */
 async function olderBackup() {
@@ -65,6 +66,15 @@ function endOf(files: LedgerFiles): bigint {
   ledger.mark.close();
   ledger.db.close();
   return ledger.lastOrderId;
+}
+
+/** What a server's start comes to: where it ends, or why it is refused. */
+function startOf(files: LedgerFiles): string {
+  try {
+    return `ends at ${endOf(files)}`;
+  } catch (error) {
+    return String(error);
+  }
 }
 
 function losses({ database }: LedgerFiles): unknown[] {
@@ -259,8 +269,7 @@ it('a loss is asked for with what is known; where it is not agreed to, nothing c
 it('nothing is asked, and nothing lost, where the backup is not older', async () => {
   const { from } = await olderBackup();
   const files = locateLedger(join(testFolder(), 'orders.db'));
-  const acceptLoss = () => Promise.reject(new Error('asked'));
-  expect(await restore(from, files, { acceptLoss })).toMatchObject({ loss: undefined });
+  expect(await restore(from, files, { acceptLoss: refuseToSay })).toMatchObject({ loss: undefined });
 });
 
 it('a loss that a store has not enough numbers for is refused', async () => {
@@ -315,8 +324,8 @@ it.each([0, 1, 2, 3, 4, 5, 6, 7])(
       copyFileSync(join(dirname(machine.database), name), join(looked, name));
     }
     const copy = locateLedger(join(looked, 'orders.db'));
-    if (steps >= 2 && steps <= 6) expect(() => openLedger(copy)).toThrow(/missing or empty, but its mark/);
-    else expect(endOf(copy)).toBe(20n);
+    const isGone = steps >= 2 && steps <= 6;
+    expect(startOf(copy)).toMatch(isGone ? /missing or empty, but its mark/ : /^ends at 20$/);
 
     await restore(from, machine, { acceptLoss: agree });
     expect(endOf(machine)).toBe(20n);
