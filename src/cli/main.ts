@@ -1,7 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { allocateCommand } from './allocate.ts';
+import { backupCommand } from './backup.ts';
 import { getCommand } from './get.ts';
+import { importCommand } from './import.ts';
 import { listCommand } from './list.ts';
+import { restoreCommand } from './restore.ts';
 import { serveCommand } from './serve.ts';
 import { storesCommand } from './stores.ts';
 import { verifyCommand } from './verify.ts';
@@ -22,6 +25,9 @@ const commands = [
   watchCommand(),
   storesCommand(),
   verifyCommand(),
+  backupCommand(),
+  restoreCommand(),
+  importCommand(),
 ];
 for (const command of commands) program.addCommand(command);
 inheritSettings(program);

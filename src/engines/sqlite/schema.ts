@@ -76,12 +76,7 @@ export function requireLedger(db: Database.Database): void {
  * of this program has upgraded.
  */
 export function migrate(db: Database.Database): void {
-  const version = Number(db.pragma('user_version', { simple: true }));
-  if (version > MIGRATIONS.length) {
-    throw new LedgerRefused(
-      `${db.name} has schema version ${version}, this program knows ${MIGRATIONS.length}: use the newer version that wrote it`,
-    );
-  }
+  const version = requireKnownSchema(db);
   db.function('new_ledger_id', () => randomUUID());
   for (const [i, migration] of MIGRATIONS.entries()) {
     if (i < version) continue;
@@ -91,6 +86,15 @@ export function migrate(db: Database.Database): void {
       db.pragma(`user_version = ${i + 1}`);
     }).exclusive();
   }
+}
+
+/** The version of the schema; refuses one that only a newer version of this program knows. Reads only. */
+export function requireKnownSchema(db: Database.Database): number {
+  const version = Number(db.pragma('user_version', { simple: true }));
+  if (version <= MIGRATIONS.length) return version;
+  throw new LedgerRefused(
+    `${db.name} has schema version ${version}, this program knows ${MIGRATIONS.length}: use the newer version that wrote it`,
+  );
 }
 
 /** Whether nothing was ever made in this database. */
