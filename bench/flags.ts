@@ -11,6 +11,7 @@ export interface Flags {
   readonly json: boolean;
   readonly memory: boolean;
   readonly bigLedger: boolean;
+  readonly surface: boolean;
   readonly rows: number;
   readonly help: boolean;
 }
@@ -29,6 +30,8 @@ alternation, checks that no number is missing, and writes JSON into bench/result
   --memory           instead: resident memory before and after a million allocations at 400 in flight
   --big-ledger       instead: how long a start takes on a ledger of ten million rows
   --rows <n>         rows of that ledger (10000000)
+  --surface          instead: a million allocations listed, watched and verified, allocations with and without 50
+                     watchers, and the original sample's autocannon command
   --help             print this
 `;
 
@@ -44,6 +47,7 @@ export function parseFlags(args: readonly string[]): Flags {
       json: { type: 'boolean', default: false },
       memory: { type: 'boolean', default: false },
       'big-ledger': { type: 'boolean', default: false },
+      surface: { type: 'boolean', default: false },
       rows: { type: 'string', default: '10000000' },
       help: { type: 'boolean', default: false },
     },
@@ -56,6 +60,7 @@ export function parseFlags(args: readonly string[]): Flags {
     json: values.json,
     memory: values.memory,
     bigLedger: values['big-ledger'],
+    surface: values.surface,
     rows: positive('--rows', values.rows),
     help: values.help,
   };

@@ -1,6 +1,6 @@
 import { runChild } from './child-process.ts';
 
-const STORES = Array.from({ length: 10 }, (_, i) => ({ store_id: i + 1 }));
+const STORES = 10;
 
 /** What is asked of ghz. */
 export interface Load {
@@ -8,6 +8,8 @@ export interface Load {
   /** Calls under way at any time. */
   readonly inFlight: number;
   readonly calls: number;
+  /** How many stores the calls name in turn; ten unless said otherwise. */
+  readonly stores?: number;
 }
 
 /** What ghz saw. */
@@ -49,15 +51,16 @@ export async function runGhz(load: Load): Promise<LoadResult> {
 }
 
 /**
- * The calls name ten stores in turn and send no request_id, so that the server makes one. Templates are
+ * The calls name the stores in turn and send no request_id, so that the server makes one. Templates are
  * off: with them ghz makes new data for each call and takes more of the machine than the server does.
  */
-export function ghzArguments({ address, inFlight, calls }: Load): string[] {
+export function ghzArguments({ address, inFlight, calls, stores = STORES }: Load): string[] {
+  const requests = Array.from({ length: stores }, (_, i) => ({ store_id: i + 1 }));
   return [
     '--insecure',
     '--protoset=src/gen/descriptor.binpb',
     '--call=orders.v1.OrderNumberService/AllocateOrder',
-    `--data=${JSON.stringify(STORES)}`,
+    `--data=${JSON.stringify(requests)}`,
     '--disable-template-functions',
     '--disable-template-data',
     '--connections=1',

@@ -3,6 +3,7 @@ import type { Machine } from './machine.ts';
 import type { Memory } from './memory.ts';
 import type { ResidentMemory } from './server-process.ts';
 import type { Spread } from './statistics.ts';
+import type { Surface } from './surface.ts';
 import type { Level, Measured, Throughput } from './throughput.ts';
 
 /** Everything that one run of the bench found; what was not asked for is absent. */
@@ -13,6 +14,7 @@ export interface Result {
   readonly throughput?: Throughput;
   readonly memory?: Memory;
   readonly bigLedger?: BigLedger;
+  readonly surface?: Surface;
 }
 
 /** A value that has to be within a limit. */
@@ -24,7 +26,7 @@ interface Target {
 }
 
 /** The result as text for people. */
-export function formatReport({ date, command, machine, throughput, memory, bigLedger }: Result): string {
+export function formatReport({ date, command, machine, throughput, memory, bigLedger, surface }: Result): string {
   const blocks: string[][] = [];
   const targets: Target[] = [];
   if (throughput) {
@@ -38,6 +40,10 @@ export function formatReport({ date, command, machine, throughput, memory, bigLe
   if (bigLedger) {
     blocks.push(bigLedgerLines(bigLedger));
     targets.push(...bigLedgerTargets(bigLedger));
+  }
+  if (surface) {
+    blocks.push(surfaceLines(surface));
+    targets.push(...surfaceTargets(surface));
   }
   if (targets.length > 0) blocks.push(targetsTable(targets));
   const { node, cpus, cpuModel, fileSystem } = machine;
@@ -132,6 +138,49 @@ function bigLedgerLines({ rows, databaseBytes, startMs, startAfterKillMs, walByt
 
 function bigLedgerTargets({ rows, startMs, startAfterKillMs }: BigLedger): Target[] {
   return [startTarget(`start with ${rows} rows`, startMs), startTarget('start after kill -9', startAfterKillMs)];
+}
+
+function surfaceLines({ readings, server, watching, http }: Surface): string[] {
+  const perSecond = (reading: { allocations: number; ms: number }) =>
+    `${reading.allocations} in ${ms(reading.ms / 1000)} s, ${((reading.allocations / reading.ms) * 1000).toFixed(0)}/s`;
+  return [
+    `listed ${perSecond(readings.listed)}`,
+    `watched from 0 ${perSecond(readings.watched)}`,
+    `verified ${perSecond(readings.verified)}`,
+    `resident memory at most: server ${megabytes(server.peak)}, client ${megabytes(readings.peakBytes)}`,
+    `64 in flight over ${watching.watchers} stores: ${watching.without.median.toFixed(0)}/s without watchers, ` +
+      `${watching.with.median.toFixed(0)}/s with one a store; within a round ${ratio(watching.ratio)}; ` +
+      `latest ${ms(watching.latestMs)} ms behind, ${ms(watching.meanMs)} on average`,
+    `the sample's autocannon command: ${http.rps.toFixed(0)}/s, p50 ${ms(http.p50Ms)} ms, p99 ${ms(http.p99Ms)} ms, ` +
+      `${http.failed} of ${http.requests} failed`,
+  ];
+}
+
+function surfaceTargets({ readings, watching, http }: Surface): Target[] {
+  const verified = (readings.verified.allocations / readings.verified.ms) * 1000;
+  const counts = [readings.listed, readings.watched, readings.verified].map(({ allocations }) => allocations);
+  return [
+    {
+      name: 'listed = watched = verified',
+      value: counts.join(', '),
+      limit: 'equal',
+      isMet: new Set(counts).size === 1,
+    },
+    { name: 'rows verified a second', value: verified.toFixed(0), limit: '>= 500000', isMet: verified >= 500_000 },
+    {
+      name: 'throughput with watchers',
+      value: two(watching.ratio.median),
+      limit: '>= 0.80',
+      isMet: watching.ratio.median >= 0.8,
+    },
+    {
+      name: 'the latest watcher behind',
+      value: `${watching.latestMs.toFixed(0)} ms`,
+      limit: '<= 1000 ms',
+      isMet: watching.latestMs <= 1000,
+    },
+    { name: 'autocannon without an error', value: String(http.failed), limit: '0', isMet: http.failed === 0 },
+  ];
 }
 
 function startTarget(name: string, { median }: Spread): Target {

@@ -6,6 +6,7 @@ import { HELP, parseFlags } from './flags.ts';
 import { requireGhz } from './ghz.ts';
 import { describeMachine } from './machine.ts';
 import { measureMemory } from './memory.ts';
+import { measureSurface } from './surface.ts';
 import type { Result } from './report.ts';
 import { formatJson, formatReport } from './report.ts';
 import { measureThroughput } from './throughput.ts';
@@ -58,12 +59,18 @@ async function measure(flags: Flags, folder: string): Promise<Result> {
     machine: describeMachine(folder),
   };
   if (common.machine.fileSystem === 'tmpfs') progress('the ledgers are on a tmpfs, where an fsync costs nothing');
-  if (!flags.memory && !flags.bigLedger) {
+  if (!flags.memory && !flags.bigLedger && !flags.surface) {
     return { ...common, throughput: await measureThroughput({ rounds, levels, calls, folder, progress }) };
   }
   const memory = flags.memory && (await measureMemory({ calls: calls ?? 1_000_000, folder, progress }));
   const bigLedger = flags.bigLedger && (await measureBigLedger({ rows, folder, progress }));
-  return { ...common, ...(memory && { memory }), ...(bigLedger && { bigLedger }) };
+  const surface = flags.surface && (await measureSurface({ rounds, folder, progress }));
+  return {
+    ...common,
+    ...(memory && { memory }),
+    ...(bigLedger && { bigLedger }),
+    ...(surface && { surface }),
+  };
 }
 
 /** A new folder for the ledgers, on the disk of the repository unless told otherwise; removed at the end. */

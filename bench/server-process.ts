@@ -10,19 +10,27 @@ export interface ResidentMemory {
   readonly peak: number;
 }
 
+interface Addresses {
+  readonly grpc: string;
+  readonly http: string | undefined;
+}
+
 /** A server in a process of its own, from its log line "serving" on. */
 export class ServerProcess {
   readonly #child: ChildProcess;
   readonly #said: string[];
   /** Where it serves gRPC. */
   readonly address: string;
+  /** Where it serves HTTP, if it does. */
+  readonly http: string | undefined;
   /** From the spawn to the log line. */
   readonly startMs: number;
 
-  private constructor(child: ChildProcess, said: string[], address: string, startMs: number) {
+  private constructor(child: ChildProcess, said: string[], { grpc, http }: Addresses, startMs: number) {
     this.#child = child;
     this.#said = said;
-    this.address = address;
+    this.address = grpc;
+    this.http = http;
     this.startMs = startMs;
   }
 
@@ -50,17 +58,17 @@ export class ServerProcess {
     const spawned = performance.now();
     const child = startChild(process.execPath, command);
     const said: string[] = [];
-    const serving = Promise.withResolvers<string>();
+    const serving = Promise.withResolvers<Addresses>();
     // Both are read to the end: what nobody takes, the server would have to keep.
     child.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
     createInterface({ input: child.stdout! }).on('line', (line) => {
       said.push(line);
-      const address = servingAddress(line);
-      if (address !== undefined) serving.resolve(address);
+      const addresses = servingAddresses(line);
+      if (addresses) serving.resolve(addresses);
     });
     child.once('close', () => serving.reject(new Error(`${command[0]} did not start: ${said.join(' ').trim()}`)));
-    const address = await serving.promise;
-    return new ServerProcess(child, said, address, performance.now() - spawned);
+    const addresses = await serving.promise;
+    return new ServerProcess(child, said, addresses, performance.now() - spawned);
   }
 
   /** Undefined where the system has no /proc. */
@@ -83,10 +91,10 @@ export class ServerProcess {
   }
 }
 
-function servingAddress(line: string): string | undefined {
+function servingAddresses(line: string): Addresses | undefined {
   try {
-    const { msg, grpc } = JSON.parse(line) as { msg?: string; grpc?: string };
-    return msg === 'serving' ? grpc : undefined;
+    const { msg, grpc, http } = JSON.parse(line) as { msg?: string; grpc: string; http?: string };
+    return msg === 'serving' ? { grpc, http } : undefined;
   } catch {
     return undefined;
   }

@@ -24,6 +24,13 @@ export class Losses {
     for (const range of this.#ranges) yield { kind: 'declaredLoss', ...range };
   }
 
+  /** Where a sequence ends whose last row ends at `last`: a loss that follows at once belongs to it. */
+  endAfter(storeId: bigint | undefined, last: bigint): bigint {
+    let end = last;
+    for (const loss of this.#ranges) if (loss.storeId === storeId && loss.first === end + 1n) end = loss.last;
+    return end;
+  }
+
   /** What of a range of missing numbers was not declared, in order. */
   undeclared({ storeId, first, last }: NumberRange): NumberRange[] {
     const holes: NumberRange[] = [];

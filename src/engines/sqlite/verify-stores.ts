@@ -45,7 +45,7 @@ export function* checkStores(db: Database.Database, check: StoresCheck): Generat
       unseen.delete(store.store_id);
       yield* checkCounter(store, losses);
       if (check.isSuspect(store.store_id)) rows += yield* readStore(db, store, check);
-      else yield summaryOf(store, counts.get(store.store_id));
+      else yield summaryOf(store, counts.get(store.store_id), losses);
     }
     if (stores.length < STORES_A_READ) break;
     after = stores.at(-1)!.store_id;
@@ -57,9 +57,14 @@ export function* checkStores(db: Database.Database, check: StoresCheck): Generat
   return { rows };
 }
 
-function summaryOf(store: CounterRow, seen: { next: bigint; count: bigint } | undefined): VerifyEvent {
+function summaryOf(
+  store: CounterRow,
+  seen: { readonly next: bigint; readonly count: bigint } | undefined,
+  losses: Losses,
+): VerifyEvent {
   const { store_id: storeId, first_number: first } = store;
-  return { kind: 'sequence', storeId, first, last: seen ? seen.next - 1n : first - 1n, count: seen?.count ?? 0n };
+  const last = losses.endAfter(storeId, seen ? seen.next - 1n : first - 1n);
+  return { kind: 'sequence', storeId, first, last, count: seen?.count ?? 0n };
 }
 
 function* checkCounter(store: CounterRow, losses: Losses): Generator<VerifyEvent> {
@@ -115,7 +120,7 @@ function* readStore(db: Database.Database, store: CounterRow, check: StoresCheck
     if (read.length < ROWS_A_READ) break;
     after = read.at(-1)![0];
   }
-  yield sequence.summary(lastNumber);
+  yield sequence.summary(check.losses.endAfter(storeId, lastNumber));
   return rows;
 }
 

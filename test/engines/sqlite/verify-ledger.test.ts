@@ -140,6 +140,11 @@ it('what was declared as lost is told apart, and is no finding', async () => {
     { kind: 'declaredLoss', storeId: 7n, first: 105n, last: 108n },
     { kind: 'declaredLoss', storeId: 8n, first: 103n, last: 106n },
   ]);
+  expect(events.filter(({ kind }) => kind === 'sequence')).toMatchObject([
+    { storeId: undefined, first: 1n, last: 12n, count: 8n },
+    { storeId: 7n, first: 100n, last: 108n, count: 5n },
+    { storeId: 8n, first: 100n, last: 106n, count: 3n },
+  ]);
   expect(events.at(-1)).toMatchObject({ kind: 'verdict', ok: true });
 });
 
