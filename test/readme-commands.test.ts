@@ -53,13 +53,14 @@ it('every line of the README does what it says, in its order, on a new ledger', 
       .replace(/ backup\.db$/, ` --ledger ${ledger} ${join(folder, 'backup.db')}`);
     const said = await run(command, { ORDERS_SERVER: String(where['grpc']) });
     const expected = SAYS.filter(([part]) => `${line}\n`.includes(part));
-    expect(expected, line).not.toEqual([]);
-    for (const [, says] of expected) expect(said.trim(), line).toMatch(says);
+    expect({ line, isExpected: expected.length > 0 }).toEqual({ line, isExpected: true });
+    for (const [, says] of expected)
+      expect({ line, said: said.trim() }).toEqual({ line, said: expect.stringMatching(says) });
   }
   expect(await server.stop()).toBe(0);
   expect(assertDense(ledger)).toHaveLength(5);
 
-  const [restore] = shellLines('## Everything in one line each').filter((line) => line.includes('restore'));
+  const restore = shellLines('## Everything in one line each').find((line) => line.includes('restore'));
   const command = restore!.replace('npx order-numbers', `${process.execPath} ${ORDER_NUMBERS}`);
   await run(`${command.replace('backup.db', join(folder, 'backup.db'))} --ledger ${ledger} --yes`, {});
   expect(assertDense(ledger)).toHaveLength(5);
@@ -86,7 +87,7 @@ it("the import's line carries the original sample over, and numbering goes on wh
     table,
     '{"Item":{"StoreID":{"N":"0"},"OrderID":{"N":"77"}}}\n{"Item":{"StoreID":{"N":"32913"},"OrderNumber":{"N":"141"}}}\n',
   );
-  const [line] = shellLines('## Everything in one line each').filter((each) => each.includes('import'));
+  const line = shellLines('## Everything in one line each').find((each) => each.includes('import'));
   await run(
     line!.replace('npx order-numbers', `${process.execPath} ${ORDER_NUMBERS}`).replace('table.json', table) +
       ` --ledger ${ledger}`,
@@ -94,7 +95,7 @@ it("the import's line carries the original sample over, and numbering goes on wh
   );
   const server = new ServerProcess(ledger);
   const { http } = await server.line('serving');
-  const [curl] = shellLines('## Quick start').filter((each) => each.startsWith('curl'));
+  const curl = shellLines('## Quick start').find((each) => each.startsWith('curl'));
   expect(await run(curl!.replace('localhost:3000', String(http)), {})).toBe(
     '{"OrderID":78,"OrderNumber":142,"StoreID":32913}',
   );
@@ -123,6 +124,6 @@ async function run(line: string, env: Record<string, string>): Promise<string> {
     child.kill('SIGINT');
   }
   await closed;
-  expect(child.exitCode, `${line}\n${await stderr}`).toBe(0);
+  expect({ exitCode: child.exitCode, line, stderr: await stderr }).toMatchObject({ exitCode: 0 });
   return said || (await stderr);
 }
