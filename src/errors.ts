@@ -48,3 +48,14 @@ export class OrderError extends Error {
     this.fields = details.fields ?? {};
   }
 }
+
+/**
+ * What is not an OrderError was not foreseen: a fault of this program, of which nothing leaks. Where the method
+ * `writes`, nobody knows whether it was done.
+ */
+export function toOrderError(error: unknown, writes: boolean): OrderError {
+  if (error instanceof OrderError) return error;
+  return writes
+    ? new OrderError('OUTCOME_UNKNOWN', 'it was perhaps done: ask again with the same request_id', { cause: error })
+    : new OrderError('INTERNAL', 'the server met an error that it did not foresee', { cause: error });
+}

@@ -1,35 +1,29 @@
 import { Command, CommanderError } from 'commander';
-import { allocateCommand } from './allocate.ts';
-import { backupCommand } from './backup.ts';
-import { getCommand } from './get.ts';
-import { importCommand } from './import.ts';
-import { listCommand } from './list.ts';
-import { restoreCommand } from './restore.ts';
-import { serveCommand } from './serve.ts';
-import { storesCommand } from './stores.ts';
-import { verifyCommand } from './verify.ts';
-import { watchCommand } from './watch.ts';
 
 /** A flag, a value or a command that cannot be. */
 const EXIT_USAGE = 2;
+
+/** Only the command that is asked for is loaded: each brings much that the others have no use for. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve.ts')).serveCommand(),
+  allocate: async () => (await import('./allocate.ts')).allocateCommand(),
+  get: async () => (await import('./get.ts')).getCommand(),
+  list: async () => (await import('./list.ts')).listCommand(),
+  watch: async () => (await import('./watch.ts')).watchCommand(),
+  stores: async () => (await import('./stores.ts')).storesCommand(),
+  verify: async () => (await import('./verify.ts')).verifyCommand(),
+  backup: async () => (await import('./backup.ts')).backupCommand(),
+  restore: async () => (await import('./restore.ts')).restoreCommand(),
+  import: async () => (await import('./import.ts')).importCommand(),
+};
 
 const program = new Command('order-numbers')
   .description('Gapless, exactly-once order numbers for many stores.')
   .configureOutput({ outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}  (see --help)\n`) })
   .exitOverride();
-const commands = [
-  serveCommand(),
-  allocateCommand(),
-  getCommand(),
-  listCommand(),
-  watchCommand(),
-  storesCommand(),
-  verifyCommand(),
-  backupCommand(),
-  restoreCommand(),
-  importCommand(),
-];
-for (const command of commands) program.addCommand(command);
+const [, , asked = ''] = process.argv;
+const load = Object.hasOwn(COMMANDS, asked) ? COMMANDS[asked] : undefined;
+for (const loadCommand of load ? [load] : Object.values(COMMANDS)) program.addCommand(await loadCommand());
 inheritSettings(program);
 
 try {

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Allocator } from '../allocator.ts';
 import type { ServeSettings, Setting } from '../config.ts';
@@ -12,6 +13,11 @@ import { endAtOnce, stopSignals } from './stop-signals.ts';
 
 /** Could not start. */
 const EXIT_REFUSED = 1;
+/**
+ * How far the heap may grow between two full collections, in percent of what is in use. What a finished call
+ * leaves behind in HTTP/2 is freed by a full one only; V8's own choice lets four times as much pile up, for no speed.
+ */
+const HEAP_GROWING_PERCENT = 100;
 /** Of the time to drain, at most this is for clients to take their last answers and go. */
 const CLOSE_MS = 1000;
 
@@ -26,6 +32,7 @@ export function serveCommand(): Command {
       '\nExample:\n  order-numbers serve --grpc-listen 127.0.0.1:6000 --ledger /var/lib/orders/orders.db',
     )
     .action(async (settings: ServeSettings) => {
+      setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
       const log = createLog(settings.logLevel);
       process.exitCode = await serve(settings, log);
       await log.end();

@@ -1,5 +1,5 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
-import type { Allocated, CallSignal } from '../allocator.ts';
+import type { Allocated } from '../allocator.ts';
 import { checkRequestId, checkStoreId, INT64_MAX } from '../allocation.ts';
 import { OrderError } from '../errors.ts';
 import type {
@@ -26,14 +26,14 @@ import { unary } from './unary.ts';
 /** AllocateOrder, AllocateOrders, GetAllocation, ListAllocations, WatchAllocations. */
 export function allocationMethods(served: Served, watch: Watch): UntypedServiceImplementation {
   const { allocator } = served;
-  const allocate = async ({ storeId, count, requestId }: AllocateOrdersRequest, signal: CallSignal) =>
-    toResponse(await allocator.allocate({ storeId, count, requestId, signal }));
   return {
     allocateOrder: unary<AllocateOrderRequest, AllocateOrderResponse>(
       {
         name: 'AllocateOrder',
         writes: true,
-        handle: ({ storeId, requestId }, signal) => allocate({ storeId, requestId, count: 1 }, signal),
+        async handle({ storeId, requestId }, signal) {
+          return toResponse(await allocator.allocate({ storeId, count: 1, requestId, signal }));
+        },
         describe: describeRequest,
         mayRetry: hasKey,
       },
@@ -43,7 +43,9 @@ export function allocationMethods(served: Served, watch: Watch): UntypedServiceI
       {
         name: 'AllocateOrders',
         writes: true,
-        handle: allocate,
+        async handle({ storeId, count, requestId }, signal) {
+          return toResponse(await allocator.allocate({ storeId, count, requestId, signal }));
+        },
         describe: (request) => ({ ...describeRequest(request), count: String(request.count) }),
         mayRetry: hasKey,
       },

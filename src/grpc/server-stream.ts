@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
-import { OrderError } from '../errors.ts';
+import { OrderError, toOrderError } from '../errors.ts';
 import { describeCall, logRefusal } from './call-log.ts';
 import type { Served } from './served.ts';
-import { toOrderError, toStatus } from './status.ts';
+import { toStatus } from './status.ts';
 
 /** How one server-streaming method answers. May throw or reject with anything. */
 export interface StreamMethod<Request, Response> {

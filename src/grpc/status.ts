@@ -1,7 +1,6 @@
 import type { StatusObject } from '@grpc/grpc-js';
 import { Metadata, status } from '@grpc/grpc-js';
-import type { Reason } from '../errors.ts';
-import { OrderError } from '../errors.ts';
+import type { OrderError, Reason } from '../errors.ts';
 import { ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details.ts';
 import { Status } from '../gen/google/rpc/status.ts';
 
@@ -61,17 +60,6 @@ export function toStatus(error: OrderError, mayRetry: boolean): ErrorStatus {
     metadata.set('request-id', error.fields['request_id']);
   }
   return { code, details: error.message, metadata };
-}
-
-/**
- * What is not an OrderError was not foreseen: a fault of this program, of which nothing leaks. Where the method
- * `writes`, nobody knows whether it was done.
- */
-export function toOrderError(error: unknown, writes: boolean): OrderError {
-  if (error instanceof OrderError) return error;
-  return writes
-    ? new OrderError('OUTCOME_UNKNOWN', 'it was perhaps done: ask again with the same request_id', { cause: error })
-    : new OrderError('INTERNAL', 'the server met an error that it did not foresee', { cause: error });
 }
 
 function pack(type: string, value: Uint8Array) {

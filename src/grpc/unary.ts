@@ -1,8 +1,9 @@
 import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
 import type { CallSignal } from '../allocator.ts';
+import { toOrderError } from '../errors.ts';
 import { describeCall, logRefusal } from './call-log.ts';
 import type { Served } from './served.ts';
-import { toOrderError, toStatus } from './status.ts';
+import { toStatus } from './status.ts';
 
 /** A call that took longer than this is logged. */
 const SLOW_CALL_MS = 1000;

@@ -4,11 +4,11 @@ import type { Allocation } from '../allocation.ts';
 import { checkRequestId, newRequestId } from '../allocation.ts';
 import type { Allocated, Allocator, CallSignal } from '../allocator.ts';
 import type { OrderError } from '../errors.ts';
+import { toOrderError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { CallObserver } from '../observers.ts';
 import { refuse, sendJson } from './answer.ts';
 import { MALFORMED_BODY, storeIdOf } from './malformed.ts';
-import { toOrderError } from './status.ts';
 
 /** What the endpoint works on. */
 export interface OrderEndpointOptions {
@@ -55,7 +55,7 @@ export class OrderEndpoint {
       const signal = new ConnectionSignal(request.raw.socket);
       answer = await this.#options.allocator.allocate({ storeId: BigInt(storeId), count: 1, requestId, signal });
     } catch (thrown) {
-      const error = toOrderError(thrown);
+      const error = toOrderError(thrown, true);
       refuse(reply, error.reason, error.message);
       this.#refused(error, started, storeId, requestId);
       return reply;

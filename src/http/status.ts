@@ -1,5 +1,4 @@
 import type { Reason } from '../errors.ts';
-import { OrderError } from '../errors.ts';
 
 /** Why a request was refused by the transport itself: it never became a call. */
 export type TransportReason =
@@ -61,10 +60,4 @@ export function statusOf(reason: Reason | TransportReason): HttpStatus {
 /** The body of a refusal. */
 export function refusalBody(reason: Reason | TransportReason, message: string): string {
   return JSON.stringify({ message, reason });
-}
-
-/** Any thrown thing as an OrderError; of the unforeseen nothing leaves but that it happened. */
-export function toOrderError(error: unknown): OrderError {
-  if (error instanceof OrderError) return error;
-  return new OrderError('INTERNAL', 'the server met an error that it did not foresee', { cause: error });
 }

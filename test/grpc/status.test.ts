@@ -1,8 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import type { Reason } from '../../src/errors.ts';
-import { OrderError } from '../../src/errors.ts';
-import { toOrderError, toStatus } from '../../src/grpc/status.ts';
+import { OrderError, toOrderError } from '../../src/errors.ts';
+import { toStatus } from '../../src/grpc/status.ts';
 import { errorDetails } from '../support/orders-client.ts';
 
 /** Of each reason: its code, and whether asking again with the same request_id is right. */

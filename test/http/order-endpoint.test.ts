@@ -218,18 +218,15 @@ describe('refusals', () => {
   });
 
   it.each([new Error('disk /var/secret'), 'secret', undefined, { reason: 'QUEUE_FULL', message: 'secret' }])(
-    'of the unforeseen (%s) nothing leaves but that it happened',
+    'P7: of the unforeseen (%s) nothing leaves but that the outcome is unknown',
     async (thrown) => {
       const room = await HttpRoom.open();
       vi.spyOn(room.allocator, 'allocate').mockRejectedValueOnce(thrown);
       const answer = await room.order(7, { 'idempotency-key': 'cart-1' });
-      expect(answer.code).toBe(500);
-      expect(JSON.parse(answer.body)).toEqual({
-        message: 'the server met an error that it did not foresee',
-        reason: 'INTERNAL',
-      });
+      expect(answer.code).toBe(503);
+      expect(JSON.parse(answer.body)).toMatchObject({ reason: 'OUTCOME_UNKNOWN' });
       expect(JSON.stringify(answer)).not.toContain('secret');
-      expect(room.log).toMatchObject([{ level: ERROR, reason: 'INTERNAL', request_id: 'cart-1' }]);
+      expect(room.log).toMatchObject([{ level: ERROR, reason: 'OUTCOME_UNKNOWN', request_id: 'cart-1' }]);
     },
   );
 });

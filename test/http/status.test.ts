@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Reason } from '../../src/errors.ts';
-import { OrderError } from '../../src/errors.ts';
 import type { TransportReason } from '../../src/http/status.ts';
-import { refusalBody, statusOf, toOrderError } from '../../src/http/status.ts';
+import { refusalBody, statusOf } from '../../src/http/status.ts';
 
 /** Of each reason: its code, and whether asking again with the same key is right. */
 const CONTRACT: Readonly<Record<Reason | TransportReason, readonly [code: number, retry: boolean]>> = {
@@ -52,21 +51,5 @@ describe('the status of a reason', () => {
 it('a refusal has a message and a reason, whatever is in the message', () => {
   expect(refusalBody('INTERNAL', 'a "quoted" \n line')).toBe(
     '{"message":"a \\"quoted\\" \\n line","reason":"INTERNAL"}',
-  );
-});
-
-describe('what is thrown', () => {
-  it('is told as it is where the core foresaw it', () => {
-    const error = new OrderError('QUEUE_FULL', 'too many');
-    expect(toOrderError(error)).toBe(error);
-  });
-
-  it.each([new Error('disk /var/secret'), 'a string', undefined, null, 7, { reason: 'QUEUE_FULL' }])(
-    'tells the caller nothing of the inside where it is unforeseen: %s',
-    (thrown) => {
-      const error = toOrderError(thrown);
-      expect(error).toMatchObject({ reason: 'INTERNAL', fields: {}, cause: thrown });
-      expect(error.message).not.toContain('secret');
-    },
   );
 });
