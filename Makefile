@@ -41,7 +41,7 @@ bench: node_modules/.installed ## Measure against an echo and one transaction a 
 	@$(NODE) bench/run.ts $(ARGS)
 
 clean: ## Remove what was installed and built, not the data
-	rm -rf node_modules .tools
+	rm -rf node_modules .tools dist
 
 node_modules/.installed: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 18 or newer, which brings it" >&2; exit 1; }
