@@ -25,12 +25,12 @@ const ROOMS: readonly {
   { room: 'src/engines/sqlite/', files: INSIDE, packages: ['better-sqlite3'] },
   {
     room: 'src/grpc/',
-    files: [...INSIDE, 'src/config.ts', 'src/log.ts', 'src/gen/'],
+    files: [...INSIDE, 'src/config.ts', 'src/log.ts', 'src/call-log.ts', 'src/gen/'],
     packages: ['@grpc/grpc-js', '@grpc/proto-loader', '@grpc/reflection', 'grpc-health-check', '@bufbuild/protobuf'],
   },
   {
     room: 'src/http/',
-    files: [...INSIDE, 'src/config.ts', 'src/log.ts'],
+    files: [...INSIDE, 'src/config.ts', 'src/log.ts', 'src/call-log.ts'],
     packages: ['fastify'],
   },
   { room: 'src/metrics', files: [...INSIDE, 'src/config.ts'], packages: ['@prometheus-io/client'] },
@@ -41,6 +41,7 @@ const ROOMS: readonly {
     packages: ['commander', 'cli-progress', 'cli-table3', 'csv-parse', 'csv-stringify'],
   },
   { room: 'src/config.ts', files: [], packages: [] },
+  { room: 'src/call-log.ts', files: [...INSIDE, 'src/log.ts'], packages: [] },
   { room: 'src/log.ts', files: ['src/config.ts'], packages: ['pino', 'pino-pretty'] },
   ...INSIDE.map((room) => ({ room, files: INSIDE, packages: [] })),
 ];

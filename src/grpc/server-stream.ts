@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
+import { logRefusal } from '../call-log.ts';
 import { OrderError, toOrderError } from '../errors.ts';
-import { describeCall, logRefusal } from './call-log.ts';
 import type { Served } from './served.ts';
 import { toStatus } from './status.ts';
 
@@ -35,7 +35,7 @@ export function serverStream<Request, Response>(
       }
       // A question can always be asked again.
       call.emit('error', toStatus(error, true));
-      logRefusal(logger, describeCall(method, call.request, ms), error);
+      logRefusal(logger, { method: method.name, fields: method.describe(call.request), ms }, error);
     };
     send(call, method.handle(call.request, AbortSignal.any([gone.signal, stopping])), gone.signal)
       .then(() => finish(stopping.aborted && !gone.signal.aborted ? draining() : undefined))

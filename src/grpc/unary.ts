@@ -1,12 +1,9 @@
 import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
 import type { CallSignal } from '../allocator.ts';
+import { logIfSlow, logRefusal } from '../call-log.ts';
 import { toOrderError } from '../errors.ts';
-import { describeCall, logRefusal } from './call-log.ts';
 import type { Served } from './served.ts';
 import { toStatus } from './status.ts';
-
-/** A call that took longer than this is logged. */
-const SLOW_CALL_MS = 1000;
 
 /** How one unary method answers. May throw or reject with anything. */
 export interface UnaryMethod<Request, Response> {
@@ -35,7 +32,7 @@ export function unary<Request, Response>(
       const error = toOrderError(thrown, method.writes ?? false);
       callback(toStatus(error, method.mayRetry(call.request)));
       observer.ended('grpc', method.name, error.reason, msSoFar());
-      logRefusal(logger, describeCall(method, call.request, msSoFar()), error);
+      logRefusal(logger, { method: method.name, fields: method.describe(call.request), ms: msSoFar() }, error);
     };
     const reply = async () => {
       let response: Response;
@@ -45,8 +42,9 @@ export function unary<Request, Response>(
         return refuse(thrown);
       }
       callback(null, response);
-      observer.ended('grpc', method.name, 'OK', msSoFar());
-      if (msSoFar() >= SLOW_CALL_MS) logger.warn(describeCall(method, call.request, msSoFar()), 'slow call');
+      const ms = msSoFar();
+      observer.ended('grpc', method.name, 'OK', ms);
+      logIfSlow(logger, ms, () => ({ method: method.name, fields: method.describe(call.request) }));
     };
     reply().catch((error: unknown) => logger.error({ method: method.name, err: error }, 'a reply could not be sent'));
   };

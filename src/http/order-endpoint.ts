@@ -3,8 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Allocation } from '../allocation.ts';
 import { checkRequestId, newRequestId } from '../allocation.ts';
 import type { Allocated, Allocator, CallSignal } from '../allocator.ts';
-import type { OrderError } from '../errors.ts';
-import { toOrderError } from '../errors.ts';
+import { logIfSlow, logRefusal } from '../call-log.ts';
+import { OrderError, toOrderError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { CallObserver } from '../observers.ts';
 import { refuse, sendJson } from './answer.ts';
@@ -21,10 +21,6 @@ export interface OrderEndpointOptions {
 
 /** The endpoint's name in metrics and log. */
 const METHOD = 'generateOrderNumber';
-/** A call that took longer than this is logged. */
-const SLOW_CALL_MS = 1000;
-/** The log has no use for more of a caller's value than its beginning. */
-const MAX_LOGGED = 128;
 
 /**
  * The original sample's endpoint: one pair a call, in the sample's own words. The header Idempotency-Key is
@@ -43,7 +39,7 @@ export class OrderEndpoint {
     const storeId = storeIdOf(request.body);
     if (storeId === undefined) {
       sendJson(reply, 400, MALFORMED_BODY);
-      this.#failed('STORE_ID_INVALID', started, 'Malformed Request', {});
+      this.#refused(new OrderError('STORE_ID_INVALID', 'Malformed Request'), started, {});
       return reply;
     }
     let requestId = '';
@@ -57,14 +53,14 @@ export class OrderEndpoint {
     } catch (thrown) {
       const error = toOrderError(thrown, true);
       refuse(reply, error.reason, error.message);
-      this.#refused(error, started, storeId, requestId);
+      this.#refused(error, started, fieldsOf(storeId, requestId));
       return reply;
     }
     if (answer.replayed) reply.header('idempotency-replayed', 'true');
     sendJson(reply, 200, toJson(answer.allocation));
     const ms = performance.now() - started;
     this.#options.observer.ended('http', METHOD, 'OK', ms);
-    if (ms >= SLOW_CALL_MS) this.#options.logger.warn(line(ms, fieldsOf(storeId, requestId)), 'slow call');
+    logIfSlow(this.#options.logger, ms, () => ({ method: METHOD, fields: fieldsOf(storeId, requestId) }));
     return reply;
   };
 
@@ -78,24 +74,11 @@ export class OrderEndpoint {
     return requestId;
   }
 
-  #refused(error: OrderError, started: number, storeId: number, requestId: string): void {
-    const fields = { ...fieldsOf(storeId, requestId), ...cut(error.fields) };
-    this.#failed(error.reason, started, error.message, fields, error.cause);
-  }
-
-  #failed(
-    reason: OrderError['reason'],
-    started: number,
-    message: string,
-    fields: Record<string, string>,
-    cause?: unknown,
-  ): void {
+  #refused(error: OrderError, started: number, fields: Record<string, string>): void {
     const { logger, observer } = this.#options;
     const ms = performance.now() - started;
-    observer.ended('http', METHOD, reason, ms);
-    const entry = { ...line(ms, fields), reason };
-    if (cause === undefined && reason !== 'INTERNAL') logger.info(entry, message);
-    else logger.error({ ...entry, err: cause }, message);
+    observer.ended('http', METHOD, error.reason, ms);
+    logRefusal(logger, { method: METHOD, fields, ms }, error);
   }
 }
 
@@ -117,14 +100,6 @@ function toJson({ orderId, orderNumber, storeId }: Allocation): string {
   return `{"OrderID":${orderId},"OrderNumber":${orderNumber},"StoreID":${storeId}}`;
 }
 
-function line(ms: number, fields: Record<string, string>) {
-  return { method: METHOD, ...fields, ms: Math.round(ms * 10) / 10 };
-}
-
 function fieldsOf(storeId: number, requestId: string): Record<string, string> {
   return { store_id: String(storeId), ...(requestId === '' ? {} : { request_id: requestId }) };
-}
-
-function cut(fields: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value.slice(0, MAX_LOGGED)]));
 }
