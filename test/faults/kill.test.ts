@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { AllocateOrderRequest, Allocation } from '../../src/gen/orders/v1/orders.ts';
-import type { LedgerRow } from '../support/density.ts';
 import { assertDense } from '../support/density.ts';
 import { FsyncShim } from '../support/fsync-shim.ts';
 import type { OrdersClient } from '../support/orders-client.ts';
@@ -113,7 +112,7 @@ async function retryTwice(client: OrdersClient, unanswered: readonly AllocateOrd
 }
 
 /** Every answer is in the file exactly as it was given, and no two answers gave the same number. */
-function expectInFile(rows: readonly LedgerRow[], answered: readonly Allocation[]): void {
+function expectInFile(rows: ReturnType<typeof assertDense>, answered: readonly Allocation[]): void {
   const byOrderId = new Map(rows.map((row) => [row.order_id, row]));
   const wrong = answered.filter((allocation) => {
     const row = byOrderId.get(allocation.orderId);

@@ -1,15 +1,6 @@
 import assert from 'node:assert/strict';
 import Database from 'better-sqlite3';
-
-/** One allocation as it is in the file. */
-export interface LedgerRow {
-  readonly order_id: bigint;
-  readonly store_id: bigint;
-  readonly order_number: bigint;
-  readonly count: bigint;
-  readonly request_id: string;
-  readonly create_time_ms: bigint;
-}
+import type { AllocationRow } from '../../src/engines/sqlite/rows.ts';
 
 interface Counters {
   readonly first_order_id: bigint;
@@ -29,7 +20,7 @@ interface StoreCounter {
  * create_time that never falls. Returns the rows in order_id order. Nobody has to stop for it: it reads
  * one snapshot.
  */
-export function assertDense(path: string): LedgerRow[] {
+export function assertDense(path: string): AllocationRow[] {
   const { ledger, stores, rows } = readLedger(path);
   const nextNumber = new Map(stores.map((store) => [store.store_id, store.first_number]));
   const keys = new Set<string>();
@@ -69,7 +60,7 @@ function readLedger(path: string) {
       const ledger = db.prepare<[], Counters>('SELECT * FROM ledger').get();
       assert.ok(ledger, 'the table ledger is empty');
       const stores = db.prepare<[], StoreCounter>('SELECT * FROM stores').all();
-      const rows = db.prepare<[], LedgerRow>('SELECT * FROM allocations ORDER BY order_id').all();
+      const rows = db.prepare<[], AllocationRow>('SELECT * FROM allocations ORDER BY order_id').all();
       return { ledger, stores, rows };
     })();
   } finally {

@@ -60,13 +60,19 @@ function walSize(path: string): number {
 
 const PLANT = "CREATE TRIGGER planted BEFORE INSERT ON allocations BEGIN SELECT RAISE(ABORT, 'planted'); END";
 
-it('P7: after a failed commit nothing is read before the ledger is open again, and then numbering is dense', async () => {
+/** A ledger with one allocation, whose next commit fails until somebody drops the trigger. */
+async function openWithPlantedFault() {
   const path = newPath();
   const { ledger, diary } = openLedger(path);
   await ledger.ready();
   await ledger.commit([ask('a')]);
   const other = connect(path);
   other.exec(PLANT);
+  return { path, ledger, diary, other };
+}
+
+it('P7: after a failed commit nothing is read before the ledger is open again, and then numbering is dense', async () => {
+  const { path, ledger, diary, other } = await openWithPlantedFault();
   expect(walSize(path)).toBeGreaterThan(0);
 
   await expect(ledger.commit([ask('b'), ask('c')])).rejects.toThrow('planted');
@@ -84,12 +90,7 @@ it('P7: after a failed commit nothing is read before the ledger is open again, a
 });
 
 it('P4: opening waits while another process reads an old state, and says so once', async () => {
-  const path = newPath();
-  const { ledger, diary } = openLedger(path);
-  await ledger.ready();
-  await ledger.commit([ask('a')]);
-  const other = connect(path);
-  other.exec(PLANT);
+  const { ledger, diary, other } = await openWithPlantedFault();
   other.exec('BEGIN; SELECT * FROM allocations');
   await expect(ledger.commit([ask('b')])).rejects.toThrow('planted');
   await vi.waitFor(() => expect(diary.lines).toHaveLength(3), { timeout: 10_000 });
