@@ -6,6 +6,7 @@ import type { OrderError } from '../../../src/errors.ts';
 import { LedgerRefused } from '../../../src/engines/sqlite/refused.ts';
 import type { SqliteLedgerObserver } from '../../../src/engines/sqlite/sqlite-ledger.ts';
 import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
+import { DEFAULT_STORE } from '../../../src/store.ts';
 import { testFolder } from '../../support/server-process.ts';
 import { listAfter } from '../../support/memory-reads.ts';
 
@@ -87,6 +88,22 @@ it('P7: after a failed commit nothing is read before the ledger is open again, a
     { replayed: true, allocation: { orderId: 1n, orderNumber: 100n } },
     { replayed: false, allocation: { orderId: 3n, orderNumber: 102n } },
   ]);
+});
+
+it('P7: what was asked behind a commit that failed is not done either', async () => {
+  const { ledger, diary, other } = await openWithPlantedFault();
+  const failing = ledger.commit([ask('b')]);
+  const behind = ledger.createStore({ ...DEFAULT_STORE, storeId: 8n });
+  const further = ledger.updateStore(7n, { prefix: 'A' });
+  await expect(failing).rejects.toThrow('planted');
+  await expect(behind).rejects.toMatchObject({ reason: 'OUTCOME_UNKNOWN' });
+  await expect(further).rejects.toMatchObject({ reason: 'OUTCOME_UNKNOWN' });
+  await ledger.ready();
+  expect(diary.lines.filter((line) => line === 'opened')).toHaveLength(2);
+  expect(await ledger.reads.getStore(8n)).toBeUndefined();
+  expect(await ledger.reads.getStore(7n)).toMatchObject({ prefix: '' });
+  other.exec('DROP TRIGGER planted');
+  expect(await ledger.createStore({ ...DEFAULT_STORE, storeId: 8n })).toMatchObject({ storeId: 8n });
 });
 
 it('P4: opening waits while another process reads an old state, and says so once', async () => {
