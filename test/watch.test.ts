@@ -1,0 +1,120 @@
+import { expect, it, onTestFinished } from 'vitest';
+import type { Allocation } from '../src/allocation.ts';
+import { newRequestId } from '../src/allocation.ts';
+import type { LedgerEnd } from '../src/ledger.ts';
+import type { WatchStep } from '../src/watch.ts';
+import { Watch } from '../src/watch.ts';
+import { MemoryLedger } from './support/memory-ledger.ts';
+
+it('what is committed between the last look into history and the first one live is not missed', async () => {
+  const { ledger, watch } = room();
+  await commit(ledger, 1);
+  // Once, the ledger grows right behind the end that was read.
+  let grow: (() => Promise<unknown>) | undefined = () => commit(ledger, 2);
+  const end = ledger.reads.end.bind(ledger.reads);
+  ledger.reads.end = async (): Promise<LedgerEnd> => {
+    const seen = await end();
+    const growNow = seen.lastOrderId === 1n ? grow : undefined;
+    if (growNow) grow = undefined;
+    await growNow?.();
+    return seen;
+  };
+  const watcher = follow(watch, 0n);
+  expect(await watcher.reach(3n)).toEqual([1n, 2n, 3n]);
+  expect(grow).toBeUndefined();
+});
+
+it('who takes nothing while much is committed reads it from the ledger, in order and once', async () => {
+  const { ledger, watch } = room();
+  const watcher = follow(watch, undefined);
+  await watcher.next();
+  const live = watcher.next();
+  await commit(ledger, 1);
+  await live;
+  // It has caught up, and takes nothing now.
+  for (let i = 0; i < 5; i++) await commit(ledger, 500);
+  const ids = await watcher.reach(2501n);
+  expect(ids).toEqual(Array.from({ length: 2501 }, (_, i) => BigInt(i + 1)));
+});
+
+it('what came back after a failed commit is seen, although nobody was told of it', async () => {
+  const { ledger, watch } = room();
+  const watcher = follow(watch, undefined);
+  await watcher.next();
+  const live = watcher.next();
+  await commit(ledger, 1);
+  await live;
+  ledger.failNext('persisted after all');
+  await expect(commit(ledger, 3)).rejects.toThrow('the disk failed');
+  await ledger.ready();
+  await commit(ledger, 1);
+  expect(await watcher.reach(5n)).toEqual([1n, 2n, 3n, 4n, 5n]);
+});
+
+it('one who waits far above the end gets only what comes above its cursor', async () => {
+  const { ledger, watch } = room();
+  const watcher = follow(watch, 3n);
+  expect((await watcher.next()).cursor).toBe(3n);
+  const above = watcher.reach(5n);
+  for (let i = 0; i < 5; i++) await commit(ledger, 1);
+  expect(await above).toEqual([4n, 5n]);
+});
+
+it('ends with its signal, while it waits and while it reads, and forgets its ledger when closed', async () => {
+  const { ledger, watch, stop } = room();
+  await commit(ledger, 10);
+  const waiting = follow(watch, undefined, stop);
+  await waiting.next();
+  const ended = waiting.end();
+  stop.abort();
+  expect(await ended).toBe(true);
+  const reading = follow(watch, 0n, stop);
+  expect(await reading.end()).toBe(true);
+  let heard = 0;
+  ledger.onCommitted(() => heard++);
+  watch.close();
+  await commit(ledger, 1);
+  expect(heard).toBe(1);
+});
+
+function room() {
+  const ledger = new MemoryLedger();
+  const watch = new Watch(ledger);
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  return { ledger, watch, stop };
+}
+
+/** Takes steps by hand, so that it is as slow as the test wants. */
+function follow(watch: Watch, afterOrderId: bigint | undefined, stop = new AbortController()) {
+  onTestFinished(() => stop.abort());
+  const steps = watch.watch({ afterOrderId, storeId: undefined, signal: stop.signal });
+  const seen: bigint[] = [];
+  const next = async (): Promise<WatchStep> => {
+    const step = await steps.next();
+    if (step.done) throw new Error('the watch ended');
+    seen.push(...step.value.allocations.map(({ orderId }) => orderId));
+    return step.value;
+  };
+  return {
+    next,
+    /** The order_ids of everything up to a cursor. */
+    async reach(cursor: bigint): Promise<readonly bigint[]> {
+      while ((await next()).cursor < cursor);
+      return seen;
+    },
+    /** Whether it ends. */
+    async end(): Promise<boolean | undefined> {
+      for (;;) {
+        const { done } = await steps.next();
+        if (done) return true;
+      }
+    },
+  };
+}
+
+async function commit(ledger: MemoryLedger, count: number): Promise<readonly Allocation[]> {
+  const batch = Array.from({ length: count }, () => ({ storeId: 7n, count: 1, requestId: newRequestId() }));
+  const outcomes = await ledger.commit(batch);
+  return outcomes.flatMap((outcome) => ('refused' in outcome ? [] : [outcome.allocation]));
+}
