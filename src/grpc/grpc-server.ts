@@ -59,8 +59,13 @@ export async function startGrpcServer(address: Address, orders: UntypedServiceIm
   listener.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     listener.once('error', reject);
-    listener.listen(address, resolve);
+    listener.listen(address, () => {
+      listener.off('error', reject);
+      resolve();
+    });
   });
+  // A connection that the system could not give; unheard, the event would end the process. The others go on.
+  listener.on('error', () => {});
   const bound = listener.address() as AddressInfo;
 
   return {
