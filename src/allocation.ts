@@ -54,8 +54,8 @@ export function checkRequestId(requestId: string): void {
   if (REQUEST_ID.test(requestId)) return;
   throw new OrderError(
     'REQUEST_ID_INVALID',
-    `request_id is not valid: it has ${requestId.length} characters and must have 1 to 128, all of them ` +
-      'printable ASCII without a space',
+    `request_id ${JSON.stringify(requestId.slice(0, 32))} (length ${requestId.length}) is not valid: it must be 1 to 128 ` +
+      'printable ASCII characters without a space',
     { fields: { request_id: requestId } },
   );
 }

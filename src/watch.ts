@@ -1,8 +1,10 @@
 import type { Allocation } from './allocation.ts';
 import type { Ledger } from './ledger.ts';
 
-/** Allocations read from history at once, and kept for a watcher that is slower than they come. */
-const MOST_ALLOCATIONS = 1000;
+/** Allocations read from history at once: a message that nobody takes is not large. */
+const PAGE_ALLOCATIONS = 250;
+/** Allocations kept for a watcher that is slower than they come. */
+const MOST_KEPT = 1000;
 /** Between two messages of live allocations to one watcher: what comes meanwhile shares the next one. */
 const LIVE_INTERVAL_MS = 50;
 /** A watcher for whom nothing matched is told at least so often how far it is. */
@@ -38,7 +40,7 @@ interface Follower {
 
 /**
  * Hands what is committed to everybody who watches: history from the ledger, page by page, then live from
- * memory. A watcher pulls; one that is slow keeps at most {@link MOST_ALLOCATIONS} and goes back to reading
+ * memory. A watcher pulls; one that is slow keeps at most {@link MOST_KEPT} and goes back to reading
  * history, so that it delays nobody.
  */
 export class Watch {
@@ -79,10 +81,10 @@ export class Watch {
   async *#history(cursor: bigint, storeId: bigint | undefined, signal: AbortSignal): AsyncGenerator<WatchStep> {
     let upToOrderId = await this.#readEnd();
     while (cursor < upToOrderId && !signal.aborted) {
-      const range = { afterOrderId: cursor, upToOrderId, storeId, limit: MOST_ALLOCATIONS };
+      const range = { afterOrderId: cursor, upToOrderId, storeId, limit: PAGE_ALLOCATIONS };
       const allocations = await this.#ledger.reads.listAllocations(range);
       const last = allocations.at(-1);
-      cursor = last && allocations.length === MOST_ALLOCATIONS ? endOf(last) : upToOrderId;
+      cursor = last && allocations.length === PAGE_ALLOCATIONS ? endOf(last) : upToOrderId;
       yield { allocations, cursor };
       upToOrderId = await this.#readEnd();
     }
@@ -144,7 +146,7 @@ export class Watch {
 
 function keep(follower: Follower, allocations: readonly Allocation[]): void {
   if (allocations.length === 0) return;
-  if (follower.kept.length + allocations.length > MOST_ALLOCATIONS) {
+  if (follower.kept.length + allocations.length > MOST_KEPT) {
     follower.kept = [];
     follower.isBehind = true;
   } else {

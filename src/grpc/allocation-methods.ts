@@ -23,6 +23,16 @@ import type { Served } from './served.ts';
 import { serverStream } from './server-stream.ts';
 import { unary } from './unary.ts';
 
+/** Watches at the same time, at most: each may keep one message that its client does not take. */
+const MOST_WATCHES = 1000;
+
+/** Of the fields of the keys. */
+const PROTO_NAMES: Readonly<Record<string, string>> = {
+  storeId: 'store_id',
+  orderNumber: 'order_number',
+  requestId: 'request_id',
+};
+
 /** AllocateOrder, AllocateOrders, GetAllocation, ListAllocations, WatchAllocations. */
 export function allocationMethods(served: Served, watch: Watch): UntypedServiceImplementation {
   const { allocator } = served;
@@ -55,6 +65,7 @@ export function allocationMethods(served: Served, watch: Watch): UntypedServiceI
     watchAllocations: serverStream<WatchAllocationsRequest, WatchAllocationsResponse>(
       {
         name: 'WatchAllocations',
+        mostStreams: MOST_WATCHES,
         handle: (request, signal) => watchAllocations(watch, request, signal),
         describe: ({ storeId, afterOrderId }) => ({
           ...(storeId !== undefined && { store_id: String(storeId) }),
@@ -74,7 +85,7 @@ function lookups(served: Served): UntypedServiceImplementation {
         name: 'GetAllocation',
         async handle({ key }) {
           const allocation = await reads.getAllocation(toKey(key));
-          if (!allocation) throw new OrderError('ALLOCATION_NOT_FOUND', 'no allocation has this key');
+          if (!allocation) throw notFound(key);
           return { allocation: toAllocationMessage(allocation) };
         },
         describe: ({ key }) => (key ? { by: key.$case } : {}),
@@ -151,6 +162,16 @@ function toKey(key: GetAllocationRequest['key']): AllocationKey {
     default:
       throw new OrderError('KEY_MISSING', 'key is missing: set order_id, order_number or request_id');
   }
+}
+
+function notFound(key: GetAllocationRequest['key']): OrderError {
+  const fields = Object.fromEntries(
+    key?.$case === 'orderId'
+      ? [['order_id', String(key.value)]]
+      : Object.entries(key?.value ?? {}).map(([name, value]) => [PROTO_NAMES[name] ?? name, String(value)]),
+  );
+  const named = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
+  return new OrderError('ALLOCATION_NOT_FOUND', `no allocation has ${named.join(' and ')}`, { fields });
 }
 
 function checkNumber(field: string, value: bigint): void {

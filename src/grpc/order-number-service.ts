@@ -1,6 +1,5 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { checkStoreId } from '../allocation.ts';
-import { OrderError } from '../errors.ts';
 import type { VerifyLedgerRequest, VerifyLedgerResponse } from '../gen/orders/v1/orders.ts';
 import { Watch } from '../watch.ts';
 import { allocationMethods } from './allocation-methods.ts';
@@ -14,20 +13,11 @@ const MOST_VERIFICATIONS = 2;
 
 /** All methods of orders.v1.OrderNumberService. */
 export function orderNumberService(served: Served): UntypedServiceImplementation {
-  let verifications = 0;
   async function* verifyLedger({ storeId }: VerifyLedgerRequest, signal: AbortSignal) {
     if (storeId !== undefined) checkStoreId(storeId);
-    if (verifications >= MOST_VERIFICATIONS) {
-      throw new OrderError('QUEUE_FULL', `${MOST_VERIFICATIONS} verifications are running: ask again later`);
-    }
-    verifications++;
-    try {
-      for await (const event of served.ledger.reads.verify(storeId)) {
-        if (signal.aborted) return;
-        yield toVerifyMessage(event);
-      }
-    } finally {
-      verifications--;
+    for await (const event of served.ledger.reads.verify(storeId)) {
+      if (signal.aborted) return;
+      yield toVerifyMessage(event);
     }
   }
   return {
@@ -36,6 +26,7 @@ export function orderNumberService(served: Served): UntypedServiceImplementation
     verifyLedger: serverStream<VerifyLedgerRequest, VerifyLedgerResponse>(
       {
         name: 'VerifyLedger',
+        mostStreams: MOST_VERIFICATIONS,
         handle: verifyLedger,
         describe: ({ storeId }) => (storeId === undefined ? {} : { store_id: String(storeId) }),
       },

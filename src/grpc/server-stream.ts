@@ -1,13 +1,17 @@
-import { once } from 'node:events';
 import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
 import { logRefusal } from '../call-log.ts';
 import { OrderError, toOrderError } from '../errors.ts';
 import type { Served } from './served.ts';
 import { toStatus } from './status.ts';
 
+/** A client that takes nothing for so long is given up: what is meant for it costs memory. */
+const STALL_MS = 60_000;
+
 /** How one server-streaming method answers. May throw or reject with anything. */
 export interface StreamMethod<Request, Response> {
   readonly name: string;
+  /** Streams of this method at the same time, at most. */
+  readonly mostStreams: number;
   /** Ends when it has said everything, or soon after `signal` aborted. */
   handle(request: Request, signal: AbortSignal): AsyncIterable<Response>;
   /** What of the request goes into the log. */
@@ -15,13 +19,27 @@ export interface StreamMethod<Request, Response> {
 }
 
 /**
- * Makes a grpc-js handler of a method. Messages leave as fast as the client takes them and no faster. Every
- * error becomes a status, and none escapes; a server that is stopping ends the stream with DRAINING.
+ * Makes a grpc-js handler of a method. Messages leave as fast as the client takes them and no faster: at most
+ * one waits. Every error becomes a status, and none escapes; a server that is stopping ends the stream with
+ * DRAINING.
  */
 export function serverStream<Request, Response>(
   method: StreamMethod<Request, Response>,
   { logger, observer, stopping }: Served,
 ): handleServerStreamingCall<Request, Response> {
+  let streams = 0;
+  const run = async (call: ServerWritableStream<Request, Response>, gone: AbortSignal): Promise<void> => {
+    if (streams >= method.mostStreams) {
+      throw new OrderError('QUEUE_FULL', `${streams} calls of ${method.name} are running: ask again later`);
+    }
+    streams++;
+    try {
+      await send(call, method.handle(call.request, AbortSignal.any([gone, stopping])), gone);
+    } finally {
+      streams--;
+    }
+    if (stopping.aborted && !gone.aborted) throw draining();
+  };
   return (call) => {
     const started = performance.now();
     const gone = new AbortController();
@@ -37,8 +55,8 @@ export function serverStream<Request, Response>(
       call.emit('error', toStatus(error, true));
       logRefusal(logger, { method: method.name, fields: method.describe(call.request), ms }, error);
     };
-    send(call, method.handle(call.request, AbortSignal.any([gone.signal, stopping])), gone.signal)
-      .then(() => finish(stopping.aborted && !gone.signal.aborted ? draining() : undefined))
+    run(call, gone.signal)
+      .then(() => finish())
       .catch((thrown: unknown) => finish(gone.signal.aborted ? undefined : toOrderError(thrown, false)))
       .catch((error: unknown) => logger.error({ method: method.name, err: error }, 'a stream could not be ended'));
   };
@@ -51,8 +69,29 @@ async function send<Request, Response>(
 ): Promise<void> {
   for await (const message of messages) {
     if (gone.aborted) return;
-    if (!call.write(message)) await once(call, 'drain', { signal: gone });
+    if (!(await isTaken(call, message, gone))) {
+      throw new OrderError('CANCELLED', `the client took nothing for ${STALL_MS / 1000} s`);
+    }
   }
+}
+
+/** Resolves when the message is on its way, or the call is gone; to false when neither happens for too long. */
+function isTaken<Request, Response>(
+  call: ServerWritableStream<Request, Response>,
+  message: Response,
+  gone: AbortSignal,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const settle = (taken: boolean) => {
+      clearTimeout(timer);
+      gone.removeEventListener('abort', onGone);
+      resolve(taken);
+    };
+    const onGone = () => settle(true);
+    const timer = setTimeout(settle, STALL_MS, false);
+    gone.addEventListener('abort', onGone);
+    call.write(message, () => settle(true));
+  });
 }
 
 function draining(): OrderError {

@@ -27,7 +27,7 @@ const ALLOWED: ReadonlyMap<string, string> = new Map([
   ['/readyz', 'GET, HEAD'],
 ]);
 
-/** Everything that is served over HTTP. Every refusal is JSON with a message and a reason. */
+/** Everything that is served over HTTP. Every refusal that is made here is JSON with a message and a reason. */
 export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteOptions): FastifyInstance<Server> {
   const app = fastify<Server>({
     serverFactory,

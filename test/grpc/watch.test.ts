@@ -1,11 +1,16 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClientReadableStream } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
+import { makeLedger } from '../../bench/make-ledger.ts';
 import type { Allocation, WatchAllocationsResponse } from '../../src/gen/orders/v1/orders.ts';
+import { WatchAllocationsRequest } from '../../src/gen/orders/v1/orders.ts';
 import { GrpcClient } from '../support/grpc-client.ts';
+import { framed, HostileClient } from '../support/hostile-client.ts';
 import { errorDetails, isServiceError } from '../support/orders-client.ts';
+import { requireTools } from '../support/required-tool.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
 
 type Stream = ClientReadableStream<WatchAllocationsResponse>;
@@ -101,6 +106,31 @@ it('a reader that stops reading delays nobody, costs the server little, and miss
   await late.reached(24_000n);
   expect(late.seen.map(({ orderId }) => orderId)).toEqual(quick.seen.map(({ orderId }) => orderId));
   expect(await server.stop()).toBe(0);
+});
+
+it('clients that never read cost the server little, however many they are, and are counted', async (test) => {
+  requireTools(test, 'linux');
+  const path = join(testFolder(), 'orders.db');
+  makeLedger(path, { rows: 100_000, stores: 10 });
+  const server = new ServerProcess(path);
+  const address = await server.serving();
+  const residentMb = () =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1]) / 1e3;
+  const hostile = await HostileClient.connect(address);
+  const request = framed(WatchAllocationsRequest.encode({ afterOrderId: 0n, storeId: undefined }).finish());
+  for (let i = 0; i < 300; i++) {
+    // Nobody reads it: the stream's window stays as it is, and the server can send no more than that.
+    hostile.open({}, '/orders.v1.OrderNumberService/WatchAllocations').end(request);
+  }
+  await hostile.ping();
+  const client = new GrpcClient(address);
+  const before = residentMb();
+  // As many reads as the server has for all of them; then everything that can wait does.
+  const watcher = new Watcher(client.watch({ afterOrderId: 0n }));
+  await watcher.reached(100_000n);
+  for (let i = 0; i < 200; i++) await client.listAllocations({ pageSize: 1000 });
+  expect(residentMb() - before).toBeLessThan(250);
+  expect((await client.allocate(7n)).allocation.orderId).toBe(100_001n);
 });
 
 it('P10: 200 watchers at once see everything', async () => {

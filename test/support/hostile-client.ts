@@ -53,11 +53,11 @@ export class HostileClient {
     return client;
   }
 
-  /** Starts a call of AllocateOrder; the caller sends the message and ends the stream. */
-  open(headers: Readonly<Record<string, string>> = {}): ClientHttp2Stream {
+  /** Starts a call, of AllocateOrder unless said otherwise; the caller sends the message and ends the stream. */
+  open(headers: Readonly<Record<string, string>> = {}, path = PATH): ClientHttp2Stream {
     const stream = this.session.request({
       ':method': 'POST',
-      ':path': PATH,
+      ':path': path,
       'content-type': 'application/grpc',
       te: 'trailers',
       ...headers,

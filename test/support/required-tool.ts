@@ -2,8 +2,8 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'vitest';
 
-/** Commands that some tests cannot do without; `root` means the right to mount. */
-export type Tool = 'gcc' | 'strace' | 'sqlite3' | 'grpcurl' | 'ghz' | 'curl' | 'openssl' | 'root';
+/** What some tests cannot do without: commands, and `root` (the right to mount) and `linux` (its /proc). */
+export type Tool = 'gcc' | 'strace' | 'sqlite3' | 'grpcurl' | 'ghz' | 'curl' | 'openssl' | 'root' | 'linux';
 
 const TOOLS_FOLDER = new URL('../../.tools', import.meta.url).pathname;
 
@@ -16,6 +16,7 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   curl: 'install curl',
   openssl: 'install openssl',
   root: 'run the tests as root',
+  linux: 'run the tests on Linux, which has /proc',
 };
 
 /**
@@ -32,14 +33,16 @@ export function requireTools(test: TestContext, ...tools: Tool[]): void {
 }
 
 /** Where a command is: in the repository's .tools folder or in the path. */
-export function toolPath(tool: Exclude<Tool, 'root'>): string {
+export function toolPath(tool: Exclude<Tool, 'root' | 'linux'>): string {
   const path = findTool(tool);
   if (path === undefined) throw new Error(`${tool} is missing: ${REMEDY[tool]}`);
   return path;
 }
 
 function isThere(tool: Tool): boolean {
-  return tool === 'root' ? process.getuid?.() === 0 : findTool(tool) !== undefined;
+  if (tool === 'root') return process.getuid?.() === 0;
+  if (tool === 'linux') return process.platform === 'linux';
+  return findTool(tool) !== undefined;
 }
 
 function findTool(tool: string): string | undefined {

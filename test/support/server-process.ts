@@ -64,7 +64,9 @@ export class ServerProcess {
     };
     look();
     this.#onLine.add(look);
-    void this.exit().then(() => found.reject(new Error(`ended before it logged ${message}: ${this.said()}`)));
+    void this.exit().then((end) =>
+      found.reject(new Error(`ended with ${end} before it logged ${message}: ${this.said()}`)),
+    );
     try {
       return await found.promise;
     } finally {

@@ -9,25 +9,39 @@ interface LossRow {
 
 /** The ranges that a deliberate return to an older copy gave up: numbers in them are not holes. */
 export class Losses {
-  readonly #ranges: readonly NumberRange[];
+  /** By store; the ranges of the sequence over all stores under undefined. In order. */
+  readonly #ranges = new Map<bigint | undefined, NumberRange[]>();
 
   /** With a store's id, only what concerns that store. */
-  constructor(db: Database.Database, storeId: bigint | undefined) {
-    this.#ranges = db
-      .prepare<[], LossRow>('SELECT store_id, first, last FROM declared_losses ORDER BY store_id, first')
-      .all()
-      .map(({ store_id, first, last }) => ({ storeId: store_id ?? undefined, first, last }))
-      .filter((range) => storeId === undefined || range.storeId === storeId);
+  constructor(db: Database.Database, onlyStore: bigint | undefined) {
+    const rows = db.prepare<[], LossRow>('SELECT store_id, first, last FROM declared_losses ORDER BY store_id, first');
+    for (const { store_id, first, last } of rows.iterate()) {
+      const storeId = store_id ?? undefined;
+      if (onlyStore !== undefined && storeId !== onlyStore) continue;
+      const ranges = this.#ranges.get(storeId);
+      if (ranges) ranges.push({ storeId, first, last });
+      else this.#ranges.set(storeId, [{ storeId, first, last }]);
+    }
   }
 
   *events(): Generator<VerifyEvent> {
-    for (const range of this.#ranges) yield { kind: 'declaredLoss', ...range };
+    for (const ranges of this.#ranges.values()) for (const range of ranges) yield { kind: 'declaredLoss', ...range };
+  }
+
+  /** The stores that something was declared for. */
+  stores(): bigint[] {
+    return [...this.#ranges.keys()].filter((storeId) => storeId !== undefined);
+  }
+
+  /** How many numbers of a sequence were declared as lost. */
+  numbers(storeId: bigint | undefined): bigint {
+    return this.#of(storeId).reduce((sum, { first, last }) => sum + last - first + 1n, 0n);
   }
 
   /** Where a sequence ends whose last row ends at `last`: a loss that follows at once belongs to it. */
   endAfter(storeId: bigint | undefined, last: bigint): bigint {
     let end = last;
-    for (const loss of this.#ranges) if (loss.storeId === storeId && loss.first === end + 1n) end = loss.last;
+    for (const loss of this.#of(storeId)) if (loss.first === end + 1n) end = loss.last;
     return end;
   }
 
@@ -35,12 +49,16 @@ export class Losses {
   undeclared({ storeId, first, last }: NumberRange): NumberRange[] {
     const holes: NumberRange[] = [];
     let next = first;
-    for (const loss of this.#ranges) {
-      if (loss.storeId !== storeId || loss.last < next || loss.first > last) continue;
+    for (const loss of this.#of(storeId)) {
+      if (loss.last < next || loss.first > last) continue;
       if (loss.first > next) holes.push({ storeId, first: next, last: loss.first - 1n });
       next = loss.last + 1n;
     }
     if (next <= last) holes.push({ storeId, first: next, last });
     return holes;
+  }
+
+  #of(storeId: bigint | undefined): readonly NumberRange[] {
+    return this.#ranges.get(storeId) ?? [];
   }
 }

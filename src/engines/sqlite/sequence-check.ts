@@ -1,6 +1,16 @@
 import type { Finding, NumberRange, VerifyEvent } from '../../verification.ts';
 import type { Losses } from './losses.ts';
 
+/** Rows and declared losses have to fill a sequence exactly: losses lie neither on rows nor beyond the end. */
+export function* checkLosses(sequence: NumberRange, count: bigint, losses: Losses): Generator<Finding> {
+  const { storeId, first, last } = sequence;
+  const lost = losses.numbers(storeId);
+  if (count + lost === last - first + 1n) return;
+  const whose = storeId === undefined ? 'order_ids' : `order_numbers of store ${storeId}`;
+  const message = `${count} ${whose} have rows and ${lost} are declared lost, of ${last - first + 1n}: the losses lie on rows or beyond the end`;
+  yield { kind: 'mismatch', ...sequence, message };
+}
+
 /** Checks that the runs of one sequence, told in the order of their numbers, follow one another exactly. */
 export class SequenceCheck {
   readonly #storeId: bigint | undefined;
@@ -9,6 +19,7 @@ export class SequenceCheck {
   #count = 0n;
   #gaps: NumberRange[] = [];
   #findings: Finding[] = [];
+  #isWhole = true;
 
   /** `storeId` undefined means the sequence over all stores. */
   constructor(storeId: bigint | undefined, first: bigint) {
@@ -30,20 +41,24 @@ export class SequenceCheck {
     if (this.#next <= last) this.#gaps.push({ storeId: this.#storeId, first: this.#next, last });
   }
 
+  /** The end of it: what was found last, whether the losses fit into it, and what it is as a whole. */
+  *end(last: bigint, losses: Losses): Generator<VerifyEvent> {
+    yield* this.takeFindings(losses);
+    if (this.#isWhole) yield* checkLosses({ storeId: this.#storeId, first: this.#first, last }, this.#count, losses);
+    yield { kind: 'sequence', storeId: this.#storeId, first: this.#first, last, count: this.#count };
+  }
+
   /** What was found since the last time, without what was declared as lost. */
   *takeFindings(losses: Losses): Generator<Finding> {
     for (const gap of this.#gaps) {
       for (const { first, last } of losses.undeclared(gap)) {
+        this.#isWhole = false;
         yield this.#finding('hole', first, last, `no row covers ${this.#named(first, last)}`);
       }
     }
     this.#gaps = [];
     yield* this.#findings;
     this.#findings = [];
-  }
-
-  summary(last: bigint): VerifyEvent {
-    return { kind: 'sequence', storeId: this.#storeId, first: this.#first, last, count: this.#count };
   }
 
   #report(number: bigint, count: bigint): void {
@@ -61,6 +76,7 @@ export class SequenceCheck {
   }
 
   #find(kind: Finding['kind'], first: bigint, last: bigint, message: string): void {
+    this.#isWhole = false;
     this.#findings.push(this.#finding(kind, first, last, message));
   }
 

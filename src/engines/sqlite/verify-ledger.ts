@@ -82,7 +82,7 @@ function* readEverything(
     losses,
     onlyStore: undefined,
     isSuspect: (id) => pass.suspects.has(id),
-    counts: pass.stores,
+    seen: pass.stores,
   });
   yield* checkRequestIds(db, { end, rows: pass.rows });
   yield pass.progress(end);
@@ -91,8 +91,7 @@ function* readEverything(
 /** What the pass in order_id order remembers. */
 class Pass {
   rows = 0n;
-  /** Of each store seen: the number after its last one, and how many numbers its rows cover. */
-  readonly stores = new Map<bigint, { next: bigint; count: bigint }>();
+  readonly stores = new Map<bigint, { next: bigint; count: bigint; rows: bigint }>();
   /** Stores whose numbers were not one after the other. */
   readonly suspects = new Set<bigint>();
   readonly #end: bigint;
@@ -113,10 +112,11 @@ class Pass {
       this.#mismatches.push(mismatch(orderId, orderId, message));
     } else this.#lastCreateTimeMs = createTimeMs;
     let store = this.stores.get(storeId);
-    if (!store) this.stores.set(storeId, (store = { next: firstNumber(storeId) ?? -1n, count: 0n }));
+    if (!store) this.stores.set(storeId, (store = { next: firstNumber(storeId) ?? -1n, count: 0n, rows: 0n }));
     if (orderNumber !== store.next || count < 1n) this.suspects.add(storeId);
     store.next = orderNumber + count;
     store.count += count;
+    store.rows++;
   }
 
   *takeFindings(losses: Losses): Generator<Finding> {
@@ -127,8 +127,7 @@ class Pass {
 
   *finish(losses: Losses): Generator<VerifyEvent> {
     this.#sequence.finish(this.#end);
-    yield* this.takeFindings(losses);
-    yield this.#sequence.summary(this.#end);
+    yield* this.#sequence.end(this.#end, losses);
   }
 
   progress(orderId: bigint): VerifyProgress {

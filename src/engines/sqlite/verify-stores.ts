@@ -1,11 +1,13 @@
 import type Database from 'better-sqlite3';
 import type { Finding, VerifyEvent } from '../../verification.ts';
 import type { Losses } from './losses.ts';
-import { SequenceCheck } from './sequence-check.ts';
+import { checkLosses, SequenceCheck } from './sequence-check.ts';
 
 const STORES_A_READ = 1000;
 const ROWS_A_READ = 10_000;
 const REQUEST_IDS_A_READ = 50_000;
+const BY_REQUEST_ID = 'allocations_by_request_id';
+const BY_ORDER_NUMBER = 'allocations_by_order_number';
 
 /** What to check of the stores. */
 export interface StoresCheck {
@@ -15,8 +17,17 @@ export interface StoresCheck {
   readonly onlyStore: bigint | undefined;
   /** Whether a store has to be read row by row. */
   isSuspect(storeId: bigint): boolean;
-  /** Of the stores that were read by order_id: the number after the last one, and the numbers covered. */
-  readonly counts?: ReadonlyMap<bigint, { readonly next: bigint; readonly count: bigint }>;
+  /** What the rows of each store came to, read by order_id. */
+  readonly seen?: ReadonlyMap<bigint, SeenStore>;
+}
+
+/** What the rows of a store came to. */
+export interface SeenStore {
+  /** The number after the last one. */
+  readonly next: bigint;
+  /** Numbers that the rows cover. */
+  readonly count: bigint;
+  readonly rows: bigint;
 }
 
 interface CounterRow {
@@ -29,42 +40,60 @@ interface CounterRow {
 
 /** The numbers and the counter of every store, in store_id order. Returns the rows that it read. */
 export function* checkStores(db: Database.Database, check: StoresCheck): Generator<VerifyEvent, { rows: bigint }> {
-  const { onlyStore, counts = new Map(), losses } = check;
+  const { onlyStore, seen = new Map<bigint, SeenStore>(), losses } = check;
   const select = db.prepare<[bigint, bigint, number], CounterRow>(
     `SELECT store_id, first_number, last_number,
-       (SELECT order_number + count - 1 FROM allocations WHERE allocations.store_id = stores.store_id
+       (SELECT order_number + (count - 1) FROM allocations WHERE allocations.store_id = stores.store_id
         ORDER BY order_number DESC LIMIT 1) AS rows_end
      FROM stores WHERE store_id > ? AND store_id <= ? ORDER BY store_id LIMIT ?`,
   );
-  const unseen = new Set(counts.keys());
+  const countRows = rowCounter(db, check.end);
+  const withoutCounter = new Set([...seen.keys(), ...losses.stores()]);
   let rows = 0n;
   const last = onlyStore ?? 2n ** 63n - 1n;
   for (let after = onlyStore === undefined ? 0n : onlyStore - 1n; ;) {
     const stores = select.all(after, last, STORES_A_READ);
     for (const store of stores) {
-      unseen.delete(store.store_id);
+      const { store_id: storeId } = store;
+      withoutCounter.delete(storeId);
       yield* checkCounter(store, losses);
-      if (check.isSuspect(store.store_id)) rows += yield* readStore(db, store, check);
-      else yield summaryOf(store, counts.get(store.store_id), losses);
+      if (check.isSuspect(storeId)) rows += yield* readStore(db, store, check);
+      else yield* summaryOf(store, seen.get(storeId), losses);
+      if (onlyStore === undefined) yield* checkIndex(storeId, seen.get(storeId)?.rows ?? 0n, countRows(storeId));
     }
     if (stores.length < STORES_A_READ) break;
     after = stores.at(-1)!.store_id;
   }
-  for (const storeId of unseen) {
-    const next = counts.get(storeId)!.next;
-    yield mismatch(storeId, next - 1n, next - 1n, `store ${storeId} has rows and no counter`);
+  for (const storeId of withoutCounter) {
+    const number = (seen.get(storeId)?.next ?? 1n) - 1n;
+    yield mismatch(storeId, number, number, `store ${storeId} has rows or declared losses and no counter`);
   }
   return { rows };
 }
 
-function summaryOf(
-  store: CounterRow,
-  seen: { readonly next: bigint; readonly count: bigint } | undefined,
-  losses: Losses,
-): VerifyEvent {
+function* summaryOf(store: CounterRow, seen: SeenStore | undefined, losses: Losses): Generator<VerifyEvent> {
   const { store_id: storeId, first_number: first } = store;
   const last = losses.endAfter(storeId, seen ? seen.next - 1n : first - 1n);
-  return { kind: 'sequence', storeId, first, last, count: seen?.count ?? 0n };
+  const count = seen?.count ?? 0n;
+  yield* checkLosses({ storeId, first, last }, count, losses);
+  yield { kind: 'sequence', storeId, first, last, count };
+}
+
+/** The rows of a store in the index of order_numbers; undefined where there is no such index. */
+function rowCounter(db: Database.Database, end: bigint): (storeId: bigint) => bigint | undefined {
+  if (!hasIndex(db, BY_ORDER_NUMBER)) return () => undefined;
+  const count = db
+    .prepare<[bigint, bigint], bigint>(
+      `SELECT count(*) FROM allocations INDEXED BY ${BY_ORDER_NUMBER} WHERE store_id = ? AND order_id <= ?`,
+    )
+    .pluck();
+  return (storeId) => count.get(storeId, end);
+}
+
+function* checkIndex(storeId: bigint, rows: bigint, inIndex: bigint | undefined): Generator<VerifyEvent> {
+  if (inIndex === undefined || inIndex === rows) return;
+  const message = `the index of order_numbers has ${inIndex} entries for ${rows} rows of store ${storeId}`;
+  yield mismatch(storeId, 1n, rows, message);
 }
 
 function* checkCounter(store: CounterRow, losses: Losses): Generator<VerifyEvent> {
@@ -120,24 +149,28 @@ function* readStore(db: Database.Database, store: CounterRow, check: StoresCheck
     if (read.length < ROWS_A_READ) break;
     after = read.at(-1)![0];
   }
-  yield sequence.summary(check.losses.endAfter(storeId, lastNumber));
+  yield* sequence.end(check.losses.endAfter(storeId, lastNumber), check.losses);
   return rows;
 }
 
-/** Every (store_id, request_id) has one row, and both unique indexes have every row. */
+/** Every (store_id, request_id) has one row, and its index has every row; both unique indexes are there. */
 export function* checkRequestIds(
   db: Database.Database,
   { end, rows }: { readonly end: bigint; readonly rows: bigint },
 ): Generator<VerifyEvent> {
-  for (const index of ['allocations_by_request_id', 'allocations_by_order_number']) {
-    const known = db.prepare('SELECT 1 FROM sqlite_schema WHERE type = ? AND name = ?').get('index', index);
-    if (!known) yield { kind: 'mismatch', first: 1n, last: end, message: `the index ${index} is missing` };
-    else if (index === 'allocations_by_request_id') yield* countRequestIds(db, end, rows);
+  for (const index of [BY_REQUEST_ID, BY_ORDER_NUMBER]) {
+    if (!hasIndex(db, index))
+      yield { kind: 'mismatch', first: 1n, last: end, message: `the index ${index} is missing` };
   }
+  if (hasIndex(db, BY_REQUEST_ID)) yield* countRequestIds(db, end, rows);
+}
+
+function hasIndex(db: Database.Database, name: string): boolean {
+  return db.prepare('SELECT 1 FROM sqlite_schema WHERE type = ? AND name = ?').get('index', name) !== undefined;
 }
 
 function* countRequestIds(db: Database.Database, end: bigint, rows: bigint): Generator<VerifyEvent> {
-  const index = 'allocations INDEXED BY allocations_by_request_id';
+  const index = `allocations INDEXED BY ${BY_REQUEST_ID}`;
   const boundary = db
     .prepare<[string, number], string>(
       `SELECT request_id FROM ${index} WHERE request_id > ? ORDER BY request_id LIMIT 1 OFFSET ?`,

@@ -1,9 +1,12 @@
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
+import { makeLedger } from '../../../bench/make-ledger.ts';
 import { verifyLedgerFile } from '../../../src/engines/sqlite/verify-file.ts';
 import type { VerifyEvent } from '../../../src/verification.ts';
 import { GrpcClient } from '../../support/grpc-client.ts';
+import { requireTools, toolPath } from '../../support/required-tool.ts';
 import { ServerProcess, testFolder } from '../../support/server-process.ts';
 
 /** A damage done past the server, and what a verification has to say of it: [kind, storeId, first, last]. */
@@ -123,6 +126,63 @@ it.each(DAMAGES)('%s: named exactly', async (_name, sql, expected) => {
   const events = await verify(path);
   expect(events.flatMap(toFinding).toSorted(byText)).toEqual([...expected].toSorted(byText));
   expect(events.at(-1)).toMatchObject({ kind: 'verdict', ok: false, findings: BigInt(expected.length) });
+});
+
+it('P1 P2: a ledger whose sequences are used up verifies', async () => {
+  const path = join(testFolder(), 'orders.db');
+  const server = new ServerProcess(path);
+  const client = new GrpcClient(await server.serving());
+  await client.createStore({ storeId: 7n, firstNumber: 2n ** 63n - 3n });
+  await client.allocate(7n, 3);
+  const events = await client.verify();
+  expect(events.at(-1)).toMatchObject({ $case: 'verdict', value: { ok: true, findings: 0n } });
+  await server.stop();
+  damage(
+    path,
+    `UPDATE allocations SET order_id = 9223372036854775805; UPDATE ledger SET first_order_id = 9223372036854775805,
+     last_order_id = 9223372036854775807`,
+  );
+  expect((await verify(path)).at(-1)).toMatchObject({ kind: 'verdict', ok: true, asOfOrderId: 2n ** 63n - 1n });
+});
+
+it.each([
+  ['on rows', '(NULL, 2, 3, 0)', [undefined, 1n, 12n]],
+  ['beyond the end', '(NULL, 20, 30, 0)', [undefined, 1n, 12n]],
+  ['on rows of a store', '(7, 101, 102, 0)', [7n, 100n, 105n]],
+  ['beyond the end of a store', '(8, 200, 201, 0)', [8n, 100n, 105n]],
+  ['in a store that is not there', '(99, 100, 101, 0)', [99n, 0n, 0n]],
+])('a loss that was declared %s is named', async (_name, row, [storeId, first, last]) => {
+  const path = await newLedger();
+  damage(path, `INSERT INTO declared_losses VALUES ${row}`);
+  expect(await findings(path)).toEqual([['mismatch', storeId, first, last]]);
+});
+
+it('P2: a row that the index of order_numbers does not have is named', async (test) => {
+  requireTools(test, 'sqlite3');
+  const path = await newLedger();
+  // Only the shell may write a schema that lies.
+  execFileSync(toolPath('sqlite3'), [
+    path,
+    `CREATE TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = 'allocations_by_order_number';
+     DROP INDEX allocations_by_order_number;
+     CREATE UNIQUE INDEX allocations_by_order_number ON allocations (store_id, order_number) WHERE order_id <> 3;
+     PRAGMA writable_schema = ON;
+     UPDATE sqlite_schema SET sql = (SELECT sql FROM kept) WHERE name = 'allocations_by_order_number';`,
+  ]);
+  expect(await findings(path)).toEqual([['mismatch', 7n, 1n, 5n]]);
+});
+
+it('a loss declared for each of very many stores does not make it slow', async () => {
+  const path = join(testFolder(), 'orders.db');
+  makeLedger(path, { rows: 60_000, stores: 30_000 });
+  damage(
+    path,
+    `INSERT INTO declared_losses SELECT store_id, last_number + 1, last_number + 5, 0 FROM stores;
+     UPDATE stores SET last_number = last_number + 5`,
+  );
+  const events = await verify(path);
+  expect(events.at(-1)).toMatchObject({ kind: 'verdict', ok: true, sequences: 30_001n });
+  expect(events.filter(({ kind }) => kind === 'declaredLoss')).toHaveLength(30_000);
 });
 
 it('what was declared as lost is told apart, and is no finding', async () => {
