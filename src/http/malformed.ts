@@ -24,15 +24,17 @@ export function storeIdOf(body: unknown): number | undefined {
   return MAY_ROUND.test(body) && !isWhole(sourceOf(body)) ? undefined : storeId;
 }
 
-/** As the last member `store_id` is written: JSON.parse rounds a long fraction to a whole number. */
+/** As the store_id of the outermost object is written: JSON.parse rounds a long fraction to a whole number. */
 function sourceOf(body: string): string {
-  let source = '';
-  const reviver = (key: string, value: unknown, context?: { readonly source?: string }) => {
-    if (key === 'store_id' && context?.source !== undefined) source = context.source;
+  const sources = new Map<unknown, string>();
+  let outermost: unknown;
+  JSON.parse(body, function (this: unknown, key: string, value: unknown, context?: { readonly source?: string }) {
+    if (key === 'store_id' && context?.source !== undefined) sources.set(this, context.source);
+    // The outermost comes last, alone in an object under an empty key.
+    outermost = value;
     return value;
-  };
-  JSON.parse(body, reviver as (key: string, value: unknown) => unknown);
-  return source;
+  } as (this: unknown, key: string, value: unknown) => unknown);
+  return sources.get(outermost) ?? '';
 }
 
 /** Whether a JSON number has no fraction: 5.0, 1e3 and 1.5e1 have none. */

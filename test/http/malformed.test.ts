@@ -11,6 +11,8 @@ const GOOD: readonly [body: string, storeId: number][] = [
   ['{"store_id":50E-1}', 5],
   ['{"store_id":9007199254740990.0}', 9_007_199_254_740_990],
   ['{"store_id":7,"price":1.5}', 7],
+  ['{"store_id":7,"line":{"store_id":1.5}}', 7],
+  ['{"line":{"store_id":1.5},"store_id":7.0}', 7],
   ['{"store_id":5.0}', 5],
   ['{"store_id":50e-1}', 5],
   ['{"store_id":9007199254740991}', Number.MAX_SAFE_INTEGER],
