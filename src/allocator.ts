@@ -1,7 +1,7 @@
 import type { Allocation, AllocationRequest } from './allocation.ts';
 import { checkCount, checkRequestId, checkStoreId, newRequestId } from './allocation.ts';
 import { BatchQueue } from './batch-queue.ts';
-import { OrderError } from './errors.ts';
+import { draining, OrderError } from './errors.ts';
 import type { Ledger, Outcome } from './ledger.ts';
 import type { BatchObserver } from './observers.ts';
 
@@ -170,10 +170,6 @@ export class Allocator {
 
 function keyOf({ storeId, requestId }: AllocationRequest): string {
   return `${storeId} ${requestId}`;
-}
-
-function draining(): OrderError {
-  return new OrderError('DRAINING', 'the server is shutting down: ask again, another or the next one will answer');
 }
 
 function queueFull(): OrderError {

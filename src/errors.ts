@@ -59,3 +59,13 @@ export function toOrderError(error: unknown, writes: boolean): OrderError {
     ? new OrderError('OUTCOME_UNKNOWN', 'it was perhaps done: ask again with the same request_id', { cause: error })
     : new OrderError('INTERNAL', 'the server met an error that it did not foresee', { cause: error });
 }
+
+/** What a server says that is stopping. */
+export function draining(): OrderError {
+  return new OrderError('DRAINING', 'the server is shutting down: ask again, another or the next one will answer');
+}
+
+/** What a thrown thing says of itself. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,6 +1,7 @@
 import type { Allocator } from '../allocator.ts';
 import type { Address, ServeSettings } from '../config.ts';
 import { formatAddress, isLoopback } from '../config.ts';
+import { messageOf } from '../errors.ts';
 import type { GrpcServer } from '../grpc/grpc-server.ts';
 import { startGrpcServer } from '../grpc/grpc-server.ts';
 import { orderNumberService } from '../grpc/order-number-service.ts';
@@ -127,5 +128,5 @@ function explain(flag: string, address: string, error: unknown): string {
     return `${address} is in use by another program: stop it, or choose another address with ${flag}`;
   }
   if (code === 'EACCES') return `${address} may not be used by this user: choose a port above 1023 with ${flag}`;
-  return `cannot listen on ${address} (${error instanceof Error ? error.message : String(error)}): check ${flag}`;
+  return `cannot listen on ${address} (${messageOf(error)}): check ${flag}`;
 }

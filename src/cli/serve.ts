@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { Allocator } from '../allocator.ts';
 import type { ServeSettings, Setting } from '../config.ts';
 import { SERVE_SETTINGS } from '../config.ts';
+import { messageOf } from '../errors.ts';
 import type { SqliteLedgerObserver } from '../engines/sqlite/sqlite-ledger.ts';
 import { SqliteLedger } from '../engines/sqlite/sqlite-ledger.ts';
 import type { Log, Logger } from '../log.ts';
@@ -116,10 +117,6 @@ function announce(settings: ServeSettings, listeners: Listeners, logger: Logger)
 function refuse(logger: Logger, error: unknown): number {
   logger.fatal(messageOf(error));
   return EXIT_REFUSED;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** A setting as commander's option; a bad value ends the program with one line that says what a good one is. */

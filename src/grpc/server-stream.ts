@@ -1,6 +1,6 @@
 import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
 import { logRefusal } from '../call-log.ts';
-import { OrderError, toOrderError } from '../errors.ts';
+import { draining, OrderError, toOrderError } from '../errors.ts';
 import type { Served } from './served.ts';
 import { toStatus } from './status.ts';
 
@@ -92,8 +92,4 @@ function isTaken<Request, Response>(
     gone.addEventListener('abort', onGone);
     call.write(message, () => settle(true));
   });
-}
-
-function draining(): OrderError {
-  return new OrderError('DRAINING', 'the server is shutting down: ask again, another or the next one will answer');
 }

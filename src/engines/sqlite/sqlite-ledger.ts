@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Allocation, AllocationRequest } from '../../allocation.ts';
-import { OrderError } from '../../errors.ts';
+import { messageOf, OrderError } from '../../errors.ts';
 import type { CommitListener, Ledger, Outcome } from '../../ledger.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
 import type { CheckpointerMethods } from './checkpointer.ts';
@@ -239,10 +239,6 @@ export class SqliteLedger implements Ledger {
 /** Whether trying again cannot help, because an operator is asked for. */
 function isFinal(error: unknown): boolean {
   return !(error instanceof ThreadFailure) || error.errorName === 'LedgerRefused';
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** The promise's rejection is seen by whoever awaits ready(). */
