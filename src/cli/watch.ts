@@ -1,12 +1,12 @@
 import { Command, Option } from 'commander';
 import type { OrderNumbersClient } from '../client/index.ts';
 import { ALLOCATION_COLUMNS } from './allocation-view.ts';
-import type { CommandContext } from './client-command.ts';
 import { stopOnSignal, withClient } from './client-command.ts';
 import { withClientOptions } from './client-options.ts';
 import { Columns } from './columns.ts';
 import { allocationJson } from './json-form.ts';
 import { parseCursor, parseNumber } from './option-values.ts';
+import type { CommandContext } from './run-command.ts';
 
 interface WatchFlags {
   readonly after?: bigint;
