@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { OrderNumbersClient } from '../client/index.ts';
-import { createClient } from '../client/index.ts';
+import { createClient, OrderNumbersError } from '../client/index.ts';
+import type { Rewording } from './failure.ts';
 import type { ClientFlags } from './client-options.ts';
 import { clientOptions } from './client-options.ts';
 import type { CommandContext, CommandFailures } from './run-command.ts';
@@ -14,8 +15,12 @@ export async function withClient(
 ): Promise<void> {
   const flags = command.opts<ClientFlags>();
   const client = clientFor(flags, command);
+  const reword: Rewording = (error) =>
+    error instanceof OrderNumbersError && error.isUnreachable
+      ? `no server answers at ${flags.server}: start it, or check --server`
+      : failures.reword?.(error);
   try {
-    await runCommand(flags.json ?? false, (context) => work(client, context), failures);
+    await runCommand(flags.json ?? false, (context) => work(client, context), { ...failures, reword });
   } finally {
     client.close();
   }

@@ -19,12 +19,21 @@ export interface ClientFlags {
 
 const MOST_TIMEOUT_MS = 3_600_000;
 
+/** Gives a command the flags of {@link ClientFlags}. */
+export function withClientOptions(command: Command): Command {
+  return withConnectionOptions(command).addOption(
+    new Option('--timeout-ms <ms>', 'how long a call may take, with all its attempts')
+      .env('ORDERS_TIMEOUT_MS')
+      .argParser(wholeNumber(1, MOST_TIMEOUT_MS)),
+  );
+}
+
 /**
- * Gives a command the flags of {@link ClientFlags}; each is a variable of the environment, too, and the flag
+ * The same without a limit in time, for what has no end; each is a variable of the environment, too, and the flag
  * wins. The TLS variables say CLIENT: ORDERS_TLS_CERT is the server's own certificate, and both may run in one
  * environment.
  */
-export function withClientOptions(command: Command): Command {
+export function withConnectionOptions(command: Command): Command {
   return command
     .addOption(
       new Option('--server <host:port>', 'the server to ask')
@@ -42,11 +51,6 @@ export function withClientOptions(command: Command): Command {
     .addOption(fileOption('--tls-ca <file>', 'PEM: trust these authorities instead', 'ORDERS_CLIENT_TLS_CA'))
     .addOption(fileOption('--tls-cert <file>', 'PEM: our certificate, for mutual TLS', 'ORDERS_CLIENT_TLS_CERT'))
     .addOption(fileOption('--tls-key <file>', "PEM: our certificate's key", 'ORDERS_CLIENT_TLS_KEY'))
-    .addOption(
-      new Option('--timeout-ms <ms>', 'how long a call may take, with all its attempts')
-        .env('ORDERS_TIMEOUT_MS')
-        .argParser(wholeNumber(1, MOST_TIMEOUT_MS)),
-    )
     .option('--json', 'write one JSON object a line: proto names in camelCase, int64 as strings, no field left out');
 }
 

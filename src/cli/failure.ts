@@ -16,6 +16,9 @@ export interface UnknownOutcome {
   readonly fields: Readonly<Record<string, string>>;
 }
 
+/** A command's own words for a failure; undefined where the failure's are good. */
+export type Rewording = (error: unknown) => string | undefined;
+
 /**
  * What became of a command that failed: its exit code and its line for standard error. `unknown` is given
  * by commands that write; a read that has no answer has changed nothing, and is refused.
@@ -24,11 +27,12 @@ export function describeFailure(
   error: unknown,
   unknown: UnknownOutcome | undefined,
   json: boolean,
+  reword: Rewording = () => undefined,
 ): { readonly exitCode: number; readonly line: string } {
   const refused = error instanceof OrderNumbersError && error.outcome === 'refused';
   const perhapsDone = unknown !== undefined && !refused;
   const exitCode = perhapsDone ? EXIT_UNKNOWN : EXIT_REFUSED;
-  const message = messageOf(error);
+  const message = reword(error) ?? messageOf(error);
   if (json) {
     const outcome = perhapsDone ? { outcome: 'unknown', ...unknown.fields } : { outcome: 'refused' };
     return { exitCode, line: JSON.stringify({ error: { ...details(error), message, ...outcome } }) };

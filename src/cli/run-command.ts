@@ -1,4 +1,4 @@
-import type { UnknownOutcome } from './failure.ts';
+import type { Rewording, UnknownOutcome } from './failure.ts';
 import { describeFailure, isReaderGone } from './failure.ts';
 import { Output, OutputError } from './output.ts';
 
@@ -24,6 +24,7 @@ export interface CommandFailures {
   readonly unknown?: UnknownOutcome;
   /** Whether the command has failed where nobody could read its output. */
   readonly needsReader?: boolean;
+  readonly reword?: Rewording;
 }
 
 /** Does the work of one command; whatever fails is one line on standard error and an exit code. */
@@ -45,7 +46,7 @@ export async function runCommand(json: boolean, work: CommandWork, failures: Com
       process.exitCode = 0;
       return;
     }
-    const { exitCode, line } = describeFailure(error, failures.unknown, json);
+    const { exitCode, line } = describeFailure(error, failures.unknown, json, failures.reword);
     // What came before the failure is good, and goes first.
     await output.flush().catch(() => {});
     say(line);

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import type { OrderNumbersClient, Store } from '../client/index.ts';
+import { OrderNumbersError } from '../client/index.ts';
 import { MAX_DIGITS } from '../store.ts';
 import { withClient } from './client-command.ts';
 import { withClientOptions } from './client-options.ts';
@@ -57,9 +58,14 @@ Examples:
     await withClient(
       command,
       async (client, context) => show(await client.createStore({ storeId, ...styleOf(flags) }), context),
-      { unknown },
+      { unknown, reword: (error) => remedyFor(error, storeId) },
     );
   });
+}
+
+function remedyFor(error: unknown, storeId: bigint): string | undefined {
+  if (!(error instanceof OrderNumbersError) || error.reason !== 'STORE_EXISTS') return undefined;
+  return `store ${storeId} exists: change it with order-numbers stores update --store ${storeId}`;
 }
 
 function getCommand(): Command {
