@@ -29,7 +29,7 @@ it.each(COMMANDS)('%s that is done says so in one line where standard output is 
   expect(existsSync(made)).toBe(true);
 });
 
-it.each([[], ['--json']])('a dry run that nobody could read has failed, in one line %j', async (...flags) => {
+it.each([[[]], [['--json']]])('a dry run that nobody could read has failed, in one line: %j', async (flags) => {
   const { args, made } = prepared('import');
   const { exitCode, stderr } = await onFullDisk([...args.filter((arg) => arg !== '--yes'), ...flags]);
   expect(stderr).toMatch(/^[^\n]*standard output cannot be written: ENOSPC[^\n]*\n$/);
