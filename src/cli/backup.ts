@@ -1,6 +1,9 @@
 import { Command } from 'commander';
 import { backupLedger } from '../engines/sqlite/backup.ts';
-import { jsonOption, ledgerOption, printFields, printJson, ProgressBar, runOperator } from './operator.ts';
+import { fieldTable } from './columns.ts';
+import { jsonLine } from './json-form.ts';
+import type { OperatorContext } from './operator.ts';
+import { jsonOption, ledgerOption, runOperator } from './operator.ts';
 
 interface BackupFlags {
   readonly ledger: string;
@@ -25,27 +28,27 @@ export function backupCommand(): Command {
     .option('--force', 'replace the target where it is there')
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
-    .action((target: string, flags: BackupFlags) => runOperator((signal) => backup(target, flags, signal)));
+    .action((target: string, flags: BackupFlags) => runOperator(flags, (context) => backup(target, flags, context)));
 }
 
-async function backup(target: string, flags: BackupFlags, signal: AbortSignal): Promise<void> {
-  const bar = new ProgressBar({ isOff: flags.json === true });
-  try {
-    const {
-      ledgerId,
-      lastOrderId,
-      rows,
-      bytes,
-      target: path,
-    } = await backupLedger(flags.ledger, target, {
-      force: flags.force === true,
-      signal,
-      onProgress: (step, done, all) => bar.update(step, done, all),
-    });
-    bar.stop();
-    if (flags.json) printJson({ backup: path, ledgerId, lastOrderId, rows, bytes });
-    else printFields({ backup: path, ledger_id: ledgerId, last_order_id: lastOrderId, rows, bytes });
-  } finally {
-    bar.stop();
-  }
+async function backup(target: string, flags: BackupFlags, context: OperatorContext): Promise<void> {
+  const { output, json, bar, signal } = context;
+  const {
+    ledgerId,
+    lastOrderId,
+    rows,
+    bytes,
+    target: path,
+  } = await backupLedger(flags.ledger, target, {
+    force: flags.force === true,
+    signal,
+    onProgress: (step, done, all) => bar?.update(step, done, all),
+  });
+  bar?.stop();
+  context.done(`the backup ${path} is written and checked`);
+  await output.line(
+    json
+      ? jsonLine({ backup: path, ledgerId, lastOrderId, rows, bytes })
+      : fieldTable({ backup: path, ledger_id: ledgerId, last_order_id: lastOrderId, rows, bytes }),
+  );
 }

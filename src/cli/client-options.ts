@@ -19,12 +19,32 @@ export interface ClientFlags {
 
 const MOST_TIMEOUT_MS = 3_600_000;
 
+/** Gives a command the flags of {@link ClientFlags}. */
+export function withClientOptions(command: Command): Command {
+  const timeout = new Option('--timeout-ms <ms>', 'how long a call may take, with all its attempts')
+    .env('ORDERS_TIMEOUT_MS')
+    .argParser(wholeNumber(1, MOST_TIMEOUT_MS));
+  return withJsonOption(addConnectionOptions(command).addOption(timeout));
+}
+
+/** The same without a limit in time, for what has no end. */
+export function withConnectionOptions(command: Command): Command {
+  return withJsonOption(addConnectionOptions(command));
+}
+
+function withJsonOption(command: Command): Command {
+  return command.option(
+    '--json',
+    'write one JSON object a line: proto names in camelCase, int64 as strings, no field left out',
+  );
+}
+
 /**
- * Gives a command the flags of {@link ClientFlags}; each is a variable of the environment, too, and the flag
+ * Where the server is, and how to speak to it; each is a variable of the environment, too, and the flag
  * wins. The TLS variables say CLIENT: ORDERS_TLS_CERT is the server's own certificate, and both may run in one
  * environment.
  */
-export function withClientOptions(command: Command): Command {
+function addConnectionOptions(command: Command): Command {
   return command
     .addOption(
       new Option('--server <host:port>', 'the server to ask')
@@ -41,13 +61,7 @@ export function withClientOptions(command: Command): Command {
     )
     .addOption(fileOption('--tls-ca <file>', 'PEM: trust these authorities instead', 'ORDERS_CLIENT_TLS_CA'))
     .addOption(fileOption('--tls-cert <file>', 'PEM: our certificate, for mutual TLS', 'ORDERS_CLIENT_TLS_CERT'))
-    .addOption(fileOption('--tls-key <file>', "PEM: our certificate's key", 'ORDERS_CLIENT_TLS_KEY'))
-    .addOption(
-      new Option('--timeout-ms <ms>', 'how long a call may take, with all its attempts')
-        .env('ORDERS_TIMEOUT_MS')
-        .argParser(wholeNumber(1, MOST_TIMEOUT_MS)),
-    )
-    .option('--json', 'write one JSON object a line: proto names in camelCase, int64 as strings, no field left out');
+    .addOption(fileOption('--tls-key <file>', "PEM: our certificate's key", 'ORDERS_CLIENT_TLS_KEY'));
 }
 
 /** What the client is made with. Ends the program as wrong usage where the flags contradict one another. */

@@ -56,6 +56,11 @@ export function table(rows: readonly (readonly string[])[], rightColumns: readon
     .join('\n');
 }
 
+/** A name and its value a line. */
+export function fieldTable(fields: Readonly<Record<string, unknown>>): string {
+  return table(Object.entries(fields).map(([name, value]) => [name, String(value)]));
+}
+
 /** A point in time as this machine's clock on the wall has it: 2026-11-24T03:23:48.123+01:00. */
 export function localTime(time: Date): string {
   const offset = -time.getTimezoneOffset();

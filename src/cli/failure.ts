@@ -1,4 +1,5 @@
-import { OrderNumbersError } from '../client/index.ts';
+import { OrderNumbersError } from '../client/order-numbers-error.ts';
+import { LedgerRefused } from '../engines/sqlite/refused.ts';
 import { printable } from './columns.ts';
 import { OutputError } from './output.ts';
 
@@ -15,19 +16,23 @@ export interface UnknownOutcome {
   readonly fields: Readonly<Record<string, string>>;
 }
 
+/** A command's own words for a failure; undefined where the failure's are good. */
+export type Rewording = (error: unknown) => string | undefined;
+
 /**
- * What became of a command that failed: its exit code and its one line for standard error. `unknown` is given
+ * What became of a command that failed: its exit code and its line for standard error. `unknown` is given
  * by commands that write; a read that has no answer has changed nothing, and is refused.
  */
 export function describeFailure(
   error: unknown,
   unknown: UnknownOutcome | undefined,
   json: boolean,
+  reword: Rewording = () => undefined,
 ): { readonly exitCode: number; readonly line: string } {
   const refused = error instanceof OrderNumbersError && error.outcome === 'refused';
   const perhapsDone = unknown !== undefined && !refused;
   const exitCode = perhapsDone ? EXIT_UNKNOWN : EXIT_REFUSED;
-  const message = printable(error instanceof Error ? error.message : String(error));
+  const message = reword(error) ?? messageOf(error);
   if (json) {
     const outcome = perhapsDone ? { outcome: 'unknown', ...unknown.fields } : { outcome: 'refused' };
     return { exitCode, line: JSON.stringify({ error: { ...details(error), message, ...outcome } }) };
@@ -40,6 +45,12 @@ export function describeFailure(
 /** Whether the reader of standard output has gone: a command then ends without a word. */
 export function isReaderGone(error: unknown): boolean {
   return error instanceof OutputError && error.readerGone;
+}
+
+function messageOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  // Of a file to import it lists the bad lines.
+  return error instanceof LedgerRefused ? message.split('\n').map(printable).join('\n') : printable(message);
 }
 
 function details(error: unknown): Record<string, unknown> {

@@ -1,22 +1,14 @@
-import Table from 'cli-table3';
-import { Command, InvalidArgumentError } from 'commander';
-import { INT64_MAX } from '../allocation.ts';
-import type { ImportSummary, StoreChange } from '../engines/sqlite/import-counters.ts';
+import { Command } from 'commander';
+import type { ImportSummary } from '../engines/sqlite/import-counters.ts';
 import { importCounters, planImport } from '../engines/sqlite/import-counters.ts';
 import { ImportStaging } from '../engines/sqlite/import-staging.ts';
+import { fieldTable, table } from './columns.ts';
 import { readCsv } from './import-csv.ts';
 import { readDynamodb } from './import-dynamodb.ts';
-import {
-  jsonOption,
-  ledgerOption,
-  print,
-  printFields,
-  printJson,
-  ProgressBar,
-  runOperator,
-  say,
-  wrongUsage,
-} from './operator.ts';
+import { jsonLine } from './json-form.ts';
+import type { OperatorContext } from './operator.ts';
+import { jsonOption, ledgerOption, runOperator } from './operator.ts';
+import { parseNumber } from './option-values.ts';
 
 interface ImportFlags {
   readonly ledger: string;
@@ -30,6 +22,8 @@ interface ImportFlags {
 /** Stores that a person is shown; --json has them all. */
 const MOST_SHOWN = 20;
 const WORDS = { make: 'new', set: 'changed', keep: 'as it is' } as const;
+
+const NOTHING_TO_DO = 'nothing to do: the ledger is what this import makes of it';
 
 const EXAMPLES = `
 Only an empty ledger takes an import: one that has given no number yet, or none at all, which is then made. Without
@@ -49,7 +43,7 @@ export function importCommand(): Command {
   const command = new Command('import')
     .description('carry the counters of an old shop over into an empty ledger')
     .option('--csv <file>', 'the stores: a CSV file with the header store_id,next_number')
-    .option('--next-order-id <number>', 'with --csv: the first order_id to give', parseOrderId)
+    .option('--next-order-id <number>', 'with --csv: the first order_id to give', parseNumber)
     .option('--dynamodb <file>', "the table of the original sample, DynamoDB's export, one JSON item a line")
     .addOption(ledgerOption('the SQLite file that keeps the ledger; made where it is missing'))
     .option('--yes', 'do it; otherwise nothing is written')
@@ -57,32 +51,32 @@ export function importCommand(): Command {
     .addHelpText('after', EXAMPLES);
   return command.action(async (flags: ImportFlags) => {
     checkFlags(command, flags);
-    await runOperator((signal) => runImport(flags, signal));
+    await runOperator(flags, (context) => runImport(flags, context));
   });
 }
 
-async function runImport(flags: ImportFlags, signal: AbortSignal): Promise<void> {
-  const bar = new ProgressBar({ isOff: flags.json === true });
+async function runImport(flags: ImportFlags, context: OperatorContext): Promise<void> {
+  const { bar, signal, output, say } = context;
   const staging = new ImportStaging();
   try {
-    const nextOrderId = await readSource(flags, staging, signal, (done, all) => bar.update('reading', done, all));
-    bar.stop();
+    const nextOrderId = await readSource(flags, staging, signal, (done, all) => bar?.update('reading', done, all));
+    bar?.stop();
     const counters = { nextOrderId, stores: staging };
     if (!flags.yes) {
-      report(flags, counters);
+      await report(flags, counters, context);
       return;
     }
     // Asked first, so that a second run of the same import takes no lock and writes nothing.
     const plan = planImport(flags.ledger, counters, () => {});
     signal.throwIfAborted();
     const summary = plan.isNeeded
-      ? importCounters(flags.ledger, counters, (done, all) => bar.update('importing', done, all))
+      ? importCounters(flags.ledger, counters, (done, all) => bar?.update('importing', done, all))
       : plan;
-    bar.stop();
-    printSummary(flags, summary, plan.isNeeded);
-    if (!plan.isNeeded) say('nothing to do: the ledger is what this import makes of it');
+    bar?.stop();
+    context.done(plan.isNeeded ? `the counters are imported into ${flags.ledger}` : NOTHING_TO_DO);
+    await output.line(summaryOf(flags, summary, plan.isNeeded));
+    if (!plan.isNeeded) say(NOTHING_TO_DO);
   } finally {
-    bar.stop();
     staging.close();
   }
 }
@@ -100,32 +94,31 @@ async function readSource(
 }
 
 /** The dry run. */
-function report(flags: ImportFlags, counters: { nextOrderId: bigint; stores: ImportStaging }): void {
-  const table = new Table({ head: ['store_id', 'next_number', ''], style: { head: [], border: [] } });
-  let shown = 0;
-  const onChange = ({ storeId, nextNumber, change }: StoreChange) => {
-    if (flags.json) printJson({ storeId, nextNumber, change: WORDS[change] });
-    else if (shown++ < MOST_SHOWN) table.push([String(storeId), String(nextNumber), WORDS[change]]);
-  };
-  const plan = planImport(flags.ledger, counters, onChange);
-  if (!flags.json && shown > 0) print(table.toString());
-  if (!flags.json && shown > MOST_SHOWN) print(`… and ${shown - MOST_SHOWN} more stores: --json lists them all`);
-  printSummary(flags, plan, false);
-  say(
-    plan.isNeeded
-      ? 'dry run: nothing was written; add --yes to import'
-      : 'nothing to do: the ledger is what this import makes of it',
-  );
+async function report(
+  flags: ImportFlags,
+  counters: { nextOrderId: bigint; stores: ImportStaging },
+  { output, json, say }: OperatorContext,
+): Promise<void> {
+  const rows = [['STORE', 'NEXT NUMBER', '']];
+  let more = 0;
+  const plan = planImport(flags.ledger, counters, ({ storeId, nextNumber, change }) => {
+    // A line that cannot be written fails again at the last one, which is awaited.
+    if (json) output.line(jsonLine({ storeId, nextNumber, change: WORDS[change] })).catch(() => {});
+    else if (rows.length <= MOST_SHOWN) rows.push([String(storeId), String(nextNumber), WORDS[change]]);
+    else more++;
+  });
+  if (rows.length > 1) await output.line(`${table(rows, [0, 1])}\n`);
+  if (more > 0) await output.line(`… and ${more} more stores: --json lists them all\n`);
+  await output.line(summaryOf(flags, plan, false));
+  await output.flush();
+  say(plan.isNeeded ? 'dry run: nothing was written; add --yes to import' : NOTHING_TO_DO);
 }
 
-function printSummary(flags: ImportFlags, summary: ImportSummary, isDone: boolean): void {
+function summaryOf({ json, ledger }: ImportFlags, summary: ImportSummary, isDone: boolean): string {
   const { ledgerId, nextOrderId, stores, storesMade, storesSet } = summary;
-  if (flags.json) {
-    printJson({ ledger: flags.ledger, ledgerId, nextOrderId, stores: String(stores), imported: isDone });
-    return;
-  }
-  printFields({
-    ledger: flags.ledger,
+  if (json) return jsonLine({ ledger, ledgerId, nextOrderId, stores: String(stores), imported: isDone });
+  return fieldTable({
+    ledger,
     ledger_id: ledgerId ?? '(made by the import)',
     next_order_id: nextOrderId,
     stores: `${stores} (${storesMade} new, ${storesSet} changed)`,
@@ -134,24 +127,16 @@ function printSummary(flags: ImportFlags, summary: ImportSummary, isDone: boolea
 
 function checkFlags(command: Command, { csv, nextOrderId, dynamodb }: ImportFlags): void {
   if ((csv === undefined) === (dynamodb === undefined)) {
-    wrongUsage(command, 'name one file to import, with --csv <file> or with --dynamodb <file>');
+    command.error('error: name one file to import, with --csv <file> or with --dynamodb <file>');
   }
   if (csv !== undefined && nextOrderId === undefined) {
-    wrongUsage(
-      command,
-      '--csv needs --next-order-id <number>: the first order_id to give, one above the last one given',
+    command.error(
+      'error: --csv needs --next-order-id <number>: the first order_id to give, one above the last one given',
     );
   }
   if (dynamodb !== undefined && nextOrderId !== undefined) {
-    wrongUsage(
-      command,
-      '--next-order-id goes with --csv: the table of --dynamodb has its own, in the item with StoreID 0',
+    command.error(
+      'error: --next-order-id goes with --csv: the table of --dynamodb has its own, in the item with StoreID 0',
     );
   }
-}
-
-function parseOrderId(text: string): bigint {
-  const number = /^\d{1,19}$/.test(text) ? BigInt(text) : 0n;
-  if (number >= 1n && number <= INT64_MAX) return number;
-  throw new InvalidArgumentError(`Use a whole number from 1 to ${INT64_MAX}.`);
 }

@@ -3,6 +3,11 @@ import type { VerifyEvent } from '../verification.ts';
 
 // The JSON mapping of the proto, every field shown. A string for an int64: a JSON number would round it.
 
+/** What has no message in the proto, as one line; bigints become strings. */
+export function jsonLine(value: object): string {
+  return JSON.stringify(value, (_, field: unknown) => (typeof field === 'bigint' ? String(field) : field));
+}
+
 /** As the message orders.v1.Allocation. */
 export function allocationJson(allocation: Allocation) {
   return {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 
 /** A flag, a value or a command that cannot be. */
@@ -19,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 
 const program = new Command('order-numbers')
   .description('Gapless, exactly-once order numbers for many stores.')
+  .version(version())
   .configureOutput({ outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}  (see --help)\n`) })
   .exitOverride();
 const [, , asked = ''] = process.argv;
@@ -32,6 +34,12 @@ try {
   // Commander has printed what is wrong; a help that was asked for is not wrong.
   if (!(error instanceof CommanderError)) throw error;
   process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+}
+
+/** Of the package, which is two folders above this file, as source and compiled. */
+function version(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
 }
 
 /** How errors are said, for commands inside commands, too: they are made before they are added. */

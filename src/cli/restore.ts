@@ -1,9 +1,12 @@
 import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
 import { LedgerRefused } from '../engines/sqlite/refused.ts';
-import type { LossPlan } from '../engines/sqlite/restore.ts';
+import type { LossPlan, Restored } from '../engines/sqlite/restore.ts';
 import { restoreLedger } from '../engines/sqlite/restore.ts';
-import { jsonOption, ledgerOption, printFields, printJson, ProgressBar, runOperator, say } from './operator.ts';
+import { fieldTable } from './columns.ts';
+import { jsonLine } from './json-form.ts';
+import type { OperatorContext } from './operator.ts';
+import { jsonOption, ledgerOption, runOperator } from './operator.ts';
 
 interface RestoreFlags {
   readonly from: string;
@@ -38,43 +41,46 @@ export function restoreCommand(): Command {
     .option('--yes', 'do not ask')
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
-    .action((flags: RestoreFlags) => runOperator((signal) => restore(flags, signal)));
+    .action((flags: RestoreFlags) => runOperator(flags, (context) => restore(flags, context)));
 }
 
-async function restore(flags: RestoreFlags, signal: AbortSignal): Promise<void> {
-  const bar = new ProgressBar({ isOff: flags.json === true });
-  try {
-    const restored = await restoreLedger({
-      from: flags.from,
-      ledger: flags.ledger,
-      signal,
-      onProgress: (step, done, all) => bar.update(step, done, all),
-      acceptLoss: flags.acceptLoss ? (plan) => agree(plan, flags.yes === true, signal) : undefined,
-    });
-    bar.stop();
-    if (!restored) throw new LedgerRefused('not restored: nothing was changed');
-    const { summary, database, replaced, loss } = restored;
-    if (flags.json) {
-      const { ledgerId, lastOrderId, rows } = summary;
-      const declaredLoss = loss && { first: loss.firstOrderId, last: loss.lastOrderId, skippedPerStore: loss.length };
-      printJson({ ledger: database, ledgerId, lastOrderId, rows, replaced, declaredLoss });
-      return;
-    }
-    printFields({
-      ledger: database,
-      ledger_id: summary.ledgerId,
-      last_order_id: summary.lastOrderId,
-      rows: summary.rows,
-      ...(loss && { lost: `order_ids ${loss.firstOrderId} to ${loss.lastOrderId}; each store skips ${loss.length}` }),
-      ...(replaced !== undefined && { old_ledger: replaced }),
-    });
-  } finally {
-    bar.stop();
-  }
+async function restore(flags: RestoreFlags, context: OperatorContext): Promise<void> {
+  const { output, json, bar, signal } = context;
+  const restored = await restoreLedger({
+    from: flags.from,
+    ledger: flags.ledger,
+    signal,
+    onProgress: (step, done, all) => bar?.update(step, done, all),
+    acceptLoss: flags.acceptLoss ? (plan) => agree(plan, flags.yes === true, context) : undefined,
+  });
+  bar?.stop();
+  if (!restored) throw new LedgerRefused('not restored: nothing was changed');
+  context.done(`the ledger ${restored.database} is restored`);
+  await output.line(json ? asJson(restored) : asText(restored));
+}
+
+function asJson({ summary: { ledgerId, lastOrderId, rows }, database, replaced, loss }: Restored): string {
+  const declaredLoss = loss && { first: loss.firstOrderId, last: loss.lastOrderId, skippedPerStore: loss.length };
+  return jsonLine({ ledger: database, ledgerId, lastOrderId, rows, replaced, declaredLoss });
+}
+
+function asText({ summary, database, replaced, loss }: Restored): string {
+  return fieldTable({
+    ledger: database,
+    ledger_id: summary.ledgerId,
+    last_order_id: summary.lastOrderId,
+    rows: summary.rows,
+    ...(loss && { lost: `order_ids ${loss.firstOrderId} to ${loss.lastOrderId}; each store skips ${loss.length}` }),
+    ...(replaced !== undefined && { old_ledger: replaced }),
+  });
 }
 
 /** Says what is lost, and asks unless it was agreed to beforehand. */
-async function agree({ backup, evidence }: LossPlan, isAgreed: boolean, signal: AbortSignal): Promise<boolean> {
+async function agree(
+  { backup, evidence }: LossPlan,
+  isAgreed: boolean,
+  { say, signal }: OperatorContext,
+): Promise<boolean> {
   const length = evidence.end - backup.lastOrderId;
   say(
     `The backup ends at order_id ${backup.lastOrderId}; ${evidence.end} was already given, says ${evidence.witness}.`,

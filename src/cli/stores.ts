@@ -1,13 +1,14 @@
 import { Command, Option } from 'commander';
 import type { OrderNumbersClient, Store } from '../client/index.ts';
+import { OrderNumbersError } from '../client/index.ts';
 import { MAX_DIGITS } from '../store.ts';
-import type { CommandContext } from './client-command.ts';
 import { withClient } from './client-command.ts';
 import { withClientOptions } from './client-options.ts';
 import type { Column } from './columns.ts';
 import { Columns, localTime, table } from './columns.ts';
 import { storeJson } from './json-form.ts';
 import { parseNumber, wholeNumber } from './option-values.ts';
+import type { CommandContext } from './run-command.ts';
 
 /** Stores a page: the server's most. */
 const PAGE_SIZE = 1000;
@@ -57,9 +58,14 @@ Examples:
     await withClient(
       command,
       async (client, context) => show(await client.createStore({ storeId, ...styleOf(flags) }), context),
-      { unknown },
+      { unknown, reword: (error) => remedyFor(error, storeId) },
     );
   });
+}
+
+function remedyFor(error: unknown, storeId: bigint): string | undefined {
+  if (!(error instanceof OrderNumbersError) || error.reason !== 'STORE_EXISTS') return undefined;
+  return `store ${storeId} exists: change it with order-numbers stores update --store ${storeId}`;
 }
 
 function getCommand(): Command {

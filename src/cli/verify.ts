@@ -1,14 +1,16 @@
 import { Command, Option } from 'commander';
 import type { OrderNumbersClient, VerifyStep } from '../client/index.ts';
-import type { Verdict, VerifyEvent } from '../verification.ts';
-import type { CommandContext } from './client-command.ts';
-import { runCommand, withClient } from './client-command.ts';
+import type { Verdict, VerifyEvent, VerifyProgress } from '../verification.ts';
+import { withClient } from './client-command.ts';
 import { withClientOptions } from './client-options.ts';
+import { grouped } from './columns.ts';
 import { EXIT_REFUSED } from './failure.ts';
 import { verifyEventJson } from './json-form.ts';
 import { parseNumber } from './option-values.ts';
+import { ProgressBar } from './progress-bar.ts';
+import type { CommandContext } from './run-command.ts';
+import { runCommand } from './run-command.ts';
 import { toVerifyEvent } from './verify-event.ts';
-import { VerifyBar } from './verify-bar.ts';
 import { VerifyReport } from './verify-report.ts';
 
 /** Exit code 0 says that the ledger is good: not where the verdict was not taken. */
@@ -80,11 +82,11 @@ async function verify(
   { output, json }: CommandContext,
 ): Promise<number> {
   const report = new VerifyReport();
-  const bar = json ? undefined : VerifyBar.onTerminal(process.stderr);
+  const bar = json ? undefined : ProgressBar.onTerminal(process.stderr);
   let verdict: Verdict | undefined;
   try {
     for await (const event of events) {
-      if (event.kind === 'progress') bar?.update(event);
+      if (event.kind === 'progress') showProgress(event, bar);
       if (event.kind === 'verdict') {
         verdict = event;
         bar?.stop();
@@ -103,6 +105,11 @@ async function verify(
     throw new Error(`store ${storeId} is not in this ledger: nothing was verified, check --store`);
   }
   return verdict.ok ? 0 : EXIT_REFUSED;
+}
+
+function showProgress({ rowsRead, orderId, endOrderId }: VerifyProgress, bar: ProgressBar | undefined): void {
+  // Only drawn: what a double rounds away nobody sees.
+  bar?.update('verifying', Number(orderId), Number(endOrderId), `${grouped(rowsRead)} rows`);
 }
 
 function jsonLines(event: VerifyEvent): string[] {

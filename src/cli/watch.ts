@@ -1,14 +1,15 @@
 import { Command, Option } from 'commander';
-import type { OrderNumbersClient } from '../client/index.ts';
+import type { OrderNumbersClient, OrderNumbersError } from '../client/index.ts';
 import { ALLOCATION_COLUMNS } from './allocation-view.ts';
-import type { CommandContext } from './client-command.ts';
 import { stopOnSignal, withClient } from './client-command.ts';
-import { withClientOptions } from './client-options.ts';
-import { Columns } from './columns.ts';
+import { withConnectionOptions } from './client-options.ts';
+import { Columns, printable } from './columns.ts';
 import { allocationJson } from './json-form.ts';
 import { parseCursor, parseNumber } from './option-values.ts';
+import type { CommandContext } from './run-command.ts';
 
 interface WatchFlags {
+  readonly server: string;
   readonly after?: bigint;
   readonly store?: bigint;
 }
@@ -23,11 +24,12 @@ export function watchCommand(): Command {
       ),
     )
     .addOption(new Option('--store <id>', "only this store's (default: all)").argParser(parseNumber));
-  return withClientOptions(command)
+  return withConnectionOptions(command)
     .addHelpText(
       'after',
       `
 With --json: one object a line, as Allocation in the proto, and {"cursor": "7"} on standard error at the end.
+It connects again for as long as it takes, and says on standard error that it does, and when it is connected.
 At the end it says from where to go on without a gap and without a repetition.
 
 Examples:
@@ -46,12 +48,20 @@ async function watch(client: OrderNumbersClient, flags: WatchFlags, context: Com
   const columns = new Columns(ALLOCATION_COLUMNS);
   let hasHeader = json;
   let cursor = flags.after;
+  // Told once, however many attempts it takes.
+  let isInterrupted = false;
+  const onInterrupted = (error: OrderNumbersError) => {
+    if (!isInterrupted) say(interruption(flags.server, error, json));
+    isInterrupted = true;
+  };
   try {
     const request = {
       ...(flags.after === undefined ? {} : { afterOrderId: flags.after }),
       ...(flags.store === undefined ? {} : { storeId: flags.store }),
     };
-    for await (const step of client.watchAllocations(request, { signal })) {
+    for await (const step of client.watchAllocations(request, { signal, onInterrupted })) {
+      if (isInterrupted) say(json ? JSON.stringify({ connected: flags.server }) : `connected to ${flags.server}`);
+      isInterrupted = false;
       // The first step comes at once: people see that it watches.
       if (!hasHeader) await output.line(columns.header());
       hasHeader = true;
@@ -67,4 +77,10 @@ async function watch(client: OrderNumbersClient, flags: WatchFlags, context: Com
   } finally {
     if (cursor !== undefined) say(json ? JSON.stringify({ cursor: String(cursor) }) : `resume with --after ${cursor}`);
   }
+}
+
+function interruption(server: string, error: OrderNumbersError, json: boolean): string {
+  const message = printable(error.message);
+  if (!json) return `${server}: ${message}; trying again`;
+  return JSON.stringify({ interrupted: { server, code: error.code, message } });
 }

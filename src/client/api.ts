@@ -1,3 +1,5 @@
+import type { OrderNumbersError } from './order-numbers-error.ts';
+
 /** An id or a number: int64 on the wire. A number must be a safe integer; beyond 2^53-1 only a bigint is exact. */
 export type Id = bigint | number;
 
@@ -35,6 +37,15 @@ export interface CallOptions {
 /** What stops a stream; nothing else but its end does. */
 export interface StreamOptions {
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What stops a watch, and who hears of its interruptions. */
+export interface WatchOptions extends StreamOptions {
+  /**
+   * Called for each attempt that failed or broke off, before the next one; the first step after it says that the
+   * watch is connected again. What it throws ends the watch.
+   */
+  readonly onInterrupted?: ((error: OrderNumbersError) => void) | undefined;
 }
 
 /** What to number. */
@@ -171,7 +182,7 @@ export interface OrderNumbersClient {
    * long as it takes, and misses and repeats nothing. Ends when its signal is aborted or it is returned;
    * throws only what no reconnecting can mend, such as a token that is not valid, or when the client is closed.
    */
-  watchAllocations(from?: WatchStart, options?: StreamOptions): AsyncIterableIterator<WatchStep>;
+  watchAllocations(from?: WatchStart, options?: WatchOptions): AsyncIterableIterator<WatchStep>;
   /**
    * Makes a store. Retried only where the server says that nothing was done or asks for it. Where an attempt
    * without an answer is followed by STORE_EXISTS, it resolves if the store has exactly these settings, and

@@ -16,6 +16,7 @@ import type {
   StoreSettings,
   StreamOptions,
   VerifyStep,
+  WatchOptions,
   WatchStart,
   WatchStep,
 } from './api.ts';
@@ -100,10 +101,10 @@ class Client implements OrderNumbersClient {
     );
   }
 
-  watchAllocations(from: WatchStart = {}, { signal }: StreamOptions = {}): AsyncIterableIterator<WatchStep> {
+  watchAllocations(from: WatchStart = {}, options: WatchOptions = {}): AsyncIterableIterator<WatchStep> {
     const afterOrderId = toOptionalInt64('afterOrderId', from.afterOrderId);
     const storeId = toOptionalInt64('storeId', from.storeId);
-    return stoppable((returned) => watch(this.#connection, { afterOrderId, storeId }, signal, returned));
+    return stoppable((returned) => watch(this.#connection, { afterOrderId, storeId }, options, returned));
   }
 
   async createStore(store: NewStore, options?: CallOptions): Promise<Store> {

@@ -8,6 +8,7 @@ export interface OrderNumbersErrorDetails {
   readonly metadata: Readonly<Record<string, string>>;
   readonly requestId: string | undefined;
   readonly outcome: Outcome;
+  readonly isUnreachable?: boolean;
   readonly cause: unknown;
 }
 
@@ -27,6 +28,8 @@ export class OrderNumbersError extends Error {
    * done; ask again with the same requestId.
    */
   readonly outcome: Outcome;
+  /** True where the last attempt found no server at the address, or none in time. */
+  readonly isUnreachable: boolean;
 
   constructor(message: string, details: OrderNumbersErrorDetails) {
     super(message, { cause: details.cause });
@@ -35,5 +38,6 @@ export class OrderNumbersError extends Error {
     this.metadata = { ...details.metadata };
     this.requestId = details.requestId;
     this.outcome = details.outcome;
+    this.isUnreachable = details.isUnreachable ?? false;
   }
 }

@@ -107,7 +107,8 @@ export function cancelled(policy: Policy, signals: readonly AbortSignal[], perha
 /** The error of a call that was refused, or whose time is up. */
 export function gaveUp(policy: Policy, failure: Failure, attempts: number, perhapsDone: boolean): OrderNumbersError {
   const outcome = outcomeOf(policy, perhapsDone);
-  const said = failure.reason === undefined ? `${failure.code}: ${failure.message}` : failure.message;
+  const said =
+    failure.reason === undefined && !failure.isUnreachable ? `${failure.code}: ${failure.message}` : failure.message;
   const after = attempts > 1 ? ` (attempt ${attempts})` : '';
   return new OrderNumbersError(`${said}${after}${adviceFor(policy, outcome)}`, {
     code: failure.code,
@@ -115,6 +116,7 @@ export function gaveUp(policy: Policy, failure: Failure, attempts: number, perha
     metadata: failure.metadata,
     requestId: policy.requestId,
     outcome,
+    isUnreachable: failure.isUnreachable,
     cause: failure.cause,
   });
 }

@@ -1,6 +1,6 @@
 import type { WatchAllocationsRequest } from '../gen/orders/v1/orders.ts';
 import { OrderNumberServiceService as service } from '../gen/orders/v1/orders.ts';
-import type { WatchStep } from './api.ts';
+import type { WatchOptions, WatchStep } from './api.ts';
 import type { Connection } from './connection.ts';
 import type { Failure } from './failure.ts';
 import { failureFrom } from './failure.ts';
@@ -8,18 +8,30 @@ import { fromAllocation } from './messages.ts';
 import { backoffMs, cancelled, gaveUp, READ } from './retry.ts';
 import { pause, stoppedBy } from './stop.ts';
 
+/** A stream that was ended without an error, as by a server that stops. */
+const ENDED: Failure = {
+  code: 'UNAVAILABLE',
+  message: 'the server ended the stream',
+  isUnreachable: false,
+  reason: undefined,
+  metadata: {},
+  isDefinite: false,
+  retryDelayMs: undefined,
+  cause: undefined,
+};
+
 /** One watch over as many connections as it takes; each goes on where what was yielded ends. */
 export async function* watch(
   connection: Connection,
   from: WatchAllocationsRequest,
-  signal: AbortSignal | undefined,
+  { signal, onInterrupted }: WatchOptions,
   returned: AbortSignal,
 ): AsyncGenerator<WatchStep, void> {
   const asked = signal ? [signal, returned] : [returned];
   const signals = [connection.closed, ...asked];
   let { afterOrderId } = from;
   for (let attempts = 1; ; attempts++) {
-    let failure: Failure | undefined;
+    let failure: Failure = ENDED;
     try {
       for await (const { allocations, cursor } of connection.stream(
         service.watchAllocations,
@@ -35,6 +47,7 @@ export async function* watch(
       failure = failureFrom(error);
       if (!READ.mayRetry(failure)) throw gaveUp(READ, failure, attempts, false);
     }
+    if (!stoppedBy(signals)) onInterrupted?.(gaveUp(READ, failure, attempts, false));
     await pause(backoffMs(attempts, failure), signals);
     if (stoppedBy(asked)) return;
     if (stoppedBy(signals)) throw cancelled(READ, signals, false);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
-import { VerifyBar } from '../../src/cli/verify-bar.ts';
+import { ProgressBar } from '../../src/cli/progress-bar.ts';
 import type { VerifyLedgerResponse } from '../../src/gen/orders/v1/orders.ts';
 import { VerifyFindingKind } from '../../src/gen/orders/v1/orders.ts';
 import { fakeOrdersServer, fakeStatus } from '../support/fake-orders-server.ts';
@@ -150,14 +150,14 @@ it('nothing is proven without a verdict', async () => {
 
 it('the bar is drawn on a terminal, makes room for lines and leaves nothing behind', () => {
   const terminal = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true, columns: 80 });
-  const bar = VerifyBar.onTerminal(terminal as unknown as NodeJS.WriteStream)!;
-  bar.update({ kind: 'progress', rowsRead: 1_000_000n, orderId: 1n, endOrderId: 4n });
+  const bar = ProgressBar.onTerminal(terminal as unknown as NodeJS.WriteStream)!;
+  bar.update('verifying', 1, 4, '1,000,000 rows');
   bar.clear();
   bar.stop();
   const drawn = String(terminal.read());
   expect(drawn).toContain('] 25%  1,000,000 rows');
   expect(drawn).toContain('\r\u001B[K');
-  expect(VerifyBar.onTerminal(new PassThrough() as unknown as NodeJS.WriteStream)).toBeUndefined();
+  expect(ProgressBar.onTerminal(new PassThrough() as unknown as NodeJS.WriteStream)).toBeUndefined();
 });
 
 /** A real server with three orders of two stores. */

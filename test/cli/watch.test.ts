@@ -8,6 +8,7 @@ import { status } from '@grpc/grpc-js';
 import { expect, it, onTestFinished } from 'vitest';
 import type { WatchAllocationsRequest } from '../../src/gen/orders/v1/orders.ts';
 import { fakeAllocation, fakeOrdersServer, fakeStatus } from '../support/fake-orders-server.ts';
+import { freeAddress } from '../support/free-address.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { connect } from '../support/orders-client.ts';
 import { ORDER_NUMBERS, ServerProcess, testFolder } from '../support/server-process.ts';
@@ -82,6 +83,32 @@ it('a watch that is refused is exit code 1, with nothing on standard output', as
     stdout: '',
     stderr: 'error: this token sees only its stores (STORE_FORBIDDEN)\n',
   });
+});
+
+it.each([
+  {
+    flags: [],
+    lines: ['ADDRESS: no server answers: connect ECONNREFUSED ADDRESS; trying again', 'connected to ADDRESS'],
+  },
+  {
+    flags: ['--json'],
+    lines: [
+      '{"interrupted":{"server":"ADDRESS","code":"UNAVAILABLE","message":"no server answers: connect ECONNREFUSED ADDRESS"}}',
+      '{"connected":"ADDRESS"}',
+    ],
+  },
+])('says once that no server answers, and when one does: $flags', async ({ flags, lines }) => {
+  const address = await freeAddress();
+  const watch = watching(['--server', address, ...flags]);
+  // The first line on standard error is there long before any server.
+  const said = createInterface({ input: watch.child.stderr! })[Symbol.asyncIterator]();
+  const { value: first } = await said.next();
+  const server = new ServerProcess(join(testFolder(), 'orders.db'), { args: ['--grpc-listen', address] });
+  await server.serving();
+  const { value: second } = await said.next();
+  expect([first, second]).toEqual(lines.map((line) => line.replaceAll('ADDRESS', address)));
+  watch.child.kill('SIGINT');
+  expect((await watch.end()).exitCode).toBe(0);
 });
 
 /** A watch in a process of its own. */

@@ -69,6 +69,28 @@ describe('watch', () => {
     await server.seen[3]!.cancelled;
   });
 
+  it('tells of every attempt that failed or broke off, and not of its own end', async () => {
+    const server = await FakeServer.start(
+      {},
+      {
+        watchAllocations: [
+          { messages: [], ending: { code: status.UNAVAILABLE, details: 'not yet' } },
+          { messages: [message([], 1n)], ending: 'end' },
+          { messages: [message([], 1n)], ending: 'silence' },
+        ],
+      },
+    );
+    const told: string[] = [];
+    const onInterrupted = ({ code, message: said, outcome }: OrderNumbersError) =>
+      void told.push(`${code} ${outcome} ${said}`);
+    await take(server.client().watchAllocations({}, { onInterrupted }), 2);
+    await server.seen[2]!.cancelled;
+    expect(told).toEqual([
+      'UNAVAILABLE refused UNAVAILABLE: not yet',
+      'UNAVAILABLE refused UNAVAILABLE: the server ended the stream',
+    ]);
+  });
+
   it('starts where it is told to: 0 means all', async () => {
     const server = await FakeServer.start(
       {},

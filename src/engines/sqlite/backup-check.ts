@@ -97,6 +97,12 @@ const DENSITY: readonly (readonly [sql: string, finding: string])[] = [
   ],
 ];
 
+/** create_time never falls as order_id rises (P3): one pass in the order of the table. */
+const FALLING_TIME = `
+  SELECT number FROM (
+    SELECT order_id AS number, create_time_ms, lag(create_time_ms) OVER (ORDER BY order_id) AS before FROM allocations
+  ) WHERE create_time_ms < before LIMIT 1`;
+
 const CHECKS: readonly Check[] = [
   integrity,
   (db) => (db.prepare('SELECT count(*) FROM ledger').pluck().get() === 1n ? undefined : 'its counter is gone'),
@@ -105,17 +111,22 @@ const CHECKS: readonly Check[] = [
       (db) =>
         density(db, sql, finding),
   ),
+  (db) => density(db, FALLING_TIME, 'create_time falls at order_id {number}'),
 ];
 
 /**
- * Checks everything in a ledger that this program can check: that SQLite finds nothing wrong, that it is a
- * ledger, and that each sequence is dense up to its counter, but for declared losses. Throws LedgerRefused with
- * the first finding. Where others may write, `db` must be in a read transaction. `signal` stops it between
+ * Checks that SQLite finds nothing wrong, that this is a ledger, that each sequence is dense up to its counter, but
+ * for declared losses, and that create_time never falls. Throws LedgerRefused with the first finding, of the file
+ * `name` where `db` is only a copy of it. Where others may write, `db` must be in a read transaction. `signal` stops it between
  * two checks; `onCheck` hears of each that is done.
  */
 export async function checkLedger(
   db: Database.Database,
-  { signal, onCheck }: { signal?: AbortSignal | undefined; onCheck?: (done: number, all: number) => void } = {},
+  {
+    name = db.name,
+    signal,
+    onCheck,
+  }: { name?: string; signal?: AbortSignal | undefined; onCheck?: (done: number, all: number) => void } = {},
 ): Promise<LedgerSummary> {
   requireFilledLedger(db);
   db.exec(
@@ -128,7 +139,7 @@ export async function checkLedger(
       signal?.throwIfAborted();
       const finding = explain(db, check);
       if (finding !== undefined) {
-        throw new LedgerRefused(`${db.name} is damaged: ${finding}; use another copy`);
+        throw new LedgerRefused(`${name} is damaged: ${finding}; use another copy`);
       }
       onCheck?.(i + 1, CHECKS.length);
     }

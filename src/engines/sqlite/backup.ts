@@ -91,6 +91,7 @@ export async function copyLedger(source: string, target: string, run: LongRun): 
       // As it was copied, it says of itself that it has a WAL.
       copy.pragma('journal_mode = DELETE');
       summary = await checkLedger(copy, {
+        name: source,
         signal: run.signal,
         onCheck: (done, all) => run.onProgress?.('checking', done, all),
       });
@@ -106,6 +107,7 @@ export async function copyLedger(source: string, target: string, run: LongRun): 
 
 /** The real path of the ledger at `path`, which must be there; nothing is made. */
 export function findLedger(path: string): string {
+  if (path === '') throw new LedgerRefused('the path of the ledger or backup is empty: name its file');
   if (!existsSync(path)) throw new LedgerRefused(`${path} is not there: name the file of a ledger`);
   const real = realpathSync(path);
   if (!statSync(real).isFile()) throw new LedgerRefused(`${real} is not a file: name the file of a ledger`);
@@ -148,8 +150,12 @@ async function copyPages(source: string, target: string, { signal, onProgress }:
 
 /** Where the backup goes: a place that no ledger, and no part of one, has. */
 function findTarget(target: string, source: string, force: boolean): string {
+  if (target === '') throw new LedgerRefused('the path of the backup is empty: name the file to write');
   const folder = dirname(resolve(target));
   if (!existsSync(folder)) throw new LedgerRefused(`the folder ${folder} is not there: make it, or choose another one`);
+  if (!statSync(folder).isDirectory()) {
+    throw new LedgerRefused(`${folder} is a file and no folder: choose another place for the backup`);
+  }
   const path = join(realpathSync(folder), basename(resolve(target)));
   const stat = lstatSync(path, { throwIfNoEntry: false });
   const real = stat?.isSymbolicLink() && existsSync(path) ? realpathSync(path) : path;
@@ -179,6 +185,9 @@ function explain(error: unknown, source: string, target: string): unknown {
   if (error instanceof SqliteError) {
     if (/^SQLITE_(CORRUPT|NOTADB)/.test(error.code)) {
       return new LedgerRefused(`${source} is damaged or no SQLite database (${error.message}): use another copy`);
+    }
+    if (error.code === 'SQLITE_ERROR') {
+      return new LedgerRefused(`${source} is damaged or no ledger (${error.message}): use another copy`);
     }
     return new LedgerRefused(`cannot copy ${source} to ${target}: ${error.message} (${error.code})`);
   }

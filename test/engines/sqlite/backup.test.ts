@@ -133,10 +133,19 @@ it.each([
   ['a loss beyond the end', 'INSERT INTO declared_losses VALUES (NULL, 15, 20, 0)', /loss that ends at 20/],
   ['a loss of a store beyond its end', 'INSERT INTO declared_losses VALUES (1, 103, 120, 0)', /loss that ends at 120/],
   ['no counter', 'DELETE FROM ledger', /its counter is gone/],
+  ['a table that is gone', 'DROP TABLE declared_losses', /is damaged or no ledger \(no such table: /],
+  [
+    'a create_time that falls',
+    'UPDATE allocations SET create_time_ms = 999 WHERE order_id = 5',
+    /create_time falls at order_id 5;/,
+  ],
 ])('a ledger with %s is not backed up, and nothing is left', async (_, damage, finding) => {
   const { database, target } = source();
   tamper(database, damage);
-  expect(await refused(database, target)).toMatch(finding);
+  const message = await refused(database, target);
+  expect(message).toMatch(finding);
+  // The operator knows the ledger, not the name that its copy has for a moment.
+  expect(message.startsWith(`${database} is damaged`)).toBe(true);
 });
 
 it('a ledger whose index disagrees with its table is not backed up', async () => {
@@ -202,6 +211,14 @@ it('the ledger itself, by whatever name, and its parts are no target', async () 
   linkSync(database, join(folder, 'hard.db'));
   await expect(backup(database, join(folder, 'hard.db'), { force: true })).rejects.toThrow(/is the ledger itself/);
   expect(assertDense(database)).toEqual(before);
+});
+
+it('a target inside a file, and an empty one, are refused in one sentence', async () => {
+  const { database, target } = source();
+  const inside = await backup(database, join(database, 'x')).catch((error: unknown) => error);
+  expect(inside).toEqual(new LedgerRefused(`${database} is a file and no folder: choose another place for the backup`));
+  await expect(backup(database, '')).rejects.toThrow(/^the path of the backup is empty: name the file to write$/);
+  await expect(backup('', target)).rejects.toThrow(/^the path of the ledger or backup is empty: name its file$/);
 });
 
 it('a place where another ledger lives, or left something, is no target', async () => {
