@@ -12,7 +12,7 @@ if (runsTypeScript && hasNativeInterface) {
   console.error(
     'order-numbers needs Node.js 22.18 or newer (23 from 23.6), and this is ' +
       process.versions.node +
-      ': use `make run`, which brings its own, or install a newer one',
+      ': install a newer one; in the repository, `make run` brings its own',
   );
   process.exitCode = 2;
 }

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { assertDense } from '../support/density.ts';
 import { connect } from '../support/orders-client.ts';
@@ -192,4 +193,32 @@ it('a file that is not there is refused; --help has examples', async () => {
     exitCode: 0,
     stdout: expect.stringContaining('Examples:\n  order-numbers import --csv'),
   });
+});
+
+it("P1: a global counter below a store's OrderID is refused, since numbers would be given twice", async () => {
+  const { source, ledger } = files([
+    '{"Item":{"StoreID":{"N":"0"},"OrderID":{"N":"9000"}}}',
+    '{"Item":{"StoreID":{"N":"7"},"OrderNumber":{"N":"2310"},"OrderID":{"N":"9120"}}}',
+    '{"Item":{"StoreID":{"N":"8"},"OrderNumber":{"N":"2310"},"OrderID":{"N":"9000"}}}',
+  ]);
+  const { exitCode, stderr } = await importDynamodb(source, ledger, '--yes');
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/line 2: OrderID 9120 is above the 9000 of StoreID 0.*stop the sample/);
+  expect(existsSync(ledger)).toBe(false);
+});
+
+it.each([
+  ['gzip', gzipSync(EXPORT.join('\n')), /is gzip: unpack it first/],
+  ['a scan on one line', `{"Items":[${EXPORT.join(',')}],"Count":2}`, /jq -c '\.Items\[\]'/],
+  [
+    'a scan on many lines',
+    JSON.stringify({ Items: EXPORT.map((item) => JSON.parse(item) as object) }, null, 2),
+    /jq -c/,
+  ],
+])('%s is told from a file of items, in one line', async (_name, content, told) => {
+  const { source, ledger } = files('');
+  writeFileSync(source, content);
+  const { exitCode, stderr } = await importDynamodb(source, ledger);
+  expect(exitCode).toBe(1);
+  expect(stderr.trim().split('\n')).toEqual([expect.stringMatching(told)]);
 });

@@ -34,6 +34,8 @@ export function takeFence(files: LedgerFiles): Fence {
       );
     }
     const reason = error instanceof Error ? error.message : String(error);
-    throw new LedgerRefused(`cannot lock ${files.lock}: ${reason}; the folder must be writable`);
+    throw new LedgerRefused(
+      `cannot make the lock file ${files.lock} (${reason}): the folder must be writable, or choose another with --ledger`,
+    );
   }
 }

@@ -49,6 +49,7 @@ export function syncFolder(folder: string): void {
 function makeFolder(folder: string): string {
   try {
     makeFolders(folder);
+    if (!statSync(folder).isDirectory()) throw new Error('it is a file');
     return realpathSync(folder);
   } catch (error) {
     throw new LedgerRefused(
