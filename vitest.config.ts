@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
+    // As many as there are processors: the tests wait for servers and disks more than they compute.
+    maxWorkers: '100%',
     // Servers are started and killed and disks are waited for; a hanging test still ends.
     testTimeout: 60_000,
     hookTimeout: 60_000,
