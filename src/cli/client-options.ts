@@ -27,7 +27,7 @@ export function withClientOptions(command: Command): Command {
   return withJsonOption(addConnectionOptions(command).addOption(timeout));
 }
 
-/** The same without a limit in time, for what has no end. */
+/** The same without a limit in time, for what has no end, or one that nobody knows beforehand. */
 export function withConnectionOptions(command: Command): Command {
   return withJsonOption(addConnectionOptions(command));
 }

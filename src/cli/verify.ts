@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import type { OrderNumbersClient, VerifyStep } from '../client/index.ts';
 import type { Verdict, VerifyEvent, VerifyProgress } from '../verification.ts';
 import { withClient } from './client-command.ts';
-import { withClientOptions } from './client-options.ts';
+import { withConnectionOptions } from './client-options.ts';
 import { grouped } from './columns.ts';
 import { EXIT_REFUSED } from './failure.ts';
 import { verifyEventJson } from './json-form.ts';
@@ -29,7 +29,7 @@ export function verifyCommand(): Command {
     .addOption(
       new Option('--store <id>', "only this store's sequence (default: the whole ledger)").argParser(parseNumber),
     );
-  return withClientOptions(command)
+  return withConnectionOptions(command)
     .addHelpText(
       'after',
       `

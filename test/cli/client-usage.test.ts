@@ -34,8 +34,9 @@ it.each(COMMANDS.map((command) => command.join(' ')))(
   async (name) => {
     const { exitCode, stdout, stderr } = await orderNumbers([...name.split(' '), '--help']);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-    // A watch has no end, and so no limit in time.
-    const taken = VARIABLES.filter((variable) => name !== 'watch' || variable !== 'ORDERS_TIMEOUT_MS');
+    // A watch has no end, and a verification takes as long as its ledger: neither has a limit in time.
+    const isLimited = name !== 'watch' && name !== 'verify';
+    const taken = VARIABLES.filter((variable) => isLimited || variable !== 'ORDERS_TIMEOUT_MS');
     expect(VARIABLES.filter((variable) => stdout.includes(`${variable})`))).toEqual(taken);
     expect(stdout).toMatch(new RegExp(`Examples?:\n  order-numbers ${name}`));
   },
@@ -69,6 +70,7 @@ it.each([
   { args: 'list --csv --json', named: "'--csv' cannot be used with option '--json'" },
   { args: 'watch --after -1', named: 'Use 0 for all' },
   { args: 'watch --timeout-ms 5', named: "unknown option '--timeout-ms'" },
+  { args: 'verify --timeout-ms 5', named: "unknown option '--timeout-ms'" },
   { args: 'stores create', named: "'--store <id>' not specified" },
   { args: 'stores update --store 7', named: 'say what to change' },
   { args: 'stores update --store 7 --min-digits 20', named: 'Use a whole number from 0 to 19' },
