@@ -54,6 +54,13 @@ export function checkStoreChanges({ firstNumber, prefix, suffix, minDigits }: St
   }
 }
 
+/** What is said of a store that is not there. */
+export function storeNotFound(storeId: bigint): OrderError {
+  return new OrderError('STORE_NOT_FOUND', `store ${storeId} is not there: make it with CreateStore`, {
+    fields: { store_id: String(storeId) },
+  });
+}
+
 function checkAffix(field: string, text: string): void {
   if (text.length <= MAX_AFFIX_LENGTH && AFFIX.test(text)) return;
   throw invalid(field, text, `it must be up to ${MAX_AFFIX_LENGTH} printable ASCII characters`);

@@ -24,12 +24,7 @@ it('what is committed between the last look into history and the first one live 
 });
 
 it('who takes nothing while much is committed reads it from the ledger, in order and once', async () => {
-  const { ledger, watch } = room();
-  const watcher = follow(watch, undefined);
-  await watcher.goLive();
-  const live = watcher.next();
-  await commit(ledger, 1);
-  await live;
+  const { ledger, watcher } = await followLive();
   // It has caught up, and takes nothing now.
   for (let i = 0; i < 5; i++) await commit(ledger, 500);
   const ids = await watcher.reach(2501n);
@@ -37,12 +32,7 @@ it('who takes nothing while much is committed reads it from the ledger, in order
 });
 
 it('what came back after a failed commit is seen, although nobody was told of it', async () => {
-  const { ledger, watch } = room();
-  const watcher = follow(watch, undefined);
-  await watcher.goLive();
-  const live = watcher.next();
-  await commit(ledger, 1);
-  await live;
+  const { ledger, watcher } = await followLive();
   ledger.failNext('persisted after all');
   await expect(commit(ledger, 3)).rejects.toThrow('the disk failed');
   await ledger.ready();
@@ -75,6 +65,17 @@ it('ends with its signal, while it waits and while it reads, and forgets its led
   await commit(ledger, 1);
   expect(heard).toBe(1);
 });
+
+/** A watcher that has caught up, and has taken the first allocation live. */
+async function followLive() {
+  const { ledger, watch } = room();
+  const watcher = follow(watch, undefined);
+  await watcher.goLive();
+  const live = watcher.next();
+  await commit(ledger, 1);
+  await live;
+  return { ledger, watcher };
+}
 
 function room() {
   const ledger = new MemoryLedger();

@@ -15,7 +15,7 @@ import type {
 import type { ListName, Page } from '../paging.ts';
 import { fromPageToken, pageSize, toPageToken } from '../paging.ts';
 import type { StoreChanges } from '../store.ts';
-import { checkStoreChanges, DEFAULT_STORE } from '../store.ts';
+import { checkStoreChanges, DEFAULT_STORE, storeNotFound } from '../store.ts';
 import { toStoreMessage } from './messages.ts';
 import type { Served } from './served.ts';
 import { unary } from './unary.ts';
@@ -76,9 +76,8 @@ function lookups(served: Served): UntypedServiceImplementation {
         async handle({ storeId }) {
           checkStoreId(storeId);
           const store = await reads.getStore(storeId);
-          if (store) return { store: toStoreMessage(store) };
-          const fields = { store_id: String(storeId) };
-          throw new OrderError('STORE_NOT_FOUND', `store ${storeId} is not there`, { fields });
+          if (!store) throw storeNotFound(storeId);
+          return { store: toStoreMessage(store) };
         },
         describe: ({ storeId }) => ({ store_id: String(storeId) }),
         mayRetry: () => true,

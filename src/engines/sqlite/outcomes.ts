@@ -1,6 +1,7 @@
 import type { Allocation, AllocationRequest } from '../../allocation.ts';
 import { OrderError } from '../../errors.ts';
 import type { Outcome } from '../../ledger.ts';
+import { storeNotFound } from '../../store.ts';
 import type { BatchOutcome } from './batch-transaction.ts';
 import type { StoreRefusal } from './store-transaction.ts';
 import { ThreadFailure } from './thread.ts';
@@ -45,12 +46,6 @@ export function toReadError(error: unknown): unknown {
 
 export function reopening(): OrderError {
   return new OrderError('LEDGER_REOPENING', 'the ledger is being opened: ask again');
-}
-
-function storeNotFound(storeId: bigint): OrderError {
-  return new OrderError('STORE_NOT_FOUND', `store ${storeId} is not there: make it with CreateStore`, {
-    fields: { store_id: String(storeId) },
-  });
 }
 
 function exhausted(storeId: bigint): OrderError {
