@@ -50,6 +50,14 @@ export class OrderError extends Error {
 }
 
 /**
+ * The ledger cannot be opened until an operator has done something about it. `message` names the ledger and the
+ * remedy.
+ */
+export class LedgerRefused extends Error {
+  override readonly name = 'LedgerRefused';
+}
+
+/**
  * What is not an OrderError was not foreseen: a fault of this program, of which nothing leaks. Where the method
  * `writes`, nobody knows whether it was done.
  */

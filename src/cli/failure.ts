@@ -1,5 +1,5 @@
 import { OrderNumbersError } from '../client/order-numbers-error.ts';
-import { LedgerRefused } from '../engines/sqlite/refused.ts';
+import { LedgerRefused } from '../errors.ts';
 import { printable } from './columns.ts';
 import { OutputError } from './output.ts';
 

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { INT64_MAX } from '../allocation.ts';
 import type { ImportStaging } from '../engines/sqlite/import-staging.ts';
-import { LedgerRefused } from '../engines/sqlite/refused.ts';
+import { LedgerRefused } from '../errors.ts';
 import { openImport, Problems, show, wholeNumber } from './import-rows.ts';
 
 /** How a gzip file begins, read as UTF-8. */

@@ -1,7 +1,7 @@
 import { createReadStream, statSync } from 'node:fs';
 import type { ReadStream } from 'node:fs';
 import { INT64_MAX } from '../allocation.ts';
-import { LedgerRefused } from '../engines/sqlite/refused.ts';
+import { LedgerRefused } from '../errors.ts';
 
 /** How much of a long bad file is told. */
 const MOST_PROBLEMS = 20;

@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
-import { LedgerRefused } from '../engines/sqlite/refused.ts';
 import type { LossPlan, Restored } from '../engines/sqlite/restore.ts';
 import { restoreLedger } from '../engines/sqlite/restore.ts';
+import { LedgerRefused } from '../errors.ts';
 import { fieldTable } from './columns.ts';
 import { jsonLine } from './json-form.ts';
 import type { OperatorContext } from './operator.ts';

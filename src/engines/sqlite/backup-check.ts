@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type Database from 'better-sqlite3';
 import { SqliteError } from 'better-sqlite3';
-import { LedgerRefused } from './refused.ts';
+import { LedgerRefused } from '../../errors.ts';
 import { isEmpty, requireKnownSchema, requireLedger } from './schema.ts';
 
 /** What a ledger is, in short. */

@@ -12,12 +12,12 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import Database, { SqliteError } from 'better-sqlite3';
+import { LedgerRefused } from '../../errors.ts';
 import type { LedgerSummary } from './backup-check.ts';
 import { checkLedger, requireFilledLedger } from './backup-check.ts';
 import { openReadConnection } from './connection.ts';
 import { readMark } from './high-water-mark.ts';
 import { syncFolder } from './ledger-files.ts';
-import { LedgerRefused } from './refused.ts';
 
 /** Pages copied before the event loop has a turn: 8 MiB. */
 const PAGES_A_STEP = 2048;

@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3';
-import { LedgerRefused } from './refused.ts';
+import { LedgerRefused } from '../../errors.ts';
 import { requireLedger } from './schema.ts';
 
 /** How long SQLite itself waits for a lock that another connection holds for a moment. */

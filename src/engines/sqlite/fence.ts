@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3';
+import { LedgerRefused } from '../../errors.ts';
 import type { LedgerFiles } from './ledger-files.ts';
-import { LedgerRefused } from './refused.ts';
 
 /**
  * The right to write a ledger, until {@link Fence.release} or the process's end. Keep it: one that is

@@ -1,13 +1,13 @@
 import { existsSync, realpathSync } from 'node:fs';
 import type Database from 'better-sqlite3';
 import { SqliteError } from 'better-sqlite3';
+import { LedgerRefused } from '../../errors.ts';
 import { checkpoint, openReadConnection } from './connection.ts';
 import { takeFence } from './fence.ts';
 import type { ImportedStore, ImportStaging } from './import-staging.ts';
 import { locateLedger } from './ledger-files.ts';
 import type { OpenLedger } from './opening.ts';
 import { openLedger } from './opening.ts';
-import { LedgerRefused } from './refused.ts';
 import { isEmpty, requireKnownSchema, requireLedger } from './schema.ts';
 
 /** The numbers that an old shop goes on with. */

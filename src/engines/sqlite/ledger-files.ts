@@ -1,6 +1,6 @@
 import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { LedgerRefused } from './refused.ts';
+import { LedgerRefused } from '../../errors.ts';
 
 /** The files of one ledger, all in one folder. */
 export interface LedgerFiles {

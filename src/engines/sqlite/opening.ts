@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type Database from 'better-sqlite3';
 import { SqliteError } from 'better-sqlite3';
+import { LedgerRefused } from '../../errors.ts';
 import { checkpoint, openWriteConnection } from './connection.ts';
 import type { Mark } from './high-water-mark.ts';
 import { HighWaterMark, readMark } from './high-water-mark.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { syncFolder } from './ledger-files.ts';
-import { LedgerRefused } from './refused.ts';
 import { isEmpty, migrate } from './schema.ts';
 
 /** A ledger that may number: everything that was ever committed is on disk, and its mark agrees. */

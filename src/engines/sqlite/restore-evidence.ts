@@ -1,10 +1,10 @@
 import { existsSync, statSync } from 'node:fs';
 import { SqliteError } from 'better-sqlite3';
 import type Database from 'better-sqlite3';
+import { LedgerRefused } from '../../errors.ts';
 import { openReadConnection } from './connection.ts';
 import { readMark } from './high-water-mark.ts';
 import type { LedgerFiles } from './ledger-files.ts';
-import { LedgerRefused } from './refused.ts';
 import { isEmpty, requireLedger } from './schema.ts';
 
 /** What is known of the ledger that a restore would replace. */

@@ -1,6 +1,6 @@
 import type Database from 'better-sqlite3';
 import { INT64_MAX } from '../../allocation.ts';
-import { LedgerRefused } from './refused.ts';
+import { LedgerRefused } from '../../errors.ts';
 
 /** Numbers that a return to an older copy gives up. */
 export interface Loss {

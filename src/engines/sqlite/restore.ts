@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { realpathSync, existsSync } from 'node:fs';
 import Database, { SqliteError } from 'better-sqlite3';
+import { LedgerRefused } from '../../errors.ts';
 import type { LongRun } from './backup.ts';
 import { copyLedger, findLedger, removeDatabase, syncFile } from './backup.ts';
 import type { LedgerSummary } from './backup-check.ts';
@@ -9,7 +10,6 @@ import { openReadConnection } from './connection.ts';
 import { takeFence } from './fence.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { locateLedger, syncFolder } from './ledger-files.ts';
-import { LedgerRefused } from './refused.ts';
 import type { Evidence } from './restore-evidence.ts';
 import { gatherEvidence } from './restore-evidence.ts';
 import type { Loss } from './restore-loss.ts';

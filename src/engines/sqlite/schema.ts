@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type Database from 'better-sqlite3';
-import { LedgerRefused } from './refused.ts';
+import { LedgerRefused } from '../../errors.ts';
 
 /** Says in the file's header that it is a ledger: "ORDN". */
 const APPLICATION_ID = 0x4f52444e;

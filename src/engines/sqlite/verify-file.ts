@@ -1,9 +1,9 @@
 import { SqliteError } from 'better-sqlite3';
+import { LedgerRefused } from '../../errors.ts';
 import type { VerifyEvent } from '../../verification.ts';
 import { findLedger } from './backup.ts';
 import { requireFilledLedger } from './backup-check.ts';
 import { openReadConnection } from './connection.ts';
-import { LedgerRefused } from './refused.ts';
 import { Thread, threadModule } from './thread.ts';
 import type { VerifierMethods, VerifierOptions } from './verifier.ts';
 

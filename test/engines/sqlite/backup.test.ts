@@ -14,7 +14,7 @@ import type { BackupOptions } from '../../../src/engines/sqlite/backup.ts';
 import { backupLedger } from '../../../src/engines/sqlite/backup.ts';
 import { openWriteConnection } from '../../../src/engines/sqlite/connection.ts';
 import { HighWaterMark } from '../../../src/engines/sqlite/high-water-mark.ts';
-import { LedgerRefused } from '../../../src/engines/sqlite/refused.ts';
+import { LedgerRefused } from '../../../src/errors.ts';
 import { assertDense } from '../../support/density.ts';
 import { fillLedger, fills, giveNumbers, tamper } from '../../support/filled-ledger.ts';
 import { testFolder } from '../../support/server-process.ts';

@@ -7,7 +7,7 @@ import { openReadConnection, openWriteConnection } from '../../../src/engines/sq
 import type { Fence } from '../../../src/engines/sqlite/fence.ts';
 import { takeFence } from '../../../src/engines/sqlite/fence.ts';
 import { locateLedger } from '../../../src/engines/sqlite/ledger-files.ts';
-import { LedgerRefused } from '../../../src/engines/sqlite/refused.ts';
+import { LedgerRefused } from '../../../src/errors.ts';
 import { testFolder } from '../../support/server-process.ts';
 
 function take(path: string): Fence {

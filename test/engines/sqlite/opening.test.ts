@@ -9,7 +9,7 @@ import type { LedgerFiles } from '../../../src/engines/sqlite/ledger-files.ts';
 import { locateLedger } from '../../../src/engines/sqlite/ledger-files.ts';
 import type { OpenLedger } from '../../../src/engines/sqlite/opening.ts';
 import { openLedger } from '../../../src/engines/sqlite/opening.ts';
-import { LedgerRefused } from '../../../src/engines/sqlite/refused.ts';
+import { LedgerRefused } from '../../../src/errors.ts';
 import { testFolder } from '../../support/server-process.ts';
 
 function newFiles(): LedgerFiles {

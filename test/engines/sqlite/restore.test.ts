@@ -17,10 +17,10 @@ import { HighWaterMark, readMark } from '../../../src/engines/sqlite/high-water-
 import type { LedgerFiles } from '../../../src/engines/sqlite/ledger-files.ts';
 import { locateLedger } from '../../../src/engines/sqlite/ledger-files.ts';
 import { openLedger } from '../../../src/engines/sqlite/opening.ts';
-import { LedgerRefused } from '../../../src/engines/sqlite/refused.ts';
 import type { RestoreOptions } from '../../../src/engines/sqlite/restore.ts';
 import { restoreLedger } from '../../../src/engines/sqlite/restore.ts';
 import { replacedNameOf, swapSteps } from '../../../src/engines/sqlite/restore-swap.ts';
+import { LedgerRefused } from '../../../src/errors.ts';
 import { assertDense } from '../../support/density.ts';
 import { fillLedger, fills, giveNumbers, tamper } from '../../support/filled-ledger.ts';
 import { testFolder } from '../../support/server-process.ts';

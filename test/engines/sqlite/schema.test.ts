@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, it, onTestFinished } from 'vitest';
 import { openWriteConnection } from '../../../src/engines/sqlite/connection.ts';
-import { LedgerRefused } from '../../../src/engines/sqlite/refused.ts';
 import { isEmpty, migrate } from '../../../src/engines/sqlite/schema.ts';
+import { LedgerRefused } from '../../../src/errors.ts';
 import { testFolder } from '../../support/server-process.ts';
 
 function newDatabase(): Database.Database {

@@ -1,8 +1,8 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { LedgerRefused } from '../../../src/engines/sqlite/refused.ts';
 import { verifyLedgerFile } from '../../../src/engines/sqlite/verify-file.ts';
+import { LedgerRefused } from '../../../src/errors.ts';
 import { fillLedger, fills, tamper } from '../../support/filled-ledger.ts';
 import { testFolder } from '../../support/server-process.ts';
 

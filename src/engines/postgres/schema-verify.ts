@@ -1,0 +1,2 @@
+/** The functions that only a verification needs. */
+export const VERIFY_FUNCTIONS = '';

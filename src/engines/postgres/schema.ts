@@ -1,0 +1,97 @@
+import type { Client } from 'pg';
+import { LedgerRefused } from '../../errors.ts';
+import { READ_FUNCTIONS } from './schema-reads.ts';
+import { TABLES } from './schema-tables.ts';
+import { VERIFY_FUNCTIONS } from './schema-verify.ts';
+import { WRITE_FUNCTIONS } from './schema-writes.ts';
+
+/** Of all who make or upgrade the schema of this database: one at a time. "ORDN". */
+const ADVISORY_LOCK = 0x4f52444e;
+
+/** How the schema says which version it is, and that nobody but its owner may use it unless he is told so. */
+const VERSIONING = `
+CREATE TABLE order_numbers.migrations (version integer PRIMARY KEY, apply_time timestamptz NOT NULL DEFAULT now());
+
+CREATE FUNCTION order_numbers.schema_version() RETURNS integer LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = order_numbers, pg_temp AS $$ SELECT max(version) FROM migrations $$;
+`;
+
+/** Each entry brings the schema from version i to version i + 1 and is never edited once released. */
+const MIGRATIONS = [`${TABLES}${VERSIONING}${WRITE_FUNCTIONS}${READ_FUNCTIONS}${VERIFY_FUNCTIONS}`];
+
+/** All of the schema, for an owner to read and to run where servers may not make tables. */
+export function schemaSql(): string {
+  return `-- The schema of an order ledger, for psql -v ON_ERROR_STOP=1. Run it as the role that is to own it.
+BEGIN;
+${MIGRATIONS.map(steps).join('\n')}
+COMMIT;
+
+-- All that the role of a server needs (put its name for order_server):
+-- GRANT USAGE ON SCHEMA order_numbers TO order_server;
+-- GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA order_numbers TO order_server;
+`;
+}
+
+/**
+ * Makes or upgrades the schema, in one transaction; many may do so at once. Throws LedgerRefused where it may not, and
+ * for a schema that only a newer version of this program knows.
+ */
+export async function migrate(client: Client): Promise<void> {
+  try {
+    if ((await requireKnownVersion(client)) === MIGRATIONS.length) return;
+    await client.query('BEGIN');
+    try {
+      await client.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCK]);
+      const version = await requireKnownVersion(client);
+      for (const [i, migration] of MIGRATIONS.entries()) if (i >= version) await client.query(steps(migration, i));
+      await client.query('COMMIT');
+    } catch (error) {
+      await client.query('ROLLBACK').catch(() => {});
+      throw error;
+    }
+  } catch (error) {
+    throw explain(error, client);
+  }
+}
+
+function steps(migration: string, i: number): string {
+  return `${migration}
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA order_numbers FROM PUBLIC;
+INSERT INTO order_numbers.migrations (version) VALUES (${i + 1});
+`;
+}
+
+/** 0 where there is no schema. */
+async function requireKnownVersion(client: Client): Promise<number> {
+  const { rows } = await client.query<{ made: boolean }>(
+    "SELECT to_regprocedure('order_numbers.schema_version()') IS NOT NULL AS made",
+  );
+  if (!rows[0]?.made) return 0;
+  const found = await client.query<{ version: number }>('SELECT order_numbers.schema_version() AS version');
+  const version = found.rows[0]?.version ?? 0;
+  if (version <= MIGRATIONS.length) return version;
+  throw new LedgerRefused(
+    `the schema order_numbers of ${where(client)} has version ${version}, this program knows ${MIGRATIONS.length}: ` +
+      'use the newer version that made it',
+  );
+}
+
+function explain(error: unknown, client: Client): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === '42501') {
+    return new LedgerRefused(
+      `${client.user} may not use or make the schema order_numbers of ${where(client)} ` +
+        `(${(error as Error).message}): as its owner run what order-numbers migrate --print prints, with its GRANTs`,
+    );
+  }
+  if (code === '42P06') {
+    return new LedgerRefused(
+      `${where(client)} has a schema order_numbers that is no order ledger: use another database`,
+    );
+  }
+  return error;
+}
+
+function where({ database, host, port }: Client): string {
+  return `the database ${database} on ${host}:${port}`;
+}

@@ -1,0 +1,34 @@
+/** Where a PostgreSQL ledger is, as the URL after --ledger says it. */
+export interface PostgresUrl {
+  /** A URL for each host, in the order to try them. With secrets. */
+  readonly hosts: readonly [string, ...string[]];
+  /** What may be logged: no password, no parameters. */
+  readonly name: string;
+}
+
+const URL_PARTS = /^(postgres(?:ql)?):\/\/(?:([^@/?#]*)@)?([^@/?#]*)(\/[^@/?#]+)(\?[^#]*)?$/i;
+const REMEDY = 'Use postgres://user:password@host:5432/database, where several hosts are separated by commas.';
+
+/** Whether this is meant as the URL of a PostgreSQL database, and not as a path. */
+export function isPostgresUrl(text: string): boolean {
+  return /^postgres(ql)?:\/\//i.test(text);
+}
+
+/**
+ * Reads a URL as libpq has it (https://www.postgresql.org/docs/current/libpq-connect.html, "Connection URIs"), several
+ * hosts included. Throws an Error whose message says what a good one is.
+ */
+export function parsePostgresUrl(text: string): PostgresUrl {
+  const [, scheme, user, hosts, database, parameters = ''] = URL_PARTS.exec(text) ?? [];
+  if (hosts === undefined || database === undefined) throw new Error(REMEDY);
+  const userPart = user === undefined ? '' : `${user}@`;
+  const [first = '', ...others] = hosts.split(',');
+  const urlOf = (host: string) => {
+    const url = `${scheme}://${userPart}${host}${database}${parameters}`;
+    const isUrl = URL.canParse(url) && (host !== '' || /[?&]host=/.test(parameters));
+    if (!isUrl) throw new Error(REMEDY);
+    return url;
+  };
+  const name = `${scheme}://${user === undefined ? '' : `${user.split(':')[0]}@`}${hosts}${database}`;
+  return { hosts: [urlOf(first), ...others.map(urlOf)], name };
+}
