@@ -42,3 +42,8 @@ export type VerifyEvent =
   /** Numbers given up by a deliberate return to an older copy: not a hole. */
   | (NumberRange & { readonly kind: 'declaredLoss' })
   | Verdict;
+
+/** Something that is wrong with numbers of a sequence: a store's, or with no storeId the one over all stores. */
+export function mismatch(storeId: bigint | undefined, first: bigint, last: bigint, message: string): Finding {
+  return { kind: 'mismatch', storeId, first, last, message };
+}

@@ -1,25 +1,16 @@
-import type Database from 'better-sqlite3';
-import type { NumberRange, VerifyEvent } from '../../verification.ts';
-
-interface LossRow {
-  readonly store_id: bigint | null;
-  readonly first: bigint;
-  readonly last: bigint;
-}
+import type { NumberRange, VerifyEvent } from './verification.ts';
 
 /** The ranges that a deliberate return to an older copy gave up: numbers in them are not holes. */
 export class Losses {
   /** By store; the ranges of the sequence over all stores under undefined. In order. */
   readonly #ranges = new Map<bigint | undefined, NumberRange[]>();
 
-  /** With a store's id, only what concerns that store. */
-  constructor(db: Database.Database, onlyStore: bigint | undefined) {
-    const rows = db.prepare<[], LossRow>('SELECT store_id, first, last FROM declared_losses ORDER BY store_id, first');
-    for (const { store_id, first, last } of rows.iterate()) {
-      const storeId = store_id ?? undefined;
+  /** Of ranges that come in order inside each sequence; with a store's id, only what concerns that store. */
+  constructor(ranges: Iterable<NumberRange>, onlyStore: bigint | undefined) {
+    for (const { storeId, first, last } of ranges) {
       if (onlyStore !== undefined && storeId !== onlyStore) continue;
-      const ranges = this.#ranges.get(storeId);
-      if (ranges) ranges.push({ storeId, first, last });
+      const known = this.#ranges.get(storeId);
+      if (known) known.push({ storeId, first, last });
       else this.#ranges.set(storeId, [{ storeId, first, last }]);
     }
   }

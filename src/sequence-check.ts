@@ -1,5 +1,5 @@
-import type { Finding, NumberRange, VerifyEvent } from '../../verification.ts';
-import type { Losses } from './losses.ts';
+import type { Finding, NumberRange, VerifyEvent } from './verification.ts';
+import type { Losses } from './declared-losses.ts';
 
 /** Rows and declared losses have to fill a sequence exactly: losses lie neither on rows nor beyond the end. */
 export function* checkLosses(sequence: NumberRange, count: bigint, losses: Losses): Generator<Finding> {
