@@ -1,0 +1,12 @@
+import { createInterface } from 'node:readline';
+import type { Remains } from './remains.ts';
+import { clearAway } from './remains.ts';
+
+/*
+ * A process that outlives the tests. Each line of its standard input says what there is to clear away; the input
+ * ends when the process at its other end does, however that happened.
+ */
+let last = '[]';
+for await (const line of createInterface({ input: process.stdin })) last = line;
+// The newest first: a cluster before the copy of the programs that clear it away.
+for (const remains of (JSON.parse(last) as Remains[]).toReversed()) await clearAway(remains);

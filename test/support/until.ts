@@ -1,0 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+const PATIENCE_MS = 30_000;
+const INTERVAL_MS = 5;
+
+/** Resolves when `holds` answers true; it is asked again and again. Free of vitest: its main process waits, too. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`in ${PATIENCE_MS} ms it did not come true: ${what}`);
+    await delay(INTERVAL_MS);
+  }
+}
