@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // One PostgreSQL for all tests.
+    globalSetup: ['test/support/postgres/shared-cluster.ts'],
     pool: 'forks',
     // As many as there are processors: the tests wait for servers and disks more than they compute.
     maxWorkers: '100%',
