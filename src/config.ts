@@ -1,3 +1,5 @@
+import { isPostgresUrl, parsePostgresUrl } from './postgres-url.ts';
+
 /** A host and port to listen on. Port 0 means any free one. */
 export interface Address {
   readonly host: string;
@@ -9,8 +11,10 @@ export interface ServeSettings {
   readonly grpcListen: Address;
   readonly httpListen: Address | 'off';
   readonly metricsListen: Address | 'off';
-  /** Path of the SQLite ledger. */
+  /** Path of the SQLite ledger, or the URL of a PostgreSQL database. */
   readonly ledger: string;
+  /** The URL of a standby for reads. */
+  readonly ledgerRead: string | 'off';
   readonly maxBatch: number;
   readonly maxQueue: number;
   readonly requireRequestId: boolean;
@@ -18,6 +22,8 @@ export interface ServeSettings {
   readonly drainTimeoutMs: number;
   readonly logLevel: LogLevel;
 }
+
+const HAS_SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -58,11 +64,18 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     parse: parseAddressOrOff,
   },
   ledger: {
-    flag: '--ledger <path>',
+    flag: '--ledger <path|url>',
     variable: 'ORDERS_LEDGER',
     default: 'data/orders.db',
-    help: 'the SQLite file that keeps the ledger; made where it is missing',
+    help: 'what keeps the ledger: an SQLite file, made where it is missing, or postgres://user@host/database',
     parse: parseLedger,
+  },
+  ledgerRead: {
+    flag: '--ledger-read <url|off>',
+    variable: 'ORDERS_LEDGER_READ',
+    default: 'off',
+    help: 'with PostgreSQL: the URL of a standby that answers long reads; off reads from the primary',
+    parse: parseLedgerRead,
   },
   maxBatch: {
     flag: '--max-batch <requests>',
@@ -135,10 +148,25 @@ function parseAddressOrOff(text: string): Address | 'off' {
   }
 }
 
-function parseLedger(text: string): string {
-  if (text === '' || /^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
+/** The path of an SQLite file, for what only those can. Throws an Error as {@link Setting.parse} does. */
+export function parseLedgerPath(text: string): string {
+  if (text === '' || HAS_SCHEME.test(text)) {
     throw new Error('Use the path of an SQLite file, such as data/orders.db.');
   }
+  return text;
+}
+
+function parseLedger(text: string): string {
+  if (isPostgresUrl(text)) {
+    parsePostgresUrl(text);
+    return text;
+  }
+  if (text !== '' && !HAS_SCHEME.test(text)) return text;
+  throw new Error('Use the path of an SQLite file, such as data/orders.db, or postgres://user@host:5432/database.');
+}
+
+function parseLedgerRead(text: string): string {
+  if (text !== 'off') parsePostgresUrl(text);
   return text;
 }
 

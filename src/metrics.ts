@@ -85,10 +85,10 @@ export class Metrics implements CallObserver, BatchObserver {
     this.#commit.observe(amount(ms) / 1000);
   }
 
-  /** One transaction of the ledger: whole, and of that what the disk took to confirm it. */
-  transaction(ms: number, syncMs: number): void {
+  /** One transaction of the ledger: whole, and of that, where it is known, what the disk took to confirm it. */
+  transaction(ms: number, syncMs?: number): void {
     this.#transaction.observe(amount(ms) / 1000);
-    this.#sync.observe(amount(syncMs) / 1000);
+    if (syncMs !== undefined) this.#sync.observe(amount(syncMs) / 1000);
   }
 
   #addMethod(transport: 'grpc' | 'http', name: string): MethodMetrics {

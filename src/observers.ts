@@ -1,4 +1,4 @@
-import type { Reason } from './errors.ts';
+import type { OrderError, Reason } from './errors.ts';
 
 /** Told of every call that ended, for metrics; returns at once and never throws. */
 export interface CallObserver {
@@ -19,4 +19,18 @@ export interface CommittedBatch {
 /** Told of every batch, for metrics; returns at once and never throws. */
 export interface BatchObserver {
   committed(batch: CommittedBatch): void;
+}
+
+/** What a ledger tells whoever runs it; each call returns at once and never throws. */
+export interface LedgerObserver {
+  /** It may number now. */
+  opened(): void;
+  /** It does not number until it has opened (again): why, in one sentence. */
+  waiting(why: string): void;
+  /** It will not number until an operator has acted. */
+  failed(error: OrderError): void;
+  /** Something to look after that stops nothing. */
+  warning(message: string): void;
+  /** A transaction committed: how long it took, and of that, where the engine can tell, how long the disk took. */
+  transaction(ms: number, syncMs?: number): void;
 }

@@ -7,7 +7,7 @@ export interface PostgresUrl {
 }
 
 const URL_PARTS = /^(postgres(?:ql)?):\/\/(?:([^@/?#]*)@)?([^@/?#]*)(\/[^@/?#]+)(\?[^#]*)?$/i;
-const REMEDY = 'Use postgres://user:password@host:5432/database, where several hosts are separated by commas.';
+const REMEDY = 'Use postgres://user@host:5432/database, where several hosts are separated by commas.';
 
 /** Whether this is meant as the URL of a PostgreSQL database, and not as a path. */
 export function isPostgresUrl(text: string): boolean {

@@ -1,5 +1,6 @@
 import type { Allocation } from './allocation.ts';
 import type { Ledger } from './ledger.ts';
+import { settledWithin } from './settled-within.ts';
 
 /** Allocations read from history at once: a message that nobody takes is not large. */
 const PAGE_ALLOCATIONS = 250;
@@ -46,17 +47,32 @@ interface Follower {
 export class Watch {
   readonly #ledger: Ledger;
   readonly #followers = new Set<Follower>();
-  readonly #unsubscribe: () => void;
   /** The end of the ledger as told to the followers. */
   #end = 0n;
+  #watchers = 0;
+  #unsubscribe: (() => void) | undefined;
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
-    this.#unsubscribe = ledger.onCommitted((lastOrderId, allocations) => this.#publish(lastOrderId, allocations));
   }
 
   /** Ends with the signal only; throws what the ledger's reads throw. The first step comes at once. */
   async *watch(options: WatchOptions): AsyncGenerator<WatchStep> {
+    // Before anything is read: what is committed afterwards is told. Only while somebody watches, because an engine
+    // whose ledger others write, too, has to look for what they commit.
+    if (this.#watchers++ === 0) {
+      this.#unsubscribe = this.#ledger.onCommitted((lastOrderId, allocations) =>
+        this.#publish(lastOrderId, allocations),
+      );
+    }
+    try {
+      yield* this.#follow(options);
+    } finally {
+      if (--this.#watchers === 0) this.#unsubscribe?.();
+    }
+  }
+
+  async *#follow(options: WatchOptions): AsyncGenerator<WatchStep> {
     const { storeId, signal } = options;
     let cursor = options.afterOrderId ?? (await this.#readEnd());
     if (!signal.aborted) yield { allocations: [], cursor };
@@ -70,11 +86,6 @@ export class Watch {
         yield step;
       }
     }
-  }
-
-  /** Lets the ledger go. */
-  close(): void {
-    this.#unsubscribe();
   }
 
   /** Page by page up to the end that the ledger has by then. */
@@ -157,13 +168,4 @@ function keep(follower: Follower, allocations: readonly Allocation[]): void {
 
 function endOf({ orderId, count }: Allocation): bigint {
   return orderId + BigInt(count) - 1n;
-}
-
-/** Resolves with the promise, or after `ms`, whichever is first. */
-async function settledWithin(ms: number, promise?: Promise<void>): Promise<void> {
-  if (ms <= 0) return;
-  const over = Promise.withResolvers<void>();
-  const timer = setTimeout(over.resolve, ms);
-  await Promise.race([over.promise, promise ?? over.promise]);
-  clearTimeout(timer);
 }

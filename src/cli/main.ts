@@ -21,7 +21,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 const program = new Command('order-numbers')
   .description('Gapless, exactly-once order numbers for many stores.')
   .version(version())
-  .configureOutput({ outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}  (see --help)\n`) })
+  .configureOutput({
+    outputError: (text, write) => write(`${withoutPasswords(text).trim().replaceAll('\n', ' ')}  (see --help)\n`),
+  })
   .exitOverride();
 const [, , asked = ''] = process.argv;
 const load = Object.hasOwn(COMMANDS, asked) ? COMMANDS[asked] : undefined;
@@ -34,6 +36,11 @@ try {
   // Commander has printed what is wrong; a help that was asked for is not wrong.
   if (!(error instanceof CommanderError)) throw error;
   process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+}
+
+/** A bad value is named, and it may be a URL. */
+function withoutPasswords(text: string): string {
+  return text.replaceAll(/(:\/\/[^:/\s]*:)[^\s']*@/g, '$1…@');
 }
 
 /** Of the package, which is two folders above this file, as source and compiled. */

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { SERVE_SETTINGS } from '../config.ts';
+import { parseLedgerPath, SERVE_SETTINGS } from '../config.ts';
 import { ProgressBar } from './progress-bar.ts';
 import type { CommandContext } from './run-command.ts';
 import { runCommand } from './run-command.ts';
@@ -14,15 +14,15 @@ export interface OperatorContext extends CommandContext {
   readonly bar: ProgressBar | undefined;
 }
 
-/** --ledger, as `serve` has it. */
+/** --ledger, as `serve` has it, for what works on SQLite's files only. */
 export function ledgerOption(help: string): Option {
-  const { flag, variable, parse, default: standard } = SERVE_SETTINGS.ledger;
-  return new Option(flag, help)
+  const { variable, default: standard } = SERVE_SETTINGS.ledger;
+  return new Option('--ledger <path>', help)
     .env(variable)
     .default(standard)
     .argParser((text: string) => {
       try {
-        return parse(text);
+        return parseLedgerPath(text);
       } catch (error) {
         throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
       }

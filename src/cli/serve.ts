@@ -4,11 +4,12 @@ import { Allocator } from '../allocator.ts';
 import type { ServeSettings, Setting } from '../config.ts';
 import { SERVE_SETTINGS } from '../config.ts';
 import { messageOf } from '../errors.ts';
-import type { SqliteLedgerObserver } from '../engines/sqlite/sqlite-ledger.ts';
-import { SqliteLedger } from '../engines/sqlite/sqlite-ledger.ts';
 import type { Log, Logger } from '../log.ts';
 import { createLog } from '../log.ts';
 import { Metrics } from '../metrics.ts';
+import type { LedgerObserver } from '../observers.ts';
+import type { ServedLedger } from './engine.ts';
+import { startEngine } from './engine.ts';
 import { Listeners } from './listeners.ts';
 import { endAtOnce, stopSignals } from './stop-signals.ts';
 
@@ -47,18 +48,15 @@ async function serve(settings: ServeSettings, log: Log): Promise<number> {
   const metrics = new Metrics();
   let listeners: Listeners | undefined;
   const setOpen = (isOpen: boolean) => listeners?.setOpen(isOpen);
-  let ledger: SqliteLedger;
+  let engine: ServedLedger;
   try {
-    ledger = new SqliteLedger(settings.ledger, settings, ledgerObserver(logger, metrics, setOpen));
+    engine = await startEngine(settings, ledgerObserver(logger, metrics, setOpen));
   } catch (error) {
     return refuse(logger, error);
   }
+  const { ledger, name } = engine;
   const allocator = new Allocator({ ...settings, ledger, observer: metrics });
-  const sources = {
-    queueLength: () => allocator.queueLength,
-    lastOrderId: () => ledger.lastOrderId,
-    ledgerSizes: () => ledger.fileSizes(),
-  };
+  const sources = { ...engine.sources, queueLength: () => allocator.queueLength };
   listeners = new Listeners(settings, { allocator, ledger, logger, metrics, sources });
   try {
     await listeners.start();
@@ -67,7 +65,7 @@ async function serve(settings: ServeSettings, log: Log): Promise<number> {
     return refuse(logger, error);
   }
   try {
-    await Promise.race([ledger.ready().then(() => announce(settings, listeners, logger)), stop]);
+    await Promise.race([ledger.ready().then(() => announce(name, listeners, logger)), stop]);
   } catch {
     // The ledger has logged why it cannot be used.
     await listeners.close(0);
@@ -90,7 +88,7 @@ async function serve(settings: ServeSettings, log: Log): Promise<number> {
   return 0;
 }
 
-function ledgerObserver(logger: Logger, metrics: Metrics, setOpen: (isOpen: boolean) => void): SqliteLedgerObserver {
+function ledgerObserver(logger: Logger, metrics: Metrics, setOpen: (isOpen: boolean) => void): LedgerObserver {
   return {
     opened() {
       setOpen(true);
@@ -109,9 +107,9 @@ function ledgerObserver(logger: Logger, metrics: Metrics, setOpen: (isOpen: bool
   };
 }
 
-function announce(settings: ServeSettings, listeners: Listeners, logger: Logger): void {
+function announce(ledger: string, listeners: Listeners, logger: Logger): void {
   for (const warning of listeners.warnings()) logger.warn(warning);
-  logger.info({ ...listeners.addresses(), ledger: settings.ledger }, 'serving');
+  logger.info({ ...listeners.addresses(), ledger }, 'serving');
 }
 
 function refuse(logger: Logger, error: unknown): number {

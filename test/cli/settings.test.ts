@@ -13,6 +13,7 @@ const BAD: { readonly [K in keyof ServeSettings]: { readonly value: string; read
   httpListen: { value: 'on', remedy: 'Use host:port, such as 127.0.0.1:3000 or [::1]:3000, or off.' },
   metricsListen: { value: '9464', remedy: 'Use host:port, such as 127.0.0.1:3000 or [::1]:3000, or off.' },
   ledger: { value: 'mysql://localhost/orders', remedy: 'Use the path of an SQLite file' },
+  ledgerRead: { value: 'data/orders.db', remedy: 'Use postgres://user@host:5432/database' },
   maxBatch: { value: '10001', remedy: 'Use a whole number from 1 to 10000.' },
   maxQueue: { value: '1.5', remedy: 'Use a whole number from 1 to 1000000.' },
   requireRequestId: { value: 'maybe', remedy: 'Use true or false.' },

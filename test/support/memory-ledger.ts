@@ -55,6 +55,11 @@ export class MemoryLedger implements Ledger {
     this.reads = new MemoryReads(disk, () => this.#isOpen);
   }
 
+  /** Those who are told of commits. */
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
   /** Makes the next commits that were not told yet fail in these ways, one after the other. */
   failNext(...faults: CommitFault[]): void {
     this.#faults.push(...faults);

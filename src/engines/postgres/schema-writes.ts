@@ -80,9 +80,10 @@ BEGIN
     LEFT JOIN allocations AS known ON known.request_id = request.request_id AND known.store_id = request.store_id
   ), fresh AS MATERIALIZED (
     SELECT item, store_id, request_id, count, has_store, prefix, suffix, min_digits,
-      ledger_row.last_order_id + 1 - count + sum(count) OVER (ORDER BY item ROWS UNBOUNDED PRECEDING) AS order_id,
-      last_number + 1 - count
-        + sum(count) OVER (PARTITION BY store_id ORDER BY item ROWS UNBOUNDED PRECEDING) AS order_number
+      ledger_row.last_order_id
+        + (sum(count) OVER (ORDER BY item ROWS UNBOUNDED PRECEDING) - count + 1) AS order_id,
+      last_number
+        + (sum(count) OVER (PARTITION BY store_id ORDER BY item ROWS UNBOUNDED PRECEDING) - count + 1) AS order_number
     FROM asked WHERE known_order_id IS NULL AND (has_store OR auto_create) AND count > 0
   ), numbered AS (
     INSERT INTO allocations
@@ -115,11 +116,11 @@ BEGIN
   FROM asked, ended WHERE known_order_id IS NOT NULL OR NOT (has_store OR auto_create) OR count = 0;
 END $$;
 
--- Makes a store; made is false, and the store's values are null, where it is there.
+-- Makes a store; its values are null where one was there.
 CREATE FUNCTION order_numbers.create_store(
   id bigint, first bigint, with_prefix text, with_suffix text, with_min_digits integer
 ) RETURNS TABLE (
-  made boolean, store_id bigint, first_number bigint, last_number bigint, prefix text, suffix text,
+  store_id bigint, first_number bigint, last_number bigint, prefix text, suffix text,
   min_digits integer, create_time_ms bigint, ledger_end bigint, ledger_version bigint
 ) LANGUAGE plpgsql VOLATILE ${SETTINGS} AS $$
 #variable_conflict use_column
@@ -134,7 +135,7 @@ BEGIN
       floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)
     ON CONFLICT DO NOTHING RETURNING *
   )
-  SELECT store.store_id IS NOT NULL, store.store_id, store.first_number, store.last_number, store.prefix,
+  SELECT store.store_id, store.first_number, store.last_number, store.prefix,
     store.suffix, store.min_digits, store.create_time_ms, confirmed.last_order_id, confirmed.version
   FROM (SELECT 1) AS one LEFT JOIN store ON true;
 END $$;

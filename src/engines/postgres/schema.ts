@@ -63,10 +63,12 @@ INSERT INTO order_numbers.migrations (version) VALUES (${i + 1});
 
 /** 0 where there is no schema. */
 async function requireKnownVersion(client: Client): Promise<number> {
-  const { rows } = await client.query<{ made: boolean }>(
-    "SELECT to_regprocedure('order_numbers.schema_version()') IS NOT NULL AS made",
+  // Of the tables, because what to_regprocedure says may be older than the lock.
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+     WHERE nspname = 'order_numbers' AND proname = 'schema_version'`,
   );
-  if (!rows[0]?.made) return 0;
+  if (rowCount === 0) return 0;
   const found = await client.query<{ version: number }>('SELECT order_numbers.schema_version() AS version');
   const version = found.rows[0]?.version ?? 0;
   if (version <= MIGRATIONS.length) return version;

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Allocation, AllocationRequest } from '../../allocation.ts';
 import { messageOf, OrderError } from '../../errors.ts';
 import type { CommitListener, Ledger, Outcome } from '../../ledger.ts';
+import type { LedgerObserver } from '../../observers.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
 import type { CheckpointerMethods } from './checkpointer.ts';
 import type { Fence } from './fence.ts';
@@ -23,20 +24,6 @@ const OPEN_RETRY_MS = 200;
 /** How long a batch that met a full disk waits for the proof that nothing of it was done. */
 const PROOF_WAIT_MS = 1000;
 
-/** What the ledger tells whoever runs it; each call returns at once and never throws. */
-export interface SqliteLedgerObserver {
-  /** It may number now. */
-  opened(): void;
-  /** It does not number until it has opened (again): why, in one sentence. */
-  waiting(why: string): void;
-  /** It will not number until an operator has acted. */
-  failed(error: OrderError): void;
-  /** Something to look after that stops nothing. */
-  warning(message: string): void;
-  /** A transaction committed: how long it took, and of that how long the disk took to confirm it. */
-  transaction(ms: number, syncMs: number): void;
-}
-
 export interface SqliteLedgerOptions {
   /** Whether the first allocation makes its store. */
   readonly autoCreateStores: boolean;
@@ -49,7 +36,7 @@ export interface SqliteLedgerOptions {
  */
 export class SqliteLedger implements Ledger {
   readonly #files: LedgerFiles;
-  readonly #observer: SqliteLedgerObserver;
+  readonly #observer: LedgerObserver;
   readonly #fence: Fence;
   readonly #writer: Thread<WriterMethods>;
   readonly #checkpointer: Thread<CheckpointerMethods>;
@@ -61,7 +48,7 @@ export class SqliteLedger implements Ledger {
   #commitsSinceLook = 0;
   #checkpoint: Promise<void> | undefined;
 
-  constructor(path: string, { autoCreateStores }: SqliteLedgerOptions, observer: SqliteLedgerObserver) {
+  constructor(path: string, { autoCreateStores }: SqliteLedgerOptions, observer: LedgerObserver) {
     const files = locateLedger(path);
     this.#files = files;
     this.#observer = observer;

@@ -4,14 +4,14 @@ import Database from 'better-sqlite3';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { LedgerRefused } from '../../../src/errors.ts';
 import type { OrderError } from '../../../src/errors.ts';
-import type { SqliteLedgerObserver } from '../../../src/engines/sqlite/sqlite-ledger.ts';
 import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
+import type { LedgerObserver } from '../../../src/observers.ts';
 import { DEFAULT_STORE } from '../../../src/store.ts';
 import { testFolder } from '../../support/server-process.ts';
 import { listAfter } from '../../support/memory-reads.ts';
 
 /** What a ledger told whoever runs it, in order. */
-class Diary implements SqliteLedgerObserver {
+class Diary implements LedgerObserver {
   readonly lines: string[] = [];
   failure: OrderError | undefined;
 

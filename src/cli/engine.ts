@@ -1,0 +1,35 @@
+import type { ServeSettings } from '../config.ts';
+import type { Ledger } from '../ledger.ts';
+import type { MetricSources } from '../metrics.ts';
+import type { LedgerObserver } from '../observers.ts';
+import { isPostgresUrl, parsePostgresUrl } from '../postgres-url.ts';
+
+/** A ledger that is served, whichever engine keeps it. */
+export interface ServedLedger {
+  readonly ledger: Ledger;
+  /** For the log: what keeps it, without secrets. */
+  readonly name: string;
+  readonly sources: Pick<MetricSources, 'lastOrderId' | 'ledgerSizes'>;
+}
+
+/** Starts the engine that --ledger asks for; only that one is loaded. Throws where it cannot be. */
+export async function startEngine(settings: ServeSettings, observer: LedgerObserver): Promise<ServedLedger> {
+  const { ledger: where, ledgerRead, autoCreateStores } = settings;
+  if (isPostgresUrl(where)) {
+    const { PostgresLedger } = await import('../engines/postgres/postgres-ledger.ts');
+    const readUrl = ledgerRead === 'off' ? undefined : ledgerRead;
+    const ledger = new PostgresLedger(where, { autoCreateStores, readUrl }, observer);
+    const sources = { lastOrderId: () => ledger.lastOrderId, ledgerSizes: async () => undefined };
+    return { ledger, name: parsePostgresUrl(where).name, sources };
+  }
+  if (ledgerRead !== 'off') {
+    throw new Error('--ledger-read goes with a PostgreSQL ledger: an SQLite ledger is read by its own server');
+  }
+  const { SqliteLedger } = await import('../engines/sqlite/sqlite-ledger.ts');
+  const ledger = new SqliteLedger(where, { autoCreateStores }, observer);
+  return {
+    ledger,
+    name: where,
+    sources: { lastOrderId: () => ledger.lastOrderId, ledgerSizes: () => ledger.fileSizes() },
+  };
+}

@@ -1,0 +1,180 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Allocation, AllocationRequest } from '../../allocation.ts';
+import { OrderError } from '../../errors.ts';
+import type { CommitListener, Ledger, Outcome } from '../../ledger.ts';
+import type { LedgerObserver } from '../../observers.ts';
+import { parsePostgresUrl } from '../../postgres-url.ts';
+import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
+import type { CommittedBatch } from './batch.ts';
+import { allocate } from './batch.ts';
+import type { LedgerPoint } from './confirmed-mark.ts';
+import { ConfirmedMark } from './confirmed-mark.ts';
+import { within } from './deadline.ts';
+import { isDiskFull, remedyFor, storeUnknown } from './failures.ts';
+import { PostgresReads } from './postgres-reads.ts';
+import { confirm, Primary } from './primary.ts';
+import type { Session } from './session.ts';
+import { changeStore, createStore } from './store-writes.ts';
+
+/**
+ * How long a write may go without an answer before it is asked again on another session: at first, and at most. Where
+ * the first one is still at it, the second stands in line behind it.
+ */
+const FIRST_ATTEMPT_MS = 3000;
+const LONGEST_ATTEMPT_MS = 12_000;
+/** How long a batch is asked again before its callers are told that its outcome is unknown. */
+const RESEND_MS = 30_000;
+const PAUSE_MS = 5;
+/** How often what other servers committed is looked for, while somebody listens. */
+const LOOK_MS = 20;
+const LOOK_AFTER_FAILURE_MS = 500;
+
+export interface PostgresLedgerOptions {
+  /** Whether the first allocation makes its store. */
+  readonly autoCreateStores: boolean;
+  /** The URL of a standby for reads; undefined means the primary. */
+  readonly readUrl: string | undefined;
+}
+
+/**
+ * The ledger in a PostgreSQL database (see {@link Ledger} for what it promises), shared by any number of servers. The
+ * lock on its one counter row puts all their batches in one order.
+ *
+ * A write that got no answer is asked again, wherever the primary is then: its keys say what was done. So a lost
+ * connection costs the callers time, and nothing else.
+ */
+export class PostgresLedger implements Ledger {
+  readonly #observer: LedgerObserver;
+  readonly #autoCreateStores: boolean;
+  readonly #primary: Primary;
+  readonly #mark: ConfirmedMark;
+  readonly reads: PostgresReads;
+  readonly #listeners = new Set<CommitListener>();
+  #isLooking = false;
+  #toldOrderId = 0n;
+
+  /** Throws an Error where a URL cannot be; starts to look for the primary. */
+  constructor(url: string, { autoCreateStores, readUrl }: PostgresLedgerOptions, observer: LedgerObserver) {
+    this.#observer = observer;
+    this.#autoCreateStores = autoCreateStores;
+    const readHosts = readUrl === undefined ? undefined : parsePostgresUrl(readUrl).hosts;
+    this.#mark = new ConfirmedMark(() => this.#attempt(FIRST_ATTEMPT_MS, confirm));
+    this.#primary = new Primary(parsePostgresUrl(url).hosts, observer, (point) => this.#mark.raise(point));
+    this.reads = new PostgresReads(this.#primary, this.#mark, readHosts);
+  }
+
+  /** The end of the sequence over all stores, as far as this process has seen it confirmed. */
+  get lastOrderId(): bigint {
+    return this.#mark.lastOrderId;
+  }
+
+  async ready(): Promise<void> {
+    await this.#primary.session();
+  }
+
+  async commit(batch: readonly AllocationRequest[]): Promise<readonly Outcome[]> {
+    const end = performance.now() + RESEND_MS;
+    let attemptMs = FIRST_ATTEMPT_MS;
+    for (let attempts = 1; ; attempts++) {
+      try {
+        await within(end - performance.now(), this.ready(), 'the search for the primary');
+        const began = performance.now();
+        const work = (session: Session) => allocate(session, batch, this.#autoCreateStores);
+        const committed = await this.#mark.follow(this.#attempt(attemptMs, work));
+        this.#observer.transaction(performance.now() - began);
+        return this.#committed(committed);
+      } catch (error) {
+        if (attempts === 1 && isDiskFull(error) && (await this.#isAlive())) throw diskFull(error);
+        if (remedyFor(error) === 'tell' || performance.now() >= end) throw error;
+        attemptMs = Math.min(2 * attemptMs, LONGEST_ATTEMPT_MS);
+        await delay(PAUSE_MS * attempts);
+      }
+    }
+  }
+
+  createStore(store: StoreSettings): Promise<Store> {
+    return this.#writeStore(store.storeId, (session) => createStore(session, store));
+  }
+
+  updateStore(storeId: bigint, changes: StoreChanges): Promise<Store> {
+    return this.#writeStore(storeId, (session) => changeStore(session, storeId, changes));
+  }
+
+  onCommitted(listener: CommitListener): () => void {
+    this.#listeners.add(listener);
+    if (!this.#isLooking) void this.#look();
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+    await Promise.all([this.#primary.close(), this.reads.close()]);
+  }
+
+  /** Works on the session that writes, which is given up where it failed, or did not answer in time. */
+  async #attempt<Written extends LedgerPoint>(
+    ms: number,
+    work: (session: Session) => Promise<Written>,
+  ): Promise<Written> {
+    const session = await this.#primary.session();
+    try {
+      const written = await within(ms, work(session), `an answer of ${session.server}`);
+      this.#primary.saw(written);
+      return written;
+    } catch (error) {
+      if (remedyFor(error) !== 'ask again' && !isDiskFull(error)) await this.#primary.giveUp(session, error);
+      throw error;
+    }
+  }
+
+  async #writeStore(
+    storeId: bigint,
+    write: (session: Session) => Promise<LedgerPoint & { readonly store: Store | OrderError }>,
+  ): Promise<Store> {
+    const { store } = await this.#mark.follow(this.#attempt(LONGEST_ATTEMPT_MS, write)).catch((error: unknown) => {
+      throw error instanceof OrderError ? error : storeUnknown(storeId, error);
+    });
+    if (store instanceof OrderError) throw store;
+    return store;
+  }
+
+  #committed({ outcomes, added, lastOrderId }: CommittedBatch): readonly Outcome[] {
+    this.#tell(lastOrderId, added);
+    return outcomes;
+  }
+
+  #tell(lastOrderId: bigint, allocations: readonly Allocation[]): void {
+    if (lastOrderId <= this.#toldOrderId) return;
+    this.#toldOrderId = lastOrderId;
+    for (const listener of this.#listeners) listener(lastOrderId, allocations);
+  }
+
+  /** Tells what other servers committed. Nothing is missed: order_ids have no hole, and only the end is told. */
+  async #look(): Promise<void> {
+    this.#isLooking = true;
+    while (this.#listeners.size > 0) {
+      const pauseMs = await this.reads.end().then(
+        ({ lastOrderId }) => {
+          this.#tell(lastOrderId, []);
+          return LOOK_MS;
+        },
+        () => LOOK_AFTER_FAILURE_MS,
+      );
+      await delay(pauseMs, undefined, { ref: false });
+    }
+    this.#isLooking = false;
+  }
+
+  /** A server that goes on after an error has rolled back what failed; one that fell over may have done it. */
+  async #isAlive(): Promise<boolean> {
+    const session = await this.#primary.session();
+    return within(FIRST_ATTEMPT_MS, session.write({ text: 'SELECT 1' }), session.server).then(
+      () => true,
+      () => false,
+    );
+  }
+}
+
+function diskFull(cause: unknown): OrderError {
+  return new OrderError('LEDGER_FULL', 'the disk of the ledger is full: nothing was allocated', { cause });
+}

@@ -1,0 +1,190 @@
+import type { QueryResultRow } from 'pg';
+import type { Allocation } from '../../allocation.ts';
+import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange } from '../../ledger.ts';
+import type { Store } from '../../store.ts';
+import type { VerifyEvent } from '../../verification.ts';
+import type { ConfirmedMark, LedgerPoint } from './confirmed-mark.ts';
+import { reopening, toReadError } from './failures.ts';
+import type { Primary } from './primary.ts';
+import { ReadPool } from './read-pool.ts';
+import type { AllocationRow, StoreRow } from './rows.ts';
+import { toAllocations, toStores } from './rows.ts';
+import { verifyLedger } from './verify-ledger.ts';
+
+/** How long a read waits for what it saw to be confirmed. */
+const CONFIRM_MS = 5000;
+/** How long it waits where it can do with less: what was confirmed before. */
+const MOMENT_MS = 1000;
+
+/** The end of the ledger as it was when the rows beside it were read. */
+interface SnapshotRow {
+  readonly ledger_id: string;
+  readonly last_order_id: bigint;
+  readonly version: bigint;
+  readonly last_store_id: bigint;
+}
+
+interface Found<Row> extends LedgerPoint {
+  readonly rows: readonly Row[];
+}
+
+/**
+ * The reads of a ledger on PostgreSQL. They show nothing that is not confirmed: see {@link ConfirmedMark}. Long ones go
+ * to the standby of --ledger-read where there is one, as far as it has come; what it does not know yet is asked of the
+ * primary, and request_ids always are, because a NOT_FOUND must not come from one who is behind.
+ */
+export class PostgresReads implements LedgerReads {
+  readonly #primary: Primary;
+  readonly #mark: ConfirmedMark;
+  readonly #standby: ReadPool | undefined;
+  #pool: { readonly url: string; readonly reads: ReadPool } | undefined;
+
+  constructor(primary: Primary, mark: ConfirmedMark, readHosts: readonly string[] | undefined) {
+    this.#primary = primary;
+    this.#mark = mark;
+    this.#standby = readHosts && new ReadPool(readHosts);
+  }
+
+  async getStore(storeId: bigint): Promise<Store | undefined> {
+    return (await this.listStores({ afterStoreId: storeId - 1n, upToStoreId: storeId, limit: 1 }))[0];
+  }
+
+  async listStores({ afterStoreId, upToStoreId, limit }: StoreRange): Promise<readonly Store[]> {
+    const call = 'list_stores($1, $2, $3)';
+    const found = await this.#find<StoreRow>(this.#primaryPool(), call, [afterStoreId, upToStoreId, limit]);
+    await this.#requireConfirmed({ version: found.version });
+    return toStores(found.rows);
+  }
+
+  async getAllocation(key: AllocationKey): Promise<Allocation | undefined> {
+    const [call, ...values] = lookup(key);
+    const standby = 'requestId' in key ? undefined : await this.#askStandby<AllocationRow>(call, values);
+    let allocation = standby && covering(standby.rows, key);
+    if (!allocation) {
+      const found = await this.#find<AllocationRow>(this.#primaryPool(), call, values);
+      allocation = covering(found.rows, key);
+      if (!allocation && found.lastOrderId < this.#mark.lastOrderId) throw reopening();
+    }
+    if (allocation) await this.#requireConfirmed({ lastOrderId: endOf(allocation) });
+    return allocation;
+  }
+
+  async listAllocations({
+    afterOrderId,
+    upToOrderId,
+    storeId,
+    limit,
+  }: AllocationRange): Promise<readonly Allocation[]> {
+    const range = [afterOrderId, upToOrderId, limit];
+    const [call, values] =
+      storeId === undefined
+        ? ['list_allocations($1, $2, $3)', range]
+        : ['list_store_allocations($1, $2, $3, $4)', [storeId, ...range]];
+    const isFarEnough = ({ lastOrderId }: LedgerPoint) => lastOrderId >= upToOrderId;
+    let found = await this.#askStandby<AllocationRow>(call, values);
+    if (!found || !isFarEnough(found)) {
+      found = await this.#find<AllocationRow>(this.#primaryPool(), call, values);
+      // Less than this process has seen: an old primary, or none that is one.
+      if (!isFarEnough(found) && found.lastOrderId < this.#mark.lastOrderId) throw reopening();
+    }
+    const allocations = toAllocations(found.rows);
+    const last = allocations.at(-1);
+    if (last) await this.#requireConfirmed({ lastOrderId: endOf(last) });
+    return allocations;
+  }
+
+  /** While nothing can be confirmed, the end of what was. */
+  async end(): Promise<LedgerEnd> {
+    const [row] = await this.#query<SnapshotRow>(this.#primaryPool(), 'SELECT * FROM order_numbers.ledger_end()');
+    const { ledger_id: ledgerId, last_order_id: lastOrderId, last_store_id: lastStoreId } = this.#ours(row);
+    const isConfirmed = await this.#mark.covers({ lastOrderId }, MOMENT_MS);
+    return { ledgerId, lastOrderId: isConfirmed ? lastOrderId : this.#mark.lastOrderId, lastStoreId };
+  }
+
+  async *verify(storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
+    const { lastOrderId } = await this.end();
+    const standby = await this.#askStandby('ledger_end()', []);
+    const pool = this.#standby && standby && standby.lastOrderId >= lastOrderId ? this.#standby : this.#primaryPool();
+    try {
+      yield* verifyLedger((text, values) => pool.query(text, values), storeId, lastOrderId);
+    } catch (error) {
+      throw toReadError(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#standby?.end(), this.#pool?.reads.end()]);
+  }
+
+  #primaryPool(): ReadPool {
+    const { url } = this.#primary;
+    if (url === undefined) throw reopening();
+    if (this.#pool?.url !== url) {
+      void this.#pool?.reads.end();
+      this.#pool = { url, reads: new ReadPool([url]) };
+    }
+    return this.#pool.reads;
+  }
+
+  /** Undefined where there is no standby, or it does not answer, or serves another ledger. */
+  async #askStandby<Row extends QueryResultRow>(call: string, values: readonly unknown[]) {
+    if (!this.#standby) return undefined;
+    return this.#find<Row>(this.#standby, call, values).catch(() => undefined);
+  }
+
+  /** Rows of a function of the schema, and the end of the ledger at the very same moment. */
+  async #find<Row extends QueryResultRow>(
+    pool: ReadPool,
+    call: string,
+    values: readonly unknown[],
+  ): Promise<Found<Row>> {
+    const rows = await this.#query<Row & SnapshotRow>(
+      pool,
+      `SELECT ledger.ledger_id, ledger.last_order_id, ledger.version, found.*
+       FROM order_numbers.ledger_end() AS ledger LEFT JOIN order_numbers.${call} AS found ON true`,
+      values,
+    );
+    const { last_order_id: lastOrderId, version } = this.#ours(rows[0]);
+    return { rows, lastOrderId, version };
+  }
+
+  async #query<Row extends QueryResultRow>(
+    pool: ReadPool,
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<Row[]> {
+    try {
+      return await pool.query<Row>(text, values);
+    } catch (error) {
+      throw toReadError(error);
+    }
+  }
+
+  #ours<Row extends SnapshotRow>(row: Row | undefined): Row {
+    if (row?.ledger_id !== undefined && row.ledger_id === this.#primary.ledgerId) return row;
+    throw reopening(new Error(`ledger ${row?.ledger_id} was read, and ${this.#primary.ledgerId} is served`));
+  }
+
+  async #requireConfirmed(needed: Partial<LedgerPoint>): Promise<void> {
+    if (!(await this.#mark.covers(needed, CONFIRM_MS))) throw reopening();
+  }
+}
+
+function lookup(key: AllocationKey): [call: string, ...values: unknown[]] {
+  if ('requestId' in key) return ['by_request_id($1, $2)', key.storeId, key.requestId];
+  if ('orderId' in key) return ['last_up_to_order_id($1)', key.orderId];
+  return ['last_up_to_order_number($1, $2)', key.storeId, key.orderNumber];
+}
+
+/** The allocation that was looked for, if it is that: one found by its order is only the last that could be. */
+function covering(rows: readonly AllocationRow[], key: AllocationKey): Allocation | undefined {
+  const [found] = toAllocations(rows);
+  if (!found || 'requestId' in key) return found;
+  const isCovered =
+    'orderId' in key ? endOf(found) >= key.orderId : found.orderNumber + BigInt(found.count) > key.orderNumber;
+  return isCovered ? found : undefined;
+}
+
+function endOf({ orderId, count }: Allocation): bigint {
+  return orderId + BigInt(count) - 1n;
+}

@@ -1,0 +1,187 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { LedgerRefused, OrderError } from '../../errors.ts';
+import type { LedgerObserver } from '../../observers.ts';
+import type { LedgerPoint } from './confirmed-mark.ts';
+import { within } from './deadline.ts';
+import { MUST_NOT_NUMBER, reasonOf, sqlState } from './failures.ts';
+import { migrate } from './schema.ts';
+import { NotPrimary, requireDurable, warningsOf } from './server-state.ts';
+import { Session } from './session.ts';
+
+/** How long a server may take to confirm that it can write, its standby included, before others are tried. */
+const CONFIRM_MS = 10_000;
+/** Between two rounds over all hosts: at first, and at most. */
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 500;
+
+/** What this process has seen of the ledger: it must never be behind that (P9). */
+interface Seen extends LedgerPoint {
+  readonly ledgerId: string;
+  readonly timeline: number;
+}
+
+interface ConfirmRow {
+  readonly ledger_id: string;
+  readonly last_order_id: bigint;
+  readonly version: bigint;
+}
+
+/** The one session that writes, found again wherever the primary is when it was lost. */
+export class Primary {
+  readonly #hosts: readonly string[];
+  readonly #observer: LedgerObserver;
+  readonly #raise: (point: LedgerPoint) => void;
+  #seen: Seen | undefined;
+  #session: Promise<Session>;
+  #url: string | undefined;
+  #isClosing = false;
+
+  /** Starts to look for the primary. `raise` hears of each point that a server has confirmed while it was opened. */
+  constructor(hosts: readonly string[], observer: LedgerObserver, raise: (point: LedgerPoint) => void) {
+    this.#hosts = hosts;
+    this.#observer = observer;
+    this.#raise = raise;
+    this.#session = this.#open();
+    this.#session.catch(ignore);
+  }
+
+  /** Where the primary was last; undefined before it was found. */
+  get url(): string | undefined {
+    return this.#url;
+  }
+
+  get ledgerId(): string | undefined {
+    return this.#seen?.ledgerId;
+  }
+
+  /** The session, when there is one. Rejects where an operator has to act before there can be. */
+  session(): Promise<Session> {
+    return this.#session;
+  }
+
+  /** Gives a session up, and looks for the primary again unless that was begun already. */
+  async giveUp(session: Session, why: unknown): Promise<void> {
+    session.abandon();
+    if ((await this.#session.catch(ignore)) !== session || this.#isClosing) return;
+    this.#observer.waiting(`${session.server} was lost, and the primary is looked for: ${reasonOf(why)}`);
+    this.#session = this.#open();
+    this.#session.catch(ignore);
+  }
+
+  /** What this process has seen confirmed since. */
+  saw(point: LedgerPoint): void {
+    if (this.#seen && point.version > this.#seen.version) this.#seen = { ...this.#seen, ...point };
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#session.then((session) => session.end()).catch(ignore);
+  }
+
+  /** Tries until there is one. At start what only an operator can change is final. */
+  async #open(): Promise<Session> {
+    let toldWhy: string | undefined;
+    for (let pauseMs = FIRST_PAUSE_MS; !this.#isClosing; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      const failures: unknown[] = [];
+      for (const host of this.#hosts) {
+        try {
+          const session = await this.#openOn(host);
+          this.#observer.opened();
+          return session;
+        } catch (error) {
+          failures.push(error);
+        }
+      }
+      const why = failures.map(reasonOf).join('; ');
+      if (!this.#seen && failures.every(isFinal)) throw this.#fail(why);
+      if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`);
+      toldWhy = why;
+      await delay(pauseMs);
+    }
+    throw new OrderError('DRAINING', 'the server stopped before the ledger was open');
+  }
+
+  async #openOn(host: string): Promise<Session> {
+    const session = await Session.open(host);
+    try {
+      const timeline = this.#requireNewest(session);
+      if (!this.#seen) await migrate(session.client);
+      const confirmed = confirm(session);
+      const end = await within(
+        CONFIRM_MS,
+        confirmed,
+        `${session.server}: a write, with its standby where one is asked for,`,
+      );
+      this.#compare(session.server, end);
+      if (!this.#seen) for (const warning of warningsOf(session.state, session.server)) this.#observer.warning(warning);
+      this.#seen = { ...end, timeline };
+      this.#url = host;
+      this.#raise(end);
+      return session;
+    } catch (error) {
+      session.abandon();
+      throw asRefusal(error, session.server);
+    }
+  }
+
+  #requireNewest({ state, server }: Session): number {
+    requireDurable(state, server);
+    const { timeline = 0 } = state;
+    if (this.#seen && timeline < this.#seen.timeline) {
+      throw new NotPrimary(
+        `${server} is an old primary (timeline ${timeline}, and ${this.#seen.timeline} was seen): stop it, and keep it stopped`,
+      );
+    }
+    return timeline;
+  }
+
+  #compare(server: string, end: LedgerPoint & { readonly ledgerId: string }): void {
+    const seen = this.#seen;
+    if (!seen) return;
+    if (end.ledgerId !== seen.ledgerId) {
+      throw new LedgerRefused(
+        `${server} has ledger ${end.ledgerId}, and ${seen.ledgerId} was served: put that one back`,
+      );
+    }
+    if (end.lastOrderId < seen.lastOrderId) {
+      throw new LedgerRefused(
+        `${server} ends at order_id ${end.lastOrderId}, but ${seen.lastOrderId} was already given: this is an older copy, ` +
+          'and numbering on would give numbers twice; put the newest one back',
+      );
+    }
+  }
+
+  #fail(why: string): OrderError {
+    const failure = new OrderError('LEDGER_DAMAGED', 'the ledger cannot be used until its operator has acted', {
+      cause: new LedgerRefused(why),
+    });
+    this.#observer.failed(failure);
+    return failure;
+  }
+}
+
+/** The small write: when it is answered, everything that was committed before it is confirmed. */
+export async function confirm(session: Session): Promise<LedgerPoint & { readonly ledgerId: string }> {
+  const [row] = await session.write<ConfirmRow>({ text: 'SELECT * FROM order_numbers.confirm()' });
+  if (!row) throw new Error('confirm() returned nothing');
+  return { ledgerId: row.ledger_id, lastOrderId: row.last_order_id, version: row.version };
+}
+
+/** Whether trying again cannot help, because an operator is asked for. */
+function isFinal(error: unknown): boolean {
+  return error instanceof LedgerRefused || error instanceof NotPrimary;
+}
+
+function asRefusal(error: unknown, server: string): unknown {
+  const state = sqlState(error) ?? '';
+  if (MUST_NOT_NUMBER.test(state)) return new LedgerRefused(`${server}: ${reasonOf(error)}`);
+  if (state === '42501' || state === '42883') {
+    return new LedgerRefused(
+      `${server} does not let this role number (${reasonOf(error)}): run the GRANTs that order-numbers migrate --print ends with`,
+    );
+  }
+  return error;
+}
+
+/** The promise's rejection is seen by whoever awaits the session. */
+function ignore(): void {}

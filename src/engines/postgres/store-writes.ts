@@ -1,0 +1,55 @@
+import { OrderError } from '../../errors.ts';
+import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
+import { storeNotFound } from '../../store.ts';
+import type { LedgerPoint } from './confirmed-mark.ts';
+import type { StoreRow } from './rows.ts';
+import { toStores } from './rows.ts';
+import type { Session } from './session.ts';
+
+/** A store as it is now, or why it was not written; confirmed either way. */
+export interface WrittenStore extends LedgerPoint {
+  readonly store: Store | OrderError;
+}
+
+interface PointRow {
+  readonly ledger_end: bigint;
+  readonly ledger_version: bigint;
+}
+
+export async function createStore(session: Session, settings: StoreSettings): Promise<WrittenStore> {
+  const { storeId, firstNumber, prefix, suffix, minDigits } = settings;
+  const [row] = await session.write<StoreRow & PointRow>({
+    text: 'SELECT * FROM order_numbers.create_store($1, $2, $3, $4, $5)',
+    values: [storeId, firstNumber, prefix, suffix, minDigits],
+  });
+  const [store] = toStores(row ? [row] : []);
+  const exists = () =>
+    new OrderError('STORE_EXISTS', `store ${storeId} exists: change it with UpdateStore`, {
+      fields: { store_id: String(storeId) },
+    });
+  return { store: store ?? exists(), ...pointOf(row) };
+}
+
+export async function changeStore(session: Session, storeId: bigint, changes: StoreChanges): Promise<WrittenStore> {
+  const { firstNumber = null, prefix = null, suffix = null, minDigits = null } = changes;
+  const [row] = await session.write<StoreRow & PointRow & { readonly outcome: string }>({
+    text: 'SELECT * FROM order_numbers.change_store($1, $2, $3, $4, $5)',
+    values: [storeId, firstNumber, prefix, suffix, minDigits],
+  });
+  const [store] = toStores(row ? [row] : []);
+  if (!store) return { store: storeNotFound(storeId), ...pointOf(row) };
+  return { store: row?.outcome === 'changed' ? store : firstNumberFixed(storeId), ...pointOf(row) };
+}
+
+function firstNumberFixed(storeId: bigint): OrderError {
+  return new OrderError(
+    'FIRST_NUMBER_FIXED',
+    `store ${storeId} has numbered: its first_number cannot change any more`,
+    { fields: { store_id: String(storeId) } },
+  );
+}
+
+function pointOf(row: PointRow | undefined): LedgerPoint {
+  if (!row) throw new Error('the server answered a write of a store with nothing');
+  return { lastOrderId: row.ledger_end, version: row.ledger_version };
+}
