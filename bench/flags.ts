@@ -12,6 +12,7 @@ export interface Flags {
   readonly memory: boolean;
   readonly bigLedger: boolean;
   readonly surface: boolean;
+  readonly postgres: boolean;
   readonly rows: number;
   readonly help: boolean;
 }
@@ -32,6 +33,7 @@ alternation, checks that no number is missing, and writes JSON into bench/result
   --rows <n>         rows of that ledger (10000000)
   --surface          instead: a million allocations listed, watched and verified, allocations with and without 50
                      watchers, and the original sample's autocannon command
+  --postgres         instead: one function call an order, one server and four servers on one PostgreSQL
   --help             print this
 `;
 
@@ -48,6 +50,7 @@ export function parseFlags(args: readonly string[]): Flags {
       memory: { type: 'boolean', default: false },
       'big-ledger': { type: 'boolean', default: false },
       surface: { type: 'boolean', default: false },
+      postgres: { type: 'boolean', default: false },
       rows: { type: 'string', default: '10000000' },
       help: { type: 'boolean', default: false },
     },
@@ -61,6 +64,7 @@ export function parseFlags(args: readonly string[]): Flags {
     memory: values.memory,
     bigLedger: values['big-ledger'],
     surface: values.surface,
+    postgres: values.postgres,
     rows: positive('--rows', values.rows),
     help: values.help,
   };

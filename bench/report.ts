@@ -1,9 +1,13 @@
 import type { BigLedger } from './big-ledger.ts';
 import type { Machine } from './machine.ts';
 import type { Memory } from './memory.ts';
+import type { PostgresThroughput } from './postgres.ts';
+import { postgresLines, postgresTargets } from './report-postgres.ts';
 import type { ResidentMemory } from './server-process.ts';
 import type { Spread } from './statistics.ts';
 import type { Surface } from './surface.ts';
+import type { Target } from './text.ts';
+import { ms, ratio, table, two } from './text.ts';
 import type { Level, Measured, Throughput } from './throughput.ts';
 
 /** Everything that one run of the bench found; what was not asked for is absent. */
@@ -15,18 +19,20 @@ export interface Result {
   readonly memory?: Memory;
   readonly bigLedger?: BigLedger;
   readonly surface?: Surface;
-}
-
-/** A value that has to be within a limit. */
-interface Target {
-  readonly name: string;
-  readonly value: string;
-  readonly limit: string;
-  readonly isMet: boolean;
+  readonly postgres?: PostgresThroughput;
 }
 
 /** The result as text for people. */
-export function formatReport({ date, command, machine, throughput, memory, bigLedger, surface }: Result): string {
+export function formatReport({
+  date,
+  command,
+  machine,
+  throughput,
+  memory,
+  bigLedger,
+  surface,
+  postgres,
+}: Result): string {
   const blocks: string[][] = [];
   const targets: Target[] = [];
   if (throughput) {
@@ -44,6 +50,10 @@ export function formatReport({ date, command, machine, throughput, memory, bigLe
   if (surface) {
     blocks.push(surfaceLines(surface));
     targets.push(...surfaceTargets(surface));
+  }
+  if (postgres) {
+    blocks.push(postgresLines(postgres));
+    targets.push(...postgresTargets(postgres));
   }
   if (targets.length > 0) blocks.push(targetsTable(targets));
   const { node, cpus, cpuModel, fileSystem } = machine;
@@ -141,8 +151,6 @@ function bigLedgerTargets({ rows, startMs, startAfterKillMs }: BigLedger): Targe
 }
 
 function surfaceLines({ readings, server, watching, http }: Surface): string[] {
-  const perSecond = (reading: { allocations: number; ms: number }) =>
-    `${reading.allocations} in ${ms(reading.ms / 1000)} s, ${((reading.allocations / reading.ms) * 1000).toFixed(0)}/s`;
   return [
     `listed ${perSecond(readings.listed)}`,
     `watched from 0 ${perSecond(readings.watched)}`,
@@ -199,37 +207,18 @@ function residentLine(idle: ResidentMemory, after: ResidentMemory, allocations: 
   );
 }
 
-/** Columns as wide as their widest cell, to the right unless told otherwise. */
-function table(rows: readonly (readonly string[])[], sides: readonly ('left' | 'right')[] = []): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => (sides[column] === 'left' ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
-      .join('  ')
-      .trimEnd(),
-  );
-}
-
 function roundNumber(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
-}
-
-function ratio({ median, min, max }: Spread): string {
-  return `${two(median)} (${two(min)}..${two(max)})`;
 }
 
 function milliseconds({ median, min, max }: Spread): string {
   return `${median.toFixed(0)} ms (${min.toFixed(0)}..${max.toFixed(0)})`;
 }
 
-function ms(value: number): string {
-  return two(value);
-}
-
-function two(value: number): string {
-  return value.toFixed(2);
-}
-
 function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(0)} MB`;
+}
+
+function perSecond(reading: { readonly allocations: number; readonly ms: number }): string {
+  return `${reading.allocations} in ${ms(reading.ms / 1000)} s, ${((reading.allocations / reading.ms) * 1000).toFixed(0)}/s`;
 }

@@ -6,6 +6,7 @@ import { HELP, parseFlags } from './flags.ts';
 import { requireGhz } from './ghz.ts';
 import { describeMachine } from './machine.ts';
 import { measureMemory } from './memory.ts';
+import { measurePostgres } from './postgres.ts';
 import { measureSurface } from './surface.ts';
 import type { Result } from './report.ts';
 import { formatJson, formatReport } from './report.ts';
@@ -59,17 +60,19 @@ async function measure(flags: Flags, folder: string): Promise<Result> {
     machine: describeMachine(folder),
   };
   if (common.machine.fileSystem === 'tmpfs') progress('the ledgers are on a tmpfs, where an fsync costs nothing');
-  if (!flags.memory && !flags.bigLedger && !flags.surface) {
+  if (!flags.memory && !flags.bigLedger && !flags.surface && !flags.postgres) {
     return { ...common, throughput: await measureThroughput({ rounds, levels, calls, folder, progress }) };
   }
   const memory = flags.memory && (await measureMemory({ calls: calls ?? 1_000_000, folder, progress }));
   const bigLedger = flags.bigLedger && (await measureBigLedger({ rows, folder, progress }));
   const surface = flags.surface && (await measureSurface({ rounds, folder, progress }));
+  const postgres = flags.postgres && (await measurePostgres({ rounds, folder, progress }));
   return {
     ...common,
     ...(memory && { memory }),
     ...(bigLedger && { bigLedger }),
     ...(surface && { surface }),
+    ...(postgres && { postgres }),
   };
 }
 
