@@ -27,8 +27,8 @@ export class ConfirmedMark {
     return this.#point.lastOrderId;
   }
 
-  raise(point: LedgerPoint): void {
-    if (point.version > this.#point.version) this.#point = point;
+  raise({ lastOrderId, version }: LedgerPoint): void {
+    if (version > this.#point.version) this.#point = { lastOrderId, version };
   }
 
   /** Takes part in a write of this server: whoever waits for the mark waits for this one first. */

@@ -84,6 +84,8 @@ export class PostgresLedger implements Ledger {
         this.#observer.transaction(performance.now() - began);
         return this.#committed(committed);
       } catch (error) {
+        // The ledger cannot be opened, or is being closed.
+        if (error instanceof OrderError) throw error;
         if (attempts === 1 && isDiskFull(error) && (await this.#isAlive())) throw diskFull(error);
         if (remedyFor(error) === 'tell' || performance.now() >= end) throw error;
         attemptMs = Math.min(2 * attemptMs, LONGEST_ATTEMPT_MS);
@@ -122,7 +124,7 @@ export class PostgresLedger implements Ledger {
       this.#primary.saw(written);
       return written;
     } catch (error) {
-      if (remedyFor(error) !== 'ask again' && !isDiskFull(error)) await this.#primary.giveUp(session, error);
+      if (remedyFor(error) !== 'ask again' && !isDiskFull(error)) this.#primary.giveUp(session, error);
       throw error;
     }
   }

@@ -13,6 +13,8 @@ import { verifyLedger } from './verify-ledger.ts';
 
 /** How long a read waits for what it saw to be confirmed. */
 const CONFIRM_MS = 5000;
+/** How long a standby that failed is left alone. */
+const STANDBY_PAUSE_MS = 2000;
 /** How long it waits where it can do with less: what was confirmed before. */
 const MOMENT_MS = 1000;
 
@@ -37,6 +39,7 @@ export class PostgresReads implements LedgerReads {
   readonly #primary: Primary;
   readonly #mark: ConfirmedMark;
   readonly #standby: ReadPool | undefined;
+  #standbyPausesUntil = 0;
   #pool: { readonly url: string; readonly reads: ReadPool } | undefined;
 
   constructor(primary: Primary, mark: ConfirmedMark, readHosts: readonly string[] | undefined) {
@@ -128,8 +131,11 @@ export class PostgresReads implements LedgerReads {
 
   /** Undefined where there is no standby, or it does not answer, or serves another ledger. */
   async #askStandby<Row extends QueryResultRow>(call: string, values: readonly unknown[]) {
-    if (!this.#standby) return undefined;
-    return this.#find<Row>(this.#standby, call, values).catch(() => undefined);
+    if (!this.#standby || performance.now() < this.#standbyPausesUntil) return undefined;
+    return this.#find<Row>(this.#standby, call, values).catch(() => {
+      this.#standbyPausesUntil = performance.now() + STANDBY_PAUSE_MS;
+      return undefined;
+    });
   }
 
   /** Rows of a function of the schema, and the end of the ledger at the very same moment. */

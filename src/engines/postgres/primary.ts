@@ -9,7 +9,7 @@ import { NotPrimary, requireDurable, warningsOf } from './server-state.ts';
 import { Session } from './session.ts';
 
 /** How long a server may take to confirm that it can write, its standby included, before others are tried. */
-const CONFIRM_MS = 10_000;
+const CONFIRM_MS = 3000;
 /** Between two rounds over all hosts: at first, and at most. */
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
@@ -32,6 +32,9 @@ export class Primary {
   readonly #observer: LedgerObserver;
   readonly #raise: (point: LedgerPoint) => void;
   #seen: Seen | undefined;
+  /** The one that is being opened, and the one in use. */
+  #opening: Session | undefined;
+  #current: Session | undefined;
   #session: Promise<Session>;
   #url: string | undefined;
   #isClosing = false;
@@ -60,22 +63,25 @@ export class Primary {
   }
 
   /** Gives a session up, and looks for the primary again unless that was begun already. */
-  async giveUp(session: Session, why: unknown): Promise<void> {
+  giveUp(session: Session, why: unknown): void {
     session.abandon();
-    if ((await this.#session.catch(ignore)) !== session || this.#isClosing) return;
+    if (this.#current !== session || this.#isClosing) return;
+    this.#current = undefined;
     this.#observer.waiting(`${session.server} was lost, and the primary is looked for: ${reasonOf(why)}`);
     this.#session = this.#open();
     this.#session.catch(ignore);
   }
 
   /** What this process has seen confirmed since. */
-  saw(point: LedgerPoint): void {
-    if (this.#seen && point.version > this.#seen.version) this.#seen = { ...this.#seen, ...point };
+  saw({ lastOrderId, version }: LedgerPoint): void {
+    if (this.#seen && version > this.#seen.version) this.#seen = { ...this.#seen, lastOrderId, version };
   }
 
   async close(): Promise<void> {
     this.#isClosing = true;
-    await this.#session.then((session) => session.end()).catch(ignore);
+    this.#opening?.abandon();
+    await this.#current?.end();
+    await this.#session.catch(ignore);
   }
 
   /** Tries until there is one. At start what only an operator can change is final. */
@@ -85,9 +91,7 @@ export class Primary {
       const failures: unknown[] = [];
       for (const host of this.#hosts) {
         try {
-          const session = await this.#openOn(host);
-          this.#observer.opened();
-          return session;
+          return await this.#openOn(host);
         } catch (error) {
           failures.push(error);
         }
@@ -103,6 +107,8 @@ export class Primary {
 
   async #openOn(host: string): Promise<Session> {
     const session = await Session.open(host);
+    if (this.#isClosing) session.abandon();
+    this.#opening = session;
     try {
       const timeline = this.#requireNewest(session);
       if (!this.#seen) await migrate(session.client);
@@ -117,6 +123,11 @@ export class Primary {
       this.#seen = { ...end, timeline };
       this.#url = host;
       this.#raise(end);
+      this.#current = session;
+      this.#opening = undefined;
+      this.#observer.opened();
+      // Noticed also while nobody writes.
+      session.client.on('error', (error) => this.giveUp(session, error));
       return session;
     } catch (error) {
       session.abandon();

@@ -1,5 +1,5 @@
 import type { QueryResultRow } from 'pg';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { clientConfig } from './session.ts';
 
 /** Connections for reads, at most; more reads wait for one. */
@@ -12,7 +12,7 @@ const IDLE_MS = 30_000;
 export class ReadPool {
   readonly #hosts: readonly string[];
   #host = 0;
-  #pool: pg.Pool | undefined;
+  #pool: Pool | undefined;
   #ending: Promise<unknown>[] = [];
 
   constructor(hosts: readonly string[]) {
@@ -36,8 +36,8 @@ export class ReadPool {
     await Promise.all(this.#ending);
   }
 
-  #connect(): pg.Pool {
-    const pool = new pg.Pool({
+  #connect(): Pool {
+    const pool = new Pool({
       ...clientConfig(this.#hosts[this.#host % this.#hosts.length]!),
       max: MOST_CONNECTIONS,
       idleTimeoutMillis: IDLE_MS,

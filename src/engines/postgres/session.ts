@@ -1,5 +1,5 @@
 import type { ClientConfig, QueryConfig, QueryResultRow } from 'pg';
-import pg from 'pg';
+import { Client, types } from 'pg';
 import { LedgerRefused } from '../../errors.ts';
 import type { ServerState } from './server-state.ts';
 import { setUp } from './server-state.ts';
@@ -21,11 +21,11 @@ export class Session {
   readonly server: string;
   readonly url: string;
   readonly state: ServerState;
-  readonly client: pg.Client;
+  readonly client: Client;
   #notReplicated = false;
   #lostBy: Error | undefined;
 
-  private constructor(url: string, client: pg.Client, state: ServerState) {
+  private constructor(url: string, client: Client, state: ServerState) {
     this.url = url;
     this.client = client;
     this.state = state;
@@ -36,7 +36,7 @@ export class Session {
 
   /** `url` names one host. Rejects with what the server or the network says, or with LedgerRefused. */
   static async open(url: string): Promise<Session> {
-    const client = new pg.Client(clientConfig(url));
+    const client = new Client(clientConfig(url));
     // Until the session listens, and after it ended: an error without a listener would end the process.
     client.on('error', () => {});
     try {
@@ -46,10 +46,6 @@ export class Session {
       void client.end().catch(() => {});
       throw asRefusal(error, client);
     }
-  }
-
-  get isLost(): boolean {
-    return this.#lostBy !== undefined || this.#notReplicated;
   }
 
   /**
@@ -85,7 +81,7 @@ export function clientConfig(url: string): ClientConfig {
     keepAlive: true,
     types: {
       getTypeParser: (type: number, format?: 'text' | 'binary') =>
-        type === INT8 && format !== 'binary' ? BigInt : pg.types.getTypeParser(type, format),
+        type === INT8 && format !== 'binary' ? BigInt : types.getTypeParser(type, format),
     } as NonNullable<ClientConfig['types']>,
   };
 }
@@ -95,7 +91,7 @@ export function serverOf({ host, port }: { readonly host: string; readonly port:
 }
 
 /** What no other attempt will change, as a refusal with its remedy. */
-function asRefusal(error: unknown, client: pg.Client): unknown {
+function asRefusal(error: unknown, client: Client): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const message = error instanceof Error ? error.message : String(error);
   if (code === '28P01' || code === '28000' || /password must be a string|SASL/.test(message)) {
