@@ -1,0 +1,144 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import type { Client } from 'pg';
+import type { Query } from '../../src/engines/postgres/query.ts';
+import { migrate } from '../../src/engines/postgres/schema.ts';
+import { verifyLedger } from '../../src/engines/postgres/verify-ledger.ts';
+import { verifyLedgerFile } from '../../src/engines/sqlite/verify-file.ts';
+import type { VerifyEvent } from '../../src/verification.ts';
+import { GrpcClient } from '../support/grpc-client.ts';
+import { newDatabase, query } from '../support/postgres/database.ts';
+import { withClient } from '../support/postgres/query.ts';
+import { ServerProcess, testFolder } from '../support/server-process.ts';
+
+/** A ledger that is damaged past the server and then verified. */
+export interface VerifiedLedger {
+  /** Runs SQL as nobody may who only numbers. */
+  damage(sql: string): Promise<void>;
+  verify(storeId?: bigint): Promise<VerifyEvent[]>;
+}
+
+/** Allocations in their order: the first has the request_id r0, the next r1, … */
+export type Runs = readonly (readonly [storeId: bigint, count: number])[];
+
+export interface VerifiedEngine {
+  readonly name: string;
+  /** Stores begin at `firstNumber` where it is given. */
+  newLedger(runs: Runs, firstNumber?: bigint): Promise<VerifiedLedger>;
+}
+
+/** A ledger of order_ids 1..12; store 7 has 100..105 (1, 3, 4-5, 7, 9) and store 8 has 100..105 (2, 6, 8, 10-12). */
+export const RUNS: Runs = [
+  [7n, 1],
+  [8n, 1],
+  [7n, 1],
+  [7n, 2],
+  [8n, 1],
+  [7n, 1],
+  [8n, 1],
+  [7n, 1],
+  [8n, 3],
+];
+
+export const SQLITE: VerifiedEngine = {
+  name: 'SQLite',
+  async newLedger(runs, firstNumber) {
+    const path = await newLedgerFile(runs, firstNumber);
+    return {
+      damage: async (sql) => damageFile(path, sql),
+      verify: async (storeId) => all(verifyLedgerFile(path, storeId)),
+    };
+  },
+};
+
+export const POSTGRES: VerifiedEngine = {
+  name: 'PostgreSQL',
+  async newLedger(runs, firstNumber) {
+    const url = await newLedgerDatabase(runs, firstNumber);
+    return {
+      damage: (sql) => damageDatabase(url, sql),
+      verify: (storeId) => verifyDatabase(url, storeId),
+    };
+  },
+};
+
+export async function newLedgerFile(runs: Runs, firstNumber?: bigint): Promise<string> {
+  const path = join(testFolder(), 'orders.db');
+  const server = new ServerProcess(path);
+  const client = new GrpcClient(await server.serving());
+  if (firstNumber !== undefined) {
+    for (const storeId of storesOf(runs)) await client.createStore({ storeId, firstNumber });
+  }
+  for (const [i, [storeId, count]] of runs.entries()) await client.allocate(storeId, count, `r${i}`);
+  if ((await server.stop()) !== 0) throw new Error('the server did not stop well');
+  return path;
+}
+
+export function damageFile(path: string, sql: string): void {
+  const db = new Database(path);
+  db.exec(sql);
+  db.close();
+}
+
+export async function newLedgerDatabase(runs: Runs, firstNumber?: bigint): Promise<string> {
+  const url = await newDatabase();
+  await withClient(url, async (client) => {
+    await migrate(client);
+    if (firstNumber !== undefined) {
+      for (const storeId of storesOf(runs)) {
+        await client.query("SELECT order_numbers.create_store($1, $2, '', '', 0)", [storeId, firstNumber]);
+      }
+    }
+    for (const [i, [storeId, count]] of runs.entries()) {
+      await client.query('SELECT order_numbers.allocate($1, $2, $3, true)', [[storeId], [`r${i}`], [count]]);
+    }
+  });
+  return url;
+}
+
+export async function damageDatabase(url: string, sql: string): Promise<void> {
+  // An index that belongs to a constraint goes with that.
+  const dialect = sql.replaceAll('DROP INDEX', 'ALTER TABLE allocations DROP CONSTRAINT');
+  await query(url, `SET search_path = order_numbers; ${dialect}`);
+}
+
+/** Up to the end that the ledger has now. */
+export async function verifyDatabase(url: string, storeId?: bigint): Promise<VerifyEvent[]> {
+  return withClient(url, async (client) => {
+    const { rows } = await client.query<{ last_order_id: bigint }>(
+      'SELECT last_order_id FROM order_numbers.ledger_end()',
+    );
+    return all(verifyLedger(queryOf(client), storeId, rows[0]!.last_order_id));
+  });
+}
+
+export function queryOf(client: Client): Query {
+  return async <Row extends object>(text: string, values: readonly unknown[] = []) =>
+    (await client.query<Row>(text, [...values])).rows;
+}
+
+/** All events, once the reading has come to its end. */
+export async function all(reading: AsyncIterable<VerifyEvent>): Promise<VerifyEvent[]> {
+  const events: VerifyEvent[] = [];
+  for await (const event of reading) events.push(event);
+  return events;
+}
+
+/** [kind, storeId, first, last] of each finding, in an order that does not depend on that of the reading. */
+export function findingsOf(events: readonly VerifyEvent[]) {
+  return inOrder(
+    events.flatMap((event) =>
+      event.kind === 'hole' || event.kind === 'overlap' || event.kind === 'mismatch'
+        ? [[event.kind, event.storeId, event.first, event.last] as const]
+        : [],
+    ),
+  );
+}
+
+export function inOrder<Findings extends readonly unknown[]>(findings: readonly Findings[]): Findings[] {
+  return findings.toSorted((a, b) => (String(a) < String(b) ? -1 : 1));
+}
+
+function storesOf(runs: Runs): Set<bigint> {
+  return new Set(runs.map(([storeId]) => storeId));
+}
