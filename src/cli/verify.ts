@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import type { OrderNumbersClient, VerifyStep } from '../client/index.ts';
+import { isPostgresUrl } from '../postgres-url.ts';
 import type { Verdict, VerifyEvent, VerifyProgress } from '../verification.ts';
 import { withClient } from './client-command.ts';
 import { withConnectionOptions } from './client-options.ts';
@@ -25,7 +26,10 @@ interface VerifyFlags {
 export function verifyCommand(): Command {
   const command = new Command('verify')
     .description('read a ledger from end to end and report every hole, overlap and mismatch')
-    .argument('[path]', 'an SQLite ledger to read by itself, also while a server runs (default: ask the server)')
+    .argument(
+      '[ledger]',
+      'an SQLite file or a postgres:// URL to read by itself, also while a server runs (default: ask the server)',
+    )
     .addOption(
       new Option('--store <id>', "only this store's sequence (default: the whole ledger)").argParser(parseNumber),
     );
@@ -39,7 +43,8 @@ With --json: one object an event, as VerifyLedgerResponse in the proto, without 
 Examples:
   order-numbers verify
   order-numbers verify --store 32913
-  order-numbers verify data/orders.db --json | tail -n 1`,
+  order-numbers verify data/orders.db --json | tail -n 1
+  order-numbers verify postgres://verifier@standby/orders`,
     )
     .action(async (path: string | undefined, flags: VerifyFlags) => {
       if (path === undefined) {
@@ -50,10 +55,10 @@ Examples:
         return;
       }
       if (path === '') {
-        command.error('error: the path is empty: give the path of an SQLite ledger, or none to ask a server');
+        command.error('error: the path is empty: give an SQLite file or a postgres:// URL, or none to ask a server');
       }
       if (command.getOptionValueSource('server') === 'cli') {
-        command.error('error: --server and a path are two ledgers: give the path to read the file, or --server to ask');
+        command.error('error: --server and a path are two ledgers: give the path to read it, or --server to ask');
       }
       const work = (context: CommandContext) => verify(fromFile(path, flags.store), flags.store, context);
       await runCommand(flags.json ?? false, work, FAILURES);
@@ -65,7 +70,12 @@ async function* fromServer(steps: AsyncIterable<VerifyStep>): AsyncIterable<Veri
 }
 
 async function* fromFile(path: string, storeId: bigint | undefined): AsyncIterable<VerifyEvent> {
-  // Loaded only here: no other client command needs the engine.
+  // Loaded only here: no other client command needs an engine.
+  if (isPostgresUrl(path)) {
+    const { verifyPostgresLedger } = await import('../engines/postgres/verify-url.ts');
+    yield* verifyPostgresLedger(path, storeId);
+    return;
+  }
   const { verifyLedgerFile } = await import('../engines/sqlite/verify-file.ts');
   try {
     yield* verifyLedgerFile(path, storeId);

@@ -1,0 +1,46 @@
+import { LedgerRefused } from '../../errors.ts';
+import { parsePostgresUrl } from '../../postgres-url.ts';
+import type { VerifyEvent } from '../../verification.ts';
+import { reasonOf, sqlState } from './failures.ts';
+import type { Query } from './query.ts';
+import { ReadPool } from './read-pool.ts';
+import { verifyLedger } from './verify-ledger.ts';
+
+/**
+ * Verifies the ledger in the database at `url`, or one store of it, by itself: on a primary or a standby, whether
+ * servers run on it or not. See Ledger.verify; of several hosts the first that answers. Throws LedgerRefused where
+ * there is no ledger that can be read.
+ */
+export async function* verifyPostgresLedger(url: string, storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
+  const { hosts, name } = parsePostgresUrl(url);
+  const failures: string[] = [];
+  for (const host of hosts) {
+    const pool = new ReadPool([host]);
+    const query: Query = (text, values) => pool.query(text, values);
+    try {
+      const end = await readEnd(query).catch((error: unknown) => {
+        failures.push(explain(error, name));
+      });
+      if (end === undefined) continue;
+      yield* verifyLedger(query, storeId, end);
+      return;
+    } finally {
+      await pool.end();
+    }
+  }
+  throw new LedgerRefused(failures.join('; '));
+}
+
+async function readEnd(query: Query): Promise<bigint> {
+  const [end] = await query<{ last_order_id: bigint }>('SELECT last_order_id FROM order_numbers.ledger_end()');
+  if (!end) throw new Error('the table ledger is empty');
+  return end.last_order_id;
+}
+
+function explain(error: unknown, name: string): string {
+  // No such schema, no such function, no right to use it.
+  if (/^(3F000|42883|42501)$/.test(sqlState(error) ?? '')) {
+    return `${name} has no order ledger that this user can read (${reasonOf(error)}): check the URL and its user's rights`;
+  }
+  return `${name} cannot be read: ${reasonOf(error)}`;
+}
