@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import type { DenseRow } from '../support/dense-rows.ts';
+import type { Answered, Told } from './record.ts';
+import { isIndefinite, textOf, textOfRow } from './record.ts';
+
+/**
+ * Holds what everybody was told against the rows of the ledger, which are dense, at a moment when no call is under
+ * way and every request was answered in the end.
+ */
+export function assertKept(told: Told, rows: readonly DenseRow[]): void {
+  assert.deepEqual(told.contradictions, [], 'somebody was told two different things');
+  const inLedger = new Map(rows.map((row) => [row.order_id, textOfRow(row)]));
+  // P4, P5: exactly as it was answered, and to one request only.
+  const given = told.answered.map(({ answer }) => textOf(answer));
+  const lost = told.answered.filter(({ answer }) => inLedger.get(answer.orderId) !== textOf(answer));
+  assert.deepEqual(
+    lost.map(({ answer }) => textOf(answer)),
+    [],
+    'acknowledged pairs are not in the ledger',
+  );
+  assert.equal(new Set(given).size, given.length, 'a pair was given to two requests');
+  // P5: nobody asked with a second request_id, so a row that no call was answered with is one too many.
+  assert.equal(rows.length, given.length, 'the ledger has rows that nobody was given');
+  const gone = [...told.seen].filter(([orderId, text]) => inLedger.get(orderId) !== text);
+  assert.deepEqual(
+    gone.map(([, text]) => text),
+    [],
+    'what a reader or watcher was shown is gone',
+  );
+  assertInOrder(told.answered);
+  for (const { error } of told.failed) assert.ok(isIndefinite(error), `a caller was refused: ${String(error)}`);
+}
+
+/** P3: of two calls that did not overlap, the later has the higher pair. */
+export function assertInOrder(answered: readonly Answered[]): void {
+  const byEnd = answered.toSorted((a, b) => a.endMs - b.endMs);
+  const greatestNumber = new Map<bigint, bigint>();
+  let greatestOrderId = 0n;
+  let ended = 0;
+  for (const { startMs, storeId, answer } of answered.toSorted((a, b) => a.startMs - b.startMs)) {
+    for (let before = byEnd[ended]; before && before.endMs < startMs; before = byEnd[++ended]) {
+      const { orderId, orderNumber } = before.answer;
+      if (orderId > greatestOrderId) greatestOrderId = orderId;
+      if (orderNumber > (greatestNumber.get(before.storeId) ?? 0n)) greatestNumber.set(before.storeId, orderNumber);
+    }
+    assert.ok(
+      answer.orderId > greatestOrderId,
+      `${textOf(answer)} was asked for after ${greatestOrderId} was answered`,
+    );
+    const number = greatestNumber.get(storeId) ?? 0n;
+    assert.ok(answer.orderNumber > number, `${textOf(answer)} was asked for after ${number} of its store was answered`);
+  }
+}

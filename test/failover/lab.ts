@@ -1,0 +1,137 @@
+import { onTestFinished } from 'vitest';
+import type { ClientOptions, OrderNumbersClient } from '../../src/client/index.ts';
+import { createClient } from '../../src/client/index.ts';
+import type { DenseRow } from '../support/dense-rows.ts';
+import { PostgresCluster } from '../support/postgres/cluster.ts';
+import { assertDense } from '../support/postgres/density.ts';
+import { ServerProcess } from '../support/server-process.ts';
+import { Balancer, TcpProxy } from '../support/tcp-proxy.ts';
+
+const DATABASE = 'orders';
+const STANDBY = 'standby';
+/** As the name of the prepared statement that numbers a batch stands in the protocol. */
+const ALLOCATE = Buffer.from('allocate');
+
+export interface LabOptions {
+  readonly servers: number;
+  /** Whether commits wait for the standby; that they should not is for the control. */
+  readonly isSynchronous?: boolean;
+}
+
+/**
+ * A primary and its standby, real servers that share the ledger on them, and the networks in between: servers know two
+ * hosts, each behind a proxy; callers know one address, a balancer over all servers.
+ */
+export class FailoverLab {
+  readonly #isSynchronous: boolean;
+  primary: PostgresCluster;
+  standby!: PostgresCluster;
+  /** Between servers and PostgreSQL: first the way to the primary, then the one to the standby. */
+  #ways: readonly [TcpProxy, TcpProxy];
+  /** Between primary and standby. */
+  replication!: TcpProxy;
+  readonly #url: string;
+  servers: ServerProcess[] = [];
+  readonly #balancer: Balancer;
+
+  private constructor(
+    primary: PostgresCluster,
+    ways: readonly [TcpProxy, TcpProxy],
+    balancer: Balancer,
+    { isSynchronous = true }: LabOptions,
+  ) {
+    this.primary = primary;
+    this.#ways = ways;
+    this.#balancer = balancer;
+    this.#isSynchronous = isSynchronous;
+    const [first, second] = ways;
+    this.#url = `postgres://postgres@${first.address},${second.address}/${DATABASE}`;
+  }
+
+  /** Resolves when all servers serve; ends with the test. */
+  static async start(options: LabOptions): Promise<FailoverLab> {
+    const primary = await PostgresCluster.start();
+    onTestFinished(() => primary.close());
+    await primary.query(`create database ${DATABASE}`);
+    const [way, otherWay, balancer] = await Promise.all([
+      TcpProxy.start(primary.address),
+      TcpProxy.start('127.0.0.1:1'),
+      Balancer.start([]),
+    ]);
+    const lab = new FailoverLab(primary, [way, otherWay], balancer, options);
+    onTestFinished(() => lab.#close());
+    await lab.makeStandby();
+    await Promise.all(Array.from({ length: options.servers }, () => lab.startServer()));
+    return lab;
+  }
+
+  /** A client of any server, through the balancer, or of one of them; closed when the test ends. */
+  client(options: Partial<ClientOptions> = {}): OrderNumbersClient {
+    const client = createClient({ address: this.#balancer.address, timeoutMs: 10_000, ...options });
+    onTestFinished(() => client.close());
+    return client;
+  }
+
+  /** Resolves when it serves. */
+  async startServer(): Promise<ServerProcess> {
+    const server = new ServerProcess(this.#url, { args: ['--http-listen', 'off', '--metrics-listen', 'off'] });
+    const address = await server.serving();
+    this.servers.push(server);
+    this.#balancer.targets = [...this.#balancer.targets, address];
+    return server;
+  }
+
+  /** Kill -9; the balancer finds out by itself. */
+  async killServer(server: ServerProcess): Promise<void> {
+    this.servers = this.servers.filter((other) => other !== server);
+    const address = await server.serving();
+    await server.kill();
+    this.#balancer.targets = this.#balancer.targets.filter((target) => target !== address);
+  }
+
+  /** Kill -9 for the primary; the standby takes its place. There is no standby then. */
+  async failOver(): Promise<void> {
+    const old = this.primary;
+    await old.kill();
+    this.replication.cut();
+    await this.standby.promote();
+    this.primary = this.standby;
+    this.#ways = [this.#ways[1], this.#ways[0]];
+    await Promise.all([old.discard(), this.replication.close()]);
+  }
+
+  /** Kill -9 for the primary, which starts again on the same data. */
+  async restartPrimary(): Promise<void> {
+    await this.primary.kill();
+    await this.primary.restart();
+  }
+
+  /** Resolves when commits wait for the new standby, where they are to. */
+  async makeStandby(): Promise<void> {
+    this.replication = await TcpProxy.start(this.primary.address);
+    this.standby = await this.primary.makeStandby(STANDBY, this.replication.address);
+    this.#ways[1].target = this.standby.address;
+    if (!this.#isSynchronous) return;
+    await this.primary.requireSync(STANDBY);
+    await this.primary.syncsTo(STANDBY);
+  }
+
+  /** Loses the answer to the next batch of a server, and its connection, when the batch is committed. */
+  cutNextAnswer(): Promise<void> {
+    return this.#ways[0].cutAnswerOfNext((bytes) => bytes.includes(ALLOCATE));
+  }
+
+  /** Asks the primary, past the servers. */
+  query(sql: string): Promise<readonly Record<string, unknown>[]> {
+    return this.primary.query(sql, DATABASE);
+  }
+
+  /** What is in the ledger, past the servers; asserts that it is dense. */
+  rows(): Promise<readonly DenseRow[]> {
+    return assertDense(this.primary.url(DATABASE));
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#ways, this.#balancer, this.replication].map((relay) => relay.close()));
+  }
+}
