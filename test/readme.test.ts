@@ -28,7 +28,7 @@ describe('README', () => {
 
   it('names only files and make targets that are there', () => {
     const makefile = readFileSync(`${ROOT}Makefile`, 'utf8');
-    const targets = [...README.matchAll(/\bmake ([a-z]+)\b/g)].map((match) => match[1]!);
+    const targets = [...README.matchAll(/\bmake ([a-z-]+)\b/g)].map((match) => match[1]!);
     expect(targets.filter((target) => !makefile.includes(`\n${target}:`))).toEqual([]);
     const links = [...README.matchAll(/\]\(([^)#]+)\)/g)]
       .map((match) => match[1]!)
@@ -36,10 +36,12 @@ describe('README', () => {
     expect(links.filter((link) => !existsSync(`${ROOT}${link}`))).toEqual([]);
   });
 
-  it('has a code map that names every file of the core and of the engine', () => {
-    const files = [...readdirSync(`${ROOT}src`), ...readdirSync(`${ROOT}src/engines/sqlite`)];
+  it('has a code map that names every file of the core and of the engines', () => {
+    const files = ['src', 'src/engines/sqlite', 'src/engines/postgres'].flatMap((room) =>
+      readdirSync(`${ROOT}${room}`),
+    );
     const unnamed = files.filter((file) => file.endsWith('.ts') && !README.includes(file));
     // Rooms so small that their names say it all.
-    expect(unnamed.toSorted()).toEqual(['rows.ts']);
+    expect([...new Set(unnamed)]).toEqual(['rows.ts']);
   });
 });
