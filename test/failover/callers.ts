@@ -41,9 +41,14 @@ export class Callers {
     while (this.answers < enough) await Promise.race([this.#onAnswer.promise, this.#atWork]);
   }
 
+  /** They make no further call; whoever still waits for an answer goes on waiting. */
+  leave(): void {
+    this.#isStopping = true;
+  }
+
   /** Resolves when every call is answered: those that failed are asked again, twice, for one pair. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
+    this.leave();
     await this.#atWork;
     const [client] = this.#clients;
     for (const { startMs, ...asked } of this.#unanswered) {

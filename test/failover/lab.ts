@@ -65,11 +65,16 @@ export class FailoverLab {
     return lab;
   }
 
-  /** A client of any server, through the balancer, or of one of them; closed when the test ends. */
+  /** A client of any server, through the balancer; closed when the test ends. */
   client(options: Partial<ClientOptions> = {}): OrderNumbersClient {
     const client = createClient({ address: this.#balancer.address, timeoutMs: 10_000, ...options });
     onTestFinished(() => client.close());
     return client;
+  }
+
+  /** A client of this server alone. */
+  async clientOf(server: ServerProcess, options: Partial<ClientOptions> = {}): Promise<OrderNumbersClient> {
+    return this.client({ ...options, address: await server.serving() });
   }
 
   /** Resolves when it serves. */

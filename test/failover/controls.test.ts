@@ -1,0 +1,69 @@
+import { expect, it } from 'vitest';
+import { assertKept } from './assertions.ts';
+import { Callers } from './callers.ts';
+import { FailoverLab } from './lab.ts';
+import { Told } from './record.ts';
+import { ask, commitsWait, STRANDED, strandByCancel } from './stranded-row.ts';
+
+const LOST = 'acknowledged pairs are not in the ledger';
+
+/** Takes the write on replays out of order_numbers.allocate: both the lock of the counter's row and its new version. */
+const WITHOUT_WRITE_ON_REPLAYS: readonly (readonly [string, string])[] = [
+  ['WHERE moving_from IS NULL FOR UPDATE;', 'WHERE moving_from IS NULL;'],
+  ['FROM (SELECT sum(count) AS numbers FROM fresh) AS given', '$& WHERE given.numbers > 0'],
+  ['known_min_digits, last_order_id, version', 'known_min_digits, ledger_row.last_order_id, ledger_row.version'],
+  ['FROM asked, ended WHERE known_order_id', 'FROM asked WHERE known_order_id'],
+];
+
+it('control: without a synchronous standby the lab catches a pair that is lost; P9: the server that gave it refuses', async () => {
+  const lab = await FailoverLab.start({ servers: 1, isSynchronous: false });
+  const told = new Told();
+  const callers = new Callers([lab.client(), lab.client(), lab.client()], told, 'control', 1000n);
+  await callers.moreAnswers(20);
+  lab.replication.stall();
+  await callers.moreAnswers(20);
+  callers.leave();
+  await lab.failOver();
+  const rows = await lab.rows();
+  expect(() => assertKept(told, rows)).toThrow(LOST);
+  await lab.servers[0]!.line(/this is an older copy, and numbering on would give numbers twice/);
+});
+
+it('control: without a write on replays the lab catches a replayed pair that is gone after a failover', async () => {
+  const { lab, told, replay } = await replayOfStrandedRow(WITHOUT_WRITE_ON_REPLAYS);
+  await replay;
+  await lab.failOver();
+  const rows = await lab.rows();
+  expect(() => assertKept(told, rows)).toThrow(LOST);
+});
+
+it('P4 P5: a replay waits until a standby has its row; where that is lost, the request gets another one', async () => {
+  const { lab, told, replay } = await replayOfStrandedRow([]);
+  await commitsWait(lab);
+  expect(told.answered).toHaveLength(1);
+  await lab.failOver();
+  await replay;
+  assertKept(told, await lab.rows());
+});
+
+/** Asks for the row that another server has stranded, with allocate() patched like this. */
+async function replayOfStrandedRow(patches: readonly (readonly [string, string])[]) {
+  const lab = await FailoverLab.start({ servers: 2 });
+  if (patches.length > 0) await patchAllocate(lab, patches);
+  const client = await lab.clientOf(lab.servers[1]!);
+  const told = await strandByCancel(lab);
+  const replay = ask(client, told, STRANDED);
+  // Its failure is to be seen by whoever waits for it.
+  replay.catch(() => {});
+  return { lab, told, replay };
+}
+
+async function patchAllocate(lab: FailoverLab, patches: readonly (readonly [string, string])[]): Promise<void> {
+  const [row] = await lab.query(`SELECT pg_get_functiondef(oid) AS definition FROM pg_proc WHERE proname = 'allocate'`);
+  let definition = String(row!['definition']);
+  for (const [part, replacement] of patches) {
+    expect(definition).toContain(part);
+    definition = definition.replace(part, replacement);
+  }
+  await lab.query(definition);
+}
