@@ -151,7 +151,8 @@ export class Primary {
     if (!seen) return;
     if (end.ledgerId !== seen.ledgerId) {
       throw new LedgerRefused(
-        `${server} has ledger ${end.ledgerId}, and ${seen.ledgerId} was served: put that one back`,
+        `${server} has ledger ${end.ledgerId}, and ${seen.ledgerId} was served: put that one back, or start this server ` +
+          'again where another one was moved there on purpose',
       );
     }
     if (end.lastOrderId < seen.lastOrderId) {

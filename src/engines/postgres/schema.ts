@@ -32,19 +32,27 @@ COMMIT;
 `;
 }
 
+/** Versions of the schema; 0 is none. */
+export interface SchemaVersions {
+  readonly before: number;
+  readonly after: number;
+}
+
 /**
  * Makes or upgrades the schema, in one transaction; many may do so at once. Throws LedgerRefused where it may not, and
  * for a schema that only a newer version of this program knows.
  */
-export async function migrate(client: Client): Promise<void> {
+export async function migrate(client: Client): Promise<SchemaVersions> {
+  const after = MIGRATIONS.length;
   try {
-    if ((await requireKnownVersion(client)) === MIGRATIONS.length) return;
+    if ((await requireKnownVersion(client)) === after) return { before: after, after };
     await client.query('BEGIN');
     try {
       await client.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCK]);
       const version = await requireKnownVersion(client);
       for (const [i, migration] of MIGRATIONS.entries()) if (i >= version) await client.query(steps(migration, i));
       await client.query('COMMIT');
+      return { before: version, after };
     } catch (error) {
       await client.query('ROLLBACK').catch(() => {});
       throw error;
