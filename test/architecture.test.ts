@@ -15,6 +15,7 @@ const DOMAIN = [
   'verification',
   'verdict-tally',
   'declared-losses',
+  'ledger-copy',
   'sequence-check',
   'ledger-pass',
   'store-check',

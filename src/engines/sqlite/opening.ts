@@ -27,12 +27,15 @@ export interface OpenLedger {
  * First the WAL goes into the database and to the disk, whole. Without that, a restarted server could
  * replay a pair that only the page cache has (P4), or append behind frames whose fsync failed. Only then
  * is anything read, compared with the mark (P9) and believed.
+ *
+ * A ledger that was sealed is refused, unless it was to `sealedTo`: for the command that moves it there, never for one
+ * that numbers.
  */
-export function openLedger(files: LedgerFiles): OpenLedger | undefined {
+export function openLedger(files: LedgerFiles, sealedTo?: string): OpenLedger | undefined {
   const mark = readMark(files.mark);
   if (mark !== undefined && !existsSync(files.database)) throw missing(files);
   try {
-    return openAndCompare(files, mark);
+    return openAndCompare(files, mark, sealedTo);
   } catch (error) {
     if (!(error instanceof SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code))) throw error;
     throw new LedgerRefused(
@@ -42,7 +45,11 @@ export function openLedger(files: LedgerFiles): OpenLedger | undefined {
   }
 }
 
-function openAndCompare(files: LedgerFiles, mark: Mark | 'torn' | undefined): OpenLedger | undefined {
+function openAndCompare(
+  files: LedgerFiles,
+  mark: Mark | 'torn' | undefined,
+  sealedTo: string | undefined,
+): OpenLedger | undefined {
   const db = openWriteConnection(files.database);
   try {
     if (checkpoint(db, 'TRUNCATE').busy) {
@@ -56,7 +63,7 @@ function openAndCompare(files: LedgerFiles, mark: Mark | 'torn' | undefined): Op
       checkpoint(db, 'TRUNCATE');
       syncFolder(dirname(files.database));
     }
-    const end = readEnd(db);
+    const end = readEnd(db, sealedTo);
     const warnings = isNew ? [] : compare(files, mark, end);
     return { db, mark: new HighWaterMark(files.mark, end), ...end, warnings };
   } catch (error) {
@@ -65,14 +72,14 @@ function openAndCompare(files: LedgerFiles, mark: Mark | 'torn' | undefined): Op
   }
 }
 
-function readEnd(db: Database.Database): Mark {
+function readEnd(db: Database.Database, sealedTo: string | undefined): Mark {
   const ledger = db
     .prepare<[], { ledger_id: string; first_order_id: bigint; last_order_id: bigint; sealed_to: string | null }>(
       'SELECT ledger_id, first_order_id, last_order_id, sealed_to FROM ledger',
     )
     .get();
   if (!ledger) throw new LedgerRefused(`${db.name} is damaged: its counter is gone; put a good copy back`);
-  if (ledger.sealed_to !== null) {
+  if (ledger.sealed_to !== null && ledger.sealed_to !== sealedTo) {
     throw new LedgerRefused(`${db.name} was moved to ${ledger.sealed_to} and must not number again: serve that one`);
   }
   return { ledgerId: ledger.ledger_id, lastOrderId: ledger.last_order_id };

@@ -1,0 +1,47 @@
+import { LedgerRefused } from '../../errors.ts';
+import { reasonOf } from './failures.ts';
+import type { SchemaVersions } from './schema.ts';
+import { migrate } from './schema.ts';
+import { requireDurable } from './server-state.ts';
+import { Session } from './session.ts';
+
+/** A session of an operator's command, on a database that has the schema. */
+export interface PreparedDatabase {
+  readonly session: Session;
+  readonly schema: SchemaVersions;
+}
+
+/**
+ * Makes or upgrades the schema on the first of these hosts that is a primary and loses no commit. The session is given
+ * up when `signal` aborts, whatever it is doing. Rejects with one sentence: what each host said, without secrets.
+ */
+export async function prepareDatabase(hosts: readonly string[], signal: AbortSignal): Promise<PreparedDatabase> {
+  const failures: unknown[] = [];
+  for (const host of hosts) {
+    signal.throwIfAborted();
+    try {
+      return await prepareOn(host, signal);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  signal.throwIfAborted();
+  const [failure] = failures;
+  throw failures.length === 1 && failure instanceof LedgerRefused
+    ? failure
+    : new Error(failures.map(reasonOf).join('; '), { cause: failure });
+}
+
+async function prepareOn(host: string, signal: AbortSignal): Promise<PreparedDatabase> {
+  const session = await Session.open(host);
+  const abandon = () => session.abandon();
+  signal.addEventListener('abort', abandon);
+  session.client.once('end', () => signal.removeEventListener('abort', abandon));
+  try {
+    requireDurable(session.state, session.server);
+    return { session, schema: await migrate(session.client) };
+  } catch (error) {
+    session.abandon();
+    throw error;
+  }
+}

@@ -1,0 +1,163 @@
+import type Database from 'better-sqlite3';
+import { SqliteError } from 'better-sqlite3';
+import type { Allocation } from '../../allocation.ts';
+import { LedgerRefused } from '../../errors.ts';
+import type { DeclaredLoss, LedgerContents, LedgerCounters } from '../../ledger-copy.ts';
+import type { Store } from '../../store.ts';
+import { findLedger } from './backup.ts';
+import type { LedgerSummary } from './backup-check.ts';
+import { requireFilledLedger, summarize } from './backup-check.ts';
+import { checkpoint, openReadConnection } from './connection.ts';
+import type { Fence } from './fence.ts';
+import { takeFence } from './fence.ts';
+import { locateLedger } from './ledger-files.ts';
+import type { OpenLedger } from './opening.ts';
+import { openLedger } from './opening.ts';
+import type { AllocationRow, StoreRow } from './rows.ts';
+import { toAllocation, toStore } from './rows.ts';
+
+/**
+ * A ledger that leaves its file: read out whole, then sealed, so that it never numbers again. Nobody else writes it
+ * until `close`, because the fence of the one writer (P8) is held.
+ */
+export class MovingOut implements LedgerContents {
+  readonly name: string;
+  readonly #target: string;
+  readonly #fence: Fence;
+  readonly #ledger: OpenLedger;
+  readonly #statements: ReturnType<typeof prepare>;
+
+  /**
+   * Opens the ledger at `path` as a server would, to move it to `target`, a name without secrets. Throws
+   * LedgerRefused where a server would be refused, and where no ledger is there; one that is sealed to this very
+   * target is opened.
+   */
+  static open(path: string, target: string): MovingOut {
+    const files = locateLedger(findLedger(path));
+    const fence = takeFence(files);
+    try {
+      return explained(files.database, () => {
+        requireFilled(files.database);
+        const ledger = openLedger(files, target);
+        if (ledger) return new MovingOut(files.database, target, fence, ledger);
+        throw new LedgerRefused(
+          `${files.database} is being read by another process: try again when that one has ended`,
+        );
+      });
+    } catch (error) {
+      fence.release();
+      throw error;
+    }
+  }
+
+  private constructor(name: string, target: string, fence: Fence, ledger: OpenLedger) {
+    this.name = name;
+    this.#target = target;
+    this.#fence = fence;
+    this.#ledger = ledger;
+    this.#statements = prepare(ledger.db);
+  }
+
+  /** What the operator should know, one sentence each. */
+  get warnings(): readonly string[] {
+    return this.#ledger.warnings;
+  }
+
+  get isSealed(): boolean {
+    return this.#statements.sealedTo.get() !== null;
+  }
+
+  summary(): LedgerSummary {
+    return summarize(this.#ledger.db);
+  }
+
+  async counters(): Promise<LedgerCounters> {
+    const row = this.#statements.counters.get();
+    if (!row) throw new LedgerRefused(`${this.name} is damaged: its counter is gone; put a good copy back`);
+    return {
+      ledgerId: row.ledger_id,
+      firstOrderId: row.first_order_id,
+      lastOrderId: row.last_order_id,
+      lastCreateTimeMs: row.last_create_time_ms,
+    };
+  }
+
+  async allocationsAfter(orderId: bigint, limit: number): Promise<readonly Allocation[]> {
+    return this.#statements.allocations.all(orderId, limit).map(toAllocation);
+  }
+
+  async storesAfter(storeId: bigint, limit: number): Promise<readonly Store[]> {
+    return this.#statements.stores.all(storeId, limit).map(toStore);
+  }
+
+  async declaredLosses(): Promise<readonly DeclaredLoss[]> {
+    const rows = this.#statements.losses.all();
+    return rows.map(({ store_id, first, last, declare_time_ms }) => ({
+      storeId: store_id ?? undefined,
+      first,
+      last,
+      declareTimeMs: declare_time_ms,
+    }));
+  }
+
+  /**
+   * Seals the file: when this returns, that is on disk and in the database itself, not only in the WAL beside it.
+   * Throws LedgerRefused where it is on disk and another process that reads keeps it in the WAL.
+   */
+  seal(): void {
+    explained(this.name, () => {
+      // A commit of its own, with the fsync of synchronous=FULL.
+      this.#statements.seal.run(this.#target);
+      if (checkpoint(this.#ledger.db, 'TRUNCATE').busy) {
+        throw new LedgerRefused(
+          `${this.name} is sealed, but another process reads it and keeps the seal in its -wal file: end that one, and ` +
+            'run the same command again',
+        );
+      }
+    });
+  }
+
+  close(): void {
+    this.#ledger.mark.close();
+    this.#ledger.db.close();
+    this.#fence.release();
+  }
+}
+
+/** What is no ledger yet would be made one by opening it. */
+function requireFilled(database: string): void {
+  const db = openReadConnection(database);
+  try {
+    requireFilledLedger(db);
+  } finally {
+    db.close();
+  }
+}
+
+/** Runs `work`; what SQLite cannot do with the file is said in one sentence. */
+function explained<Result>(database: string, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof SqliteError)) throw error;
+    throw new LedgerRefused(`${database} cannot be used: ${error.message} (${error.code})`);
+  }
+}
+
+function prepare(db: Database.Database) {
+  return {
+    counters: db.prepare<
+      [],
+      { ledger_id: string; first_order_id: bigint; last_order_id: bigint; last_create_time_ms: bigint }
+    >('SELECT ledger_id, first_order_id, last_order_id, last_create_time_ms FROM ledger'),
+    sealedTo: db.prepare<[], string | null>('SELECT sealed_to FROM ledger').pluck(),
+    seal: db.prepare<[string]>('UPDATE ledger SET sealed_to = ?'),
+    allocations: db.prepare<[bigint, number], AllocationRow>(
+      'SELECT * FROM allocations WHERE order_id > ? ORDER BY order_id LIMIT ?',
+    ),
+    stores: db.prepare<[bigint, number], StoreRow>('SELECT * FROM stores WHERE store_id > ? ORDER BY store_id LIMIT ?'),
+    losses: db.prepare<[], { store_id: bigint | null; first: bigint; last: bigint; declare_time_ms: bigint }>(
+      'SELECT * FROM declared_losses ORDER BY store_id NULLS FIRST, first, last, declare_time_ms',
+    ),
+  };
+}
