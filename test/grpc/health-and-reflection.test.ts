@@ -4,15 +4,18 @@ import { Client, credentials, loadPackageDefinition, Metadata, status } from '@g
 import { loadSync } from '@grpc/proto-loader';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { OrderNumberServiceService } from '../../src/gen/orders/v1/orders.ts';
+import type { Engine } from '../support/engines.ts';
+import { ENGINES } from '../support/engines.ts';
 import type { OrdersClient } from '../support/orders-client.ts';
 import { connect, errorDetails, failureOf } from '../support/orders-client.ts';
-import { ServerProcess, testFolder } from '../support/server-process.ts';
+import { ServerProcess } from '../support/server-process.ts';
+import { SQLITE } from '../support/sqlite-engine.ts';
 
 const SERVICE = 'orders.v1.OrderNumberService';
 
-describe('health', () => {
+describe.each(ENGINES)('health on $name', (engine) => {
   it('Check says SERVING of the server and of its service, NOT_FOUND of any other', async () => {
-    const { client } = await serve();
+    const { client } = await serve(engine);
     expect(await client.checkHealth('')).toBe('SERVING');
     expect(await client.checkHealth(SERVICE)).toBe('SERVING');
     const error = await failureOf(client.checkHealth('orders.v1.Unknown'));
@@ -20,7 +23,7 @@ describe('health', () => {
   });
 
   it('Watch says SERVING at once, and NOT_SERVING when the server is told to stop', async () => {
-    const { client, server } = await serve();
+    const { client, server } = await serve(engine);
     const statuses: string[] = [];
     client.watchHealth((serving) => statuses.push(serving));
     await vi.waitFor(() => expect(statuses).toEqual(['SERVING']));
@@ -32,7 +35,7 @@ describe('health', () => {
 it.each(['v1', 'v1alpha'])(
   'reflection %s lists the services, and gives each file with its imports; NOT_FOUND of any other',
   async (version) => {
-    const { address } = await serve();
+    const { address } = await serve(SQLITE);
     const ask = reflection(address, version);
     const list = await ask({ listServices: '' });
     const names = list.listServicesResponse?.service.map(({ name }) => name);
@@ -52,7 +55,7 @@ it.each(['v1', 'v1alpha'])(
 );
 
 it('methods that are not there answer UNIMPLEMENTED, and harm nothing; every one of the proto is there', async () => {
-  const { address, client } = await serve();
+  const { address, client } = await serve(SQLITE);
   for (const path of [`/${SERVICE}/Unknown`, '/orders.v1.Unknown/AllocateOrder', '/', '//']) {
     const error = await failureOf(callPath(address, path));
     expect([path, error.code]).toEqual([path, status.UNIMPLEMENTED]);
@@ -70,8 +73,8 @@ it('methods that are not there answer UNIMPLEMENTED, and harm nothing; every one
   expect((await client.allocateOrder({ storeId: 7n, requestId: 'cart-1' })).allocation?.orderId).toBe(1n);
 });
 
-async function serve() {
-  const server = new ServerProcess(join(testFolder(), 'orders.db'));
+async function serve(engine: Engine) {
+  const server = new ServerProcess(await engine.newLedger());
   const address = await server.serving();
   const client: OrdersClient = connect(address);
   onTestFinished(() => client.close());

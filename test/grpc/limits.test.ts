@@ -3,18 +3,19 @@ import type { ClientHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect as connectSocket, createServer } from 'node:net';
-import { join } from 'node:path';
 import { connectivityState, credentials, status } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Allocator } from '../../src/allocator.ts';
 import { OrderNumberServiceClient } from '../../src/gen/orders/v1/orders.ts';
 import { startGrpcServer } from '../../src/grpc/grpc-server.ts';
 import { orderNumberService } from '../../src/grpc/order-number-service.ts';
-import { assertDense } from '../support/density.ts';
+import type { Engine } from '../support/engines.ts';
+import { ENGINES } from '../support/engines.ts';
 import { answerOf, encode, framed, HostileClient } from '../support/hostile-client.ts';
 import { MemoryLedger } from '../support/memory-ledger.ts';
 import { connect, failureOf } from '../support/orders-client.ts';
-import { ServerProcess, testFolder } from '../support/server-process.ts';
+import { ServerProcess } from '../support/server-process.ts';
+import { SQLITE } from '../support/sqlite-engine.ts';
 import { listAfter } from '../support/memory-reads.ts';
 import { served } from '../support/served.ts';
 
@@ -93,21 +94,24 @@ describe('streams', () => {
     expect(await listAfter(ledger, 0n, 2000)).toHaveLength(MAX_STREAMS + 100);
   });
 
-  it('P1 P2 P6: 1,200 rapid resets leave the server healthy and the ledger dense', async () => {
-    const { address, ledger, server } = await serveProcess();
-    const hostile = await HostileClient.connect(address);
-    const streams: ClientHttp2Stream[] = [];
-    for (let i = 0; i < 1200 && !hostile.isClosed; i++) {
-      const stream = hostile.open();
-      stream.end(framed(encode({ storeId: 7n, requestId: `reset-${i}` })));
-      stream.close(constants.NGHTTP2_CANCEL);
-      streams.push(stream);
-    }
-    await Promise.all(streams.map(answerOf));
-    await expectHealthy(address, server);
-    const rows = assertDense(ledger);
-    expect(new Set(rows.map((row) => row.request_id)).size).toBe(rows.length);
-  });
+  it.each(ENGINES)(
+    'P1 P2 P6: 1,200 rapid resets leave the server healthy and the ledger dense on $name',
+    async (engine) => {
+      const { address, ledger, server } = await serveProcess(engine);
+      const hostile = await HostileClient.connect(address);
+      const streams: ClientHttp2Stream[] = [];
+      for (let i = 0; i < 1200 && !hostile.isClosed; i++) {
+        const stream = hostile.open();
+        stream.end(framed(encode({ storeId: 7n, requestId: `reset-${i}` })));
+        stream.close(constants.NGHTTP2_CANCEL);
+        streams.push(stream);
+      }
+      await Promise.all(streams.map(answerOf));
+      await expectHealthy(address, server);
+      const rows = await engine.assertDense(ledger);
+      expect(new Set(rows.map((row) => row.request_id)).size).toBe(rows.length);
+    },
+  );
 });
 
 describe('pings', () => {
@@ -183,7 +187,7 @@ describe('pings', () => {
 
 describe('what is no gRPC', () => {
   it('garbage, HTTP/1.1, a preface cut short and half-closed connections harm nothing', async () => {
-    const { address, server } = await serveProcess();
+    const { address, server } = await serveProcess(SQLITE);
     const attacks = [
       Buffer.alloc(100_000, 0xaa),
       Buffer.from('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n'),
@@ -206,8 +210,8 @@ describe('what is no gRPC', () => {
     expect(await server.stop()).toBe(0);
   });
 
-  it('P1 P6: connections that are lost in the middle of calls harm nothing', async () => {
-    const { address, ledger, server } = await serveProcess();
+  it.each(ENGINES)('P1 P6: connections that are lost in the middle of calls harm nothing on $name', async (engine) => {
+    const { address, ledger, server } = await serveProcess(engine);
     for (let round = 0; round < 20; round++) {
       const client = await HostileClient.connect(address);
       const unfinished = client.open();
@@ -218,7 +222,7 @@ describe('what is no gRPC', () => {
       await Promise.all(answers);
     }
     await expectHealthy(address, server);
-    expect(assertDense(ledger).length).toBeGreaterThan(0);
+    expect((await engine.assertDense(ledger)).length).toBeGreaterThan(0);
   });
 });
 
@@ -241,8 +245,8 @@ async function serveInProcess() {
   return { ledger, allocator, address: `127.0.0.1:${server.address.port}` };
 }
 
-async function serveProcess() {
-  const ledger = join(testFolder(), 'orders.db');
+async function serveProcess(engine: Engine) {
+  const ledger = await engine.newLedger();
   const server = new ServerProcess(ledger);
   return { ledger, server, address: await server.serving() };
 }

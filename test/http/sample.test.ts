@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { assertDense } from '../support/density.ts';
+import type { Engine } from '../support/engines.ts';
+import { ENGINES } from '../support/engines.ts';
 import { connect } from '../support/orders-client.ts';
 import { requireTools } from '../support/required-tool.ts';
-import type { ServeOptions } from '../support/server-process.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
 
 const run = promisify(execFile);
@@ -14,87 +14,90 @@ const AUTOCANNON = new URL('../../node_modules/.bin/autocannon', import.meta.url
 const CURL = `curl --location --request POST 'http://localhost:3000/api/generateOrderNumber' --header 'Content-Type: application/json' --data-raw '{"store_id": 32913}'`;
 const LOAD = `autocannon http://localhost:3000/api/generateOrderNumber -m POST --header 'Content-Type: application/json' --body '{"store_id": 4578}' --connections 10 --duration 10 --pipelining 1 --renderStatusCodes`;
 
-describe('the original sample’s own commands', () => {
-  it('curl: the pair comes byte for byte', async (test) => {
-    requireTools(test, 'curl');
-    const { port } = await serve();
-    expect(await shell(CURL, port)).toBe('{"OrderID":1,"OrderNumber":100,"StoreID":32913}');
-    expect(await shell(CURL, port)).toBe('{"OrderID":2,"OrderNumber":101,"StoreID":32913}');
-    expect(await shell(CURL.replace('32913', '"x"'), port)).toBe('{"message":"Malformed Request"}');
-  });
-
-  it('P1 P2: autocannon: every answer is a pair, and the ledger has no hole', async () => {
-    const { ledger, port, server } = await serve();
-    const load = LOAD.replace('--duration 10', '--duration 2').replace('autocannon', `'${AUTOCANNON}' --json`);
-    const result = JSON.parse(await shell(load, port)) as {
-      readonly statusCodeStats: Readonly<Record<string, { readonly count: number }>>;
-      readonly errors: number;
-      readonly timeouts: number;
-      readonly mismatches: number;
-    };
-    expect(result).toMatchObject({ errors: 0, timeouts: 0, mismatches: 0, non2xx: 0 });
-    expect(Object.keys(result.statusCodeStats)).toEqual(['200']);
-    expect(await server.stop()).toBe(0);
-    const rows = assertDense(ledger);
-    // Of each connection the last answer was perhaps on its way when the load ended.
-    const answered = result.statusCodeStats['200']!.count;
-    expect(answered).toBeGreaterThan(100);
-    expect(rows.length).toBeGreaterThanOrEqual(answered);
-    expect(rows.length).toBeLessThanOrEqual(answered + 10);
-    expect(new Set(rows.map((row) => row.store_id))).toEqual(new Set([4578n]));
-  });
-});
-
-describe('P5: HTTP and gRPC share one key space', () => {
-  it('P5: a key of HTTP is replayed by gRPC, and the other way round', async () => {
-    const { ledger, port, grpc } = await serve();
-    const client = connect(grpc);
-    onTestFinished(() => client.close());
-
-    const first = await order(port, 7, 'from-http');
-    expect(await first.text()).toBe('{"OrderID":1,"OrderNumber":100,"StoreID":7}');
-    expect(await client.allocateOrder({ storeId: 7n, requestId: 'from-http' })).toMatchObject({
-      allocation: { orderId: 1n, orderNumber: 100n, storeId: 7n, requestId: 'from-http' },
-      replayed: true,
+describe.each(ENGINES)('on $name', (engine) => {
+  describe('the original sample’s own commands', () => {
+    it('curl: the pair comes byte for byte', async (test) => {
+      requireTools(test, 'curl');
+      const { port } = await serve(engine);
+      expect(await shell(CURL, port)).toBe('{"OrderID":1,"OrderNumber":100,"StoreID":32913}');
+      expect(await shell(CURL, port)).toBe('{"OrderID":2,"OrderNumber":101,"StoreID":32913}');
+      expect(await shell(CURL.replace('32913', '"x"'), port)).toBe('{"message":"Malformed Request"}');
     });
 
-    await client.allocateOrder({ storeId: 7n, requestId: '"from-grpc"' });
-    const again = await order(port, 7, '"from-grpc"');
-    expect(again.headers.get('idempotency-replayed')).toBe('true');
-    expect(again.headers.get('idempotency-key')).toBe('"from-grpc"');
-    expect(await again.text()).toBe('{"OrderID":2,"OrderNumber":101,"StoreID":7}');
-    expect(assertDense(ledger)).toHaveLength(2);
+    it('P1 P2: autocannon: every answer is a pair, and the ledger has no hole', async () => {
+      const { ledger, port, server } = await serve(engine);
+      const load = LOAD.replace('--duration 10', '--duration 1').replace('autocannon', `'${AUTOCANNON}' --json`);
+      const result = JSON.parse(await shell(load, port)) as {
+        readonly statusCodeStats: Readonly<Record<string, { readonly count: number }>>;
+        readonly errors: number;
+        readonly timeouts: number;
+        readonly mismatches: number;
+      };
+      expect(result).toMatchObject({ errors: 0, timeouts: 0, mismatches: 0, non2xx: 0 });
+      expect(Object.keys(result.statusCodeStats)).toEqual(['200']);
+      expect(await server.stop()).toBe(0);
+      const rows = await engine.assertDense(ledger);
+      // Of each connection the last answer was perhaps on its way when the load ended.
+      const answered = result.statusCodeStats['200']!.count;
+      expect(answered).toBeGreaterThan(100);
+      expect(rows.length).toBeGreaterThanOrEqual(answered);
+      expect(rows.length).toBeLessThanOrEqual(answered + 10);
+      expect(new Set(rows.map((row) => row.store_id))).toEqual(new Set([4578n]));
+    });
   });
 
-  it('P4 P5: a key is replayed after kill -9', async () => {
-    const { ledger, port, server } = await serve();
-    const first = await (await order(port, 7, 'cart-1')).text();
-    await server.kill();
-    const next = await serve({}, ledger);
-    const again = await order(next.port, 7, 'cart-1');
-    expect(await again.text()).toBe(first);
-    expect(again.headers.get('idempotency-replayed')).toBe('true');
-    expect(assertDense(ledger)).toHaveLength(1);
+  describe('P5: HTTP and gRPC share one key space', () => {
+    it('P5: a key of HTTP is replayed by gRPC, and the other way round', async () => {
+      const { ledger, port, grpc } = await serve(engine);
+      const client = connect(grpc);
+      onTestFinished(() => client.close());
+
+      const first = await order(port, 7, 'from-http');
+      expect(await first.text()).toBe('{"OrderID":1,"OrderNumber":100,"StoreID":7}');
+      expect(await client.allocateOrder({ storeId: 7n, requestId: 'from-http' })).toMatchObject({
+        allocation: { orderId: 1n, orderNumber: 100n, storeId: 7n, requestId: 'from-http' },
+        replayed: true,
+      });
+
+      await client.allocateOrder({ storeId: 7n, requestId: '"from-grpc"' });
+      const again = await order(port, 7, '"from-grpc"');
+      expect(again.headers.get('idempotency-replayed')).toBe('true');
+      expect(again.headers.get('idempotency-key')).toBe('"from-grpc"');
+      expect(await again.text()).toBe('{"OrderID":2,"OrderNumber":101,"StoreID":7}');
+      expect(await engine.assertDense(ledger)).toHaveLength(2);
+    });
+
+    it('P4 P5: a key is replayed after kill -9', async () => {
+      const { ledger, port, server } = await serve(engine);
+      const first = await (await order(port, 7, 'cart-1')).text();
+      await server.kill();
+      const next = await serve(engine, ledger);
+      const again = await order(next.port, 7, 'cart-1');
+      expect(await again.text()).toBe(first);
+      expect(again.headers.get('idempotency-replayed')).toBe('true');
+      expect(await engine.assertDense(ledger)).toHaveLength(1);
+    });
+  });
+
+  describe('a server process', () => {
+    it('is ready, and stops with an idle connection open', async () => {
+      const { port, server } = await serve(engine);
+      expect((await fetch(`http://localhost:${port}/readyz`)).status).toBe(200);
+      expect((await fetch(`http://localhost:${port}/healthz`)).status).toBe(200);
+      expect(await server.stop()).toBe(0);
+      expect(server.stderr).toBe('');
+    });
   });
 });
 
-describe('a server process', () => {
-  it('is ready, and stops with an idle connection open', async () => {
-    const { port, server } = await serve();
-    expect((await fetch(`http://localhost:${port}/readyz`)).status).toBe(200);
-    expect((await fetch(`http://localhost:${port}/healthz`)).status).toBe(200);
-    expect(await server.stop()).toBe(0);
-    expect(server.stderr).toBe('');
-  });
-
-  it('serves no HTTP where it is off', async () => {
-    const server = new ServerProcess(join(testFolder(), 'orders.db'), { args: ['--http-listen', 'off'] });
-    expect(await server.line('serving')).not.toHaveProperty('http');
-  });
+it('serves no HTTP where it is off', async () => {
+  const server = new ServerProcess(join(testFolder(), 'orders.db'), { args: ['--http-listen', 'off'] });
+  expect(await server.line('serving')).not.toHaveProperty('http');
 });
 
-async function serve(options: ServeOptions = {}, ledger = join(testFolder(), 'orders.db')) {
-  const server = new ServerProcess(ledger, options);
+async function serve(engine: Engine, given?: string) {
+  const ledger = given ?? (await engine.newLedger());
+  const server = new ServerProcess(ledger);
   const serving = await server.line('serving');
   return { ledger, server, grpc: String(serving['grpc']), port: Number(String(serving['http']).split(':').at(-1)) };
 }
