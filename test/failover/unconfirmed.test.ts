@@ -3,8 +3,7 @@ import type { Allocation, OrderNumbersClient } from '../../src/client/index.ts';
 import { until } from '../support/until.ts';
 import { assertKept } from './assertions.ts';
 import { FailoverLab } from './lab.ts';
-import type { Told } from './record.ts';
-import { isIndefinite } from './record.ts';
+import { isIndefinite, Told } from './record.ts';
 import { ask, BEFORE, commitsWait, STRANDED, strandByCrash } from './stranded-row.ts';
 
 const STRANDED_ORDER_ID = 2n;
@@ -59,6 +58,22 @@ it('P4: no look-up, list or watch shows a row that no standby has, until it has 
   expect(told.answered).toHaveLength(1);
 });
 
+it('P4: a look-up that saw a row on the old primary does not show it when the new one has another in its place', async () => {
+  const { lab, client, told } = await labWithStrandedRow();
+  const looks = lookups(client).map((look) =>
+    look(20_000).then(
+      (allocation) => told.show('a reader', allocation),
+      () => {},
+    ),
+  );
+  await until('the look-ups have the row', async () => (await readsOfRow(lab)) >= looks.length);
+  await lab.failOver();
+  await ask(client, told, { storeId: STRANDED.storeId, requestId: 'in-its-place', count: 1 });
+  expect(told.answered[1]!.answer).toMatchObject({ orderId: STRANDED_ORDER_ID });
+  await Promise.all(looks);
+  assertKept(told, await lab.rows());
+});
+
 /** A row that only the primary has, and a client of a server that did not make it. */
 async function labWithStrandedRow(): Promise<{ lab: FailoverLab; client: OrderNumbersClient; told: Told }> {
   const lab = await FailoverLab.start({ servers: 2 });
@@ -81,4 +96,10 @@ async function list(client: OrderNumbersClient): Promise<bigint[]> {
   const orderIds: bigint[] = [];
   for await (const { orderId } of client.listAllocations()) orderIds.push(orderId);
   return orderIds;
+}
+
+/** Sessions that read the row and are idle now: the reads that wait for it to be confirmed. */
+async function readsOfRow(lab: FailoverLab): Promise<number> {
+  const sql = `SELECT FROM pg_stat_activity WHERE state = 'idle' AND query ~ 'last_up_to_order|by_request_id'`;
+  return (await lab.query(sql)).length;
 }

@@ -53,7 +53,7 @@ export async function allocate(
   const added = outcomes.flatMap((outcome) =>
     'allocation' in outcome && !outcome.replayed ? [outcome.allocation] : [],
   );
-  return { outcomes, added, lastOrderId, version };
+  return { outcomes, added, lastOrderId, version, timeline: session.timeline };
 }
 
 function toOutcome([, outcome, ...numbers]: Row, { storeId, requestId }: AllocationRequest): Outcome {

@@ -4,7 +4,12 @@ import { settledWithin } from '../../settled-within.ts';
 export interface LedgerPoint {
   readonly lastOrderId: bigint;
   readonly version: bigint;
+  /** Rises with every promotion: from there on the ledger is another one than what the old primary may still show. */
+  readonly timeline: number;
 }
+
+/** What a reader saw: up to some order_id, or some version. */
+export type SeenPoint = Pick<LedgerPoint, 'timeline'> & Partial<LedgerPoint>;
 
 /**
  * Up to where everything is known to survive a failover. Other sessions can see a commit that no standby has: after a
@@ -15,7 +20,7 @@ export interface LedgerPoint {
  */
 export class ConfirmedMark {
   readonly #confirm: () => Promise<LedgerPoint>;
-  #point: LedgerPoint = { lastOrderId: 0n, version: 0n };
+  #point: LedgerPoint = { lastOrderId: 0n, version: 0n, timeline: 0 };
   #underWay: Promise<LedgerPoint> | undefined;
 
   /** `confirm` is the small write: it raises nothing by itself. */
@@ -27,8 +32,15 @@ export class ConfirmedMark {
     return this.#point.lastOrderId;
   }
 
-  raise({ lastOrderId, version }: LedgerPoint): void {
-    if (version > this.#point.version) this.#point = { lastOrderId, version };
+  /** Of the primary in use, as far as this process knows. */
+  get timeline(): number {
+    return this.#point.timeline;
+  }
+
+  raise({ lastOrderId, version, timeline }: LedgerPoint): void {
+    const isOf = this.#point.timeline;
+    if (timeline < isOf || (timeline === isOf && version <= this.#point.version)) return;
+    this.#point = { lastOrderId, version, timeline };
   }
 
   /** Takes part in a write of this server: whoever waits for the mark waits for this one first. */
@@ -43,19 +55,25 @@ export class ConfirmedMark {
     }
   }
 
-  /** Resolves to true as soon as the mark is there; to false where a write fails, or after `withinMs`. */
-  async covers(needed: Partial<LedgerPoint>, withinMs: number): Promise<boolean> {
+  /**
+   * Resolves to true as soon as the mark is there; to false where a write fails, after `withinMs`, or where the primary
+   * is not the one that this was seen on: then there may be something else in its place.
+   */
+  async covers(needed: SeenPoint, withinMs: number): Promise<boolean> {
     const end = performance.now() + withinMs;
     while (!this.#isAt(needed)) {
+      if (needed.timeline < this.#point.timeline) return false;
       const write = this.#underWay ?? this.follow(this.#confirm());
       let hasFailed = false;
       const written = write.catch(() => (hasFailed = true));
       if (!(await settledWithin(end - performance.now(), written)) || hasFailed) return false;
+      if (needed.timeline !== this.#point.timeline) return false;
     }
     return true;
   }
 
-  #isAt({ lastOrderId = 0n, version = 0n }: Partial<LedgerPoint>): boolean {
-    return this.#point.lastOrderId >= lastOrderId && this.#point.version >= version;
+  #isAt({ lastOrderId = 0n, version = 0n, timeline }: SeenPoint): boolean {
+    const point = this.#point;
+    return point.timeline === timeline && point.lastOrderId >= lastOrderId && point.version >= version;
   }
 }

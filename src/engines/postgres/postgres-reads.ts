@@ -3,7 +3,7 @@ import type { Allocation } from '../../allocation.ts';
 import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange } from '../../ledger.ts';
 import type { Store } from '../../store.ts';
 import type { VerifyEvent } from '../../verification.ts';
-import type { ConfirmedMark, LedgerPoint } from './confirmed-mark.ts';
+import type { ConfirmedMark, LedgerPoint, SeenPoint } from './confirmed-mark.ts';
 import { reopening, toReadError } from './failures.ts';
 import type { Primary } from './primary.ts';
 import { ReadPool } from './read-pool.ts';
@@ -23,6 +23,7 @@ interface SnapshotRow {
   readonly ledger_id: string;
   readonly last_order_id: bigint;
   readonly version: bigint;
+  readonly timeline: number;
   readonly last_store_id: bigint;
 }
 
@@ -55,20 +56,20 @@ export class PostgresReads implements LedgerReads {
   async listStores({ afterStoreId, upToStoreId, limit }: StoreRange): Promise<readonly Store[]> {
     const call = 'list_stores($1, $2, $3)';
     const found = await this.#find<StoreRow>(this.#primaryPool(), call, [afterStoreId, upToStoreId, limit]);
-    await this.#requireConfirmed({ version: found.version });
+    await this.#requireConfirmed({ version: found.version, timeline: found.timeline });
     return toStores(found.rows);
   }
 
   async getAllocation(key: AllocationKey): Promise<Allocation | undefined> {
     const [call, ...values] = lookup(key);
-    const standby = 'requestId' in key ? undefined : await this.#askStandby<AllocationRow>(call, values);
-    let allocation = standby && covering(standby.rows, key);
-    if (!allocation) {
-      const found = await this.#find<AllocationRow>(this.#primaryPool(), call, values);
+    let found = 'requestId' in key ? undefined : await this.#askStandby<AllocationRow>(call, values);
+    let allocation = found && covering(found.rows, key);
+    if (!found || !allocation) {
+      found = await this.#find<AllocationRow>(this.#primaryPool(), call, values);
       allocation = covering(found.rows, key);
       if (!allocation && found.lastOrderId < this.#mark.lastOrderId) throw reopening();
     }
-    if (allocation) await this.#requireConfirmed({ lastOrderId: endOf(allocation) });
+    await this.#requireConfirmed({ lastOrderId: endOf(allocation), timeline: found.timeline });
     return allocation;
   }
 
@@ -91,16 +92,15 @@ export class PostgresReads implements LedgerReads {
       if (!isFarEnough(found) && found.lastOrderId < this.#mark.lastOrderId) throw reopening();
     }
     const allocations = toAllocations(found.rows);
-    const last = allocations.at(-1);
-    if (last) await this.#requireConfirmed({ lastOrderId: endOf(last) });
+    await this.#requireConfirmed({ lastOrderId: endOf(allocations.at(-1)), timeline: found.timeline });
     return allocations;
   }
 
   /** While nothing can be confirmed, the end of what was. */
   async end(): Promise<LedgerEnd> {
     const [row] = await this.#query<SnapshotRow>(this.#primaryPool(), 'SELECT * FROM order_numbers.ledger_end()');
-    const { ledger_id: ledgerId, last_order_id: lastOrderId, last_store_id: lastStoreId } = this.#ours(row);
-    const isConfirmed = await this.#mark.covers({ lastOrderId }, MOMENT_MS);
+    const { ledger_id: ledgerId, last_order_id: lastOrderId, last_store_id: lastStoreId, timeline } = this.#ours(row);
+    const isConfirmed = await this.#mark.covers({ lastOrderId, timeline }, MOMENT_MS);
     return { ledgerId, lastOrderId: isConfirmed ? lastOrderId : this.#mark.lastOrderId, lastStoreId };
   }
 
@@ -129,13 +129,15 @@ export class PostgresReads implements LedgerReads {
     return this.#pool.reads;
   }
 
-  /** Undefined where there is no standby, or it does not answer, or serves another ledger. */
+  /** Undefined where there is no standby, or it does not answer, or has another ledger, or an old primary's. */
   async #askStandby<Row extends QueryResultRow>(call: string, values: readonly unknown[]) {
     if (!this.#standby || performance.now() < this.#standbyPausesUntil) return undefined;
-    return this.#find<Row>(this.#standby, call, values).catch(() => {
+    const found = await this.#find<Row>(this.#standby, call, values).catch(() => {
       this.#standbyPausesUntil = performance.now() + STANDBY_PAUSE_MS;
       return undefined;
     });
+    // One that was ahead of the standby that took over still has what that one never had.
+    return found && found.timeline >= this.#mark.timeline ? found : undefined;
   }
 
   /** Rows of a function of the schema, and the end of the ledger at the very same moment. */
@@ -146,12 +148,12 @@ export class PostgresReads implements LedgerReads {
   ): Promise<Found<Row>> {
     const rows = await this.#query<Row & SnapshotRow>(
       pool,
-      `SELECT ledger.ledger_id, ledger.last_order_id, ledger.version, found.*
+      `SELECT ledger.ledger_id, ledger.last_order_id, ledger.version, ledger.timeline, found.*
        FROM order_numbers.ledger_end() AS ledger LEFT JOIN order_numbers.${call} AS found ON true`,
       values,
     );
-    const { last_order_id: lastOrderId, version } = this.#ours(rows[0]);
-    return { rows, lastOrderId, version };
+    const { last_order_id: lastOrderId, version, timeline } = this.#ours(rows[0]);
+    return { rows, lastOrderId, version, timeline };
   }
 
   async #query<Row extends QueryResultRow>(
@@ -171,7 +173,7 @@ export class PostgresReads implements LedgerReads {
     throw reopening(new Error(`ledger ${row?.ledger_id} was read, and ${this.#primary.ledgerId} is served`));
   }
 
-  async #requireConfirmed(needed: Partial<LedgerPoint>): Promise<void> {
+  async #requireConfirmed(needed: SeenPoint): Promise<void> {
     if (!(await this.#mark.covers(needed, CONFIRM_MS))) throw reopening();
   }
 }
@@ -191,6 +193,7 @@ function covering(rows: readonly AllocationRow[], key: AllocationKey): Allocatio
   return isCovered ? found : undefined;
 }
 
-function endOf({ orderId, count }: Allocation): bigint {
-  return orderId + BigInt(count) - 1n;
+/** Its last order_id; 0 of none. */
+function endOf(allocation: Allocation | undefined): bigint {
+  return allocation ? allocation.orderId + BigInt(allocation.count) - 1n : 0n;
 }

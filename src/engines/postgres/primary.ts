@@ -17,13 +17,13 @@ const LONGEST_PAUSE_MS = 500;
 /** What this process has seen of the ledger: it must never be behind that (P9). */
 interface Seen extends LedgerPoint {
   readonly ledgerId: string;
-  readonly timeline: number;
 }
 
 interface ConfirmRow {
   readonly ledger_id: string;
   readonly last_order_id: bigint;
   readonly version: bigint;
+  readonly timeline: number;
 }
 
 /** The one session that writes, found again wherever the primary is when it was lost. */
@@ -110,7 +110,7 @@ export class Primary {
     if (this.#isClosing) session.abandon();
     this.#opening = session;
     try {
-      const timeline = this.#requireNewest(session);
+      this.#requireNewest(session);
       if (!this.#seen) await migrate(session.client);
       const confirmed = confirm(session);
       const end = await within(
@@ -120,7 +120,7 @@ export class Primary {
       );
       this.#compare(session.server, end);
       if (!this.#seen) for (const warning of warningsOf(session.state, session.server)) this.#observer.warning(warning);
-      this.#seen = { ...end, timeline };
+      this.#seen = end;
       this.#url = host;
       this.#raise(end);
       this.#current = session;
@@ -135,15 +135,13 @@ export class Primary {
     }
   }
 
-  #requireNewest({ state, server }: Session): number {
+  #requireNewest({ state, server, timeline }: Session): void {
     requireDurable(state, server);
-    const { timeline = 0 } = state;
     if (this.#seen && timeline < this.#seen.timeline) {
       throw new NotPrimary(
         `${server} is an old primary (timeline ${timeline}, and ${this.#seen.timeline} was seen): stop it, and keep it stopped`,
       );
     }
-    return timeline;
   }
 
   #compare(server: string, end: LedgerPoint & { readonly ledgerId: string }): void {
@@ -176,7 +174,7 @@ export class Primary {
 export async function confirm(session: Session): Promise<LedgerPoint & { readonly ledgerId: string }> {
   const [row] = await session.write<ConfirmRow>({ text: 'SELECT * FROM order_numbers.confirm()' });
   if (!row) throw new Error('confirm() returned nothing');
-  return { ledgerId: row.ledger_id, lastOrderId: row.last_order_id, version: row.version };
+  return { ledgerId: row.ledger_id, lastOrderId: row.last_order_id, version: row.version, timeline: row.timeline };
 }
 
 /** Whether trying again cannot help, because an operator is asked for. */

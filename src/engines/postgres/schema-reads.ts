@@ -9,9 +9,9 @@ const SETTINGS = `STABLE SECURITY DEFINER
 
 export const READ_FUNCTIONS = `
 CREATE FUNCTION order_numbers.ledger_end() RETURNS TABLE (
-  ledger_id text, last_order_id bigint, version bigint, last_store_id bigint
+  ledger_id text, last_order_id bigint, version bigint, timeline integer, last_store_id bigint
 ) LANGUAGE sql ${SETTINGS} AS $$
-  SELECT ledger_id, last_order_id, version, coalesce((SELECT max(store_id) FROM stores), 0) FROM ledger
+  SELECT ledger_id, last_order_id, version, timeline, coalesce((SELECT max(store_id) FROM stores), 0) FROM ledger
 $$;
 
 -- Stores above one id and up to another, in order.

@@ -15,6 +15,8 @@ CREATE TABLE order_numbers.ledger (
   last_order_id bigint NOT NULL CHECK (last_order_id >= first_order_id - 1),
   last_create_time_ms bigint NOT NULL,
   version bigint NOT NULL,
+  -- Of the primary on which a session was opened last: what a reader saw on an older one may be gone.
+  timeline integer NOT NULL DEFAULT 0,
   -- The ledger that is being copied into this one; not null means that it must not number yet.
   moving_from text
 ) WITH (fillfactor = 10);

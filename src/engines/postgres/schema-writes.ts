@@ -13,12 +13,15 @@ const SETTINGS = `SECURITY DEFINER
 export const WRITE_FUNCTIONS = `
 -- The small write that shows what was committed before it to be confirmed: where a standby is asked for, its commit
 -- waits for that one. Every write but a batch begins with it, because it takes the lock.
-CREATE FUNCTION order_numbers.confirm() RETURNS TABLE (ledger_id text, last_order_id bigint, version bigint)
+CREATE FUNCTION order_numbers.confirm() RETURNS TABLE (
+  ledger_id text, last_order_id bigint, version bigint, timeline integer
+)
 LANGUAGE plpgsql VOLATILE ${SETTINGS} AS $$
 #variable_conflict use_column
 BEGIN
-  RETURN QUERY UPDATE ledger SET version = version + 1 WHERE moving_from IS NULL
-    RETURNING ledger_id, last_order_id, version;
+  RETURN QUERY UPDATE ledger SET version = version + 1,
+      timeline = ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
+    WHERE moving_from IS NULL RETURNING ledger_id, last_order_id, version, timeline;
   IF NOT FOUND THEN PERFORM refuse_numbering(); END IF;
 END $$;
 

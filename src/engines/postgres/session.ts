@@ -48,6 +48,11 @@ export class Session {
     }
   }
 
+  /** Of its server; 0 while that recovers. */
+  get timeline(): number {
+    return this.state.timeline ?? 0;
+  }
+
   /**
    * Runs one statement that writes. Rejects with NotReplicated where a standby was not waited for to the end, and
    * after that has happened: the session is to be given up then, and what it was asked to be asked again.

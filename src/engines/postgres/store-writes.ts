@@ -27,7 +27,7 @@ export async function createStore(session: Session, settings: StoreSettings): Pr
     new OrderError('STORE_EXISTS', `store ${storeId} exists: change it with UpdateStore`, {
       fields: { store_id: String(storeId) },
     });
-  return { store: store ?? exists(), ...pointOf(row) };
+  return { store: store ?? exists(), ...pointOf(row, session) };
 }
 
 export async function changeStore(session: Session, storeId: bigint, changes: StoreChanges): Promise<WrittenStore> {
@@ -37,8 +37,8 @@ export async function changeStore(session: Session, storeId: bigint, changes: St
     values: [storeId, firstNumber, prefix, suffix, minDigits],
   });
   const [store] = toStores(row ? [row] : []);
-  if (!store) return { store: storeNotFound(storeId), ...pointOf(row) };
-  return { store: row?.outcome === 'changed' ? store : firstNumberFixed(storeId), ...pointOf(row) };
+  if (!store) return { store: storeNotFound(storeId), ...pointOf(row, session) };
+  return { store: row?.outcome === 'changed' ? store : firstNumberFixed(storeId), ...pointOf(row, session) };
 }
 
 function firstNumberFixed(storeId: bigint): OrderError {
@@ -49,7 +49,7 @@ function firstNumberFixed(storeId: bigint): OrderError {
   );
 }
 
-function pointOf(row: PointRow | undefined): LedgerPoint {
+function pointOf(row: PointRow | undefined, { timeline }: Session): LedgerPoint {
   if (!row) throw new Error('the server answered a write of a store with nothing');
-  return { lastOrderId: row.ledger_end, version: row.ledger_version };
+  return { lastOrderId: row.ledger_end, version: row.ledger_version, timeline };
 }
