@@ -1,20 +1,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { assertDense } from '../support/density.ts';
+import { ENGINES } from '../support/engines.ts';
 import { FAKE_TIME, fakeAllocation, fakeOrdersServer, fakeStatus } from '../support/fake-orders-server.ts';
 import { freeAddress } from '../support/free-address.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
-import { ORDER_NUMBERS, ServerProcess, testFolder } from '../support/server-process.ts';
+import { ORDER_NUMBERS, ServerProcess } from '../support/server-process.ts';
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-describe('against a real server', () => {
+describe.each(ENGINES)('against a real server on $name', (engine) => {
   it('P1 P2 P5: numbers orders, and the same request id gets the same pair', async () => {
-    const ledger = join(testFolder(), 'orders.db');
+    const ledger = await engine.newLedger();
     const server = new ServerProcess(ledger);
     const env = { ORDERS_SERVER: await server.serving() };
     const json = async (...args: string[]) => {
@@ -43,7 +42,7 @@ describe('against a real server', () => {
     expect(far).toMatchObject({ allocation: { orderId: '2', storeId: '9007199254740993' }, replayed: false });
     const again = await json('--store=9007199254740993', '--request-id=cart-1');
     expect(again).toEqual({ ...far, replayed: true });
-    expect(assertDense(ledger)).toHaveLength(2);
+    expect(await engine.assertDense(ledger)).toHaveLength(2);
   });
 });
 

@@ -1,9 +1,9 @@
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { createClient } from '../../src/client/index.ts';
+import { ENGINES } from '../support/engines.ts';
 import { freeAddress } from '../support/free-address.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
-import { ServerProcess, testFolder } from '../support/server-process.ts';
+import { ServerProcess } from '../support/server-process.ts';
 
 it('where no server answers, a command says so with its address and the remedy', async () => {
   const address = await freeAddress();
@@ -30,13 +30,16 @@ it("the client says it in a sentence without the library's inside", async () => 
   );
 });
 
-it('to make a store that is there is refused, with the command that changes it', async () => {
-  const server = new ServerProcess(join(testFolder(), 'orders.db'));
-  const create = ['stores', 'create', '--store', '7', '--server', await server.serving()];
-  expect(await orderNumbers(create)).toMatchObject({ exitCode: 0, stderr: '' });
-  expect(await orderNumbers(create)).toEqual({
-    exitCode: 1,
-    stdout: '',
-    stderr: 'error: store 7 exists: change it with order-numbers stores update --store 7 (STORE_EXISTS)\n',
-  });
-});
+it.each(ENGINES)(
+  'to make a store that is there on $name is refused, with the command that changes it',
+  async (engine) => {
+    const server = new ServerProcess(await engine.newLedger());
+    const create = ['stores', 'create', '--store', '7', '--server', await server.serving()];
+    expect(await orderNumbers(create)).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(await orderNumbers(create)).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: 'error: store 7 exists: change it with order-numbers stores update --store 7 (STORE_EXISTS)\n',
+    });
+  },
+);

@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { status } from '@grpc/grpc-js';
 import { parse } from 'csv-parse/sync';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ListAllocationsRequest } from '../../src/gen/orders/v1/orders.ts';
+import { ENGINES } from '../support/engines.ts';
 import { FAKE_TIME, fakeAllocation, fakeOrdersServer, fakeStatus, fakeStore } from '../support/fake-orders-server.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
-import { ORDER_NUMBERS, ServerProcess, testFolder } from '../support/server-process.ts';
+import { ORDER_NUMBERS, ServerProcess } from '../support/server-process.ts';
 
 const ALLOCATION_JSON = {
   orderId: '9007199254740993',
@@ -219,8 +219,8 @@ describe('stores', () => {
   });
 });
 
-it('P1 P2: a real server: what was made is listed, found and shown', async () => {
-  const server = new ServerProcess(join(testFolder(), 'orders.db'));
+it.each(ENGINES)('P1 P2: a real server on $name: what was made is listed, found and shown', async (engine) => {
+  const server = new ServerProcess(await engine.newLedger());
   const env = { ORDERS_SERVER: await server.serving() };
   const json = async (...args: string[]) => {
     const { exitCode, stdout, stderr } = await orderNumbers([...args, '--json'], { env });

@@ -3,15 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { assertDense } from '../support/density.ts';
+import { ENGINES } from '../support/engines.ts';
 import { connect } from '../support/orders-client.ts';
 import { refusedStart } from '../support/refused-start.ts';
 import { requireTools } from '../support/required-tool.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
 
-it('a missing data folder is made with its parents, and a second run goes on counting', async () => {
-  const folder = testFolder();
-  const ledger = join(folder, 'var', 'lib', 'orders.db');
+it.each(ENGINES)('a second run on the same ledger of $name goes on counting', async (engine) => {
+  const ledger = await engine.newLedger();
   for (const orderId of [1n, 2n]) {
     const server = new ServerProcess(ledger);
     const { grpc } = await server.line('serving');
@@ -22,9 +21,18 @@ it('a missing data folder is made with its parents, and a second run goes on cou
     client.close();
     expect(await server.stop()).toBe(0);
   }
+  expect(await engine.assertDense(ledger)).toHaveLength(2);
+});
+
+// A database is made by its operator, and its tables are the business of test/engines/postgres.
+it('a missing data folder is made with its parents, and nothing else anywhere', async () => {
+  const folder = testFolder();
+  const ledger = join(folder, 'var', 'lib', 'orders.db');
+  const server = new ServerProcess(ledger);
+  await server.serving();
+  expect(await server.stop()).toBe(0);
   expect(readdirSync(dirname(ledger)).toSorted()).toEqual(['orders.db', 'orders.db.lock', 'orders.db.mark']);
   expect(readdirSync(folder)).toEqual(['var']);
-  expect(assertDense(ledger)).toHaveLength(2);
 });
 
 it('a port that is taken is named, with the flag to change it', async () => {

@@ -1,11 +1,11 @@
-import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { ServeSettings } from '../../src/config.ts';
 import { SERVE_SETTINGS } from '../../src/config.ts';
+import { ENGINES } from '../support/engines.ts';
 import { freeAddress } from '../support/free-address.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { connect } from '../support/orders-client.ts';
-import { ServerProcess, testFolder } from '../support/server-process.ts';
+import { ServerProcess } from '../support/server-process.ts';
 
 /** A value that each setting must refuse, and a part of the remedy that it must name. */
 const BAD: { readonly [K in keyof ServeSettings]: { readonly value: string; readonly remedy: string } } = {
@@ -79,18 +79,18 @@ it('no command at all shows the help and is wrong usage; a help that was asked f
   }
 });
 
-it('variables work, and the flag wins', async () => {
-  const folder = testFolder();
+it.each(ENGINES)('variables work, and the flag wins: $name', async (engine) => {
+  const ledger = await engine.newLedger();
   const address = await freeAddress();
-  const server = new ServerProcess(join(folder, 'flag.db'), {
+  const server = new ServerProcess(ledger, {
     args: ['--grpc-listen', address],
     env: {
       ORDERS_GRPC_LISTEN: 'refused if it were read',
-      ORDERS_LEDGER: join(folder, 'variable.db'),
+      ORDERS_LEDGER: await engine.newLedger(),
       ORDERS_REQUIRE_REQUEST_ID: 'true',
     },
   });
-  expect(await server.line('serving')).toMatchObject({ grpc: address, ledger: join(folder, 'flag.db') });
+  expect(await server.line('serving')).toMatchObject({ grpc: address, ledger });
   const client = connect(address);
   onTestFinished(() => client.close());
   await expect(client.allocateOrder({ storeId: 1n, requestId: '' })).rejects.toThrow('requires one in every request');

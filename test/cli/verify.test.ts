@@ -2,64 +2,67 @@ import { PassThrough } from 'node:stream';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
-import Database from 'better-sqlite3';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ProgressBar } from '../../src/cli/progress-bar.ts';
 import type { VerifyLedgerResponse } from '../../src/gen/orders/v1/orders.ts';
 import { VerifyFindingKind } from '../../src/gen/orders/v1/orders.ts';
+import type { Engine } from '../support/engines.ts';
+import { ENGINES } from '../support/engines.ts';
 import { fakeOrdersServer, fakeStatus } from '../support/fake-orders-server.ts';
+import type { CommandResult } from '../support/order-numbers-command.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { connect } from '../support/orders-client.ts';
+import { newDatabase } from '../support/postgres/database.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
 
 type Event = NonNullable<VerifyLedgerResponse['event']>;
 
-it('P1 P2: a good ledger is found good by the server and, beside it, from the file', async () => {
-  const { ledger, address } = await servedLedger();
-  const good =
-    'SEQUENCE    FIRST  LAST  NUMBERS\n' +
-    'all stores      1     3        3\n' +
-    'store 7       100   101        2\n' +
-    'store 8       100   100        1\n\n' +
-    'no hole, no repeat: 3 rows, 3 sequences, up to order_id 3\n';
-  for (const args of [['--server', address], [ledger]]) {
-    expect(await orderNumbers(['verify', ...args])).toEqual({ exitCode: 0, stdout: good, stderr: '' });
-  }
-  const one = await orderNumbers(['verify', ledger, '--store', '7']);
-  expect(one).toMatchObject({
-    exitCode: 0,
-    stdout: expect.stringMatching(/^no hole, no repeat: 2 rows, 1 sequence,/m),
-  });
-  for (const args of [['--server', address], [ledger]]) {
-    const missing = await orderNumbers(['verify', '--store', '9', ...args]);
-    expect(missing).toMatchObject({
-      exitCode: 1,
-      stderr: expect.stringMatching(/^error: store 9 is not in this ledger/),
+describe.each(ENGINES)('on $name', (engine) => {
+  it('P1 P2: a good ledger is found good by the server and, beside it, by the command itself', async () => {
+    const { ledger, address } = await servedLedger(engine);
+    const good =
+      'SEQUENCE    FIRST  LAST  NUMBERS\n' +
+      'all stores      1     3        3\n' +
+      'store 7       100   101        2\n' +
+      'store 8       100   100        1\n\n' +
+      'no hole, no repeat: 3 rows, 3 sequences, up to order_id 3\n';
+    for (const args of [['--server', address], [ledger]]) {
+      expect(await orderNumbers(['verify', ...args])).toEqual({ exitCode: 0, stdout: good, stderr: '' });
+    }
+    const one = await orderNumbers(['verify', ledger, '--store', '7']);
+    expect(one).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^no hole, no repeat: 2 rows, 1 sequence,/m),
     });
-  }
-});
-
-it('P1 P2: a hole in a file is named, with exit code 1', async () => {
-  const { ledger, stop } = await servedLedger();
-  await stop();
-  const db = new Database(ledger);
-  db.exec('DELETE FROM allocations WHERE order_id = 2');
-  db.close();
-  const { exitCode, stdout, stderr } = await orderNumbers(['verify', ledger]);
-  expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
-  expect(stdout).toMatch(/^hole in all stores, 2: /m);
-  expect(stdout).toMatch(/^all stores +1 +3 +2 +1 missing$/m);
-  expect(stdout).toMatch(/\nNOT GOOD, \d+ findings?: 2 rows, 3 sequences, up to order_id 3\n$/);
-  const json = await orderNumbers(['verify', ledger, '--json']);
-  expect(json).toMatchObject({ exitCode: 1, stderr: '' });
-  const events = json.stdout
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, object>);
-  expect(events).toContainEqual({
-    finding: { kind: 'VERIFY_FINDING_KIND_HOLE', first: '2', last: '2', message: expect.any(String) },
+    for (const args of [['--server', address], [ledger]]) {
+      const missing = await orderNumbers(['verify', '--store', '9', ...args]);
+      expect(missing).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringMatching(/^error: store 9 is not in this ledger/),
+      });
+    }
   });
-  expect(events.at(-1)).toMatchObject({ verdict: { asOfOrderId: '3', rows: '2', sequences: '3', ok: false } });
+
+  it('P1 P2: a hole is named, with exit code 1', async () => {
+    const { ledger, stop } = await servedLedger(engine);
+    await stop();
+    await engine.execute(ledger, 'DELETE FROM allocations WHERE order_id = 2');
+    const { exitCode, stdout, stderr } = await orderNumbers(['verify', ledger]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
+    expect(stdout).toMatch(/^hole in all stores, 2: /m);
+    expect(stdout).toMatch(/^all stores +1 +3 +2 +1 missing$/m);
+    expect(stdout).toMatch(/\nNOT GOOD, \d+ findings?: 2 rows, 3 sequences, up to order_id 3\n$/);
+    const json = await orderNumbers(['verify', ledger, '--json']);
+    expect(json).toMatchObject({ exitCode: 1, stderr: '' });
+    const events = json.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, object>);
+    expect(events).toContainEqual({
+      finding: { kind: 'VERIFY_FINDING_KIND_HOLE', first: '2', last: '2', message: expect.any(String) },
+    });
+    expect(events.at(-1)).toMatchObject({ verdict: { asOfOrderId: '3', rows: '2', sequences: '3', ok: false } });
+  });
 });
 
 it('what cannot be verified is one line that names it, with exit code 1', async () => {
@@ -67,9 +70,19 @@ it('what cannot be verified is one line that names it, with exit code 1', async 
   const gone = await orderNumbers(['verify', path]);
   writeFileSync(path, 'Not a database.\n'.repeat(100));
   const wrong = await orderNumbers(['verify', path]);
-  for (const { exitCode, stdout, stderr } of [gone, wrong]) {
+  const url = await newDatabase();
+  const database = new URL(url).pathname.slice(1);
+  const empty = await orderNumbers(['verify', url]);
+  const unknown = await orderNumbers(['verify', `${url}_gone`]);
+  const named: [CommandResult, string][] = [
+    [gone, 'notes\\.txt'],
+    [wrong, 'notes\\.txt'],
+    [empty, database],
+    [unknown, `${database}_gone`],
+  ];
+  for (const [{ exitCode, stdout, stderr }, name] of named) {
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
-    expect(stderr).toMatch(/^error: [^\n]*notes\.txt[^\n]*\n$/);
+    expect(stderr).toMatch(new RegExp(`^error: [^\\n]*${name}[^\\n]*\\n$`));
   }
 });
 
@@ -161,8 +174,8 @@ it('the bar is drawn on a terminal, makes room for lines and leaves nothing behi
 });
 
 /** A real server with three orders of two stores. */
-async function servedLedger() {
-  const ledger = join(testFolder(), 'orders.db');
+async function servedLedger(engine: Engine) {
+  const ledger = await engine.newLedger();
   const server = new ServerProcess(ledger);
   const address = await server.serving();
   const client = connect(address);

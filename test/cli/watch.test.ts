@@ -1,39 +1,42 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { status } from '@grpc/grpc-js';
-import { expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { WatchAllocationsRequest } from '../../src/gen/orders/v1/orders.ts';
+import { ENGINES } from '../support/engines.ts';
 import { fakeAllocation, fakeOrdersServer, fakeStatus } from '../support/fake-orders-server.ts';
 import { freeAddress } from '../support/free-address.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { connect } from '../support/orders-client.ts';
-import { ORDER_NUMBERS, ServerProcess, testFolder } from '../support/server-process.ts';
+import { ORDER_NUMBERS, ServerProcess } from '../support/server-process.ts';
+import { SQLITE } from '../support/sqlite-engine.ts';
 
-it.each(['SIGINT', 'SIGTERM'] as const)(
-  'runs until %s, then says from where to go on, and nothing is missed',
-  async (signal) => {
-    const server = new ServerProcess(join(testFolder(), 'orders.db'));
-    const address = await server.serving();
-    const client = connect(address);
-    onTestFinished(() => client.close());
-    await client.allocateOrder({ storeId: 7n, requestId: 'a' });
+describe.each(ENGINES)('on $name', (engine) => {
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'runs until %s, then says from where to go on, and nothing is missed',
+    async (signal) => {
+      const server = new ServerProcess(await engine.newLedger());
+      const address = await server.serving();
+      const client = connect(address);
+      onTestFinished(() => client.close());
+      await client.allocateOrder({ storeId: 7n, requestId: 'a' });
 
-    const first = watching(['--json', '--after', '0', '--server', address]);
-    expect(await first.next()).toMatchObject({ orderId: '1', requestId: 'a' });
-    await client.allocateOrder({ storeId: 8n, requestId: 'b' });
-    expect(await first.next()).toMatchObject({ orderId: '2', requestId: 'b' });
-    first.child.kill(signal);
-    expect(await first.end()).toEqual({ exitCode: 0, stderr: '{"cursor":"2"}\n' });
+      const first = watching(['--json', '--after', '0', '--server', address]);
+      expect(await first.next()).toMatchObject({ orderId: '1', requestId: 'a' });
+      await client.allocateOrder({ storeId: 8n, requestId: 'b' });
+      expect(await first.next()).toMatchObject({ orderId: '2', requestId: 'b' });
+      first.child.kill(signal);
+      expect(await first.end()).toEqual({ exitCode: 0, stderr: '{"cursor":"2"}\n' });
 
-    await client.allocateOrder({ storeId: 7n, requestId: 'c' });
-    const second = watching(['--json', '--after', '2', '--store', '7', '--server', address]);
-    expect(await second.next()).toMatchObject({ orderId: '3', requestId: 'c' });
-  },
-);
+      await client.allocateOrder({ storeId: 7n, requestId: 'c' });
+      const second = watching(['--json', '--after', '2', '--store', '7', '--server', address]);
+      expect(await second.next()).toMatchObject({ orderId: '3', requestId: 'c' });
+    },
+  );
+});
 
 it('shows people a header at once, then a line an allocation', async () => {
   const asked: WatchAllocationsRequest[] = [];
@@ -103,7 +106,7 @@ it.each([
   // The first line on standard error is there long before any server.
   const said = createInterface({ input: watch.child.stderr! })[Symbol.asyncIterator]();
   const { value: first } = await said.next();
-  const server = new ServerProcess(join(testFolder(), 'orders.db'), { args: ['--grpc-listen', address] });
+  const server = new ServerProcess(await SQLITE.newLedger(), { args: ['--grpc-listen', address] });
   await server.serving();
   const { value: second } = await said.next();
   expect([first, second]).toEqual(lines.map((line) => line.replaceAll('ADDRESS', address)));
