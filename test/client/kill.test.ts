@@ -1,13 +1,11 @@
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Allocated } from '../../src/client/index.ts';
-import { assertDense } from '../support/density.ts';
+import { ENGINES } from '../support/engines.ts';
 import { freeAddress } from '../support/free-address.ts';
-import { FsyncShim } from '../support/fsync-shim.ts';
-import { requireTools } from '../support/required-tool.ts';
-import { ServerProcess, testFolder } from '../support/server-process.ts';
+import type { ServeOptions } from '../support/server-process.ts';
+import { ServerProcess } from '../support/server-process.ts';
 import { clientOf } from './fake-server.ts';
 
 const KILLS = 5;
@@ -15,59 +13,60 @@ const CALLERS = 32;
 const STORES = 5;
 const ANSWERS_A_ROUND = 300;
 
-it('P1 P2 P4 P5: kill -9 under load costs a caller time only: each call gets one pair, and no number is lost', async () => {
-  const ledger = join(testFolder(), 'orders.db');
-  const address = await freeAddress();
-  let server = await serveOn(address, ledger);
-  const client = clientOf(address, { timeoutMs: 50_000 });
-  const answered: Allocated[] = [];
-  const enough = new AbortController();
-  const caller = async (storeId: number) => {
-    while (!enough.signal.aborted) answered.push(await client.allocate({ storeId }));
-  };
-  const callers = Promise.all(Array.from({ length: CALLERS }, (_, i) => caller(1 + (i % STORES))));
-  // Where a caller fails, the rounds would wait for ever.
-  const failed = callers.then(() => {});
-  for (let round = 1; round <= KILLS; round++) {
-    await Promise.race([answers(answered, round * ANSWERS_A_ROUND), failed]);
-    server.child.kill('SIGKILL');
-    await once(server.child, 'close');
-    server = await serveOn(address, ledger);
-  }
-  await Promise.race([answers(answered, (KILLS + 1) * ANSWERS_A_ROUND), failed]);
-  enough.abort();
-  await callers;
-  expect(await server.stop()).toBe(0);
+describe.each(ENGINES)('on $name', (engine) => {
+  it('P1 P2 P4 P5: kill -9 under load costs a caller time only: each call gets one pair, and no number is lost', async () => {
+    const ledger = await engine.newLedger();
+    const address = await freeAddress();
+    let server = await serveOn(address, ledger);
+    const client = clientOf(address, { timeoutMs: 50_000 });
+    const answered: Allocated[] = [];
+    const enough = new AbortController();
+    const caller = async (storeId: number) => {
+      while (!enough.signal.aborted) answered.push(await client.allocate({ storeId }));
+    };
+    const callers = Promise.all(Array.from({ length: CALLERS }, (_, i) => caller(1 + (i % STORES))));
+    // Where a caller fails, the rounds would wait for ever.
+    const failed = callers.then(() => {});
+    for (let round = 1; round <= KILLS; round++) {
+      await Promise.race([answers(answered, round * ANSWERS_A_ROUND), failed]);
+      server.child.kill('SIGKILL');
+      await once(server.child, 'close');
+      server = await serveOn(address, ledger);
+    }
+    await Promise.race([answers(answered, (KILLS + 1) * ANSWERS_A_ROUND), failed]);
+    enough.abort();
+    await callers;
+    expect(await server.stop()).toBe(0);
 
-  // Every row was answered, exactly as it is, to one call only: nobody asked with a second request_id.
-  const rows = assertDense(ledger).map(({ order_id, store_id, order_number, request_id }) =>
-    [order_id, store_id, order_number, request_id].join(' '),
-  );
-  const given = answered
-    .toSorted((a, b) => Number(a.orderId - b.orderId))
-    .map(({ orderId, storeId, orderNumber, requestId }) => [orderId, storeId, orderNumber, requestId].join(' '));
-  expect(given).toEqual(rows);
-});
+    // Every row was answered, exactly as it is, to one call only: nobody asked with a second request_id.
+    const rows = (await engine.assertDense(ledger)).map(({ order_id, store_id, order_number, request_id }) =>
+      [order_id, store_id, order_number, request_id].join(' '),
+    );
+    const given = answered
+      .toSorted((a, b) => Number(a.orderId - b.orderId))
+      .map(({ orderId, storeId, orderNumber, requestId }) => [orderId, storeId, orderNumber, requestId].join(' '));
+    expect(given).toEqual(rows);
+  });
 
-it('P4 P5: a pair that was on disk when the server died before its answer is the one that the caller gets', async (test) => {
-  requireTools(test, 'gcc');
-  const ledger = join(testFolder(), 'orders.db');
-  const address = await freeAddress();
-  const shim = new FsyncShim();
-  const first = await serveOn(address, ledger, shim.env);
-  const client = clientOf(address);
-  await client.allocate({ storeId: 1 });
-  shim.arm('fsync-done-then-killed');
-  const allocated = client.allocate({ storeId: 1 });
-  expect(await first.exit()).toBe('SIGKILL');
-  await serveOn(address, ledger);
-  expect(await allocated).toMatchObject({ orderId: 2n, orderNumber: 101n, replayed: true });
-  expect(assertDense(ledger)).toHaveLength(2);
+  it('P4 P5: a pair that was committed when the server died before its answer is the one that the caller gets', async (test) => {
+    const faulty = await engine.newFaultyLedger(test);
+    const address = await freeAddress();
+    const first = await serveOn(address, faulty.ledger, faulty.options);
+    const client = clientOf(address);
+    await client.allocate({ storeId: 1 });
+    await faulty.killAfterCommit(first);
+    const allocated = client.allocate({ storeId: 1 });
+    expect(await first.exit()).toBe('SIGKILL');
+    await faulty.giveBack();
+    await serveOn(address, faulty.ledger);
+    expect(await allocated).toMatchObject({ orderId: 2n, orderNumber: 101n, replayed: true });
+    expect(await engine.assertDense(faulty.ledger)).toHaveLength(2);
+  });
 });
 
 /** A server on this address, when it serves. */
-async function serveOn(address: string, ledger: string, env: Readonly<Record<string, string>> = {}) {
-  const server = new ServerProcess(ledger, { args: ['--grpc-listen', address], env });
+async function serveOn(address: string, ledger: string, options: ServeOptions = {}) {
+  const server = new ServerProcess(ledger, { ...options, args: ['--grpc-listen', address] });
   await server.serving();
   return server;
 }

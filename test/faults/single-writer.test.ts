@@ -1,15 +1,15 @@
-import Database from 'better-sqlite3';
 import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { assertDense } from '../support/density.ts';
-import { freeAddress } from '../support/free-address.ts';
 import type { OrdersClient } from '../support/orders-client.ts';
 import { connect } from '../support/orders-client.ts';
 import { refusedStart } from '../support/refused-start.ts';
 import { requireTools, toolPath } from '../support/required-tool.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
+
+// Of files: any number of servers share one PostgreSQL.
 
 it('P8: a second server on the same file exits at once and names it, by path, by symbolic link of file or folder', async () => {
   const folder = join(testFolder(), 'real');
@@ -81,40 +81,6 @@ it('P8: the sqlite3 shell reads on while a server writes', async (test) => {
     expect(execFileSync(toolPath('sqlite3'), query, { encoding: 'utf8' })).toBe(`${orders}|${orders}\n`);
     expect(assertDense(ledger)).toHaveLength(orders);
   }
-});
-
-it('P4 P8: while somebody reads an old state, a restarted server says so and lets allocations wait', async () => {
-  const ledger = join(testFolder(), 'orders.db');
-  const first = new ServerProcess(ledger);
-  const before = connectTo(await first.serving());
-  await before.allocateOrder({ storeId: 1n, requestId: 'one' });
-  const reader = new Database(ledger, { readonly: true });
-  onTestFinished(() => void reader.close());
-  reader.exec('BEGIN');
-  expect(reader.prepare('SELECT last_order_id FROM ledger').pluck().get()).toBe(1);
-  // What is committed now cannot leave the WAL as long as the reader needs the state before it.
-  await before.allocateOrder({ storeId: 1n, requestId: 'two' });
-  await first.kill();
-
-  const address = await freeAddress();
-  const second = new ServerProcess(ledger, { args: ['--grpc-listen', address] });
-  const after = connectTo(address);
-  expect((await second.line(/cannot be opened yet/)).msg).toContain('another process is reading an old state');
-  await vi.waitFor(async () => expect(await after.checkHealth()).toBe('NOT_SERVING'), { timeout: 20_000 });
-  let isPending = true;
-  const replay = after.allocateOrder({ storeId: 1n, requestId: 'two' }).finally(() => (isPending = false));
-  const fresh = after.allocateOrder({ storeId: 1n, requestId: 'three' });
-  expect(await after.checkHealth('orders.v1.OrderNumberService')).toBe('NOT_SERVING');
-  expect(isPending).toBe(true);
-
-  reader.exec('COMMIT');
-  expect(await second.serving()).toBe(address);
-  expect(await replay).toMatchObject({ allocation: { orderId: 2n }, replayed: true });
-  expect(await fresh).toMatchObject({ allocation: { orderId: 3n, orderNumber: 102n }, replayed: false });
-  expect(await after.checkHealth()).toBe('SERVING');
-  // Said once, not at every attempt.
-  expect(second.log.filter(({ msg }) => msg.includes('cannot be opened yet'))).toHaveLength(1);
-  expect(assertDense(ledger)).toHaveLength(3);
 });
 
 function connectTo(address: string): OrdersClient {

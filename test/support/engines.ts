@@ -30,8 +30,8 @@ export interface FaultyLedger {
   /** Resolves when one has begun and does not end. */
   commitHangs(): Promise<void>;
   letGo(): Promise<void>;
-  /** Whether what hung is certainly done where its server died meanwhile; else it is perhaps. */
-  readonly heldIsDone: boolean;
+  /** What `replayed` can be where a server died while its commit hung, and another is asked again. */
+  readonly heldIsReplayed: readonly boolean[];
 
   /** The next commit that begins fails, and only that one. */
   failNextCommit(): Promise<void>;
@@ -41,6 +41,8 @@ export interface FaultyLedger {
 
   /** From the next allocation on the server has to open it again, and cannot until {@link giveBack}. */
   takeAway(): Promise<void>;
+  /** What the server's log says of that. */
+  readonly whyAway: RegExp;
   giveBack(): Promise<void>;
 
   /** The next allocation is committed, and its server dies before it hears of that. */

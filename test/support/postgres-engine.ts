@@ -38,8 +38,9 @@ export const POSTGRES: Engine = {
 class PostgresFaults implements FaultyLedger {
   readonly ledger: string;
   readonly options = {};
-  // PostgreSQL gives up what waits for a lock, when it has noticed that nobody will hear of it.
-  readonly heldIsDone = false;
+  // PostgreSQL gives up what waits for a lock when it has noticed that nobody will hear of it.
+  readonly heldIsReplayed = [true, false];
+  readonly whyAway = /ECONNREFUSED/;
   readonly #url: string;
   readonly #proxy: TcpProxy;
   #holder: Client | undefined;

@@ -40,7 +40,8 @@ class SqliteFaults implements FaultyLedger {
   readonly #shim = new FsyncShim();
   readonly options = { env: this.#shim.env };
   // Its frames are in the WAL before the fsync hangs, and stay there.
-  readonly heldIsDone = true;
+  readonly heldIsReplayed = [true];
+  readonly whyAway = /another process is reading an old state/;
   #isHolding = false;
   #reader: Database.Database | undefined;
 
