@@ -1,0 +1,107 @@
+import { Client } from 'pg';
+import { expect, it, onTestFinished } from 'vitest';
+import { newDatabase, query } from '../../support/postgres/database.ts';
+import { assertDense } from '../../support/postgres/density.ts';
+import { until } from '../../support/until.ts';
+import { asRole, endSessions, isBatch, newRole, OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
+
+const FIRST = { orderId: 1n, orderNumber: 100n };
+
+it('P5: an answer lost after COMMIT costs time only: the batch is asked again, and its rows are there once', async () => {
+  const { url, proxy, proxiedUrl } = await proxiedDatabase();
+  const opened = await OpenedLedger.open(proxiedUrl);
+  const cut = proxy.cutAnswerOfNext(isBatch);
+  const batch = Array.from({ length: 50 }, (_, i) => ({ storeId: 1n, requestId: `lost-${i}`, count: 1 }));
+  const outcomes = await opened.ledger.commit(batch);
+  await cut;
+  expect(outcomes.map((outcome) => 'allocation' in outcome && outcome.allocation.orderId)).toEqual(
+    batch.map((_, i) => BigInt(i + 1)),
+  );
+  expect(await assertDense(url)).toHaveLength(50);
+  await opened.says(/was lost/);
+});
+
+it('P5: while the connection is stalled a commit waits, and is done once when it flows again', async () => {
+  const { url, proxy, proxiedUrl } = await proxiedDatabase();
+  const opened = await OpenedLedger.open(proxiedUrl);
+  proxy.stall();
+  const outcome = opened.allocate();
+  await opened.says(/took longer than/);
+  await proxy.flow();
+  expect(await outcome).toMatchObject({ allocation: FIRST });
+  expect(await assertDense(url)).toHaveLength(1);
+});
+
+it('P5 P7: while connections are refused a commit waits, a read says that it may be asked again', async () => {
+  const { url, proxy, proxiedUrl } = await proxiedDatabase();
+  const opened = await OpenedLedger.open(proxiedUrl);
+  proxy.refuse();
+  const outcome = opened.allocate();
+  await opened.says(/cannot be opened yet: .*ECONNREFUSED/);
+  await expect(opened.ledger.reads.end()).rejects.toMatchObject({ reason: 'LEDGER_REOPENING' });
+  await proxy.flow();
+  expect(await outcome).toMatchObject({ allocation: FIRST, replayed: false });
+  expect(await opened.ledger.reads.getAllocation({ orderId: 1n })).toMatchObject(FIRST);
+  expect(await assertDense(url)).toHaveLength(1);
+});
+
+it('P5: a session that is terminated in the middle of a batch is replaced, and the batch is numbered once', async () => {
+  const url = await newDatabase();
+  const opened = await OpenedLedger.open(url);
+  const holder = new Client({ connectionString: url });
+  await holder.connect();
+  onTestFinished(() => holder.end());
+  await holder.query('BEGIN; SELECT FROM order_numbers.ledger FOR UPDATE');
+  const outcome = opened.allocate();
+  await until('the batch waits for the lock', async () => {
+    const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    return (await query(url, sql)).length > 0;
+  });
+  await endSessions(url);
+  await opened.says(/was lost.*terminating connection/);
+  await holder.query('ROLLBACK');
+  expect(await outcome).toMatchObject({ allocation: FIRST, replayed: false });
+  expect(await assertDense(url)).toHaveLength(1);
+});
+
+it('sessions that are terminated while nobody asks are replaced, the ones for reads, too', async () => {
+  const url = await newDatabase();
+  const opened = await OpenedLedger.open(url);
+  await opened.allocate();
+  await opened.ledger.reads.end();
+  await endSessions(url);
+  await opened.says(/was lost/);
+  await opened.ledger.ready();
+  expect(await opened.allocate()).toMatchObject({ allocation: { orderId: 2n } });
+  expect(await opened.ledger.reads.end()).toMatchObject({ lastOrderId: 2n });
+});
+
+it('too many connections are waited out, at the start and later', async () => {
+  const role = await newRole();
+  const url = await newDatabase();
+  await query(url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} OWNER TO ${role}`);
+  await query(url, `ALTER ROLE ${role} CONNECTION LIMIT 0`);
+  const opened = new OpenedLedger(asRole(url, role));
+  await opened.says(/cannot be opened yet: too many connections/);
+  await query(url, `ALTER ROLE ${role} CONNECTION LIMIT -1`);
+  expect(await opened.allocate()).toMatchObject({ allocation: FIRST });
+
+  await query(url, `ALTER ROLE ${role} CONNECTION LIMIT 0`);
+  opened.said.length = 0;
+  await endSessions(url);
+  const outcome = opened.allocate();
+  await opened.says(/cannot be opened yet: too many connections/);
+  await query(url, `ALTER ROLE ${role} CONNECTION LIMIT -1`);
+  expect(await outcome).toMatchObject({ allocation: { orderId: 2n } });
+});
+
+it('a ledger closes at once while it looks for its primary', async () => {
+  const { proxy, proxiedUrl } = await proxiedDatabase();
+  const opened = await OpenedLedger.open(proxiedUrl);
+  proxy.stall();
+  const outcome = opened.allocate();
+  await opened.says(/took longer than/);
+  const startMs = performance.now();
+  await Promise.all([opened.ledger.close(), expect(outcome).rejects.toBeInstanceOf(Error)]);
+  expect(performance.now() - startMs).toBeLessThan(5000);
+});

@@ -1,0 +1,163 @@
+import { Client } from 'pg';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { ServerState } from '../../../src/engines/postgres/server-state.ts';
+import { requireDurable } from '../../../src/engines/postgres/server-state.ts';
+import { Session } from '../../../src/engines/postgres/session.ts';
+import { newDatabase, query } from '../../support/postgres/database.ts';
+import { assertDense } from '../../support/postgres/density.ts';
+import { until } from '../../support/until.ts';
+import { asRole, isBatch, newRole, OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
+
+const FIRST = { orderId: 1n, orderNumber: 100n };
+
+describe('a batch that PostgreSQL rolls back', () => {
+  it.each([
+    ['deadlock', '40P01'],
+    ['serialization failure', '40001'],
+    ['lock not available', '55P03'],
+  ])('P5: because of a %s is asked again on the same session, and numbered once', async (_, sqlState) => {
+    const url = await newDatabase();
+    const opened = await OpenedLedger.open(url);
+    await raiseOnInsert(url, sqlState, { once: true });
+    expect(await opened.allocate()).toMatchObject({ allocation: FIRST, replayed: false });
+    expect(await assertDense(url)).toHaveLength(1);
+    expect(opened.said.filter((sentence) => /was lost/.test(sentence))).toEqual([]);
+  });
+
+  it('P6: because the disk is full is refused as a whole, and burns nothing', async () => {
+    const url = await newDatabase();
+    const opened = await OpenedLedger.open(url);
+    await opened.allocate();
+    await raiseOnInsert(url, '53100');
+    const batch = [1, 2, 3].map((i) => ({ storeId: BigInt(i), requestId: `full-${i}`, count: 5 }));
+    await expect(opened.ledger.commit(batch)).rejects.toMatchObject({ reason: 'LEDGER_FULL' });
+    expect(await assertDense(url)).toHaveLength(1);
+    await query(url, 'DROP TRIGGER fails ON order_numbers.allocations');
+    expect(await opened.allocate()).toMatchObject({ allocation: { orderId: 2n, orderNumber: 101n } });
+    expect(opened.said.filter((sentence) => /was lost/.test(sentence))).toEqual([]);
+  });
+
+  it('P7: because the disk is full, when it was perhaps committed before, is not refused', async () => {
+    const { url, proxy, proxiedUrl } = await proxiedDatabase();
+    const opened = await OpenedLedger.open(proxiedUrl);
+    await raiseOnInsert(url, '53100', { from: 2 });
+    const cut = proxy.cutAnswerOfNext(isBatch);
+    const outcome = opened.allocate();
+    await cut;
+    await until('it was asked again', async () => {
+      const [row] = await query(url, 'SELECT last_value FROM order_numbers.inserts');
+      return Number(row!['last_value']) >= 3;
+    });
+    await query(url, 'DROP TRIGGER fails ON order_numbers.allocations');
+    expect(await outcome).toMatchObject({ allocation: FIRST, replayed: true });
+    expect(await assertDense(url)).toHaveLength(1);
+  });
+
+  it('P7: for a reason that nobody foresaw is unknown, and the next one is numbered', async () => {
+    const url = await newDatabase();
+    const opened = await OpenedLedger.open(url);
+    await raiseOnInsert(url, 'P0001', { once: true });
+    await expect(opened.allocate()).rejects.toThrow('raised by a trigger');
+    expect(await opened.allocate()).toMatchObject({ allocation: FIRST });
+  });
+});
+
+describe('defaults of a database and a role', () => {
+  const settings = {
+    synchronous_commit: 'off',
+    default_transaction_isolation: 'serializable',
+    statement_timeout: '50ms',
+    lock_timeout: '50ms',
+    idle_session_timeout: '0',
+    client_min_messages: 'error',
+  };
+
+  it.each(['DATABASE', 'ROLE'])('P4: of a %s do not make a session less durable', async (kind) => {
+    const role = await newRole();
+    const url = await newDatabase();
+    const name = kind === 'ROLE' ? role : new URL(url).pathname.slice(1);
+    for (const [setting, value] of Object.entries(settings)) {
+      await query(url, `ALTER ${kind} ${name} SET ${setting} = '${value}'`);
+    }
+    const session = await Session.open(asRole(url, role));
+    onTestFinished(() => session.end());
+    expect(session.state).toMatchObject({ synchronousCommit: 'on', isolation: 'read committed' });
+    const { rows } = await session.client.query(
+      `SELECT name, setting FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'client_min_messages')
+       ORDER BY name`,
+    );
+    expect(rows).toEqual([
+      { name: 'client_min_messages', setting: 'warning' },
+      { name: 'lock_timeout', setting: '0' },
+      { name: 'statement_timeout', setting: '0' },
+    ]);
+  });
+
+  it('P5: a statement_timeout does not end a batch that waits for its turn', async () => {
+    const url = await newDatabase();
+    await query(url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET statement_timeout = '50ms'`);
+    const opened = await OpenedLedger.open(url);
+    const holder = new Client({ connectionString: url, statement_timeout: 0 });
+    await holder.connect();
+    onTestFinished(() => holder.end());
+    await holder.query('BEGIN; SELECT FROM order_numbers.ledger FOR UPDATE');
+    const outcome = opened.allocate();
+    await until('it has waited for ten times as long', async () => {
+      const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+        AND clock_timestamp() - query_start > interval '500ms'`;
+      return (await query(url, sql)).length > 0;
+    });
+    await holder.query('ROLLBACK');
+    expect(await outcome).toMatchObject({ allocation: FIRST, replayed: false });
+    expect(opened.said.filter((sentence) => /was lost/.test(sentence))).toEqual([]);
+  });
+});
+
+describe('a server state', () => {
+  const good: ServerState = {
+    version: 180_004,
+    isRecovering: false,
+    isReadOnly: false,
+    synchronousCommit: 'on',
+    standbyNames: '',
+    fsync: 'on',
+    fullPageWrites: 'on',
+    isolation: 'read committed',
+    timeline: 1,
+  };
+
+  it.each([
+    ['synchronous_commit off by force', { synchronousCommit: 'off' }, /synchronous_commit is off by force/],
+    ['synchronous_commit local by force', { synchronousCommit: 'local' }, /synchronous_commit is local by force/],
+    ['remote_write by force', { synchronousCommit: 'remote_write' }, /synchronous_commit is remote_write by force/],
+    ['no fsync', { fsync: 'off' }, /fsync is off/],
+    ['another isolation level by force', { isolation: 'serializable' }, /isolation level is serializable/],
+    ['an old version', { version: 130_010 }, /use PostgreSQL 14 or newer/],
+    ['a recovering server', { isRecovering: true }, /is recovering/],
+    ['a read-only server', { isReadOnly: true }, /is read-only/],
+  ])('P4: with %s is refused by name', (_, state: Partial<ServerState>, refusal) => {
+    expect(() => requireDurable({ ...good, ...state }, 'PostgreSQL on db:5432')).toThrow(refusal);
+  });
+
+  it.each(['on', 'remote_apply'])('with synchronous_commit %s is good', (synchronousCommit) => {
+    expect(() => requireDurable({ ...good, synchronousCommit }, 'PostgreSQL on db:5432')).not.toThrow();
+  });
+});
+
+/** Each statement that inserts into the ledger fails like this: from one on, or only the first. */
+async function raiseOnInsert(url: string, sqlState: string, { once = false, from = 1 } = {}): Promise<void> {
+  const when = once ? '= 1' : `>= ${from}`;
+  await query(
+    url,
+    `CREATE SEQUENCE order_numbers.inserts;
+     CREATE FUNCTION order_numbers.fail() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN
+       -- A sequence is not rolled back with what failed.
+       IF nextval('order_numbers.inserts') ${when} THEN
+         RAISE EXCEPTION 'raised by a trigger' USING ERRCODE = '${sqlState}';
+       END IF;
+       RETURN NULL;
+     END $$;
+     CREATE TRIGGER fails BEFORE INSERT ON order_numbers.allocations EXECUTE FUNCTION order_numbers.fail()`,
+  );
+}

@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto';
+import { onTestFinished } from 'vitest';
+import type { AllocationRequest } from '../../../src/allocation.ts';
+import type { PostgresLedgerOptions } from '../../../src/engines/postgres/postgres-ledger.ts';
+import { PostgresLedger } from '../../../src/engines/postgres/postgres-ledger.ts';
+import type { Outcome } from '../../../src/ledger.ts';
+import { newDatabase, query } from '../../support/postgres/database.ts';
+import { TcpProxy } from '../../support/tcp-proxy.ts';
+import { until } from '../../support/until.ts';
+
+/** A ledger and what it tells whoever runs it; closed when the test ends. */
+export class OpenedLedger {
+  readonly ledger: PostgresLedger;
+  readonly said: string[] = [];
+  #requests = 0;
+
+  /** It opens by itself: wait for `ready`. */
+  constructor(url: string, options: Partial<PostgresLedgerOptions> = {}) {
+    const say = (sentence: string) => void this.said.push(sentence);
+    this.ledger = new PostgresLedger(
+      url,
+      { autoCreateStores: true, readUrl: undefined, ...options },
+      { opened() {}, waiting: say, failed: ({ cause }) => say(String(cause)), warning: say, transaction() {} },
+    );
+    onTestFinished(() => this.ledger.close());
+  }
+
+  static async open(url: string, options: Partial<PostgresLedgerOptions> = {}): Promise<OpenedLedger> {
+    const opened = new OpenedLedger(url, options);
+    await opened.ledger.ready();
+    return opened;
+  }
+
+  /** Commits a batch of one; what became of it. */
+  async allocate(requestId = `request-${++this.#requests}`, storeId = 1n): Promise<Outcome> {
+    const request: AllocationRequest = { storeId, requestId, count: 1 };
+    const [outcome] = await this.ledger.commit([request]);
+    return outcome!;
+  }
+
+  /** Resolves when it has said so, past or future. */
+  async says(pattern: RegExp): Promise<void> {
+    await until(`it says ${pattern}, and not only ${this.said.join(' | ')}`, () =>
+      this.said.some((sentence) => pattern.test(sentence)),
+    );
+  }
+}
+
+/** A database of the shared server, and the network before it. */
+export async function proxiedDatabase(): Promise<{ url: string; proxy: TcpProxy; proxiedUrl: string }> {
+  const url = await newDatabase();
+  const { host } = new URL(url);
+  const proxy = await TcpProxy.start(host);
+  onTestFinished(() => proxy.close());
+  return { url, proxy, proxiedUrl: url.replace(host, proxy.address) };
+}
+
+/** Whether a batch stands in what a client sends. */
+export function isBatch(bytes: Buffer): boolean {
+  return bytes.includes('SELECT * FROM order_numbers.allocate') || bytes.includes('\0allocate\0');
+}
+
+/** An ordinary role of the shared server with nothing but a name; dropped after the databases made later. */
+export async function newRole(): Promise<string> {
+  const server = await newDatabase();
+  const role = `role_${randomBytes(8).toString('hex')}`;
+  await query(server, `CREATE ROLE ${role} LOGIN`);
+  onTestFinished(async () => {
+    await query(server, `DROP ROLE ${role}`);
+  });
+  return role;
+}
+
+/** The same database as another role. */
+export function asRole(url: string, role: string): string {
+  return url.replace('//postgres@', `//${role}@`);
+}
+
+/** The sessions of servers on this database are ended, as an operator does it. */
+export async function endSessions(url: string): Promise<void> {
+  await query(
+    url,
+    `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+     WHERE datname = current_database() AND application_name = 'order-numbers'`,
+  );
+}
