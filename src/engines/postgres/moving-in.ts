@@ -177,8 +177,8 @@ export class MovingIn {
     );
     if (last_order_id < first_order_id && has && !has.rows && has.stores === 0n && !has.losses) return;
     throw new LedgerRefused(
-      `${this.name} has a ledger of its own already, ${ledger_id}, which ends at order_id ${last_order_id} and has ` +
-        `${has?.stores ?? 0n} stores: only an empty one takes another in, so use another database`,
+      `${this.name} has a ledger of its own already (${ledger_id}, last order_id ${last_order_id}, stores ` +
+        `${has?.stores}): only an empty one takes another in, so use another database`,
     );
   }
 
