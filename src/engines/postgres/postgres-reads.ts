@@ -13,8 +13,10 @@ import { verifyLedger } from './verify-ledger.ts';
 
 /** How long a read waits for what it saw to be confirmed. */
 const CONFIRM_MS = 5000;
+/** How long a standby may take for a read: the primary can answer, too, while the caller still waits. */
+const STANDBY_READ_MS = 2000;
 /** How long a standby that failed is left alone. */
-const STANDBY_PAUSE_MS = 2000;
+const STANDBY_PAUSE_MS = 10_000;
 /** How long it waits where it can do with less: what was confirmed before. */
 const MOMENT_MS = 1000;
 
@@ -46,7 +48,7 @@ export class PostgresReads implements LedgerReads {
   constructor(primary: Primary, mark: ConfirmedMark, readHosts: readonly string[] | undefined) {
     this.#primary = primary;
     this.#mark = mark;
-    this.#standby = readHosts && new ReadPool(readHosts);
+    this.#standby = readHosts && new ReadPool(readHosts, STANDBY_READ_MS);
   }
 
   async getStore(storeId: bigint): Promise<Store | undefined> {

@@ -11,12 +11,15 @@ const IDLE_MS = 30_000;
 /** Connections for reads to one server at a time: where it fails, the next read tries the next host. */
 export class ReadPool {
   readonly #hosts: readonly string[];
+  readonly #readMs: number;
   #host = 0;
   #pool: Pool | undefined;
   #ending: Promise<unknown>[] = [];
 
-  constructor(hosts: readonly string[]) {
+  /** `readMs` is how long a read may take. */
+  constructor(hosts: readonly string[], readMs = READ_MS) {
     this.#hosts = hosts;
+    this.#readMs = readMs;
   }
 
   /** Runs one statement. Rejects with what pg says. */
@@ -41,7 +44,7 @@ export class ReadPool {
       ...clientConfig(this.#hosts[this.#host % this.#hosts.length]!),
       max: MOST_CONNECTIONS,
       idleTimeoutMillis: IDLE_MS,
-      query_timeout: READ_MS,
+      query_timeout: this.#readMs,
     });
     // A connection that is lost while nobody uses it is opened again when somebody does.
     pool.on('error', () => {});

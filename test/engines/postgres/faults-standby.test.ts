@@ -1,0 +1,193 @@
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { PostgresCluster } from '../../support/postgres/cluster.ts';
+import { assertDense } from '../../support/postgres/density.ts';
+import { query } from '../../support/postgres/query.ts';
+import { until } from '../../support/until.ts';
+import { OpenedLedger } from './opened-ledger.ts';
+
+const FIRST = { orderId: 1n, orderNumber: 100n };
+const WAITING = `wait_event = 'SyncRep' AND application_name = 'order-numbers'`;
+
+/** One pair for all tests; each has a database of its own. */
+let primary: PostgresCluster;
+let standby: PostgresCluster;
+
+beforeAll(async () => {
+  primary = await PostgresCluster.start();
+  standby = await primary.makeStandby('standby');
+  await primary.requireSync('standby');
+  await primary.syncsTo('standby');
+  return () => primary.close();
+});
+
+describe('a commit that waits for its standby', () => {
+  it.each([
+    ['cancelled', 'pg_cancel_backend', /stopped waiting for its standby/],
+    ['terminated', 'pg_terminate_backend', /was lost/],
+  ])('P4 P5: and is %s is not answered before a standby has it, and is there once', async (_, end, says) => {
+    const url = await newDatabase();
+    const opened = await OpenedLedger.open(url);
+    await standby.pause();
+    onTestFinished(() => standby.resume());
+    let isAnswered = false;
+    const outcome = opened.allocate('cancelled').finally(() => (isAnswered = true));
+    await waits();
+    await primary.query(`SELECT ${end}(pid) FROM pg_stat_activity WHERE ${WAITING}`);
+    await opened.says(says);
+    // It asks again, and waits again: everybody sees the row, and no standby has it.
+    await waits();
+    expect(await rowsOf(url)).toBe(1);
+    expect(isAnswered).toBe(false);
+    standby.resume();
+    expect(await outcome).toMatchObject({ allocation: { ...FIRST, requestId: 'cancelled' } });
+    expect(await assertDense(url)).toHaveLength(1);
+  });
+
+  it('P4 P5: for longer than an attempt may take is asked again behind it, and is there once', async () => {
+    const url = await newDatabase();
+    const opened = await OpenedLedger.open(url);
+    await standby.pause();
+    onTestFinished(() => standby.resume());
+    const outcome = opened.allocate();
+    await opened.says(/an answer of .* took longer than/);
+    standby.resume();
+    expect(await outcome).toMatchObject({ allocation: FIRST });
+    expect(await assertDense(url)).toHaveLength(1);
+  });
+
+  it('P4: is not ended by a statement_timeout', async () => {
+    const url = await newDatabase();
+    await query(url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET statement_timeout = '50ms'`);
+    const opened = await OpenedLedger.open(url);
+    await standby.pause();
+    onTestFinished(() => standby.resume());
+    const outcome = opened.allocate();
+    await waits(`AND clock_timestamp() - query_start > interval '500ms'`);
+    standby.resume();
+    expect(await outcome).toMatchObject({ allocation: FIRST, replayed: false });
+    expect(opened.said).toEqual([]);
+  });
+
+  it('P4: shows its row to no reader, and says what was confirmed before', async () => {
+    const url = await newDatabase();
+    const [writer, reader] = await Promise.all([OpenedLedger.open(url), OpenedLedger.open(url)]);
+    await writer.allocate('confirmed');
+    expect(await reader.ledger.reads.end()).toMatchObject({ lastOrderId: 1n });
+    await standby.pause();
+    onTestFinished(() => standby.resume());
+    const outcome = writer.allocate('waits');
+    await waits();
+    expect(await reader.ledger.reads.end()).toMatchObject({ lastOrderId: 1n });
+    expect(await reader.ledger.reads.getAllocation({ orderId: 2n })).toBeUndefined();
+    standby.resume();
+    await outcome;
+    expect(await reader.ledger.reads.getAllocation({ orderId: 2n })).toMatchObject({ requestId: 'waits' });
+  });
+});
+
+describe('--ledger-read', () => {
+  it('lists and look-ups come from the standby; request_ids are looked up on the primary', async () => {
+    const url = await newDatabase();
+    const { ledger } = await openReadingFromStandby(url);
+    await standbyIsAt(url, ledger.lastOrderId);
+    expect(await listed(ledger)).toEqual([1n, 2n, 3n]);
+    expect(await ledger.reads.getAllocation({ orderId: 2n })).toMatchObject({ orderId: 2n });
+    expect(await ledger.reads.getAllocation({ storeId: 1n, orderNumber: 101n })).toMatchObject({ orderId: 2n });
+    expect(await ledger.reads.getAllocation({ storeId: 1n, requestId: 'r2' })).toMatchObject({ orderId: 2n });
+    const last = 'SELECT query FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()';
+    const asked = async (server: PostgresCluster) => JSON.stringify(await query(on(server, url), last));
+    expect(await asked(standby)).toMatch(/last_up_to_order_number/);
+    expect(await asked(standby)).not.toMatch(/by_request_id/);
+    expect(await asked(primary)).toMatch(/by_request_id/);
+  });
+
+  it('P4: a standby that is behind hides nothing that was confirmed', async () => {
+    const url = await newDatabase();
+    const opened = await openReadingFromStandby(url);
+    await standbyIsAt(url, 3n);
+    await standby.query('SELECT pg_wal_replay_pause()');
+    onTestFinished(async () => void (await standby.query('SELECT pg_wal_replay_resume()')));
+    await opened.allocate('late');
+    const { reads } = opened.ledger;
+    expect(await listed(opened.ledger)).toEqual([1n, 2n, 3n, 4n]);
+    expect(await reads.getAllocation({ orderId: 4n })).toMatchObject({ requestId: 'late' });
+    expect(await reads.getAllocation({ storeId: 1n, orderNumber: 103n })).toMatchObject({ requestId: 'late' });
+    expect(await reads.getAllocation({ storeId: 1n, requestId: 'late' })).toMatchObject({ orderId: 4n });
+    let verdict: unknown;
+    for await (const event of reads.verify(undefined)) verdict = event;
+    expect(verdict).toMatchObject({ kind: 'verdict', asOfOrderId: 4n, ok: true });
+  });
+
+  it('a standby that refuses connections fails no read', async () => {
+    const url = await newDatabase();
+    const opened = await openReadingFromStandby(url);
+    await standbyIsAt(url, 3n);
+    expect(await listed(opened.ledger)).toEqual([1n, 2n, 3n]);
+    await standby.kill();
+    onTestFinished(async () => {
+      await standby.restart();
+      await primary.syncsTo('standby');
+    });
+    expect(await listed(opened.ledger)).toEqual([1n, 2n, 3n]);
+    expect(await opened.ledger.reads.getAllocation({ orderId: 3n })).toMatchObject({ requestId: 'r3' });
+  });
+
+  it('a standby that does not answer fails no read, and keeps no ledger from closing', async () => {
+    const url = await newDatabase();
+    const opened = await openReadingFromStandby(url);
+    await standbyIsAt(url, 3n);
+    expect(await listed(opened.ledger)).toEqual([1n, 2n, 3n]);
+    await standby.pause();
+    onTestFinished(() => standby.resume());
+    const startMs = performance.now();
+    expect(await listed(opened.ledger)).toEqual([1n, 2n, 3n]);
+    // In the time that a client gives one attempt.
+    expect(performance.now() - startMs).toBeLessThan(5000);
+    await opened.ledger.close();
+    expect(performance.now() - startMs).toBeLessThan(10_000);
+  });
+});
+
+let databases = 0;
+
+async function newDatabase(): Promise<string> {
+  const name = `ledger_${++databases}`;
+  await primary.query(`CREATE DATABASE ${name}`);
+  return primary.url(name);
+}
+
+/** The same database there. */
+function on(server: PostgresCluster, url: string): string {
+  return server.url(new URL(url).pathname.slice(1));
+}
+
+/** With three allocations. */
+async function openReadingFromStandby(url: string): Promise<OpenedLedger> {
+  const opened = await OpenedLedger.open(url, { readUrl: on(standby, url) });
+  for (const requestId of ['r1', 'r2', 'r3']) await opened.allocate(requestId);
+  return opened;
+}
+
+async function standbyIsAt(url: string, orderId: bigint): Promise<void> {
+  const sql = 'SELECT last_order_id FROM order_numbers.ledger';
+  await until(`the standby is at ${orderId}`, async () => {
+    const [row] = await query(on(standby, url), sql).catch(() => []);
+    return row?.['last_order_id'] === orderId;
+  });
+}
+
+async function listed({ reads }: OpenedLedger['ledger']): Promise<bigint[]> {
+  const { lastOrderId } = await reads.end();
+  const range = { afterOrderId: 0n, upToOrderId: lastOrderId, storeId: undefined, limit: 100 };
+  return (await reads.listAllocations(range)).map(({ orderId }) => orderId);
+}
+
+async function waits(also = ''): Promise<void> {
+  await until('a commit waits for the standby', async () => {
+    return (await primary.query(`SELECT FROM pg_stat_activity WHERE ${WAITING} ${also}`)).length > 0;
+  });
+}
+
+async function rowsOf(url: string): Promise<number> {
+  return (await query(url, 'SELECT FROM order_numbers.allocations')).length;
+}
