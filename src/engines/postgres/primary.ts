@@ -65,9 +65,10 @@ export class Primary {
   /** Gives a session up, and looks for the primary again unless that was begun already. */
   giveUp(session: Session, why: unknown): void {
     session.abandon();
-    if (this.#current !== session || this.#isClosing) return;
+    if (this.#current !== session) return;
     this.#current = undefined;
-    this.#observer.waiting(`${session.server} was lost, and the primary is looked for: ${reasonOf(why)}`);
+    if (!this.#isClosing)
+      this.#observer.waiting(`${session.server} was lost, and the primary is looked for: ${reasonOf(why)}`);
     this.#session = this.#open();
     this.#session.catch(ignore);
   }

@@ -48,18 +48,10 @@ it('P5 P7: while connections are refused a commit waits, a read says that it may
 it('P5: a session that is terminated in the middle of a batch is replaced, and the batch is numbered once', async () => {
   const url = await newDatabase();
   const opened = await OpenedLedger.open(url);
-  const holder = new Client({ connectionString: url });
-  await holder.connect();
-  onTestFinished(() => holder.end());
-  await holder.query('BEGIN; SELECT FROM order_numbers.ledger FOR UPDATE');
-  const outcome = opened.allocate();
-  await until('the batch waits for the lock', async () => {
-    const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-    return (await query(url, sql)).length > 0;
-  });
+  const { outcome, letGo } = await heldCommit(url, opened);
   await endSessions(url);
   await opened.says(/was lost.*terminating connection/);
-  await holder.query('ROLLBACK');
+  await letGo();
   expect(await outcome).toMatchObject({ allocation: FIRST, replayed: false });
   expect(await assertDense(url)).toHaveLength(1);
 });
@@ -105,3 +97,30 @@ it('a ledger closes at once while it looks for its primary', async () => {
   await Promise.all([opened.ledger.close(), expect(outcome).rejects.toBeInstanceOf(Error)]);
   expect(performance.now() - startMs).toBeLessThan(5000);
 });
+
+it('a commit under way when its ledger closes ends with its session', async () => {
+  const url = await newDatabase();
+  const opened = await OpenedLedger.open(url);
+  const { outcome } = await heldCommit(url, opened);
+  const closed = opened.ledger.close();
+  await endSessions(url);
+  await Promise.all([closed, expect(outcome).rejects.toMatchObject({ reason: 'DRAINING' })]);
+});
+
+/** A commit that stands in line behind somebody who has the lock. */
+async function heldCommit(url: string, opened: OpenedLedger) {
+  const holder = new Client({ connectionString: url });
+  // It ends with its database, where nobody has let go.
+  holder.on('error', () => {});
+  await holder.connect();
+  onTestFinished(() => holder.end());
+  await holder.query('BEGIN; SELECT FROM order_numbers.ledger FOR UPDATE');
+  const outcome = opened.allocate();
+  // Seen by whoever waits for it.
+  outcome.catch(() => {});
+  await until('the batch waits for the lock', async () => {
+    const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    return (await query(url, sql)).length > 0;
+  });
+  return { outcome, letGo: () => holder.query('ROLLBACK') };
+}
