@@ -1,0 +1,143 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { schemaSql } from '../../../src/engines/postgres/schema.ts';
+import { PostgresCluster } from '../../support/postgres/cluster.ts';
+import { newDatabase, query } from '../../support/postgres/database.ts';
+import { assertDense } from '../../support/postgres/density.ts';
+import { refusedStart } from '../../support/refused-start.ts';
+import { asRole, newRole, OpenedLedger } from './opened-ledger.ts';
+
+describe('a server refuses to start, with exit code 1 and one line', () => {
+  /** A server that must not be used, its standby, and a role with a password. */
+  let cluster: PostgresCluster;
+  let standby: PostgresCluster;
+
+  beforeAll(async () => {
+    cluster = await PostgresCluster.start({ settings: { fsync: 'off' } });
+    standby = await cluster.makeStandby('standby');
+    await cluster.query(`CREATE ROLE locked LOGIN PASSWORD 'right'`);
+    const [row] = await cluster.query('SHOW hba_file');
+    const lines = `VALUES ('host all locked 127.0.0.1/32 scram-sha-256'), ('host all all 127.0.0.1/32 trust')`;
+    await cluster.query(`COPY (${lines}) TO '${String(row!['hba_file'])}'`);
+    await cluster.query('SELECT pg_reload_conf()');
+    return () => cluster.close();
+  });
+
+  it('P4: on a server whose fsync is off', async () => {
+    expect(await refusedStart(cluster.url())).toMatch(
+      /^PostgreSQL on [\d.:]+ could lose or repeat numbers: fsync is off;/,
+    );
+  });
+
+  it('P4: on a standby alone', async () => {
+    expect(await refusedStart(standby.url())).toMatch(/^PostgreSQL on [\d.:]+ is recovering.*promote this one$/);
+  });
+
+  it('with a wrong password, which it does not name', async () => {
+    const url = cluster.url('postgres', 'locked:s3cret');
+    const said = await refusedStart(url);
+    expect(said).toMatch(
+      /^PostgreSQL on [\d.:]+ lets locked not in \(password authentication failed.*check user and password$/,
+    );
+    expect(said).not.toContain('s3cret');
+  });
+
+  it('without the password that is asked for', async () => {
+    expect(await refusedStart(cluster.url('postgres', 'locked'))).toMatch(
+      /lets locked not in .*check user and password$/,
+    );
+  });
+
+  it('on a database that is not there', async () => {
+    const url = new URL(await newDatabase());
+    url.pathname = '/nowhere';
+    expect(await refusedStart(url.href)).toMatch(/database "nowhere" does not exist; make it with createdb/);
+  });
+
+  it('on a read-only database', async () => {
+    const url = await newDatabase();
+    await query(url, `ALTER DATABASE ${nameOf(url)} SET default_transaction_read_only = on`);
+    expect(await refusedStart(url)).toMatch(/is read-only \(default_transaction_read_only\): switch that off/);
+  });
+
+  it('for a role that may make nothing, and for one that may use nothing', async () => {
+    const role = await newRole();
+    const url = await newDatabase();
+    expect(await refusedStart(asRole(url, role))).toMatch(/may not use or make the schema order_numbers/);
+    await query(url, schemaSql());
+    expect(await refusedStart(asRole(url, role))).toMatch(/may not use or make the schema order_numbers/);
+  });
+
+  it('for a role that may call only some of the functions', async () => {
+    const role = await newRole();
+    const url = await newDatabase();
+    await query(url, schemaSql());
+    await query(url, `GRANT USAGE ON SCHEMA order_numbers TO ${role}`);
+    await query(url, `GRANT EXECUTE ON FUNCTION order_numbers.schema_version() TO ${role}`);
+    expect(await refusedStart(asRole(url, role))).toMatch(/does not let this role number .*run the GRANTs/);
+  });
+
+  it('on the schema of a newer version, and on a schema that is somebody else’s', async () => {
+    const newer = await newDatabase();
+    await query(newer, schemaSql());
+    await query(newer, 'INSERT INTO order_numbers.migrations (version) VALUES (1000)');
+    expect(await refusedStart(newer)).toMatch(/has version 1000, this program knows \d+: use the newer version/);
+    const foreign = await newDatabase();
+    await query(foreign, 'CREATE SCHEMA order_numbers');
+    expect(await refusedStart(foreign)).toMatch(/has a schema order_numbers that is no order ledger: use another/);
+  });
+});
+
+it('P1: several servers that start at once on an empty database make one schema, and one sequence', async () => {
+  const url = await newDatabase();
+  const ledgers = await Promise.all(Array.from({ length: 6 }, () => OpenedLedger.open(url)));
+  await Promise.all(
+    ledgers.flatMap((ledger, i) => [ledger.allocate(`a-${i}`), ledger.allocate(`b-${i}`, BigInt(i + 1))]),
+  );
+  expect(await assertDense(url)).toHaveLength(12);
+  expect(await query(url, 'SELECT count(*) FROM order_numbers.migrations')).toEqual([{ count: 1n }]);
+});
+
+it('a role with nothing but the documented rights serves everything, and gets at no table', async () => {
+  const role = await newRole();
+  const url = await newDatabase();
+  await query(url, schemaSql());
+  const grants = [...schemaSql().matchAll(/^-- (GRANT .*;)$/gm)].map(([, grant]) => grant!);
+  expect(grants.length).toBeGreaterThan(1);
+  await query(url, grants.join('\n').replaceAll('order_server', role));
+
+  const { ledger, ...opened } = await OpenedLedger.open(asRole(url, role));
+  await ledger.createStore({ storeId: 7n, firstNumber: 500n, prefix: 'A', suffix: '', minDigits: 0 });
+  await ledger.updateStore(7n, { prefix: 'B' });
+  const [outcome] = await ledger.commit([{ storeId: 7n, requestId: 'r', count: 3 }]);
+  expect(outcome).toMatchObject({ allocation: { orderId: 1n, orderNumber: 500n, prefix: 'B' } });
+  const { reads } = ledger;
+  expect(await reads.end()).toMatchObject({ lastOrderId: 3n, lastStoreId: 7n });
+  expect(await reads.getStore(7n)).toMatchObject({ prefix: 'B' });
+  expect(await reads.listStores({ afterStoreId: 0n, upToStoreId: 7n, limit: 10 })).toHaveLength(1);
+  for (const key of [{ orderId: 2n }, { storeId: 7n, orderNumber: 501n }, { storeId: 7n, requestId: 'r' }]) {
+    expect(await reads.getAllocation(key)).toMatchObject({ orderId: 1n });
+  }
+  for (const storeId of [undefined, 7n]) {
+    const range = { afterOrderId: 0n, upToOrderId: 3n, storeId, limit: 10 };
+    expect(await reads.listAllocations(range)).toHaveLength(1);
+    let verdict: unknown;
+    for await (const event of reads.verify(storeId)) verdict = event;
+    expect(verdict).toMatchObject({ kind: 'verdict', ok: true });
+  }
+  expect(opened.said.filter((sentence) => !/synchronous standby/.test(sentence))).toEqual([]);
+
+  for (const table of ['ledger', 'stores', 'allocations', 'declared_losses', 'migrations']) {
+    await expect(query(asRole(url, role), `SELECT FROM order_numbers.${table}`)).rejects.toThrow('permission denied');
+    await expect(query(asRole(url, role), `DELETE FROM order_numbers.${table}`)).rejects.toThrow('permission denied');
+  }
+  await expect(query(asRole(url, role), 'DROP SCHEMA order_numbers CASCADE')).rejects.toThrow('must be owner');
+});
+
+it('P4: says where no standby confirms commits', async () => {
+  const opened = await OpenedLedger.open(await newDatabase());
+  expect(opened.said).toEqual([expect.stringMatching(/synchronous_standby_names is empty/)]);
+});
+
+function nameOf(url: string): string {
+  return new URL(url).pathname.slice(1);
+}
