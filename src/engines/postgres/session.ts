@@ -68,7 +68,7 @@ export class Session {
   abandon(): void {
     this.#lostBy ??= new Error('the session was given up');
     // The socket itself: a polite end waits for the answer of what is under way.
-    (this.client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    this.client.connection.stream.destroy();
   }
 
   /** After what is under way. */
