@@ -1,10 +1,11 @@
 import type { ClientConfig, QueryConfig, QueryResultRow } from 'pg';
 import { Client, types } from 'pg';
 import { LedgerRefused } from '../../errors.ts';
+import { settledWithin } from '../../settled-within.ts';
 import type { ServerState } from './server-state.ts';
 import { setUp } from './server-state.ts';
 
-/** How long a server may take to let a session in. */
+/** How long a server may take to let a session in, and then to set it up. */
 const CONNECT_MS = 3000;
 /** What PostgreSQL calls where a commit waits for a standby; its texts are translated, its names are not. */
 const STANDBY_WAIT = 'SyncRepWaitForLSN';
@@ -41,9 +42,12 @@ export class Session {
     client.on('error', () => {});
     try {
       await client.connect();
-      return new Session(url, client, await setUp(client));
+      const state = setUp(client);
+      // Once it is in, the library would wait for ever.
+      if (!(await settledWithin(CONNECT_MS, state))) hangUp(client);
+      return new Session(url, client, await state);
     } catch (error) {
-      void client.end().catch(() => {});
+      hangUp(client);
       throw asRefusal(error, client);
     }
   }
@@ -67,14 +71,18 @@ export class Session {
   /** Leaves at once: whatever is under way goes on at the server, and nobody hears of it. */
   abandon(): void {
     this.#lostBy ??= new Error('the session was given up');
-    // The socket itself: a polite end waits for the answer of what is under way.
-    this.client.connection.stream.destroy();
+    hangUp(this.client);
   }
 
   /** After what is under way. */
   async end(): Promise<void> {
     await this.client.end().catch(() => {});
   }
+}
+
+/** Ends the socket itself: a polite end waits for the answer of what is under way. */
+function hangUp(client: Client): void {
+  client.connection.stream.destroy();
 }
 
 /** How every connection of this engine speaks: int8 comes as bigint. */

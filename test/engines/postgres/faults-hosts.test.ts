@@ -4,7 +4,7 @@ import { newDatabase, query } from '../../support/postgres/database.ts';
 import { assertDense } from '../../support/postgres/density.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { until } from '../../support/until.ts';
-import { endSessions, OpenedLedger } from './opened-ledger.ts';
+import { endSessions, OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
 
 const DATABASE = 'postgres';
 
@@ -49,6 +49,19 @@ describe('two hosts', () => {
     expect(await assertDense(standby.url(DATABASE))).toHaveLength(3);
     expect(await assertDense(primary.url(DATABASE))).toHaveLength(1);
   });
+});
+
+it('a host that lets a session in and then says nothing is left for the next one', async () => {
+  const { url, proxy, proxiedUrl } = await proxiedDatabase();
+  // Not sprung: it only sees the first question of a session, and its answer does not pass.
+  void proxy
+    .cutAnswerOfNext((bytes) => {
+      if (bytes.includes('set_config')) proxy.stall();
+      return false;
+    })
+    .catch(() => {});
+  const opened = new OpenedLedger(proxiedUrl.replace(proxy.address, `${proxy.address},${new URL(url).host}`));
+  expect(await opened.allocate()).toMatchObject({ allocation: { orderId: 1n } });
 });
 
 describe('a ledger that comes back as another one', () => {
