@@ -56,6 +56,21 @@ export async function allocate(
   return { outcomes, added, lastOrderId, version, timeline: session.timeline };
 }
 
+/**
+ * The outcomes of a batch that was sent before. That one may be on its way still: an allocation that it finds is the
+ * same, but a store that was not there may be there by then.
+ */
+export function asSentBefore(outcomes: readonly Outcome[], batch: readonly AllocationRequest[]): readonly Outcome[] {
+  return outcomes.map((outcome, i) => {
+    const request = batch[i];
+    if (!request || !('refused' in outcome) || outcome.refused.reason !== 'STORE_NOT_FOUND') return outcome;
+    const message =
+      'the store is not there, but the numbers may still be allocated: ask again with the same request_id';
+    const fields = { store_id: String(request.storeId), request_id: request.requestId };
+    return { refused: new OrderError('OUTCOME_UNKNOWN', message, { fields, cause: outcome.refused }) };
+  });
+}
+
 function toOutcome([, outcome, ...numbers]: Row, { storeId, requestId }: AllocationRequest): Outcome {
   if (outcome === 'no store') return { refused: storeNotFound(storeId) };
   if (outcome === 'exhausted') return { refused: exhausted(storeId) };

@@ -6,7 +6,7 @@ import type { LedgerObserver } from '../../observers.ts';
 import { parsePostgresUrl } from '../../postgres-url.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
 import type { CommittedBatch } from './batch.ts';
-import { allocate } from './batch.ts';
+import { allocate, asSentBefore } from './batch.ts';
 import type { LedgerPoint } from './confirmed-mark.ts';
 import { ConfirmedMark } from './confirmed-mark.ts';
 import { within } from './deadline.ts';
@@ -82,7 +82,8 @@ export class PostgresLedger implements Ledger {
         const work = (session: Session) => allocate(session, batch, this.#autoCreateStores);
         const committed = await this.#mark.follow(this.#attempt(attemptMs, work));
         this.#observer.transaction(performance.now() - began);
-        return this.#committed(committed);
+        const outcomes = this.#committed(committed);
+        return attempts === 1 ? outcomes : asSentBefore(outcomes, batch);
       } catch (error) {
         // The ledger cannot be opened, or is being closed.
         if (error instanceof OrderError) throw error;

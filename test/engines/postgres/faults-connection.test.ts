@@ -45,6 +45,20 @@ it('P5 P7: while connections are refused a commit waits, a read says that it may
   expect(await assertDense(url)).toHaveLength(1);
 });
 
+it('P7: what may still arrive is not refused: a batch that was sent twice, and found no store the second time', async () => {
+  const { url, proxy, proxiedUrl } = await proxiedDatabase();
+  const hosts = proxiedUrl.replace(proxy.address, `${proxy.address},${new URL(url).host}`);
+  const opened = await OpenedLedger.open(hosts, { autoCreateStores: false });
+  proxy.stall();
+  const outcome = await opened.allocate('late', 7n);
+  expect(outcome).toMatchObject({ refused: { reason: 'OUTCOME_UNKNOWN' } });
+  await opened.ledger.createStore({ storeId: 7n, firstNumber: 100n, prefix: '', suffix: '', minDigits: 0 });
+  // Now the first one arrives.
+  await proxy.flow();
+  await until('it is numbered after all', async () => (await assertDense(url)).length === 1);
+  expect(await opened.allocate('late', 7n)).toMatchObject({ allocation: FIRST, replayed: true });
+});
+
 it('P5: a session that is terminated in the middle of a batch is replaced, and the batch is numbered once', async () => {
   const url = await newDatabase();
   const opened = await OpenedLedger.open(url);
