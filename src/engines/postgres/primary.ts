@@ -10,6 +10,8 @@ import { Session } from './session.ts';
 
 /** How long a server may take to confirm that it can write, its standby included, before others are tried. */
 const CONFIRM_MS = 3000;
+/** How long the schema may take to be made, with the wait for others who make it. */
+const MIGRATE_MS = 60_000;
 /** Between two rounds over all hosts: at first, and at most. */
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
@@ -112,7 +114,7 @@ export class Primary {
     this.#opening = session;
     try {
       this.#requireNewest(session);
-      if (!this.#seen) await migrate(session.client);
+      if (!this.#seen) await within(MIGRATE_MS, migrate(session.client), `${session.server}: the schema`);
       const confirmed = confirm(session);
       const end = await within(
         CONFIRM_MS,
