@@ -39,6 +39,7 @@ export async function allocate(
     autoCreateStores,
   ];
   const rows = (await session.write({ ...ALLOCATE, values })) as unknown as readonly Row[];
+  if (rows.length !== batch.length) throw new Error(`the server answered ${rows.length} of ${batch.length} requests`);
   const outcomes: Outcome[] = [];
   let lastOrderId = 0n;
   let version = 0n;

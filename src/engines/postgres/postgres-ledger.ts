@@ -80,7 +80,7 @@ export class PostgresLedger implements Ledger {
         await within(end - performance.now(), this.ready(), 'the search for the primary');
         const began = performance.now();
         const work = (session: Session) => allocate(session, batch, this.#autoCreateStores);
-        const committed = await this.#mark.follow(this.#attempt(attemptMs, work));
+        const committed = await this.#mark.follow(this.#attempt(Math.min(attemptMs, end - performance.now()), work));
         this.#observer.transaction(performance.now() - began);
         const outcomes = this.#committed(committed);
         return attempts === 1 ? outcomes : asSentBefore(outcomes, batch);

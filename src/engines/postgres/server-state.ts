@@ -37,6 +37,7 @@ SELECT set_config(name, value, false) FROM (VALUES
   ('statement_timeout', '0'),
   ('lock_timeout', '0'),
   ('idle_in_transaction_session_timeout', '0'),
+  ('idle_session_timeout', '0'),
   ('transaction_timeout', '0'),
   ('client_min_messages', 'warning')
 ) AS setting (name, value) WHERE current_setting(name, true) IS NOT NULL`;

@@ -24,6 +24,7 @@ export class Session {
   readonly state: ServerState;
   readonly client: Client;
   #notReplicated = false;
+  #lastWrite: Promise<unknown> = Promise.resolve();
   #lostBy: Error | undefined;
 
   private constructor(url: string, client: Client, state: ServerState) {
@@ -61,7 +62,14 @@ export class Session {
    * Runs one statement that writes. Rejects with NotReplicated where a standby was not waited for to the end, and
    * after that has happened: the session is to be given up then, and what it was asked to be asked again.
    */
-  async write<Row extends QueryResultRow>(query: QueryConfig): Promise<Row[]> {
+  write<Row extends QueryResultRow>(query: QueryConfig): Promise<Row[]> {
+    // One after the other: the library takes one query at a time.
+    const written = this.#lastWrite.then(() => this.#run<Row>(query));
+    this.#lastWrite = written.catch(() => {});
+    return written;
+  }
+
+  async #run<Row extends QueryResultRow>(query: QueryConfig): Promise<Row[]> {
     if (this.#lostBy) throw this.#lostBy;
     const { rows } = await this.client.query<Row>(query);
     if (this.#notReplicated) throw new NotReplicated(`${this.server} stopped waiting for its standby`);
