@@ -28,7 +28,7 @@ row by row and the copy is verified; only then is the old file sealed, so that n
 then do servers number in the database, exactly where the file ended. Old request_ids and page tokens stay good.
 Until the file is sealed nothing is moved, and its server may be started again. Interrupted at any moment, the same
 command goes on where it was. Several hosts, as in postgres://user@a:5432,b:5432/orders: the first that is a primary.
-A password is better given as PGPASSWORD or in a .pgpass file than in the URL, where other users can see it.
+A password is better given as PGPASSWORD than in the URL, where other users can see it.
 
 Examples:
   order-numbers migrate --print | psql -v ON_ERROR_STOP=1 orders

@@ -147,7 +147,8 @@ function explain(error: unknown, source: MovingOut, { signal, to }: Move): unkno
     });
   }
   if (goOn === '') return error;
-  return new LedgerRefused(`${what}; ${source.name} is sealed, and the move to ${to.name} is not finished${goOn}`, {
-    cause: error,
-  });
+  return new LedgerRefused(
+    `${what}; ${source.name} is sealed, and it is not known whether the move to ${to.name} was finished${goOn}`,
+    { cause: error },
+  );
 }

@@ -116,7 +116,9 @@ function asRefusal(error: unknown, client: Client): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const message = error instanceof Error ? error.message : String(error);
   if (code === '28P01' || code === '28000' || /password must be a string|SASL/.test(message)) {
-    return new LedgerRefused(`${serverOf(client)} lets ${client.user} not in (${message}): check user and password`);
+    return new LedgerRefused(
+      `${serverOf(client)} does not let ${client.user} in (${message}): check user, password and pg_hba.conf`,
+    );
   }
   if (code === '3D000') {
     return new LedgerRefused(`${serverOf(client)}: ${message}; make it with createdb, or name another one`);

@@ -36,14 +36,14 @@ describe('a server refuses to start, with exit code 1 and one line', () => {
     const url = cluster.url('postgres', 'locked:s3cret');
     const said = await refusedStart(url);
     expect(said).toMatch(
-      /^PostgreSQL on [\d.:]+ lets locked not in \(password authentication failed.*check user and password$/,
+      /^PostgreSQL on [\d.:]+ does not let locked in \(password authentication failed.*check user, password and pg_hba\.conf$/,
     );
     expect(said).not.toContain('s3cret');
   });
 
   it('without the password that is asked for', async () => {
     expect(await refusedStart(cluster.url('postgres', 'locked'))).toMatch(
-      /lets locked not in .*check user and password$/,
+      /does not let locked in .*check user, password and pg_hba\.conf$/,
     );
   });
 
