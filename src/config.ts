@@ -23,7 +23,8 @@ export interface ServeSettings {
   readonly logLevel: LogLevel;
 }
 
-const HAS_SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
+/** Meant as a URL, even where it is mistyped: as a path it would make a new ledger that numbers from 1 again. */
+const HAS_SCHEME = /^([a-z][a-z0-9+.-]*:\/\/|(postgres(ql)?|pg)(:|\/\/))/i;
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;

@@ -87,7 +87,15 @@ const SAMPLES: { readonly [K in keyof ServeSettings]: Samples<ServeSettings[K]> 
       'postgres://localhost/orders',
       'postgresql://u:p@a:1,b:2/orders?sslmode=require',
     ].map((path) => [path, path] as const),
-    bad: ['', 'MYSQL://localhost', 'file:///orders.db', 'sqlite+x://orders'],
+    bad: [
+      '',
+      'MYSQL://localhost',
+      'file:///orders.db',
+      'sqlite+x://orders',
+      'postgres:/orders@db1/orders',
+      'postgres//db1/orders',
+      'pg:orders',
+    ],
     remedy: 'path of an SQLite file',
   },
   ledgerRead: {

@@ -59,14 +59,13 @@ export async function allocate(
 
 /**
  * The outcomes of a batch that was sent before. That one may be on its way still: an allocation that it finds is the
- * same, but a store that was not there may be there by then.
+ * same, but what refused this one, a store that is not there or is at its end, may have changed by then.
  */
 export function asSentBefore(outcomes: readonly Outcome[], batch: readonly AllocationRequest[]): readonly Outcome[] {
   return outcomes.map((outcome, i) => {
     const request = batch[i];
-    if (!request || !('refused' in outcome) || outcome.refused.reason !== 'STORE_NOT_FOUND') return outcome;
-    const message =
-      'the store is not there, but the numbers may still be allocated: ask again with the same request_id';
+    if (!request || !('refused' in outcome)) return outcome;
+    const message = `${outcome.refused.message}; but the numbers may still be allocated: ask again with the same request_id`;
     const fields = { store_id: String(request.storeId), request_id: request.requestId };
     return { refused: new OrderError('OUTCOME_UNKNOWN', message, { fields, cause: outcome.refused }) };
   });

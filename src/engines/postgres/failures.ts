@@ -6,6 +6,9 @@ export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
 }
 
+/** There was no session for too long: nothing was asked. */
+export class NotSent extends NoAnswer {}
+
 /** Rolled back, for reasons that lie in what others did at the same time: the same session may ask again at once. */
 const TRY_AGAIN = new Set(['40001', '40P01', '55P03']);
 /** Of classes of SQLSTATE: connections, an operator's or the system's intervention, lack of something. */

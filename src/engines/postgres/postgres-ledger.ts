@@ -4,13 +4,14 @@ import { OrderError } from '../../errors.ts';
 import type { CommitListener, Ledger, Outcome } from '../../ledger.ts';
 import type { LedgerObserver } from '../../observers.ts';
 import { parsePostgresUrl } from '../../postgres-url.ts';
+import { settledWithin } from '../../settled-within.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
 import type { CommittedBatch } from './batch.ts';
 import { allocate, asSentBefore } from './batch.ts';
 import type { LedgerPoint } from './confirmed-mark.ts';
 import { ConfirmedMark } from './confirmed-mark.ts';
 import { within } from './deadline.ts';
-import { isDiskFull, remedyFor, storeUnknown } from './failures.ts';
+import { isDiskFull, NotSent, remedyFor, reopening, storeUnknown } from './failures.ts';
 import { PostgresReads } from './postgres-reads.ts';
 import { confirm, Primary } from './primary.ts';
 import type { Session } from './session.ts';
@@ -24,7 +25,10 @@ const FIRST_ATTEMPT_MS = 3000;
 const LONGEST_ATTEMPT_MS = 12_000;
 /** How long a batch is asked again before its callers are told that its outcome is unknown. */
 const RESEND_MS = 30_000;
+/** Before the n-th repetition, n times this. */
 const PAUSE_MS = 5;
+/** Writes of stores under way or waiting, at most. */
+const MOST_STORE_WRITES = 1000;
 /** How often what other servers committed is looked for, while somebody listens. */
 const LOOK_MS = 20;
 const LOOK_AFTER_FAILURE_MS = 500;
@@ -50,6 +54,9 @@ export class PostgresLedger implements Ledger {
   readonly #mark: ConfirmedMark;
   readonly reads: PostgresReads;
   readonly #listeners = new Set<CommitListener>();
+  /** The last write: one after the other, so that the time of one is not spent waiting for another. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #storeWrites = 0;
   #isLooking = false;
   #toldOrderId = 0n;
 
@@ -115,14 +122,22 @@ export class PostgresLedger implements Ledger {
   }
 
   /** Works on the session that writes, which is given up where it failed, or did not answer in time. */
-  async #attempt<Written extends LedgerPoint>(
+  #attempt<Written extends LedgerPoint>(ms: number, work: (session: Session) => Promise<Written>): Promise<Written> {
+    const attempt = this.#turn.then(() => this.#write(ms, work));
+    this.#turn = attempt.catch(() => {});
+    return attempt;
+  }
+
+  async #write<Written extends LedgerPoint>(
     ms: number,
     work: (session: Session) => Promise<Written>,
   ): Promise<Written> {
-    const session = await this.#primary.session();
+    const found = this.#primary.session();
+    if (!(await settledWithin(ms, found))) throw new NotSent(`the search for the primary took longer than ${ms} ms`);
+    const session = await found;
     try {
       const written = await within(ms, work(session), `an answer of ${session.server}`);
-      this.#primary.saw(written);
+      this.#primary.saw(session, written);
       return written;
     } catch (error) {
       if (remedyFor(error) !== 'ask again' && !isDiskFull(error)) this.#primary.giveUp(session, error);
@@ -134,7 +149,23 @@ export class PostgresLedger implements Ledger {
     storeId: bigint,
     write: (session: Session) => Promise<LedgerPoint & { readonly store: Store | OrderError }>,
   ): Promise<Store> {
+    if (this.#storeWrites >= MOST_STORE_WRITES) {
+      throw new OrderError('QUEUE_FULL', 'too many stores are being written: ask again later');
+    }
+    this.#storeWrites++;
+    try {
+      return await this.#written(storeId, write);
+    } finally {
+      this.#storeWrites--;
+    }
+  }
+
+  async #written(
+    storeId: bigint,
+    write: (session: Session) => Promise<LedgerPoint & { readonly store: Store | OrderError }>,
+  ): Promise<Store> {
     const { store } = await this.#mark.follow(this.#attempt(LONGEST_ATTEMPT_MS, write)).catch((error: unknown) => {
+      if (error instanceof NotSent) throw reopening(error);
       throw error instanceof OrderError ? error : storeUnknown(storeId, error);
     });
     if (store instanceof OrderError) throw store;

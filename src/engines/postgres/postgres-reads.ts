@@ -43,7 +43,8 @@ export class PostgresReads implements LedgerReads {
   readonly #mark: ConfirmedMark;
   readonly #standby: ReadPool | undefined;
   #standbyPausesUntil = 0;
-  #pool: { readonly url: string; readonly reads: ReadPool } | undefined;
+  /** To the primary, made anew whenever that was looked for: old connections may lead to an old one. */
+  #pool: { readonly times: number; readonly reads: ReadPool } | undefined;
 
   constructor(primary: Primary, mark: ConfirmedMark, readHosts: readonly string[] | undefined) {
     this.#primary = primary;
@@ -71,7 +72,11 @@ export class PostgresReads implements LedgerReads {
       allocation = covering(found.rows, key);
       if (!allocation && found.lastOrderId < this.#mark.lastOrderId) throw reopening();
     }
-    await this.#requireConfirmed({ lastOrderId: endOf(allocation), timeline: found.timeline });
+    // Whoever hears that a request has no numbers may ask with another key: that it has none is true of the primary
+    // alone, and a write that came after the look says that this was it.
+    const isSettled = allocation !== undefined || !('requestId' in key);
+    const needed = isSettled ? { lastOrderId: endOf(allocation) } : { version: found.version + 1n };
+    await this.#requireConfirmed({ ...needed, timeline: found.timeline });
     return allocation;
   }
 
@@ -122,11 +127,11 @@ export class PostgresReads implements LedgerReads {
   }
 
   #primaryPool(): ReadPool {
-    const { url } = this.#primary;
-    if (url === undefined) throw reopening();
-    if (this.#pool?.url !== url) {
+    const { found } = this.#primary;
+    if (!found) throw reopening();
+    if (this.#pool?.times !== found.times) {
       void this.#pool?.reads.end();
-      this.#pool = { url, reads: new ReadPool([url]) };
+      this.#pool = { times: found.times, reads: new ReadPool([found.url]) };
     }
     return this.#pool.reads;
   }
@@ -171,6 +176,8 @@ export class PostgresReads implements LedgerReads {
   }
 
   #ours<Row extends SnapshotRow>(row: Row | undefined): Row {
+    // An old primary that lives on: its connections are not to be used again.
+    if (row && row.timeline < this.#mark.timeline) this.#pool?.reads.startAnew();
     if (row?.ledger_id !== undefined && row.ledger_id === this.#primary.ledgerId) return row;
     throw reopening(new Error(`ledger ${row?.ledger_id} was read, and ${this.#primary.ledgerId} is served`));
   }

@@ -28,6 +28,11 @@ interface ConfirmRow {
   readonly timeline: number;
 }
 
+/** The ledger is not the one any more that this session was opened on. */
+class WentBack extends Error {
+  override readonly name = 'WentBack';
+}
+
 /** The one session that writes, found again wherever the primary is when it was lost. */
 export class Primary {
   readonly #hosts: readonly string[];
@@ -38,7 +43,7 @@ export class Primary {
   #opening: Session | undefined;
   #current: Session | undefined;
   #session: Promise<Session>;
-  #url: string | undefined;
+  #found: { readonly url: string; readonly times: number } | undefined;
   #isClosing = false;
 
   /** Starts to look for the primary. `raise` hears of each point that a server has confirmed while it was opened. */
@@ -50,9 +55,9 @@ export class Primary {
     this.#session.catch(ignore);
   }
 
-  /** Where the primary was last; undefined before it was found. */
-  get url(): string | undefined {
-    return this.#url;
+  /** Where the primary was last, and the how manieth time it was found; undefined before the first. */
+  get found(): { readonly url: string; readonly times: number } | undefined {
+    return this.#found;
   }
 
   get ledgerId(): string | undefined {
@@ -75,9 +80,17 @@ export class Primary {
     this.#session.catch(ignore);
   }
 
-  /** What this process has seen confirmed since. */
-  saw({ lastOrderId, version }: LedgerPoint): void {
-    if (this.#seen && version > this.#seen.version) this.#seen = { ...this.#seen, lastOrderId, version };
+  /**
+   * What a write of the session in use was answered with. Throws {@link WentBack} where that is behind what was seen
+   * before: every write moves the ledger on, so somebody put an older copy, or another ledger, in its place.
+   */
+  saw(session: Session, { lastOrderId, version }: LedgerPoint): void {
+    const seen = this.#seen;
+    if (!seen) return;
+    if (version <= seen.version || lastOrderId < seen.lastOrderId) {
+      throw new WentBack(`${session.server} went back: it ends at order_id ${lastOrderId}, after ${seen.lastOrderId}`);
+    }
+    this.#seen = { ...seen, lastOrderId, version };
   }
 
   async close(): Promise<void> {
@@ -122,9 +135,10 @@ export class Primary {
         `${session.server}: a write, with its standby where one is asked for,`,
       );
       this.#compare(session.server, end);
-      if (!this.#seen) for (const warning of warningsOf(session.state, session.server)) this.#observer.warning(warning);
+      const isKnown = session.timeline === this.#seen?.timeline;
+      if (!isKnown) for (const warning of warningsOf(session.state, session.server)) this.#observer.warning(warning);
       this.#seen = end;
-      this.#url = host;
+      this.#found = { url: host, times: (this.#found?.times ?? 0) + 1 };
       this.#raise(end);
       this.#current = session;
       this.#opening = undefined;
@@ -156,7 +170,10 @@ export class Primary {
           'again where another one was moved there on purpose',
       );
     }
-    if (end.lastOrderId < seen.lastOrderId) {
+    // A promotion may lose what nothing had to wait for; on one timeline nothing is lost.
+    const isBehind =
+      end.lastOrderId < seen.lastOrderId || (end.timeline === seen.timeline && end.version <= seen.version);
+    if (isBehind) {
       throw new LedgerRefused(
         `${server} ends at order_id ${end.lastOrderId}, but ${seen.lastOrderId} was already given: this is an older copy, ` +
           'and numbering on would give numbers twice; put the newest one back',

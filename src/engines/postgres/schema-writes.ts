@@ -48,17 +48,36 @@ DECLARE
   greatest_number CONSTANT bigint := 9223372036854775807;
   ledger_row ledger%ROWTYPE;
   now_ms bigint;
+  fresh record;
+  last_store bigint;
+  room bigint;
   fits bigint := greatest_number - (SELECT sum(each) FROM unnest(counts) AS each);
 BEGIN
   SELECT * INTO ledger_row FROM ledger WHERE moving_from IS NULL FOR UPDATE;
   IF NOT FOUND THEN PERFORM refuse_numbering(); END IF;
   now_ms := greatest(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, ledger_row.last_create_time_ms);
 
-  IF ledger_row.last_order_id > fits
-    OR EXISTS (SELECT FROM stores WHERE store_id = ANY (store_ids) AND last_number > fits)
-  THEN
+  -- Near its end a store's sequence has room for some requests and not for others: those are made to ask for nothing.
+  IF EXISTS (SELECT FROM stores WHERE store_id = ANY (store_ids) AND last_number > fits) THEN
+    FOR fresh IN
+      SELECT request.item, request.store_id, request.count, greatest_number - store.last_number AS room
+      FROM unnest(store_ids, request_ids, counts) WITH ORDINALITY AS request (store_id, request_id, count, item)
+      JOIN stores AS store ON store.store_id = request.store_id AND store.last_number > fits
+      WHERE NOT EXISTS (SELECT FROM allocations AS known
+        WHERE known.request_id = request.request_id AND known.store_id = request.store_id)
+      ORDER BY request.store_id, request.item
+    LOOP
+      IF last_store IS DISTINCT FROM fresh.store_id THEN
+        last_store := fresh.store_id;
+        room := fresh.room;
+      END IF;
+      IF fresh.count > room THEN counts[fresh.item] := 0; ELSE room := room - fresh.count; END IF;
+    END LOOP;
+  END IF;
+
+  IF ledger_row.last_order_id > fits THEN
     IF cardinality(store_ids) > 1 THEN
-      -- Near the end of a sequence some may fit and others not: one after the other.
+      -- The same for the sequence over all stores, which comes to its end once: one after the other.
       FOR i IN 1 .. cardinality(store_ids) LOOP
         RETURN QUERY SELECT i, one.outcome, one.order_id, one.order_number, one.count, one.create_time_ms,
           one.prefix, one.suffix, one.min_digits, one.ledger_end, one.ledger_version

@@ -10,6 +10,10 @@ const CONNECT_MS = 3000;
 /** What PostgreSQL calls where a commit waits for a standby; its texts are translated, its names are not. */
 const STANDBY_WAIT = 'SyncRepWaitForLSN';
 const INT8 = 20;
+/** How long a server may take to take leave: one behind a network that fell silent never does. */
+export const GOODBYE_MS = 1000;
+/** What a URL may not change, because this engine relies on it. */
+const OURS = ['application_name', 'query_timeout', 'statement_timeout'];
 
 /** The wait for a standby was cancelled: the commit is on this server, and perhaps nowhere else. */
 export class NotReplicated extends Error {
@@ -82,21 +86,24 @@ export class Session {
     hangUp(this.client);
   }
 
-  /** After what is under way. */
+  /** Politely, where the server answers; else at once. */
   async end(): Promise<void> {
-    await this.client.end().catch(() => {});
+    await settledWithin(GOODBYE_MS, this.client.end());
+    this.abandon();
   }
 }
 
 /** Ends the socket itself: a polite end waits for the answer of what is under way. */
-function hangUp(client: Client): void {
+export function hangUp(client: Client): void {
   client.connection.stream.destroy();
 }
 
 /** How every connection of this engine speaks: int8 comes as bigint. */
 export function clientConfig(url: string): ClientConfig {
+  const parsed = new URL(url);
+  for (const name of OURS) parsed.searchParams.delete(name);
   return {
-    connectionString: url,
+    connectionString: String(parsed),
     application_name: 'order-numbers',
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,

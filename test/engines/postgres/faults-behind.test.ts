@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import { INT64_MAX } from '../../../src/allocation.ts';
+import { DEFAULT_STORE } from '../../../src/store.ts';
+import { newDatabase, query } from '../../support/postgres/database.ts';
+import { assertDense } from '../../support/postgres/density.ts';
+import { ServerProcess } from '../../support/server-process.ts';
+import { until } from '../../support/until.ts';
+import { OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
+
+it('P9: an older copy that is put back under a session at work is refused, and none of its numbers is answered', async () => {
+  const url = await newDatabase();
+  const opened = await OpenedLedger.open(url);
+  for (const requestId of ['a', 'b', 'c']) await opened.allocate(requestId);
+  await query(
+    url,
+    `WITH rows AS (DELETE FROM order_numbers.allocations WHERE order_id > 1),
+       stores AS (UPDATE order_numbers.stores SET last_number = 100)
+     UPDATE order_numbers.ledger SET last_order_id = 1, version = 2`,
+  );
+  const answers: unknown[] = [];
+  void opened.allocate('d').then(
+    (answer) => answers.push(answer),
+    () => {},
+  );
+  await opened.says(/but 3 was already given/);
+  expect(answers).toEqual([]);
+});
+
+it('P7: what refused a batch that was sent before is unknown: the first copy may be numbered yet', async () => {
+  const { url, proxy, proxiedUrl } = await proxiedDatabase();
+  const opened = await OpenedLedger.open(proxiedUrl.replace(proxy.address, `${proxy.address},${new URL(url).host}`));
+  await opened.ledger.createStore({ ...DEFAULT_STORE, storeId: 7n, firstNumber: INT64_MAX });
+  proxy.stall();
+  expect(await opened.ledger.commit([{ storeId: 7n, requestId: 'late', count: 2 }])).toMatchObject([
+    { refused: { reason: 'OUTCOME_UNKNOWN' } },
+  ]);
+  await opened.ledger.updateStore(7n, { firstNumber: 100n });
+  await proxy.flow();
+  await until('the first copy is numbered', async () => (await assertDense(url)).length === 1);
+});
+
+it('a server whose network to the ledger fell silent stops when it is told to', async () => {
+  const { proxy, proxiedUrl } = await proxiedDatabase();
+  const server = new ServerProcess(proxiedUrl);
+  await server.serving();
+  proxy.stall();
+  expect(await server.stop()).toBe(0);
+});
