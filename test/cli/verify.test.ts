@@ -12,7 +12,7 @@ import { fakeOrdersServer, fakeStatus } from '../support/fake-orders-server.ts';
 import type { CommandResult } from '../support/order-numbers-command.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { connect } from '../support/orders-client.ts';
-import { newDatabase } from '../support/postgres/database.ts';
+import { databaseName, newDatabase } from '../support/postgres/database.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
 
 type Event = NonNullable<VerifyLedgerResponse['event']>;
@@ -71,7 +71,7 @@ it('what cannot be verified is one line that names it, with exit code 1', async 
   writeFileSync(path, 'Not a database.\n'.repeat(100));
   const wrong = await orderNumbers(['verify', path]);
   const url = await newDatabase();
-  const database = new URL(url).pathname.slice(1);
+  const database = databaseName(url);
   const empty = await orderNumbers(['verify', url]);
   const unknown = await orderNumbers(['verify', `${url}_gone`]);
   const named: [CommandResult, string][] = [

@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
+import { commitAwaitsStandby } from '../support/postgres/standby-wait.ts';
 import { assertKept } from './assertions.ts';
 import { Callers } from './callers.ts';
 import { FailoverLab } from './lab.ts';
 import { Told } from './record.ts';
-import { ask, commitsWait, STRANDED, strandByCancel } from './stranded-row.ts';
+import { ask, STRANDED, strandByCancel } from './stranded-row.ts';
 
 const LOST = 'acknowledged pairs are not in the ledger';
 
@@ -39,7 +40,7 @@ it('control: without a write on replays the lab catches a replayed pair that is 
 
 it('P4 P5: a replay waits until a standby has its row; where that is lost, the request gets another one', async () => {
   const { lab, told, replay } = await replayOfStrandedRow([]);
-  await commitsWait(lab);
+  await commitAwaitsStandby(lab);
   expect(told.answered).toHaveLength(1);
   await lab.failOver();
   await replay;

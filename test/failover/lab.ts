@@ -2,6 +2,7 @@ import { onTestFinished } from 'vitest';
 import type { ClientOptions, OrderNumbersClient } from '../../src/client/index.ts';
 import { createClient } from '../../src/client/index.ts';
 import type { DenseRow } from '../support/dense-rows.ts';
+import { isBatch } from '../support/postgres/batch-question.ts';
 import { PostgresCluster } from '../support/postgres/cluster.ts';
 import { assertDense } from '../support/postgres/density.ts';
 import { ServerProcess } from '../support/server-process.ts';
@@ -9,8 +10,6 @@ import { Balancer, TcpProxy } from '../support/tcp-proxy.ts';
 
 const DATABASE = 'orders';
 const STANDBY = 'standby';
-/** As the name of the prepared statement that numbers a batch stands in the protocol. */
-const ALLOCATE = Buffer.from('allocate');
 
 export interface LabOptions {
   readonly servers: number;
@@ -123,7 +122,7 @@ export class FailoverLab {
 
   /** Loses the answer to the next batch of a server, and its connection, when the batch is committed. */
   cutNextAnswer(): Promise<void> {
-    return this.#ways[0].cutAnswerOfNext((bytes) => bytes.includes(ALLOCATE));
+    return this.#ways[0].cutAnswerOfNext(isBatch);
   }
 
   /** Asks the primary, past the servers. */

@@ -1,4 +1,5 @@
 import type { Allocation, OrderNumbersClient } from '../../src/client/index.ts';
+import { AWAITS_STANDBY, commitAwaitsStandby } from '../support/postgres/standby-wait.ts';
 import { until } from '../support/until.ts';
 import type { FailoverLab } from './lab.ts';
 import type { Asked } from './record.ts';
@@ -23,7 +24,7 @@ export async function strandByCrash(lab: FailoverLab): Promise<Told> {
 /** Strands a row by cancelling the wait: sessions of the primary live on. */
 export async function strandByCancel(lab: FailoverLab): Promise<Told> {
   const told = await leaveWaiting(lab);
-  await lab.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'`);
+  await lab.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${AWAITS_STANDBY}`);
   await showsRow(lab);
   return told;
 }
@@ -33,14 +34,6 @@ export async function ask(client: OrderNumbersClient, told: Told, asked: Asked):
   const startMs = performance.now();
   const answer = await client.allocate(asked);
   told.answered.push({ ...asked, startMs, endMs: performance.now(), answer });
-}
-
-/** Resolves when a commit waits for the standby. */
-export async function commitsWait(lab: FailoverLab): Promise<void> {
-  await until('a commit waits for the standby', async () => {
-    const rows = await lab.query(`SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'`);
-    return rows.length > 0;
-  });
 }
 
 /** A commit waits for a standby that gets nothing, and whoever asked for it is dead. */
@@ -53,7 +46,7 @@ async function leaveWaiting(lab: FailoverLab): Promise<Told> {
   for (const other of lab.servers) await (await lab.clientOf(other)).getAllocation({ orderId: 1 });
   lab.replication.stall();
   const answer: Promise<Allocation | undefined> = client.allocate(STRANDED).catch(() => undefined);
-  await commitsWait(lab);
+  await commitAwaitsStandby(lab);
   await lab.killServer(server!);
   client.close();
   if (await answer) throw new Error('a caller was answered before the standby had the row');

@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest';
 import type { Allocation, OrderNumbersClient } from '../../src/client/index.ts';
+import { commitAwaitsStandby } from '../support/postgres/standby-wait.ts';
 import { until } from '../support/until.ts';
 import { assertKept } from './assertions.ts';
 import { FailoverLab } from './lab.ts';
 import { isIndefinite, Told } from './record.ts';
-import { ask, BEFORE, commitsWait, STRANDED, strandByCrash } from './stranded-row.ts';
+import { ask, BEFORE, STRANDED, strandByCrash } from './stranded-row.ts';
 
 const STRANDED_ORDER_ID = 2n;
 const STRANDED_ORDER_NUMBER = 101n;
@@ -12,7 +13,7 @@ const STRANDED_ORDER_NUMBER = 101n;
 it('P4 P5: after a crash of the primary a replay waits for the standby, and is the pair that the standby then has', async () => {
   const { lab, client, told } = await labWithStrandedRow();
   const replay = ask(client, told, STRANDED);
-  await commitsWait(lab);
+  await commitAwaitsStandby(lab);
   expect(told.answered).toHaveLength(1);
   await lab.replication.flow();
   await replay;
@@ -24,7 +25,7 @@ it('P4 P5: after a crash of the primary a replay waits for the standby, and is t
 it('P4 P5: where the pair is lost with the primary, a replay that waited for it is answered with another one', async () => {
   const { lab, client, told } = await labWithStrandedRow();
   const replay = ask(client, told, STRANDED);
-  await commitsWait(lab);
+  await commitAwaitsStandby(lab);
   await lab.failOver();
   await replay;
   expect(told.answered[1]!.answer).toMatchObject(STRANDED);

@@ -1,11 +1,12 @@
-import { Client } from 'pg';
 import { onTestFinished } from 'vitest';
 import type { Engine, FaultyLedger } from './engines.ts';
+import { isBatch } from './postgres/batch-question.ts';
 import { newDatabase, query } from './postgres/database.ts';
 import { assertDense } from './postgres/density.ts';
+import type { HeldCounter } from './postgres/held-counter.ts';
+import { holdCounter } from './postgres/held-counter.ts';
 import type { ServerProcess } from './server-process.ts';
 import { TcpProxy } from './tcp-proxy.ts';
-import { until } from './until.ts';
 
 /** A page whose checksum is wrong, as PostgreSQL says it; to damage one on disk would damage a shared server. */
 const DAMAGE = `
@@ -43,7 +44,7 @@ class PostgresFaults implements FaultyLedger {
   readonly whyAway = /ECONNREFUSED/;
   readonly #url: string;
   readonly #proxy: TcpProxy;
-  #holder: Client | undefined;
+  #counter: HeldCounter | undefined;
 
   constructor(url: string, proxy: TcpProxy) {
     this.#url = url;
@@ -52,22 +53,15 @@ class PostgresFaults implements FaultyLedger {
   }
 
   async holdCommits(): Promise<void> {
-    const holder = new Client({ connectionString: this.#url });
-    // It ends with its database, where the test has forgotten it.
-    holder.on('error', () => {});
-    await holder.connect();
-    onTestFinished(() => holder.end());
-    await holder.query('BEGIN; SELECT FROM order_numbers.ledger FOR UPDATE');
-    this.#holder = holder;
+    this.#counter = await holdCounter(this.#url);
   }
 
   async commitHangs(): Promise<void> {
-    const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-    await until('a commit waits', async () => (await query(this.#url, waiting)).length > 0);
+    await this.#counter?.isWaitedFor();
   }
 
   async letGo(): Promise<void> {
-    await this.#holder?.query('ROLLBACK');
+    await this.#counter?.letGo();
   }
 
   /** Those that have begun before do not count. A sequence is not rolled back with what failed. */
@@ -111,13 +105,11 @@ class PostgresFaults implements FaultyLedger {
   }
 
   async killAfterCommit(server: ServerProcess): Promise<void> {
-    void this.#proxy
-      .cutAnswerOfNext((sent) => sent.includes('allocate'))
-      .then(() => {
-        // Or it would ask again, and hear of it after all.
-        this.#proxy.refuse();
-        return server.kill();
-      });
+    void this.#proxy.cutAnswerOfNext(isBatch).then(() => {
+      // Or it would ask again, and hear of it after all.
+      this.#proxy.refuse();
+      return server.kill();
+    });
   }
 }
 

@@ -22,9 +22,7 @@ describe('the proxy', () => {
   });
 
   it('stalls connections old and new, and lets them flow on', async () => {
-    const proxy = await startProxy(await startEcho('a'));
-    const old = open(proxy.address);
-    await once(old, 'data');
+    const { proxy, client: old } = await startInUse();
     proxy.stall();
     const young = open(proxy.address);
     await once(young, 'connect');
@@ -42,18 +40,14 @@ describe('the proxy', () => {
   });
 
   it('cuts connections and accepts new ones', async () => {
-    const proxy = await startProxy(await startEcho('a'));
-    const client = open(proxy.address);
-    await once(client, 'data');
+    const { proxy, client } = await startInUse();
     proxy.cut();
     await once(client, 'close');
     expect(await ask(proxy, 'x')).toBe('a:x');
   });
 
   it('refuses until it flows again, on the same port', async () => {
-    const proxy = await startProxy(await startEcho('a'));
-    const client = open(proxy.address);
-    await once(client, 'data');
+    const { proxy, client } = await startInUse();
     proxy.refuse();
     await once(client, 'close');
     await expect(ask(proxy, 'x')).rejects.toThrow('ECONNREFUSED');
@@ -137,6 +131,14 @@ async function refusing(): Promise<string> {
 
 async function startProxy(target: string): Promise<TcpProxy> {
   return closedAtTheEnd(await TcpProxy.start(target));
+}
+
+/** A proxy before the server `a`, and a client that is connected through it. */
+async function startInUse(): Promise<{ readonly proxy: TcpProxy; readonly client: Socket }> {
+  const proxy = await startProxy(await startEcho('a'));
+  const client = open(proxy.address);
+  await once(client, 'data');
+  return { proxy, client };
 }
 
 async function startBalancer(targets: readonly string[]): Promise<Balancer> {

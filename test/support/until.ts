@@ -3,11 +3,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 const PATIENCE_MS = 30_000;
 const INTERVAL_MS = 5;
 
-/** Resolves when `holds` answers true; it is asked again and again. Free of vitest: its main process waits, too. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+/**
+ * Resolves when `holds` answers true; it is asked again and again. `what` says what was waited for, in the end: a function
+ * can say how far it came. Free of vitest: its main process waits, too.
+ */
+export async function until(what: string | (() => string), holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
   while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`in ${PATIENCE_MS} ms it did not come true: ${what}`);
+    if (performance.now() > deadline) {
+      throw new Error(`in ${PATIENCE_MS} ms it did not come true: ${typeof what === 'string' ? what : what()}`);
+    }
     await delay(INTERVAL_MS);
   }
 }

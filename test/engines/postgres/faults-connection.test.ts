@@ -1,9 +1,10 @@
-import { Client } from 'pg';
-import { expect, it, onTestFinished } from 'vitest';
-import { newDatabase, query } from '../../support/postgres/database.ts';
+import { expect, it } from 'vitest';
+import { isBatch } from '../../support/postgres/batch-question.ts';
+import { databaseName, newDatabase, query } from '../../support/postgres/database.ts';
 import { assertDense } from '../../support/postgres/density.ts';
+import { holdCounter } from '../../support/postgres/held-counter.ts';
 import { until } from '../../support/until.ts';
-import { asRole, endSessions, isBatch, newRole, OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
+import { asRole, endSessions, newRole, OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
 
 const FIRST = { orderId: 1n, orderNumber: 100n };
 
@@ -85,7 +86,7 @@ it('sessions that are terminated while nobody asks are replaced, the ones for re
 it('too many connections are waited out, at the start and later', async () => {
   const role = await newRole();
   const url = await newDatabase();
-  await query(url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} OWNER TO ${role}`);
+  await query(url, `ALTER DATABASE ${databaseName(url)} OWNER TO ${role}`);
   await query(url, `ALTER ROLE ${role} CONNECTION LIMIT 0`);
   const opened = new OpenedLedger(asRole(url, role));
   await opened.says(/cannot be opened yet: too many connections/);
@@ -123,18 +124,10 @@ it('a commit under way when its ledger closes ends with its session', async () =
 
 /** A commit that stands in line behind somebody who has the lock. */
 async function heldCommit(url: string, opened: OpenedLedger) {
-  const holder = new Client({ connectionString: url });
-  // It ends with its database, where nobody has let go.
-  holder.on('error', () => {});
-  await holder.connect();
-  onTestFinished(() => holder.end());
-  await holder.query('BEGIN; SELECT FROM order_numbers.ledger FOR UPDATE');
+  const counter = await holdCounter(url);
   const outcome = opened.allocate();
   // Seen by whoever waits for it.
   outcome.catch(() => {});
-  await until('the batch waits for the lock', async () => {
-    const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-    return (await query(url, sql)).length > 0;
-  });
-  return { outcome, letGo: () => holder.query('ROLLBACK') };
+  await counter.isWaitedFor();
+  return { outcome, letGo: () => counter.letGo() };
 }

@@ -1,12 +1,14 @@
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { PostgresCluster } from '../../support/postgres/cluster.ts';
 import { assertDense } from '../../support/postgres/density.ts';
+import { databaseName } from '../../support/postgres/database.ts';
 import { query } from '../../support/postgres/query.ts';
+import { AWAITS_STANDBY, commitAwaitsStandby } from '../../support/postgres/standby-wait.ts';
 import { until } from '../../support/until.ts';
 import { OpenedLedger } from './opened-ledger.ts';
 
 const FIRST = { orderId: 1n, orderNumber: 100n };
-const WAITING = `wait_event = 'SyncRep' AND application_name = 'order-numbers'`;
+const OF_A_SERVER = `application_name = 'order-numbers'`;
 
 /** One pair for all tests; each has a database of its own. */
 let primary: PostgresCluster;
@@ -32,7 +34,7 @@ describe('a commit that waits for its standby', () => {
     let isAnswered = false;
     const outcome = opened.allocate('cancelled').finally(() => (isAnswered = true));
     await waits();
-    await primary.query(`SELECT ${end}(pid) FROM pg_stat_activity WHERE ${WAITING}`);
+    await primary.query(`SELECT ${end}(pid) FROM pg_stat_activity WHERE ${AWAITS_STANDBY} AND ${OF_A_SERVER}`);
     await opened.says(says);
     // It asks again, and waits again: everybody sees the row, and no standby has it.
     await waits();
@@ -57,7 +59,7 @@ describe('a commit that waits for its standby', () => {
 
   it('P4: is not ended by a statement_timeout', async () => {
     const url = await newDatabase();
-    await query(url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET statement_timeout = '50ms'`);
+    await query(url, `ALTER DATABASE ${databaseName(url)} SET statement_timeout = '50ms'`);
     const opened = await OpenedLedger.open(url);
     await standby.pause();
     onTestFinished(() => standby.resume());
@@ -87,10 +89,8 @@ describe('a commit that waits for its standby', () => {
 
 describe('--ledger-read', () => {
   it('lists and look-ups come from the standby; request_ids are looked up on the primary', async () => {
-    const url = await newDatabase();
-    const { ledger } = await openReadingFromStandby(url);
-    await standbyIsAt(url, ledger.lastOrderId);
-    expect(await listed(ledger)).toEqual([1n, 2n, 3n]);
+    const { url, opened } = await openReadingFromStandby();
+    const { ledger } = opened;
     expect(await ledger.reads.getAllocation({ orderId: 2n })).toMatchObject({ orderId: 2n });
     expect(await ledger.reads.getAllocation({ storeId: 1n, orderNumber: 101n })).toMatchObject({ orderId: 2n });
     expect(await ledger.reads.getAllocation({ storeId: 1n, requestId: 'r2' })).toMatchObject({ orderId: 2n });
@@ -102,9 +102,7 @@ describe('--ledger-read', () => {
   });
 
   it('P4: a standby that is behind hides nothing that was confirmed', async () => {
-    const url = await newDatabase();
-    const opened = await openReadingFromStandby(url);
-    await standbyIsAt(url, 3n);
+    const { opened } = await openReadingFromStandby();
     await standby.query('SELECT pg_wal_replay_pause()');
     onTestFinished(async () => void (await standby.query('SELECT pg_wal_replay_resume()')));
     await opened.allocate('late');
@@ -119,10 +117,7 @@ describe('--ledger-read', () => {
   });
 
   it('a standby that refuses connections fails no read', async () => {
-    const url = await newDatabase();
-    const opened = await openReadingFromStandby(url);
-    await standbyIsAt(url, 3n);
-    expect(await listed(opened.ledger)).toEqual([1n, 2n, 3n]);
+    const { opened } = await openReadingFromStandby();
     await standby.kill();
     onTestFinished(async () => {
       await standby.restart();
@@ -133,10 +128,7 @@ describe('--ledger-read', () => {
   });
 
   it('a standby that does not answer fails no read, and keeps no ledger from closing', async () => {
-    const url = await newDatabase();
-    const opened = await openReadingFromStandby(url);
-    await standbyIsAt(url, 3n);
-    expect(await listed(opened.ledger)).toEqual([1n, 2n, 3n]);
+    const { opened } = await openReadingFromStandby();
     await standby.pause();
     onTestFinished(() => standby.resume());
     const startMs = performance.now();
@@ -158,22 +150,20 @@ async function newDatabase(): Promise<string> {
 
 /** The same database there. */
 function on(server: PostgresCluster, url: string): string {
-  return server.url(new URL(url).pathname.slice(1));
+  return server.url(databaseName(url));
 }
 
-/** With three allocations. */
-async function openReadingFromStandby(url: string): Promise<OpenedLedger> {
+/** With three allocations, which the standby has, too. */
+async function openReadingFromStandby(): Promise<{ url: string; opened: OpenedLedger }> {
+  const url = await newDatabase();
   const opened = await OpenedLedger.open(url, { readUrl: on(standby, url) });
   for (const requestId of ['r1', 'r2', 'r3']) await opened.allocate(requestId);
-  return opened;
-}
-
-async function standbyIsAt(url: string, orderId: bigint): Promise<void> {
-  const sql = 'SELECT last_order_id FROM order_numbers.ledger';
-  await until(`the standby is at ${orderId}`, async () => {
-    const [row] = await query(on(standby, url), sql).catch(() => []);
-    return row?.['last_order_id'] === orderId;
+  await until('the standby is as far', async () => {
+    const [row] = await query(on(standby, url), 'SELECT last_order_id FROM order_numbers.ledger').catch(() => []);
+    return row?.['last_order_id'] === 3n;
   });
+  expect(await listed(opened.ledger)).toEqual([1n, 2n, 3n]);
+  return { url, opened };
 }
 
 async function listed({ reads }: OpenedLedger['ledger']): Promise<bigint[]> {
@@ -182,10 +172,8 @@ async function listed({ reads }: OpenedLedger['ledger']): Promise<bigint[]> {
   return (await reads.listAllocations(range)).map(({ orderId }) => orderId);
 }
 
-async function waits(also = ''): Promise<void> {
-  await until('a commit waits for the standby', async () => {
-    return (await primary.query(`SELECT FROM pg_stat_activity WHERE ${WAITING} ${also}`)).length > 0;
-  });
+function waits(also = ''): Promise<void> {
+  return commitAwaitsStandby(primary, `${OF_A_SERVER} ${also}`);
 }
 
 async function rowsOf(url: string): Promise<number> {

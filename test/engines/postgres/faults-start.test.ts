@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { schemaSql } from '../../../src/engines/postgres/schema.ts';
 import { PostgresCluster } from '../../support/postgres/cluster.ts';
-import { newDatabase, query } from '../../support/postgres/database.ts';
+import { databaseName, newDatabase, query } from '../../support/postgres/database.ts';
 import { assertDense } from '../../support/postgres/density.ts';
 import { refusedStart } from '../../support/refused-start.ts';
 import { asRole, newRole, OpenedLedger } from './opened-ledger.ts';
@@ -55,7 +55,7 @@ describe('a server refuses to start, with exit code 1 and one line', () => {
 
   it('on a read-only database', async () => {
     const url = await newDatabase();
-    await query(url, `ALTER DATABASE ${nameOf(url)} SET default_transaction_read_only = on`);
+    await query(url, `ALTER DATABASE ${databaseName(url)} SET default_transaction_read_only = on`);
     expect(await refusedStart(url)).toMatch(/is read-only \(default_transaction_read_only\): switch that off/);
   });
 
@@ -137,7 +137,3 @@ it('P4: says where no standby confirms commits', async () => {
   const opened = await OpenedLedger.open(await newDatabase());
   expect(opened.said).toEqual([expect.stringMatching(/synchronous_standby_names is empty/)]);
 });
-
-function nameOf(url: string): string {
-  return new URL(url).pathname.slice(1);
-}

@@ -1,12 +1,13 @@
-import { Client } from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ServerState } from '../../../src/engines/postgres/server-state.ts';
 import { requireDurable } from '../../../src/engines/postgres/server-state.ts';
 import { Session } from '../../../src/engines/postgres/session.ts';
-import { newDatabase, query } from '../../support/postgres/database.ts';
+import { isBatch } from '../../support/postgres/batch-question.ts';
+import { databaseName, newDatabase, query } from '../../support/postgres/database.ts';
 import { assertDense } from '../../support/postgres/density.ts';
+import { holdCounter } from '../../support/postgres/held-counter.ts';
 import { until } from '../../support/until.ts';
-import { asRole, isBatch, newRole, OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
+import { asRole, newRole, OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
 
 const FIRST = { orderId: 1n, orderNumber: 100n };
 
@@ -75,7 +76,7 @@ describe('defaults of a database and a role', () => {
   it.each(['DATABASE', 'ROLE'])('P4: of a %s do not make a session less durable', async (kind) => {
     const role = await newRole();
     const url = await newDatabase();
-    const name = kind === 'ROLE' ? role : new URL(url).pathname.slice(1);
+    const name = kind === 'ROLE' ? role : databaseName(url);
     for (const [setting, value] of Object.entries(settings)) {
       await query(url, `ALTER ${kind} ${name} SET ${setting} = '${value}'`);
     }
@@ -95,19 +96,13 @@ describe('defaults of a database and a role', () => {
 
   it('P5: a statement_timeout does not end a batch that waits for its turn', async () => {
     const url = await newDatabase();
-    await query(url, `ALTER DATABASE ${new URL(url).pathname.slice(1)} SET statement_timeout = '50ms'`);
+    await query(url, `ALTER DATABASE ${databaseName(url)} SET statement_timeout = '50ms'`);
     const opened = await OpenedLedger.open(url);
-    const holder = new Client({ connectionString: url, statement_timeout: 0 });
-    await holder.connect();
-    onTestFinished(() => holder.end());
-    await holder.query('BEGIN; SELECT FROM order_numbers.ledger FOR UPDATE');
+    const counter = await holdCounter(url);
     const outcome = opened.allocate();
-    await until('it has waited for ten times as long', async () => {
-      const sql = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-        AND clock_timestamp() - query_start > interval '500ms'`;
-      return (await query(url, sql)).length > 0;
-    });
-    await holder.query('ROLLBACK');
+    // Ten times as long.
+    await counter.isWaitedFor(500);
+    await counter.letGo();
     expect(await outcome).toMatchObject({ allocation: FIRST, replayed: false });
     expect(opened.said.filter((sentence) => /was lost/.test(sentence))).toEqual([]);
   });

@@ -40,8 +40,9 @@ export class OpenedLedger {
 
   /** Resolves when it has said so, past or future. */
   async says(pattern: RegExp): Promise<void> {
-    await until(`it says ${pattern}, and not only ${this.said.join(' | ')}`, () =>
-      this.said.some((sentence) => pattern.test(sentence)),
+    await until(
+      () => `it says ${pattern}, and not only ${this.said.join(' | ')}`,
+      () => this.said.some((sentence) => pattern.test(sentence)),
     );
   }
 }
@@ -53,11 +54,6 @@ export async function proxiedDatabase(): Promise<{ url: string; proxy: TcpProxy;
   const proxy = await TcpProxy.start(host);
   onTestFinished(() => proxy.close());
   return { url, proxy, proxiedUrl: url.replace(host, proxy.address) };
-}
-
-/** Whether a batch stands in what a client sends. */
-export function isBatch(bytes: Buffer): boolean {
-  return bytes.includes('SELECT * FROM order_numbers.allocate') || bytes.includes('\0allocate\0');
 }
 
 /** An ordinary role of the shared server with nothing but a name; dropped after the databases made later. */

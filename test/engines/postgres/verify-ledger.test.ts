@@ -2,7 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import type { Query } from '../../../src/engines/postgres/query.ts';
 import { verifyLedger } from '../../../src/engines/postgres/verify-ledger.ts';
 import type { VerifyEvent } from '../../../src/verification.ts';
-import { query } from '../../support/postgres/database.ts';
+import { databaseName, query } from '../../support/postgres/database.ts';
 import { withClient } from '../../support/postgres/query.ts';
 import {
   all,
@@ -18,7 +18,11 @@ import {
 const BY_ORDER_ID = 'allocations_by_order_id';
 const BY_ORDER_NUMBER = 'allocations_by_order_number';
 const BY_REQUEST_ID = 'allocations_by_request_id';
+const INDEXES = [BY_ORDER_ID, BY_ORDER_NUMBER, BY_REQUEST_ID];
 const drop = (index: string) => `ALTER TABLE allocations DROP CONSTRAINT ${index};`;
+const DROP_ALL = INDEXES.map(drop).join(' ');
+/** That none of them is there, or as it should be. */
+const faultyIndexes = (end: bigint) => INDEXES.map(() => ['mismatch', undefined, 1n, end] as const);
 
 it.each([
   [BY_ORDER_ID, 'is missing', drop(BY_ORDER_ID)],
@@ -91,13 +95,13 @@ it('P1 P2 P5: rows that are there twice are named where no index forbids them', 
   const url = await newLedgerDatabase(RUNS);
   await damageDatabase(
     url,
-    `${drop(BY_ORDER_ID)} ${drop(BY_ORDER_NUMBER)} ${drop(BY_REQUEST_ID)}
+    `${DROP_ALL}
      INSERT INTO allocations SELECT * FROM allocations WHERE order_id = 4`,
   );
   expect(findingsOf(await verifyDatabase(url))).toEqual(
     inOrder([
       // No index, and what each of them would have forbidden.
-      ...[1, 2, 3].map(() => ['mismatch', undefined, 1n, 12n]),
+      ...faultyIndexes(12n),
       ['overlap', undefined, 4n, 5n],
       ['overlap', 7n, 102n, 103n],
       ['mismatch', 7n, 102n, 102n],
@@ -144,7 +148,7 @@ it('P1 P2 P5: doubles are named where one read ends and the next begins', async 
   // The row of order_id 10000 is the last of the first read; that of store 1's number 10099 is, by its numbers.
   await damageDatabase(
     url,
-    `${MANY_ROWS} ${drop(BY_ORDER_ID)} ${drop(BY_ORDER_NUMBER)} ${drop(BY_REQUEST_ID)}
+    `${MANY_ROWS} ${DROP_ALL}
      INSERT INTO allocations SELECT * FROM allocations
      WHERE order_id = 10000 OR (store_id = 1 AND order_number = 10099);
      CREATE INDEX ${BY_ORDER_NUMBER} ON allocations (store_id, order_number);
@@ -156,7 +160,7 @@ it('P1 P2 P5: doubles are named where one read ends and the next begins', async 
   )) as [{ order_id: bigint }];
   expect(findingsOf(await verifyDatabase(url))).toEqual(
     inOrder([
-      ...[1, 2, 3].map(() => ['mismatch', undefined, 1n, 25_000n]),
+      ...faultyIndexes(25_000n),
       ['overlap', undefined, 10_000n, 10_000n],
       ['overlap', 10_010n, 100n, 100n],
       ['mismatch', 10_010n, 100n, 100n],
@@ -217,7 +221,7 @@ it('is refused by a server that is behind, so that what is missing there is no h
 
 it('needs no more rights than a server has', async () => {
   const url = await newLedgerDatabase(RUNS);
-  const role = `${new URL(url).pathname.slice(1)}_server`;
+  const role = `${databaseName(url)}_server`;
   await query(
     url,
     `CREATE ROLE ${role}; GRANT USAGE ON SCHEMA order_numbers TO ${role};

@@ -8,6 +8,7 @@ import { until } from '../until.ts';
 import { PostgresCluster } from './cluster.ts';
 import { newDatabase } from './database.ts';
 import { isRunning } from './processes.ts';
+import { commitAwaitsStandby } from './standby-wait.ts';
 
 /** One for all tests, because a cluster takes its time: each leaves it running, but for the last. */
 let cluster: PostgresCluster;
@@ -85,10 +86,7 @@ describe('a standby', () => {
     await standby.pause();
     let acknowledged = false;
     const commit = cluster.query(`insert into ${table} values (1)`).then(() => (acknowledged = true));
-    await until('the commit waits for the standby', async () => {
-      const waiting = await cluster.query(`select from pg_stat_activity where wait_event = 'SyncRep'`);
-      return waiting.length === 1;
-    });
+    await commitAwaitsStandby(cluster);
     expect(acknowledged).toBe(false);
     expect(await cluster.query(`select from ${table}`)).toEqual([]);
     standby.resume();

@@ -4,6 +4,11 @@ import { query } from './query.ts';
 
 export { query } from './query.ts';
 
+/** The database that a URL names. */
+export function databaseName(url: string): string {
+  return new URL(url).pathname.slice(1);
+}
+
 /** The URL of a new and empty database in the shared cluster; dropped, whoever uses it, when the test ends. */
 export async function newDatabase(): Promise<string> {
   const port = inject('postgres');

@@ -1,0 +1,33 @@
+import { Client } from 'pg';
+import { onTestFinished } from 'vitest';
+import { until } from '../until.ts';
+import { query } from './query.ts';
+
+/** The lock on the counter's row, which every write of a server needs, in somebody else's hands. */
+export interface HeldCounter {
+  /** Resolves when a session of this database has waited for it for so long. */
+  isWaitedFor(leastMs?: number): Promise<void>;
+  letGo(): Promise<void>;
+}
+
+/** Takes the lock in the database at `url`, as soon as it is free; lets it go when the test ends, at the latest. */
+export async function holdCounter(url: string): Promise<HeldCounter> {
+  const holder = new Client({ connectionString: url });
+  // It ends with its database, where nobody has let go.
+  holder.on('error', () => {});
+  await holder.connect();
+  onTestFinished(() => holder.end());
+  await holder.query('BEGIN; SELECT FROM order_numbers.ledger FOR UPDATE');
+  return {
+    async isWaitedFor(leastMs = 0) {
+      const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+        AND clock_timestamp() - query_start >= make_interval(secs => $1)`;
+      await until("a session waits for the counter's lock", async () => {
+        return (await query(url, waiting, [leastMs / 1000])).length > 0;
+      });
+    },
+    async letGo() {
+      await holder.query('ROLLBACK');
+    },
+  };
+}
