@@ -28,6 +28,8 @@ it(
     await rounds.assertKept();
 
     if (IS_FULL) for (const [kind, tally] of rounds.tallies) say(summary(kind, tally));
+    // Whoever reads was told something, too, whatever had happened.
+    for (const { reads } of rounds.tallies.values()) expect(reads).toBeGreaterThan(0);
     for (const kind of WITHOUT_ERRORS) expect(rounds.tallies.get(kind)).toMatchObject({ errors: 0 });
   },
   LIMIT_MS,
@@ -40,10 +42,10 @@ function interleaved(): Kind[] {
   return Array.from({ length: most }, (_, i) => kinds.filter((kind) => i < ROUNDS[kind])).flat();
 }
 
-function summary(kind: Kind, { rounds, calls, acknowledged, errors, slowestMs }: Tally): string {
+function summary(kind: Kind, { rounds, calls, acknowledged, errors, slowestMs, reads }: Tally): string {
   return (
     `${kind}: ${rounds} rounds, ${calls} calls, ${acknowledged} acknowledged, ${errors} errors, ` +
-    `slowest answer ${Math.round(slowestMs)} ms`
+    `slowest answer ${Math.round(slowestMs)} ms, ${reads} reads`
   );
 }
 

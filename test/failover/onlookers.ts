@@ -21,7 +21,10 @@ export class Watcher {
   /** Resolves when it was shown everything up to there. */
   async reaches(orderId: bigint): Promise<void> {
     await Promise.race([
-      until(`a watcher, which is at ${this.#cursor}, reaches ${orderId}`, () => this.#cursor >= orderId),
+      until(
+        () => `a watcher, which is at ${this.#cursor}, reaches ${orderId}`,
+        () => this.#cursor >= orderId,
+      ),
       // Its failure is to be seen.
       this.#atWork,
     ]);
@@ -54,7 +57,8 @@ export class Reader {
   #isStopping = false;
   /** A store with few allocations. */
   storeId = 1n;
-  reads = 0;
+  /** Look-ups and lists that were answered, "there is none" included. */
+  answers = 0;
 
   constructor(client: OrderNumbersClient, told: Told) {
     this.#client = client;
@@ -87,10 +91,11 @@ export class Reader {
   async #mayFind(read: () => Promise<readonly Allocation[]>): Promise<void> {
     try {
       for (const allocation of await read()) this.#told.show('a reader', allocation);
+      this.answers++;
     } catch (error) {
-      if (!isNotFound(error)) this.#told.readFailed('a reader', error);
+      if (isNotFound(error)) this.answers++;
+      else this.#told.readFailed('a reader', error);
     }
-    this.reads++;
   }
 
   /** What was acknowledged is there for everybody, on every server. */

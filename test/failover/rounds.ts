@@ -43,6 +43,8 @@ export interface Tally {
   acknowledged: number;
   errors: number;
   slowestMs: number;
+  /** Answers to a reader. */
+  reads: number;
 }
 
 /** A lab with its callers, readers and watchers, for as many rounds as it takes. */
@@ -66,7 +68,7 @@ export class Rounds {
   async run(kind: Kind): Promise<void> {
     const round = ++this.#round;
     const ownStoreId = OWN_STORES_ABOVE + BigInt(round);
-    const before = { calls: this.told.calls, acknowledged: this.told.answered.length };
+    const before = { calls: this.told.calls, acknowledged: this.told.answered.length, reads: this.#reader.answers };
     const callers = new Callers(this.#clients, this.told, `round-${round}`, ownStoreId);
     this.#reader.storeId = ownStoreId;
     await callers.moreAnswers(ANSWERS_BEFORE);
@@ -78,13 +80,14 @@ export class Rounds {
     await callers.stop();
     await this.assertKept();
 
-    const tally = this.tallies.get(kind) ?? { rounds: 0, calls: 0, acknowledged: 0, errors: 0, slowestMs: 0 };
+    const tally = this.tallies.get(kind) ?? { rounds: 0, calls: 0, acknowledged: 0, errors: 0, slowestMs: 0, reads: 0 };
     this.tallies.set(kind, {
       rounds: tally.rounds + 1,
       calls: tally.calls + this.told.calls - before.calls,
       acknowledged: tally.acknowledged + this.told.answered.length - before.acknowledged,
       errors: tally.errors + callers.errors,
       slowestMs: Math.max(tally.slowestMs, callers.slowestMs),
+      reads: tally.reads + this.#reader.answers - before.reads,
     });
   }
 
