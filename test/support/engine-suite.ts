@@ -1,17 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Allocation, AllocationRequest } from '../../src/allocation.ts';
-import { DEFAULT_FIRST_NUMBER, INT64_MAX, newRequestId } from '../../src/allocation.ts';
+import { INT64_MAX, newRequestId } from '../../src/allocation.ts';
 import type { Ledger, Outcome } from '../../src/ledger.ts';
+import { exhaustedSuite } from './engine-suite-exhausted.ts';
 import { lookupsSuite } from './engine-suite-lookups.ts';
 import { storesSuite } from './engine-suite-stores.ts';
+import type { Counters } from './ledger-model.ts';
+import { ask, LedgerModel, randomIntegers, range } from './ledger-model.ts';
 import { listAfter } from './memory-reads.ts';
-
-/** The counters of a ledger, as an engine keeps them: always the last one given. */
-export interface Counters {
-  readonly lastOrderId?: bigint;
-  readonly lastNumber?: { readonly storeId: bigint; readonly lastNumber: bigint };
-  readonly lastCreateTimeMs?: number;
-}
 
 /** One ledger, and what only its engine can do to it. */
 export interface TestLedger {
@@ -44,7 +40,7 @@ export function engineSuite(name: string, make: (autoCreateStores: boolean) => T
       int64(newLedger);
     });
     describe('exhausted sequences', () => {
-      exhausted(newLedger);
+      exhaustedSuite(newLedger);
     });
     describe('listing', () => {
       listing(newLedger);
@@ -253,50 +249,6 @@ function int64(newLedger: NewLedger): void {
   });
 }
 
-function exhausted(newLedger: NewLedger): void {
-  it("P6: a store's exhausted sequence refuses that request alone and burns nothing", async () => {
-    const room = newLedger();
-    const ledger = await room.open({ lastNumber: { storeId: 7n, lastNumber: INT64_MAX - 3n } });
-    const outcomes = await ledger.commit([ask(7n, 2), ask(8n), ask(7n, 2), ask(8n), ask(7n)]);
-    expect(outcomes).toMatchObject([
-      { allocation: { orderId: 1n, orderNumber: INT64_MAX - 2n } },
-      { allocation: { orderId: 3n, orderNumber: 100n } },
-      { refused: { name: 'OrderError', reason: 'SEQUENCE_EXHAUSTED' } },
-      { allocation: { orderId: 4n, orderNumber: 101n } },
-      { allocation: { orderId: 5n, orderNumber: INT64_MAX } },
-    ]);
-    expect(await ledger.commit([ask(7n)])).toMatchObject([{ refused: { reason: 'SEQUENCE_EXHAUSTED' } }]);
-    expect(await commit(ledger, [ask(8n)])).toMatchObject([{ orderId: 6n, orderNumber: 102n }]);
-  });
-
-  it('P6: the exhausted sequence over all stores refuses what does not fit and burns nothing', async () => {
-    const room = newLedger();
-    const ledger = await room.open({ lastOrderId: INT64_MAX - 2n });
-    const last = ask(7n);
-    expect(await ledger.commit([ask(8n, 3), last, ask(7n, 2), ask(8n)])).toMatchObject([
-      { refused: { reason: 'SEQUENCE_EXHAUSTED' } },
-      { allocation: { orderId: INT64_MAX - 1n, orderNumber: 100n } },
-      { refused: { reason: 'SEQUENCE_EXHAUSTED' } },
-      { allocation: { orderId: INT64_MAX, orderNumber: 100n } },
-    ]);
-    expect(await ledger.commit([ask(9n), last])).toMatchObject([
-      { refused: { reason: 'SEQUENCE_EXHAUSTED' } },
-      { replayed: true, allocation: { orderId: INT64_MAX - 1n } },
-    ]);
-    expect(await listAfter(ledger, 0n, 10)).toHaveLength(2);
-  });
-
-  it('P5: a refused request leaves no trace: its key is still free', async () => {
-    const room = newLedger();
-    const refused = ask(7n, 2);
-    const ledger = await room.open({ lastNumber: { storeId: 7n, lastNumber: INT64_MAX - 1n } });
-    expect(await ledger.commit([refused])).toMatchObject([{ refused: { reason: 'SEQUENCE_EXHAUSTED' } }]);
-    expect(await ledger.commit([{ ...refused, count: 1 }])).toMatchObject([
-      { replayed: false, allocation: { orderId: 1n, orderNumber: INT64_MAX } },
-    ]);
-  });
-}
-
 function listing(newLedger: NewLedger): void {
   it('a new ledger has no allocations', async () => {
     const ledger = await newLedger().open();
@@ -357,7 +309,7 @@ function randomRuns(newLedger: NewLedger): void {
     const upTo = randomIntegers(seed);
     const room = newLedger();
     let ledger = await room.open();
-    const model = new Model();
+    const model = new LedgerModel();
     for (let i = 0; i < 60; i++) {
       if (upTo(10) === 0) ledger = await room.open();
       const keys = new Map<string, AllocationRequest>();
@@ -376,34 +328,8 @@ function randomRuns(newLedger: NewLedger): void {
   });
 }
 
-type Pair = AllocationRequest & Pick<Allocation, 'orderId' | 'orderNumber'>;
-
-/** What P1, P2 and P5 come to, in the fewest words. */
-class Model {
-  readonly allocations = new Map<string, Pair>();
-  #nextOrderId = 1n;
-  readonly #nextNumbers = new Map<bigint, bigint>();
-
-  allocate(request: AllocationRequest): { allocation: Pair; replayed: boolean } {
-    const key = `${request.storeId} ${request.requestId}`;
-    const original = this.allocations.get(key);
-    if (original) return { allocation: original, replayed: true };
-    const orderNumber = this.#nextNumbers.get(request.storeId) ?? DEFAULT_FIRST_NUMBER;
-    const allocation = { ...request, orderId: this.#nextOrderId, orderNumber };
-    this.allocations.set(key, allocation);
-    this.#nextOrderId += BigInt(request.count);
-    this.#nextNumbers.set(request.storeId, orderNumber + BigInt(request.count));
-    return { allocation, replayed: false };
-  }
-}
-
 function endOf({ orderId, count }: Allocation): bigint {
   return orderId + BigInt(count) - 1n;
-}
-
-/** A request under a new key. */
-function ask(storeId: bigint, count = 1): AllocationRequest {
-  return { storeId, count, requestId: newRequestId() };
 }
 
 /** Commits requests that are all expected to get new numbers. */
@@ -433,25 +359,11 @@ async function listAll(ledger: Ledger): Promise<Allocation[]> {
 
 /** Whether these allocations, from the first of a ledger, leave no hole in any sequence. */
 function expectDense(allocations: readonly Allocation[]): void {
-  const model = new Model();
+  const model = new LedgerModel();
   expect(allocations).toMatchObject(
     allocations.map(({ storeId, requestId, count }) => {
-      return model.allocate({ storeId, requestId, count }).allocation;
+      const expected = model.allocate({ storeId, requestId, count });
+      return 'allocation' in expected ? expected.allocation : expected;
     }),
   );
-}
-
-function range(length: number): number[] {
-  return Array.from({ length }, (_, i) => i);
-}
-
-/** Whole numbers from 0 to below a bound, the same ones for the same seed (mulberry32). */
-function randomIntegers(seed: number): (bound: number) => number {
-  let state = seed;
-  return (bound) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % bound;
-  };
 }

@@ -1,7 +1,8 @@
 import { onTestFinished } from 'vitest';
 import { PostgresLedger } from '../../../src/engines/postgres/postgres-ledger.ts';
-import type { Counters, TestLedger } from '../../support/engine-suite.ts';
+import type { TestLedger } from '../../support/engine-suite.ts';
 import { engineSuite } from '../../support/engine-suite.ts';
+import type { Counters } from '../../support/ledger-model.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
 
 const QUIET = { opened() {}, waiting() {}, failed() {}, warning() {}, transaction() {} };

@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
 import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
-import type { Counters, TestLedger } from '../../support/engine-suite.ts';
+import type { TestLedger } from '../../support/engine-suite.ts';
 import { engineSuite } from '../../support/engine-suite.ts';
+import type { Counters } from '../../support/ledger-model.ts';
 import { testFolder } from '../../support/server-process.ts';
 
 const QUIET = { opened() {}, waiting() {}, failed() {}, warning() {}, transaction() {} };
