@@ -68,14 +68,14 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     flag: '--ledger <path|url>',
     variable: 'ORDERS_LEDGER',
     default: 'data/orders.db',
-    help: 'what keeps the ledger: an SQLite file, made where it is missing, or postgres://user@host/database',
+    help: 'what keeps the ledger: an SQLite file, made where it is missing, or postgres://user@host:5432/database',
     parse: parseLedger,
   },
   ledgerRead: {
     flag: '--ledger-read <url|off>',
     variable: 'ORDERS_LEDGER_READ',
     default: 'off',
-    help: 'with PostgreSQL: the URL of a standby that answers long reads; off reads from the primary',
+    help: 'with PostgreSQL: the URL of a standby for lists of allocations, verifications and most look-ups',
     parse: parseLedgerRead,
   },
   maxBatch: {
@@ -151,6 +151,11 @@ function parseAddressOrOff(text: string): Address | 'off' {
 
 /** The path of an SQLite file, for what only those can. Throws an Error as {@link Setting.parse} does. */
 export function parseLedgerPath(text: string): string {
+  if (isPostgresUrl(text)) {
+    throw new Error(
+      'Use the path of an SQLite file, such as data/orders.db: PostgreSQL has tools of its own, such as pg_basebackup.',
+    );
+  }
   if (text === '' || HAS_SCHEME.test(text)) {
     throw new Error('Use the path of an SQLite file, such as data/orders.db.');
   }

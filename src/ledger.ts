@@ -49,7 +49,7 @@ export interface LedgerEnd {
 export type CommitListener = (lastOrderId: bigint, allocations: readonly Allocation[]) => void;
 
 /**
- * The reads of a ledger. They give only what is durable, and never wait for a commit. They reject with
+ * The reads of a ledger. They give only what is durable, and wait for no commit that they can do without. They reject with
  * LEDGER_REOPENING while the ledger reopens, and with LEDGER_DAMAGED where it cannot be read.
  */
 export interface LedgerReads {

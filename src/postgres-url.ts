@@ -9,6 +9,19 @@ export interface PostgresUrl {
 const URL_PARTS = /^(postgres(?:ql)?):\/\/(?:([^@/?#]*)@)?([^@/?#]*)(\/[^@/?#]+)(\?[^#]*)?$/i;
 const REMEDY = 'Use postgres://user@host:5432/database, where several hosts are separated by commas.';
 
+/** What a URL may say beside the place. A mistyped sslmode would mean none. */
+const PARAMETERS = new Set([
+  'host',
+  'options',
+  'sslcert',
+  'sslkey',
+  'sslmode',
+  'sslnegotiation',
+  'sslrootcert',
+  'target_session_attrs',
+  'uselibpqcompat',
+]);
+
 /** Whether this is meant as the URL of a PostgreSQL database, and not as a path. */
 export function isPostgresUrl(text: string): boolean {
   return /^postgres(ql)?:\/\//i.test(text);
@@ -21,11 +34,16 @@ export function isPostgresUrl(text: string): boolean {
 export function parsePostgresUrl(text: string): PostgresUrl {
   const [, scheme, user, hosts, database, parameters = ''] = URL_PARTS.exec(text) ?? [];
   if (hosts === undefined || database === undefined) throw new Error(REMEDY);
+  for (const parameter of new URLSearchParams(parameters).keys()) {
+    if (PARAMETERS.has(parameter)) continue;
+    throw new Error(`Its parameter ${parameter} is not known: use ${[...PARAMETERS].join(', ')}.`);
+  }
   const userPart = user === undefined ? '' : `${user}@`;
   const [first = '', ...others] = hosts.split(',');
   const urlOf = (host: string) => {
     const url = `${scheme}://${userPart}${host}${database}${parameters}`;
-    const isUrl = URL.canParse(url) && (host !== '' || /[?&]host=/.test(parameters));
+    // A folder with a socket stands in the parameters, and instead of a host.
+    const isUrl = URL.canParse(url) && (host === '') === /[?&]host=/.test(parameters);
     if (!isUrl) throw new Error(REMEDY);
     return url;
   };

@@ -1,13 +1,16 @@
-/** Resolves to true when the promise has settled, to false after `ms` where that is first. Never rejects. */
-export async function settledWithin(ms: number, promise?: Promise<unknown>): Promise<boolean> {
+/**
+ * Waits for the promise to settle, either way, and resolves to true when it has; to false where `ms` are over first, or
+ * are 0 or less to begin with. Never rejects.
+ */
+export async function settledWithin(ms: number, promise: Promise<unknown>): Promise<boolean> {
   if (ms <= 0) return false;
   const over = Promise.withResolvers<boolean>();
   const timer = setTimeout(over.resolve, ms, false);
-  const settled = promise?.then(
+  const settled = promise.then(
     () => true,
     () => true,
   );
-  const isSettled = await Promise.race([over.promise, settled ?? over.promise]);
+  const isSettled = await Promise.race([over.promise, settled]);
   clearTimeout(timer);
   return isSettled;
 }

@@ -107,7 +107,12 @@ export class Watch {
     if (cursor < this.#end) return;
     let news = Promise.withResolvers<void>();
     const follower: Follower = { storeId, from: cursor, kept: [], isBehind: false, wake: () => news.resolve() };
-    signal.addEventListener('abort', follower.wake);
+    const stopped = Promise.withResolvers<void>();
+    const stop = () => {
+      stopped.resolve();
+      follower.wake();
+    };
+    signal.addEventListener('abort', stop);
     this.#followers.add(follower);
     try {
       let lastStep = 0;
@@ -116,7 +121,7 @@ export class Watch {
           news = Promise.withResolvers();
           await settledWithin(CURSOR_INTERVAL_MS, news.promise);
         }
-        await settledWithin(lastStep + LIVE_INTERVAL_MS - performance.now());
+        await settledWithin(lastStep + LIVE_INTERVAL_MS - performance.now(), stopped.promise);
         if (follower.isBehind || signal.aborted) return;
         const allocations = follower.kept;
         follower.kept = [];
@@ -127,7 +132,7 @@ export class Watch {
       }
     } finally {
       this.#followers.delete(follower);
-      signal.removeEventListener('abort', follower.wake);
+      signal.removeEventListener('abort', stop);
     }
   }
 

@@ -12,6 +12,7 @@ const DOMAIN = [
   'paging',
   'watch',
   'settled-within',
+  'ledger-errors',
   'verification',
   'verdict-tally',
   'declared-losses',

@@ -20,7 +20,18 @@ it.each([
 });
 
 it.each([
+  'postgres://h/db?sslmod=require',
+  'postgres://h/db?sslmode=require&application_name=x',
+  'postgres://h/db?password=secret',
+])('%s has a parameter that is named, with those that are known', (text) => {
+  expect(() => parsePostgresUrl(text)).toThrow(
+    /^Its parameter (sslmod|application_name|password) is not known: use host,/,
+  );
+});
+
+it.each([
   'postgres://',
+  'postgres://a,b/db?host=c',
   'postgres://h',
   'postgres://h/',
   'postgres:///db',

@@ -32,12 +32,13 @@ export function backupCommand(): Command {
 }
 
 async function backup(target: string, flags: BackupFlags, context: OperatorContext): Promise<void> {
-  const { output, json, bar, signal } = context;
+  const { output, json, bar, signal, say } = context;
   const {
     ledgerId,
     lastOrderId,
     rows,
     bytes,
+    sealedTo,
     target: path,
   } = await backupLedger(flags.ledger, target, {
     force: flags.force === true,
@@ -51,4 +52,9 @@ async function backup(target: string, flags: BackupFlags, context: OperatorConte
       ? jsonLine({ backup: path, ledgerId, lastOrderId, rows, bytes })
       : fieldTable({ backup: path, ledger_id: ledgerId, last_order_id: lastOrderId, rows, bytes }),
   );
+  if (sealedTo !== undefined) {
+    say(
+      `warning: ${flags.ledger} was moved to ${sealedTo}: this is a copy of what it was then, and no backup of that one`,
+    );
+  }
 }

@@ -22,9 +22,6 @@ export async function startEngine(settings: ServeSettings, observer: LedgerObser
     const sources = { lastOrderId: () => ledger.lastOrderId, ledgerSizes: async () => undefined };
     return { ledger, name: parsePostgresUrl(where).name, sources };
   }
-  if (ledgerRead !== 'off') {
-    throw new Error('--ledger-read goes with a PostgreSQL ledger: an SQLite ledger is read by its own server');
-  }
   const { SqliteLedger } = await import('../engines/sqlite/sqlite-ledger.ts');
   const ledger = new SqliteLedger(where, { autoCreateStores }, observer);
   return {

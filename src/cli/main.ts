@@ -41,7 +41,7 @@ try {
 
 /** A bad value is named, and it may be a URL. */
 function withoutPasswords(text: string): string {
-  return text.replaceAll(/(:\/\/[^:/\s]*:)[^\s']*@/g, '$1…@');
+  return text.replaceAll(/(:\/\/[^:/\s]*:)[^\s']*@/g, '$1…@').replaceAll(/([?&]password=)[^&\s']*/g, '$1…');
 }
 
 /** Of the package, which is two folders above this file, as source and compiled. */

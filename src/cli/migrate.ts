@@ -52,11 +52,15 @@ export function migrateCommand(): Command {
     if (!print && to === undefined) {
       command.error('error: name the database with --to postgres://user@host:5432/database, or use --print');
     }
-    await runOperator(flags, async (context) => {
-      if (to === undefined) await context.output.line(schemaSql());
-      else if (from === undefined) await upgrade(to, context);
-      else await move(from, to, context);
-    });
+    await runOperator(
+      flags,
+      async (context) => {
+        if (to === undefined) await context.output.line(schemaSql());
+        else if (from === undefined) await upgrade(to, context);
+        else await move(from, to, context);
+      },
+      'run the same command again',
+    );
   });
 }
 

@@ -1,5 +1,6 @@
 import { MovingIn } from '../engines/postgres/moving-in.ts';
 import { prepareDatabase } from '../engines/postgres/prepared-database.ts';
+import type { Place } from '../engines/sqlite/moving-out.ts';
 import { MovingOut } from '../engines/sqlite/moving-out.ts';
 import { LedgerRefused, messageOf } from '../errors.ts';
 import { COPY_PAGE, firstDifference } from '../ledger-copy.ts';
@@ -39,16 +40,18 @@ export interface MovedLedger {
  * an earlier one ended. Rejects with one sentence that says which of both serves now.
  */
 export async function moveLedger(move: Move): Promise<MovedLedger> {
-  const source = MovingOut.open(move.from, move.to.name);
+  const source = MovingOut.open(move.from);
   let target: MovingIn | undefined;
   try {
     for (const warning of source.warnings) move.onWarning(warning);
     const { session } = await prepareDatabase(move.to.hosts, move.signal);
     target = await MovingIn.open(session, move.to.name);
+    const place = { name: target.name, identity: await target.identity() };
+    source.requireNotElsewhere(place);
     const { ledgerId, rows, stores, lastOrderId } = source.summary();
     const state = await target.claim(ledgerId, source.isSealed);
     if (state === 'done' && !source.isSealed) throw outdated(source, target);
-    if (state !== 'done') await carryOver(source, target, move);
+    if (state !== 'done') await carryOver(source, target, place, move);
     return { from: source.name, to: target.name, ledgerId, rows, stores, lastOrderId, wasDone: state === 'done' };
   } catch (error) {
     throw explain(error, source, move);
@@ -58,7 +61,7 @@ export async function moveLedger(move: Move): Promise<MovedLedger> {
   }
 }
 
-async function carryOver(source: MovingOut, target: MovingIn, move: Move): Promise<void> {
+async function carryOver(source: MovingOut, target: MovingIn, place: Place, move: Move): Promise<void> {
   const { ledgerId } = await source.counters();
   await target.endOtherSessions();
   // A sealed file was copied whole. Where the copy is less than that now, it may be an older one of a ledger that has
@@ -69,7 +72,7 @@ async function carryOver(source: MovingOut, target: MovingIn, move: Move): Promi
   }
   await requireSame(source, target, move);
   move.signal.throwIfAborted();
-  if (!source.isSealed) source.seal();
+  if (!source.isSealed) source.seal(place);
   await target.activate(ledgerId);
 }
 

@@ -36,14 +36,15 @@ export function jsonOption(): Option {
 
 /**
  * Runs a command that can be stopped by a signal; see {@link runCommand}. What it then leaves is its own affair: the
- * signal asks, nothing is cut short.
+ * signal asks, nothing is cut short. `afterStop` is what holds then.
  */
 export async function runOperator(
   { json = false }: { readonly json?: boolean },
   work: (context: OperatorContext) => Promise<void>,
+  afterStop = 'nothing was changed',
 ): Promise<void> {
   const stop = new AbortController();
-  const onSignal = (name: NodeJS.Signals) => stop.abort(new Error(`stopped by ${name}: nothing was changed`));
+  const onSignal = (name: NodeJS.Signals) => stop.abort(new Error(`stopped by ${name}: ${afterStop}`));
   for (const name of SIGNALS) process.once(name, onSignal);
   const bar = json ? undefined : ProgressBar.onTerminal(process.stderr);
   try {

@@ -8,6 +8,7 @@ import type { Log, Logger } from '../log.ts';
 import { createLog } from '../log.ts';
 import { Metrics } from '../metrics.ts';
 import type { LedgerObserver } from '../observers.ts';
+import { isPostgresUrl } from '../postgres-url.ts';
 import type { ServedLedger } from './engine.ts';
 import { startEngine } from './engine.ts';
 import { Listeners } from './listeners.ts';
@@ -31,9 +32,16 @@ export function serveCommand(): Command {
   return command
     .addHelpText(
       'after',
-      '\nExample:\n  order-numbers serve --grpc-listen 127.0.0.1:6000 --ledger /var/lib/orders/orders.db',
+      '\nExamples:\n  order-numbers serve --grpc-listen 127.0.0.1:6000 --ledger /var/lib/orders/orders.db' +
+        '\n  order-numbers serve --ledger postgres://orders@db1:5432,db2:5432/orders',
     )
     .action(async (settings: ServeSettings) => {
+      if (settings.ledgerRead !== 'off' && !isPostgresUrl(settings.ledger)) {
+        command.error(
+          `error: --ledger-read goes with a PostgreSQL ledger, and --ledger is ${settings.ledger}: leave it out, or give ` +
+            '--ledger postgres://…',
+        );
+      }
       setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
       const log = createLog(settings.logLevel);
       process.exitCode = await serve(settings, log);

@@ -1,6 +1,8 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { OrderNumbersClient, VerifyStep } from '../client/index.ts';
-import { isPostgresUrl } from '../postgres-url.ts';
+import { SERVE_SETTINGS } from '../config.ts';
+import { messageOf } from '../errors.ts';
+import { isPostgresUrl, parsePostgresUrl } from '../postgres-url.ts';
 import type { Verdict, VerifyEvent, VerifyProgress } from '../verification.ts';
 import { withClient } from './client-command.ts';
 import { withConnectionOptions } from './client-options.ts';
@@ -29,6 +31,7 @@ export function verifyCommand(): Command {
     .argument(
       '[ledger]',
       'an SQLite file or a postgres:// URL to read by itself, also while a server runs (default: ask the server)',
+      parseLedger,
     )
     .addOption(
       new Option('--store <id>', "only this store's sequence (default: the whole ledger)").argParser(parseNumber),
@@ -60,29 +63,43 @@ Examples:
       if (command.getOptionValueSource('server') === 'cli') {
         command.error('error: --server and a path are two ledgers: give the path to read it, or --server to ask');
       }
-      const work = (context: CommandContext) => verify(fromFile(path, flags.store), flags.store, context);
+      const work = (context: CommandContext) => verify(fromLedger(path, flags.store), flags.store, context);
       await runCommand(flags.json ?? false, work, FAILURES);
     });
+}
+
+/** An empty path has a message of its own. */
+function parseLedger(text: string): string {
+  try {
+    return text === '' ? text : SERVE_SETTINGS.ledger.parse(text);
+  } catch (error) {
+    throw new InvalidArgumentError(messageOf(error));
+  }
 }
 
 async function* fromServer(steps: AsyncIterable<VerifyStep>): AsyncIterable<VerifyEvent> {
   for await (const step of steps) yield toVerifyEvent(step);
 }
 
-async function* fromFile(path: string, storeId: bigint | undefined): AsyncIterable<VerifyEvent> {
-  // Loaded only here: no other client command needs an engine.
-  if (isPostgresUrl(path)) {
+/** Whatever fails names the ledger, and no password. */
+async function* fromLedger(ledger: string, storeId: bigint | undefined): AsyncIterable<VerifyEvent> {
+  const name = isPostgresUrl(ledger) ? parsePostgresUrl(ledger).name : ledger;
+  try {
+    yield* await readLedger(ledger, storeId);
+  } catch (error) {
+    const why = messageOf(error);
+    throw new Error(why.includes(name) ? why : `${name} cannot be verified: ${why}`, { cause: error });
+  }
+}
+
+/** Loaded only here: no other client command needs an engine. */
+async function readLedger(ledger: string, storeId: bigint | undefined): Promise<AsyncIterable<VerifyEvent>> {
+  if (isPostgresUrl(ledger)) {
     const { verifyPostgresLedger } = await import('../engines/postgres/verify-url.ts');
-    yield* verifyPostgresLedger(path, storeId);
-    return;
+    return verifyPostgresLedger(ledger, storeId);
   }
   const { verifyLedgerFile } = await import('../engines/sqlite/verify-file.ts');
-  try {
-    yield* verifyLedgerFile(path, storeId);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Error(why.includes(path) ? why : `${path} cannot be verified: ${why}`, { cause: error });
-  }
+  return verifyLedgerFile(ledger, storeId);
 }
 
 /** Shows what a verification says, wherever it runs. Resolves to the exit code. */

@@ -85,14 +85,23 @@ it('the password is in no message, and not in the file', async () => {
   const { port, pathname } = new URL(to);
   const lost = await move(from, `postgres://postgres:geheim@127.0.0.1:1,127.0.0.1:2${pathname}`);
   expect(lost.stderr).toBe(
-    `error: connect ECONNREFUSED 127.0.0.1:1; connect ECONNREFUSED 127.0.0.1:2; nothing is moved yet: ${from} serves ` +
-      'on as before; run the same command again to go on\n',
+    'error: PostgreSQL on 127.0.0.1:1 cannot be used (connect ECONNREFUSED 127.0.0.1:1): check that it runs, and the ' +
+      'URL; PostgreSQL on 127.0.0.1:2 cannot be used (connect ECONNREFUSED 127.0.0.1:2): check that it runs, and the ' +
+      `URL; nothing is moved yet: ${from} serves on as before; run the same command again to go on\n`,
   );
   // The first host that is a primary, here the second.
   const hosts = `127.0.0.1:1,127.0.0.1:${port}${pathname}`;
   const { exitCode, stdout, stderr } = await move(from, `postgres://postgres:geheim@${hosts}`);
   expect({ exitCode, said: stdout + stderr }).toEqual({ exitCode: 0, said: expect.not.stringContaining('geheim') });
   expect(await refusedStart(from)).toContain(`was moved to postgres://postgres@${hosts} and`);
+});
+
+it('P1: a database that has another name by now, as after a failover, is the same one', async () => {
+  const from = smallLedger();
+  const to = await newDatabase();
+  expect((await move(from, to)).exitCode).toBe(0);
+  const again = await move(from, to.replace('127.0.0.1', 'localhost'));
+  expect(again).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^nothing to do: /) });
 });
 
 it('P8: while a server runs on the file, it is refused, and the server goes on', async () => {

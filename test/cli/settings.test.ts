@@ -53,6 +53,13 @@ it('a wrong flag, command or argument is named, with exit code 2', async () => {
     { args: ['serve', '--port', '1'], named: "unknown option '--port'" },
     { args: ['sevre'], named: "unknown command 'sevre'" },
     { args: ['serve', 'orders.db'], named: 'too many arguments' },
+    {
+      args: ['serve', '--ledger', 'x.db', '--ledger-read', 'postgres://h/db'],
+      named: '--ledger is x.db: leave it out',
+    },
+    { args: ['verify', 'mysql://h/db'], named: "argument value 'mysql://h/db' is invalid" },
+    { args: ['verify', 'postgres://h'], named: 'Use postgres://user@host:5432/database' },
+    { args: ['backup', '--ledger', 'postgres://h/db', 'x.db'], named: 'such as pg_basebackup' },
     { args: ['serve', '--max-batch'], named: "'--max-batch <requests>' argument missing" },
   ];
   const results = await Promise.all(wrong.map(({ args }) => orderNumbers(args)));

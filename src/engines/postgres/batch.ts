@@ -1,5 +1,6 @@
 import type { Allocation, AllocationRequest } from '../../allocation.ts';
 import { OrderError } from '../../errors.ts';
+import { sequenceExhausted } from '../../ledger-errors.ts';
 import type { Outcome } from '../../ledger.ts';
 import { storeNotFound } from '../../store.ts';
 import type { LedgerPoint } from './confirmed-mark.ts';
@@ -25,7 +26,11 @@ type Row = [
 ];
 
 /** One round trip: the whole batch as arrays, one transaction, all outcomes. Prepared once a session. */
-const ALLOCATE = { name: 'allocate', text: 'SELECT * FROM order_numbers.allocate($1, $2, $3, $4)', rowMode: 'array' };
+const ALLOCATE = {
+  name: 'allocate',
+  text: 'SELECT * FROM order_numbers.allocate($1, $2, $3, $4, $5)',
+  rowMode: 'array',
+};
 
 export async function allocate(
   session: Session,
@@ -37,6 +42,7 @@ export async function allocate(
     batch.map(({ requestId }) => requestId),
     batch.map(({ count }) => count),
     autoCreateStores,
+    session.ledgerId,
   ];
   const rows = (await session.write({ ...ALLOCATE, values })) as unknown as readonly Row[];
   if (rows.length !== batch.length) throw new Error(`the server answered ${rows.length} of ${batch.length} requests`);
@@ -73,7 +79,7 @@ export function asSentBefore(outcomes: readonly Outcome[], batch: readonly Alloc
 
 function toOutcome([, outcome, ...numbers]: Row, { storeId, requestId }: AllocationRequest): Outcome {
   if (outcome === 'no store') return { refused: storeNotFound(storeId) };
-  if (outcome === 'exhausted') return { refused: exhausted(storeId) };
+  if (outcome === 'exhausted') return { refused: sequenceExhausted(storeId) };
   const [orderId, orderNumber, count, createTimeMs, prefix, suffix, minDigits] = numbers;
   const allocation: Allocation = {
     orderId,
@@ -87,10 +93,4 @@ function toOutcome([, outcome, ...numbers]: Row, { storeId, requestId }: Allocat
     minDigits,
   };
   return { allocation, replayed: outcome === 'replay' };
-}
-
-function exhausted(storeId: bigint): OrderError {
-  return new OrderError('SEQUENCE_EXHAUSTED', 'a sequence has reached 2^63-1: no number is left', {
-    fields: { store_id: String(storeId) },
-  });
 }

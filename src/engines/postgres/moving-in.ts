@@ -4,10 +4,11 @@ import { LedgerRefused } from '../../errors.ts';
 import type { LedgerContents } from '../../ledger-copy.ts';
 import { COPY_PAGE } from '../../ledger-copy.ts';
 import type { VerifyEvent } from '../../verification.ts';
-import { reasonOf, sqlState } from './failures.ts';
+import { reasonOf } from './failures.ts';
 import { insertAllocations, insertLosses, insertStores } from './moved-rows.ts';
 import { PostgresContents } from './postgres-contents.ts';
 import type { Session } from './session.ts';
+import { INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, sqlState } from './sql-state.ts';
 import { verifyLedger } from './verify-ledger.ts';
 
 /** Of the one command that moves a ledger into this database. "ORDM". */
@@ -55,10 +56,19 @@ export class MovingIn {
       await target.#write('SET lock_timeout = 0');
     } catch (error) {
       session.abandon();
-      if (!(error instanceof Error && sqlState(error.cause) === '55P03')) throw error;
+      if (!(error instanceof Error && sqlState(error.cause) === LOCK_NOT_AVAILABLE)) throw error;
       throw new LedgerRefused(`another order-numbers migrate is at work on ${name}: wait for its end`);
     }
     return target;
+  }
+
+  /** Of this database, under every name, on the primary and on each standby. */
+  async identity(): Promise<string> {
+    const [row] = await this.#write<{ database: number; system: bigint }>(
+      `SELECT oid::bigint AS database, system_identifier AS system FROM pg_database, pg_control_system()
+       WHERE datname = current_database()`,
+    );
+    return `database ${row?.database} of system ${row?.system}`;
   }
 
   /**
@@ -98,7 +108,7 @@ export class MovingIn {
     try {
       await this.#write(`SELECT pg_terminate_backend(pid, ${END_WAIT_MS}) ${others}`);
     } catch (error) {
-      if (!(error instanceof Error && sqlState(error.cause) === '42501')) throw error;
+      if (!(error instanceof Error && sqlState(error.cause) === INSUFFICIENT_PRIVILEGE)) throw error;
       throw new LedgerRefused(`order-numbers servers are connected to ${this.name} already: stop them first`, {
         cause: error,
       });
@@ -155,11 +165,6 @@ export class MovingIn {
     );
   }
 
-  /** Leaves at once: what is under way then rejects. */
-  abandon(): void {
-    this.#session.abandon();
-  }
-
   async close(): Promise<void> {
     await this.#session.end();
   }
@@ -209,7 +214,7 @@ export class MovingIn {
       return await this.#session.write<Row>({ text, values: [...values] });
     } catch (error) {
       const message = `${this.#session.server}: ${reasonOf(error)}`;
-      if (sqlState(error) !== '42501') throw new Error(message, { cause: error });
+      if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw new Error(message, { cause: error });
       throw new LedgerRefused(`${message}: move the ledger as the owner of the schema order_numbers`, { cause: error });
     }
   }

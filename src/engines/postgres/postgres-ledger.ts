@@ -1,17 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Allocation, AllocationRequest } from '../../allocation.ts';
 import { OrderError } from '../../errors.ts';
+import { ledgerFull, ledgerReopening } from '../../ledger-errors.ts';
 import type { CommitListener, Ledger, Outcome } from '../../ledger.ts';
 import type { LedgerObserver } from '../../observers.ts';
 import { parsePostgresUrl } from '../../postgres-url.ts';
 import { settledWithin } from '../../settled-within.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
-import type { CommittedBatch } from './batch.ts';
+import { storeUnknown } from '../../store.ts';
 import { allocate, asSentBefore } from './batch.ts';
 import type { LedgerPoint } from './confirmed-mark.ts';
 import { ConfirmedMark } from './confirmed-mark.ts';
 import { within } from './deadline.ts';
-import { isDiskFull, NotSent, remedyFor, reopening, storeUnknown } from './failures.ts';
+import { isDiskFull, NotSent, remedyFor } from './failures.ts';
 import { PostgresReads } from './postgres-reads.ts';
 import { confirm, Primary } from './primary.ts';
 import type { Session } from './session.ts';
@@ -67,7 +68,7 @@ export class PostgresLedger implements Ledger {
     const readHosts = readUrl === undefined ? undefined : parsePostgresUrl(readUrl).hosts;
     this.#mark = new ConfirmedMark(() => this.#attempt(FIRST_ATTEMPT_MS, confirm));
     this.#primary = new Primary(parsePostgresUrl(url).hosts, observer, (point) => this.#mark.raise(point));
-    this.reads = new PostgresReads(this.#primary, this.#mark, readHosts);
+    this.reads = new PostgresReads(this.#primary, this.#mark, readHosts, (message) => observer.warning(message));
   }
 
   /** The end of the sequence over all stores, as far as this process has seen it confirmed. */
@@ -84,17 +85,18 @@ export class PostgresLedger implements Ledger {
     let attemptMs = FIRST_ATTEMPT_MS;
     for (let attempts = 1; ; attempts++) {
       try {
-        await within(end - performance.now(), this.ready(), 'the search for the primary');
+        await within(end - performance.now(), this.ready(), 'no primary was found in time');
         const began = performance.now();
         const work = (session: Session) => allocate(session, batch, this.#autoCreateStores);
         const committed = await this.#mark.follow(this.#attempt(Math.min(attemptMs, end - performance.now()), work));
         this.#observer.transaction(performance.now() - began);
-        const outcomes = this.#committed(committed);
+        this.#tell(committed.lastOrderId, committed.added);
+        const { outcomes } = committed;
         return attempts === 1 ? outcomes : asSentBefore(outcomes, batch);
       } catch (error) {
         // The ledger cannot be opened, or is being closed.
         if (error instanceof OrderError) throw error;
-        if (attempts === 1 && isDiskFull(error) && (await this.#isAlive())) throw diskFull(error);
+        if (attempts === 1 && isDiskFull(error) && (await this.#isAlive())) throw ledgerFull(error);
         if (remedyFor(error) === 'tell' || performance.now() >= end) throw error;
         attemptMs = Math.min(2 * attemptMs, LONGEST_ATTEMPT_MS);
         await delay(PAUSE_MS * attempts);
@@ -133,10 +135,14 @@ export class PostgresLedger implements Ledger {
     work: (session: Session) => Promise<Written>,
   ): Promise<Written> {
     const found = this.#primary.session();
-    if (!(await settledWithin(ms, found))) throw new NotSent(`the search for the primary took longer than ${ms} ms`);
+    if (!(await settledWithin(ms, found))) throw new NotSent('no primary was found in time');
     const session = await found;
     try {
-      const written = await within(ms, work(session), `an answer of ${session.server}`);
+      const written = await within(
+        ms,
+        work(session),
+        `an answer of ${session.server} took longer than ${Math.round(ms)} ms`,
+      );
       this.#primary.saw(session, written);
       return written;
     } catch (error) {
@@ -165,16 +171,11 @@ export class PostgresLedger implements Ledger {
     write: (session: Session) => Promise<LedgerPoint & { readonly store: Store | OrderError }>,
   ): Promise<Store> {
     const { store } = await this.#mark.follow(this.#attempt(LONGEST_ATTEMPT_MS, write)).catch((error: unknown) => {
-      if (error instanceof NotSent) throw reopening(error);
+      if (error instanceof NotSent) throw ledgerReopening(error);
       throw error instanceof OrderError ? error : storeUnknown(storeId, error);
     });
     if (store instanceof OrderError) throw store;
     return store;
-  }
-
-  #committed({ outcomes, added, lastOrderId }: CommittedBatch): readonly Outcome[] {
-    this.#tell(lastOrderId, added);
-    return outcomes;
   }
 
   #tell(lastOrderId: bigint, allocations: readonly Allocation[]): void {
@@ -202,13 +203,9 @@ export class PostgresLedger implements Ledger {
   /** A server that goes on after an error has rolled back what failed; one that fell over may have done it. */
   async #isAlive(): Promise<boolean> {
     const session = await this.#primary.session();
-    return within(FIRST_ATTEMPT_MS, session.write({ text: 'SELECT 1' }), session.server).then(
+    return within(FIRST_ATTEMPT_MS, session.write({ text: 'SELECT 1' }), 'no answer').then(
       () => true,
       () => false,
     );
   }
-}
-
-function diskFull(cause: unknown): OrderError {
-  return new OrderError('LEDGER_FULL', 'the disk of the ledger is full: nothing was allocated', { cause });
 }

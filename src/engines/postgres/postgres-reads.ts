@@ -1,10 +1,12 @@
 import type { QueryResultRow } from 'pg';
 import type { Allocation } from '../../allocation.ts';
+import { OrderError } from '../../errors.ts';
 import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange } from '../../ledger.ts';
+import { ledgerReopening } from '../../ledger-errors.ts';
 import type { Store } from '../../store.ts';
 import type { VerifyEvent } from '../../verification.ts';
 import type { ConfirmedMark, LedgerPoint, SeenPoint } from './confirmed-mark.ts';
-import { reopening, toReadError } from './failures.ts';
+import { reasonOf, toReadError } from './failures.ts';
 import type { Primary } from './primary.ts';
 import { ReadPool } from './read-pool.ts';
 import type { AllocationRow, StoreRow } from './rows.ts';
@@ -12,13 +14,13 @@ import { toAllocations, toStores } from './rows.ts';
 import { verifyLedger } from './verify-ledger.ts';
 
 /** How long a read waits for what it saw to be confirmed. */
-const CONFIRM_MS = 5000;
+const CONFIRM_READ_MS = 5000;
+/** The same, where it can do with less: what was confirmed before. */
+const CONFIRM_END_MS = 1000;
 /** How long a standby may take for a read: the primary can answer, too, while the caller still waits. */
 const STANDBY_READ_MS = 2000;
 /** How long a standby that failed is left alone. */
 const STANDBY_PAUSE_MS = 10_000;
-/** How long it waits where it can do with less: what was confirmed before. */
-const MOMENT_MS = 1000;
 
 /** The end of the ledger as it was when the rows beside it were read. */
 interface SnapshotRow {
@@ -34,19 +36,28 @@ interface Found<Row> extends LedgerPoint {
 }
 
 /**
- * The reads of a ledger on PostgreSQL. They show nothing that is not confirmed: see {@link ConfirmedMark}. Long ones go
- * to the standby of --ledger-read where there is one, as far as it has come; what it does not know yet is asked of the
+ * The reads of a ledger on PostgreSQL. They show nothing that is not confirmed: see {@link ConfirmedMark}. Lists of allocations,
+ * verifications and look-ups but those by request_id go to the standby of --ledger-read where there is one, as far as it has come; what it does not know yet is asked of the
  * primary, and request_ids always are, because a NOT_FOUND must not come from one who is behind.
  */
 export class PostgresReads implements LedgerReads {
   readonly #primary: Primary;
   readonly #mark: ConfirmedMark;
   readonly #standby: ReadPool | undefined;
+  readonly #warn: (message: string) => void;
   #standbyPausesUntil = 0;
+  /** Said once, until it answers again. */
+  #isStandbyMissed = false;
   /** To the primary, made anew whenever that was looked for: old connections may lead to an old one. */
   #pool: { readonly times: number; readonly reads: ReadPool } | undefined;
 
-  constructor(primary: Primary, mark: ConfirmedMark, readHosts: readonly string[] | undefined) {
+  constructor(
+    primary: Primary,
+    mark: ConfirmedMark,
+    readHosts: readonly string[] | undefined,
+    warn: (message: string) => void,
+  ) {
+    this.#warn = warn;
     this.#primary = primary;
     this.#mark = mark;
     this.#standby = readHosts && new ReadPool(readHosts, STANDBY_READ_MS);
@@ -70,7 +81,7 @@ export class PostgresReads implements LedgerReads {
     if (!found || !allocation) {
       found = await this.#find<AllocationRow>(this.#primaryPool(), call, values);
       allocation = covering(found.rows, key);
-      if (!allocation && found.lastOrderId < this.#mark.lastOrderId) throw reopening();
+      if (!allocation && found.lastOrderId < this.#mark.lastOrderId) throw ledgerReopening();
     }
     // Whoever hears that a request has no numbers may ask with another key: that it has none is true of the primary
     // alone, and a write that came after the look says that this was it.
@@ -96,7 +107,7 @@ export class PostgresReads implements LedgerReads {
     if (!found || !isFarEnough(found)) {
       found = await this.#find<AllocationRow>(this.#primaryPool(), call, values);
       // Less than this process has seen: an old primary, or none that is one.
-      if (!isFarEnough(found) && found.lastOrderId < this.#mark.lastOrderId) throw reopening();
+      if (!isFarEnough(found) && found.lastOrderId < this.#mark.lastOrderId) throw ledgerReopening();
     }
     const allocations = toAllocations(found.rows);
     await this.#requireConfirmed({ lastOrderId: endOf(allocations.at(-1)), timeline: found.timeline });
@@ -107,7 +118,7 @@ export class PostgresReads implements LedgerReads {
   async end(): Promise<LedgerEnd> {
     const [row] = await this.#query<SnapshotRow>(this.#primaryPool(), 'SELECT * FROM order_numbers.ledger_end()');
     const { ledger_id: ledgerId, last_order_id: lastOrderId, last_store_id: lastStoreId, timeline } = this.#ours(row);
-    const isConfirmed = await this.#mark.covers({ lastOrderId, timeline }, MOMENT_MS);
+    const isConfirmed = await this.#mark.covers({ lastOrderId, timeline }, CONFIRM_END_MS);
     return { ledgerId, lastOrderId: isConfirmed ? lastOrderId : this.#mark.lastOrderId, lastStoreId };
   }
 
@@ -128,7 +139,7 @@ export class PostgresReads implements LedgerReads {
 
   #primaryPool(): ReadPool {
     const { found } = this.#primary;
-    if (!found) throw reopening();
+    if (!found) throw ledgerReopening();
     if (this.#pool?.times !== found.times) {
       void this.#pool?.reads.end();
       this.#pool = { times: found.times, reads: new ReadPool([found.url]) };
@@ -139,12 +150,20 @@ export class PostgresReads implements LedgerReads {
   /** Undefined where there is no standby, or it does not answer, or has another ledger, or an old primary's. */
   async #askStandby<Row extends QueryResultRow>(call: string, values: readonly unknown[]) {
     if (!this.#standby || performance.now() < this.#standbyPausesUntil) return undefined;
-    const found = await this.#find<Row>(this.#standby, call, values).catch(() => {
-      this.#standbyPausesUntil = performance.now() + STANDBY_PAUSE_MS;
-      return undefined;
-    });
+    const found = await this.#find<Row>(this.#standby, call, values).catch((error: unknown) =>
+      this.#missStandby(error),
+    );
+    if (found) this.#isStandbyMissed = false;
     // One that was ahead of the standby that took over still has what that one never had.
     return found && found.timeline >= this.#mark.timeline ? found : undefined;
+  }
+
+  #missStandby(error: unknown): undefined {
+    this.#standbyPausesUntil = performance.now() + STANDBY_PAUSE_MS;
+    if (this.#isStandbyMissed) return;
+    this.#isStandbyMissed = true;
+    const why = error instanceof OrderError && error.cause !== undefined ? error.cause : error;
+    this.#warn(`the standby of --ledger-read does not answer, and the primary is read instead: ${reasonOf(why)}`);
   }
 
   /** Rows of a function of the schema, and the end of the ledger at the very same moment. */
@@ -179,11 +198,11 @@ export class PostgresReads implements LedgerReads {
     // An old primary that lives on: its connections are not to be used again.
     if (row && row.timeline < this.#mark.timeline) this.#pool?.reads.startAnew();
     if (row?.ledger_id !== undefined && row.ledger_id === this.#primary.ledgerId) return row;
-    throw reopening(new Error(`ledger ${row?.ledger_id} was read, and ${this.#primary.ledgerId} is served`));
+    throw ledgerReopening(new Error(`ledger ${row?.ledger_id} was read, and ${this.#primary.ledgerId} is served`));
   }
 
   async #requireConfirmed(needed: SeenPoint): Promise<void> {
-    if (!(await this.#mark.covers(needed, CONFIRM_MS))) throw reopening();
+    if (!(await this.#mark.covers(needed, CONFIRM_READ_MS))) throw ledgerReopening();
   }
 }
 

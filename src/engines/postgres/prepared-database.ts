@@ -33,7 +33,7 @@ export async function prepareDatabase(hosts: readonly string[], signal: AbortSig
 }
 
 async function prepareOn(host: string, signal: AbortSignal): Promise<PreparedDatabase> {
-  const session = await Session.open(host);
+  const session = await Session.open(host, signal);
   const abandon = () => session.abandon();
   signal.addEventListener('abort', abandon);
   session.client.once('end', () => signal.removeEventListener('abort', abandon));

@@ -1,12 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { LedgerRefused, OrderError } from '../../errors.ts';
+import type { OrderError } from '../../errors.ts';
+import { LedgerRefused } from '../../errors.ts';
+import { ledgerUnusable, stoppedBeforeOpen } from '../../ledger-errors.ts';
 import type { LedgerObserver } from '../../observers.ts';
 import type { LedgerPoint } from './confirmed-mark.ts';
 import { within } from './deadline.ts';
-import { MUST_NOT_NUMBER, reasonOf, sqlState } from './failures.ts';
+import { reasonOf } from './failures.ts';
 import { migrate } from './schema.ts';
 import { NotPrimary, requireDurable, warningsOf } from './server-state.ts';
 import { Session } from './session.ts';
+import { INSUFFICIENT_PRIVILEGE, MUST_NOT_NUMBER, sqlState, UNDEFINED_FUNCTION } from './sql-state.ts';
 
 /** How long a server may take to confirm that it can write, its standby included, before others are tried. */
 const CONFIRM_MS = 3000;
@@ -39,12 +42,10 @@ export class Primary {
   readonly #observer: LedgerObserver;
   readonly #raise: (point: LedgerPoint) => void;
   #seen: Seen | undefined;
-  /** The one that is being opened, and the one in use. */
-  #opening: Session | undefined;
   #current: Session | undefined;
   #session: Promise<Session>;
   #found: { readonly url: string; readonly times: number } | undefined;
-  #isClosing = false;
+  readonly #closing = new AbortController();
 
   /** Starts to look for the primary. `raise` hears of each point that a server has confirmed while it was opened. */
   constructor(hosts: readonly string[], observer: LedgerObserver, raise: (point: LedgerPoint) => void) {
@@ -74,7 +75,7 @@ export class Primary {
     session.abandon();
     if (this.#current !== session) return;
     this.#current = undefined;
-    if (!this.#isClosing)
+    if (!this.#closing.signal.aborted)
       this.#observer.waiting(`${session.server} was lost, and the primary is looked for: ${reasonOf(why)}`);
     this.#session = this.#open();
     this.#session.catch(ignore);
@@ -94,8 +95,7 @@ export class Primary {
   }
 
   async close(): Promise<void> {
-    this.#isClosing = true;
-    this.#opening?.abandon();
+    this.#closing.abort();
     await this.#current?.end();
     await this.#session.catch(ignore);
   }
@@ -103,7 +103,11 @@ export class Primary {
   /** Tries until there is one. At start what only an operator can change is final. */
   async #open(): Promise<Session> {
     let toldWhy: string | undefined;
-    for (let pauseMs = FIRST_PAUSE_MS; !this.#isClosing; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    for (
+      let pauseMs = FIRST_PAUSE_MS;
+      !this.#closing.signal.aborted;
+      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
+    ) {
       const failures: unknown[] = [];
       for (const host of this.#hosts) {
         try {
@@ -118,30 +122,28 @@ export class Primary {
       toldWhy = why;
       await delay(pauseMs);
     }
-    throw new OrderError('DRAINING', 'the server stopped before the ledger was open');
+    throw stoppedBeforeOpen();
   }
 
   async #openOn(host: string): Promise<Session> {
-    const session = await Session.open(host);
-    if (this.#isClosing) session.abandon();
-    this.#opening = session;
+    const { signal } = this.#closing;
+    const session = await Session.open(host, signal);
+    const abandon = () => session.abandon();
+    signal.addEventListener('abort', abandon);
     try {
+      signal.throwIfAborted();
       this.#requireNewest(session);
-      if (!this.#seen) await within(MIGRATE_MS, migrate(session.client), `${session.server}: the schema`);
-      const confirmed = confirm(session);
-      const end = await within(
-        CONFIRM_MS,
-        confirmed,
-        `${session.server}: a write, with its standby where one is asked for,`,
-      );
+      if (!this.#seen)
+        await within(MIGRATE_MS, migrate(session.client), `${session.server} did not make the schema in time`);
+      const end = await within(CONFIRM_MS, confirm(session), notConfirmed(session));
       this.#compare(session.server, end);
+      session.ledgerId = end.ledgerId;
       const isKnown = session.timeline === this.#seen?.timeline;
       if (!isKnown) for (const warning of warningsOf(session.state, session.server)) this.#observer.warning(warning);
       this.#seen = end;
       this.#found = { url: host, times: (this.#found?.times ?? 0) + 1 };
       this.#raise(end);
       this.#current = session;
-      this.#opening = undefined;
       this.#observer.opened();
       // Noticed also while nobody writes.
       session.client.on('error', (error) => this.giveUp(session, error));
@@ -149,6 +151,8 @@ export class Primary {
     } catch (error) {
       session.abandon();
       throw asRefusal(error, session.server);
+    } finally {
+      signal.removeEventListener('abort', abandon);
     }
   }
 
@@ -182,9 +186,7 @@ export class Primary {
   }
 
   #fail(why: string): OrderError {
-    const failure = new OrderError('LEDGER_DAMAGED', 'the ledger cannot be used until its operator has acted', {
-      cause: new LedgerRefused(why),
-    });
+    const failure = ledgerUnusable(new LedgerRefused(why));
     this.#observer.failed(failure);
     return failure;
   }
@@ -192,9 +194,18 @@ export class Primary {
 
 /** The small write: when it is answered, everything that was committed before it is confirmed. */
 export async function confirm(session: Session): Promise<LedgerPoint & { readonly ledgerId: string }> {
-  const [row] = await session.write<ConfirmRow>({ text: 'SELECT * FROM order_numbers.confirm()' });
+  const [row] = await session.write<ConfirmRow>({
+    text: 'SELECT * FROM order_numbers.confirm($1)',
+    values: [session.ledgerId],
+  });
   if (!row) throw new Error('confirm() returned nothing');
   return { ledgerId: row.ledger_id, lastOrderId: row.last_order_id, version: row.version, timeline: row.timeline };
+}
+
+function notConfirmed({ server, state: { standbyNames } }: Session): string {
+  const late = `${server}: a write took longer than ${CONFIRM_MS} ms to be confirmed`;
+  if (standbyNames === '') return late;
+  return `${late}: see in pg_stat_replication whether a standby that synchronous_standby_names (${standbyNames}) asks for is streaming`;
 }
 
 /** Whether trying again cannot help, because an operator is asked for. */
@@ -205,7 +216,7 @@ function isFinal(error: unknown): boolean {
 function asRefusal(error: unknown, server: string): unknown {
   const state = sqlState(error) ?? '';
   if (MUST_NOT_NUMBER.test(state)) return new LedgerRefused(`${server}: ${reasonOf(error)}`);
-  if (state === '42501' || state === '42883') {
+  if (state === INSUFFICIENT_PRIVILEGE || state === UNDEFINED_FUNCTION) {
     return new LedgerRefused(
       `${server} does not let this role number (${reasonOf(error)}): run the GRANTs that order-numbers migrate --print ends with`,
     );

@@ -12,8 +12,9 @@ const SETTINGS = `SECURITY DEFINER
 
 export const WRITE_FUNCTIONS = `
 -- The small write that shows what was committed before it to be confirmed: where a standby is asked for, its commit
--- waits for that one. Every write but a batch begins with it, because it takes the lock.
-CREATE FUNCTION order_numbers.confirm() RETURNS TABLE (
+-- waits for that one. Every write but a batch begins with it, because it takes the lock. Like every write it is for the
+-- ledger of the expected id, and for no other that has been put in its place; null is whichever is there.
+CREATE FUNCTION order_numbers.confirm(expected text DEFAULT NULL) RETURNS TABLE (
   ledger_id text, last_order_id bigint, version bigint, timeline integer
 )
 LANGUAGE plpgsql VOLATILE ${SETTINGS} AS $$
@@ -21,13 +22,17 @@ LANGUAGE plpgsql VOLATILE ${SETTINGS} AS $$
 BEGIN
   RETURN QUERY UPDATE ledger SET version = version + 1,
       timeline = ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
-    WHERE moving_from IS NULL RETURNING ledger_id, last_order_id, version, timeline;
-  IF NOT FOUND THEN PERFORM refuse_numbering(); END IF;
+    WHERE moving_from IS NULL AND ledger_id = coalesce(expected, ledger_id)
+    RETURNING ledger_id, last_order_id, version, timeline;
+  IF NOT FOUND THEN PERFORM refuse_numbering(expected); END IF;
 END $$;
 
 -- Why this ledger must not number.
-CREATE FUNCTION order_numbers.refuse_numbering() RETURNS void LANGUAGE plpgsql VOLATILE ${SETTINGS} AS $$
+CREATE FUNCTION order_numbers.refuse_numbering(expected text) RETURNS void LANGUAGE plpgsql VOLATILE ${SETTINGS} AS $$
 BEGIN
+  IF EXISTS (SELECT FROM ledger WHERE moving_from IS NULL AND ledger_id <> expected) THEN
+    RAISE EXCEPTION 'another ledger than % is here', expected USING ERRCODE = 'ON003';
+  END IF;
   IF EXISTS (SELECT FROM ledger) THEN
     RAISE EXCEPTION 'another ledger is being copied into this one: finish that with order-numbers migrate'
       USING ERRCODE = 'ON001';
@@ -38,7 +43,7 @@ END $$;
 -- Numbers one batch. The keys (store_id, request_id) of a batch are distinct. Returns one row a request, in any
 -- order: item is its place in the arrays, from 1; outcome 'new', 'replay', 'exhausted' or 'no store'.
 CREATE FUNCTION order_numbers.allocate(
-  store_ids bigint[], request_ids text[], counts integer[], auto_create boolean
+  store_ids bigint[], request_ids text[], counts integer[], auto_create boolean, expected text DEFAULT NULL
 ) RETURNS TABLE (
   item integer, outcome text, order_id bigint, order_number bigint, count integer, create_time_ms bigint,
   prefix text, suffix text, min_digits integer, ledger_end bigint, ledger_version bigint
@@ -54,7 +59,7 @@ DECLARE
   fits bigint := greatest_number - (SELECT sum(each) FROM unnest(counts) AS each);
 BEGIN
   SELECT * INTO ledger_row FROM ledger WHERE moving_from IS NULL FOR UPDATE;
-  IF NOT FOUND THEN PERFORM refuse_numbering(); END IF;
+  IF NOT FOUND OR ledger_row.ledger_id <> expected THEN PERFORM refuse_numbering(expected); END IF;
   now_ms := greatest(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, ledger_row.last_create_time_ms);
 
   -- Near its end a store's sequence has room for some requests and not for others: those are made to ask for nothing.
@@ -81,7 +86,7 @@ BEGIN
       FOR i IN 1 .. cardinality(store_ids) LOOP
         RETURN QUERY SELECT i, one.outcome, one.order_id, one.order_number, one.count, one.create_time_ms,
           one.prefix, one.suffix, one.min_digits, one.ledger_end, one.ledger_version
-        FROM allocate(store_ids[i:i], request_ids[i:i], counts[i:i], auto_create) AS one;
+        FROM allocate(store_ids[i:i], request_ids[i:i], counts[i:i], auto_create, expected) AS one;
       END LOOP;
       RETURN;
     END IF;
@@ -140,7 +145,7 @@ END $$;
 
 -- Makes a store; its values are null where one was there.
 CREATE FUNCTION order_numbers.create_store(
-  id bigint, first bigint, with_prefix text, with_suffix text, with_min_digits integer
+  id bigint, first bigint, with_prefix text, with_suffix text, with_min_digits integer, expected text DEFAULT NULL
 ) RETURNS TABLE (
   store_id bigint, first_number bigint, last_number bigint, prefix text, suffix text,
   min_digits integer, create_time_ms bigint, ledger_end bigint, ledger_version bigint
@@ -149,7 +154,7 @@ CREATE FUNCTION order_numbers.create_store(
 DECLARE
   confirmed record;
 BEGIN
-  SELECT * INTO STRICT confirmed FROM confirm();
+  SELECT * INTO STRICT confirmed FROM confirm(expected);
   RETURN QUERY
   WITH store AS (
     INSERT INTO stores (store_id, first_number, last_number, prefix, suffix, min_digits, create_time_ms)
@@ -164,7 +169,7 @@ END $$;
 
 -- Changes a store; what is null stays. outcome is 'changed', 'no store' or 'first number fixed'.
 CREATE FUNCTION order_numbers.change_store(
-  id bigint, new_first bigint, new_prefix text, new_suffix text, new_min_digits integer
+  id bigint, new_first bigint, new_prefix text, new_suffix text, new_min_digits integer, expected text DEFAULT NULL
 ) RETURNS TABLE (
   outcome text, store_id bigint, first_number bigint, last_number bigint, prefix text, suffix text,
   min_digits integer, create_time_ms bigint, ledger_end bigint, ledger_version bigint
@@ -175,7 +180,7 @@ DECLARE
   store stores%ROWTYPE;
   result text := 'changed';
 BEGIN
-  SELECT * INTO STRICT confirmed FROM confirm();
+  SELECT * INTO STRICT confirmed FROM confirm(expected);
   SELECT * INTO store FROM stores WHERE store_id = id;
   IF NOT FOUND THEN
     result := 'no store';

@@ -1,14 +1,16 @@
 import type { Client } from 'pg';
 import { LedgerRefused } from '../../errors.ts';
+import { reasonOf } from './failures.ts';
 import { READ_FUNCTIONS } from './schema-reads.ts';
 import { TABLES } from './schema-tables.ts';
 import { VERIFY_FUNCTIONS } from './schema-verify.ts';
 import { WRITE_FUNCTIONS } from './schema-writes.ts';
+import { DUPLICATE_SCHEMA, INSUFFICIENT_PRIVILEGE, sqlState } from './sql-state.ts';
 
 /** Of all who make or upgrade the schema of this database: one at a time. "ORDN". */
 const ADVISORY_LOCK = 0x4f52444e;
 
-/** How the schema says which version it is, and that nobody but its owner may use it unless he is told so. */
+/** How the schema says which version it is. */
 const VERSIONING = `
 CREATE TABLE order_numbers.migrations (version integer PRIMARY KEY, apply_time timestamptz NOT NULL DEFAULT now());
 
@@ -16,7 +18,10 @@ CREATE FUNCTION order_numbers.schema_version() RETURNS integer LANGUAGE sql STAB
 SET search_path = order_numbers, pg_temp AS $$ SELECT max(version) FROM migrations $$;
 `;
 
-/** Each entry brings the schema from version i to version i + 1 and is never edited once released. */
+/**
+ * Each entry brings the schema from version i to version i + 1 and is never edited once released: that goes for what it
+ * is put together from, too.
+ */
 const MIGRATIONS = [`${TABLES}${VERSIONING}${WRITE_FUNCTIONS}${READ_FUNCTIONS}${VERIFY_FUNCTIONS}`];
 
 /** All of the schema, for an owner to read and to run where servers may not make tables. */
@@ -62,6 +67,7 @@ export async function migrate(client: Client): Promise<SchemaVersions> {
   }
 }
 
+/** Nobody but the owner may use what a migration makes, unless he is told so. */
 function steps(migration: string, i: number): string {
   return `${migration}
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA order_numbers FROM PUBLIC;
@@ -87,14 +93,14 @@ async function requireKnownVersion(client: Client): Promise<number> {
 }
 
 function explain(error: unknown, client: Client): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === '42501') {
+  const state = sqlState(error);
+  if (state === INSUFFICIENT_PRIVILEGE) {
     return new LedgerRefused(
       `${client.user} may not use or make the schema order_numbers of ${where(client)} ` +
-        `(${(error as Error).message}): as its owner run what order-numbers migrate --print prints, with its GRANTs`,
+        `(${reasonOf(error)}): as its owner run what order-numbers migrate --print prints, with its GRANTs`,
     );
   }
-  if (code === '42P06') {
+  if (state === DUPLICATE_SCHEMA) {
     return new LedgerRefused(
       `${where(client)} has a schema order_numbers that is no order ledger: use another database`,
     );

@@ -2,8 +2,10 @@ import type { ClientConfig, QueryConfig, QueryResultRow } from 'pg';
 import { Client, types } from 'pg';
 import { LedgerRefused } from '../../errors.ts';
 import { settledWithin } from '../../settled-within.ts';
+import { NotReplicated, reasonOf } from './failures.ts';
 import type { ServerState } from './server-state.ts';
 import { setUp } from './server-state.ts';
+import { INVALID_AUTHORIZATION, INVALID_PASSWORD, sqlState, UNDEFINED_DATABASE } from './sql-state.ts';
 
 /** How long a server may take to let a session in, and then to set it up. */
 const CONNECT_MS = 3000;
@@ -12,27 +14,20 @@ const STANDBY_WAIT = 'SyncRepWaitForLSN';
 const INT8 = 20;
 /** How long a server may take to take leave: one behind a network that fell silent never does. */
 export const GOODBYE_MS = 1000;
-/** What a URL may not change, because this engine relies on it. */
-const OURS = ['application_name', 'query_timeout', 'statement_timeout'];
-
-/** The wait for a standby was cancelled: the commit is on this server, and perhaps nowhere else. */
-export class NotReplicated extends Error {
-  override readonly name = 'NotReplicated';
-}
 
 /** One connection to one server, set up so that its commits are durable. */
 export class Session {
   /** The server, for messages: host and port. */
   readonly server: string;
-  readonly url: string;
   readonly state: ServerState;
   readonly client: Client;
+  /** Which ledger was found here: its writes are for no other. Null until it is known. */
+  ledgerId: string | null = null;
   #notReplicated = false;
   #lastWrite: Promise<unknown> = Promise.resolve();
   #lostBy: Error | undefined;
 
-  private constructor(url: string, client: Client, state: ServerState) {
-    this.url = url;
+  private constructor(client: Client, state: ServerState) {
     this.client = client;
     this.state = state;
     this.server = serverOf(client);
@@ -40,20 +35,27 @@ export class Session {
     client.on('error', (error) => (this.#lostBy ??= error));
   }
 
-  /** `url` names one host. Rejects with what the server or the network says, or with LedgerRefused. */
-  static async open(url: string): Promise<Session> {
-    const client = new Client(clientConfig(url));
+  /**
+   * `url` names one host. Rejects with one sentence that names the server, without secrets: a LedgerRefused where no
+   * other attempt will change it. Given up, whatever it is doing, when `signal` aborts.
+   */
+  static async open(url: string, signal: AbortSignal): Promise<Session> {
+    const client = clientOf(url);
     // Until the session listens, and after it ended: an error without a listener would end the process.
     client.on('error', () => {});
+    const onAbort = () => hangUp(client);
+    signal.addEventListener('abort', onAbort);
     try {
       await client.connect();
       const state = setUp(client);
       // Once it is in, the library would wait for ever.
       if (!(await settledWithin(CONNECT_MS, state))) hangUp(client);
-      return new Session(url, client, await state);
+      return new Session(client, await state);
     } catch (error) {
       hangUp(client);
-      throw asRefusal(error, client);
+      throw explain(error, client);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
     }
   }
 
@@ -100,10 +102,8 @@ export function hangUp(client: Client): void {
 
 /** How every connection of this engine speaks: int8 comes as bigint. */
 export function clientConfig(url: string): ClientConfig {
-  const parsed = new URL(url);
-  for (const name of OURS) parsed.searchParams.delete(name);
   return {
-    connectionString: String(parsed),
+    connectionString: url,
     application_name: 'order-numbers',
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
@@ -114,21 +114,39 @@ export function clientConfig(url: string): ClientConfig {
   };
 }
 
-export function serverOf({ host, port }: { readonly host: string; readonly port: number }): string {
+function serverOf({ host, port }: { readonly host: string; readonly port: number }): string {
   return `PostgreSQL on ${host}:${port}`;
 }
 
-/** What no other attempt will change, as a refusal with its remedy. */
-function asRefusal(error: unknown, client: Client): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const message = error instanceof Error ? error.message : String(error);
-  if (code === '28P01' || code === '28000' || /password must be a string|SASL/.test(message)) {
+/** Throws LedgerRefused where the URL names files, say, that are not there. */
+function clientOf(url: string): Client {
+  try {
+    return new Client(clientConfig(url));
+  } catch (error) {
+    throw new LedgerRefused(`the URL of the ledger cannot be used: ${reasonOf(error)}`);
+  }
+}
+
+function explain(error: unknown, client: Client): Error {
+  const server = serverOf(client);
+  const state = sqlState(error);
+  const reason = reasonOf(error);
+  if (state === INVALID_PASSWORD || state === INVALID_AUTHORIZATION) {
     return new LedgerRefused(
-      `${serverOf(client)} does not let ${client.user} in (${message}): check user, password and pg_hba.conf`,
+      `${server} does not let ${client.user} in (${reason}): check user, password and pg_hba.conf`,
     );
   }
-  if (code === '3D000') {
-    return new LedgerRefused(`${serverOf(client)}: ${message}; make it with createdb, or name another one`);
+  // The library's own words, without a code.
+  if (/password must be a string/.test(reason)) {
+    return new LedgerRefused(
+      `${server} does not let ${client.user} in (no password was given, as PGPASSWORD or in the URL): check user, password and pg_hba.conf`,
+    );
   }
-  return error;
+  if (/does not support SSL/.test(reason)) {
+    return new LedgerRefused(`${server} does not offer TLS, and sslmode asks for it: switch ssl on there`);
+  }
+  if (state === UNDEFINED_DATABASE) {
+    return new LedgerRefused(`${server}: ${reason}; make it with createdb, or name another one`);
+  }
+  return new Error(`${server} cannot be used (${reason}): check that it runs, and the URL`, { cause: error });
 }

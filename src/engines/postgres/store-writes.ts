@@ -1,6 +1,6 @@
-import { OrderError } from '../../errors.ts';
+import type { OrderError } from '../../errors.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
-import { storeNotFound } from '../../store.ts';
+import { firstNumberFixed, storeExists, storeNotFound } from '../../store.ts';
 import type { LedgerPoint } from './confirmed-mark.ts';
 import type { StoreRow } from './rows.ts';
 import { toStores } from './rows.ts';
@@ -19,34 +19,22 @@ interface PointRow {
 export async function createStore(session: Session, settings: StoreSettings): Promise<WrittenStore> {
   const { storeId, firstNumber, prefix, suffix, minDigits } = settings;
   const [row] = await session.write<StoreRow & PointRow>({
-    text: 'SELECT * FROM order_numbers.create_store($1, $2, $3, $4, $5)',
-    values: [storeId, firstNumber, prefix, suffix, minDigits],
+    text: 'SELECT * FROM order_numbers.create_store($1, $2, $3, $4, $5, $6)',
+    values: [storeId, firstNumber, prefix, suffix, minDigits, session.ledgerId],
   });
   const [store] = toStores(row ? [row] : []);
-  const exists = () =>
-    new OrderError('STORE_EXISTS', `store ${storeId} exists: change it with UpdateStore`, {
-      fields: { store_id: String(storeId) },
-    });
-  return { store: store ?? exists(), ...pointOf(row, session) };
+  return { store: store ?? storeExists(storeId), ...pointOf(row, session) };
 }
 
 export async function changeStore(session: Session, storeId: bigint, changes: StoreChanges): Promise<WrittenStore> {
   const { firstNumber = null, prefix = null, suffix = null, minDigits = null } = changes;
   const [row] = await session.write<StoreRow & PointRow & { readonly outcome: string }>({
-    text: 'SELECT * FROM order_numbers.change_store($1, $2, $3, $4, $5)',
-    values: [storeId, firstNumber, prefix, suffix, minDigits],
+    text: 'SELECT * FROM order_numbers.change_store($1, $2, $3, $4, $5, $6)',
+    values: [storeId, firstNumber, prefix, suffix, minDigits, session.ledgerId],
   });
   const [store] = toStores(row ? [row] : []);
   if (!store) return { store: storeNotFound(storeId), ...pointOf(row, session) };
   return { store: row?.outcome === 'changed' ? store : firstNumberFixed(storeId), ...pointOf(row, session) };
-}
-
-function firstNumberFixed(storeId: bigint): OrderError {
-  return new OrderError(
-    'FIRST_NUMBER_FIXED',
-    `store ${storeId} has numbered: its first_number cannot change any more`,
-    { fields: { store_id: String(storeId) } },
-  );
 }
 
 function pointOf(row: PointRow | undefined, { timeline }: Session): LedgerPoint {

@@ -1,10 +1,13 @@
 import { LedgerRefused } from '../../errors.ts';
 import { parsePostgresUrl } from '../../postgres-url.ts';
 import type { VerifyEvent } from '../../verification.ts';
-import { reasonOf, sqlState } from './failures.ts';
+import { reasonOf } from './failures.ts';
 import type { Query } from './query.ts';
 import { ReadPool } from './read-pool.ts';
+import { INSUFFICIENT_PRIVILEGE, sqlState, UNDEFINED_FUNCTION, UNDEFINED_SCHEMA } from './sql-state.ts';
 import { verifyLedger } from './verify-ledger.ts';
+
+const NO_LEDGER = new Set([UNDEFINED_SCHEMA, UNDEFINED_FUNCTION, INSUFFICIENT_PRIVILEGE]);
 
 /**
  * Verifies the ledger in the database at `url`, or one store of it, by itself: on a primary or a standby, whether
@@ -19,7 +22,7 @@ export async function* verifyPostgresLedger(url: string, storeId: bigint | undef
     const query: Query = (text, values) => pool.query(text, values);
     try {
       const end = await readEnd(query).catch((error: unknown) => {
-        failures.push(explain(error, name));
+        failures.push(explain(error));
       });
       if (end === undefined) continue;
       yield* verifyLedger(query, storeId, end);
@@ -28,7 +31,7 @@ export async function* verifyPostgresLedger(url: string, storeId: bigint | undef
       await pool.end();
     }
   }
-  throw new LedgerRefused(failures.join('; '));
+  throw new LedgerRefused(`${name} cannot be read: ${failures.join('; ')}`);
 }
 
 async function readEnd(query: Query): Promise<bigint> {
@@ -37,10 +40,9 @@ async function readEnd(query: Query): Promise<bigint> {
   return end.last_order_id;
 }
 
-function explain(error: unknown, name: string): string {
-  // No such schema, no such function, no right to use it.
-  if (/^(3F000|42883|42501)$/.test(sqlState(error) ?? '')) {
-    return `${name} has no order ledger that this user can read (${reasonOf(error)}): check the URL and its user's rights`;
+function explain(error: unknown): string {
+  if (NO_LEDGER.has(sqlState(error) ?? '')) {
+    return `it has no order ledger that this user can read (${reasonOf(error)}): check the URL and its user's rights`;
   }
-  return `${name} cannot be read: ${reasonOf(error)}`;
+  return reasonOf(error);
 }

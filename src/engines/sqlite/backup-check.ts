@@ -12,12 +12,15 @@ export interface LedgerSummary {
   /** Allocations. */
   readonly rows: bigint;
   readonly stores: bigint;
+  /** Where it was moved to: it never numbers again. */
+  readonly sealedTo: string | undefined;
 }
 
 interface LedgerRow {
   readonly ledger_id: string;
   readonly first_order_id: bigint;
   readonly last_order_id: bigint;
+  readonly sealed_to: string | null;
 }
 
 /** What a check of one kind looks for; an answer is a sentence that says what is wrong. */
@@ -158,13 +161,16 @@ export function requireFilledLedger(db: Database.Database): void {
 
 /** Reads what a ledger is. Throws LedgerRefused where its counter is gone. */
 export function summarize(db: Database.Database): LedgerSummary {
-  const ledger = db.prepare<[], LedgerRow>('SELECT ledger_id, first_order_id, last_order_id FROM ledger').get();
+  const ledger = db
+    .prepare<[], LedgerRow>('SELECT ledger_id, first_order_id, last_order_id, sealed_to FROM ledger')
+    .get();
   if (!ledger) throw new LedgerRefused(`${db.name} is damaged: its counter is gone; use another copy`);
   const count = (table: string) => db.prepare<[], bigint>(`SELECT count(*) FROM ${table}`).pluck().get() ?? 0n;
   return {
     ledgerId: ledger.ledger_id,
     firstOrderId: ledger.first_order_id,
     lastOrderId: ledger.last_order_id,
+    sealedTo: ledger.sealed_to ?? undefined,
     rows: count('allocations'),
     stores: count('stores'),
   };

@@ -12,9 +12,17 @@ import type { Fence } from './fence.ts';
 import { takeFence } from './fence.ts';
 import { locateLedger } from './ledger-files.ts';
 import type { OpenLedger } from './opening.ts';
-import { openLedger } from './opening.ts';
+import { movedAway, openLedger } from './opening.ts';
 import type { AllocationRow, StoreRow } from './rows.ts';
 import { toAllocation, toStore } from './rows.ts';
+
+/** Where a ledger moves to. */
+export interface Place {
+  /** Without secrets; another one after a failover, perhaps. */
+  readonly name: string;
+  /** What it is under every name. */
+  readonly identity: string;
+}
 
 /**
  * A ledger that leaves its file: read out whole, then sealed, so that it never numbers again. Nobody else writes it
@@ -22,24 +30,22 @@ import { toAllocation, toStore } from './rows.ts';
  */
 export class MovingOut implements LedgerContents {
   readonly name: string;
-  readonly #target: string;
   readonly #fence: Fence;
   readonly #ledger: OpenLedger;
   readonly #statements: ReturnType<typeof prepare>;
 
   /**
-   * Opens the ledger at `path` as a server would, to move it to `target`, a name without secrets. Throws
-   * LedgerRefused where a server would be refused, and where no ledger is there; one that is sealed to this very
-   * target is opened.
+   * Opens the ledger at `path` as a server would. Throws LedgerRefused where a server would be refused, and where no
+   * ledger is there; one that is sealed is opened all the same.
    */
-  static open(path: string, target: string): MovingOut {
+  static open(path: string): MovingOut {
     const files = locateLedger(findLedger(path));
     const fence = takeFence(files);
     try {
       return explained(files.database, () => {
         requireFilled(files.database);
-        const ledger = openLedger(files, target);
-        if (ledger) return new MovingOut(files.database, target, fence, ledger);
+        const ledger = openLedger(files, 'moved');
+        if (ledger) return new MovingOut(files.database, fence, ledger);
         throw new LedgerRefused(
           `${files.database} is being read by another process: try again when that one has ended`,
         );
@@ -50,9 +56,8 @@ export class MovingOut implements LedgerContents {
     }
   }
 
-  private constructor(name: string, target: string, fence: Fence, ledger: OpenLedger) {
+  private constructor(name: string, fence: Fence, ledger: OpenLedger) {
     this.name = name;
-    this.#target = target;
     this.#fence = fence;
     this.#ledger = ledger;
     this.#statements = prepare(ledger.db);
@@ -64,7 +69,22 @@ export class MovingOut implements LedgerContents {
   }
 
   get isSealed(): boolean {
-    return this.#statements.sealedTo.get() !== null;
+    return this.#sealedTo !== undefined;
+  }
+
+  /**
+   * Throws LedgerRefused where the file is sealed, and to another place than this one: neither of the same name nor the
+   * same database, which a failover may have given another name.
+   */
+  requireNotElsewhere(place: Place): void {
+    const sealedTo = this.#sealedTo;
+    if (sealedTo === undefined || sealedTo.startsWith(`${place.name} (`)) return;
+    if (sealedTo.endsWith(` (${place.identity})`)) return;
+    throw movedAway(this.name, sealedTo);
+  }
+
+  get #sealedTo(): string | undefined {
+    return this.#statements.sealedTo.get() ?? undefined;
   }
 
   summary(): LedgerSummary {
@@ -104,10 +124,10 @@ export class MovingOut implements LedgerContents {
    * Seals the file: when this returns, that is on disk and in the database itself, not only in the WAL beside it.
    * Throws LedgerRefused where it is on disk and another process that reads keeps it in the WAL.
    */
-  seal(): void {
+  seal({ name, identity }: Place): void {
     explained(this.name, () => {
       // A commit of its own, with the fsync of synchronous=FULL.
-      this.#statements.seal.run(this.#target);
+      this.#statements.seal.run(`${name} (${identity})`);
       if (checkpoint(this.#ledger.db, 'TRUNCATE').busy) {
         throw new LedgerRefused(
           `${this.name} is sealed, but another process reads it and keeps the seal in its -wal file: end that one, and ` +

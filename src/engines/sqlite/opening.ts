@@ -28,14 +28,13 @@ export interface OpenLedger {
  * replay a pair that only the page cache has (P4), or append behind frames whose fsync failed. Only then
  * is anything read, compared with the mark (P9) and believed.
  *
- * A ledger that was sealed is refused, unless it was to `sealedTo`: for the command that moves it there, never for one
- * that numbers.
+ * A ledger that was sealed is refused, unless it is opened to be `moved`: never by one that numbers.
  */
-export function openLedger(files: LedgerFiles, sealedTo?: string): OpenLedger | undefined {
+export function openLedger(files: LedgerFiles, use: 'served' | 'moved' = 'served'): OpenLedger | undefined {
   const mark = readMark(files.mark);
   if (mark !== undefined && !existsSync(files.database)) throw missing(files);
   try {
-    return openAndCompare(files, mark, sealedTo);
+    return openAndCompare(files, mark, use);
   } catch (error) {
     if (!(error instanceof SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code))) throw error;
     throw new LedgerRefused(
@@ -48,7 +47,7 @@ export function openLedger(files: LedgerFiles, sealedTo?: string): OpenLedger | 
 function openAndCompare(
   files: LedgerFiles,
   mark: Mark | 'torn' | undefined,
-  sealedTo: string | undefined,
+  use: 'served' | 'moved',
 ): OpenLedger | undefined {
   const db = openWriteConnection(files.database);
   try {
@@ -63,7 +62,7 @@ function openAndCompare(
       checkpoint(db, 'TRUNCATE');
       syncFolder(dirname(files.database));
     }
-    const end = readEnd(db, sealedTo);
+    const end = readEnd(db, use);
     const warnings = isNew ? [] : compare(files, mark, end);
     return { db, mark: new HighWaterMark(files.mark, end), ...end, warnings };
   } catch (error) {
@@ -72,17 +71,22 @@ function openAndCompare(
   }
 }
 
-function readEnd(db: Database.Database, sealedTo: string | undefined): Mark {
+function readEnd(db: Database.Database, use: 'served' | 'moved'): Mark {
   const ledger = db
     .prepare<[], { ledger_id: string; first_order_id: bigint; last_order_id: bigint; sealed_to: string | null }>(
       'SELECT ledger_id, first_order_id, last_order_id, sealed_to FROM ledger',
     )
     .get();
   if (!ledger) throw new LedgerRefused(`${db.name} is damaged: its counter is gone; put a good copy back`);
-  if (ledger.sealed_to !== null && ledger.sealed_to !== sealedTo) {
-    throw new LedgerRefused(`${db.name} was moved to ${ledger.sealed_to} and must not number again: serve that one`);
-  }
+  if (ledger.sealed_to !== null && use === 'served') throw movedAway(db.name, ledger.sealed_to);
   return { ledgerId: ledger.ledger_id, lastOrderId: ledger.last_order_id };
+}
+
+/** What is said of a ledger that has another place now. */
+export function movedAway(database: string, sealedTo: string): LedgerRefused {
+  // What the place is under every name says nothing to people.
+  const name = sealedTo.replace(/ \(database \d+ of system \d+\)$/, '');
+  return new LedgerRefused(`${database} was moved to ${name} and must not number again: serve that one`);
 }
 
 function compare(files: LedgerFiles, mark: Mark | 'torn' | undefined, end: Mark): string[] {

@@ -2,15 +2,17 @@ import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Allocation, AllocationRequest } from '../../allocation.ts';
 import { messageOf, OrderError } from '../../errors.ts';
+import { ledgerFull, ledgerUnusable, stoppedBeforeOpen } from '../../ledger-errors.ts';
 import type { CommitListener, Ledger, Outcome } from '../../ledger.ts';
 import type { LedgerObserver } from '../../observers.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
+import { storeUnknown } from '../../store.ts';
 import type { CheckpointerMethods } from './checkpointer.ts';
 import type { Fence } from './fence.ts';
 import { takeFence } from './fence.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { locateLedger } from './ledger-files.ts';
-import { newAllocations, storeUnknown, toOutcomes, toStoreError } from './outcomes.ts';
+import { newAllocations, toOutcomes, toStoreError } from './outcomes.ts';
 import { packRequests, unpackOutcomes } from './packed-batch.ts';
 import { SqliteReads } from './sqlite-reads.ts';
 import type { StoreRefusal } from './store-transaction.ts';
@@ -156,9 +158,7 @@ export class SqliteLedger implements Ledger {
       () => false,
     );
     const proven = (await Promise.race([reopened, delay(PROOF_WAIT_MS, false)])) && this.#lastOrderId === lastKnown;
-    return proven
-      ? new OrderError('LEDGER_FULL', 'the disk of the ledger is full: nothing was allocated', { cause: failure })
-      : failure;
+    return proven ? ledgerFull(failure) : failure;
   }
 
   /** Tries until the ledger is open. At start every failure but a busy ledger is final. */
@@ -176,7 +176,7 @@ export class SqliteLedger implements Ledger {
       toldWhy = why;
       await delay(OPEN_RETRY_MS);
     }
-    throw new OrderError('DRAINING', 'the server stopped before the ledger was open');
+    throw stoppedBeforeOpen();
   }
 
   async #tryToOpen(): Promise<boolean> {
@@ -215,9 +215,7 @@ export class SqliteLedger implements Ledger {
   }
 
   #fail(error: unknown): OrderError {
-    const failure = new OrderError('LEDGER_DAMAGED', 'the ledger cannot be used until its operator has acted', {
-      cause: error,
-    });
+    const failure = ledgerUnusable(error);
     this.#observer.failed(failure);
     return failure;
   }

@@ -1,9 +1,10 @@
 import type { Allocation } from '../../allocation.ts';
 import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange } from '../../ledger.ts';
+import { ledgerReopening } from '../../ledger-errors.ts';
 import type { Store } from '../../store.ts';
 import type { VerifyEvent } from '../../verification.ts';
 import type { LedgerFiles } from './ledger-files.ts';
-import { reopening, toReadError } from './outcomes.ts';
+import { toReadError } from './outcomes.ts';
 import type { ReaderMethods } from './reader.ts';
 import { Thread, threadModule } from './thread.ts';
 import type { VerifierMethods, VerifierOptions } from './verifier.ts';
@@ -52,14 +53,14 @@ export class SqliteReads implements LedgerReads {
   }
 
   async *verify(storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
-    if (!this.#isOpen) throw reopening();
+    if (!this.#isOpen) throw ledgerReopening();
     const options: VerifierOptions = { database: this.#files.database, storeId };
     const verifier = new Thread<VerifierMethods>(threadModule('verifier'), options);
     this.#verifiers.add(verifier);
     try {
       yield* eventsOf(verifier);
     } catch (error) {
-      throw this.#isOpen ? toReadError(error) : reopening();
+      throw this.#isOpen ? toReadError(error) : ledgerReopening();
     } finally {
       this.#verifiers.delete(verifier);
     }
@@ -80,7 +81,7 @@ export class SqliteReads implements LedgerReads {
     name: Name,
     argument: Parameters<ReaderMethods[Name]>[0],
   ): Promise<ReturnType<ReaderMethods[Name]>> {
-    if (!this.#isOpen) throw reopening();
+    if (!this.#isOpen) throw ledgerReopening();
     try {
       return await this.#reader.call(name, argument);
     } catch (error) {

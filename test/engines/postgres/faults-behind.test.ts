@@ -26,6 +26,28 @@ it('P9: an older copy that is put back under a session at work is refused, and n
   expect(answers).toEqual([]);
 });
 
+it('P9: another ledger that is put in place of the one at work is refused, however far it is, and stays as it is', async () => {
+  const url = await newDatabase();
+  const opened = await OpenedLedger.open(url);
+  await opened.allocate('a');
+  await query(url, `UPDATE order_numbers.ledger SET ledger_id = 'another', version = version + 100`);
+  await expect(opened.allocate('b')).rejects.toThrow(/another ledger than .* is here/);
+  await opened.says(/has ledger another, and .* was served/);
+  expect(await assertDense(url)).toHaveLength(1);
+});
+
+it('a standby for reads that does not answer is said once, and the primary is read', async () => {
+  const url = await newDatabase();
+  const opened = await OpenedLedger.open(url, { readUrl: 'postgres://postgres@127.0.0.1:1/nowhere' });
+  await opened.allocate('a');
+  for (let i = 0; i < 3; i++) {
+    expect(await opened.ledger.reads.getAllocation({ orderId: 1n })).toMatchObject({ requestId: 'a' });
+  }
+  expect(opened.said.filter((sentence) => sentence.includes('the standby of --ledger-read does not answer'))).toEqual([
+    expect.stringContaining('ECONNREFUSED 127.0.0.1:1'),
+  ]);
+});
+
 it('P7: what refused a batch that was sent before is unknown: the first copy may be numbered yet', async () => {
   const { url, proxy, proxiedUrl } = await proxiedDatabase();
   const opened = await OpenedLedger.open(proxiedUrl.replace(proxy.address, `${proxy.address},${new URL(url).host}`));

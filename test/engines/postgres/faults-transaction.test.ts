@@ -80,7 +80,7 @@ describe('defaults of a database and a role', () => {
     for (const [setting, value] of Object.entries(settings)) {
       await query(url, `ALTER ${kind} ${name} SET ${setting} = '${value}'`);
     }
-    const session = await Session.open(asRole(url, role));
+    const session = await Session.open(asRole(url, role), new AbortController().signal);
     onTestFinished(() => session.end());
     expect(session.state).toMatchObject({ synchronousCommit: 'on', isolation: 'read committed' });
     const { rows } = await session.client.query(
