@@ -34,6 +34,7 @@ alternation, checks that no number is missing, and writes JSON into bench/result
   --surface          instead: a million allocations listed, watched and verified, allocations with and without 50
                      watchers, and the original sample's autocannon command
   --postgres         instead: one function call an order, one server and four servers on one PostgreSQL
+                     (at 64 and 400 in flight; --levels and --calls do not count)
   --help             print this
 `;
 

@@ -1,7 +1,5 @@
 import { chmodSync } from 'node:fs';
-import { Pool } from 'pg';
-import { verifyLedger } from '../src/engines/postgres/verify-ledger.ts';
-import { clientConfig } from '../src/engines/postgres/session.ts';
+import { verifyPostgresLedger } from '../src/engines/postgres/verify-url.ts';
 import { PostgresCluster } from '../test/support/postgres/cluster.ts';
 import { runChild } from './child-process.ts';
 import type { LoadResult } from './ghz.ts';
@@ -10,8 +8,8 @@ import { ServerProcess } from './server-process.ts';
 import type { Spread } from './statistics.ts';
 import { spread } from './statistics.ts';
 
-/** Load generators, each with one connection and its share of what is in flight; the same for one server and for four. */
-const GENERATORS = 4;
+/** As many load generators, each with one connection and its share of what is in flight; the same for one server. */
+const SERVERS = 4;
 const LEVELS = [64, 400] as const;
 const CALLS = 40_000;
 /** A call an order is slow: it gets this part of the calls. */
@@ -67,7 +65,7 @@ export async function measurePostgres({ rounds, folder, progress }: PostgresOpti
       urls[peer] = cluster.url(peer.toLowerCase());
     }
     const one = await ServerProcess.serve(urls.oneServer);
-    const four = await Promise.all(Array.from({ length: GENERATORS }, () => ServerProcess.serve(urls.fourServers)));
+    const four = await Promise.all(Array.from({ length: SERVERS }, () => ServerProcess.serve(urls.fourServers)));
     await (await ServerProcess.serve(urls.hotRow)).stop();
     const run = async (peer: Peer, inFlight: number): Promise<LoadResult> => {
       if (peer === 'hotRow') return runHotRow(urls.hotRow, inFlight);
@@ -117,21 +115,14 @@ async function runServers(servers: readonly ServerProcess[], inFlight: number): 
 }
 
 async function requireRows(url: string, answered: number): Promise<void> {
-  const pool = new Pool(clientConfig(url));
-  try {
-    const query = async (text: string, values: readonly unknown[] = []) => (await pool.query(text, [...values])).rows;
-    const [end] = await query('SELECT last_order_id FROM order_numbers.ledger_end()');
-    for await (const event of verifyLedger(query, undefined, end.last_order_id)) {
-      if (event.kind !== 'verdict') continue;
-      if (event.ok && event.rows === BigInt(answered)) return;
-      throw new Error(
-        `${answered} calls were answered, and the ledger has ${event.rows} rows, ${event.findings} findings`,
-      );
-    }
-    throw new Error('the verification ended without a verdict');
-  } finally {
-    await pool.end();
+  for await (const event of verifyPostgresLedger(url, undefined)) {
+    if (event.kind !== 'verdict') continue;
+    if (event.ok && event.rows === BigInt(answered)) return;
+    throw new Error(
+      `${answered} calls were answered, and the ledger has ${event.rows} rows, ${event.findings} findings`,
+    );
   }
+  throw new Error('the verification ended without a verdict');
 }
 
 function summary(runs: Runs, inFlight: number): PostgresLevel {

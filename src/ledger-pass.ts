@@ -1,3 +1,4 @@
+import { INT64_MIN } from './allocation.ts';
 import type { Losses } from './declared-losses.ts';
 import { SequenceCheck } from './sequence-check.ts';
 import { type Finding, mismatch, type VerifyEvent, type VerifyProgress } from './verification.ts';
@@ -35,7 +36,7 @@ export class LedgerPass {
   readonly #stores = new Map<bigint, { -readonly [Key in keyof SeenStore]: SeenStore[Key] }>();
   #rows = 0n;
   #mismatches: Finding[] = [];
-  #lastCreateTimeMs = -(2n ** 63n);
+  #lastCreateTimeMs = INT64_MIN;
 
   /** `end` is the order_id at which the reading ends. */
   constructor(firstOrderId: bigint, end: bigint) {
@@ -88,7 +89,7 @@ export class LedgerPass {
   }
 }
 
-/** Rows beyond the counter of order_ids, as of the moment that it was read: so many, or perhaps `more`. */
+/** Rows beyond the counter of order_ids, as of the moment that it was read: so many, with `more` where not all were counted. */
 export function* checkRowsAbove(counter: bigint, rowsAbove: bigint, more = false): Generator<Finding> {
   if (rowsAbove === 0n) return;
   const message = `${rowsAbove} ${more ? 'or more ' : ''}rows lie above the counter of order_ids, ${counter}`;

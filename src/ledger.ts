@@ -85,7 +85,8 @@ export interface LedgerReads {
  *   refused or failed request leaves no hole.
  * - New pairs are given in the order of the batch, and create_time never falls, whatever the clock does.
  * - When `commit` rejects, nobody knows what is on disk. The engine then gives no number, replay or read
- *   until it has opened the ledger again and put on disk whatever it found there.
+ *   until it has opened the ledger again and put on disk whatever it found there; where it can tell what was
+ *   confirmed before, it may go on showing that.
  */
 export interface Ledger {
   /**

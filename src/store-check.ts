@@ -1,3 +1,4 @@
+import { INT64_MIN } from './allocation.ts';
 import type { Losses } from './declared-losses.ts';
 import type { SeenStore } from './ledger-pass.ts';
 import { checkLosses, SequenceCheck } from './sequence-check.ts';
@@ -80,7 +81,7 @@ export class StoreReading {
   #mismatches: Finding[] = [];
   #lastNumber: bigint;
   #lastOrderId = 0n;
-  #lastCreateTimeMs = -(2n ** 63n);
+  #lastCreateTimeMs = INT64_MIN;
 
   /** `checksTimes` where no pass over all rows does. */
   constructor({ storeId, firstNumber }: StoreCounter, checksTimes: boolean) {

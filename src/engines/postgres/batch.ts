@@ -15,21 +15,14 @@ export interface CommittedBatch extends LedgerPoint {
 
 type Numbers = [orderId: bigint, orderNumber: bigint, count: number, createTimeMs: bigint];
 type Style = [prefix: string, suffix: string, minDigits: number];
-/** As the function returns it. */
-type Row = [
-  item: number,
-  outcome: 'new' | 'replay' | 'exhausted' | 'no store',
-  ...Numbers,
-  ...Style,
-  ledgerEnd: bigint,
-  version: bigint,
-];
+type RowOutcome = 'new' | 'replay' | 'exhausted' | 'no store';
+type Row = [ledgerEnd: bigint, version: bigint, item: number, outcome: RowOutcome, ...Numbers, ...Style];
 
 /** One round trip: the whole batch as arrays, one transaction, all outcomes. Prepared once a session. */
 const ALLOCATE = {
   name: 'allocate',
-  text: 'SELECT * FROM order_numbers.allocate($1, $2, $3, $4, $5)',
-  rowMode: 'array',
+  text: `SELECT ledger_end, ledger_version, item, outcome, order_id, order_number, count, create_time_ms, prefix, suffix,
+    min_digits FROM order_numbers.allocate($1, $2, $3, $4, $5)`,
 };
 
 export async function allocate(
@@ -44,23 +37,21 @@ export async function allocate(
     autoCreateStores,
     session.ledgerId,
   ];
-  const rows = (await session.write({ ...ALLOCATE, values })) as unknown as readonly Row[];
+  const rows = await session.writeArrays<Row>({ ...ALLOCATE, values });
   if (rows.length !== batch.length) throw new Error(`the server answered ${rows.length} of ${batch.length} requests`);
   const outcomes: Outcome[] = [];
-  let lastOrderId = 0n;
-  let version = 0n;
-  for (const row of rows) {
-    const [item] = row;
+  let point = { lastOrderId: 0n, version: 0n };
+  for (const [lastOrderId, version, item, outcome, ...numbers] of rows) {
     const request = batch[item - 1];
     if (!request) throw new Error(`the server answered item ${item} of a batch of ${batch.length}`);
-    outcomes[item - 1] = toOutcome(row, request);
-    // Of several transactions' worth, the last one: near its end a batch is numbered one by one.
-    if (row[10] > version) [, , , , , , , , , lastOrderId, version] = row;
+    outcomes[item - 1] = toOutcome(request, outcome, numbers);
+    // Near the end of all order_ids a batch is numbered one by one: where the last one ended.
+    if (version > point.version) point = { lastOrderId, version };
   }
   const added = outcomes.flatMap((outcome) =>
     'allocation' in outcome && !outcome.replayed ? [outcome.allocation] : [],
   );
-  return { outcomes, added, lastOrderId, version, timeline: session.timeline };
+  return { outcomes, added, ...point, timeline: session.timeline };
 }
 
 /**
@@ -77,7 +68,11 @@ export function asSentBefore(outcomes: readonly Outcome[], batch: readonly Alloc
   });
 }
 
-function toOutcome([, outcome, ...numbers]: Row, { storeId, requestId }: AllocationRequest): Outcome {
+function toOutcome(
+  { storeId, requestId }: AllocationRequest,
+  outcome: RowOutcome,
+  numbers: [...Numbers, ...Style],
+): Outcome {
   if (outcome === 'no store') return { refused: storeNotFound(storeId) };
   if (outcome === 'exhausted') return { refused: sequenceExhausted(storeId) };
   const [orderId, orderNumber, count, createTimeMs, prefix, suffix, minDigits] = numbers;

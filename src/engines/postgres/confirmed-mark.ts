@@ -38,8 +38,8 @@ export class ConfirmedMark {
   }
 
   raise({ lastOrderId, version, timeline }: LedgerPoint): void {
-    const isOf = this.#point.timeline;
-    if (timeline < isOf || (timeline === isOf && version <= this.#point.version)) return;
+    const current = this.#point.timeline;
+    if (timeline < current || (timeline === current && version <= this.#point.version)) return;
     this.#point = { lastOrderId, version, timeline };
   }
 

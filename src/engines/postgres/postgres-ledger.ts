@@ -55,7 +55,7 @@ export class PostgresLedger implements Ledger {
   readonly #mark: ConfirmedMark;
   readonly reads: PostgresReads;
   readonly #listeners = new Set<CommitListener>();
-  /** The last write: one after the other, so that the time of one is not spent waiting for another. */
+  /** The last use of the session that writes. It takes one at a time, and the time of one is not spent waiting for another. */
   #turn: Promise<unknown> = Promise.resolve();
   #storeWrites = 0;
   #isLooking = false;
@@ -125,9 +125,13 @@ export class PostgresLedger implements Ledger {
 
   /** Works on the session that writes, which is given up where it failed, or did not answer in time. */
   #attempt<Written extends LedgerPoint>(ms: number, work: (session: Session) => Promise<Written>): Promise<Written> {
-    const attempt = this.#turn.then(() => this.#write(ms, work));
-    this.#turn = attempt.catch(() => {});
-    return attempt;
+    return this.#inTurn(() => this.#write(ms, work));
+  }
+
+  #inTurn<Result>(use: () => Promise<Result>): Promise<Result> {
+    const result = this.#turn.then(use);
+    this.#turn = result.catch(() => {});
+    return result;
   }
 
   async #write<Written extends LedgerPoint>(
@@ -201,11 +205,13 @@ export class PostgresLedger implements Ledger {
   }
 
   /** A server that goes on after an error has rolled back what failed; one that fell over may have done it. */
-  async #isAlive(): Promise<boolean> {
-    const session = await this.#primary.session();
-    return within(FIRST_ATTEMPT_MS, session.write({ text: 'SELECT 1' }), 'no answer').then(
-      () => true,
-      () => false,
-    );
+  #isAlive(): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const session = await this.#primary.session();
+      return within(FIRST_ATTEMPT_MS, session.write({ text: 'SELECT 1' }), 'no answer').then(
+        () => true,
+        () => false,
+      );
+    });
   }
 }

@@ -56,7 +56,7 @@ export class Primary {
     this.#session.catch(ignore);
   }
 
-  /** Where the primary was last, and the how manieth time it was found; undefined before the first. */
+  /** Where the primary was last, and how often one was found by now; undefined before the first time. */
   get found(): { readonly url: string; readonly times: number } | undefined {
     return this.#found;
   }

@@ -1,3 +1,4 @@
+import { INT64_MIN } from '../../allocation.ts';
 import { Losses } from '../../declared-losses.ts';
 import { OrderError } from '../../errors.ts';
 import { checkRequestIdIndex, faultyIndex, repeatedRequestId } from '../../index-check.ts';
@@ -10,7 +11,6 @@ import { checkStore, checkStores } from './verify-stores.ts';
 const ROWS_A_READ = 10_000;
 /** Rows above the counter that are counted, at most. */
 const MOST_ROWS_ABOVE = 1_000_000;
-const LEAST = -(2n ** 63n);
 
 interface LedgerRow {
   readonly ledger_id: string;
@@ -82,7 +82,7 @@ async function* passOver(read: Read, pass: LedgerPass, end: bigint, losses: Loss
     readonly count: bigint;
     readonly create_time_ms: bigint;
   }
-  for (let after = LEAST; ;) {
+  for (let after = INT64_MIN; ;) {
     const rows = await read<Row>('verify_allocations', after, end, ROWS_A_READ);
     for (const row of rows) pass.add([row.order_id, row.store_id, row.order_number, row.count, row.create_time_ms]);
     yield* pass.takeFindings(losses);
@@ -106,7 +106,7 @@ async function* checkRequestIds(read: Read, pass: LedgerPass, end: bigint): Asyn
     readonly keys: bigint;
   }
   let counted = 0n;
-  for (let after: readonly unknown[] = ['', LEAST]; ;) {
+  for (let after: readonly unknown[] = ['', INT64_MIN]; ;) {
     const keys = await read<Key>('verify_request_ids', ...after, end, ROWS_A_READ);
     for (const { request_id: requestId, store_id: storeId, entries: rows, first_row, last_row } of keys) {
       if (rows > 1n) yield repeatedRequestId({ requestId, storeId, rows, least: first_row, greatest: last_row });

@@ -1,3 +1,4 @@
+import { INT64_MAX, INT64_MIN } from '../../allocation.ts';
 import type { Losses } from '../../declared-losses.ts';
 import { checkOrderNumberIndex } from '../../index-check.ts';
 import type { LedgerPass } from '../../ledger-pass.ts';
@@ -7,8 +8,6 @@ import type { Read } from './query.ts';
 
 const STORES_A_READ = 1000;
 const ROWS_A_READ = 10_000;
-const LEAST = -(2n ** 63n);
-const GREATEST = 2n ** 63n - 1n;
 
 interface CounterRow {
   readonly store_id: bigint;
@@ -32,8 +31,8 @@ export async function* checkStores(read: Read, stores: StoresToCheck): AsyncGene
   const { end, losses, pass, isIndexed } = stores;
   const entries = isIndexed ? yield* countEntries(read, pass, end) : undefined;
   const check = new StoresCheck(losses, pass.stores);
-  for (let after = LEAST; ;) {
-    const rows = await read<CounterRow>('verify_stores', after, GREATEST, STORES_A_READ, isIndexed);
+  for (let after = INT64_MIN; ;) {
+    const rows = await read<CounterRow>('verify_stores', after, INT64_MAX, STORES_A_READ, isIndexed);
     for (const store of rows.map(toCounter)) {
       const seen = pass.stores.get(store.storeId);
       yield* check.counter(isIndexed ? store : withEndOf(store, seen?.next));
@@ -57,7 +56,7 @@ export async function* checkStore(
 ): AsyncGenerator<VerifyEvent> {
   const check = new StoresCheck(losses);
   // Before its counter, so that a store that is made meanwhile has one when that is looked for.
-  const [lastRow] = await read<{ order_number: bigint; count: number }>('last_up_to_order_number', storeId, GREATEST);
+  const [lastRow] = await read<{ order_number: bigint; count: number }>('last_up_to_order_number', storeId, INT64_MAX);
   if (lastRow) check.sawRows(storeId, lastRow.order_number + BigInt(lastRow.count) - 1n);
   let rowsRead = 0n;
   for (const store of (await read<CounterRow>('verify_stores', storeId - 1n, storeId, 1, true)).map(toCounter)) {
@@ -85,7 +84,7 @@ async function* countEntries(
     readonly entries_read: bigint;
   }
   const counted = new Map<bigint, bigint>();
-  for (let after = [LEAST, LEAST]; ;) {
+  for (let after = [INT64_MIN, INT64_MIN]; ;) {
     const rows = await read<Row>('verify_order_numbers', ...after, end, ROWS_A_READ);
     for (const { store_id, entries } of rows) counted.set(store_id, (counted.get(store_id) ?? 0n) + entries);
     const last = rows.at(-1);
@@ -114,7 +113,7 @@ async function* readStore(
     readonly create_time_ms: bigint;
   }
   const { storeId, end, losses } = store;
-  for (let after = LEAST; ;) {
+  for (let after = INT64_MIN; ;) {
     const rows = await read<Row>('verify_store_rows', storeId, after, ROWS_A_READ);
     for (const { order_number, order_id, count, create_time_ms } of rows) {
       if (order_id <= end) reading.add([order_number, order_id, count, create_time_ms]);

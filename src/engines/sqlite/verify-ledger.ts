@@ -1,4 +1,5 @@
 import type Database from 'better-sqlite3';
+import { INT64_MIN } from '../../allocation.ts';
 import { Losses } from '../../declared-losses.ts';
 import { checkRowsAbove, LedgerPass, type PassRow } from '../../ledger-pass.ts';
 import { VerdictTally } from '../../verdict-tally.ts';
@@ -56,7 +57,7 @@ function* readEverything(
        WHERE order_id > ? AND order_id <= ? ORDER BY order_id LIMIT ?`,
     )
     .raw();
-  for (let after = -(2n ** 63n); ;) {
+  for (let after = INT64_MIN; ;) {
     const read = select.all(after, end, ROWS_A_READ);
     if (read.length === 0) break;
     for (const row of read) pass.add(row);

@@ -1,4 +1,5 @@
 import type Database from 'better-sqlite3';
+import { INT64_MAX, INT64_MIN } from '../../allocation.ts';
 import type { Losses } from '../../declared-losses.ts';
 import { checkOrderNumberIndex } from '../../index-check.ts';
 import type { SeenStore } from '../../ledger-pass.ts';
@@ -31,7 +32,7 @@ export function* checkStores(db: Database.Database, stores: StoresToCheck): Gene
   const countEntries = entryCounter(db, end);
   const check = new StoresCheck(losses, seen);
   let rows = 0n;
-  const last = onlyStore ?? 2n ** 63n - 1n;
+  const last = onlyStore ?? INT64_MAX;
   for (let after = onlyStore === undefined ? 0n : onlyStore - 1n; ;) {
     const read = select.all(after, last, STORES_A_READ);
     for (const store of read) {
@@ -74,7 +75,7 @@ function* readStore(
     )
     .raw();
   const reading = new StoreReading(store, onlyStore !== undefined);
-  for (let after = -(2n ** 63n); ;) {
+  for (let after = INT64_MIN; ;) {
     const read = select.all(store.storeId, after, ROWS_A_READ);
     for (const row of read) if (row[1] <= end) reading.add(row);
     yield* reading.takeFindings(losses);
