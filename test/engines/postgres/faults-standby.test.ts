@@ -87,6 +87,23 @@ describe('a commit that waits for its standby', () => {
   });
 });
 
+it('P5: without its standby a primary tells nobody that a request has no numbers: there may be a new one, which gave some', async () => {
+  const url = await newDatabase();
+  const opened = await OpenedLedger.open(url);
+  await opened.allocate('before');
+  const { reads } = opened.ledger;
+  const request = { storeId: 1n, requestId: 'given-elsewhere' };
+  expect(await reads.getAllocation(request)).toBeUndefined();
+  await standby.pause();
+  onTestFinished(() => standby.resume());
+  await expect(reads.getAllocation(request)).rejects.toMatchObject({ reason: 'LEDGER_REOPENING' });
+  // What was confirmed before is true of both.
+  expect(await reads.getAllocation({ storeId: 1n, requestId: 'before' })).toMatchObject({ orderId: 1n });
+  standby.resume();
+  await opened.ledger.ready();
+  expect(await reads.getAllocation(request)).toBeUndefined();
+});
+
 describe('--ledger-read', () => {
   it('lists and look-ups come from the standby; request_ids are looked up on the primary', async () => {
     const { url, opened } = await openReadingFromStandby();

@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ServerState } from '../../../src/engines/postgres/server-state.ts';
 import { requireDurable } from '../../../src/engines/postgres/server-state.ts';
@@ -69,7 +70,9 @@ describe('defaults of a database and a role', () => {
     default_transaction_isolation: 'serializable',
     statement_timeout: '50ms',
     lock_timeout: '50ms',
-    idle_session_timeout: '0',
+    idle_session_timeout: '50ms',
+    idle_in_transaction_session_timeout: '50ms',
+    transaction_timeout: '50ms',
     client_min_messages: 'error',
   };
 
@@ -84,15 +87,38 @@ describe('defaults of a database and a role', () => {
     onTestFinished(() => session.end());
     expect(session.state).toMatchObject({ synchronousCommit: 'on', isolation: 'read committed' });
     const { rows } = await session.client.query(
-      `SELECT name, setting FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'client_min_messages')
-       ORDER BY name`,
+      `SELECT name, setting FROM pg_settings WHERE name = ANY ($1) AND name !~ 'synchronous_commit|isolation' ORDER BY name`,
+      [Object.keys(settings)],
     );
     expect(rows).toEqual([
       { name: 'client_min_messages', setting: 'warning' },
+      { name: 'idle_in_transaction_session_timeout', setting: '0' },
+      { name: 'idle_session_timeout', setting: '0' },
       { name: 'lock_timeout', setting: '0' },
       { name: 'statement_timeout', setting: '0' },
+      { name: 'transaction_timeout', setting: '0' },
     ]);
   });
+
+  it.each(['DATABASE', 'ROLE'])(
+    'an idle_session_timeout of a %s does not end the session that writes',
+    async (kind) => {
+      const role = await newRole();
+      const url = await newDatabase();
+      await query(url, `ALTER DATABASE ${databaseName(url)} OWNER TO ${role}`);
+      const name = kind === 'ROLE' ? role : databaseName(url);
+      await query(url, `ALTER ${kind} ${name} SET idle_session_timeout = '50ms'`);
+      const opened = await OpenedLedger.open(asRole(url, role));
+      await opened.allocate();
+      // One that is idle from now on, and only from now on, is ended.
+      const idle = new Client({ connectionString: asRole(url, role) });
+      const ended = new Promise((resolve) => void idle.on('error', resolve));
+      await idle.connect();
+      expect(await ended).toMatchObject({ code: '57P05' });
+      expect(await opened.allocate()).toMatchObject({ allocation: { orderId: 2n } });
+      expect(opened.said.filter((sentence) => /was lost/.test(sentence))).toEqual([]);
+    },
+  );
 
   it('P5: a statement_timeout does not end a batch that waits for its turn', async () => {
     const url = await newDatabase();
