@@ -114,6 +114,25 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect((await client.allocate(7n)).allocation).toMatchObject({ orderId: 2n, orderNumber: 101n });
     expect(await engine.assertDense(ledger)).toHaveLength(2);
   });
+
+  it('stores that are made and changed while orders are numbered disturb nobody, and no library complains', async () => {
+    const { client, server, ledger } = await serve(engine);
+    const ids = Array.from({ length: 100 }, (_, i) => BigInt(i + 1));
+    const numbered = ids.map(async (storeId) => {
+      for (let i = 0; i < 5; i++) await client.allocate(1000n + (storeId % 7n));
+    });
+    const made = ids.map(async (storeId) => {
+      await client.createStore({ storeId, prefix: 'A' });
+      return client.updateStore({ storeId, prefix: 'B' }, 'prefix');
+    });
+    expect((await Promise.all(made)).map(({ storeId, prefix }) => [storeId, prefix])).toEqual(
+      ids.map((storeId) => [storeId, 'B']),
+    );
+    await Promise.all(numbered);
+    expect(await engine.assertDense(ledger)).toHaveLength(500);
+    expect(await server.stop()).toBe(0);
+    expect(server.stderr).toBe('');
+  });
 });
 
 interface Options {
