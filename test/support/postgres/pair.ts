@@ -7,16 +7,23 @@ export interface Pair {
   readonly primary: PostgresCluster;
   readonly standby: PostgresCluster;
   readonly replication: TcpProxy;
+  close(): Promise<void>;
 }
 
-/** Commits wait for the standby already; all of it ends with the test. */
-export async function newPair(): Promise<Pair> {
+/** Commits wait for the standby when this resolves. Close it. */
+export async function startPair(): Promise<Pair> {
   const primary = await PostgresCluster.start();
-  onTestFinished(() => primary.close());
   const replication = await TcpProxy.start(primary.address);
-  onTestFinished(() => replication.close());
   const standby = await primary.makeStandby('standby', replication.address);
   await primary.requireSync('standby');
   await primary.syncsTo('standby');
-  return { primary, standby, replication };
+  const close = async () => void (await Promise.all([primary.close(), replication.close()]));
+  return { primary, standby, replication, close };
+}
+
+/** The same, for one test. */
+export async function newPair(): Promise<Pair> {
+  const pair = await startPair();
+  onTestFinished(() => pair.close());
+  return pair;
 }
