@@ -15,16 +15,27 @@ export interface ServeSettings {
   readonly ledger: string;
   /** The URL of a standby for reads. */
   readonly ledgerRead: string | 'off';
+  /** Whether a ledger may be created if there is none. */
+  readonly create: boolean;
+  /** The only ledger to serve; another one is refused. */
+  readonly expectLedgerId: string | 'none';
   readonly maxBatch: number;
   readonly maxQueue: number;
   readonly requireRequestId: boolean;
   readonly autoCreateStores: boolean;
   readonly drainTimeoutMs: number;
+  /** How long an HTTP request may wait for its answer. */
+  readonly httpRequestTimeoutMs: number;
+  /** How long an HTTP connection may stay idle. */
+  readonly httpIdleTimeoutMs: number;
   readonly logLevel: LogLevel;
 }
 
 /** Meant as a URL, even where it is mistyped: as a path it would make a new ledger that numbers from 1 again. */
 const HAS_SCHEME = /^([a-z][a-z0-9+.-]*:\/\/|(postgres(ql)?|pg)(:|\/\/))/i;
+
+/** A UUID, in the lower case that every ledger_id has. */
+const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -78,6 +89,20 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     help: 'with PostgreSQL: the URL of a standby for lists of allocations, verifications and most look-ups',
     parse: parseLedgerRead,
   },
+  create: {
+    flag: '--create [true|false]',
+    variable: 'ORDERS_CREATE',
+    default: 'true',
+    help: 'create the ledger if there is none; false refuses to start instead, for production',
+    parse: parseBoolean,
+  },
+  expectLedgerId: {
+    flag: '--expect-ledger-id <id|none>',
+    variable: 'ORDERS_EXPECT_LEDGER_ID',
+    default: 'none',
+    help: 'refuse to start on any ledger but the one with this ledger_id, which the log names at each start',
+    parse: parseLedgerId,
+  },
   maxBatch: {
     flag: '--max-batch <requests>',
     variable: 'ORDERS_MAX_BATCH',
@@ -112,6 +137,20 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     default: '10000',
     help: 'how long a stopping server works on what it has accepted',
     parse: wholeNumber(0, 600_000),
+  },
+  httpRequestTimeoutMs: {
+    flag: '--http-request-timeout-ms <ms>',
+    variable: 'ORDERS_HTTP_REQUEST_TIMEOUT_MS',
+    default: '10000',
+    help: 'how long an HTTP request may wait for its number; then the answer is 503 with Retry-After and its key',
+    parse: wholeNumber(1, 600_000),
+  },
+  httpIdleTimeoutMs: {
+    flag: '--http-idle-timeout-ms <ms>',
+    variable: 'ORDERS_HTTP_IDLE_TIMEOUT_MS',
+    default: '75000',
+    help: 'how long an idle HTTP connection is kept open: set it above the idle timeout of your load balancer',
+    parse: wholeNumber(1, 86_400_000),
   },
   logLevel: {
     flag: '--log-level <level>',
@@ -174,6 +213,11 @@ function parseLedger(text: string): string {
 function parseLedgerRead(text: string): string {
   if (text !== 'off') parsePostgresUrl(text);
   return text;
+}
+
+function parseLedgerId(text: string): string {
+  if (text === 'none' || LEDGER_ID.test(text)) return text;
+  throw new Error('Use a ledger_id, such as 0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22, or none.');
 }
 
 function wholeNumber(least: number, most: number): (text: string) => number {

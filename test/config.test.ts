@@ -12,11 +12,15 @@ const TABLE: {
   metricsListen: ['--metrics-listen', 'ORDERS_METRICS_LISTEN', { host: '127.0.0.1', port: 9464 }],
   ledger: ['--ledger', 'ORDERS_LEDGER', 'data/orders.db'],
   ledgerRead: ['--ledger-read', 'ORDERS_LEDGER_READ', 'off'],
+  create: ['--create', 'ORDERS_CREATE', true],
+  expectLedgerId: ['--expect-ledger-id', 'ORDERS_EXPECT_LEDGER_ID', 'none'],
   maxBatch: ['--max-batch', 'ORDERS_MAX_BATCH', 1000],
   maxQueue: ['--max-queue', 'ORDERS_MAX_QUEUE', 10_000],
   requireRequestId: ['--require-request-id', 'ORDERS_REQUIRE_REQUEST_ID', false],
   autoCreateStores: ['--auto-create-stores', 'ORDERS_AUTO_CREATE_STORES', true],
   drainTimeoutMs: ['--drain-timeout-ms', 'ORDERS_DRAIN_TIMEOUT_MS', 10_000],
+  httpRequestTimeoutMs: ['--http-request-timeout-ms', 'ORDERS_HTTP_REQUEST_TIMEOUT_MS', 10_000],
+  httpIdleTimeoutMs: ['--http-idle-timeout-ms', 'ORDERS_HTTP_IDLE_TIMEOUT_MS', 75_000],
   logLevel: ['--log-level', 'ORDERS_LOG_LEVEL', 'info'],
 };
 const NAMES = Object.keys(TABLE) as (keyof ServeSettings)[];
@@ -103,11 +107,27 @@ const SAMPLES: { readonly [K in keyof ServeSettings]: Samples<ServeSettings[K]> 
     bad: ['', 'on', 'standby', 'data/orders.db', 'postgres://standby'],
     remedy: 'postgres://user@host:5432/database',
   },
+  create: trueOrFalse(),
+  expectLedgerId: {
+    good: ['none', '0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22'].map((id) => [id, id] as const),
+    bad: ['', 'off', '0b0e3f9a', '0B0E3F9A-6C1D-4F0E-9A51-6A3F5C1F7D22', '0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22x'],
+    remedy: 'Use a ledger_id',
+  },
   maxBatch: { good: numbers(1, 1000, 10_000), bad: [...WHOLE_NUMBERS_NOT, '0', '10001'], remedy: 'from 1 to 10000' },
   maxQueue: { good: numbers(1, 1_000_000), bad: [...WHOLE_NUMBERS_NOT, '0', '1000001'], remedy: 'from 1 to 1000000' },
   requireRequestId: trueOrFalse(),
   autoCreateStores: trueOrFalse(),
   drainTimeoutMs: { good: numbers(0, 1, 600_000), bad: [...WHOLE_NUMBERS_NOT, '600001'], remedy: 'from 0 to 600000' },
+  httpRequestTimeoutMs: {
+    good: numbers(1, 10_000, 600_000),
+    bad: [...WHOLE_NUMBERS_NOT, '0', '600001'],
+    remedy: 'from 1 to 600000',
+  },
+  httpIdleTimeoutMs: {
+    good: numbers(1, 600_000, 86_400_000),
+    bad: [...WHOLE_NUMBERS_NOT, '0', '86400001'],
+    remedy: 'from 1 to 86400000',
+  },
   logLevel: {
     good: (['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const).map((level) => [level, level]),
     bad: ['', 'INFO', 'warning', 'verbose', '30'],

@@ -50,8 +50,10 @@ export class Listeners {
       });
       if (httpListen !== 'off') {
         const isServing = () => this.#isOpen && !this.#isDraining;
-        const { requireRequestId } = this.#settings;
-        const options = { address: httpListen, allocator, logger, observer: metrics, isServing, requireRequestId };
+        const { requireRequestId, httpRequestTimeoutMs, httpIdleTimeoutMs } = this.#settings;
+        const times = { requestTimeoutMs: httpRequestTimeoutMs, idleTimeoutMs: httpIdleTimeoutMs };
+        const served = { allocator, logger, observer: metrics, isServing, requireRequestId };
+        const options = { address: httpListen, ...times, ...served };
         await listen('http', httpListen, async () => {
           this.#http = await startHttpServer(options);
         });

@@ -10,6 +10,9 @@ import { httpRoutes } from './routes.ts';
 /** What the HTTP endpoint needs. */
 export interface HttpServerOptions extends OrderEndpointOptions {
   readonly address: Address;
+  /** How long a request may wait for its answer, and how long a connection may stay idle. */
+  readonly requestTimeoutMs: number;
+  readonly idleTimeoutMs: number;
   /** Whether the ledger is open and the server is not draining: what /readyz says. */
   isServing(): boolean;
 }
@@ -30,8 +33,6 @@ const LIMITS = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 1_000,
-  /** Longer than load balancers keep theirs (60 s), so that it is they who end an idle connection. */
-  keepAliveTimeout: 75_000,
   noDelay: true,
   /** A peer that is gone without a word is noticed, and its calls with it. */
   keepAlive: true,
@@ -47,7 +48,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const app = httpRoutes({
     endpoint: new OrderEndpoint(options),
     logger,
-    serverFactory: limitedServer,
+    serverFactory: (handler) => limitedServer(handler, options.idleTimeoutMs),
     isServing: () => options.isServing(),
     isClosing: () => isClosing,
   });
@@ -75,8 +76,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   };
 }
 
-function limitedServer(handler: RequestListener): Server {
-  const server = createServer(LIMITS, handler);
+function limitedServer(handler: RequestListener, idleTimeoutMs: number): Server {
+  const server = createServer({ ...LIMITS, keepAliveTimeout: idleTimeoutMs }, handler);
   server.maxConnections = MAX_CONNECTIONS;
   return server;
 }

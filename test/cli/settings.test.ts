@@ -14,11 +14,15 @@ const BAD: { readonly [K in keyof ServeSettings]: { readonly value: string; read
   metricsListen: { value: '9464', remedy: 'Use host:port, such as 127.0.0.1:3000 or [::1]:3000, or off.' },
   ledger: { value: 'mysql://localhost/orders', remedy: 'Use the path of an SQLite file' },
   ledgerRead: { value: 'data/orders.db', remedy: 'Use postgres://user@host:5432/database' },
+  create: { value: 'yes', remedy: 'Use true or false.' },
+  expectLedgerId: { value: 'orders', remedy: 'Use a ledger_id, such as' },
   maxBatch: { value: '10001', remedy: 'Use a whole number from 1 to 10000.' },
   maxQueue: { value: '1.5', remedy: 'Use a whole number from 1 to 1000000.' },
   requireRequestId: { value: 'maybe', remedy: 'Use true or false.' },
   autoCreateStores: { value: 'no', remedy: 'Use true or false.' },
   drainTimeoutMs: { value: '10s', remedy: 'Use a whole number from 0 to 600000.' },
+  httpRequestTimeoutMs: { value: '0', remedy: 'Use a whole number from 1 to 600000.' },
+  httpIdleTimeoutMs: { value: '600s', remedy: 'Use a whole number from 1 to 86400000.' },
   logLevel: { value: 'loud', remedy: 'Use one of fatal, error' },
 };
 const NAMES = Object.keys(BAD) as (keyof ServeSettings)[];

@@ -152,3 +152,11 @@ it('an address that is in use is an error', async () => {
   onTestFinished(() => again.then((server) => server.close(0)).catch(() => {}));
   await expect(again).rejects.toMatchObject({ code: 'EADDRINUSE' });
 });
+
+it('an idle connection is kept open as long as its setting says, and the answer tells the client', async () => {
+  const room = await HttpRoom.open();
+  const server = await startHttpServer({ ...room.options, idleTimeoutMs: 660_000 });
+  onTestFinished(() => server.close(0));
+  const { headers } = await fetch(`http://127.0.0.1:${server.address.port}/healthz`);
+  expect(headers.get('keep-alive')).toBe('timeout=660');
+});
