@@ -10,6 +10,7 @@ import type { MetricSources } from '../src/metrics.ts';
 import { Metrics, startMetricsServer } from '../src/metrics.ts';
 import type { Engine } from './support/engines.ts';
 import { ENGINES } from './support/engines.ts';
+import { LocalServer } from './support/local-server.ts';
 import { connect, failureOf } from './support/orders-client.ts';
 import { ServerProcess, testFolder } from './support/server-process.ts';
 import { SQLITE } from './support/sqlite-engine.ts';
@@ -41,7 +42,7 @@ afterEach(() => {
 describe('a running server', () => {
   it.each(ENGINES)('counts calls, new numbers, replays and refusals exactly on $name', async (engine) => {
     const started = performance.now();
-    const server = new ServerProcess(await engine.newLedger());
+    const server = new LocalServer(await engine.newLedger());
     const url = await metricsUrl(server);
     const client = connect(await server.serving());
     onTestFinished(() => client.close());
@@ -95,7 +96,7 @@ describe('a running server', () => {
   });
 
   it('stops at once while scrapers are connected', async () => {
-    const server = new ServerProcess(join(testFolder(), 'orders.db'));
+    const server = new LocalServer(join(testFolder(), 'orders.db'));
     const url = await metricsUrl(server);
     // Keeps its connection open, as Prometheus does.
     await scrape(url);
@@ -455,7 +456,7 @@ function seriesNamesOf({ name, type }: Family): string[] {
 
 /** A scrape of a real server that has numbered, replayed and refused. */
 async function realScrape(engine: Engine): Promise<string> {
-  const server = new ServerProcess(await engine.newLedger());
+  const server = new LocalServer(await engine.newLedger());
   const url = await metricsUrl(server);
   const client = connect(await server.serving());
   onTestFinished(() => client.close());
@@ -464,7 +465,7 @@ async function realScrape(engine: Engine): Promise<string> {
   return scrape(url);
 }
 
-async function metricsUrl(server: ServerProcess): Promise<string> {
+async function metricsUrl(server: LocalServer | ServerProcess): Promise<string> {
   return `http://${String((await server.line('serving'))['metrics'])}/metrics`;
 }
 

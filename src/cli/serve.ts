@@ -44,15 +44,17 @@ export function serveCommand(): Command {
       }
       setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
       const log = createLog(settings.logLevel);
-      process.exitCode = await serve(settings, log);
+      process.exitCode = await serve(settings, log, stopSignals(log));
       await log.end();
     });
 }
 
-/** Runs a server until it is told to stop, or says in one line why it cannot start. Returns the exit code. */
-async function serve(settings: ServeSettings, log: Log): Promise<number> {
+/**
+ * Runs a server until `stop` resolves to the reason, or says in one line why it cannot start. Returns the exit code.
+ * Where its drain times out the whole process ends.
+ */
+export async function serve(settings: ServeSettings, log: Log, stop: Promise<string>): Promise<number> {
   const { logger } = log;
-  const stop = stopSignals(log);
   const metrics = new Metrics();
   let listeners: Listeners | undefined;
   const setOpen = (isOpen: boolean) => listeners?.setOpen(isOpen);

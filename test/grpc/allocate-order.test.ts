@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { INT64_MAX } from '../../src/allocation.ts';
 import type { Engine } from '../support/engines.ts';
 import { ENGINES } from '../support/engines.ts';
+import { LocalServer } from '../support/local-server.ts';
 import type { OrdersClient } from '../support/orders-client.ts';
 import { connect, errorDetails, failureOf } from '../support/orders-client.ts';
 import { ServerProcess } from '../support/server-process.ts';
@@ -102,7 +103,7 @@ describe.each(ENGINES)('on $name', (engine) => {
       const first = await client.allocateOrder({ storeId: BEYOND_DOUBLE, requestId: 'cart-1' });
       expect(await server.stop()).toBe(0);
 
-      const second = await serve(engine, { ledger });
+      const second = await connectedTo(new ServerProcess(ledger), ledger);
       const again = { storeId: BEYOND_DOUBLE, requestId: 'cart-1' };
       expect(await second.client.allocateOrder(again)).toEqual({ ...first, replayed: true });
       expect(await pairOf(second.client, BEYOND_DOUBLE, 'cart-2')).toEqual([2n, 101n]);
@@ -222,7 +223,14 @@ interface Options {
 
 async function serve(engine: Engine, { ledger: given, args = [], connections = 1 }: Options = {}) {
   const ledger = given ?? (await engine.newLedger());
-  const server = new ServerProcess(ledger, { args });
+  return connectedTo(new LocalServer(ledger, { args }), ledger, connections);
+}
+
+async function connectedTo<Server extends LocalServer | ServerProcess>(
+  server: Server,
+  ledger: string,
+  connections = 1,
+) {
   const address = await server.serving();
   const clients = Array.from({ length: connections }, () => connect(address));
   onTestFinished(() => clients.forEach((client) => client.close()));

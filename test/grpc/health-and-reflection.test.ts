@@ -8,7 +8,7 @@ import type { Engine } from '../support/engines.ts';
 import { ENGINES } from '../support/engines.ts';
 import type { OrdersClient } from '../support/orders-client.ts';
 import { connect, errorDetails, failureOf } from '../support/orders-client.ts';
-import { ServerProcess } from '../support/server-process.ts';
+import { LocalServer } from '../support/local-server.ts';
 import { SQLITE } from '../support/sqlite-engine.ts';
 
 const SERVICE = 'orders.v1.OrderNumberService';
@@ -74,7 +74,7 @@ it('methods that are not there answer UNIMPLEMENTED, and harm nothing; every one
 });
 
 async function serve(engine: Engine) {
-  const server = new ServerProcess(await engine.newLedger());
+  const server = new LocalServer(await engine.newLedger());
   const address = await server.serving();
   const client: OrdersClient = connect(address);
   onTestFinished(() => client.close());

@@ -4,7 +4,7 @@ import type { Engine } from '../support/engines.ts';
 import { ENGINES } from '../support/engines.ts';
 import { GrpcClient } from '../support/grpc-client.ts';
 import { errorDetails, failureOf } from '../support/orders-client.ts';
-import { ServerProcess } from '../support/server-process.ts';
+import { LocalServer } from '../support/local-server.ts';
 
 /** Of a ledger where store 7 has the order_id 1, the number 100 and the request a. */
 const WITHOUT_ALLOCATION: readonly (readonly [reason: string, key: GetAllocationRequest['key']])[] = [
@@ -131,7 +131,7 @@ describe.each(ENGINES)('on $name', (engine) => {
 
 async function serve(engine: Engine, given?: string) {
   const ledger = given ?? (await engine.newLedger());
-  const server = new ServerProcess(ledger);
+  const server = new LocalServer(ledger);
   return { server, ledger, client: new GrpcClient(await server.serving()) };
 }
 

@@ -3,6 +3,7 @@ import type { Store } from '../../src/gen/orders/v1/orders.ts';
 import type { Engine } from '../support/engines.ts';
 import { ENGINES } from '../support/engines.ts';
 import { GrpcClient } from '../support/grpc-client.ts';
+import { LocalServer } from '../support/local-server.ts';
 import { errorDetails, failureOf } from '../support/orders-client.ts';
 import { ServerProcess } from '../support/server-process.ts';
 
@@ -116,7 +117,9 @@ describe.each(ENGINES)('on $name', (engine) => {
   });
 
   it('stores that are made and changed while orders are numbered disturb nobody, and no library complains', async () => {
-    const { client, server, ledger } = await serve(engine);
+    const ledger = await engine.newLedger();
+    const server = new ServerProcess(ledger);
+    const client = new GrpcClient(await server.serving());
     const ids = Array.from({ length: 100 }, (_, i) => BigInt(i + 1));
     const numbered = ids.map(async (storeId) => {
       for (let i = 0; i < 5; i++) await client.allocate(1000n + (storeId % 7n));
@@ -142,7 +145,7 @@ interface Options {
 
 async function serve(engine: Engine, { ledger: given, args = [] }: Options = {}) {
   const ledger = given ?? (await engine.newLedger());
-  const server = new ServerProcess(ledger, { args });
+  const server = new LocalServer(ledger, { args });
   return { server, ledger, client: new GrpcClient(await server.serving()) };
 }
 

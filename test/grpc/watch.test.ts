@@ -9,6 +9,7 @@ import type { Engine } from '../support/engines.ts';
 import { ENGINES } from '../support/engines.ts';
 import { GrpcClient } from '../support/grpc-client.ts';
 import { framed, HostileClient } from '../support/hostile-client.ts';
+import { LocalServer } from '../support/local-server.ts';
 import { errorDetails, isServiceError } from '../support/orders-client.ts';
 import { requireTools } from '../support/required-tool.ts';
 import { ServerProcess } from '../support/server-process.ts';
@@ -121,7 +122,10 @@ describe.each(ENGINES)('on $name', (engine) => {
 
   it('clients that never read cost the server little, however many they are, and are counted', async (test) => {
     requireTools(test, 'linux');
-    const { ledger, server, address, client } = await serve(engine);
+    const ledger = await engine.newLedger();
+    const server = new ServerProcess(ledger);
+    const address = await server.serving();
+    const client = new GrpcClient(address);
     await engine.execute(ledger, MANY_ROWS);
     const residentMb = () =>
       Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1]) / 1e3;
@@ -260,8 +264,6 @@ function endOf({ orderId, count }: Allocation): bigint {
 }
 
 async function serve(engine: Engine) {
-  const ledger = await engine.newLedger();
-  const server = new ServerProcess(ledger);
-  const address = await server.serving();
-  return { ledger, server, address, client: new GrpcClient(address) };
+  const server = new LocalServer(await engine.newLedger());
+  return { server, client: new GrpcClient(await server.serving()) };
 }

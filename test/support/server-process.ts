@@ -6,17 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
+import type { LogLine } from './log-lines.ts';
+import { LogLines } from './log-lines.ts';
+
+export type { LogLine } from './log-lines.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 /** The one entry of the command line. */
 export const ORDER_NUMBERS = join(ROOT, 'src/cli/order-numbers.js');
-
-/** A line of the server's log. */
-export interface LogLine {
-  readonly level: number;
-  readonly msg: string;
-  readonly [field: string]: unknown;
-}
 
 export interface ServeOptions {
   /** Flags beside --grpc-listen and --ledger. */
@@ -30,10 +27,10 @@ export interface ServeOptions {
 export class ServerProcess {
   readonly child: ChildProcess;
   /** What it logged so far. Lines that are not JSON have the level 0. */
-  readonly log: LogLine[] = [];
+  readonly log: readonly LogLine[];
+  readonly #lines = new LogLines();
   /** What it wrote to standard error so far. */
   stderr = '';
-  #onLine = new Set<() => void>();
 
   /** Starts a server on any free port; `ledger` is the path of its file. */
   constructor(ledger: string, { args = [], env = {}, wrapper = [] }: ServeOptions = {}) {
@@ -47,31 +44,15 @@ export class ServerProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child.stderr!.on('data', (chunk: Buffer) => (this.stderr += chunk));
-    createInterface({ input: this.child.stdout! }).on('line', (line) => {
-      this.log.push(parseLine(line));
-      for (const listener of this.#onLine) listener();
-    });
+    this.log = this.#lines.all;
+    createInterface({ input: this.child.stdout! }).on('line', (line) => this.#lines.add(line));
     onTestFinished(() => this.kill());
   }
 
   /** Resolves to the first line with this message, past or future; rejects when the process ends without it. */
-  async line(message: string | RegExp): Promise<LogLine> {
-    const matches = (line: LogLine) => (typeof message === 'string' ? line.msg === message : message.test(line.msg));
-    const found = Promise.withResolvers<LogLine>();
-    const look = () => {
-      const line = this.log.find(matches);
-      if (line) found.resolve(line);
-    };
-    look();
-    this.#onLine.add(look);
-    void this.exit().then((end) =>
-      found.reject(new Error(`ended with ${end} before it logged ${message}: ${this.said()}`)),
-    );
-    try {
-      return await found.promise;
-    } finally {
-      this.#onLine.delete(look);
-    }
+  line(message: string | RegExp): Promise<LogLine> {
+    const ended = this.exit().then((end) => `ended with ${end} before it logged ${message}: ${this.said()}`);
+    return this.#lines.first(message, ended);
   }
 
   /** Resolves to its gRPC address when it serves. */
@@ -110,12 +91,4 @@ export function testFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'order-numbers-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
-}
-
-function parseLine(line: string): LogLine {
-  try {
-    return JSON.parse(line) as LogLine;
-  } catch {
-    return { level: 0, msg: line };
-  }
 }

@@ -1,0 +1,43 @@
+/** A line of the server's log. */
+export interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+/** What a server logged so far. Lines that are not JSON have the level 0. */
+export class LogLines {
+  readonly all: LogLine[] = [];
+  readonly #onLine = new Set<() => void>();
+
+  add(line: string): void {
+    this.all.push(parseLine(line));
+    for (const listener of this.#onLine) listener();
+  }
+
+  /** Resolves to the first line with this message, past or future; rejects with what `ended` resolves to. */
+  async first(message: string | RegExp, ended: Promise<string>): Promise<LogLine> {
+    const matches = (line: LogLine) => (typeof message === 'string' ? line.msg === message : message.test(line.msg));
+    const found = Promise.withResolvers<LogLine>();
+    const look = () => {
+      const line = this.all.find(matches);
+      if (line) found.resolve(line);
+    };
+    look();
+    this.#onLine.add(look);
+    void ended.then((why) => found.reject(new Error(why)));
+    try {
+      return await found.promise;
+    } finally {
+      this.#onLine.delete(look);
+    }
+  }
+}
+
+function parseLine(line: string): LogLine {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return { level: 0, msg: line };
+  }
+}
