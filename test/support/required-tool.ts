@@ -3,7 +3,8 @@ import { delimiter, join } from 'node:path';
 import type { TestContext } from 'vitest';
 
 /** What some tests cannot do without: commands, and `root` (the right to mount) and `linux` (its /proc). */
-export type Tool = 'gcc' | 'strace' | 'sqlite3' | 'grpcurl' | 'ghz' | 'curl' | 'openssl' | 'root' | 'linux';
+export type Tool =
+  'gcc' | 'strace' | 'sqlite3' | 'grpcurl' | 'ghz' | 'curl' | 'openssl' | 'pgbouncer' | 'root' | 'linux';
 
 const TOOLS_FOLDER = new URL('../../.tools', import.meta.url).pathname;
 
@@ -15,6 +16,7 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   ghz: 'run make tools',
   curl: 'install curl',
   openssl: 'install openssl',
+  pgbouncer: 'install pgbouncer',
   root: 'run the tests as root',
   linux: 'run the tests on Linux, which has /proc',
 };

@@ -4,6 +4,7 @@ import { sequenceExhausted } from '../../ledger-errors.ts';
 import type { Outcome } from '../../ledger.ts';
 import { storeNotFound } from '../../store.ts';
 import type { LedgerPoint } from './confirmed-mark.ts';
+import { MAKE_DURABLE } from './server-state.ts';
 import type { Session } from './session.ts';
 
 /** A batch that is committed, and confirmed where a standby is asked for. */
@@ -16,14 +17,21 @@ export interface CommittedBatch extends LedgerPoint {
 type Numbers = [orderId: bigint, orderNumber: bigint, count: number, createTimeMs: bigint];
 type Style = [prefix: string, suffix: string, minDigits: number];
 type RowOutcome = 'new' | 'replay' | 'exhausted' | 'no store';
-type Row = [ledgerEnd: bigint, version: bigint, item: number, outcome: RowOutcome, ...Numbers, ...Style];
+type Row = [
+  backend: number | null,
+  ledgerEnd: bigint,
+  version: bigint,
+  item: number,
+  outcome: RowOutcome,
+  ...Numbers,
+  ...Style,
+];
 
-/** One round trip: the whole batch as arrays, one transaction, all outcomes. Prepared once a session. */
-const ALLOCATE = {
-  name: 'allocate',
-  text: `SELECT ledger_end, ledger_version, item, outcome, order_id, order_number, count, create_time_ms, prefix, suffix,
-    min_digits FROM order_numbers.allocate($1, $2, $3, $4, $5)`,
-};
+/** One round trip: the whole batch as arrays, one transaction, all outcomes. The first item's row names the backend. */
+const ALLOCATE = `${MAKE_DURABLE}
+  SELECT CASE item WHEN 1 THEN backend END, ledger_end, ledger_version, item, outcome, order_id, order_number, count,
+    create_time_ms, prefix, suffix, min_digits
+  FROM durable, order_numbers.allocate($1, $2, $3, $4, $5)`;
 
 export async function allocate(
   session: Session,
@@ -37,11 +45,14 @@ export async function allocate(
     autoCreateStores,
     session.ledgerId,
   ];
-  const rows = await session.writeArrays<Row>({ ...ALLOCATE, values });
+  // Prepared once per session, unless its backends change.
+  const prepared = session.isShared ? {} : { name: 'allocate' };
+  const rows = await session.writeArrays<Row>({ ...prepared, text: ALLOCATE, values });
   if (rows.length !== batch.length) throw new Error(`the server answered ${rows.length} of ${batch.length} requests`);
   const outcomes: Outcome[] = [];
   let point = { lastOrderId: 0n, version: 0n };
-  for (const [lastOrderId, version, item, outcome, ...numbers] of rows) {
+  for (const [backend, lastOrderId, version, item, outcome, ...numbers] of rows) {
+    if (backend !== null) session.ranOn(backend);
     const request = batch[item - 1];
     if (!request) throw new Error(`the server answered item ${item} of a batch of ${batch.length}`);
     outcomes[item - 1] = toOutcome(request, outcome, numbers);

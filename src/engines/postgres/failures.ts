@@ -1,6 +1,14 @@
 import { messageOf, OrderError } from '../../errors.ts';
 import { ledgerReopening, ledgerUnreadable } from '../../ledger-errors.ts';
-import { DEADLOCK_DETECTED, DISK_FULL, LOCK_NOT_AVAILABLE, SERIALIZATION_FAILURE, sqlState } from './sql-state.ts';
+import {
+  DEADLOCK_DETECTED,
+  DISK_FULL,
+  DUPLICATE_PREPARED_STATEMENT,
+  LOCK_NOT_AVAILABLE,
+  SERIALIZATION_FAILURE,
+  sqlState,
+  UNKNOWN_PREPARED_STATEMENT,
+} from './sql-state.ts';
 
 /** The wait for a standby was cancelled: the commit is on this server, and perhaps nowhere else. */
 export class NotReplicated extends Error {
@@ -17,6 +25,8 @@ export class NotSent extends NoAnswer {}
 
 /** Rolled back, for reasons that lie in what others did at the same time: the same session may ask again at once. */
 const TRY_AGAIN = new Set([SERIALIZATION_FAILURE, DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE]);
+/** A pooler put another backend behind this session than the one that prepared the statement. */
+const UNPREPARED = new Set([UNKNOWN_PREPARED_STATEMENT, DUPLICATE_PREPARED_STATEMENT]);
 /** Of classes: connections, an operator's or the system's intervention, lack of something; and a read-only server. */
 const SERVER_IN_TROUBLE = /^(08|57|53|25006)/;
 /** Broken pages and indexes, and a disk that cannot be read. */
@@ -29,7 +39,12 @@ const DAMAGED = /^(XX001|XX002|58030)$/;
 export function remedyFor(error: unknown): 'ask again' | 'ask elsewhere' | 'tell' {
   const state = sqlState(error);
   if (state === undefined || SERVER_IN_TROUBLE.test(state)) return 'ask elsewhere';
-  return TRY_AGAIN.has(state) ? 'ask again' : 'tell';
+  return TRY_AGAIN.has(state) || UNPREPARED.has(state) ? 'ask again' : 'tell';
+}
+
+/** Whether a prepared statement was not on the backend that ran it, or was there already: nothing was run. */
+export function isUnprepared(error: unknown): boolean {
+  return UNPREPARED.has(sqlState(error) ?? '');
 }
 
 export function isDiskFull(error: unknown): boolean {

@@ -7,7 +7,7 @@ import type { LedgerPoint } from './confirmed-mark.ts';
 import { within } from './deadline.ts';
 import { reasonOf } from './failures.ts';
 import { migrate } from './schema.ts';
-import { NotPrimary, requireDurable, warningsOf } from './server-state.ts';
+import { MAKE_DURABLE, NotPrimary, requireDurable, warningsOf } from './server-state.ts';
 import { Session } from './session.ts';
 import { INSUFFICIENT_PRIVILEGE, MUST_NOT_NUMBER, sqlState, UNDEFINED_FUNCTION } from './sql-state.ts';
 
@@ -25,6 +25,7 @@ interface Seen extends LedgerPoint {
 }
 
 interface ConfirmRow {
+  readonly backend: number;
   readonly ledger_id: string;
   readonly last_order_id: bigint;
   readonly version: bigint;
@@ -42,6 +43,7 @@ export class Primary {
   readonly #observer: LedgerObserver;
   readonly #raise: (point: LedgerPoint) => void;
   #seen: Seen | undefined;
+  #toldShared = false;
   #current: Session | undefined;
   #session: Promise<Session>;
   #found: { readonly url: string; readonly times: number } | undefined;
@@ -86,6 +88,7 @@ export class Primary {
    * before: every write moves the ledger on, so somebody put an older copy, or another ledger, in its place.
    */
   saw(session: Session, { lastOrderId, version }: LedgerPoint): void {
+    this.#warnIfShared(session);
     const seen = this.#seen;
     if (!seen) return;
     if (version <= seen.version || lastOrderId < seen.lastOrderId) {
@@ -185,6 +188,16 @@ export class Primary {
     }
   }
 
+  /** Once: every write is durable all the same, and slower. */
+  #warnIfShared({ isShared, server }: Session): void {
+    if (!isShared || this.#toldShared) return;
+    this.#toldShared = true;
+    this.#observer.warning(
+      `${server} runs the transactions of one connection on several backends, as a pooler in transaction mode does: ` +
+        'every write is as durable, and slower; connect directly, or use a pooler in session mode',
+    );
+  }
+
   #fail(why: string): OrderError {
     const failure = ledgerUnusable(new LedgerRefused(why));
     this.#observer.failed(failure);
@@ -195,10 +208,11 @@ export class Primary {
 /** The small write: when it is answered, everything that was committed before it is confirmed. */
 export async function confirm(session: Session): Promise<LedgerPoint & { readonly ledgerId: string }> {
   const [row] = await session.write<ConfirmRow>({
-    text: 'SELECT * FROM order_numbers.confirm($1)',
+    text: `${MAKE_DURABLE} SELECT * FROM durable, order_numbers.confirm($1)`,
     values: [session.ledgerId],
   });
   if (!row) throw new Error('confirm() returned nothing');
+  session.ranOn(row.backend);
   return { ledgerId: row.ledger_id, lastOrderId: row.last_order_id, version: row.version, timeline: row.timeline };
 }
 

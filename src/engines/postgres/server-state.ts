@@ -3,6 +3,8 @@ import { LedgerRefused } from '../../errors.ts';
 
 /** What a session is, as the server itself says after it was set up. */
 export interface ServerState {
+  /** Process id of the backend that was set up. */
+  readonly backend: number;
   /** As server_version_num has it: 180004 is 18.4. */
   readonly version: number;
   readonly isRecovering: boolean;
@@ -26,13 +28,26 @@ const OLDEST_VERSION = 140_000;
 /** By which a commit is on this server's own disk, and with standbys on theirs. */
 const DURABLE = new Set(['on', 'remote_apply']);
 
+/** What synchronous_commit has to be; remote_apply, which waits for more, stays. */
+const DURABLE_COMMIT = `CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END`;
+
+/**
+ * Begins each statement that writes; the statement then reads `backend` from the row of `durable`. A pooler in transaction
+ * mode may run a transaction on a backend that was never set up, with the defaults of its role: so the transaction makes
+ * its own commit durable, has the server tell of a cancelled wait for a standby, and says which backend it ran on.
+ */
+export const MAKE_DURABLE = `WITH durable AS MATERIALIZED (
+  SELECT set_config('synchronous_commit', ${DURABLE_COMMIT}, true), set_config('client_min_messages', 'warning', true),
+    pg_backend_pid() AS backend
+)`;
+
 /**
  * Makes a session durable whatever the defaults of its role and database are. No timeout may cancel the wait for a
  * standby: that would leave a commit that only this server has.
  */
 const SET_UP = `
 SELECT set_config(name, value, false) FROM (VALUES
-  ('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END),
+  ('synchronous_commit', ${DURABLE_COMMIT}),
   ('default_transaction_isolation', 'read committed'),
   ('statement_timeout', '0'),
   ('lock_timeout', '0'),
@@ -49,7 +64,7 @@ SELECT set_config(name, value, false) FROM (VALUES
 const NOTICE_LOST_CLIENT = "SELECT set_config('client_connection_check_interval', '1000', false)";
 
 const READ_STATE = `
-SELECT current_setting('server_version_num')::integer AS version,
+SELECT pg_backend_pid() AS backend, current_setting('server_version_num')::integer AS version,
   pg_is_in_recovery() AS "isRecovering",
   current_setting('transaction_read_only') = 'on' AS "isReadOnly",
   current_setting('synchronous_commit') AS "synchronousCommit",

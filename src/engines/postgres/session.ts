@@ -2,7 +2,7 @@ import type { ClientConfig, QueryConfig, QueryResultRow } from 'pg';
 import { Client, types } from 'pg';
 import { LedgerRefused } from '../../errors.ts';
 import { settledWithin } from '../../settled-within.ts';
-import { NotReplicated, reasonOf } from './failures.ts';
+import { isUnprepared, NotReplicated, reasonOf } from './failures.ts';
 import type { ServerState } from './server-state.ts';
 import { setUp } from './server-state.ts';
 import { INVALID_AUTHORIZATION, INVALID_PASSWORD, sqlState, UNDEFINED_DATABASE } from './sql-state.ts';
@@ -23,6 +23,7 @@ export class Session {
   readonly client: Client;
   /** Which ledger was found here: its writes are for no other. Null until it is known. */
   ledgerId: string | null = null;
+  #isShared = false;
   #notReplicated = false;
   #lostBy: Error | undefined;
 
@@ -58,6 +59,19 @@ export class Session {
     }
   }
 
+  /**
+   * Whether transactions ran on more backends than the one that was set up, as a pooler in transaction mode has it:
+   * nothing that outlives a transaction can be relied on then, prepared statements included.
+   */
+  get isShared(): boolean {
+    return this.#isShared;
+  }
+
+  /** Notes the backend that a transaction ran on. */
+  ranOn(backend: number): void {
+    this.#isShared ||= backend !== this.state.backend;
+  }
+
   /** Of its server; 0 while that recovers. */
   get timeline(): number {
     return this.state.timeline ?? 0;
@@ -78,7 +92,10 @@ export class Session {
 
   async #confirmed<Row>(ask: () => Promise<{ readonly rows: Row[] }>): Promise<Row[]> {
     if (this.#lostBy) throw this.#lostBy;
-    const { rows } = await ask();
+    const { rows } = await ask().catch((error: unknown) => {
+      this.#isShared ||= isUnprepared(error);
+      throw error;
+    });
     if (this.#notReplicated) throw new NotReplicated(`${this.server} stopped waiting for its standby`);
     return rows;
   }

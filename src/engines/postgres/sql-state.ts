@@ -2,6 +2,7 @@
 
 export const DEADLOCK_DETECTED = '40P01';
 export const DISK_FULL = '53100';
+export const DUPLICATE_PREPARED_STATEMENT = '42P05';
 export const DUPLICATE_SCHEMA = '42P06';
 export const INSUFFICIENT_PRIVILEGE = '42501';
 export const INVALID_AUTHORIZATION = '28000';
@@ -11,6 +12,7 @@ export const SERIALIZATION_FAILURE = '40001';
 export const UNDEFINED_DATABASE = '3D000';
 export const UNDEFINED_FUNCTION = '42883';
 export const UNDEFINED_SCHEMA = '3F000';
+export const UNKNOWN_PREPARED_STATEMENT = '26000';
 /** As the functions of the schema raise them, where an operator has to act. */
 export const MUST_NOT_NUMBER = /^ON00[123]$/;
 

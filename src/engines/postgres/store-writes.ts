@@ -4,6 +4,7 @@ import { firstNumberFixed, storeExists, storeNotFound } from '../../store.ts';
 import type { LedgerPoint } from './confirmed-mark.ts';
 import type { StoreRow } from './rows.ts';
 import { toStores } from './rows.ts';
+import { MAKE_DURABLE } from './server-state.ts';
 import type { Session } from './session.ts';
 
 /** A store as it is now, or why it was not written; confirmed either way. */
@@ -12,6 +13,7 @@ export interface WrittenStore extends LedgerPoint {
 }
 
 interface PointRow {
+  readonly backend: number;
   readonly ledger_end: bigint;
   readonly ledger_version: bigint;
 }
@@ -19,7 +21,7 @@ interface PointRow {
 export async function createStore(session: Session, settings: StoreSettings): Promise<WrittenStore> {
   const { storeId, firstNumber, prefix, suffix, minDigits } = settings;
   const [row] = await session.write<StoreRow & PointRow>({
-    text: 'SELECT * FROM order_numbers.create_store($1, $2, $3, $4, $5, $6)',
+    text: `${MAKE_DURABLE} SELECT * FROM durable, order_numbers.create_store($1, $2, $3, $4, $5, $6)`,
     values: [storeId, firstNumber, prefix, suffix, minDigits, session.ledgerId],
   });
   const [store] = toStores(row ? [row] : []);
@@ -29,7 +31,7 @@ export async function createStore(session: Session, settings: StoreSettings): Pr
 export async function changeStore(session: Session, storeId: bigint, changes: StoreChanges): Promise<WrittenStore> {
   const { firstNumber = null, prefix = null, suffix = null, minDigits = null } = changes;
   const [row] = await session.write<StoreRow & PointRow & { readonly outcome: string }>({
-    text: 'SELECT * FROM order_numbers.change_store($1, $2, $3, $4, $5, $6)',
+    text: `${MAKE_DURABLE} SELECT * FROM durable, order_numbers.change_store($1, $2, $3, $4, $5, $6)`,
     values: [storeId, firstNumber, prefix, suffix, minDigits, session.ledgerId],
   });
   const [store] = toStores(row ? [row] : []);
@@ -37,7 +39,8 @@ export async function changeStore(session: Session, storeId: bigint, changes: St
   return { store: row?.outcome === 'changed' ? store : firstNumberFixed(storeId), ...pointOf(row, session) };
 }
 
-function pointOf(row: PointRow | undefined, { timeline }: Session): LedgerPoint {
+function pointOf(row: PointRow | undefined, session: Session): LedgerPoint {
   if (!row) throw new Error('the server answered a write of a store with nothing');
-  return { lastOrderId: row.ledger_end, version: row.ledger_version, timeline };
+  session.ranOn(row.backend);
+  return { lastOrderId: row.ledger_end, version: row.ledger_version, timeline: session.timeline };
 }

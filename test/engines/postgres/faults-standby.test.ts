@@ -1,4 +1,8 @@
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { allocate } from '../../../src/engines/postgres/batch.ts';
+import { confirm } from '../../../src/engines/postgres/primary.ts';
+import { Session } from '../../../src/engines/postgres/session.ts';
+import { changeStore, createStore } from '../../../src/engines/postgres/store-writes.ts';
 import { PostgresCluster } from '../../support/postgres/cluster.ts';
 import { assertDense } from '../../support/postgres/density.ts';
 import { databaseName } from '../../support/postgres/database.ts';
@@ -102,6 +106,34 @@ it('P5: without its standby a primary tells nobody that a request has no numbers
   standby.resume();
   await opened.ledger.ready();
   expect(await reads.getAllocation(request)).toBeUndefined();
+});
+
+describe('a backend that was never set up, as a pooler in transaction mode may hand one out', () => {
+  const store = { storeId: 7n, firstNumber: 100n, prefix: '', suffix: '', minDigits: 0 };
+
+  it.each<[string, (session: Session) => Promise<unknown>]>([
+    ['a batch', (session) => allocate(session, [{ storeId: 1n, requestId: 'r', count: 1 }], true)],
+    ['a confirmation', (session) => confirm(session)],
+    ['a new store', (session) => createStore(session, store)],
+    ['a changed store', (session) => changeStore(session, 1n, { prefix: 'A' })],
+  ])('P4: %s waits for the standby all the same, and tells of a cancelled wait', async (_, write) => {
+    const url = await newDatabase();
+    const opened = await OpenedLedger.open(url);
+    await opened.allocate();
+    await query(url, `ALTER DATABASE ${databaseName(url)} SET synchronous_commit = off`);
+    await query(url, `ALTER DATABASE ${databaseName(url)} SET client_min_messages = error`);
+    const session = await Session.open(url, new AbortController().signal);
+    onTestFinished(() => session.abandon());
+    await session.client.query('RESET ALL');
+    expect((await session.client.query('SHOW synchronous_commit')).rows).toEqual([{ synchronous_commit: 'off' }]);
+    await standby.pause();
+    onTestFinished(() => standby.resume());
+    const refused = expect(write(session)).rejects.toThrow('stopped waiting for its standby');
+    await waits();
+    await primary.query(`SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE ${AWAITS_STANDBY}`);
+    await refused;
+    expect(session.isShared).toBe(false);
+  });
 });
 
 describe('--ledger-read', () => {

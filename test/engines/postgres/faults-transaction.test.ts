@@ -136,6 +136,7 @@ describe('defaults of a database and a role', () => {
 
 describe('a server state', () => {
   const good: ServerState = {
+    backend: 1,
     version: 180_004,
     isRecovering: false,
     isReadOnly: false,
