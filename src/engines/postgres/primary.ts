@@ -163,7 +163,8 @@ export class Primary {
     requireDurable(state, server);
     if (this.#seen && timeline < this.#seen.timeline) {
       throw new NotPrimary(
-        `${server} is an old primary (timeline ${timeline}, and ${this.#seen.timeline} was seen): stop it, and keep it stopped`,
+        `${server} is an old primary (timeline ${timeline}, and ${this.#seen.timeline} was seen): stop it, and keep it stopped; ` +
+          'or start this server again, if the database was copied to a new one, as in a major upgrade',
       );
     }
   }

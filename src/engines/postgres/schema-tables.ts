@@ -1,9 +1,12 @@
+/** Left out if an administrator has created the schema, empty. */
+export const CREATE_SCHEMA = 'CREATE SCHEMA order_numbers;';
+
 /**
  * The tables. The same as SQLite's, and one number more: `version` rises with every transaction that writes, whatever
  * it writes, so that a reader can tell whether what it saw is confirmed (confirmed-mark.ts).
  */
 export const TABLES = `
-CREATE SCHEMA order_numbers;
+${CREATE_SCHEMA}
 
 -- One row: the counter of the sequence over all stores. Every transaction that writes locks it first, which puts all
 -- of them in one order and makes a deadlock impossible. The page stays almost empty, so that its many versions

@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import { LedgerRefused } from '../../errors.ts';
 import { reasonOf } from './failures.ts';
 import { READ_FUNCTIONS } from './schema-reads.ts';
-import { TABLES } from './schema-tables.ts';
+import { CREATE_SCHEMA, TABLES } from './schema-tables.ts';
 import { VERIFY_FUNCTIONS } from './schema-verify.ts';
 import { WRITE_FUNCTIONS } from './schema-writes.ts';
 import { DUPLICATE_SCHEMA, INSUFFICIENT_PRIVILEGE, sqlState } from './sql-state.ts';
@@ -28,7 +28,7 @@ const MIGRATIONS = [`${TABLES}${VERSIONING}${WRITE_FUNCTIONS}${READ_FUNCTIONS}${
 export function schemaSql(): string {
   return `-- The schema of an order ledger, for psql -v ON_ERROR_STOP=1. Run it as the role that is to own it.
 BEGIN;
-${MIGRATIONS.map(steps).join('\n')}
+${MIGRATIONS.map(steps).join('\n').replace(CREATE_SCHEMA, 'CREATE SCHEMA IF NOT EXISTS order_numbers;')}
 COMMIT;
 
 -- All that the role of a server needs (put its name for order_server):
@@ -55,7 +55,11 @@ export async function migrate(client: Client): Promise<SchemaVersions> {
     try {
       await client.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCK]);
       const version = await requireKnownVersion(client);
-      for (const [i, migration] of MIGRATIONS.entries()) if (i >= version) await client.query(steps(migration, i));
+      const isThere = version === 0 && (await hasEmptySchema(client));
+      for (const [i, migration] of MIGRATIONS.entries()) {
+        const missing = isThere ? migration.replace(CREATE_SCHEMA, '') : migration;
+        if (i >= version) await client.query(steps(missing, i));
+      }
       await client.query('COMMIT');
       return { before: version, after };
     } catch (error) {
@@ -92,6 +96,19 @@ async function requireKnownVersion(client: Client): Promise<number> {
   );
 }
 
+/**
+ * Whether there is a schema with nothing in it that this role may fill: an administrator may have created it for a role
+ * that may create none.
+ */
+async function hasEmptySchema(client: Client): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_namespace WHERE nspname = 'order_numbers' AND has_schema_privilege(oid, 'CREATE')
+       AND NOT EXISTS (SELECT FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass
+         AND refobjid = pg_namespace.oid AND classid <> 'pg_default_acl'::regclass)`,
+  );
+  return rowCount === 1;
+}
+
 function explain(error: unknown, client: Client): unknown {
   const state = sqlState(error);
   if (state === INSUFFICIENT_PRIVILEGE) {
@@ -102,7 +119,7 @@ function explain(error: unknown, client: Client): unknown {
   }
   if (state === DUPLICATE_SCHEMA) {
     return new LedgerRefused(
-      `${where(client)} has a schema order_numbers that is no order ledger: use another database`,
+      `${where(client)} has a schema order_numbers that is no order ledger, or is not this role's: use another database, or give it an empty one`,
     );
   }
   return error;

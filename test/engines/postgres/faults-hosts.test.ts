@@ -43,7 +43,7 @@ describe('two hosts', () => {
     await primary.setting('synchronous_standby_names', '');
     await standby.kill();
     const outcome = opened.allocate('newer');
-    await opened.says(/is an old primary \(timeline 1, and 2 was seen\)/);
+    await opened.says(/is an old primary \(timeline 1, and 2 was seen\).*or start this server again/);
     await standby.restart();
     expect(await outcome).toMatchObject({ allocation: { orderId: 3n } });
     expect(await assertDense(standby.url(DATABASE))).toHaveLength(3);

@@ -82,9 +82,39 @@ describe('a server refuses to start, with exit code 1 and one line', () => {
     await query(newer, 'INSERT INTO order_numbers.migrations (version) VALUES (1000)');
     expect(await refusedStart(newer)).toMatch(/has version 1000, this program knows \d+: use the newer version/);
     const foreign = await newDatabase();
-    await query(foreign, 'CREATE SCHEMA order_numbers');
-    expect(await refusedStart(foreign)).toMatch(/has a schema order_numbers that is no order ledger: use another/);
+    await query(foreign, 'CREATE SCHEMA order_numbers CREATE TABLE something (id integer)');
+    expect(await refusedStart(foreign)).toMatch(
+      /has a schema order_numbers that is no order ledger, or is not this role's: use another/,
+    );
   });
+});
+
+it('an empty schema that an administrator created for the role is taken over, with its rights', async () => {
+  const [owner, server] = [await newRole(), await newRole()];
+  const url = await newDatabase();
+  await query(url, `CREATE SCHEMA order_numbers AUTHORIZATION ${owner}`);
+  await query(url, `GRANT USAGE ON SCHEMA order_numbers TO ${server}`);
+  await query(
+    url,
+    `ALTER DEFAULT PRIVILEGES FOR ROLE ${owner} IN SCHEMA order_numbers GRANT SELECT ON TABLES TO ${server}`,
+  );
+  const opened = await OpenedLedger.open(asRole(url, owner));
+  expect(await opened.allocate()).toMatchObject({ allocation: { orderId: 1n } });
+  expect(await query(asRole(url, server), 'SELECT last_order_id FROM order_numbers.ledger')).toEqual([
+    { last_order_id: 1n },
+  ]);
+  const printed = await newDatabase();
+  await query(printed, 'CREATE SCHEMA order_numbers');
+  await query(printed, schemaSql());
+  expect(await (await OpenedLedger.open(printed)).allocate()).toMatchObject({ allocation: { orderId: 1n } });
+});
+
+it('an empty schema of another role is not', async () => {
+  const url = await newDatabase();
+  await query(url, 'CREATE SCHEMA order_numbers');
+  const opened = new OpenedLedger(asRole(url, await newRole()));
+  await expect(opened.ledger.ready()).rejects.toMatchObject({ reason: 'LEDGER_DAMAGED' });
+  expect(opened.said).toEqual([expect.stringMatching(/may not use or make the schema order_numbers/)]);
 });
 
 it('P1: several servers that start at once on an empty database make one schema, and one sequence', async () => {
