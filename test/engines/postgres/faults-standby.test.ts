@@ -128,10 +128,11 @@ describe('a backend that was never set up, as a pooler in transaction mode may h
     expect((await session.client.query('SHOW synchronous_commit')).rows).toEqual([{ synchronous_commit: 'off' }]);
     await standby.pause();
     onTestFinished(() => standby.resume());
-    const refused = expect(write(session)).rejects.toThrow('stopped waiting for its standby');
-    await waits();
-    await primary.query(`SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE ${AWAITS_STANDBY}`);
-    await refused;
+    const cancelled = waits().then(() =>
+      primary.query(`SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE ${AWAITS_STANDBY}`),
+    );
+    await expect(write(session)).rejects.toThrow('stopped waiting for its standby');
+    await cancelled;
     expect(session.isShared).toBe(false);
   });
 });
