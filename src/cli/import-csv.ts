@@ -13,9 +13,13 @@ interface Row {
 export async function readCsv(
   path: string,
   staging: ImportStaging,
-  { signal, onProgress }: { signal: AbortSignal; onProgress: (done: number, all: number) => void },
+  {
+    signal,
+    onProgress,
+    refusal,
+  }: { signal: AbortSignal; onProgress: (done: number, all: number) => void; refusal?: string },
 ): Promise<void> {
-  const problems = new Problems(path);
+  const problems = new Problems(path, refusal);
   const file = openImport(path, onProgress);
   const parser = parse({ bom: true, info: true, relax_column_count: true, skip_empty_lines: true, trim: true });
   // A file that cannot be read ends the reading of its rows.

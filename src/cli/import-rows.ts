@@ -9,13 +9,16 @@ const MOST_PROBLEMS = 20;
 const MOST_SHOWN = 40;
 const WHOLE_NUMBER = /^\d{1,19}$/;
 
-/** What is wrong with a file, line by line; nothing of a file with a problem is imported. */
+/** What is wrong with a file, line by line; nothing of a file with a problem is used. */
 export class Problems {
   readonly #file: string;
+  readonly #refusal: string;
   readonly #lines: string[] = [];
 
-  constructor(file: string) {
+  /** `refusal` begins the message, and the file's name follows it. */
+  constructor(file: string, refusal = 'nothing was imported from') {
     this.#file = file;
+    this.#refusal = refusal;
   }
 
   /** Throws everything so far when there is enough of it. */
@@ -28,7 +31,7 @@ export class Problems {
   throwIfAny(end = ''): void {
     if (this.#lines.length === 0) return;
     throw new LedgerRefused(
-      [`nothing was imported from ${this.#file}${end}`, ...this.#lines.map((line) => `  ${line}`)].join('\n'),
+      [`${this.#refusal} ${this.#file}${end}`, ...this.#lines.map((line) => `  ${line}`)].join('\n'),
     );
   }
 }
@@ -59,8 +62,8 @@ export function show(value: unknown): string {
 /** Opens a file to import, and tells how much of it is read. */
 export function openImport(path: string, onProgress: (done: number, all: number) => void): ReadStream {
   const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat) throw new LedgerRefused(`${path} is not there: name the file to import`);
-  if (!stat.isFile()) throw new LedgerRefused(`${path} is not a file: name the file to import`);
+  if (!stat) throw new LedgerRefused(`${path} does not exist: name the file to read`);
+  if (!stat.isFile()) throw new LedgerRefused(`${path} is not a file: name the file to read`);
   const stream = createReadStream(path);
   stream.on('data', () => onProgress(stream.bytesRead, stat.size));
   return stream;

@@ -1,17 +1,25 @@
 import { createInterface } from 'node:readline/promises';
-import { Command } from 'commander';
-import type { LossPlan, Restored } from '../engines/sqlite/restore.ts';
+import { Command, Option } from 'commander';
+import { ImportStaging } from '../engines/sqlite/import-staging.ts';
+import type { Restored } from '../engines/sqlite/restore.ts';
 import { restoreLedger } from '../engines/sqlite/restore.ts';
+import type { LossPlan } from '../engines/sqlite/restore-decision.ts';
+import type { Loss } from '../engines/sqlite/restore-loss.ts';
 import { LedgerRefused } from '../errors.ts';
 import { fieldTable } from './columns.ts';
+import { readCsv } from './import-csv.ts';
 import { jsonLine } from './json-form.ts';
 import type { OperatorContext } from './operator.ts';
 import { jsonOption, ledgerOption, runOperator } from './operator.ts';
+import { parseNumber } from './option-values.ts';
 
 interface RestoreFlags {
   readonly from: string;
   readonly ledger: string;
   readonly acceptLoss?: boolean;
+  readonly continueAbove?: bigint;
+  readonly stores?: string;
+  readonly nothingNumberedSince?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
 }
@@ -25,43 +33,102 @@ numbers that were given would be given again.
 skips as many order_numbers as that, an upper bound. Stores first seen in the lost range start again, and the
 request_ids of lost orders are forgotten.
 
+On a new machine no mark says what was numbered after the backup. Then the restore is refused until you say it:
+--continue-above ORDER_ID with the last order_id that any caller received, or a higher one; the next is one above it.
+Each store skips as many order_numbers as order_ids are lost, unless --stores names its next one: a CSV file with the
+header store_id,next_number, as import takes it, whose stores are created if the backup does not have them. What is
+skipped is declared lost. --nothing-numbered-since says that the backup has every number.
+
 If it is interrupted, run it again: a server refuses to start on what is half done.
 
 Examples:
   order-numbers restore --from /backups/orders-monday.db
-  order-numbers restore --from /backups/orders-monday.db --ledger /var/lib/orders/orders.db --accept-loss --yes`;
+  order-numbers restore --from /backups/orders-monday.db --ledger /var/lib/orders/orders.db --accept-loss --yes
+  order-numbers restore --from /backups/orders-monday.db --continue-above 48210 --stores stores.csv
+  order-numbers restore --from /backups/orders-final.db --nothing-numbered-since`;
 
 /** `order-numbers restore`: a backup in the place of the ledger, and no number given twice. */
 export function restoreCommand(): Command {
-  return new Command('restore')
+  const command = new Command('restore')
     .description('put a backup in the place of the ledger; the server must not run')
     .requiredOption('--from <backup>', 'the file to restore; only read')
     .addOption(ledgerOption('the SQLite file that keeps the ledger; moved aside where it is there'))
-    .option('--accept-loss', 'go on above the numbers that the backup does not have, and declare them lost')
+    .addOption(
+      new Option(
+        '--accept-loss',
+        'go on above the numbers that the backup does not have, and declare them lost',
+      ).conflicts(['continueAbove', 'nothingNumberedSince']),
+    )
+    .addOption(
+      new Option(
+        '--continue-above <order_id>',
+        'the last order_id that was given: go on above it, declare the rest lost',
+      )
+        .argParser(parseNumber)
+        .conflicts('nothingNumberedSince'),
+    )
+    .option('--stores <file>', 'with --continue-above: a CSV file with the header store_id,next_number')
+    .option('--nothing-numbered-since', 'no number was given after the backup was taken')
     .option('--yes', 'do not ask')
     .addOption(jsonOption())
-    .addHelpText('after', EXAMPLES)
-    .action((flags: RestoreFlags) => runOperator(flags, (context) => restore(flags, context)));
+    .addHelpText('after', EXAMPLES);
+  return command.action(async (flags: RestoreFlags) => {
+    if (flags.stores !== undefined && flags.continueAbove === undefined) {
+      command.error('error: --stores goes with --continue-above <order_id>, the last order_id that was given');
+    }
+    await runOperator(flags, (context) => restore(flags, context));
+  });
 }
 
 async function restore(flags: RestoreFlags, context: OperatorContext): Promise<void> {
   const { output, json, bar, signal } = context;
-  const restored = await restoreLedger({
-    from: flags.from,
-    ledger: flags.ledger,
-    signal,
-    onProgress: (step, done, all) => bar?.update(step, done, all),
-    acceptLoss: flags.acceptLoss ? (plan) => agree(plan, flags.yes === true, context) : undefined,
-  });
-  bar?.stop();
-  if (!restored) throw new LedgerRefused('not restored: nothing was changed');
-  context.done(`the ledger ${restored.database} is restored`);
-  await output.line(json ? asJson(restored) : asText(restored));
+  const { from, ledger, stores, continueAbove, acceptLoss, nothingNumberedSince } = flags;
+  const staging = new ImportStaging();
+  try {
+    if (stores !== undefined) {
+      const onProgress = (done: number, all: number) => bar?.update('reading', done, all);
+      await readCsv(stores, staging, { signal, onProgress, refusal: 'nothing was restored, because of' });
+      bar?.clear();
+    }
+    const agreed = (plan: LossPlan) => agree(plan, flags.yes === true, context);
+    const restored = await restoreLedger({
+      from,
+      ledger,
+      signal,
+      onProgress: (step, done, all) => bar?.update(step, done, all),
+      acceptLoss: acceptLoss ? agreed : undefined,
+      continueAbove:
+        continueAbove === undefined
+          ? undefined
+          : { orderId: continueAbove, stores: { [Symbol.iterator]: () => staging.stores() }, agree: agreed },
+      nothingNumberedSince,
+    });
+    bar?.stop();
+    if (!restored) throw new LedgerRefused('not restored: nothing was changed');
+    context.done(`the ledger ${restored.database} is restored`);
+    await output.line(json ? asJson(restored) : asText(restored));
+  } finally {
+    staging.close();
+  }
 }
 
 function asJson({ summary: { ledgerId, lastOrderId, rows }, database, replaced, loss }: Restored): string {
-  const declaredLoss = loss && { first: loss.firstOrderId, last: loss.lastOrderId, skippedPerStore: loss.length };
-  return jsonLine({ ledger: database, ledgerId, lastOrderId, rows, replaced, declaredLoss });
+  const declaredLoss = loss &&
+    loss.length > 0n && { first: loss.firstOrderId, last: loss.lastOrderId, skippedPerStore: loss.length };
+  const stores = loss && {
+    skipped: loss.storesSkipped,
+    continued: loss.storesContinued,
+    created: loss.storesCreated,
+  };
+  return jsonLine({
+    ledger: database,
+    ledgerId,
+    lastOrderId,
+    rows,
+    replaced,
+    declaredLoss: declaredLoss === false ? undefined : declaredLoss,
+    stores,
+  });
 }
 
 function asText({ summary, database, replaced, loss }: Restored): string {
@@ -70,34 +137,48 @@ function asText({ summary, database, replaced, loss }: Restored): string {
     ledger_id: summary.ledgerId,
     last_order_id: summary.lastOrderId,
     rows: summary.rows,
-    ...(loss && { lost: `order_ids ${loss.firstOrderId} to ${loss.lastOrderId}; each store skips ${loss.length}` }),
+    ...(loss && loss.length > 0n && { lost: lostText(loss) }),
+    ...(loss && loss.storesContinued > 0n && { continued: `${loss.storesContinued} stores, as --stores says` }),
+    ...(loss && loss.storesCreated > 0n && { created: `${loss.storesCreated} stores, as --stores says` }),
     ...(replaced !== undefined && { old_ledger: replaced }),
   });
 }
 
+function lostText({ firstOrderId, lastOrderId, length, storesContinued }: Loss): string {
+  const which = storesContinued === 0n ? 'each store' : 'each other store';
+  return `order_ids ${firstOrderId} to ${lastOrderId}; ${which} skips ${length}`;
+}
+
 /** Says what is lost, and asks unless it was agreed to beforehand. */
 async function agree(
-  { backup, evidence }: LossPlan,
+  { backup, evidence, loss }: LossPlan,
   isAgreed: boolean,
   { say, signal }: OperatorContext,
 ): Promise<boolean> {
-  const length = evidence.end - backup.lastOrderId;
-  say(
-    `The backup ends at order_id ${backup.lastOrderId}; ${evidence.end} was already given, says ${evidence.witness}.`,
-  );
-  say(
-    `${length} order_ids, ${backup.lastOrderId + 1n} to ${evidence.end}, are declared lost, and each of the ${backup.stores} ` +
-      `stores of the backup skips ${length} order_numbers. Stores first seen in the lost range start again at their first ` +
-      'number, and lost request_ids are forgotten: who asks again gets a new number.',
-  );
-  if (!evidence.hasLedger) {
+  const witness = evidence.end === loss.lastOrderId ? evidence.witness : '--continue-above';
+  say(`The backup ends at order_id ${backup.lastOrderId}; ${loss.lastOrderId} was already given, says ${witness}.`);
+  if (loss.length > 0n) {
+    say(
+      `${loss.length} order_ids, ${loss.firstOrderId} to ${loss.lastOrderId}, are declared lost, and each of the ` +
+        `${loss.storesSkipped} stores of the backup ${loss.storesContinued > 0n ? 'that --stores does not name ' : ''}` +
+        `skips ${loss.length} order_numbers. Stores first seen in the lost range ` +
+        `${loss.storesCreated > 0n ? 'that --stores does not name ' : ''}start again at their first number, and lost ` +
+        'request_ids are forgotten: a caller that retries one gets a new number.',
+    );
+  }
+  if (loss.storesContinued + loss.storesCreated > 0n) {
+    say(
+      `${loss.storesContinued} stores go on with the number that --stores gives them, and ${loss.storesCreated} are created.`,
+    );
+  }
+  if (!evidence.hasLedger && evidence.doubt === undefined && witness === evidence.witness) {
     say(
       'Only the mark says how far the numbers had gone. After a power cut it may be behind by what came since the last ' +
         'checkpoint; what is beyond it would be given twice.',
     );
   }
   if (isAgreed) return true;
-  if (!process.stdin.isTTY) throw new LedgerRefused('nobody is there to agree to the loss: add --yes to do it');
+  if (!process.stdin.isTTY) throw new LedgerRefused('not a terminal: confirm the loss with --yes');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     // In raw mode the terminal's Ctrl-C comes here, not as a signal.

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, readdirSync, rmSync, watch } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { assertDense } from '../support/density.ts';
@@ -42,12 +42,44 @@ function restore(from: string, ledger: string, ...flags: string[]) {
 it('P1 P2 P5 P9: a backup on a new machine goes on where it ended', async () => {
   const { from } = await olderBackup();
   const ledger = join(testFolder(), 'orders.db');
-  const { exitCode, stdout, stderr } = await restore(from, ledger);
+  const { exitCode, stdout, stderr } = await restore(from, ledger, '--nothing-numbered-since');
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
   expect(stdout).toMatch(/^ledger +.*orders\.db\nledger_id +\S{36}\nlast_order_id +9\nrows +9\n$/);
   expect(await allocate(ledger, 1, 'kept')).toEqual([[1n, 100n]]);
   expect(await allocate(ledger, 1, 'next')).toEqual([[10n, 109n]]);
   expect(assertDense(ledger)).toHaveLength(10);
+});
+
+it('P9: on a new machine --continue-above declares what may have been given, and asks', async () => {
+  const { from } = await olderBackup();
+  const folder = testFolder();
+  const ledger = join(folder, 'orders.db');
+  const stores = join(testFolder(), 'stores.csv');
+  writeFileSync(stores, 'store_id,next_number\n7,300\n8,40\n');
+  expect(await restore(from, ledger)).toMatchObject({
+    exitCode: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^error: no mark .* after order_id 9, backup of .* would be numbered again: .*\n$/),
+  });
+  const unasked = await restore(from, ledger, '--continue-above', '20', '--stores', stores);
+  expect(unasked).toMatchObject({ exitCode: 1, stdout: '' });
+  expect(unasked.stderr).toMatch(/11 order_ids, 10 to 20, are declared lost/);
+  expect(unasked.stderr).toMatch(/1 stores go on with the number that --stores gives them, and 1 are created/);
+  expect(unasked.stderr).toMatch(/\nerror: not a terminal: confirm the loss with --yes\n$/);
+
+  const done = await restore(from, ledger, '--continue-above', '20', '--stores', stores, '--yes', '--json');
+  expect(done.exitCode).toBe(0);
+  expect(JSON.parse(done.stdout)).toMatchObject({
+    lastOrderId: '20',
+    declaredLoss: { first: '10', last: '20', skippedPerStore: '11' },
+    stores: { skipped: '0', continued: '1', created: '1' },
+  });
+  expect(await allocate(ledger, 1, 'next')).toEqual([[21n, 300n]]);
+
+  writeFileSync(stores, 'store_id,next_number\n7,x\n');
+  const bad = await restore(from, ledger, '--continue-above', '30', '--stores', stores, '--yes');
+  expect(bad.exitCode).toBe(1);
+  expect(bad.stderr).toMatch(/^error: nothing was restored, because of .*stores\.csv\n {2}line 2: next_number "x"/);
 });
 
 it('P9: an older backup is refused in one line, and the ledger goes on', async () => {
@@ -65,7 +97,7 @@ it('P9: with a loss that was agreed to, numbers go on above those that were give
   const asked = await restore(from, ledger, '--accept-loss');
   expect(asked).toMatchObject({ exitCode: 1, stdout: '' });
   expect(asked.stderr).toMatch(/6 order_ids, 10 to 15, .* of the 1 stores .* skips 6 .* request_ids are forgotten/);
-  expect(asked.stderr).toMatch(/\nerror: nobody is there to agree to the loss: add --yes to do it\n$/);
+  expect(asked.stderr).toMatch(/\nerror: not a terminal: confirm the loss with --yes\n$/);
   expect(await allocate(ledger, 1, 'lost')).toEqual([[10n, 109n]]);
 
   const { exitCode, stdout } = await restore(from, ledger, '--accept-loss', '--yes', '--json');
@@ -156,6 +188,10 @@ it('P9: a restore that is killed, at whatever moment, is done again, and no numb
 
 it.each([
   ['no backup', [], /required option '--from <backup>' not specified/],
+  ['stores without an end', ['--from', 'x', '--stores', 'y'], /--stores goes with --continue-above <order_id>/],
+  ['two ends', ['--from', 'x', '--continue-above', '9', '--nothing-numbered-since'], /cannot be used with/],
+  ['two losses', ['--from', 'x', '--continue-above', '9', '--accept-loss'], /cannot be used with/],
+  ['an end that is no number', ['--from', 'x', '--continue-above', '1e3'], /'1e3' is invalid.*from 1 to/],
   ['a ledger that is no file', ['--from', 'x', '--ledger', 'postgres://x'], /Use the path of an SQLite file/],
 ])('wrong usage, %s, is one line and exit code 2', async (_, args, remedy) => {
   const { exitCode, stderr } = await orderNumbers(['restore', ...args]);

@@ -2,9 +2,9 @@ import { existsSync, statSync } from 'node:fs';
 import { SqliteError } from 'better-sqlite3';
 import type Database from 'better-sqlite3';
 import { LedgerRefused } from '../../errors.ts';
-import { openReadConnection } from './connection.ts';
 import { readMark } from './high-water-mark.ts';
 import type { LedgerFiles } from './ledger-files.ts';
+import { lookAt } from './look.ts';
 import { isEmpty, requireLedger } from './schema.ts';
 
 /** What is known of the ledger that a restore would replace. */
@@ -15,6 +15,8 @@ export interface Evidence {
   readonly end: bigint;
   /** Who says so: for a message. */
   readonly witness: string;
+  /** Why `end` may be too low, as on a new machine; undefined if the mark, which nothing else can hold back, was read. */
+  readonly doubt: string | undefined;
   /** False where only the mark speaks, which after a power cut may be behind. */
   readonly hasLedger: boolean;
   readonly lastCreateTimeMs: bigint;
@@ -27,9 +29,8 @@ interface OldEnd {
 }
 
 /**
- * Looks at what is in the place of a ledger, which nobody may be writing, and at its mark. Throws LedgerRefused where the
- * restored ledger has another id than `ledgerId`, where the old one must never number again, and where there
- * was a ledger and neither it nor its mark can be read: then nobody knows which numbers were given.
+ * Looks at what is in the place of a ledger and at its mark, and changes nothing. Throws LedgerRefused if the restored
+ * ledger has another id than `ledgerId`, and if the old one must never number again.
  */
 export function gatherEvidence(files: LedgerFiles, ledgerId: string): Evidence {
   const mark = readMark(files.mark);
@@ -37,13 +38,11 @@ export function gatherEvidence(files: LedgerFiles, ledgerId: string): Evidence {
   const readableMark = mark === 'torn' ? undefined : mark;
   const readableOld = old === 'unreadable' ? undefined : old;
   if (!readableMark && !readableOld) {
-    if (mark === undefined && old === undefined) {
-      return { ledgerId: undefined, end: 0n, witness: 'nothing', hasLedger: false, lastCreateTimeMs: 0n };
-    }
-    throw new LedgerRefused(
-      `nobody knows which numbers ${files.database} has given, because neither it nor its mark ${files.mark} can be ` +
-        'read: move both away only if all of its numbers are in the backup, then restore as on a new machine',
-    );
+    const isNew = mark === undefined && old === undefined;
+    const doubt = isNew
+      ? `no mark and no ledger exist at ${files.database}`
+      : `nobody knows which numbers ${files.database} has given, because neither it nor its mark ${files.mark} can be read`;
+    return { ledgerId: undefined, end: 0n, witness: 'nothing', doubt, hasLedger: false, lastCreateTimeMs: 0n };
   }
   for (const [path, witness] of [
     [files.database, readableOld],
@@ -61,6 +60,8 @@ export function gatherEvidence(files: LedgerFiles, ledgerId: string): Evidence {
     ledgerId,
     end: oldEnd > markEnd ? oldEnd : markEnd,
     witness: oldEnd >= markEnd ? `${files.database}` : `the mark ${files.mark}`,
+    // A torn mark was written here, and the ledger beside it is the one that wrote it.
+    doubt: mark === undefined ? `no mark is beside ${files.database}, which may itself be an older copy` : undefined,
     hasLedger: readableOld !== undefined,
     lastCreateTimeMs: readableOld?.lastCreateTimeMs ?? 0n,
   };
@@ -71,17 +72,14 @@ function readOldEnd(database: string): OldEnd | 'unreadable' | undefined {
   if (!existsSync(database)) return undefined;
   // An empty file with a WAL may still be a ledger that was killed at its first commit.
   if (statSync(database).size === 0 && !existsSync(`${database}-wal`)) return undefined;
-  let db: Database.Database | undefined;
   try {
-    db = openReadConnection(database);
-    requireLedger(db);
-    if (isEmpty(db)) return undefined;
-    return readCounters(db);
+    return lookAt(database, (db) => {
+      requireLedger(db);
+      return isEmpty(db) ? undefined : readCounters(db);
+    });
   } catch (error) {
     if (error instanceof SqliteError) return 'unreadable';
     throw error;
-  } finally {
-    db?.close();
   }
 }
 

@@ -1,38 +1,27 @@
 import { dirname } from 'node:path';
-import { realpathSync, existsSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import Database, { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../errors.ts';
 import type { LongRun } from './backup.ts';
 import { copyLedger, findLedger, removeDatabase, syncFile } from './backup.ts';
 import type { LedgerSummary } from './backup-check.ts';
 import { requireFilledLedger, summarize } from './backup-check.ts';
-import { openReadConnection } from './connection.ts';
 import { takeFence } from './fence.ts';
-import type { LedgerFiles } from './ledger-files.ts';
 import { locateLedger, syncFolder } from './ledger-files.ts';
-import type { Evidence } from './restore-evidence.ts';
+import { lookAt } from './look.ts';
+import type { OperatorsWord, RestoredCopy } from './restore-decision.ts';
+import { decide } from './restore-decision.ts';
 import { gatherEvidence } from './restore-evidence.ts';
-import type { Loss } from './restore-loss.ts';
-import { declareLoss } from './restore-loss.ts';
+import type { Continuation, Loss } from './restore-loss.ts';
+import { declareLoss, planLoss } from './restore-loss.ts';
 import { replacedNameOf, swapSteps } from './restore-swap.ts';
 import { migrate } from './schema.ts';
 
-/** What a restore with a loss is about to do, for the one who has to agree. */
-export interface LossPlan {
-  readonly backup: LedgerSummary;
-  readonly evidence: Evidence;
-}
-
-export interface RestoreOptions extends LongRun {
+export interface RestoreOptions extends LongRun, OperatorsWord {
   /** Path of the backup. */
   readonly from: string;
   /** Path of the ledger. */
   readonly ledger: string;
-  /**
-   * Asked where the ledger is ahead of the backup, so that numbers are lost; undefined means that this
-   * is refused. Where it resolves to false, nothing is done.
-   */
-  readonly acceptLoss?: ((plan: LossPlan) => Promise<boolean>) | undefined;
 }
 
 /** A ledger that is in its place, with its mark. */
@@ -45,73 +34,84 @@ export interface Restored {
 }
 
 /**
- * Puts a backup in the place of a ledger, under the lock of the one writer (P8). Never goes back (P9): a
- * ledger or mark that is ahead is refused, or by agreement its numbers are declared lost and never given again.
- * Undefined where that was not agreed to. Throws LedgerRefused; until the last moment nothing is touched, and a
+ * Puts a backup in the place of a ledger, under the lock of the one writer (P8). Never goes back (P9): numbers that the
+ * backup does not have and that were, or may have been, given are refused, or by agreement declared lost and never given
+ * again. Undefined if that was not agreed to. Throws LedgerRefused; until the last moment nothing is touched, and a
  * process that dies leaves either ledger or none, never a wrong one: see {@link swapSteps}.
  */
 export async function restoreLedger(options: RestoreOptions): Promise<Restored | undefined> {
   const from = findLedger(options.from);
-  const backup = readBackup(from);
+  const backup = readBackup(from, summarizeCopy);
   const files = locateLedger(options.ledger);
   if (existsSync(files.database) && realpathSync(files.database) === from) {
     throw new LedgerRefused(`${options.from} is the ledger itself: name a backup with --from`);
   }
+  const look = () => {
+    const evidence = gatherEvidence(files, backup.ledgerId);
+    const decision = decide(files, backup, evidence, options);
+    return { evidence, ...decision, loss: readBackup(from, (db) => planLoss(db, decision.continuation)) };
+  };
+  // Before the lock, too: what is refused here leaves no lock file behind.
+  look();
   const fence = takeFence(files);
   // Nobody else uses this name: the lock is held. One that was left by a process that died is in the way.
   const replacement = `${files.database}.restore-tmp`;
   try {
-    const evidence = gatherEvidence(files, backup.ledgerId);
-    if (evidence.end > backup.lastOrderId) {
-      if (!options.acceptLoss) throw ahead(files, backup, evidence);
-      if (!(await options.acceptLoss({ backup, evidence }))) return undefined;
-    }
+    const { evidence, continuation, agree, loss: planned } = look();
+    if (agree && isLoss(planned) && !(await agree({ backup, evidence, loss: planned }))) return undefined;
     removeDatabase(replacement);
     const copied = await copyLedger(from, replacement, options);
     if (copied.ledgerId !== backup.ledgerId || copied.lastOrderId !== backup.lastOrderId) {
       throw new LedgerRefused(`${from} changed while it was read: name a backup, not a ledger in use`);
     }
-    const { summary, loss } = prepare(replacement, evidence);
+    const { summary, loss } = prepare(replacement, continuation);
     const replaced = existsSync(files.database) ? replacedNameOf(files.database, new Date()) : undefined;
     const mark = { ledgerId: summary.ledgerId, lastOrderId: summary.lastOrderId };
     const name = replaced ?? replacedNameOf(files.database, new Date());
     for (const step of swapSteps(files, replacement, mark, name)) step();
-    return { summary, database: files.database, replaced, loss };
+    return { summary, database: files.database, replaced, loss: isLoss(loss) ? loss : undefined };
   } finally {
     removeDatabase(replacement);
     fence.release();
   }
 }
 
-function readBackup(from: string): LedgerSummary {
+function isLoss({ length, storesContinued, storesCreated }: Loss): boolean {
+  return length > 0n || storesContinued > 0n || storesCreated > 0n;
+}
+
+/** Runs `read` on the backup, which must be a ledger that may number. */
+function readBackup<Result>(from: string, read: (db: Database.Database) => Result): Result {
   try {
-    const db = openReadConnection(from);
-    try {
+    return lookAt(from, (db) => {
       requireFilledLedger(db);
       const sealedTo = db.prepare<[], string | null>('SELECT sealed_to FROM ledger').pluck().get();
       if (typeof sealedTo === 'string') {
         throw new LedgerRefused(`${from} was moved to ${sealedTo} and must not number again: it is not restored`);
       }
-      return summarize(db);
-    } finally {
-      db.close();
-    }
+      return read(db);
+    });
   } catch (error) {
     if (!(error instanceof SqliteError)) throw error;
     throw new LedgerRefused(`${from} cannot be read as a ledger (${error.message}): use another copy`);
   }
 }
 
+function summarizeCopy(db: Database.Database): RestoredCopy {
+  const time = db.prepare<[], bigint>('SELECT last_create_time_ms FROM ledger').pluck().get() ?? 0n;
+  const lastOrderTime = time === 0n ? undefined : new Date(Number(time));
+  return { ...summarize(db), writeTime: statSync(db.name).mtime, lastOrderTime };
+}
+
 /** Makes the copy ready to serve, before it is put in place: the schema of this program, and what is lost. */
-function prepare(path: string, evidence: Evidence): { summary: LedgerSummary; loss: Loss | undefined } {
+function prepare(path: string, continuation: Continuation): { summary: LedgerSummary; loss: Loss } {
   const db = new Database(path);
   let prepared;
   try {
     db.defaultSafeIntegers(true);
     db.pragma('synchronous = FULL');
     migrate(db);
-    const isAhead = evidence.end > summarize(db).lastOrderId;
-    const loss = isAhead ? declareLoss(db, evidence.end, evidence.lastCreateTimeMs) : undefined;
+    const loss = declareLoss(db, continuation);
     prepared = { summary: summarize(db), loss };
   } finally {
     db.close();
@@ -119,11 +119,4 @@ function prepare(path: string, evidence: Evidence): { summary: LedgerSummary; lo
   syncFile(path);
   syncFolder(dirname(path));
   return prepared;
-}
-
-function ahead(files: LedgerFiles, backup: LedgerSummary, evidence: Evidence): LedgerRefused {
-  return new LedgerRefused(
-    `the backup ends at order_id ${backup.lastOrderId}, but ${evidence.end} was already given by ${files.database}, says ` +
-      `${evidence.witness}: use a newer backup, or give up the numbers in between with --accept-loss`,
-  );
 }

@@ -1,0 +1,46 @@
+import { existsSync, statSync } from 'node:fs';
+import Database, { SqliteError } from 'better-sqlite3';
+import { openReadConnection } from './connection.ts';
+
+/**
+ * Reads a database and leaves its folder as it was. Throws what `read` throws, and SqliteError if the file cannot be
+ * opened.
+ */
+export function lookAt<Result>(path: string, read: (db: Database.Database) => Result): Result {
+  const tidy = tidierOf(path);
+  try {
+    const db = openReadConnection(path);
+    try {
+      return read(db);
+    } finally {
+      db.close();
+    }
+  } finally {
+    tidy();
+  }
+}
+
+/**
+ * To be called before a database is opened for reading; the function it returns, once the connection is closed. A reader
+ * of a closed WAL database creates an empty -wal and a -shm, and cannot remove them. The last connection that may write
+ * does, at its close (https://www.sqlite.org/walformat.html#the_wal_file_lifecycle): one that only reads leaves the
+ * database itself untouched.
+ */
+export function tidierOf(path: string): () => void {
+  const wal = `${path}-wal`;
+  const hadWal = existsSync(wal);
+  return () => {
+    if (hadWal || statSync(wal, { throwIfNoEntry: false })?.size !== 0) return;
+    try {
+      const db = new Database(path, { fileMustExist: true, timeout: 0 });
+      try {
+        db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get();
+      } finally {
+        db.close();
+      }
+    } catch (error) {
+      // Not writable, or in use by now: an empty -wal harms nobody.
+      if (!(error instanceof SqliteError)) throw error;
+    }
+  };
+}
