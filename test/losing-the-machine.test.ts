@@ -56,7 +56,7 @@ it('P9: the drill, line by line: the machine is gone, and no number is given twi
     const server = new ServerProcess(join(cwd, ledger));
     const now = await number(server, ['7 o', '8 p', '9 q', '7 r']);
     expect(await server.stop()).toBe(0);
-    const known = new Set(given.flatMap(([order, store, number]) => [`${order}`, `${store}/${number}`]));
+    const known = new Set(given.flatMap(([order, store, n]) => [`${order}`, `${store}/${n}`]));
     const repeated = now.filter(([order, store, n]) => known.has(`${order}`) || known.has(`${store}/${n}`));
     return { first: now[0], repeated };
   }
