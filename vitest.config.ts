@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+// Workers, threads and processes compile each module once for all runs.
+process.env['NODE_COMPILE_CACHE'] ??= new URL('node_modules/.cache/tests', import.meta.url).pathname;
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
