@@ -10,6 +10,8 @@ const SLOW_CALL_MS = 1000;
 export interface LoggedCall {
   readonly method: string;
   readonly fields: Readonly<Record<string, string>>;
+  /** The caller's address. */
+  readonly peer: string;
   readonly ms: number;
 }
 
@@ -21,13 +23,19 @@ export function logRefusal(logger: Logger, call: LoggedCall, error: OrderError):
   else logger.info(line, error.message);
 }
 
-/** One line for a call that was slow; none for a good one. */
-export function logIfSlow(logger: Logger, ms: number, call: () => Omit<LoggedCall, 'ms'>): void {
+/** One line for a call that was slow, and at the level debug for every call; none for another good one. */
+export function logAnswer(logger: Logger, ms: number, call: () => Omit<LoggedCall, 'ms'>): void {
   if (ms >= SLOW_CALL_MS) logger.warn(toLine({ ...call(), ms }), 'slow call');
+  else if (logger.isLevelEnabled('debug')) logger.debug(toLine({ ...call(), ms }), 'answered');
 }
 
-function toLine({ method, fields, ms }: LoggedCall) {
-  return { method, ...cut(fields), ms: Math.round(ms * 10) / 10 };
+/** One line for a stream that ended well, at the level debug: it may last as long as it likes. */
+export function logStreamEnd(logger: Logger, call: LoggedCall): void {
+  logger.debug(toLine(call), 'ended');
+}
+
+function toLine({ method, fields, peer, ms }: LoggedCall) {
+  return { method, ...cut(fields), ms: Math.round(ms * 10) / 10, peer };
 }
 
 function cut(fields: Readonly<Record<string, string>>): Record<string, string> {

@@ -15,6 +15,8 @@ export interface MetricSources {
   /** Requests waiting for a batch. */
   queueLength(): number;
   lastOrderId(): bigint;
+  /** Lines of the log that standard output did not take. */
+  logLinesDropped(): number;
   /** In bytes; undefined where the engine keeps no files. */
   ledgerSizes(): Promise<LedgerSizes | undefined>;
 }
@@ -146,6 +148,15 @@ function registerSources(registry: Registry, sources: MetricSources): () => Prom
   gauge(registry, 'order_numbers_last_order_id', 'The highest order_id given; rounded above 2^53.', () =>
     Number(sources.lastOrderId()),
   );
+  const dropped = new Counter({
+    name: 'order_numbers_log_lines_dropped_total',
+    help: 'Lines of the log that standard output did not take.',
+    registers: [registry],
+    collect() {
+      dropped.reset();
+      dropped.inc(amount(sources.logLinesDropped()));
+    },
+  });
   gauge(registry, 'order_numbers_ledger_database_bytes', "Size of the ledger's database.", () => sizes?.database);
   gauge(registry, 'order_numbers_ledger_wal_bytes', "Size of the ledger's write-ahead log.", () => sizes?.wal);
   return async () => {

@@ -59,7 +59,7 @@ const ROOMS: readonly {
   { room: 'src/config.ts', files: ['src/postgres-url.ts'], packages: [] },
   { room: 'src/postgres-url.ts', files: [], packages: [] },
   { room: 'src/call-log.ts', files: [...INSIDE, 'src/log.ts'], packages: [] },
-  { room: 'src/log.ts', files: ['src/config.ts'], packages: ['pino', 'pino-pretty'] },
+  { room: 'src/log', files: ['src/config.ts'], packages: ['pino'] },
   ...INSIDE.map((room) => ({ room, files: INSIDE, packages: [] })),
 ];
 

@@ -477,7 +477,12 @@ async function serve(changed: Partial<MetricSources> = {}): Promise<string> {
 }
 
 function sources(): MetricSources {
-  return { queueLength: () => 0, lastOrderId: () => 0n, ledgerSizes: async () => ({ database: 0, wal: 0 }) };
+  return {
+    queueLength: () => 0,
+    lastOrderId: () => 0n,
+    logLinesDropped: () => 0,
+    ledgerSizes: async () => ({ database: 0, wal: 0 }),
+  };
 }
 
 async function scrape(url: string): Promise<string> {

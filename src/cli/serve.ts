@@ -44,8 +44,9 @@ export function serveCommand(): Command {
       }
       setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
       const log = createLog(settings.logLevel);
+      logWarnings(log.logger);
       process.exitCode = await serve(settings, log, stopSignals(log));
-      await log.end();
+      if (!(await log.end())) await endAtOnce(log);
     });
 }
 
@@ -66,7 +67,7 @@ export async function serve(settings: ServeSettings, log: Log, stop: Promise<str
   }
   const { ledger, name } = engine;
   const allocator = new Allocator({ ...settings, ledger, observer: metrics });
-  const sources = { ...engine.sources, queueLength: () => allocator.queueLength };
+  const sources = { ...engine.sources, queueLength: () => allocator.queueLength, logLinesDropped: () => log.dropped() };
   listeners = new Listeners(settings, { allocator, ledger, logger, metrics, sources });
   try {
     await listeners.start();
@@ -120,6 +121,12 @@ function ledgerObserver(logger: Logger, metrics: Metrics, setOpen: (isOpen: bool
 function announce(ledger: string, listeners: Listeners, logger: Logger): void {
   for (const warning of listeners.warnings()) logger.warn(warning);
   logger.info({ ...listeners.addresses(), ledger }, 'serving');
+}
+
+/** Those of Node.js and of libraries: its own handler would write them to standard error, and wait for that. */
+function logWarnings(logger: Logger): void {
+  process.removeAllListeners('warning');
+  process.on('warning', ({ name, message }) => logger.warn(`${name}: ${message}`));
 }
 
 function refuse(logger: Logger, error: unknown): number {

@@ -45,6 +45,7 @@ export function allocationMethods(served: Served, watch: Watch): UntypedServiceI
           return toResponse(await allocator.allocate({ storeId, count: 1, requestId, signal }));
         },
         describe: describeRequest,
+        describeResponse,
         mayRetry: hasKey,
       },
       served,
@@ -57,6 +58,7 @@ export function allocationMethods(served: Served, watch: Watch): UntypedServiceI
           return toResponse(await allocator.allocate({ storeId, count, requestId, signal }));
         },
         describe: (request) => ({ ...describeRequest(request), count: String(request.count) }),
+        describeResponse,
         mayRetry: hasKey,
       },
       served,
@@ -135,6 +137,15 @@ async function* watchAllocations(
 
 function describeRequest({ storeId, requestId }: AllocateOrderRequest): Record<string, string> {
   return { store_id: String(storeId), request_id: requestId };
+}
+
+/** The request_id once more: the server may have made it. */
+function describeResponse({ allocation, replayed }: AllocateOrderResponse): Record<string, string> {
+  return {
+    request_id: allocation?.requestId ?? '',
+    order_id: String(allocation?.orderId),
+    ...(replayed && { replayed: 'true' }),
+  };
 }
 
 /** Who sent a key can ask again without numbering an order twice. */

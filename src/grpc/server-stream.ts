@@ -1,5 +1,5 @@
 import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
-import { logRefusal } from '../call-log.ts';
+import { logRefusal, logStreamEnd } from '../call-log.ts';
 import { draining, OrderError, toOrderError } from '../errors.ts';
 import type { Served } from './served.ts';
 import { toStatus } from './status.ts';
@@ -47,13 +47,15 @@ export function serverStream<Request, Response>(
     const finish = (error?: OrderError) => {
       const ms = performance.now() - started;
       observer.ended('grpc', method.name, error?.reason ?? (gone.signal.aborted ? 'CANCELLED' : 'OK'), ms);
+      const logged = { method: method.name, fields: method.describe(call.request), peer: call.getPeer() };
       if (!error) {
         call.end();
+        logStreamEnd(logger, { ...logged, ms });
         return;
       }
       // A question can always be asked again.
       call.emit('error', toStatus(error, true));
-      logRefusal(logger, { method: method.name, fields: method.describe(call.request), ms }, error);
+      logRefusal(logger, { ...logged, ms }, error);
     };
     run(call, gone.signal)
       .then(() => finish())

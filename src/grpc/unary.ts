@@ -1,6 +1,6 @@
 import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
 import type { CallSignal } from '../allocator.ts';
-import { logIfSlow, logRefusal } from '../call-log.ts';
+import { logAnswer, logRefusal } from '../call-log.ts';
 import { toOrderError } from '../errors.ts';
 import type { Served } from './served.ts';
 import { toStatus } from './status.ts';
@@ -11,6 +11,8 @@ export interface UnaryMethod<Request, Response> {
   handle(request: Request, signal: CallSignal): Promise<Response>;
   /** What of the request goes into the log. */
   describe(request: Request): Record<string, string>;
+  /** What of the response goes into the log. */
+  describeResponse?(response: Response): Record<string, string>;
   /** Whether it writes: where something unforeseen happens, nobody knows whether it was done. */
   readonly writes?: boolean;
   /** Whether the caller can ask again without risk, because it sent a key or asked a question only. */
@@ -32,7 +34,8 @@ export function unary<Request, Response>(
       const error = toOrderError(thrown, method.writes ?? false);
       callback(toStatus(error, method.mayRetry(call.request)));
       observer.ended('grpc', method.name, error.reason, msSoFar());
-      logRefusal(logger, { method: method.name, fields: method.describe(call.request), ms: msSoFar() }, error);
+      const fields = method.describe(call.request);
+      logRefusal(logger, { method: method.name, fields, peer: call.getPeer(), ms: msSoFar() }, error);
     };
     const reply = async () => {
       let response: Response;
@@ -44,7 +47,11 @@ export function unary<Request, Response>(
       callback(null, response);
       const ms = msSoFar();
       observer.ended('grpc', method.name, 'OK', ms);
-      logIfSlow(logger, ms, () => ({ method: method.name, fields: method.describe(call.request) }));
+      logAnswer(logger, ms, () => ({
+        method: method.name,
+        fields: { ...method.describe(call.request), ...method.describeResponse?.(response) },
+        peer: call.getPeer(),
+      }));
     };
     reply().catch((error: unknown) => logger.error({ method: method.name, err: error }, 'a reply could not be sent'));
   };

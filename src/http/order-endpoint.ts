@@ -3,7 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Allocation } from '../allocation.ts';
 import { checkRequestId, newRequestId } from '../allocation.ts';
 import type { Allocated, Allocator, CallSignal } from '../allocator.ts';
-import { logIfSlow, logRefusal } from '../call-log.ts';
+import { logAnswer, logRefusal } from '../call-log.ts';
+import { formatAddress } from '../config.ts';
 import { OrderError, toOrderError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { CallObserver } from '../observers.ts';
@@ -39,7 +40,7 @@ export class OrderEndpoint {
     const storeId = storeIdOf(request.body);
     if (storeId === undefined) {
       sendJson(reply, 400, MALFORMED_BODY);
-      this.#refused(new OrderError('STORE_ID_INVALID', 'Malformed Request'), started, {});
+      this.#refused(request, new OrderError('STORE_ID_INVALID', 'Malformed Request'), started, {});
       return reply;
     }
     let requestId = '';
@@ -53,14 +54,18 @@ export class OrderEndpoint {
     } catch (thrown) {
       const error = toOrderError(thrown, true);
       refuse(reply, error.reason, error.message);
-      this.#refused(error, started, fieldsOf(storeId, requestId));
+      this.#refused(request, error, started, fieldsOf(storeId, requestId));
       return reply;
     }
     if (answer.replayed) reply.header('idempotency-replayed', 'true');
     sendJson(reply, 200, toJson(answer.allocation));
     const ms = performance.now() - started;
     this.#options.observer.ended('http', METHOD, 'OK', ms);
-    logIfSlow(this.#options.logger, ms, () => ({ method: METHOD, fields: fieldsOf(storeId, requestId) }));
+    logAnswer(this.#options.logger, ms, () => ({
+      method: METHOD,
+      fields: { ...fieldsOf(storeId, requestId), order_id: String(answer.allocation.orderId) },
+      peer: peerOf(request),
+    }));
     return reply;
   };
 
@@ -74,11 +79,11 @@ export class OrderEndpoint {
     return requestId;
   }
 
-  #refused(error: OrderError, started: number, fields: Record<string, string>): void {
+  #refused(request: FastifyRequest, error: OrderError, started: number, fields: Record<string, string>): void {
     const { logger, observer } = this.#options;
     const ms = performance.now() - started;
     observer.ended('http', METHOD, error.reason, ms);
-    logRefusal(logger, { method: METHOD, fields, ms }, error);
+    logRefusal(logger, { method: METHOD, fields, peer: peerOf(request), ms }, error);
   }
 }
 
@@ -102,4 +107,10 @@ function toJson({ orderId, orderNumber, storeId }: Allocation): string {
 
 function fieldsOf(storeId: number, requestId: string): Record<string, string> {
   return { store_id: String(storeId), ...(requestId === '' ? {} : { request_id: requestId }) };
+}
+
+function peerOf({ raw: { socket } }: FastifyRequest): string {
+  return socket.remoteAddress === undefined
+    ? ''
+    : formatAddress({ host: socket.remoteAddress, port: socket.remotePort ?? 0 });
 }

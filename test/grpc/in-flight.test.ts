@@ -278,7 +278,7 @@ class Room {
 
   static async open(options: Partial<AllocatorOptions> = {}): Promise<Room> {
     const room = new Room(options);
-    const logger = pino({ level: 'debug' }, { write: (line) => room.#logLines.push(line) });
+    const logger = pino({ level: 'info' }, { write: (line) => room.#logLines.push(line) });
     const service = orderNumberService(served(room.allocator, room.ledger, { logger }));
     const allocateOrder = service['allocateOrder'] as Handler;
     const server = await startGrpcServer(

@@ -140,7 +140,7 @@ async function startServer() {
     describe: ({ requestId }) => ({ request_id: requestId }),
     mayRetry: () => true,
   };
-  const logger = pino({ level: 'debug' }, { write: (line) => lines.push(line) });
+  const logger = pino({ level: 'info' }, { write: (line) => lines.push(line) });
   const answer = unary(method, { logger, observer: { ended() {} } });
   const server = await startGrpcServer(
     { host: '127.0.0.1', port: 0 },

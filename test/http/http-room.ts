@@ -41,7 +41,7 @@ export class HttpRoom {
       requestTimeoutMs: 10_000,
       idleTimeoutMs: 75_000,
       allocator: this.allocator,
-      logger: pino({ level: 'debug' }, { write }),
+      logger: pino({ level: 'info' }, { write }),
       observer: { ended: (transport, method, result) => void this.ended.push([transport, method, result]) },
       requireRequestId: options.requireRequestId ?? false,
       isServing: () => this.isServing,

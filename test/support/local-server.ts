@@ -1,8 +1,8 @@
-import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import { serve } from '../../src/cli/serve.ts';
 import type { ServeSettings } from '../../src/config.ts';
 import { SERVE_SETTINGS } from '../../src/config.ts';
+import { createLogTo } from '../../src/log.ts';
 import type { LogLine } from './log-lines.ts';
 import { LogLines } from './log-lines.ts';
 
@@ -28,8 +28,8 @@ export class LocalServer {
   constructor(ledger: string, { args = [] }: { readonly args?: readonly string[] } = {}) {
     const settings = readSettings(['--ledger', ledger, ...args]);
     this.log = this.#lines.all;
-    const logger = pino({ level: settings.logLevel }, { write: (line: string) => this.#lines.add(line) });
-    this.#ended = serve(settings, { logger, end: async () => {} }, this.#stop.promise);
+    const log = createLogTo(settings.logLevel, (line) => this.#lines.add(line));
+    this.#ended = serve(settings, log, this.#stop.promise).finally(() => log.end());
     onTestFinished(async () => void (await this.stop()));
   }
 

@@ -1,3 +1,6 @@
+/** In the order of their numbers: 10 is trace, 60 is fatal. */
+const LEVELS = ['', 'trace', 'debug', 'info', 'warn', 'error', 'fatal'];
+
 /** A line of the server's log. */
 export interface LogLine {
   readonly level: number;
@@ -36,7 +39,8 @@ export class LogLines {
 
 function parseLine(line: string): LogLine {
   try {
-    return JSON.parse(line) as LogLine;
+    const parsed = JSON.parse(line) as { readonly level: string; readonly msg: string };
+    return { ...parsed, level: LEVELS.indexOf(parsed.level) * 10 };
   } catch {
     return { level: 0, msg: line };
   }

@@ -1,0 +1,51 @@
+import { styleText } from 'node:util';
+
+/** A line of the log as pino makes it. */
+interface Line {
+  readonly level: string;
+  readonly time: string;
+  readonly msg?: string;
+  readonly err?: { readonly type?: string; readonly message?: string };
+  readonly [field: string]: unknown;
+}
+
+const COLORS = {
+  fatal: 'red',
+  error: 'red',
+  warn: 'yellow',
+  info: 'green',
+  debug: 'blue',
+  trace: 'gray',
+} as const;
+/** What a person who reads along knows already. */
+const LEFT_OUT = new Set(['level', 'time', 'msg', 'pid', 'hostname']);
+/** What a terminal would obey. */
+const CONTROL = /[\p{Cc}\u2028\u2029]/gu;
+const BARE = /^[^\s"=]+$/;
+
+/** One line of JSON as one line for a person: time, level, message, then the fields. */
+export function toText(json: string, isColored: boolean): string {
+  const line = JSON.parse(json) as Line;
+  const color = Object.hasOwn(COLORS, line.level) ? COLORS[line.level as keyof typeof COLORS] : 'gray';
+  const level = line.level.toUpperCase().padEnd(5);
+  const fields = Object.entries(line)
+    .filter(([name]) => !LEFT_OUT.has(name))
+    .map(([name, value]) => ` ${name}=${toField(value)}`);
+  const text = `${line.time.slice(11, -1)} ${isColored ? styleText(color, level, { validateStream: false }) : level}`;
+  return `${text} ${harmless(line.msg ?? '')}${fields.join('')}\n`;
+}
+
+function toField(value: unknown): string {
+  const text = typeof value === 'object' && value !== null ? describe(value) : String(value);
+  return BARE.test(text) ? harmless(text) : harmless(JSON.stringify(text));
+}
+
+/** An error by its message: the stack is in the log that is written to a file. */
+function describe(value: object): string {
+  if (!('message' in value)) return JSON.stringify(value);
+  return 'type' in value ? `${String(value.type)}: ${String(value.message)}` : String(value.message);
+}
+
+function harmless(text: string): string {
+  return text.replace(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
