@@ -1,10 +1,9 @@
-import { readFileSync, readdirSync } from 'node:fs';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
+import { Counter, Histogram, Registry } from '@prometheus-io/client';
 import type { Address } from './config.ts';
 import type { Reason } from './errors.ts';
 import type { MetricsServer } from './metrics-server.ts';
+import { gauge, registerEventLoop, registerProcess } from './metrics-process.ts';
 import { servePage } from './metrics-server.ts';
 import type { BatchObserver, CallObserver, CommittedBatch } from './observers.ts';
 
@@ -40,10 +39,6 @@ const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 const MOST_METHODS = 32;
 /** A scrape does without the sizes of the ledger's files when the disk takes longer to tell them. */
 const SIZES_MS = 1000;
-/** How often the event loop is looked at. */
-const LOOP_RESOLUTION_MS = 10;
-/** The longest time between scrapes by which no delay of the event loop is missed. */
-const LOOP_WINDOW_MS = 60_000;
 
 /** Counts what happens, for Prometheus, in a registry of its own. No method throws. */
 export class Metrics implements CallObserver, BatchObserver {
@@ -166,89 +161,6 @@ function registerSources(registry: Registry, sources: MetricSources): () => Prom
       .finally(() => (asked = undefined));
     sizes = await Promise.race([asked, delay(SIZES_MS, undefined, { ref: false })]);
   };
-}
-
-/**
- * Under the names that every Prometheus client uses. Not the library's collectDefaultMetrics: that resets
- * the event loop's delay at each scrape, which two scrapers take from each other, and starts a timer for good.
- */
-function registerProcess(registry: Registry): void {
-  const cpu = new Counter({
-    name: 'process_cpu_seconds_total',
-    help: 'CPU time of all threads, user and system.',
-    registers: [registry],
-    collect() {
-      const { user, system } = process.cpuUsage();
-      cpu.reset();
-      cpu.inc((user + system) / 1e6);
-    },
-  });
-  gauge(registry, 'process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss());
-  gauge(
-    registry,
-    'process_start_time_seconds',
-    'Start of the process, Unix time.',
-    () => performance.timeOrigin / 1000,
-  );
-  // One less: the descriptor of the folder that is being read.
-  gauge(registry, 'process_open_fds', 'Open file descriptors.', () => readdirSync('/proc/self/fd').length - 1);
-  gauge(registry, 'nodejs_heap_size_total_bytes', 'Heap of the main thread.', () => process.memoryUsage().heapTotal);
-  gauge(registry, 'nodejs_heap_size_used_bytes', 'Heap in use, main thread.', () => process.memoryUsage().heapUsed);
-  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  const { version } = JSON.parse(manifest) as { version: string };
-  new Gauge({
-    name: 'order_numbers_build_info',
-    help: 'Always 1; its labels say which version runs on which Node.js.',
-    labelNames: ['version', 'node_version'],
-    registers: [registry],
-  }).set({ version, node_version: process.versions.node }, 1);
-}
-
-/**
- * Delays are those of the last one to two windows, whoever scrapes and however often: of two monitors that
- * are emptied in turn the older one is shown. Returns what stops them.
- */
-function registerEventLoop(registry: Registry): () => void {
-  let older = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
-  let newer = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
-  older.enable();
-  newer.enable();
-  const timer = setInterval(() => {
-    [older, newer] = [newer, older];
-    newer.reset();
-  }, LOOP_WINDOW_MS).unref();
-  // A monitor counts its own interval as delay.
-  const seconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - LOOP_RESOLUTION_MS / 1000);
-  const name = 'order_numbers_event_loop_delay';
-  const when = 'in the last one to two minutes';
-  gauge(registry, `${name}_p50_seconds`, `Delay of the event loop, median ${when}.`, () =>
-    seconds(older.percentile(50)),
-  );
-  gauge(registry, `${name}_p99_seconds`, `The same, 99th percentile ${when}.`, () => seconds(older.percentile(99)));
-  gauge(registry, `${name}_max_seconds`, `The same, longest ${when}.`, () => seconds(older.max));
-  return () => {
-    clearInterval(timer);
-    older.disable();
-    newer.disable();
-  };
-}
-
-/** A gauge that is asked at each scrape, and left out where it throws or knows nothing. */
-function gauge(registry: Registry, name: string, help: string, read: () => number | undefined): Gauge {
-  return new Gauge({
-    name,
-    help,
-    registers: [registry],
-    collect() {
-      this.remove();
-      try {
-        const value = read();
-        if (value !== undefined) this.set(value);
-      } catch {
-        // A scrape without this value is worth more than no scrape.
-      }
-    },
-  });
 }
 
 /** What the library takes: it throws for others, and the callers of {@link Metrics} have orders to answer. */
