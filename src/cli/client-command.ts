@@ -2,10 +2,12 @@ import type { Command } from 'commander';
 import type { OrderNumbersClient } from '../client/index.ts';
 import { createClient, OrderNumbersError } from '../client/index.ts';
 import type { Rewording } from './failure.ts';
+import { quietLibraryLog } from '../client/library-log.ts';
+import { printable } from './columns.ts';
 import type { ClientFlags } from './client-options.ts';
 import { clientOptions } from './client-options.ts';
 import type { CommandContext, CommandFailures } from './run-command.ts';
-import { runCommand } from './run-command.ts';
+import { runCommand, say } from './run-command.ts';
 
 /** Does the work of one command with a client of its own, and sets the exit code of the process. */
 export async function withClient(
@@ -14,22 +16,36 @@ export async function withClient(
   failures: CommandFailures = {},
 ): Promise<void> {
   const flags = command.opts<ClientFlags>();
-  const client = clientFor(flags, command);
+  const json = flags.json ?? false;
+  const onRetrying = (error: OrderNumbersError) => say(interruption(flags.server, error, json));
+  quietLibraryLog();
+  const client = clientFor(flags, command, onRetrying);
   const reword: Rewording = (error) =>
     error instanceof OrderNumbersError && error.isUnreachable
       ? `no server answers at ${flags.server}: start it, or check --server`
       : failures.reword?.(error);
   try {
-    await runCommand(flags.json ?? false, (context) => work(client, context), { ...failures, reword });
+    await runCommand(json, (context) => work(client, context), { ...failures, reword });
   } finally {
     client.close();
   }
 }
 
-function clientFor(flags: ClientFlags, command: Command): OrderNumbersClient {
+/** A line for standard error: a call goes on although something is wrong. */
+export function interruption(server: string, error: OrderNumbersError, json: boolean): string {
+  const message = printable(error.message);
+  if (!json) return `${server}: ${message}; trying again`;
+  return JSON.stringify({ interrupted: { server, code: error.code, message } });
+}
+
+function clientFor(
+  flags: ClientFlags,
+  command: Command,
+  onRetrying: (error: OrderNumbersError) => void,
+): OrderNumbersClient {
   const options = clientOptions(flags, command);
   try {
-    return createClient(options);
+    return createClient({ ...options, onRetrying });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return command.error(`error: the flags for the connection do not work (${why}): check --token and --tls-...`);

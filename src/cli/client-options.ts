@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import { DEFAULT_PORT } from '../client/address.ts';
 import type { ClientOptions } from '../client/index.ts';
 import { SERVE_SETTINGS } from '../config.ts';
 import { notEmpty, parseBoolean, parseServer, wholeNumber } from './option-values.ts';
@@ -18,11 +19,19 @@ export interface ClientFlags {
 }
 
 const MOST_TIMEOUT_MS = 3_600_000;
+/** As the client itself has it. */
+const DEFAULT_TIMEOUT_MS = 30_000;
+/** How long a command that only reads looks for a server. */
+const READ_UNREACHABLE_MS = 2_000;
 
 /** Gives a command the flags of {@link ClientFlags}. */
 export function withClientOptions(command: Command): Command {
-  const timeout = new Option('--timeout-ms <ms>', 'how long a call may take, with all its attempts')
+  const timeout = new Option(
+    '--timeout-ms <ms>',
+    `how long a call may take, with all its attempts; unless it is given, a command that only reads gives up after ${READ_UNREACHABLE_MS} when no server answers`,
+  )
     .env('ORDERS_TIMEOUT_MS')
+    .default(DEFAULT_TIMEOUT_MS)
     .argParser(wholeNumber(1, MOST_TIMEOUT_MS));
   return withJsonOption(addConnectionOptions(command).addOption(timeout));
 }
@@ -47,7 +56,7 @@ function withJsonOption(command: Command): Command {
 function addConnectionOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--server <host:port>', 'the server to ask')
+      new Option('--server <host:port>', `the server to ask; without a port it is ${DEFAULT_PORT}`)
         .env('ORDERS_SERVER')
         .default(SERVE_SETTINGS.grpcListen.default)
         .argParser(parseServer),
@@ -67,6 +76,7 @@ function addConnectionOptions(command: Command): Command {
 /** What the client is made with. Ends the program as wrong usage where the flags contradict one another. */
 export function clientOptions(flags: ClientFlags, command: Command): ClientOptions {
   const { server, token, timeoutMs } = flags;
+  const isChosen = command.getOptionValueSource('timeoutMs') !== 'default' && timeoutMs !== undefined;
   const tls = tlsOptions(flags, command);
   return {
     address: server,
@@ -74,6 +84,7 @@ export function clientOptions(flags: ClientFlags, command: Command): ClientOptio
     ...(token ? { token } : {}),
     ...(tls === undefined ? {} : { tls }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    unreachableTimeoutMs: isChosen ? timeoutMs : READ_UNREACHABLE_MS,
   };
 }
 

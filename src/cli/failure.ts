@@ -39,7 +39,9 @@ export function describeFailure(
   }
   if (perhapsDone) return { exitCode, line: `error: outcome unknown: ${message}. ${unknown.advice}` };
   const reason = error instanceof OrderNumbersError && error.reason ? ` (${error.reason})` : '';
-  return { exitCode, line: `error: ${message}${reason}` };
+  // Without a reason nobody has refused: the call of a command that writes was never sent.
+  const notDone = unknown !== undefined && reason === '' ? 'not done: ' : '';
+  return { exitCode, line: `error: ${notDone}${message}${reason}` };
 }
 
 /** Whether the reader of standard output has gone: a command then ends without a word. */

@@ -1,6 +1,8 @@
 import { InvalidArgumentError } from 'commander';
 import { INT64_MAX } from '../allocation.ts';
-import { SERVE_SETTINGS, formatAddress } from '../config.ts';
+import { parseServerAddress } from '../client/address.ts';
+
+const TARGET_SCHEME = /^(dns|ipv4|ipv6):/;
 
 /** An id or a number of a sequence: decimal digits, 1 to 2^63-1. Never a double, which would round it. */
 export function parseNumber(text: string): bigint {
@@ -27,16 +29,16 @@ export function parseBoolean(text: string): boolean {
   throw new InvalidArgumentError('Use true or false.');
 }
 
-/** The address of a server, as a flag of the server would have it, with a port that can be called. */
+/** The address of a server: host:port, or a host alone for the usual port. Resolves to host:port. */
 export function parseServer(text: string): string {
-  const remedy = 'Use host:port, such as 127.0.0.1:50051 or [::1]:50051.';
   try {
-    const address = SERVE_SETTINGS.grpcListen.parse(text);
-    if (address.port > 0) return formatAddress(address);
+    const { host, name } = parseServerAddress(text);
+    // The other targets of gRPC are for programs.
+    if (host !== undefined && !TARGET_SCHEME.test(text)) return name;
   } catch {
-    // Refused below, in the same words as a port that cannot be called.
+    // Refused below, in the words of a flag.
   }
-  throw new InvalidArgumentError(remedy);
+  throw new InvalidArgumentError('Use host or host:port, such as localhost, 127.0.0.1:50051 or [::1]:50051.');
 }
 
 /** A value that cannot be empty: an empty one is mostly a variable of a script that was never set. */

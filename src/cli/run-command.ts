@@ -54,6 +54,7 @@ export async function runCommand(json: boolean, work: CommandWork, failures: Com
   }
 }
 
-function say(line: string): void {
+/** Writes a line to standard error. */
+export function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }

@@ -1,9 +1,9 @@
 import { Command, Option } from 'commander';
 import type { OrderNumbersClient, OrderNumbersError } from '../client/index.ts';
 import { ALLOCATION_COLUMNS } from './allocation-view.ts';
-import { stopOnSignal, withClient } from './client-command.ts';
+import { interruption, stopOnSignal, withClient } from './client-command.ts';
 import { withConnectionOptions } from './client-options.ts';
-import { Columns, printable } from './columns.ts';
+import { Columns } from './columns.ts';
 import { allocationJson } from './json-form.ts';
 import { parseCursor, parseNumber } from './option-values.ts';
 import type { CommandContext } from './run-command.ts';
@@ -77,10 +77,4 @@ async function watch(client: OrderNumbersClient, flags: WatchFlags, context: Com
   } finally {
     if (cursor !== undefined) say(json ? JSON.stringify({ cursor: String(cursor) }) : `resume with --after ${cursor}`);
   }
-}
-
-function interruption(server: string, error: OrderNumbersError, json: boolean): string {
-  const message = printable(error.message);
-  if (!json) return `${server}: ${message}; trying again`;
-  return JSON.stringify({ interrupted: { server, code: error.code, message } });
 }

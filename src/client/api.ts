@@ -5,7 +5,7 @@ export type Id = bigint | number;
 
 /** Where the server is, and how long a call may take. */
 export interface ClientOptions {
-  /** host:port. */
+  /** host:port, or a host alone for port 50051. */
   readonly address: string;
   /** Sent as `authorization: Bearer …`. */
   readonly token?: string | undefined;
@@ -15,6 +15,13 @@ export interface ClientOptions {
   readonly timeoutMs?: number | undefined;
   /** Of one attempt, in milliseconds; 5000 unless said. */
   readonly attemptTimeoutMs?: number | undefined;
+  /** How long a call that only reads may take while no server was ever reached; as timeoutMs unless said. */
+  readonly unreachableTimeoutMs?: number | undefined;
+  /**
+   * Called once per call that has no answer after a second because attempts failed, or because there is still no
+   * connection: the call goes on, and the error says what is wrong so far. It must not throw.
+   */
+  readonly onRetrying?: ((error: OrderNumbersError) => void) | undefined;
 }
 
 /** PEM texts. */

@@ -59,10 +59,14 @@ class Client implements OrderNumbersClient {
   readonly #connection: Connection;
   readonly #timeoutMs: number;
   readonly #attemptTimeoutMs: number;
+  readonly #unreachableTimeoutMs: number;
+  readonly #onRetrying: ClientOptions['onRetrying'];
 
   constructor(options: ClientOptions) {
     this.#timeoutMs = toTimeout('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     this.#attemptTimeoutMs = toTimeout('attemptTimeoutMs', options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS);
+    this.#unreachableTimeoutMs = toTimeout('unreachableTimeoutMs', options.unreachableTimeoutMs ?? Infinity);
+    this.#onRetrying = options.onRetrying;
     this.#connection = new Connection(options);
   }
 
@@ -159,7 +163,8 @@ class Client implements OrderNumbersClient {
     { signal }: StreamOptions = {},
   ): AsyncIterableIterator<VerifyStep> {
     const storeId = toOptionalInt64('storeId', scope.storeId);
-    return stoppable((returned) => verification(this.#connection, { storeId }, signal, returned));
+    const connectMs = Math.min(this.#unreachableTimeoutMs, this.#attemptTimeoutMs);
+    return stoppable((returned) => verification(this.#connection, { storeId }, connectMs, signal, returned));
   }
 
   close(): void {
@@ -179,10 +184,12 @@ class Client implements OrderNumbersClient {
     const limits: Limits = {
       timeoutMs: toTimeout('timeoutMs', timeoutMs ?? this.#timeoutMs),
       attemptTimeoutMs: this.#attemptTimeoutMs,
+      unreachableTimeoutMs: this.#unreachableTimeoutMs,
       signals,
+      onRetrying: this.#onRetrying,
     };
     const attempt = async (ms: number) => read(await this.#connection.call(method, request, ms, signals));
-    return withRetries(attempt, policy, limits);
+    return withRetries(attempt, policy, limits, this.#connection);
   }
 }
 

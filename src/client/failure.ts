@@ -2,6 +2,7 @@ import { Metadata, status } from '@grpc/grpc-js';
 import { ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details.ts';
 import type { Any } from '../gen/google/protobuf/any.ts';
 import { Status } from '../gen/google/rpc/status.ts';
+import type { ConnectionProblem, Diagnosis } from './diagnosis.ts';
 
 const DOMAIN = 'orders.v1';
 const TYPE_PREFIX = 'type.googleapis.com/';
@@ -12,9 +13,27 @@ const INDEFINITE: ReadonlySet<string> = new Set(['UNAVAILABLE', 'DEADLINE_EXCEED
 const NOT_CONNECTED = /^No connection established(?:\. Last error: (?:Error: )?(.*?))?(?:\. Resolution note: .*)?$/s;
 const NOT_RESOLVED = /^(Name resolution failed for target|No addresses resolved)/;
 const OUT_OF_TIME = /^Deadline exceeded after /;
-const STILL_CONNECTING = /Waiting for LB pick|name resolution/i;
-/** Of the system: nobody is there. Other reasons, such as a certificate that is not trusted, are somebody's. */
-const NOBODY_THERE = /\bE[A-Z]{4,}\b/;
+/** A system error code: nothing listens there. Any other reason, such as an untrusted certificate, comes from something that does. */
+const NOTHING_LISTENS = /\bE(CONNREFUSED|HOSTUNREACH|NETUNREACH|TIMEDOUT|HOSTDOWN|ADDRNOTAVAIL|NOENT)\b/;
+
+/** How a call fares that waits for its first connection, in the library's words. */
+export const UNCONNECTED = { code: status.UNAVAILABLE, details: 'No connection established' };
+const NO_CONNECTION = {
+  message: 'no server answers: there was no connection in time',
+  problem: 'unreachable',
+} as const;
+
+/** One attempt that failed, and whether its request was handed to a connection. */
+export class AttemptFailed extends Error {
+  override readonly name = 'AttemptFailed';
+  /** False only if no byte of the request can have left this machine. */
+  readonly wasSent: boolean;
+
+  constructor(cause: unknown, wasSent: boolean) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.wasSent = wasSent;
+  }
+}
 
 /** How one attempt ended without an answer. */
 export interface Failure {
@@ -24,8 +43,10 @@ export interface Failure {
   /** Undefined where the status is not our server's own: a proxy's, or made by the library. */
   readonly reason: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
-  /** No server was there to be asked. */
-  readonly isUnreachable: boolean;
+  /** Why there was no connection, as far as it is known; undefined if there was one. */
+  readonly problem: ConnectionProblem | undefined;
+  /** False only if no byte of the request can have left this machine. */
+  readonly wasSent: boolean;
   /** The server says that this attempt did nothing. Everything else was perhaps done. */
   readonly isDefinite: boolean;
   /** How long to wait at least before asking again; undefined where nobody said. */
@@ -34,7 +55,9 @@ export interface Failure {
 }
 
 /** Reads a status by the rule of the service: only our ErrorInfo makes it definite, and not with every code. */
-export function failureFrom(error: unknown): Failure {
+export function failureFrom(thrown: unknown): Failure {
+  const wasSent = !(thrown instanceof AttemptFailed) || thrown.wasSent;
+  const error = thrown instanceof AttemptFailed ? thrown.cause : thrown;
   const { code: number, details: text, metadata: trailers } = statusOf(error);
   const code = status[number] ?? 'UNKNOWN';
   const details = richDetails(trailers);
@@ -43,7 +66,8 @@ export function failureFrom(error: unknown): Failure {
   const delay = unpack(details, 'google.rpc.RetryInfo', RetryInfo)?.retryDelay;
   return {
     code,
-    ...(info ? { message: text, isUnreachable: false } : plain(text)),
+    ...(info ? { message: text, problem: undefined } : wasSent ? answerless(text) : unconnected(text)),
+    wasSent,
     reason: isOurs ? info.reason : undefined,
     metadata: isOurs ? info.metadata : {},
     isDefinite: isOurs && !INDEFINITE.has(code),
@@ -61,21 +85,28 @@ function statusOf(error: unknown): { code: number; details: string; metadata: Me
   };
 }
 
+/** The same failure in the words of a look at the server's port. */
+export function diagnosed(failure: Failure, diagnosis: Diagnosis | undefined): Failure {
+  return diagnosis === undefined ? failure : { ...failure, ...diagnosis };
+}
+
+function answerless(text: string): Pick<Failure, 'message' | 'problem'> {
+  return { message: OUT_OF_TIME.test(text) ? 'there was no answer in time' : text, problem: undefined };
+}
+
 /** What the library says of its connection, without the library's inside; everything else as it is. */
-function plain(text: string): { message: string; isUnreachable: boolean } {
-  const notConnected = NOT_CONNECTED.exec(text);
-  if (notConnected) {
-    const why = notConnected[1] ? `: ${notConnected[1]}` : '';
-    if (why === '' || NOBODY_THERE.test(why)) return { message: `no server answers${why}`, isUnreachable: true };
-    return { message: `no connection could be made${why}`, isUnreachable: false };
-  }
+function unconnected(text: string): Pick<Failure, 'message' | 'problem'> {
+  if (OUT_OF_TIME.test(text)) return NO_CONNECTION;
   if (NOT_RESOLVED.test(text)) {
-    return { message: 'no server answers: the name of its host is not known', isUnreachable: true };
+    return { message: 'no server answers: the name of its host is not known', problem: 'unreachable' };
   }
-  if (!OUT_OF_TIME.test(text)) return { message: text, isUnreachable: false };
-  return STILL_CONNECTING.test(text)
-    ? { message: 'no server answers: there was no connection in time', isUnreachable: true }
-    : { message: 'there was no answer in time', isUnreachable: false };
+  const notConnected = NOT_CONNECTED.exec(text);
+  if (!notConnected) return { message: text, problem: undefined };
+  const why = notConnected[1];
+  if (why === undefined) return NO_CONNECTION;
+  return NOTHING_LISTENS.test(why)
+    ? { message: `no server answers: ${why}`, problem: 'unreachable' }
+    : { message: `no connection could be made: ${why}`, problem: 'silent' };
 }
 
 /** What a proxy put where the details belong says nothing. */

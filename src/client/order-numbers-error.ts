@@ -24,8 +24,8 @@ export class OrderNumbersError extends Error {
   /** The key of the allocation that was asked for, the caller's or the one made for it; undefined elsewhere. */
   readonly requestId: string | undefined;
   /**
-   * 'refused': the call did nothing, which is so for every call that only reads. 'unknown': it was perhaps
-   * done; ask again with the same requestId.
+   * 'refused': the call did nothing, which is so for every call that only reads, and for one that was never sent
+   * because there was no connection. 'unknown': it was perhaps done; ask again with the same requestId.
    */
   readonly outcome: Outcome;
   /** True where the last attempt found no server at the address, or none in time. */

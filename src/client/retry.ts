@@ -1,5 +1,7 @@
+import type { Connection } from './connection.ts';
+import type { ConnectionProblem } from './diagnosis.ts';
 import type { Failure } from './failure.ts';
-import { failureFrom } from './failure.ts';
+import { AttemptFailed, diagnosed, failureFrom, UNCONNECTED } from './failure.ts';
 import type { Outcome } from './order-numbers-error.ts';
 import { OrderNumbersError } from './order-numbers-error.ts';
 import { pause, stoppedBy } from './stop.ts';
@@ -9,12 +11,30 @@ const FIRST_BACKOFF_MS = 50;
 /** … but never longer than this. */
 const MAX_BACKOFF_MS = 2_000;
 
-/** How long a call may take, in milliseconds, and what stops it. */
+/** The longest wait if no request has left this machine: only the library's own waits for a connection matter then. */
+const MAX_UNSENT_BACKOFF_MS = 250;
+/** A call that goes on for so long without a connection, or after a failure, is told of. */
+const NOTICE_MS = 1_000;
+/** Problems that last until somebody changes a setting. */
+const LASTING: ReadonlySet<ConnectionProblem | undefined> = new Set([
+  'needs-tls',
+  'needs-plaintext',
+  'certificate',
+  'not-grpc',
+]);
+
+/** How long a call may take, in milliseconds, what stops it, and who is told that it takes long. */
 export interface Limits {
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number;
+  /** For a read on a connection that never was. */
+  readonly unreachableTimeoutMs: number;
   readonly signals: readonly AbortSignal[];
+  readonly onRetrying?: ((error: OrderNumbersError) => void) | undefined;
 }
+
+/** What is known of the way to the server. */
+export type Line = Pick<Connection, 'hasConnected' | 'isConnected' | 'diagnose'>;
 
 /** What kind of call it is. */
 export interface Policy {
@@ -59,26 +79,85 @@ export async function withRetries<Response>(
   attempt: (timeoutMs: number) => Promise<Response>,
   policy: Policy,
   limits: Limits,
+  line: Line,
 ): Promise<Response> {
-  const end = performance.now() + limits.timeoutMs;
+  const start = performance.now();
+  const msLeft = () => {
+    const isLost = policy.advice === undefined && !line.hasConnected;
+    const mostMs = isLost ? Math.min(limits.timeoutMs, limits.unreachableTimeoutMs) : limits.timeoutMs;
+    return start + mostMs - performance.now();
+  };
+  const notice = new Notice(policy, limits, line);
   let perhapsDone = false;
-  for (let attempts = 1; ; attempts++) {
-    if (stoppedBy(limits.signals)) throw cancelled(policy, limits.signals, perhapsDone);
-    let failure: Failure;
-    try {
-      return await attempt(Math.min(limits.attemptTimeoutMs, end - performance.now()));
-    } catch (error) {
-      failure = failureFrom(error);
+  try {
+    for (let attempts = 1; ; attempts++) {
+      if (stoppedBy(limits.signals)) throw cancelled(policy, limits.signals, perhapsDone);
+      let failure: Failure;
+      try {
+        return await attempt(Math.min(limits.attemptTimeoutMs, msLeft()));
+      } catch (error) {
+        failure = failureFrom(error);
+      }
+      if (stoppedBy(limits.signals)) throw cancelled(policy, limits.signals, perhapsDone || failure.wasSent);
+      if (!failure.isDefinite) perhapsDone ||= failure.wasSent;
+      else if (settlesAll(failure)) perhapsDone = false;
+      const isFirstMiss = !failure.wasSent && notice.latest?.wasSent !== false;
+      if (isFirstMiss) failure = diagnosed(failure, await line.diagnose());
+      notice.latest = failure;
+      const waitMs = failure.wasSent
+        ? backoffMs(attempts, failure)
+        : Math.min(MAX_UNSENT_BACKOFF_MS, backoffMs(attempts));
+      const isLasting = LASTING.has(failure.problem) && !line.hasConnected;
+      if (isLasting || !policy.mayRetry(failure) || waitMs >= msLeft()) {
+        throw await gaveUpAt(policy, failure, attempts, perhapsDone, line);
+      }
+      await pause(waitMs, limits.signals);
     }
-    if (stoppedBy(limits.signals)) throw cancelled(policy, limits.signals, true);
-    if (!failure.isDefinite) perhapsDone = true;
-    else if (settlesAll(failure)) perhapsDone = false;
-    const waitMs = backoffMs(attempts, failure);
-    if (!policy.mayRetry(failure) || performance.now() + waitMs >= end) {
-      throw gaveUp(policy, failure, attempts, perhapsDone);
-    }
-    await pause(waitMs, limits.signals);
+  } finally {
+    notice.end();
   }
+}
+
+/** Tells once that a call goes on although it should have been answered. */
+class Notice {
+  /** The last failure of the call. */
+  latest: Failure | undefined;
+  readonly #timers: readonly NodeJS.Timeout[];
+  #isOver = false;
+
+  constructor(policy: Policy, { timeoutMs, onRetrying }: Limits, line: Line) {
+    // In good time, so that the reason is known if the call gives up while it still waits for its first connection.
+    const look = () => void (line.isConnected || line.diagnose());
+    const tell = async () => {
+      if (this.latest === undefined && line.isConnected) return;
+      const failure = await withDiagnosis(this.latest ?? failureFrom(new AttemptFailed(UNCONNECTED, false)), line);
+      if (!this.#isOver) onRetrying?.(gaveUp(policy, failure, 1, false));
+    };
+    this.#timers = [
+      setTimeout(look, Math.min(NOTICE_MS, timeoutMs / 2)),
+      ...(onRetrying ? [setTimeout(() => void tell(), NOTICE_MS)] : []),
+    ];
+  }
+
+  end(): void {
+    this.#isOver = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+  }
+}
+
+/** The error of a call that gives up, with what is wrong with the way to the server. */
+export async function gaveUpAt(
+  policy: Policy,
+  failure: Failure,
+  attempts: number,
+  perhapsDone: boolean,
+  line: Line,
+): Promise<OrderNumbersError> {
+  return gaveUp(policy, await withDiagnosis(failure, line), attempts, perhapsDone);
+}
+
+async function withDiagnosis(failure: Failure, line: Line): Promise<Failure> {
+  return failure.wasSent ? failure : diagnosed(failure, await line.diagnose());
 }
 
 /**
@@ -107,8 +186,8 @@ export function cancelled(policy: Policy, signals: readonly AbortSignal[], perha
 /** The error of a call that was refused, or whose time is up. */
 export function gaveUp(policy: Policy, failure: Failure, attempts: number, perhapsDone: boolean): OrderNumbersError {
   const outcome = outcomeOf(policy, perhapsDone);
-  const said =
-    failure.reason === undefined && !failure.isUnreachable ? `${failure.code}: ${failure.message}` : failure.message;
+  const isPlain = failure.reason !== undefined || failure.problem !== undefined;
+  const said = isPlain ? failure.message : `${failure.code}: ${failure.message}`;
   const after = attempts > 1 ? ` (attempt ${attempts})` : '';
   return new OrderNumbersError(`${said}${after}${adviceFor(policy, outcome)}`, {
     code: failure.code,
@@ -116,7 +195,7 @@ export function gaveUp(policy: Policy, failure: Failure, attempts: number, perha
     metadata: failure.metadata,
     requestId: policy.requestId,
     outcome,
-    isUnreachable: failure.isUnreachable,
+    isUnreachable: failure.problem === 'unreachable',
     cause: failure.cause,
   });
 }

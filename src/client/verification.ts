@@ -4,20 +4,21 @@ import type { VerifyStep } from './api.ts';
 import type { Connection } from './connection.ts';
 import { failureFrom } from './failure.ts';
 import { fromVerifyStep } from './messages.ts';
-import { cancelled, gaveUp, READ } from './retry.ts';
+import { cancelled, gaveUpAt, READ } from './retry.ts';
 import { stoppedBy } from './stop.ts';
 
 /** One verification, step by step, to its verdict. */
 export async function* verification(
   connection: Connection,
   scope: VerifyLedgerRequest,
+  connectMs: number,
   signal: AbortSignal | undefined,
   returned: AbortSignal,
 ): AsyncGenerator<VerifyStep, void> {
   const signals = [connection.closed, returned, ...(signal ? [signal] : [])];
   let failure = failureFrom(new Error('the verification ended without a verdict'));
   try {
-    for await (const response of connection.stream(service.verifyLedger, scope, signals)) {
+    for await (const response of connection.stream(service.verifyLedger, scope, signals, connectMs)) {
       const step = fromVerifyStep(response);
       if (!step) continue;
       yield step;
@@ -27,5 +28,5 @@ export async function* verification(
     failure = failureFrom(error);
   }
   if (stoppedBy(signals)) throw cancelled(READ, signals, false);
-  throw gaveUp(READ, failure, 1, false);
+  throw await gaveUpAt(READ, failure, 1, false, connection);
 }

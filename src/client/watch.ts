@@ -5,14 +5,18 @@ import type { Connection } from './connection.ts';
 import type { Failure } from './failure.ts';
 import { failureFrom } from './failure.ts';
 import { fromAllocation } from './messages.ts';
-import { backoffMs, cancelled, gaveUp, READ } from './retry.ts';
+import { backoffMs, cancelled, gaveUpAt, READ } from './retry.ts';
 import { pause, stoppedBy } from './stop.ts';
+
+/** An attempt without a connection after so long counts as failed. */
+const CONNECT_MS = 1_000;
 
 /** A stream that was ended without an error, as by a server that stops. */
 const ENDED: Failure = {
   code: 'UNAVAILABLE',
   message: 'the server ended the stream',
-  isUnreachable: false,
+  problem: undefined,
+  wasSent: true,
   reason: undefined,
   metadata: {},
   isDefinite: false,
@@ -37,6 +41,7 @@ export async function* watch(
         service.watchAllocations,
         { ...from, afterOrderId },
         signals,
+        CONNECT_MS,
       )) {
         const step = { allocations: allocations.map(fromAllocation), cursor };
         attempts = 1;
@@ -45,9 +50,11 @@ export async function* watch(
       }
     } catch (error) {
       failure = failureFrom(error);
-      if (!READ.mayRetry(failure)) throw gaveUp(READ, failure, attempts, false);
+      if (!READ.mayRetry(failure)) throw await gaveUpAt(READ, failure, attempts, false, connection);
     }
-    if (!stoppedBy(signals)) onInterrupted?.(gaveUp(READ, failure, attempts, false));
+    if (!stoppedBy(signals) && onInterrupted) {
+      onInterrupted(await gaveUpAt(READ, failure, attempts, false, connection));
+    }
     await pause(backoffMs(attempts, failure), signals);
     if (stoppedBy(asked)) return;
     if (stoppedBy(signals)) throw cancelled(READ, signals, false);

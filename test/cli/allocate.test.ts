@@ -5,7 +5,6 @@ import { status } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ENGINES } from '../support/engines.ts';
 import { FAKE_TIME, fakeAllocation, fakeOrdersServer, fakeStatus } from '../support/fake-orders-server.ts';
-import { freeAddress } from '../support/free-address.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { ORDER_NUMBERS, ServerProcess } from '../support/server-process.ts';
 
@@ -111,7 +110,10 @@ describe('what goes wrong', () => {
   });
 
   it('P7: an unknown outcome is exit code 3, and the command that asks again is named, without the token', async () => {
-    const server = await freeAddress();
+    const answer = () => {
+      throw fakeStatus(status.UNAVAILABLE, 'nobody knows');
+    };
+    const server = await fakeOrdersServer({ allocateOrder: answer, allocateOrders: answer });
     const args = ['allocate', '--store', '7', '--server', server, '--timeout-ms', '300', '--token', 'sekret'];
     const made = await orderNumbers(args);
     expect({ ...made, stderr: '' }).toEqual({ exitCode: 3, stdout: '', stderr: '' });

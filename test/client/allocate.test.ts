@@ -61,7 +61,7 @@ describe('retries', () => {
     const address = await freeAddress();
     const allocated = clientOf(address).allocate({ storeId: 1, requestId: 'early' });
     const refused = clientOf(address, { timeoutMs: 100 }).allocate({ storeId: 1 });
-    await expect(refused).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'unknown' });
+    await expect(refused).rejects.toMatchObject({ isUnreachable: true, outcome: 'refused' });
     await FakeServer.start({ allocateOrder: [given] }, {}, { address });
     expect(await allocated).toMatchObject({ requestId: 'early' });
   });
@@ -207,7 +207,9 @@ describe('requests', () => {
   });
 
   it.each([
-    [{ address: 'localhost' }, 'address "localhost"'],
+    [{ address: '' }, 'address ""'],
+    [{ address: 'http://localhost:1' }, 'address "http://localhost:1"'],
+    [{ address: 'localhost:1', unreachableTimeoutMs: -1 }, 'unreachableTimeoutMs -1'],
     [{ address: 'localhost:1', timeoutMs: 0 }, 'timeoutMs 0'],
     [{ address: 'localhost:1', attemptTimeoutMs: Number.NaN }, 'attemptTimeoutMs NaN'],
     [{ address: 'localhost:1', tls: { cert: 'PEM' } }, 'tls.key'],

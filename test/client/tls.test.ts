@@ -25,7 +25,7 @@ it('speaks TLS with the roots and the certificate that it is given, and with nob
   const wrong = [undefined, true, { ca: server.cert }, { cert: own.cert, key: own.key }] as const;
   for (const options of wrong) {
     const call = fake.client({ tls: options, timeoutMs: 500 }).allocate({ storeId: 1 });
-    await expect(call).rejects.toMatchObject({ reason: undefined, outcome: 'unknown' });
+    await expect(call).rejects.toMatchObject({ reason: undefined, outcome: 'refused' });
   }
   expect(fake.seen).toHaveLength(1);
 });

@@ -1,0 +1,67 @@
+import { isIPv6 } from 'node:net';
+
+/** The port of a server whose address names none. */
+export const DEFAULT_PORT = 50_051;
+
+/** Where a server is. */
+export interface ServerAddress {
+  /** What the gRPC library is told to connect to. */
+  readonly target: string;
+  /** As people write it: host:port, or what was given for a socket in the file system. */
+  readonly name: string;
+  /** Undefined for a socket in the file system. */
+  readonly host: string | undefined;
+  readonly port: number;
+  /** Whether it is on this machine: a proxy cannot help there. */
+  readonly isLoopback: boolean;
+}
+
+const SCHEME = /^(dns:(?:\/\/[^/]*\/)?|ipv4:|ipv6:)?(.*)$/;
+const HOST_AND_PORT = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^:\s[\]/@?#,]+))(?::(\d{1,5}))?$/;
+const LOOPBACK = /^(localhost|[^.]+(\.[^.]+)*\.localhost|127(\.\d{1,3}){0,3}|0\.0\.0\.0)$/;
+
+/** Reads `host`, `host:port`, `[::1]:port` or a target of gRPC; throws a TypeError that shows what is valid. */
+export function parseServerAddress(text: string): ServerAddress {
+  if (typeof text === 'string' && /^unix(-abstract)?:./.test(text)) {
+    return { target: text, name: text, host: undefined, port: 0, isLoopback: true };
+  }
+  const [, scheme = '', rest = ''] = SCHEME.exec(String(text)) ?? [];
+  const hosts = (scheme.startsWith('ipv') ? rest.split(',') : [rest]).map(parseHost);
+  const [first] = hosts;
+  if (typeof text !== 'string' || first === undefined || hosts.includes(undefined)) {
+    throw new TypeError(
+      `address ${JSON.stringify(text)} is not valid: it must be host or host:port, ` +
+        'such as localhost, 127.0.0.1:50051 or [::1]:50051',
+    );
+  }
+  const names = hosts.map((host) => formatHost(host!));
+  return {
+    target: `${scheme === '' ? 'dns:' : scheme}${names.join(',')}`,
+    name: names.join(','),
+    ...first,
+    isLoopback: hosts.every((host) => isLoopback(host!.host)),
+  };
+}
+
+function parseHost(text: string): { readonly host: string; readonly port: number } | undefined {
+  const [, inBrackets, plain, digits] = HOST_AND_PORT.exec(text) ?? [];
+  const host = inBrackets ?? plain;
+  const port = digits === undefined ? DEFAULT_PORT : Number(digits);
+  if (host === undefined || port < 1 || port > 65_535) return undefined;
+  if (inBrackets !== undefined && !isIPv6(inBrackets)) return undefined;
+  // A port alone would be taken for the number of a host.
+  if (plain !== undefined && digits === undefined && /^\d+$/.test(plain)) return undefined;
+  return { host, port };
+}
+
+function formatHost({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function isLoopback(host: string): boolean {
+  const name = host.toLowerCase().replace(/\.$/, '');
+  if (!isIPv6(name)) return LOOPBACK.test(name);
+  // The same address can be written in many ways; a URL has one.
+  const canonical = new URL(`http://[${name.replace(/%.*$/, '')}]`).hostname;
+  return canonical === '[::1]' || canonical === '[::]' || canonical.startsWith('[::ffff:7f');
+}
