@@ -1,9 +1,12 @@
-import { expect, it } from 'vitest';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { expect, it, onTestFinished } from 'vitest';
 import { createClient } from '../../src/client/index.ts';
 import { ENGINES } from '../support/engines.ts';
 import { freeAddress } from '../support/free-address.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
-import { ServerProcess } from '../support/server-process.ts';
+import { ORDER_NUMBERS, ServerProcess } from '../support/server-process.ts';
 
 it('where no server answers, a command says so with its address and the remedy', async () => {
   const address = await freeAddress();
@@ -15,8 +18,40 @@ it('where no server answers, a command says so with its address and the remedy',
     stderr: `error: ${sentence}\n`,
   });
   const written = await orderNumbers(['allocate', '--store', '7', '--request-id', 'cart-1', ...flags]);
-  expect(written).toMatchObject({ exitCode: 3, stdout: '' });
-  expect(written.stderr).toContain(`error: outcome unknown: ${sentence}. Ask again with: order-numbers allocate `);
+  expect(written).toEqual({ exitCode: 1, stdout: '', stderr: `error: not done: ${sentence}\n` });
+});
+
+it('says after a second that it goes on, and a read gives up after two', async () => {
+  const address = await freeAddress();
+  const listed = await orderNumbers(['list', '--server', address]);
+  expect(listed).toEqual({
+    exitCode: 1,
+    stdout: '',
+    stderr: [
+      `${address}: no server answers: connect ECONNREFUSED ${address}; trying again`,
+      `error: no server answers at ${address}: start it, or check --server`,
+      '',
+    ].join('\n'),
+  });
+});
+
+it('P7: Ctrl-C before anything was sent is "not done"', async () => {
+  const address = await freeAddress();
+  const child = spawn(process.execPath, [ORDER_NUMBERS, 'allocate', '--store', '7', '--json', '--server', address], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const said = createInterface({ input: child.stderr })[Symbol.asyncIterator]();
+  const closed = once(child, 'close');
+  expect(JSON.parse(String((await said.next()).value))).toMatchObject({
+    interrupted: { server: address, code: 'UNAVAILABLE' },
+  });
+  child.kill('SIGINT');
+  expect(JSON.parse(String((await said.next()).value))).toMatchObject({
+    error: { code: 'CANCELLED', outcome: 'refused' },
+  });
+  await closed;
+  expect(child.exitCode).toBe(1);
 });
 
 it("the client says it in a sentence without the library's inside", async () => {

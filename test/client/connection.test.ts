@@ -90,8 +90,9 @@ describe('C5: a read gives up early where no server ever was', () => {
 
     const start = performance.now();
     const away = clientOf(await freeAddress(), { unreachableTimeoutMs: 200 });
-    for (const call of [away.getStore(1), away.listStores().next(), away.verifyLedger().next()]) {
-      expect(await failureOf(call)).toMatchObject({ isUnreachable: true, outcome: 'refused' });
+    const calls = [away.getStore(1), away.listStores().next(), away.verifyLedger().next()];
+    for (const error of await Promise.all(calls.map(failureOf))) {
+      expect(error).toMatchObject({ isUnreachable: true, outcome: 'refused' });
     }
     expect(performance.now() - start).toBeLessThan(5_000);
   });
@@ -144,8 +145,8 @@ describe('C5: something else at the port is named, with what to do, at once', ()
   ])('%s', async (_, start, says) => {
     const address = await listening(start());
     const client = clientOf(address);
-    for (const call of [client.allocate({ storeId: 1 }), client.getStore(1), client.verifyLedger().next()]) {
-      const error = await failureOf(call);
+    const calls = [client.allocate({ storeId: 1 }), client.getStore(1), client.verifyLedger().next()];
+    for (const error of await Promise.all(calls.map(failureOf))) {
       expect(error.message).toMatch(says);
       expect(error.message).toContain(address);
       expect(error).toMatchObject({ isUnreachable: false, outcome: 'refused' });
@@ -190,6 +191,34 @@ describe('C5: something else at the port is named, with what to do, at once', ()
       expect(error).toMatchObject({ isUnreachable: false });
       expect(error.message).toContain(says);
     }
+  });
+});
+
+describe('B14: a proxy in the environment', () => {
+  it.each(['http_proxy', 'https_proxy', 'grpc_proxy'])('%s is not asked for what is on this machine', async (name) => {
+    vi.stubEnv(name, `http://${await freeAddress()}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const server = await FakeServer.start({ allocateOrder: [given] });
+    const port = server.address.split(':')[1]!;
+    for (const address of [server.address, `localhost:${port}`, `[::ffff:127.0.0.1]:${port}`, `dns:127.1:${port}`]) {
+      expect(await clientOf(address, { timeoutMs: 5_000 }).allocate({ storeId: 1 })).toMatchObject({ orderId: 1n });
+    }
+  });
+
+  it.each([
+    ['cannot be reached', () => freeAddress(), /^the proxy \S+ cannot be reached \(connect ECONNREFUSED/],
+    [
+      'refuses',
+      () => listening(createHttpServer().on('connect', (_, socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'))),
+      /^the proxy \S+ does not connect to orders.example:50051: correct grpc_proxy, https_proxy or http_proxy/,
+    ],
+  ])('that %s is named for any other host', async (_, start, says) => {
+    vi.stubEnv('http_proxy', `http://user:secret@${await start()}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const error = await failureOf(clientOf('orders.example', TIMES).allocate({ storeId: 1 }));
+    expect(error.message).toMatch(says);
+    expect(error.message).not.toMatch(/undefined|secret/);
+    expect(error).toMatchObject({ isUnreachable: false, outcome: 'refused' });
   });
 });
 
