@@ -36,7 +36,6 @@ const LISTEN_MS = 500;
 /** What an HTTP/2 client says first: its preface and empty SETTINGS. The server answers with its own SETTINGS. */
 const HELLO = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0', 'latin1');
 const SETTINGS = 4;
-const TLS_RECORD = /^[\u0014-\u0017]\u0003[\0-\u0004]/;
 const CHECK_ADDRESS = 'check the host and the port of the server';
 const NO_SUCH_NAME = /^(ENOTFOUND|EAI_)/;
 
@@ -63,7 +62,7 @@ export async function diagnose(address: ServerAddress, tls: DiagnosisTls | undef
   const answersTls = secure.isTls;
   if (tls === undefined) {
     if (isHttp2(plain.text)) return undefined;
-    if (answersTls || TLS_RECORD.test(plain.text)) {
+    if (answersTls || isTlsRecord(plain.text)) {
       return say('needs-tls', `${name} speaks TLS, and this client does not: turn TLS on (--tls or --tls-ca)`);
     }
     return plain.text === '' ? silent(name, plain) : notGrpc(name, plain.text);
@@ -153,6 +152,12 @@ function hear(socket: Socket, hello: Buffer | string, connected = 'connect'): Pr
 
 function isHttp2(text: string): boolean {
   return text.length >= 9 && text.charCodeAt(3) === SETTINGS && text.slice(5, 9) === '\0\0\0\0';
+}
+
+/** Such as the alert about our hello: a type of 20 to 23, and version 3. */
+function isTlsRecord(text: string): boolean {
+  const [type = 0, version = 0] = Buffer.from(text.slice(0, 2), 'latin1');
+  return type >= 20 && type <= 23 && version === 3;
 }
 
 function unreachable(error: NodeJS.ErrnoException): Diagnosis {

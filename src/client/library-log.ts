@@ -8,8 +8,11 @@ const OF_A_PROXY = /^Failed to connect to .*proxy .* with (error|status) /;
  * say better. For programs only: the library has one log per process.
  */
 export function quietLibraryLog(): void {
-  const write = (level: string) => (message: unknown) => {
+  setLogger({ error: writer('E'), info: writer('I'), debug: writer('D') });
+}
+
+function writer(level: string): (message: unknown) => void {
+  return (message) => {
     if (!OF_A_PROXY.test(String(message))) process.stderr.write(`${level} ${String(message)}\n`);
   };
-  setLogger({ error: write('E'), info: write('I'), debug: write('D') });
 }

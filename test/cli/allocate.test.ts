@@ -8,6 +8,10 @@ import { FAKE_TIME, fakeAllocation, fakeOrdersServer, fakeStatus } from '../supp
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { ORDER_NUMBERS, ServerProcess } from '../support/server-process.ts';
 
+function unanswered(): never {
+  throw fakeStatus(status.UNAVAILABLE, 'nobody knows');
+}
+
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 describe.each(ENGINES)('against a real server on $name', (engine) => {
@@ -110,10 +114,7 @@ describe('what goes wrong', () => {
   });
 
   it('P7: an unknown outcome is exit code 3, and the command that asks again is named, without the token', async () => {
-    const answer = () => {
-      throw fakeStatus(status.UNAVAILABLE, 'nobody knows');
-    };
-    const server = await fakeOrdersServer({ allocateOrder: answer, allocateOrders: answer });
+    const server = await fakeOrdersServer({ allocateOrder: unanswered, allocateOrders: unanswered });
     const args = ['allocate', '--store', '7', '--server', server, '--timeout-ms', '300', '--token', 'sekret'];
     const made = await orderNumbers(args);
     expect({ ...made, stderr: '' }).toEqual({ exitCode: 3, stdout: '', stderr: '' });
