@@ -5,7 +5,7 @@ BIN := node_modules/.bin
 export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/.tools:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-failover check format generate tools bench clean
+.PHONY: help run test test-tools test-failover check format generate tools bench clean
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -14,10 +14,13 @@ run: node_modules/.installed ## Serve on data/orders.db; settings come from ORDE
 	@exec $(NODE) src/cli/order-numbers.js serve $(ARGS)
 
 test: node_modules/.installed ## Run all tests; only some with ARGS=test/allocator.test.ts
-	@$(BIN)/vitest run $(ARGS)
+	@$(BIN)/vitest run --project plain $(ARGS)
+
+test-tools: node_modules/.installed ## Run the tests that need more: gcc, strace, sqlite3, curl, root, and make tools
+	@$(BIN)/vitest run --project tools $(ARGS)
 
 test-failover: node_modules/.installed ## Kill PostgreSQL and servers under load, 160 times; `make test` does so a few times
-	@FAILOVER=full $(BIN)/vitest run test/failover/failover.test.ts
+	@FAILOVER=full $(BIN)/vitest run --project plain test/failover/failover.test.ts
 
 check: node_modules/.installed ## Check types, lint, format and that the generated code is what the proto says
 	@$(BIN)/tsc -p .

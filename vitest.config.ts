@@ -3,17 +3,32 @@ import { defineConfig } from 'vitest/config';
 // Workers, threads and processes compile each module once for all runs.
 process.env['NODE_COMPILE_CACHE'] ??= new URL('node_modules/.cache/tests', import.meta.url).pathname;
 
+/** Tests that need more than make, npm and Node.js: see test/support/required-tool.ts. */
+const WITH_TOOLS = 'test/**/*.tools.test.ts';
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    // One PostgreSQL for all tests.
-    globalSetup: ['test/support/postgres/shared-cluster.ts'],
-    pool: 'forks',
+    projects: [
+      project('plain', { include: ['test/**/*.test.ts'], exclude: [WITH_TOOLS] }),
+      project('tools', { include: [WITH_TOOLS] }),
+    ],
     // As many as there are processors: the tests wait for servers and disks more than they compute.
     maxWorkers: '100%',
-    // Servers are started and killed and disks are waited for; a hanging test still ends.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
     reporters: ['default', './test/support/totals-reporter.ts'],
   },
 });
+
+function project(name: string, files: { readonly include: string[]; readonly exclude?: string[] }) {
+  return {
+    test: {
+      name,
+      ...files,
+      // One PostgreSQL for all tests of a run.
+      globalSetup: ['test/support/postgres/shared-cluster.ts'],
+      pool: 'forks' as const,
+      // Servers are started and killed and disks are waited for; a hanging test still ends.
+      testTimeout: 60_000,
+      hookTimeout: 60_000,
+    },
+  };
+}

@@ -1,39 +1,18 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { status } from '@grpc/grpc-js';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { INT64_MAX } from '../src/allocation.ts';
 import type { Reason } from '../src/errors.ts';
+import { contractFaultsSuite, serveOn, statusOf } from './contract-faults-suite.ts';
+import { bufCurl, callEachMethod, METHOD_NAMES } from './contract-methods.ts';
 import type { Engine } from './support/engines.ts';
 import { ENGINES } from './support/engines.ts';
-import { GrpcClient } from './support/grpc-client.ts';
+import type { GrpcClient } from './support/grpc-client.ts';
 import { errorDetails, failureOf } from './support/orders-client.ts';
-import { toolPath } from './support/required-tool.ts';
+import { POSTGRES } from './support/postgres-engine.ts';
 import type { ServeOptions } from './support/server-process.ts';
-import { ServerProcess } from './support/server-process.ts';
 
 // The contract's tables, row by row, through a real server on each engine. What each method does in detail is in
 // test/grpc.
-
-const run = promisify(execFile);
-
-/** Each RPC, called by grpcurl one after the other on a ledger where store 7 has the order_ids 1 to 3. */
-const METHODS: readonly (readonly [method: string, request: object, answer: object])[] = [
-  ['GetAllocation', { order_number: { store_id: 7, order_number: 102 } }, { allocation: { orderId: '2', count: 2 } }],
-  ['ListAllocations', { page_size: 1 }, { allocations: [{ orderId: '1' }], nextPageToken: expect.any(String) }],
-  ['WatchAllocations', { after_order_id: 3 }, { cursor: '3' }],
-  ['GetStore', { store_id: 7 }, { store: { storeId: '7', firstNumber: '100', nextNumber: '103' } }],
-  ['ListStores', {}, { stores: [{ storeId: '7' }] }],
-  ['VerifyLedger', {}, { verdict: { asOfOrderId: '3', rows: '2', sequences: '2', ok: true } }],
-  ['AllocateOrder', { store_id: 8, request_id: 'a' }, { allocation: { orderId: '4', orderNumber: '100', count: 1 } }],
-  ['AllocateOrders', { store_id: 7, count: 2 }, { allocation: { orderId: '5', orderNumber: '103', count: 2 } }],
-  ['CreateStore', { store: { store_id: 9, first_number: 5 } }, { store: { storeId: '9', nextNumber: '5' } }],
-  [
-    'UpdateStore',
-    { store: { store_id: 7, prefix: 'W' }, update_mask: { paths: ['prefix'] } },
-    { store: { prefix: 'W' } },
-  ],
-];
 
 /** Each row of the status table that a request alone meets: code, reason, and such a request. None is in another's way. */
 const REQUESTS: readonly (readonly [
@@ -95,17 +74,11 @@ const REQUESTS: readonly (readonly [
   ],
 ];
 
+contractFaultsSuite(POSTGRES);
+
 describe.each(ENGINES)('on $name', (engine) => {
-  it('each RPC, by grpcurl, and no other is served', async () => {
-    const { client, address } = await serve(engine);
-    await client.allocate(7n);
-    await client.allocate(7n, 2);
-    for (const [method, request, answer] of METHODS) {
-      expect([method, await grpcurl(address, method, request)]).toMatchObject([method, answer]);
-    }
-    const methods = await run(toolPath('grpcurl'), ['-plaintext', address, 'list', 'orders.v1.OrderNumberService']);
-    const names = methods.stdout.trim().split('\n');
-    expect(names.map((name) => name.split('.').at(-1))).toEqual(METHODS.map(([method]) => method).toSorted());
+  it('each RPC, by another client, and no other is served', async () => {
+    expect(await callEachMethod(await engine.newLedger(), bufCurl)).toEqual(METHOD_NAMES);
   });
 
   it('each status that a request alone meets', async () => {
@@ -140,101 +113,8 @@ describe.each(ENGINES)('on $name', (engine) => {
     const { client } = await serve(engine, { args: ['--auto-create-stores=false'] });
     expect(await statusOf(client.allocate(7n))).toEqual(['NOT_FOUND', 'STORE_NOT_FOUND']);
   });
-
-  it('RESOURCE_EXHAUSTED QUEUE_FULL, UNAVAILABLE DRAINING', async (test) => {
-    const faulty = await engine.newFaultyLedger(test);
-    const { client, server } = await serveOn(faulty.ledger, { ...faulty.options, args: ['--max-queue', '1'] });
-    await client.allocate(7n);
-    await faulty.holdCommits();
-    const inFlight = client.allocate(7n);
-    await faulty.commitHangs();
-    // One of the two waits for its batch, the other finds the queue full.
-    const calls = [client.allocate(7n), client.allocate(7n)];
-    expect(await statusOf(Promise.race(calls))).toEqual(['RESOURCE_EXHAUSTED', 'QUEUE_FULL']);
-    server.child.kill('SIGTERM');
-    await server.line('draining');
-    expect(await statusOf(client.allocate(7n, 1, 'late'))).toEqual(['UNAVAILABLE', 'DRAINING']);
-    await faulty.letGo();
-    await inFlight;
-    const ends = await Promise.allSettled(calls);
-    expect(ends.map(({ status: end }) => end).toSorted()).toEqual(['fulfilled', 'rejected']);
-  });
-
-  it('RESOURCE_EXHAUSTED LEDGER_FULL', async (test) => {
-    const faulty = await engine.newFaultyLedger(test);
-    const { client } = await serveOn(faulty.ledger, faulty.options);
-    await client.allocate(7n);
-    await faulty.fillDisk();
-    expect(await statusOf(client.allocate(7n, 1, 'a'))).toEqual(['RESOURCE_EXHAUSTED', 'LEDGER_FULL']);
-    await faulty.makeRoom();
-    expect(await client.allocate(7n, 1, 'a')).toMatchObject({ allocation: { orderId: 2n }, replayed: false });
-  });
-
-  it('UNAVAILABLE OUTCOME_UNKNOWN', async (test) => {
-    const faulty = await engine.newFaultyLedger(test);
-    const { client } = await serveOn(faulty.ledger, faulty.options);
-    await client.allocate(7n);
-    await faulty.failNextCommit();
-    expect(await statusOf(client.allocate(7n, 1, 'a'))).toEqual(['UNAVAILABLE', 'OUTCOME_UNKNOWN']);
-    expect((await client.allocate(7n, 1, 'a')).allocation).toMatchObject({ orderId: 2n, orderNumber: 101n });
-  });
-
-  it('UNAVAILABLE LEDGER_REOPENING for a read, while what writes waits', async (test) => {
-    const faulty = await engine.newFaultyLedger(test);
-    const { client } = await serveOn(faulty.ledger, faulty.options);
-    await client.allocate(7n);
-    await faulty.takeAway();
-    // What becomes of it is the engine's affair: another server may do it.
-    const asked = Promise.allSettled([client.allocate(7n, 1, 'a')]);
-    const reopening = ['UNAVAILABLE', 'LEDGER_REOPENING'];
-    await vi.waitFor(async () => expect(await statusOf(client.listAllocations())).toEqual(reopening), 20_000);
-    expect(await statusOf(client.verify())).toEqual(reopening);
-    const waiting = client.createStore({ storeId: 8n });
-    await faulty.giveBack();
-    expect((await waiting).storeId).toBe(8n);
-    await asked;
-    await client.allocate(7n, 1, 'a');
-    expect((await client.listAllocations()).allocations).toHaveLength(2);
-  });
-
-  it('P7: a store whose write failed is an unknown outcome, and is written when asked again', async (test) => {
-    const faulty = await engine.newFaultyLedger(test);
-    const { client } = await serveOn(faulty.ledger, faulty.options);
-    await client.createStore({ storeId: 7n });
-    await faulty.failNextCommit();
-    expect(await statusOf(client.updateStore({ storeId: 7n, prefix: 'A' }, 'prefix'))).toEqual([
-      'UNAVAILABLE',
-      'OUTCOME_UNKNOWN',
-    ]);
-    expect(await client.updateStore({ storeId: 7n, prefix: 'A' }, 'prefix')).toMatchObject({ prefix: 'A' });
-  });
 });
-
-async function statusOf(call: Promise<unknown>): Promise<[code: string | undefined, reason: string | undefined]> {
-  const error = await failureOf(call);
-  return [status[error.code], errorDetails(error)?.reason];
-}
 
 async function serve(engine: Engine, options: ServeOptions = {}) {
   return serveOn(await engine.newLedger(), options);
-}
-
-async function serveOn(ledger: string, options: ServeOptions) {
-  const server = new ServerProcess(ledger, options);
-  const address = await server.serving();
-  return { ledger, server, address, client: new GrpcClient(address) };
-}
-
-/** The last message of the answer; a stream that does not end is cut after its first ones. */
-async function grpcurl(address: string, method: string, request: object): Promise<unknown> {
-  const args = ['-plaintext', '-d', JSON.stringify(request), address, `orders.v1.OrderNumberService/${method}`];
-  let output = '';
-  const call = run(toolPath('grpcurl'), args);
-  call.child.stdout!.on('data', (chunk: string) => (output += chunk));
-  if (method === 'WatchAllocations') {
-    await vi.waitUntil(() => output.includes('cursor'), { timeout: 20_000, interval: 10 });
-    call.child.kill('SIGKILL');
-    await call.catch(() => {});
-  } else await call;
-  return JSON.parse(`{${output.trim().split('\n{').at(-1)!.replace(/^\{/, '')}`);
 }

@@ -1,12 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
+import { SERVER_CERTIFICATE } from '../support/certificates.ts';
 import { fakeAllocation, fakeOrdersServer } from '../support/fake-orders-server.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
-import { requireTools } from '../support/required-tool.ts';
-import { testFolder } from '../support/server-process.ts';
 
 const COMMANDS = [
   ['allocate'],
@@ -115,36 +111,18 @@ it('a bad variable is named; the flag wins over a good one', async () => {
   expect(tokens).toEqual(['Bearer from-variable', 'Bearer from-flag']);
 });
 
-it('speaks TLS with a CA of its own, and mutual TLS', async (test) => {
-  requireTools(test, 'openssl');
-  const folder = testFolder();
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-keyout',
-      key,
-      '-out',
-      cert,
-    ].concat(['-days', '1', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']),
-    { stdio: 'ignore' },
-  );
-  const pair = { private_key: readFileSync(key), cert_chain: readFileSync(cert) };
+it('speaks TLS with a CA of its own, and mutual TLS', async () => {
+  const { cert, key, certFile, keyFile } = SERVER_CERTIFICATE;
   const server = await fakeOrdersServer(
     { getAllocation: () => ({ allocation: fakeAllocation() }) },
-    ServerCredentials.createSsl(readFileSync(cert), [pair], true),
+    ServerCredentials.createSsl(cert, [{ private_key: key, cert_chain: cert }], true),
   );
   // grpc-js cannot speak TLS to an address without a name.
   const name = server.replace('127.0.0.1', 'localhost');
-  const args = ['get', '--order-id', '1', '--json', '--timeout-ms', '5000', '--server', name, '--tls-ca', cert];
-  const mutual = await orderNumbers(args, { env: { ORDERS_CLIENT_TLS_CERT: cert, ORDERS_CLIENT_TLS_KEY: key } });
+  const args = ['get', '--order-id', '1', '--json', '--timeout-ms', '5000', '--server', name, '--tls-ca', certFile];
+  const mutual = await orderNumbers(args, {
+    env: { ORDERS_CLIENT_TLS_CERT: certFile, ORDERS_CLIENT_TLS_KEY: keyFile },
+  });
   expect(mutual).toMatchObject({ exitCode: 0, stderr: '' });
   expect(JSON.parse(mutual.stdout)).toMatchObject({ requestId: 'cart-1' });
   expect((await orderNumbers([...args, '--timeout-ms', '500'])).exitCode).toBe(1);

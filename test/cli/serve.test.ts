@@ -1,13 +1,17 @@
 import Database from 'better-sqlite3';
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { ENGINES } from '../support/engines.ts';
 import { connect } from '../support/orders-client.ts';
 import { refusedStart } from '../support/refused-start.ts';
-import { requireTools } from '../support/required-tool.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
+
+/** Runs a command without the rights of root, which no permission stops. */
+const DROP_ROOT = `
+  if (process.getuid() === 0) { process.setgroups([]); process.setgid(65534); process.setuid(65534); }
+  process.execve(process.argv[1], process.argv.slice(1), process.env)`;
+const NOT_ROOT = [process.execPath, '--eval', DROP_ROOT, '--'];
 
 it.each(ENGINES)('a second run on the same ledger of $name goes on counting', async (engine) => {
   const ledger = await engine.newLedger();
@@ -67,15 +71,13 @@ it('a loopback listener starts without a warning', async () => {
   expect(server.log.filter(({ level }) => level >= 40)).toEqual([]);
 });
 
-it('a read-only folder is refused and named', async (test) => {
-  // As root, no permission bits stop a write; a read-only mount does.
-  requireTools(test, 'root');
+it('a folder that may not be written is refused and named', async () => {
   const folder = testFolder();
-  execFileSync('mount', ['--bind', folder, folder]);
-  onTestFinished(() => void execFileSync('umount', ['--lazy', folder]));
-  execFileSync('mount', ['-o', 'remount,bind,ro', folder]);
-  expect(await refusedStart(join(folder, 'orders.db'))).toMatch(new RegExp(`${folder}.*writable`));
-  expect(await refusedStart(join(folder, 'new', 'orders.db'))).toContain(`${folder}/new`);
+  chmodSync(folder, 0o555);
+  expect(await refusedStart(join(folder, 'orders.db'), { wrapper: NOT_ROOT })).toMatch(
+    new RegExp(`${folder}.*writable`),
+  );
+  expect(await refusedStart(join(folder, 'new', 'orders.db'), { wrapper: NOT_ROOT })).toContain(`${folder}/new`);
 });
 
 it('a folder that cannot be made is refused and named', async () => {

@@ -4,14 +4,16 @@ import { describe, expect, it } from 'vitest';
 import type { Allocated } from '../../src/client/index.ts';
 import { ENGINES } from '../support/engines.ts';
 import { freeAddress } from '../support/free-address.ts';
-import type { ServeOptions } from '../support/server-process.ts';
-import { ServerProcess } from '../support/server-process.ts';
+import { POSTGRES } from '../support/postgres-engine.ts';
 import { clientOf } from './fake-server.ts';
+import { killedAfterCommitSuite, serveOn } from './killed-after-commit-suite.ts';
 
 const KILLS = 5;
 const CALLERS = 32;
 const STORES = 5;
 const ANSWERS_A_ROUND = 300;
+
+killedAfterCommitSuite(POSTGRES);
 
 describe.each(ENGINES)('on $name', (engine) => {
   it('P1 P2 P4 P5: kill -9 under load costs a caller time only: each call gets one pair, and no number is lost', async () => {
@@ -47,29 +49,7 @@ describe.each(ENGINES)('on $name', (engine) => {
       .map(({ orderId, storeId, orderNumber, requestId }) => [orderId, storeId, orderNumber, requestId].join(' '));
     expect(given).toEqual(rows);
   });
-
-  it('P4 P5: a pair that was committed when the server died before its answer is the one that the caller gets', async (test) => {
-    const faulty = await engine.newFaultyLedger(test);
-    const address = await freeAddress();
-    const first = await serveOn(address, faulty.ledger, faulty.options);
-    const client = clientOf(address);
-    await client.allocate({ storeId: 1 });
-    await faulty.killAfterCommit(first);
-    const allocated = client.allocate({ storeId: 1 });
-    expect(await first.exit()).toBe('SIGKILL');
-    await faulty.giveBack();
-    await serveOn(address, faulty.ledger);
-    expect(await allocated).toMatchObject({ orderId: 2n, orderNumber: 101n, replayed: true });
-    expect(await engine.assertDense(faulty.ledger)).toHaveLength(2);
-  });
 });
-
-/** A server on this address, when it serves. */
-async function serveOn(address: string, ledger: string, options: ServeOptions = {}) {
-  const server = new ServerProcess(ledger, { ...options, args: ['--grpc-listen', address] });
-  await server.serving();
-  return server;
-}
 
 /** Resolves when there are so many. */
 async function answers(answered: readonly Allocated[], count: number): Promise<void> {

@@ -1,19 +1,12 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
-import { requireTools } from '../support/required-tool.ts';
-import { testFolder } from '../support/server-process.ts';
+import { CLIENT_CERTIFICATE, ELSEWHERE_CERTIFICATE, SERVER_CERTIFICATE } from '../support/certificates.ts';
 import { allocation, FakeServer } from './fake-server.ts';
 
 const given = { response: { allocation: allocation(1n), replayed: false } };
 
-it('speaks TLS with the roots and the certificate that it is given, and with nobody else', async (test) => {
-  requireTools(test, 'openssl');
-  const folder = testFolder();
-  const server = certificate(folder, 'server');
-  const own = certificate(folder, 'client');
+it('speaks TLS with the roots and the certificate that it is given, and with nobody else', async () => {
+  const [server, own] = [SERVER_CERTIFICATE, CLIENT_CERTIFICATE];
   const pair = { private_key: server.key, cert_chain: server.cert };
   const credentials = ServerCredentials.createSsl(own.cert, [pair], true);
   const fake = await FakeServer.start({ allocateOrder: [given] }, {}, { credentials });
@@ -30,10 +23,8 @@ it('speaks TLS with the roots and the certificate that it is given, and with nob
   expect(fake.seen).toHaveLength(1);
 });
 
-it('takes no certificate of another host', async (test) => {
-  requireTools(test, 'openssl');
-  const folder = testFolder();
-  const { cert, key } = certificate(folder, 'server', 'IP:127.0.0.2,DNS:localhost');
+it('takes no certificate of another host', async () => {
+  const { cert, key } = ELSEWHERE_CERTIFICATE;
   const credentials = ServerCredentials.createSsl(null, [{ private_key: key, cert_chain: cert }]);
   const fake = await FakeServer.start({ allocateOrder: [given] }, {}, { credentials });
   const tls = { ca: cert };
@@ -42,18 +33,3 @@ it('takes no certificate of another host', async (test) => {
   const byName = fake.client({ tls, address: fake.address.replace('127.0.0.1', 'localhost') });
   expect(await byName.allocate({ storeId: 1 })).toMatchObject({ orderId: 1n });
 });
-
-/** A certificate for 127.0.0.1, or for others, that is its own root. */
-function certificate(
-  folder: string,
-  name: string,
-  names = 'IP:127.0.0.1',
-): { readonly cert: Buffer; readonly key: Buffer } {
-  const [key, cert] = [join(folder, `${name}.key`), join(folder, `${name}.crt`)];
-  const request = ['req', '-x509', '-nodes', '-days', '2', '-subj', `/CN=${name}`];
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-keyout', key];
-  execFileSync('openssl', [...request, ...newKey, '-addext', `subjectAltName=${names}`, '-out', cert], {
-    stdio: 'ignore',
-  });
-  return { cert: readFileSync(cert), key: readFileSync(key) };
-}

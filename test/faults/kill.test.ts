@@ -2,13 +2,14 @@ import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { AllocateOrderRequest, Allocation } from '../../src/gen/orders/v1/orders.ts';
 import { assertDense } from '../support/density.ts';
-import { ENGINES } from '../support/engines.ts';
 import type { OrdersClient } from '../support/orders-client.ts';
-import { connect, failureOf } from '../support/orders-client.ts';
+import { connect } from '../support/orders-client.ts';
+import { POSTGRES } from '../support/postgres-engine.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
+import { killedAfterCommitSuite } from './killed-after-commit-suite.ts';
 
 const ROUNDS = 20;
 const CALLERS = 32;
@@ -44,28 +45,7 @@ it('P1 P2 P4 P5: kill -9 under load loses nothing that was answered, leaves no h
   expectInFile(assertDense(ledger), answered);
 });
 
-describe.each(ENGINES)('on $name', (engine) => {
-  it('P4 P5: a server killed after its commit and before its answer gives the same pair when asked again', async (test) => {
-    const faulty = await engine.newFaultyLedger(test);
-    const first = new ServerProcess(faulty.ledger, faulty.options);
-    const before = connect(await first.serving());
-    await before.allocateOrder({ storeId: 1n, requestId: 'answered' });
-    await faulty.killAfterCommit(first);
-    await failureOf(before.allocateOrder({ storeId: 1n, requestId: 'committed' }));
-    expect(await first.exit()).toBe('SIGKILL');
-    before.close();
-
-    await faulty.giveBack();
-    const second = new ServerProcess(faulty.ledger);
-    const after = connect(await second.serving());
-    expect(await after.allocateOrder({ storeId: 1n, requestId: 'committed' })).toMatchObject({
-      allocation: { orderId: 2n, orderNumber: 101n },
-      replayed: true,
-    });
-    after.close();
-    expect(await engine.assertDense(faulty.ledger)).toHaveLength(2);
-  });
-});
+killedAfterCommitSuite(POSTGRES);
 
 /** Keeps callers busy until the server is killed, which is done after so many answers. */
 async function loadUntilKilled(

@@ -1,42 +1,4 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ENGINES } from '../support/engines.ts';
-import { freeAddress } from '../support/free-address.ts';
-import { connect } from '../support/orders-client.ts';
-import { ServerProcess } from '../support/server-process.ts';
+import { POSTGRES } from '../support/postgres-engine.ts';
+import { ledgerAwaySuite } from './ledger-away-suite.ts';
 
-// SQLite's is away while somebody reads an old state: what was committed since cannot leave the WAL, and is not on disk
-// for certain. PostgreSQL's is away when nobody answers.
-
-describe.each(ENGINES)('on $name', (engine) => {
-  it('P4 P8: while the ledger is away, a restarted server says so and lets allocations wait', async (test) => {
-    const faulty = await engine.newFaultyLedger(test);
-    const first = new ServerProcess(faulty.ledger, faulty.options);
-    const before = connect(await first.serving());
-    onTestFinished(() => before.close());
-    await before.allocateOrder({ storeId: 1n, requestId: 'one' });
-    await before.allocateOrder({ storeId: 1n, requestId: 'two' });
-    await faulty.takeAway();
-    await first.kill();
-
-    const address = await freeAddress();
-    const second = new ServerProcess(faulty.ledger, { args: ['--grpc-listen', address] });
-    const after = connect(address);
-    onTestFinished(() => after.close());
-    expect((await second.line(/cannot be opened yet/)).msg).toMatch(faulty.whyAway);
-    await vi.waitFor(async () => expect(await after.checkHealth()).toBe('NOT_SERVING'), { timeout: 20_000 });
-    let isPending = true;
-    const replay = after.allocateOrder({ storeId: 1n, requestId: 'two' }).finally(() => (isPending = false));
-    const fresh = after.allocateOrder({ storeId: 1n, requestId: 'three' });
-    expect(await after.checkHealth('orders.v1.OrderNumberService')).toBe('NOT_SERVING');
-    expect(isPending).toBe(true);
-
-    await faulty.giveBack();
-    expect(await second.serving()).toBe(address);
-    expect(await replay).toMatchObject({ allocation: { orderId: 2n }, replayed: true });
-    expect(await fresh).toMatchObject({ allocation: { orderId: 3n, orderNumber: 102n }, replayed: false });
-    expect(await after.checkHealth()).toBe('SERVING');
-    // Said once, not at every attempt.
-    expect(second.log.filter(({ msg }) => msg.includes('cannot be opened yet'))).toHaveLength(1);
-    expect(await engine.assertDense(faulty.ledger)).toHaveLength(3);
-  });
-});
+ledgerAwaySuite(POSTGRES);

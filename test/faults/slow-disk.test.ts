@@ -1,43 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { ENGINES } from '../support/engines.ts';
-import { connect } from '../support/orders-client.ts';
-import { ServerProcess } from '../support/server-process.ts';
+import { POSTGRES } from '../support/postgres-engine.ts';
+import { slowDiskSuite } from './slow-disk-suite.ts';
 
-/** A commit has no limit, so this is only to tell an event loop that waits for it from one that does not. */
-const FAST_MS = 500;
-
-describe.each(ENGINES)('on $name', (engine) => {
-  it('P10: while a commit hangs, health checks and new connections are answered at once', async (test) => {
-    const faulty = await engine.newFaultyLedger(test);
-    const address = await new ServerProcess(faulty.ledger, faulty.options).serving();
-    const client = connect(address);
-    onTestFinished(() => client.close());
-    await client.allocateOrder({ storeId: 1n, requestId: 'before' });
-
-    await faulty.holdCommits();
-    let isPending = true;
-    const hanging = client.allocateOrder({ storeId: 1n, requestId: 'hanging' }).finally(() => (isPending = false));
-    await faulty.commitHangs();
-    // One more waits behind it, in the queue.
-    const queued = client.allocateOrder({ storeId: 1n, requestId: 'queued' });
-
-    for (let i = 0; i < 5; i++) {
-      expect(await took(() => client.checkHealth())).toBeLessThan(FAST_MS);
-      const another = connect(address);
-      onTestFinished(() => another.close());
-      expect(await took(() => another.checkHealth())).toBeLessThan(FAST_MS);
-    }
-    expect(isPending).toBe(true);
-
-    await faulty.letGo();
-    expect((await hanging).allocation).toMatchObject({ orderId: 2n });
-    expect((await queued).allocation).toMatchObject({ orderId: 3n });
-    expect(await engine.assertDense(faulty.ledger)).toHaveLength(3);
-  });
-});
-
-async function took(call: () => Promise<string>): Promise<number> {
-  const started = performance.now();
-  expect(await call()).toBe('SERVING');
-  return performance.now() - started;
-}
+slowDiskSuite(POSTGRES);

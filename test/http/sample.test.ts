@@ -5,23 +5,28 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Engine } from '../support/engines.ts';
 import { ENGINES } from '../support/engines.ts';
 import { connect } from '../support/orders-client.ts';
-import { requireTools } from '../support/required-tool.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
 
 const run = promisify(execFile);
 const AUTOCANNON = new URL('../../node_modules/.bin/autocannon', import.meta.url).pathname;
 /** As the shops' scripts have them; only the port is another one here, so that no other server is in the way. */
-const CURL = `curl --location --request POST 'http://localhost:3000/api/generateOrderNumber' --header 'Content-Type: application/json' --data-raw '{"store_id": 32913}'`;
 const LOAD = `autocannon http://localhost:3000/api/generateOrderNumber -m POST --header 'Content-Type: application/json' --body '{"store_id": 4578}' --connections 10 --duration 10 --pipelining 1 --renderStatusCodes`;
 
 describe.each(ENGINES)('on $name', (engine) => {
   describe('the original sample’s own commands', () => {
-    it('curl: the pair comes byte for byte', async (test) => {
-      requireTools(test, 'curl');
+    it('the pair comes byte for byte', async () => {
       const { port } = await serve(engine);
-      expect(await shell(CURL, port)).toBe('{"OrderID":1,"OrderNumber":100,"StoreID":32913}');
-      expect(await shell(CURL, port)).toBe('{"OrderID":2,"OrderNumber":101,"StoreID":32913}');
-      expect(await shell(CURL.replace('32913', '"x"'), port)).toBe('{"message":"Malformed Request"}');
+      const post = async (storeId: string) => {
+        const request = {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json' },
+          body: `{"store_id": ${storeId}}`,
+        };
+        return (await fetch(`http://localhost:${port}/api/generateOrderNumber`, request)).text();
+      };
+      expect(await post('32913')).toBe('{"OrderID":1,"OrderNumber":100,"StoreID":32913}');
+      expect(await post('32913')).toBe('{"OrderID":2,"OrderNumber":101,"StoreID":32913}');
+      expect(await post('"x"')).toBe('{"message":"Malformed Request"}');
     });
 
     it('P1 P2: autocannon: every answer is a pair, and the ledger has no hole', async () => {

@@ -4,7 +4,17 @@ import type { TestContext } from 'vitest';
 
 /** What some tests cannot do without: commands, and `root` (the right to mount) and `linux` (its /proc). */
 export type Tool =
-  'gcc' | 'strace' | 'sqlite3' | 'grpcurl' | 'ghz' | 'curl' | 'openssl' | 'pgbouncer' | 'root' | 'linux';
+  | 'gcc'
+  | 'strace'
+  | 'sqlite3'
+  | 'grpcurl'
+  | 'ghz'
+  | 'curl'
+  | 'openssl'
+  | 'pgbouncer'
+  | 'script'
+  | 'root'
+  | 'linux';
 
 const TOOLS_FOLDER = new URL('../../.tools', import.meta.url).pathname;
 
@@ -17,13 +27,14 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   curl: 'install curl',
   openssl: 'install openssl',
   pgbouncer: 'install pgbouncer',
+  script: 'install script (bsdutils)',
   root: 'run the tests as root',
   linux: 'run the tests on Linux, which has /proc',
 };
 
 /**
- * First line of a test that needs tools. Where one is missing the test is skipped, and says aloud what is
- * missing; with CI=true it fails, so that nothing goes unnoticed where it counts.
+ * First line of a test that needs tools, in a file `*.tools.test.ts`, which `make test-tools` runs. If one is missing,
+ * the test is skipped and says what is missing; with CI=true it fails, so that nothing goes unnoticed.
  */
 export function requireTools(test: TestContext, ...tools: Tool[]): void {
   const missing = tools.filter((tool) => !isThere(tool));

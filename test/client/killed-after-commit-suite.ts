@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import type { Engine } from '../support/engines.ts';
+import { freeAddress } from '../support/free-address.ts';
+import type { ServeOptions } from '../support/server-process.ts';
+import { ServerProcess } from '../support/server-process.ts';
+import { clientOf } from './fake-server.ts';
+
+/** What holds on every engine: SQLite's faults need gcc, so that its suite runs with the tools. */
+export function killedAfterCommitSuite(engine: Engine): void {
+  describe(`on ${engine.name}`, () => {
+    it('P4 P5: a pair that was committed when the server died before its answer is the one that the caller gets', async (test) => {
+      const faulty = await engine.newFaultyLedger(test);
+      const address = await freeAddress();
+      const first = await serveOn(address, faulty.ledger, faulty.options);
+      const client = clientOf(address);
+      await client.allocate({ storeId: 1 });
+      await faulty.killAfterCommit(first);
+      const allocated = client.allocate({ storeId: 1 });
+      expect(await first.exit()).toBe('SIGKILL');
+      await faulty.giveBack();
+      await serveOn(address, faulty.ledger);
+      expect(await allocated).toMatchObject({ orderId: 2n, orderNumber: 101n, replayed: true });
+      expect(await engine.assertDense(faulty.ledger)).toHaveLength(2);
+    });
+  });
+}
+
+/** A server on this address, when it serves. */
+export async function serveOn(address: string, ledger: string, options: ServeOptions = {}) {
+  const server = new ServerProcess(ledger, { ...options, args: ['--grpc-listen', address] });
+  await server.serving();
+  return server;
+}

@@ -1,0 +1,4 @@
+import { SQLITE } from '../support/sqlite-engine.ts';
+import { slowDiskSuite } from './slow-disk-suite.ts';
+
+slowDiskSuite(SQLITE);
