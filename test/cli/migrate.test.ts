@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -9,7 +7,8 @@ import { orderNumbers } from '../support/order-numbers-command.ts';
 import { newDatabase, query } from '../support/postgres/database.ts';
 import { withClient } from '../support/postgres/query.ts';
 import { refusedStart } from '../support/refused-start.ts';
-import { ORDER_NUMBERS, ServerProcess, testFolder } from '../support/server-process.ts';
+import { ServerProcess, testFolder } from '../support/server-process.ts';
+import { atTerminal, pretendedTerminal } from '../support/terminal.ts';
 
 /** A file of 60 rows of three stores, made without a server. */
 function smallLedger(): string {
@@ -259,12 +258,9 @@ it('--help has examples', async () => {
 });
 
 it('a terminal sees how far it is', async () => {
-  const command = [process.execPath, ORDER_NUMBERS, 'migrate', '--from', smallLedger(), '--to', await newDatabase()];
-  const terminal = spawn('script', ['-qec', command.map((word) => `'${word}'`).join(' '), '/dev/null']);
-  let said = '';
-  terminal.stdout.on('data', (chunk: Buffer) => (said += String(chunk)));
-  await once(terminal, 'close');
-  expect({ said, exitCode: terminal.exitCode }).toMatchObject({ exitCode: 0 });
+  const command = ['migrate', '--from', smallLedger(), '--to', await newDatabase()];
+  const { said, exitCode } = await atTerminal(pretendedTerminal, command);
+  expect({ said, exitCode }).toMatchObject({ exitCode: 0 });
   for (const step of ['copying [', 'comparing [', 'verifying [', 'last_order_id']) expect(said).toContain(step);
 });
 

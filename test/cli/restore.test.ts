@@ -9,6 +9,7 @@ import { connect } from '../support/orders-client.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { refusedStart } from '../support/refused-start.ts';
 import { ORDER_NUMBERS, ServerProcess, testFolder } from '../support/server-process.ts';
+import { atTerminal, pretendedTerminal } from '../support/terminal.ts';
 
 /** A ledger that a server has brought to 15, and a backup of it that ends at 9, by the commands themselves. */
 async function olderBackup() {
@@ -124,19 +125,8 @@ it.each([
   ['n', 1],
 ] as const)('at a terminal it asks: %s ends with exit code %i', async (answer, exitCode) => {
   const { ledger, from } = await olderBackup();
-  const command = [process.execPath, ORDER_NUMBERS, 'restore', '--from', from, '--ledger', ledger, '--accept-loss'];
-  const terminal = spawn('script', ['-qec', command.map((word) => `'${word}'`).join(' '), '/dev/null']);
-  let said = '';
-  let isAnswered = false;
-  terminal.stdout.on('data', (chunk: Buffer) => {
-    said += String(chunk);
-    // What moves the cursor may come behind the question.
-    if (isAnswered || !said.includes('[y/N] ')) return;
-    isAnswered = true;
-    terminal.stdin.write(`${answer}\r`);
-  });
-  await once(terminal, 'close');
-  expect({ exitCode: terminal.exitCode, said }).toMatchObject({ exitCode });
+  const command = ['restore', '--from', from, '--ledger', ledger, '--accept-loss'];
+  expect(await atTerminal(pretendedTerminal, command, '[y/N] ', answer)).toMatchObject({ exitCode });
   expect(await allocate(ledger, 1, 'next')).toEqual([[16n, 115n]]);
   expect(readdirSync(dirname(ledger)).some((name) => name.includes('.replaced-'))).toBe(exitCode === 0);
 });

@@ -4,17 +4,7 @@ import type { TestContext } from 'vitest';
 
 /** What some tests cannot do without: commands, and `root` (the right to mount) and `linux` (its /proc). */
 export type Tool =
-  | 'gcc'
-  | 'strace'
-  | 'sqlite3'
-  | 'grpcurl'
-  | 'ghz'
-  | 'curl'
-  | 'openssl'
-  | 'pgbouncer'
-  | 'script'
-  | 'root'
-  | 'linux';
+  'gcc' | 'strace' | 'sqlite3' | 'grpcurl' | 'ghz' | 'curl' | 'openssl' | 'pgbouncer' | 'script' | 'root' | 'linux';
 
 const TOOLS_FOLDER = new URL('../../.tools', import.meta.url).pathname;
 

@@ -1,0 +1,32 @@
+import { copyFileSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, it } from 'vitest';
+import { fillLedger, fills } from '../support/filled-ledger.ts';
+import { newDatabase } from '../support/postgres/database.ts';
+import { requireTools } from '../support/required-tool.ts';
+import { testFolder } from '../support/server-process.ts';
+import { atTerminal, realTerminal } from '../support/terminal.ts';
+
+it.for([
+  ['y', 0],
+  ['n', 1],
+] as const)('at a terminal restore asks: %s ends with exit code %i', async ([answer, exitCode], test) => {
+  requireTools(test, 'script');
+  const ledger = join(testFolder(), 'orders.db');
+  const from = join(testFolder(), 'backup.db');
+  fillLedger(ledger, ...fills(9, { name: 'kept' }));
+  copyFileSync(ledger, from);
+  fillLedger(ledger, ...fills(6, { name: 'lost' }));
+  const command = ['restore', '--from', from, '--ledger', ledger, '--accept-loss'];
+  expect(await atTerminal(realTerminal, command, '[y/N] ', answer)).toMatchObject({ exitCode });
+  expect(readdirSync(dirname(ledger)).some((name) => name.includes('.replaced-'))).toBe(exitCode === 0);
+});
+
+it('a terminal sees how far a move is', async (test) => {
+  requireTools(test, 'script');
+  const from = join(testFolder(), 'orders.db');
+  fillLedger(from, ...fills(60));
+  const { said, exitCode } = await atTerminal(realTerminal, ['migrate', '--from', from, '--to', await newDatabase()]);
+  expect({ said, exitCode }).toMatchObject({ exitCode: 0 });
+  for (const step of ['copying [', 'comparing [', 'verifying [', 'last_order_id']) expect(said).toContain(step);
+});
