@@ -31,6 +31,9 @@ export interface ClusterOptions {
   readonly folder?: string;
 }
 
+/** The variable that names a folder of data to copy, which is faster than initdb by far; for this process and its children. */
+export const TEMPLATE_VARIABLE = 'ORDER_NUMBERS_POSTGRES_TEMPLATE';
+
 /**
  * A real PostgreSQL server with data of its own, on 127.0.0.1, to be killed, paused, copied and promoted. Close
  * it; where that does not happen, it ends with the process that started it, in whatever way that one ends.
@@ -54,12 +57,23 @@ export class PostgresCluster {
   static async start({ settings = {}, folder }: ClusterOptions = {}): Promise<PostgresCluster> {
     const programs = await installation();
     const cluster = new PostgresCluster(programs, folder);
-    const args = ['--no-sync', '--no-instructions', '--auth=trust', '--username=postgres', '--no-locale'];
-    await run(programs, programs.initdb, [...args, '--encoding=UTF8', '-D', cluster.#data], cluster.#folder);
+    const template = process.env[TEMPLATE_VARIABLE];
+    if (template === undefined) await initialize(programs, cluster.#data, cluster.#folder);
+    else await run(programs, 'cp', ['-R', template, cluster.#data], cluster.#folder);
     const lines = Object.entries({ ...SETTINGS, ...settings }).map(([name, value]) => `${name} = '${value}'\n`);
     appendFileSync(join(cluster.#data, 'postgresql.conf'), lines.join(''));
     await cluster.#startOnFreePort();
     return cluster;
+  }
+
+  /** Makes data that {@link TEMPLATE_VARIABLE} may name; removed when this process ends. */
+  static async makeTemplate(): Promise<string> {
+    const programs = await installation();
+    const folder = newFolder(programs.user);
+    clearAwayAtTheEnd({ folder });
+    const data = join(folder, 'data');
+    await initialize(programs, data, folder);
+    return data;
   }
 
   get port(): number {
@@ -220,4 +234,9 @@ export class PostgresCluster {
   #remember(): void {
     clearAwayAtTheEnd(this.#remains);
   }
+}
+
+async function initialize(programs: Programs, data: string, cwd: string): Promise<void> {
+  const args = ['--no-sync', '--no-instructions', '--auth=trust', '--username=postgres', '--no-locale'];
+  await run(programs, programs.initdb, [...args, '--encoding=UTF8', '-D', data], cwd);
 }
