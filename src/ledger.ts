@@ -16,10 +16,12 @@ export type AllocationKey =
   | { readonly storeId: bigint; readonly orderNumber: bigint }
   | { readonly storeId: bigint; readonly requestId: string };
 
-/** A stretch of the ledger: the allocations whose last order_id is above one bound and not above the other. */
+/** A stretch of the ledger: the allocations whose last order_id is above one bound and whose first is not above the other. */
 export interface AllocationRange {
   readonly afterOrderId: bigint;
   readonly upToOrderId: bigint;
+  /** Whether the newest come first, and are those that `limit` leaves; the oldest unless said. */
+  readonly newestFirst?: boolean;
   /** Only this store's; undefined means all. */
   readonly storeId: bigint | undefined;
   /** Allocations, at most. */
@@ -60,7 +62,7 @@ export interface LedgerReads {
 
   getAllocation(key: AllocationKey): Promise<Allocation | undefined>;
 
-  /** In orderId order. Its cost grows with what it returns, not with what it skips. */
+  /** In orderId order, or from its end. Its cost grows with what it returns, not with what it skips. */
   listAllocations(range: AllocationRange): Promise<readonly Allocation[]>;
 
   end(): Promise<LedgerEnd>;

@@ -92,11 +92,14 @@ class Client implements OrderNumbersClient {
 
   listAllocations(filter: ListFilter = {}, options?: CallOptions): AsyncIterableIterator<Allocation> {
     const storeId = toOptionalInt64('storeId', filter.storeId);
+    const afterOrderId = toOptionalInt64('afterOrderId', filter.afterOrderId);
+    const beforeOrderId = toOptionalInt64('beforeOrderId', filter.beforeOrderId);
+    const { newestFirst = false } = filter;
     const pageSize = toInt32('pageSize', filter.pageSize ?? 0);
     return pages(async (pageToken, returned) =>
       this.#ask(
         service.listAllocations,
-        { storeId, pageSize, pageToken },
+        { storeId, afterOrderId, beforeOrderId, newestFirst, pageSize, pageToken },
         (page) => ({ items: page.allocations.map(fromAllocation), nextPageToken: page.nextPageToken }),
         READ,
         options,

@@ -1,4 +1,5 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Allocation } from '../allocation.ts';
 import type { Allocated } from '../allocator.ts';
 import { checkRequestId, checkStoreId, INT64_MAX } from '../allocation.ts';
 import { OrderError } from '../errors.ts';
@@ -14,7 +15,7 @@ import type {
   WatchAllocationsRequest,
   WatchAllocationsResponse,
 } from '../gen/orders/v1/orders.ts';
-import type { AllocationKey } from '../ledger.ts';
+import type { AllocationKey, LedgerReads } from '../ledger.ts';
 import type { ListName, Page } from '../paging.ts';
 import { fromPageToken, pageSize, toPageToken } from '../paging.ts';
 import type { Watch } from '../watch.ts';
@@ -69,10 +70,7 @@ export function allocationMethods(served: Served, watch: Watch): UntypedServiceI
         name: 'WatchAllocations',
         mostStreams: MOST_WATCHES,
         handle: (request, signal) => watchAllocations(watch, request, signal),
-        describe: ({ storeId, afterOrderId }) => ({
-          ...(storeId !== undefined && { store_id: String(storeId) }),
-          ...(afterOrderId !== undefined && { after_order_id: String(afterOrderId) }),
-        }),
+        describe: describeList,
       },
       served,
     ),
@@ -98,28 +96,57 @@ function lookups(served: Served): UntypedServiceImplementation {
     listAllocations: unary<ListAllocationsRequest, ListAllocationsResponse>(
       {
         name: 'ListAllocations',
-        async handle(request) {
-          const { storeId } = request;
-          if (storeId !== undefined) checkStoreId(storeId);
-          const limit = pageSize(request.pageSize);
-          const { ledgerId, lastOrderId } = await reads.end();
-          const list: ListName = ['ListAllocations', String(storeId ?? ''), ledgerId];
-          const first: Page = { after: 0n, end: lastOrderId };
-          const { after, end } = request.pageToken === '' ? first : fromPageToken(list, request.pageToken);
-          const found = await reads.listAllocations({ afterOrderId: after, upToOrderId: end, storeId, limit });
-          const last = found.at(-1);
-          const position = last && last.orderId + BigInt(last.count) - 1n;
-          const isLast = position === undefined || found.length < limit || position >= end;
-          return {
-            allocations: found.map(toAllocationMessage),
-            nextPageToken: isLast ? '' : toPageToken(list, { after: position, end }),
-          };
-        },
-        describe: ({ storeId }) => (storeId === undefined ? {} : { store_id: String(storeId) }),
+        handle: (request) => listAllocations(reads, request),
+        describe: describeList,
         mayRetry: () => true,
       },
       served,
     ),
+  };
+}
+
+async function listAllocations(reads: LedgerReads, request: ListAllocationsRequest): Promise<ListAllocationsResponse> {
+  const { storeId, afterOrderId = 0n, beforeOrderId, newestFirst } = request;
+  if (storeId !== undefined) checkStoreId(storeId);
+  if (afterOrderId < 0n) throw badNumber('after_order_id', afterOrderId, '0');
+  if (beforeOrderId !== undefined) checkNumber('before_order_id', beforeOrderId);
+  const limit = pageSize(request.pageSize);
+  const { ledgerId, lastOrderId } = await reads.end();
+  const list: ListName = ['ListAllocations', filterOf(request), ledgerId];
+  const isBounded = beforeOrderId !== undefined && beforeOrderId <= lastOrderId;
+  const first: Page = { after: afterOrderId, end: isBounded ? beforeOrderId - 1n : lastOrderId };
+  const page = request.pageToken === '' ? first : fromPageToken(list, request.pageToken);
+  const range = { afterOrderId: page.after, upToOrderId: page.end, newestFirst, storeId, limit };
+  const found = await reads.listAllocations(range);
+  const last = found.at(-1);
+  const rest: Page | undefined = last && (newestFirst ? restBefore(last, page) : restAfter(last, page));
+  const isLast = rest === undefined || found.length < limit || rest.after >= rest.end;
+  return { allocations: found.map(toAllocationMessage), nextPageToken: isLast ? '' : toPageToken(list, rest) };
+}
+
+/** What is left of a page's range after its last allocation. */
+function restAfter({ orderId, count }: Allocation, { end }: Page): Page {
+  return { after: orderId + BigInt(count) - 1n, end };
+}
+
+/** The same going back. */
+function restBefore({ orderId }: Allocation, { after }: Page): Page {
+  return { after, end: orderId - 1n };
+}
+
+/** Everything that makes a list another one; only the store, as long as nothing else is asked for. */
+function filterOf({ storeId, afterOrderId, beforeOrderId, newestFirst }: ListAllocationsRequest): string {
+  const store = String(storeId ?? '');
+  if (afterOrderId === undefined && beforeOrderId === undefined && !newestFirst) return store;
+  return [store, afterOrderId ?? '', beforeOrderId ?? '', newestFirst].join(' ');
+}
+
+function describeList(request: Partial<ListAllocationsRequest>): Record<string, string> {
+  const { storeId, afterOrderId, beforeOrderId } = request;
+  return {
+    ...(storeId !== undefined && { store_id: String(storeId) }),
+    ...(afterOrderId !== undefined && { after_order_id: String(afterOrderId) }),
+    ...(beforeOrderId !== undefined && { before_order_id: String(beforeOrderId) }),
   };
 }
 

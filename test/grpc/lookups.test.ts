@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { GetAllocationRequest } from '../../src/gen/orders/v1/orders.ts';
+import type { GetAllocationRequest, ListAllocationsRequest } from '../../src/gen/orders/v1/orders.ts';
 import type { Engine } from '../support/engines.ts';
 import { ENGINES } from '../support/engines.ts';
 import { GrpcClient } from '../support/grpc-client.ts';
@@ -90,6 +90,35 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect((await again.listAllocations()).allocations).toHaveLength(8);
   });
 
+  it('ListAllocations goes back from the end, and between two order_ids, page by page', async () => {
+    const { client } = await serve(engine);
+    // The order_ids 1, 2 to 3, 4 to 6, 7 to 10, 11 to 15.
+    for (let i = 1; i <= 5; i++) await client.allocate(BigInt((i % 2) + 1), i);
+    const counts = async (request: Partial<ListAllocationsRequest>, pageSize: number) => {
+      const pages: number[][] = [];
+      let pageToken = '';
+      do {
+        const page = await client.listAllocations({ ...request, pageSize, pageToken });
+        pages.push(page.allocations.map(({ count }) => count));
+        if (pageToken === '') await client.allocate(9n, 7);
+        pageToken = page.nextPageToken;
+      } while (pageToken !== '');
+      return pages;
+    };
+    expect(await counts({ newestFirst: true }, 2)).toEqual([[5, 4], [3, 2], [1]]);
+    expect(await counts({ beforeOrderId: 16n, newestFirst: true, storeId: 2n }, 1)).toEqual([[5], [3], [1]]);
+    // A run that reaches into the range is part of it, whole.
+    expect(await counts({ afterOrderId: 5n, beforeOrderId: 12n }, 2)).toEqual([[3, 4], [5]]);
+    expect(await counts({ afterOrderId: 5n, beforeOrderId: 12n, newestFirst: true }, 2)).toEqual([[5, 4], [3]]);
+    expect(await counts({ afterOrderId: 6n, beforeOrderId: 11n }, 2)).toEqual([[4]]);
+    expect(await counts({ afterOrderId: 0n, beforeOrderId: 1n }, 2)).toEqual([[]]);
+    expect(await counts({ afterOrderId: 9223372036854775807n, newestFirst: true }, 2)).toEqual([[]]);
+    expect(await counts({ afterOrderId: 12n, beforeOrderId: 3n }, 2)).toEqual([[]]);
+    for (const bounds of [{ afterOrderId: -1n }, { beforeOrderId: 0n }, { beforeOrderId: -1n }]) {
+      expect(await reasonOf(client.listAllocations(bounds))).toBe('ORDER_ID_INVALID');
+    }
+  });
+
   it('a page token is good for its own list only', async () => {
     const { client } = await serve(engine);
     for (let i = 0; i < 3; i++) await client.allocate(7n);
@@ -97,6 +126,9 @@ describe.each(ENGINES)('on $name', (engine) => {
     const wrong = [
       { pageToken: nextPageToken },
       { storeId: 8n, pageToken: nextPageToken },
+      { storeId: 7n, newestFirst: true, pageToken: nextPageToken },
+      { storeId: 7n, afterOrderId: 0n, pageToken: nextPageToken },
+      { storeId: 7n, beforeOrderId: 4n, pageToken: nextPageToken },
       { storeId: 7n, pageToken: `${nextPageToken}A` },
       { storeId: 7n, pageToken: nextPageToken.slice(1) },
       { storeId: 7n, pageToken: nextPageToken.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')) },

@@ -284,22 +284,37 @@ function listing(newLedger: NewLedger): void {
     expect(await listAfter(ledger, 5n, 10)).toEqual([next]);
   });
 
-  it("a store's allocations are listed from any order_id, up to an end", async () => {
-    const ledger = await newLedger().open();
-    const all = await commit(
-      ledger,
-      range(60).map((i) => ask(BigInt((i % 3) + 1), (i % 4) + 1)),
-    );
-    const last = endOf(all.at(-1)!);
-    for (const storeId of [1n, 2n, 3n, 4n]) {
-      for (let after = 0n; after <= last; after += 3n) {
-        const upToOrderId = last - after / 2n;
-        const page = await ledger.reads.listAllocations({ afterOrderId: after, upToOrderId, storeId, limit: 5 });
-        const expected = all.filter((a) => a.storeId === storeId && endOf(a) > after && a.orderId <= upToOrderId);
-        expect(page).toEqual(expected.slice(0, 5));
+  it.each([undefined, true])(
+    'allocations are listed from any order_id up to another, newest first: %s',
+    async (newestFirst) => {
+      const ledger = await newLedger().open();
+      const all = await commit(
+        ledger,
+        range(60).map((i) => ask(BigInt((i % 3) + 1), (i % 4) + 1)),
+      );
+      const last = endOf(all.at(-1)!);
+      for (const storeId of [1n, 2n, 3n, 4n, undefined]) {
+        const ofStore = all.filter((a) => storeId === undefined || a.storeId === storeId);
+        for (let after = 0n; after <= last; after += 3n) {
+          for (const upToOrderId of [last - after / 2n, after + 10n, after, INT64_MAX]) {
+            const stretch = {
+              afterOrderId: after,
+              upToOrderId,
+              storeId,
+              limit: 5,
+              ...(newestFirst && { newestFirst }),
+            };
+            const expected = ofStore.filter((a) => endOf(a) > after && a.orderId <= upToOrderId);
+            expect(await ledger.reads.listAllocations(stretch)).toEqual(
+              (newestFirst ? expected.toReversed() : expected).slice(0, 5),
+            );
+          }
+        }
+        const beyond = { afterOrderId: INT64_MAX, upToOrderId: INT64_MAX, storeId, limit: 5 };
+        expect(await ledger.reads.listAllocations({ ...beyond, ...(newestFirst && { newestFirst }) })).toEqual([]);
       }
-    }
-  });
+    },
+  );
 }
 
 function randomRuns(newLedger: NewLedger): void {

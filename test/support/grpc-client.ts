@@ -49,7 +49,13 @@ export class GrpcClient {
   }
 
   async listAllocations(request: Partial<ListAllocationsRequest> = {}) {
-    return this.call(this.stub.listAllocations, { storeId: undefined, pageSize: 0, pageToken: '', ...request });
+    return this.call(this.stub.listAllocations, {
+      storeId: undefined,
+      newestFirst: false,
+      pageSize: 0,
+      pageToken: '',
+      ...request,
+    });
   }
 
   watch(request: Partial<WatchAllocationsRequest>): ClientReadableStream<WatchAllocationsResponse> {

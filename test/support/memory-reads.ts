@@ -34,11 +34,11 @@ export class MemoryReads implements LedgerReads {
   }
 
   async listAllocations(range: AllocationRange): Promise<readonly Allocation[]> {
-    const { afterOrderId, upToOrderId, storeId, limit } = range;
-    return this.#opened()
+    const { afterOrderId, upToOrderId, newestFirst, storeId, limit } = range;
+    const found = this.#opened()
       .rows.filter((row) => row.orderId + BigInt(row.count) - 1n > afterOrderId && row.orderId <= upToOrderId)
-      .filter((row) => storeId === undefined || row.storeId === storeId)
-      .slice(0, limit);
+      .filter((row) => storeId === undefined || row.storeId === storeId);
+    return (newestFirst ? found.toReversed() : found).slice(0, limit);
   }
 
   async end(): Promise<LedgerEnd> {

@@ -94,14 +94,15 @@ export class PostgresReads implements LedgerReads {
   async listAllocations({
     afterOrderId,
     upToOrderId,
+    newestFirst = false,
     storeId,
     limit,
   }: AllocationRange): Promise<readonly Allocation[]> {
-    const range = [afterOrderId, upToOrderId, limit];
+    const range = [afterOrderId, upToOrderId, limit, newestFirst];
     const [call, values] =
       storeId === undefined
-        ? ['list_allocations($1, $2, $3)', range]
-        : ['list_store_allocations($1, $2, $3, $4)', [storeId, ...range]];
+        ? ['list_allocations($1, $2, $3, $4)', range]
+        : ['list_store_allocations($1, $2, $3, $4, $5)', [storeId, ...range]];
     const isFarEnough = ({ lastOrderId }: LedgerPoint) => lastOrderId >= upToOrderId;
     let found = await this.#askStandby<AllocationRow>(call, values);
     if (!found || !isFarEnough(found)) {
@@ -110,7 +111,10 @@ export class PostgresReads implements LedgerReads {
       if (!isFarEnough(found) && found.lastOrderId < this.#mark.lastOrderId) throw ledgerReopening();
     }
     const allocations = toAllocations(found.rows);
-    await this.#requireConfirmed({ lastOrderId: endOf(allocations.at(-1)), timeline: found.timeline });
+    await this.#requireConfirmed({
+      lastOrderId: endOf(allocations.at(newestFirst ? 0 : -1)),
+      timeline: found.timeline,
+    });
     return allocations;
   }
 

@@ -2,7 +2,7 @@
  * The functions that read. STABLE: in one statement they all see the same moment, so that the end of the ledger that
  * is read beside the rows is theirs.
  */
-const SETTINGS = `STABLE SECURITY DEFINER
+export const READ_SETTINGS = `STABLE SECURITY DEFINER
   SET search_path = order_numbers, pg_temp
   SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
   SET jit = off`;
@@ -10,35 +10,35 @@ const SETTINGS = `STABLE SECURITY DEFINER
 export const READ_FUNCTIONS = `
 CREATE FUNCTION order_numbers.ledger_end() RETURNS TABLE (
   ledger_id text, last_order_id bigint, version bigint, timeline integer, last_store_id bigint
-) LANGUAGE sql ${SETTINGS} AS $$
+) LANGUAGE sql ${READ_SETTINGS} AS $$
   SELECT ledger_id, last_order_id, version, timeline, coalesce((SELECT max(store_id) FROM stores), 0) FROM ledger
 $$;
 
 -- Stores above one id and up to another, in order.
 CREATE FUNCTION order_numbers.list_stores(above bigint, up_to bigint, most integer) RETURNS SETOF order_numbers.stores
-LANGUAGE sql ${SETTINGS} AS $$
+LANGUAGE sql ${READ_SETTINGS} AS $$
   SELECT * FROM stores WHERE store_id > above AND store_id <= up_to ORDER BY store_id LIMIT most
 $$;
 
 -- The last allocation that begins at or below an order_id: the only one that can cover it.
 CREATE FUNCTION order_numbers.last_up_to_order_id(id bigint) RETURNS SETOF order_numbers.allocations
-LANGUAGE sql ${SETTINGS} AS $$
+LANGUAGE sql ${READ_SETTINGS} AS $$
   SELECT * FROM allocations WHERE order_id <= id ORDER BY order_id DESC LIMIT 1
 $$;
 
 CREATE FUNCTION order_numbers.last_up_to_order_number(id bigint, number bigint) RETURNS SETOF order_numbers.allocations
-LANGUAGE sql ${SETTINGS} AS $$
+LANGUAGE sql ${READ_SETTINGS} AS $$
   SELECT * FROM allocations WHERE store_id = id AND order_number <= number ORDER BY order_number DESC LIMIT 1
 $$;
 
 CREATE FUNCTION order_numbers.by_request_id(id bigint, request text) RETURNS SETOF order_numbers.allocations
-LANGUAGE sql ${SETTINGS} AS $$
+LANGUAGE sql ${READ_SETTINGS} AS $$
   SELECT * FROM allocations WHERE store_id = id AND request_id = request
 $$;
 
 -- Allocations whose last order_id is above one bound and whose first is not above another, in order.
 CREATE FUNCTION order_numbers.list_allocations(above bigint, up_to bigint, most integer)
-RETURNS SETOF order_numbers.allocations LANGUAGE sql ${SETTINGS} AS $$
+RETURNS SETOF order_numbers.allocations LANGUAGE sql ${READ_SETTINGS} AS $$
   SELECT * FROM allocations
   WHERE order_id <= up_to AND order_id > coalesce(
     (SELECT order_id - 1 FROM last_up_to_order_id(above) WHERE order_id + (count - 1) > above), above)
@@ -48,7 +48,7 @@ $$;
 -- The same of one store. Both numbers rise together inside a store, so a binary search over the index of order_numbers
 -- finds where they begin.
 CREATE FUNCTION order_numbers.list_store_allocations(id bigint, above bigint, up_to bigint, most integer)
-RETURNS SETOF order_numbers.allocations LANGUAGE plpgsql ${SETTINGS} AS $$
+RETURNS SETOF order_numbers.allocations LANGUAGE plpgsql ${READ_SETTINGS} AS $$
 DECLARE
   low bigint := (SELECT order_number FROM allocations WHERE store_id = id ORDER BY order_number LIMIT 1);
   high bigint;
@@ -72,7 +72,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION order_numbers.list_declared_losses() RETURNS SETOF order_numbers.declared_losses
-LANGUAGE sql ${SETTINGS} AS $$
+LANGUAGE sql ${READ_SETTINGS} AS $$
   SELECT * FROM declared_losses ORDER BY store_id NULLS FIRST, first
 $$;
 `;

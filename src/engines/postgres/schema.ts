@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { LedgerRefused } from '../../errors.ts';
 import { reasonOf } from './failures.ts';
+import { LIST_FUNCTIONS } from './schema-lists.ts';
 import { READ_FUNCTIONS } from './schema-reads.ts';
 import { CREATE_SCHEMA, TABLES } from './schema-tables.ts';
 import { VERIFY_FUNCTIONS } from './schema-verify.ts';
@@ -22,13 +23,31 @@ SET search_path = order_numbers, pg_temp AS $$ SELECT max(version) FROM migratio
  * Each entry brings the schema from version i to version i + 1 and is never edited once released: that goes for what it
  * is put together from, too.
  */
-const MIGRATIONS = [`${TABLES}${VERSIONING}${WRITE_FUNCTIONS}${READ_FUNCTIONS}${VERIFY_FUNCTIONS}`];
+const MIGRATIONS = [`${TABLES}${VERSIONING}${WRITE_FUNCTIONS}${READ_FUNCTIONS}${VERIFY_FUNCTIONS}`, LIST_FUNCTIONS];
 
-/** All of the schema, for an owner to read and to run where servers may not make tables. */
+/** Lets whoever could use the functions of before use those of this migration, too. */
+const KEEP_GRANTS = `
+DO $grants$
+DECLARE
+  server name;
+BEGIN
+  FOR server IN
+    SELECT rolname FROM pg_proc CROSS JOIN aclexplode(proacl) AS granted JOIN pg_roles ON pg_roles.oid = grantee
+    WHERE pronamespace = 'order_numbers'::regnamespace AND proname = 'ledger_end' AND grantee <> proowner
+  LOOP
+    EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA order_numbers TO %I', server);
+  END LOOP;
+END $grants$;
+`;
+
+/**
+ * All of the schema, for an owner to read and to run where servers may not make tables. It does what is missing, so that
+ * the same text upgrades an older schema.
+ */
 export function schemaSql(): string {
   return `-- The schema of an order ledger, for psql -v ON_ERROR_STOP=1. Run it as the role that is to own it.
 BEGIN;
-${MIGRATIONS.map(steps).join('\n').replace(CREATE_SCHEMA, 'CREATE SCHEMA IF NOT EXISTS order_numbers;')}
+${MIGRATIONS.map(unlessDone).join('\n').replace(CREATE_SCHEMA, 'CREATE SCHEMA IF NOT EXISTS order_numbers;')}
 COMMIT;
 
 -- All that the role of a server needs (put its name for order_server):
@@ -75,7 +94,17 @@ export async function migrate(client: Client): Promise<SchemaVersions> {
 function steps(migration: string, i: number): string {
   return `${migration}
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA order_numbers FROM PUBLIC;
-INSERT INTO order_numbers.migrations (version) VALUES (${i + 1});
+${i === 0 ? '' : KEEP_GRANTS}INSERT INTO order_numbers.migrations (version) VALUES (${i + 1});
+`;
+}
+
+/** In SQL alone, because not only psql runs it. */
+function unlessDone(migration: string, i: number): string {
+  const isMissing =
+    i === 0
+      ? "to_regclass('order_numbers.migrations') IS NULL"
+      : `(SELECT max(version) FROM order_numbers.migrations) < ${i + 1}`;
+  return `DO $migration$ BEGIN IF ${isMissing} THEN EXECUTE $steps$${steps(migration, i)}$steps$; END IF; END $migration$;
 `;
 }
 

@@ -1,5 +1,6 @@
 import type Database from 'better-sqlite3';
 import type { Allocation } from '../../allocation.ts';
+import { INT64_MAX } from '../../allocation.ts';
 import type { AllocationKey, AllocationRange, LedgerEnd, StoreRange } from '../../ledger.ts';
 import type { Store } from '../../store.ts';
 import type { AllocationRow, StoreRow } from './rows.ts';
@@ -41,32 +42,36 @@ export class Queries {
     return row && row.order_number + row.count > key.orderNumber ? toAllocation(row) : undefined;
   }
 
-  listAllocations(range: AllocationRange): Allocation[] {
-    const { afterOrderId, upToOrderId, storeId, limit } = range;
+  listAllocations({ afterOrderId, upToOrderId, newestFirst, storeId, limit }: AllocationRange): Allocation[] {
+    const direction = newestFirst ? 'descending' : 'ascending';
     if (storeId === undefined) {
       const before = this.#statements.lastUpToOrderId.get(afterOrderId);
-      const first = before && endOf(before) > afterOrderId ? before.order_id : afterOrderId + 1n;
-      return this.#statements.fromOrderId.all(first, upToOrderId, limit).map(toAllocation);
+      const below = before && endOf(before) > afterOrderId ? before.order_id - 1n : afterOrderId;
+      return this.#statements.betweenOrderIds[direction].all(below, upToOrderId, limit).map(toAllocation);
     }
-    const firstNumber = this.#firstNumberAfter(storeId, afterOrderId);
-    if (firstNumber === undefined) return [];
-    return this.#statements.fromOrderNumber.all(storeId, firstNumber, upToOrderId, limit).map(toAllocation);
+    const first = this.#firstNumber(storeId, (row) => endOf(row) > afterOrderId);
+    if (first === undefined) return [];
+    const beyond = this.#firstNumber(storeId, (row) => row.order_id > upToOrderId);
+    const last = beyond === undefined ? INT64_MAX : beyond - 1n;
+    return this.#statements.betweenOrderNumbers[direction].all(storeId, first, last, limit).map(toAllocation);
   }
 
   /**
-   * The order_number at which a store's allocations with a last order_id above `afterOrderId` begin. Both
-   * numbers rise together inside a store, so a binary search over the index of order_numbers finds it.
+   * The order_number of a store's first row that `isBeyond`, as are all rows after it. Both numbers rise together
+   * inside a store, so a binary search over the index of order_numbers finds it.
    */
-  #firstNumberAfter(storeId: bigint, afterOrderId: bigint): bigint | undefined {
+  #firstNumber(storeId: bigint, isBeyond: (row: AllocationRow) => boolean): bigint | undefined {
     const { firstOfStore, lastOfStore, lastUpToOrderNumber } = this.#statements;
+    const first = firstOfStore.get(storeId);
     const last = lastOfStore.get(storeId);
-    let low = firstOfStore.get(storeId)?.order_number;
-    if (!last || low === undefined || endOf(last) <= afterOrderId) return undefined;
+    if (!first || !last || !isBeyond(last)) return undefined;
+    if (isBeyond(first)) return first.order_number;
+    let low = first.order_number + 1n;
     let high = last.order_number;
     while (low < high) {
       const middle: bigint = low + (high - low) / 2n;
       const row = lastUpToOrderNumber.get(storeId, middle)!;
-      if (endOf(row) > afterOrderId) high = row.order_number < high ? row.order_number : low;
+      if (isBeyond(row)) high = row.order_number;
       else low = middle + 1n;
     }
     return low;
@@ -95,11 +100,17 @@ function prepare(db: Database.Database) {
     ),
     firstOfStore: allocation<[bigint]>('WHERE store_id = ? ORDER BY order_number LIMIT 1'),
     lastOfStore: allocation<[bigint]>('WHERE store_id = ? ORDER BY order_number DESC LIMIT 1'),
-    fromOrderId: allocation<[bigint, bigint, number]>(
-      'WHERE order_id >= ? AND order_id <= ? ORDER BY order_id LIMIT ?',
+    betweenOrderIds: inBothDirections('order_id', (order) =>
+      allocation<[bigint, bigint, number]>(`WHERE order_id > ? AND order_id <= ? ORDER BY ${order} LIMIT ?`),
     ),
-    fromOrderNumber: allocation<[bigint, bigint, bigint, number]>(
-      'WHERE store_id = ? AND order_number >= ? AND order_id <= ? ORDER BY order_number LIMIT ?',
+    betweenOrderNumbers: inBothDirections('order_number', (order) =>
+      allocation<[bigint, bigint, bigint, number]>(
+        `WHERE store_id = ? AND order_number BETWEEN ? AND ? ORDER BY ${order} LIMIT ?`,
+      ),
     ),
   };
+}
+
+function inBothDirections<Statement>(column: string, prepareIn: (order: string) => Statement) {
+  return { ascending: prepareIn(column), descending: prepareIn(`${column} DESC`) };
 }

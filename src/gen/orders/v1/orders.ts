@@ -185,13 +185,26 @@ export interface ListAllocationsRequest {
     | undefined;
   /** Allocations a page. 0 means 100; at most 1000. */
   pageSize: number;
-  /** next_page_token of the page before, with the same filter; empty for the first page. */
+  /**
+   * next_page_token of the page before, of a request that was otherwise the same but for its
+   * page_size; empty for the first page.
+   */
   pageToken: string;
+  /** Only allocations whose last order_id is above this. 0 to 2^63-1; absent means 0. */
+  afterOrderId?:
+    | bigint
+    | undefined;
+  /** Only allocations whose first order_id is below this. 1 to 2^63-1; absent means no bound. */
+  beforeOrderId?:
+    | bigint
+    | undefined;
+  /** Whether the list starts at its end and goes back. */
+  newestFirst: boolean;
 }
 
 /** Response of ListAllocations. */
 export interface ListAllocationsResponse {
-  /** One page, in order_id order. */
+  /** One page, in the order asked for. */
   allocations: Allocation[];
   /** For the next page; empty on the last. Good on every server of the ledger and after restarts. */
   nextPageToken: string;
@@ -1302,7 +1315,14 @@ export const GetAllocationResponse: MessageFns<GetAllocationResponse> = {
 };
 
 function createBaseListAllocationsRequest(): ListAllocationsRequest {
-  return { storeId: undefined, pageSize: 0, pageToken: "" };
+  return {
+    storeId: undefined,
+    pageSize: 0,
+    pageToken: "",
+    afterOrderId: undefined,
+    beforeOrderId: undefined,
+    newestFirst: false,
+  };
 }
 
 export const ListAllocationsRequest: MessageFns<ListAllocationsRequest> = {
@@ -1318,6 +1338,21 @@ export const ListAllocationsRequest: MessageFns<ListAllocationsRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(26).string(message.pageToken);
+    }
+    if (message.afterOrderId !== undefined) {
+      if (BigInt.asIntN(64, message.afterOrderId) !== message.afterOrderId) {
+        throw new globalThis.Error("value provided for field message.afterOrderId of type int64 too large");
+      }
+      writer.uint32(32).int64(message.afterOrderId);
+    }
+    if (message.beforeOrderId !== undefined) {
+      if (BigInt.asIntN(64, message.beforeOrderId) !== message.beforeOrderId) {
+        throw new globalThis.Error("value provided for field message.beforeOrderId of type int64 too large");
+      }
+      writer.uint32(40).int64(message.beforeOrderId);
+    }
+    if (message.newestFirst !== false) {
+      writer.uint32(48).bool(message.newestFirst);
     }
     return writer;
   },
@@ -1359,6 +1394,30 @@ export const ListAllocationsRequest: MessageFns<ListAllocationsRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.afterOrderId = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.beforeOrderId = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.newestFirst = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1379,6 +1438,13 @@ export const ListAllocationsRequest: MessageFns<ListAllocationsRequest> = {
     message.storeId = (object.storeId !== undefined && object.storeId !== null) ? BigInt(object.storeId) : undefined;
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.afterOrderId = (object.afterOrderId !== undefined && object.afterOrderId !== null)
+      ? BigInt(object.afterOrderId)
+      : undefined;
+    message.beforeOrderId = (object.beforeOrderId !== undefined && object.beforeOrderId !== null)
+      ? BigInt(object.beforeOrderId)
+      : undefined;
+    message.newestFirst = object.newestFirst ?? false;
     return message;
   },
 };
@@ -2819,7 +2885,7 @@ export const OrderNumberServiceService = {
       Buffer.from(GetAllocationResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetAllocationResponse => GetAllocationResponse.decode(value),
   },
-  /** Lists allocations in order_id order, up to the end that the first page saw. */
+  /** Lists allocations in order_id order, oldest or newest first, up to the end that the first page saw. */
   listAllocations: {
     path: "/orders.v1.OrderNumberService/ListAllocations" as const,
     requestStream: false as const,
@@ -2909,7 +2975,7 @@ export interface OrderNumberServiceServer extends UntypedServiceImplementation {
   allocateOrders: handleUnaryCall<AllocateOrdersRequest, AllocateOrdersResponse>;
   /** Looks one allocation up. A number inside a run finds the run. */
   getAllocation: handleUnaryCall<GetAllocationRequest, GetAllocationResponse>;
-  /** Lists allocations in order_id order, up to the end that the first page saw. */
+  /** Lists allocations in order_id order, oldest or newest first, up to the end that the first page saw. */
   listAllocations: handleUnaryCall<ListAllocationsRequest, ListAllocationsResponse>;
   /**
    * Streams allocations in order_id order: history first, then live, without a gap and without a
@@ -2980,7 +3046,7 @@ export interface OrderNumberServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetAllocationResponse) => void,
   ): ClientUnaryCall;
-  /** Lists allocations in order_id order, up to the end that the first page saw. */
+  /** Lists allocations in order_id order, oldest or newest first, up to the end that the first page saw. */
   listAllocations(
     request: ListAllocationsRequest,
     callback: (error: ServiceError | null, response: ListAllocationsResponse) => void,
