@@ -12,8 +12,13 @@ export function sendJson(reply: FastifyReply, code: number, body: string): Fasti
 }
 
 /** Sends a refusal: its status, Retry-After where a retry is right, and the reason in the body. */
-export function refuse(reply: FastifyReply, reason: Reason | TransportReason, message: string): FastifyReply {
+export function refuse(
+  reply: FastifyReply,
+  reason: Reason | TransportReason,
+  message: string,
+  detail?: string,
+): FastifyReply {
   const { code, retryAfterSeconds } = statusOf(reason);
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
-  return sendJson(reply, code, refusalBody(reason, message));
+  return sendJson(reply, code, refusalBody(reason, message, detail));
 }

@@ -1,8 +1,8 @@
-/** The whole body of the answer to a malformed request, as the original sample has it. */
-export const MALFORMED_BODY = '{"message":"Malformed Request"}';
+/** What a malformed request is answered, as the original sample has it. */
+export const MALFORMED = 'Malformed Request';
 
-/** Of a number that may be rounded. */
-const MAY_ROUND = /[.eE]/;
+/** A number with a fraction or an exponent, which may be rounded. */
+const MAY_ROUND = /\d[.eE]/;
 const JSON_NUMBER = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
 /**
@@ -11,12 +11,41 @@ const JSON_NUMBER = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
  */
 export function storeIdOf(body: unknown): number | undefined {
   if (typeof body !== 'string') return undefined;
-  let parsed: unknown;
   try {
-    parsed = JSON.parse(body);
+    return exactStoreId(body);
   } catch {
+    // No JSON, or nested too deeply to be read.
     return undefined;
   }
+}
+
+/** Why {@link storeIdOf} knows no store_id, in one sentence that says what to send. */
+export function whyMalformed(body: unknown): string {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(String(body));
+    exactStoreId(String(body));
+  } catch (error) {
+    return error instanceof RangeError ? 'the body is nested too deeply' : 'the body is not JSON; send {"store_id": 7}';
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    return 'the body is not a JSON object; send {"store_id": 7}';
+  }
+  if (!('store_id' in parsed)) return 'store_id is missing; send {"store_id": 7}';
+  const range = `a whole number from 1 to ${Number.MAX_SAFE_INTEGER}`;
+  return typeof parsed.store_id === 'number'
+    ? `store_id must be ${range}`
+    : `store_id must be a JSON number, ${range}, not ${kindOf(parsed.store_id)}`;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'an array' : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
+}
+
+/** Throws what JSON.parse throws. */
+function exactStoreId(body: string): number | undefined {
+  const parsed: unknown = JSON.parse(body);
   // JSON.parse makes a member `__proto__` a property like any other, so it cannot lend the object a store_id.
   if (typeof parsed !== 'object' || parsed === null || !('store_id' in parsed)) return undefined;
   const { store_id: storeId } = parsed;

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Allocation } from '../allocation.ts';
-import { checkRequestId, newRequestId } from '../allocation.ts';
+import { checkRequestId, displayNumber, newRequestId } from '../allocation.ts';
 import type { Allocated, Allocator, CallSignal } from '../allocator.ts';
 import { logAnswer, logRefusal } from '../call-log.ts';
 import { formatAddress } from '../config.ts';
@@ -9,7 +9,7 @@ import { OrderError, toOrderError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { CallObserver } from '../observers.ts';
 import { refuse, sendJson } from './answer.ts';
-import { MALFORMED_BODY, storeIdOf } from './malformed.ts';
+import { MALFORMED, storeIdOf, whyMalformed } from './malformed.ts';
 
 /** What the endpoint works on. */
 export interface OrderEndpointOptions {
@@ -39,8 +39,8 @@ export class OrderEndpoint {
     const started = performance.now();
     const storeId = storeIdOf(request.body);
     if (storeId === undefined) {
-      sendJson(reply, 400, MALFORMED_BODY);
-      this.#refused(request, new OrderError('STORE_ID_INVALID', 'Malformed Request'), started, {});
+      refuse(reply, 'STORE_ID_INVALID', MALFORMED, whyMalformed(request.body));
+      this.#refused(request, new OrderError('STORE_ID_INVALID', MALFORMED), started, {});
       return reply;
     }
     let requestId = '';
@@ -58,6 +58,7 @@ export class OrderEndpoint {
       return reply;
     }
     if (answer.replayed) reply.header('idempotency-replayed', 'true');
+    reply.header('display-number', displayNumber(answer.allocation));
     sendJson(reply, 200, toJson(answer.allocation));
     const ms = performance.now() - started;
     this.#options.observer.ended('http', METHOD, 'OK', ms);

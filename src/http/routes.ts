@@ -38,7 +38,9 @@ export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteO
   });
   // The endpoint reads the text itself: what is malformed is its business, and costs nobody the connection.
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, toText(body)),
+  );
 
   // Before a body is looked at: to what is not served, it does not matter.
   app.addHook('onRequest', (request, reply, done) => {
@@ -57,6 +59,12 @@ export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteO
     state.isServing() ? sendJson(reply, 200, '{"status":"ok"}') : sendJson(reply, 503, '{"status":"not serving"}'),
   );
   return app;
+}
+
+/** Without a byte order mark, which JSON has none of; some clients send it. */
+function toText(body: string | Buffer): string {
+  const text = body.toString();
+  return text.startsWith('\ufeff') ? text.slice(1) : text;
 }
 
 function refuseUnknown(request: FastifyRequest, reply: FastifyReply): void {
@@ -80,6 +88,10 @@ function refuseError(error: FastifyError, request: FastifyRequest, reply: Fastif
   } else if (request.raw.destroyed && !request.raw.complete) {
     // The client went away in the middle of its body.
     refuse(reply, 'BAD_REQUEST', 'the body is shorter than announced');
+    logger.info({ ...line, reason: 'BAD_REQUEST' }, 'refused');
+  } else if (error.code?.startsWith('FST_') && error.statusCode === 400) {
+    // Whatever else fastify finds wrong with a request.
+    refuse(reply, 'BAD_REQUEST', 'the request cannot be read');
     logger.info({ ...line, reason: 'BAD_REQUEST' }, 'refused');
   } else {
     refuse(reply, 'INTERNAL', 'the server met an error that it did not foresee');

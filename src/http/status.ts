@@ -57,7 +57,7 @@ export function statusOf(reason: Reason | TransportReason): HttpStatus {
   return STATUS_OF[reason];
 }
 
-/** The body of a refusal. */
-export function refusalBody(reason: Reason | TransportReason, message: string): string {
-  return JSON.stringify({ message, reason });
+/** The body of a refusal. That of a 400 has a detail, too: the message again unless there is more to say. */
+export function refusalBody(reason: Reason | TransportReason, message: string, detail = message): string {
+  return JSON.stringify(statusOf(reason).code === 400 ? { message, reason, detail } : { message, reason });
 }

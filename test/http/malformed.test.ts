@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { storeIdOf } from '../../src/http/malformed.ts';
+import { storeIdOf, whyMalformed } from '../../src/http/malformed.ts';
 import { HttpRoom, orderRequest, ORDER_PATH } from './http-room.ts';
 
 const GOOD: readonly [body: string, storeId: number][] = [
@@ -35,7 +35,7 @@ const MALFORMED: readonly string[] = [
   '\u0000',
   '{"store_id": 7}\u0000',
   '{"store_id": 7, "name": "a\u0000b"}',
-  '\ufeff{"store_id": 7}',
+  '\ufeff\ufeff{"store_id": 7}',
   '[]',
   '[{"store_id": 7}]',
   '"store_id"',
@@ -80,6 +80,11 @@ const MALFORMED: readonly string[] = [
   '{"a":'.repeat(12_000),
 ];
 
+/** The sample's message comes first, as it was alone. */
+const MALFORMED_BODY = expect.stringMatching(
+  /^\{"message":"Malformed Request","reason":"STORE_ID_INVALID","detail":"[^{}]+(\{\\"store_id\\": 7\})?"\}$/,
+) as string;
+
 describe('the store_id of a body', () => {
   it.each(GOOD)('%j is %i', (body, storeId) => {
     expect(storeIdOf(body)).toBe(storeId);
@@ -95,13 +100,13 @@ describe('the store_id of a body', () => {
 });
 
 describe('a malformed request', () => {
-  it('P6: is answered 400 with exactly the sample’s body, on a connection that goes on, and burns nothing', async () => {
+  it('P6: is answered 400 with the sample’s message, on a connection that goes on, and burns nothing', async () => {
     const room = await HttpRoom.open();
     const connection = await room.connect();
     for (const body of MALFORMED) connection.send(orderRequest(body));
     connection.send(orderRequest('{"store_id": 7}'));
     const answers = await connection.answers(MALFORMED.length + 1);
-    const refused = { code: 400, body: '{"message":"Malformed Request"}' };
+    const refused = { code: 400, body: MALFORMED_BODY };
     expect(answers.slice(0, -1)).toMatchObject(MALFORMED.map(() => refused));
     for (const { headers } of answers.slice(0, -1)) {
       expect(headers['content-type']).toMatch(/^application\/json/);
@@ -119,14 +124,29 @@ describe('a malformed request', () => {
     const room = await HttpRoom.open();
     const connection = await room.connect();
     connection.send(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\n`);
-    expect(await connection.answer()).toMatchObject({ code: 400, body: '{"message":"Malformed Request"}' });
+    expect(await connection.answer()).toMatchObject({ code: 400, body: MALFORMED_BODY });
+  });
+
+  it.each([
+    ['store_id=7', 'the body is not JSON; send {"store_id": 7}'],
+    [`${'['.repeat(20_000)}`, 'the body is not JSON; send {"store_id": 7}'],
+    [`{"store_id":1.0,"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, 'the body is nested too deeply'],
+    ['[7]', 'the body is not a JSON object; send {"store_id": 7}'],
+    ['{"storeId":7}', 'store_id is missing; send {"store_id": 7}'],
+    ['{"store_id":"7"}', 'store_id must be a JSON number, a whole number from 1 to 9007199254740991, not a string'],
+    ['{"store_id":null}', 'store_id must be a JSON number, a whole number from 1 to 9007199254740991, not null'],
+    ['{"store_id":[7]}', 'store_id must be a JSON number, a whole number from 1 to 9007199254740991, not an array'],
+    ['{"store_id":0}', 'store_id must be a whole number from 1 to 9007199254740991'],
+    ['{"store_id":1.5}', 'store_id must be a whole number from 1 to 9007199254740991'],
+  ])('says in its detail what to send instead of %.40s', (body, detail) => {
+    expect(whyMalformed(body)).toBe(detail);
   });
 
   it('is malformed whatever its key is', async () => {
     const room = await HttpRoom.open();
     for (const key of ['cart-1', 'not a key']) {
       const answer = await room.post('{}', { 'idempotency-key': key });
-      expect(answer).toMatchObject({ code: 400, body: '{"message":"Malformed Request"}' });
+      expect(answer).toMatchObject({ code: 400, body: MALFORMED_BODY });
     }
   });
 

@@ -27,6 +27,30 @@ describe('an order number', () => {
     expect(room.log).toEqual([]);
   });
 
+  it('comes with its display number in a header, also when it is replayed', async () => {
+    const room = await HttpRoom.open();
+    room.disk.stores.set(7n, { ...newStore(7n, 0), prefix: 'WEB-', suffix: '/26', minDigits: 6 });
+    for (let i = 0; i < 2; i++) {
+      const { headers, body } = await room.order(7, { 'idempotency-key': 'cart-1' });
+      expect([headers['display-number'], body]).toEqual([
+        'WEB-000100/26',
+        '{"OrderID":1,"OrderNumber":100,"StoreID":7}',
+      ]);
+    }
+    expect((await room.order(8)).headers['display-number']).toBe('100');
+    expect((await room.order(-1)).headers).not.toHaveProperty('display-number');
+  });
+
+  it('takes a key as it stands: with quotes it is another one', async () => {
+    const room = await HttpRoom.open();
+    expect((await room.order(7, { 'idempotency-key': 'x' })).body).toContain('"OrderID":1,');
+    const quoted = await room.order(7, { 'idempotency-key': '"x"' });
+    expect([quoted.headers['idempotency-key'], quoted.body]).toEqual([
+      '"x"',
+      '{"OrderID":2,"OrderNumber":101,"StoreID":7}',
+    ]);
+  });
+
   it('above 2^53 is not rounded', async () => {
     const room = await HttpRoom.open();
     room.disk.lastOrderId = 2n ** 53n;
@@ -108,7 +132,11 @@ describe('Idempotency-Key', () => {
     connection.send(orderRequest('{"store_id": 7}', ...headers));
     const answer = await connection.answer();
     expect(answer.code).toBe(400);
-    expect(JSON.parse(answer.body)).toEqual({ message: expect.any(String), reason: 'REQUEST_ID_INVALID' });
+    expect(JSON.parse(answer.body)).toEqual({
+      message: expect.any(String),
+      reason: 'REQUEST_ID_INVALID',
+      detail: expect.any(String),
+    });
     expect(answer.headers).not.toHaveProperty('idempotency-key');
     expect(room.ledger.batches).toEqual([]);
     expect(room.ended).toEqual([['http', 'generateOrderNumber', 'REQUEST_ID_INVALID']]);
@@ -128,7 +156,10 @@ describe('Idempotency-Key', () => {
   it('P6: is refused where none was sent and the server wants one', async () => {
     const room = await HttpRoom.open({ requireRequestId: true });
     const { code, body, headers } = await room.order(7);
-    expect([code, JSON.parse(body)]).toEqual([400, { message: expect.any(String), reason: 'REQUEST_ID_REQUIRED' }]);
+    expect([code, JSON.parse(body)]).toEqual([
+      400,
+      { message: expect.any(String), reason: 'REQUEST_ID_REQUIRED', detail: expect.any(String) },
+    ]);
     expect(headers).not.toHaveProperty('idempotency-key');
     expect((await room.order(7, { 'idempotency-key': 'cart-1' })).code).toBe(200);
     expect(room.disk.rows).toHaveLength(1);

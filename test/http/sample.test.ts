@@ -26,7 +26,7 @@ describe.each(ENGINES)('on $name', (engine) => {
       };
       expect(await post('32913')).toBe('{"OrderID":1,"OrderNumber":100,"StoreID":32913}');
       expect(await post('32913')).toBe('{"OrderID":2,"OrderNumber":101,"StoreID":32913}');
-      expect(await post('"x"')).toBe('{"message":"Malformed Request"}');
+      expect(await post('"x"')).toMatch(/^\{"message":"Malformed Request",/);
     });
 
     it('P1 P2: autocannon: every answer is a pair, and the ledger has no hole', async () => {

@@ -15,5 +15,5 @@ it('the original sample’s own curl command: the pair comes byte for byte', asy
     (await promisify(execFile)('sh', ['-c', command.replace('localhost:3000', String(http))])).stdout;
   expect(await shell(CURL)).toBe('{"OrderID":1,"OrderNumber":100,"StoreID":32913}');
   expect(await shell(CURL)).toBe('{"OrderID":2,"OrderNumber":101,"StoreID":32913}');
-  expect(await shell(CURL.replace('32913', '"x"'))).toBe('{"message":"Malformed Request"}');
+  expect(await shell(CURL.replace('32913', '"x"'))).toMatch(/^\{"message":"Malformed Request",/);
 });

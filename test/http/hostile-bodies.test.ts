@@ -1,0 +1,111 @@
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { HttpRoom, ORDER_PATH, orderRequest } from './http-room.ts';
+
+/** As deep as 64 KiB allow. */
+const DEEP = 20_000;
+const ERROR = 50;
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+/** What a parser may choke on: refused, and never with the server's own fault. */
+const REFUSED: readonly [name: string, body: string | Uint8Array][] = [
+  ['deep arrays', `{"store_id":1.0,"a":${'['.repeat(DEEP)}${']'.repeat(DEEP)}}`],
+  ['deep objects', `{"store_id":1e0,"a":${'{"a":'.repeat(9000)}1${'}'.repeat(9000)}}`],
+  ['deep arrays as a whole', `${'['.repeat(DEEP)}1.5${']'.repeat(DEEP)}`],
+  ['deep arrays that never end', '['.repeat(65_000)],
+  ['a huge exponent', '{"store_id":1e999999999999999999}'],
+  ['a huge negative exponent', '{"store_id":1e-999999999999999999}'],
+  ['a number of 60,000 digits', `{"store_id":${'9'.repeat(60_000)}}`],
+  ['a fraction of 60,000 digits', `{"store_id":1.${'0'.repeat(60_000)}1}`],
+  ['invalid UTF-8', Uint8Array.of(0x7b, 0xff, 0xfe, 0x80, 0x7d)],
+  ['a cut UTF-8 sequence', Uint8Array.of(0x22, 0xe2, 0x82)],
+  ['UTF-16', Buffer.from('\ufeff{"store_id":7}', 'utf16le')],
+  ['gzip', gzipSync('{"store_id":7}')],
+  ['a BOM alone', '\ufeff'],
+  ['two BOMs', '\ufeff\ufeff{"store_id":7}'],
+];
+
+/** What looks odd and says clearly which store it means. */
+const TAKEN: readonly [name: string, body: string | Uint8Array][] = [
+  ['a BOM', '\ufeff{"store_id":7}'],
+  ['a BOM and a number that may be rounded', '\ufeff{"store_id":7.0}'],
+  ['a lone surrogate', '{"store_id":7,"note":"\\ud800"}'],
+  ['the same key 3,000 times', `{${'"a":1,'.repeat(3000)}"store_id":7}`],
+  ['store_id twice', '{"store_id":8,"store_id":7}'],
+  ['__proto__', '{"__proto__":{"store_id":8},"store_id":7.0}'],
+  [
+    'invalid UTF-8 in another field',
+    Buffer.concat([Buffer.from('{"note":"'), Buffer.of(0xff, 0xc3, 0x28), Buffer.from('","store_id":7}')]),
+  ],
+  ['deep arrays beside a whole number', `{"store_id":7,"a":${'['.repeat(DEEP)}${']'.repeat(DEEP)}}`],
+];
+
+describe('whatever a parser meets in a body, the server does not err', () => {
+  it('refuses with 400 and numbers nothing', async () => {
+    const room = await HttpRoom.open();
+    for (const [name, body] of REFUSED) {
+      const answer = await room.post(body);
+      expect([name, answer.code, JSON.parse(answer.body)]).toEqual([
+        name,
+        400,
+        { message: 'Malformed Request', reason: 'STORE_ID_INVALID', detail: expect.any(String) },
+      ]);
+    }
+    expect(room.disk.rows).toEqual([]);
+    expect(room.log.filter(({ level, err }) => Number(level) >= ERROR || err !== undefined)).toEqual([]);
+  });
+
+  it('takes what says clearly which store it means', async () => {
+    const room = await HttpRoom.open();
+    for (const [i, [name, body]] of TAKEN.entries()) {
+      const answer = await room.post(body);
+      expect([name, answer.body]).toEqual([name, `{"OrderID":${i + 1},"OrderNumber":${100 + i},"StoreID":7}`]);
+    }
+  });
+
+  it.each([
+    ['a charset that is not there', { 'content-type': 'application/json; charset=x-klingon' }],
+    ['a charset without a value', { 'content-type': 'application/json; charset' }],
+    ['parameters that never end', { 'content-type': `application/json${'; a=b'.repeat(500)}` }],
+    ['an encoding that it is not in', { ...JSON_TYPE, 'content-encoding': 'gzip' }],
+    ['an encoding that is not there', { ...JSON_TYPE, 'content-encoding': 'x-klingon' }],
+    ['a key that cannot be decoded', { ...JSON_TYPE, 'idempotency-key': '%E0%A4%A' }],
+    ['a key called as a property', { ...JSON_TYPE, 'idempotency-key': '__proto__' }],
+    ['cookies that cannot be read', { ...JSON_TYPE, cookie: '=;=;;%%%' }],
+  ])('nor in headers: %s', async (_, headers) => {
+    const room = await HttpRoom.open();
+    const { code } = await room.ask(ORDER_PATH, { method: 'POST', body: '{"store_id":7}', headers });
+    expect([200, 400, 415]).toContain(code);
+    expect(room.log.filter(({ level }) => Number(level) >= ERROR)).toEqual([]);
+  });
+
+  it.each([
+    ['?%', 200],
+    ['?a=%E0%A4%A', 200],
+    ['?__proto__[x]=1&__proto__=2&constructor=3', 200],
+    [`?${'a&'.repeat(4000)}`, 200],
+    ['?a=\u0001', 400],
+    ['%', 404],
+    ['/%E0%A4%A', 404],
+    ['/%00', 404],
+    ['/../generateOrderNumber', 404],
+  ])('nor in what follows the path: %.40s', async (tail, code) => {
+    const room = await HttpRoom.open();
+    const connection = await room.connect();
+    connection.send(orderRequest('{"store_id":7}').toString().replace(`${ORDER_PATH} `, `${ORDER_PATH}${tail} `));
+    expect((await connection.answer()).code).toBe(code);
+    expect(room.log.filter(({ level }) => Number(level) >= ERROR)).toEqual([]);
+  });
+
+  it('nor in a length that is not that of the body', async () => {
+    const room = await HttpRoom.open();
+    for (const length of ['1e1', '-1', '14, 14', '0x0e', '99999999999999999999']) {
+      const connection = await room.connect();
+      connection.send(
+        orderRequest('{"store_id":7}').toString().replace('Content-Length: 14', `Content-Length: ${length}`),
+      );
+      expect([400, 413, 431]).toContain((await connection.answer()).code);
+    }
+    expect(room.log.filter(({ level }) => Number(level) >= ERROR)).toEqual([]);
+  });
+});
