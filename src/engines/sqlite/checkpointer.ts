@@ -8,13 +8,13 @@ import { serveThread } from './thread.ts';
 const LONG_WAL_FRAMES = 1000;
 /** What may be left to the writer, which commits nothing while it moves it. */
 const SHORT_WAL_FRAMES = 250;
-/** Somebody's long reading, or a disk slower than the commits, ends the passes. */
-const MAX_PASSES = 5;
 
 /** What the checkpointer thread serves. */
 export type CheckpointerMethods = {
-  /** Answers whether the WAL was long, so that something was moved. */
-  checkpointIfLong(_: undefined): boolean;
+  /** Whether there is so much in the WAL that a checkpoint is due. */
+  isWalLong(_: undefined): boolean;
+  /** Moves what the writer lets it move; answers whether little enough is left for the writer. */
+  pass(_: undefined): boolean;
   close(_: undefined): void;
 };
 
@@ -30,19 +30,23 @@ class Checkpointer {
     this.#files = files;
   }
 
-  checkpointIfLong(): boolean {
-    this.#db ??= openWriteConnection(this.#files.database);
-    if (unmovedFrames(this.#db) < LONG_WAL_FRAMES) return false;
-    // Each pass is shorter than the one before it, because less is committed meanwhile.
-    for (let pass = 0; pass < MAX_PASSES && unmovedFrames(this.#db) >= SHORT_WAL_FRAMES; pass++) {
-      checkpoint(this.#db, 'PASSIVE');
-    }
-    return true;
+  isWalLong(): boolean {
+    return unmovedFrames(this.#opened()) >= LONG_WAL_FRAMES;
+  }
+
+  pass(): boolean {
+    const db = this.#opened();
+    checkpoint(db, 'PASSIVE');
+    return unmovedFrames(db) < SHORT_WAL_FRAMES;
   }
 
   close(): void {
     this.#db?.close();
     this.#db = undefined;
+  }
+
+  #opened(): Database.Database {
+    return (this.#db ??= openWriteConnection(this.#files.database));
   }
 }
 
@@ -54,6 +58,7 @@ function unmovedFrames(db: Database.Database): number {
 
 const checkpointer = new Checkpointer(workerData as LedgerFiles);
 serveThread({
-  checkpointIfLong: () => checkpointer.checkpointIfLong(),
+  isWalLong: () => checkpointer.isWalLong(),
+  pass: () => checkpointer.pass(),
   close: () => checkpointer.close(),
 } satisfies CheckpointerMethods);

@@ -4,6 +4,8 @@ import { requireLedger } from './schema.ts';
 
 /** How long SQLite itself waits for a lock that another connection holds for a moment. */
 const BUSY_TIMEOUT_MS = 250;
+/** Four times what a WAL has between two checkpoints. */
+const MAX_IDLE_WAL_BYTES = 16 * 2 ** 20;
 
 /**
  * Opens the connection that writes, durable: every commit is on disk when it returns. int64 columns come
@@ -22,6 +24,8 @@ export function openWriteConnection(path: string): Database.Database {
     db.pragma('synchronous = FULL');
     // Checkpoints are the checkpointer's, off this thread.
     db.pragma('wal_autocheckpoint = 0');
+    // One that grew long beside somebody's long reading is cut when it starts anew.
+    db.pragma(`journal_size_limit = ${MAX_IDLE_WAL_BYTES}`);
     if (process.platform === 'darwin') {
       // There fsync leaves data in the drive's cache; F_FULLFSYNC does not.
       db.pragma('fullfsync = ON');

@@ -102,7 +102,7 @@ function apply(ledger: OpenLedger, counters: ImportedCounters, onProgress: Progr
   if (lastOrderId < ledger.lastOrderId) {
     requireUnused(db);
     mark.write({ ledgerId, lastOrderId });
-    mark.sync();
+    mark.forgetBase();
   }
   const upsert = db.prepare<[bigint, bigint, bigint, bigint]>(
     `INSERT INTO stores (store_id, first_number, last_number, create_time_ms) VALUES (?, ?, ?, ?)

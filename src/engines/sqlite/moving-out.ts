@@ -7,12 +7,13 @@ import type { Store } from '../../store.ts';
 import { findLedger } from './backup.ts';
 import type { LedgerSummary } from './backup-check.ts';
 import { requireFilledLedger, summarize } from './backup-check.ts';
+import { movedAway } from './before-opening.ts';
 import { checkpoint, openReadConnection } from './connection.ts';
 import type { Fence } from './fence.ts';
 import { takeFence } from './fence.ts';
 import { locateLedger } from './ledger-files.ts';
 import type { OpenLedger } from './opening.ts';
-import { movedAway, openLedger } from './opening.ts';
+import { openLedger } from './opening.ts';
 import type { AllocationRow, StoreRow } from './rows.ts';
 import { toAllocation, toStore } from './rows.ts';
 

@@ -1,14 +1,16 @@
-import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type Database from 'better-sqlite3';
 import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../errors.ts';
+import type { Found, LedgerUse } from './before-opening.ts';
+import { compareWithMark, lookBeforeOpening, readEnd } from './before-opening.ts';
 import { checkpoint, openWriteConnection } from './connection.ts';
-import type { Mark } from './high-water-mark.ts';
+import type { Base, Mark } from './high-water-mark.ts';
 import { HighWaterMark, readMark } from './high-water-mark.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { syncFolder } from './ledger-files.ts';
-import { isEmpty, migrate } from './schema.ts';
+import { migrate } from './schema.ts';
+import { readWalHeader } from './wal-file.ts';
 
 /** A ledger that may number: everything that was ever committed is on disk, and its mark agrees. */
 export interface OpenLedger {
@@ -22,19 +24,17 @@ export interface OpenLedger {
 
 /**
  * Opens the ledger, at start and after a failed commit; undefined while another process still reads an
- * old state of it. Throws LedgerRefused where an operator has to act.
+ * old state of it. Throws LedgerRefused where an operator has to act, and then no file is changed.
  *
- * First the WAL goes into the database and to the disk, whole. Without that, a restarted server could
- * replay a pair that only the page cache has (P4), or append behind frames whose fsync failed. Only then
- * is anything read, compared with the mark (P9) and believed.
+ * First everything is compared with the mark (P9). Then the WAL goes into the database and to the disk, whole. Without
+ * that, a restarted server could replay a pair that only the page cache has (P4), or append behind frames whose fsync
+ * failed. Last, one transaction proves that a commit can be made durable.
  *
  * A ledger that was sealed is refused, unless it is opened to be `moved`: never by one that numbers.
  */
-export function openLedger(files: LedgerFiles, use: 'served' | 'moved' = 'served'): OpenLedger | undefined {
-  const mark = readMark(files.mark);
-  if (mark !== undefined && !existsSync(files.database)) throw missing(files);
+export function openLedger(files: LedgerFiles, use: LedgerUse = 'served'): OpenLedger | undefined {
   try {
-    return openAndCompare(files, mark, use);
+    return open(files, lookBeforeOpening(files, use), use);
   } catch (error) {
     if (!(error instanceof SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code))) throw error;
     throw new LedgerRefused(
@@ -44,77 +44,81 @@ export function openLedger(files: LedgerFiles, use: 'served' | 'moved' = 'served
   }
 }
 
-function openAndCompare(
-  files: LedgerFiles,
-  mark: Mark | 'torn' | undefined,
-  use: 'served' | 'moved',
-): OpenLedger | undefined {
+function open(files: LedgerFiles, found: Found, use: LedgerUse): OpenLedger | undefined {
   const db = openWriteConnection(files.database);
+  let mark: HighWaterMark | undefined;
   try {
     if (checkpoint(db, 'TRUNCATE').busy) {
       db.close();
       return undefined;
     }
-    const isNew = isEmpty(db);
-    if (isNew && mark !== undefined) throw missing(files);
-    migrate(db);
-    if (isNew) {
-      checkpoint(db, 'TRUNCATE');
-      syncFolder(dirname(files.database));
-    }
+    if (!found.end) make(db, files);
+    else migrate(db);
     const end = readEnd(db, use);
-    const warnings = isNew ? [] : compare(files, mark, end);
-    return { db, mark: new HighWaterMark(files.mark, end), ...end, warnings };
+    if (found.end) compareWithMark(files, readMark(files.mark), end);
+    // The WAL is empty: whichever comes next belongs to this database.
+    mark = new HighWaterMark(files.mark, end, { ...readBaseNow(db, files), salts: undefined });
+    if (use === 'served') {
+      raiseGeneration(db);
+      completeCheckpoint(db, files, mark);
+      checkpoint(db, 'TRUNCATE');
+    }
+    return { db, mark, ...end, warnings: found.warnings };
   } catch (error) {
+    mark?.close();
     db.close();
     throw error;
   }
 }
 
-function readEnd(db: Database.Database, use: 'served' | 'moved'): Mark {
-  const ledger = db
-    .prepare<[], { ledger_id: string; first_order_id: bigint; last_order_id: bigint; sealed_to: string | null }>(
-      'SELECT ledger_id, first_order_id, last_order_id, sealed_to FROM ledger',
-    )
-    .get();
-  if (!ledger) throw new LedgerRefused(`${db.name} is damaged: its counter is gone; put a good copy back`);
-  if (ledger.sealed_to !== null && use === 'served') throw movedAway(db.name, ledger.sealed_to);
-  return { ledgerId: ledger.ledger_id, lastOrderId: ledger.last_order_id };
+/** The names are on disk before anything is in the WAL: never is a WAL found without its database. */
+function make(db: Database.Database, files: LedgerFiles): void {
+  const folder = dirname(files.database);
+  syncFolder(folder);
+  migrate(db);
+  checkpoint(db, 'TRUNCATE');
+  syncFolder(folder);
 }
 
-/** What is said of a ledger that has another place now. */
-export function movedAway(database: string, sealedTo: string): LedgerRefused {
-  // What the place is under every name says nothing to people.
-  const name = sealedTo.replace(/ \(database \d+ of system \d+\)$/, '');
-  return new LedgerRefused(`${database} was moved to ${name} and must not number again: serve that one`);
+/**
+ * One durable transaction that changes nothing but the number that tells two states with the same last order_id apart:
+ * SQLite's own schema_version, which every connection has to notice, and does.
+ */
+export function raiseGeneration(db: Database.Database): void {
+  // SQLite lets nobody set it by mistake.
+  db.unsafeMode(true);
+  try {
+    db.exec(`PRAGMA schema_version = ${readGeneration(db) + 1}`);
+  } finally {
+    db.unsafeMode(false);
+  }
 }
 
-function compare(files: LedgerFiles, mark: Mark | 'torn' | undefined, end: Mark): string[] {
-  if (mark === undefined || mark === 'torn') {
-    const state = mark === 'torn' ? 'torn' : 'missing';
-    return [
-      `the mark ${files.mark} was ${state} and is written anew: an older copy put back could not be noticed this time`,
-    ];
-  }
-  if (mark.ledgerId !== end.ledgerId) {
-    throw new LedgerRefused(
-      `${files.database} is ledger ${end.ledgerId}, but its mark ${files.mark} belongs to ledger ${mark.ledgerId}: ` +
-        'put the right ledger back, or move its own mark along with it',
-    );
-  }
-  if (mark.lastOrderId > end.lastOrderId) {
-    throw new LedgerRefused(
-      `${files.database} ends at order_id ${end.lastOrderId}, but ${mark.lastOrderId} was already given, says its mark ` +
-        `${files.mark}: this is an older copy or its end is lost, and numbering on would give numbers twice; ` +
-        'put the newest copy back, with its -wal file',
-    );
-  }
-  return [];
+/**
+ * Moves what is in the WAL into the database. Where that was all of it, the mark says so, on disk, before this returns
+ * true; then the WAL may start anew. The last change must have given an order_id or raised the generation.
+ */
+export function completeCheckpoint(db: Database.Database, files: LedgerFiles, mark: HighWaterMark): boolean {
+  // Read before: what others may commit meanwhile need not be in the database.
+  const base = readBaseNow(db, files);
+  const { busy, walFrames, checkpointedFrames } = checkpoint(db, 'PASSIVE');
+  const isComplete = !busy && walFrames === checkpointedFrames;
+  if (isComplete) mark.recordBase(base);
+  else mark.sync();
+  return isComplete;
 }
 
-function missing(files: LedgerFiles): LedgerRefused {
-  return new LedgerRefused(
-    `${files.database} is missing or empty, but its mark ${files.mark} is there: put the ledger back, with its -wal ` +
-      'file; only to number from 1 again, remove the mark as well',
-  );
+function readBaseNow(db: Database.Database, files: LedgerFiles): Base {
+  const end: Mark = readEnd(db, 'moved');
+  const pages = Number(db.pragma('page_count', { simple: true }));
+  return {
+    ...end,
+    generation: readGeneration(db),
+    bytes: pages * Number(db.pragma('page_size', { simple: true })),
+    salts: readWalHeader(`${files.database}-wal`)?.salts,
+  };
+}
+
+function readGeneration(db: Database.Database): number {
+  return Number(db.pragma('schema_version', { simple: true }));
 }

@@ -21,6 +21,8 @@ import type { WriterMethods, WriterOptions } from './writer.ts';
 
 /** Commits after which the checkpointer looks whether the WAL has grown long. */
 const COMMITS_BETWEEN_LOOKS = 16;
+/** Somebody's long reading, or a disk slower than the commits, ends the passes of one checkpoint. */
+const MAX_PASSES = 5;
 /** Between two attempts to open a ledger that is not ready to be opened. */
 const OPEN_RETRY_MS = 200;
 /** How long a batch that met a full disk waits for the proof that nothing of it was done. */
@@ -198,15 +200,19 @@ export class SqliteLedger implements Ledger {
   }
 
   /**
-   * Two passes where the WAL is long: the checkpointer moves the bulk while commits go on, then the writer
-   * moves the rest, so that the next commit starts the WAL anew. A failed pass loses nothing: the WAL still
-   * has it all.
+   * Where the WAL is long, the checkpointer moves the bulk while commits go on, in passes that get shorter, because less
+   * is committed meanwhile; then the writer moves the rest, so that the next commit starts the WAL anew. A failed pass
+   * loses nothing: the WAL still has it all.
    */
   async #runCheckpoint(): Promise<void> {
     this.#commitsSinceLook = 0;
     try {
-      const didMove = await this.#checkpointer.call('checkpointIfLong', undefined);
-      if (didMove) await this.#writer.call('finishCheckpoint', undefined);
+      if (!(await this.#checkpointer.call('isWalLong', undefined))) return;
+      for (let pass = 0; pass < MAX_PASSES; pass++) {
+        await this.#writer.call('beginPass', undefined);
+        if (await this.#checkpointer.call('pass', undefined)) break;
+      }
+      await this.#writer.call('finishCheckpoint', undefined);
     } catch (error) {
       this.#observer.warning(`a checkpoint failed and will be tried again: ${messageOf(error)}`);
     } finally {

@@ -4,9 +4,10 @@ import { BatchTransaction } from './batch-transaction.ts';
 import { checkpoint } from './connection.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import type { OpenLedger } from './opening.ts';
-import { openLedger } from './opening.ts';
+import { completeCheckpoint, openLedger, raiseGeneration } from './opening.ts';
 import type { PackedOutcomes, PackedRequests } from './packed-batch.ts';
 import { packOutcomes, unpackRequests } from './packed-batch.ts';
+import { RestartGuard } from './restart-guard.ts';
 import type { StoreRefusal } from './store-transaction.ts';
 import { StoreTransaction } from './store-transaction.ts';
 import { serveThread } from './thread.ts';
@@ -37,16 +38,25 @@ export type WriterMethods = {
   commit(batch: PackedRequests): WriterAnswer;
   createStore(store: StoreSettings): Store | StoreRefusal;
   updateStore(update: { readonly storeId: bigint; readonly changes: StoreChanges }): Store | StoreRefusal;
+  beginPass(_: undefined): void;
   finishCheckpoint(_: undefined): void;
   close(_: undefined): void;
 };
 
+interface WrittenLedger extends OpenLedger {
+  readonly batches: BatchTransaction;
+  readonly stores: StoreTransaction;
+  readonly guard: RestartGuard;
+}
+
 /** The one that writes the ledger's file. Everything here may wait for the disk. */
-class Writer {
+export class Writer {
   readonly #options: WriterOptions;
-  #ledger: (OpenLedger & { readonly batches: BatchTransaction; readonly stores: StoreTransaction }) | undefined;
-  /** A transaction failed: nothing more is done on this connection. */
-  #hasFailed = false;
+  #ledger: WrittenLedger | undefined;
+  /** Why a transaction failed: nothing more is done on this connection. */
+  #failure: { readonly error: unknown } | undefined;
+  /** The last change gave no order_id: see Base. */
+  #isStoreChangeLast = false;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -54,18 +64,28 @@ class Writer {
 
   open(): Opening {
     this.#release();
-    const ledger = openLedger(this.#options.files);
+    const { files, autoCreateStores } = this.#options;
+    const ledger = openLedger(files);
     if (!ledger) return 'busy';
-    const { db } = ledger;
-    const batches = new BatchTransaction(db, this.#options.autoCreateStores);
-    this.#ledger = { ...ledger, batches, stores: new StoreTransaction(db) };
-    this.#hasFailed = false;
-    return { lastOrderId: ledger.lastOrderId, warnings: ledger.warnings };
+    const { db, mark, lastOrderId, warnings } = ledger;
+    try {
+      const batches = new BatchTransaction(db, autoCreateStores);
+      const stores = new StoreTransaction(db);
+      this.#ledger = { ...ledger, batches, stores, guard: new RestartGuard(files.database) };
+    } catch (error) {
+      mark.close();
+      db.close();
+      throw error;
+    }
+    this.#failure = undefined;
+    this.#isStoreChangeLast = false;
+    return { lastOrderId, warnings };
   }
 
   commit(batch: PackedRequests): WriterAnswer {
     const { batches, mark, ledgerId } = this.#opened();
     const { outcomes, lastOrderId, ms, syncMs } = this.#attempt(() => batches.commit(unpackRequests(batch)));
+    if (outcomes.some((outcome) => typeof outcome !== 'string' && !outcome.replayed)) this.#isStoreChangeLast = false;
     let markError: string | undefined;
     try {
       mark.write({ ledgerId, lastOrderId });
@@ -77,32 +97,46 @@ class Writer {
   }
 
   createStore(store: StoreSettings): Store | StoreRefusal {
-    const { stores } = this.#opened();
-    return this.#attempt(() => stores.create(store));
+    return this.#changeStores((stores) => stores.create(store));
   }
 
   updateStore(storeId: bigint, changes: StoreChanges): Store | StoreRefusal {
-    const { stores } = this.#opened();
-    return this.#attempt(() => stores.change(storeId, changes));
+    return this.#changeStores((stores) => stores.change(storeId, changes));
+  }
+
+  /** Lets the checkpointer move everything that was committed so far, and nothing else start anew. */
+  beginPass(): void {
+    this.#opened().guard.move();
   }
 
   /** Ends what the checkpointer began. Little has come meanwhile, and then the WAL starts again. */
   finishCheckpoint(): void {
-    const { db, mark } = this.#opened();
-    checkpoint(db, 'PASSIVE');
-    mark.sync();
+    const { db, mark, guard } = this.#opened();
+    if (this.#isStoreChangeLast) this.#attempt(() => raiseGeneration(db));
+    this.#isStoreChangeLast = false;
+    guard.move();
+    if (completeCheckpoint(db, this.#options.files, mark)) guard.renew();
   }
 
   close(): void {
-    if (this.#ledger && !this.#hasFailed) {
-      checkpoint(this.#ledger.db, 'TRUNCATE');
-      this.#ledger.mark.sync();
+    if (this.#ledger && !this.#failure) {
+      const { db, mark, guard } = this.#ledger;
+      guard.close();
+      if (checkpoint(db, 'TRUNCATE').busy) mark.sync();
+      else mark.forgetBase();
     }
     this.#release();
   }
 
-  #opened() {
-    if (!this.#ledger || this.#hasFailed) throw new Error('the ledger is not open');
+  #changeStores(change: (stores: StoreTransaction) => Store | StoreRefusal): Store | StoreRefusal {
+    const { stores } = this.#opened();
+    this.#isStoreChangeLast = true;
+    return this.#attempt(() => change(stores));
+  }
+
+  #opened(): WrittenLedger {
+    if (this.#failure) throw this.#failure.error;
+    if (!this.#ledger) throw new Error('the ledger is not open');
     return this.#ledger;
   }
 
@@ -111,7 +145,7 @@ class Writer {
     try {
       return transaction();
     } catch (error) {
-      this.#hasFailed = true;
+      this.#failure = { error };
       throw error;
     }
   }
@@ -119,8 +153,13 @@ class Writer {
   #release(): void {
     const ledger = this.#ledger;
     this.#ledger = undefined;
-    ledger?.mark.close();
-    ledger?.db.close();
+    if (!ledger) return;
+    try {
+      ledger.mark.close();
+    } finally {
+      ledger.guard.close();
+      ledger.db.close();
+    }
   }
 }
 
@@ -131,6 +170,7 @@ serveThread({
   createStore: (store: StoreSettings) => writer.createStore(store),
   updateStore: ({ storeId, changes }: { storeId: bigint; changes: StoreChanges }) =>
     writer.updateStore(storeId, changes),
+  beginPass: () => writer.beginPass(),
   finishCheckpoint: () => writer.finishCheckpoint(),
   close: () => writer.close(),
 } satisfies WriterMethods);

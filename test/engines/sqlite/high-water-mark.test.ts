@@ -2,7 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { INT64_MAX } from '../../../src/allocation.ts';
-import { HighWaterMark, readMark } from '../../../src/engines/sqlite/high-water-mark.ts';
+import type { Base } from '../../../src/engines/sqlite/high-water-mark.ts';
+import { HighWaterMark, readBase, readMark } from '../../../src/engines/sqlite/high-water-mark.ts';
 import { testFolder } from '../../support/server-process.ts';
 
 const LEDGER_ID = '5f1e6c2e-8f53-4c39-a8f6-0f2f8d9d3c11';
@@ -16,6 +17,16 @@ function encoded(lastOrderId: bigint): string {
   const path = markPath();
   new HighWaterMark(path, { ledgerId: LEDGER_ID, lastOrderId }).close();
   return readFileSync(path, 'latin1');
+}
+
+function base(lastOrderId: bigint): Base {
+  return { ledgerId: LEDGER_ID, lastOrderId, generation: 7, bytes: 28672, salts: '00000002abcdef01' };
+}
+
+function readBaseBack(bytes: string): Base | undefined {
+  const path = markPath();
+  writeFileSync(path, bytes, 'latin1');
+  return readBase(path);
 }
 
 function readBack(bytes: string): ReturnType<typeof readMark> {
@@ -67,9 +78,48 @@ it('P9: a mark half of one write and half of the next is torn', () => {
   expect(readBack(before.slice(0, numberEnds) + after.slice(numberEnds))).toBe('torn');
 });
 
-it('P9: a mark with something behind it is torn', () => {
-  expect(readBack(`${encoded(7n)}x`)).toBe('torn');
-  expect(readBack(encoded(7n) + encoded(8n))).toBe('torn');
+it('P9: the first line of a mark is what the last release writes, byte for byte, whatever stands behind it', () => {
+  const line = `order-numbers-mark-1 ledger_id=${LEDGER_ID} last_order_id=0000000000000000007 crc32=0f8443aa\n`;
+  expect(encoded(7n)).toBe(line);
+  for (const behind of ['x', encoded(8n), '\n', '\0'.repeat(500)]) {
+    expect(readBack(line + behind)).toEqual({ ledgerId: LEDGER_ID, lastOrderId: 7n });
+  }
+  const path = markPath();
+  new HighWaterMark(path, { ledgerId: LEDGER_ID, lastOrderId: 7n }, base(7n)).close();
+  expect(readFileSync(path, 'latin1').slice(0, line.length)).toBe(line);
+});
+
+it('P9: what the database holds alone is read back, from the newest of two lines, whichever is torn', () => {
+  const path = markPath();
+  const mark = new HighWaterMark(path, { ledgerId: LEDGER_ID, lastOrderId: 9n }, base(1n));
+  expect(readBase(path)).toEqual(base(1n));
+  for (const lastOrderId of [2n, 3n, 4n, 5n]) {
+    const before = readFileSync(path, 'latin1');
+    mark.recordBase(base(lastOrderId));
+    const after = readFileSync(path, 'latin1');
+    expect(readBase(path)).toEqual(base(lastOrderId));
+    expect(readMark(path)).toEqual({ ledgerId: LEDGER_ID, lastOrderId: 9n });
+    // A power cut in the middle of the write: the new bytes up to somewhere, then the old ones.
+    const firstNew = [...after].findIndex((byte, i) => byte !== before[i]);
+    for (let i = firstNew; i < after.length; i += 7) {
+      const torn = after.slice(0, i) + before.slice(i);
+      expect([base(lastOrderId - 1n), base(lastOrderId)]).toContainEqual(readBaseBack(torn));
+    }
+  }
+  mark.forgetBase();
+  mark.close();
+  expect(readBase(path)).toBeUndefined();
+  expect(readFileSync(path, 'latin1')).toBe(encoded(9n));
+});
+
+it('P9: a base with one wrong byte is not believed, whichever it is', () => {
+  const path = markPath();
+  new HighWaterMark(path, { ledgerId: LEDGER_ID, lastOrderId: 9n }, base(1n)).close();
+  const bytes = readFileSync(path, 'latin1');
+  for (let i = encoded(9n).length; i < bytes.length; i++) {
+    const wrong = String.fromCharCode(bytes.charCodeAt(i) ^ 1);
+    expect(readBaseBack(bytes.slice(0, i) + wrong + bytes.slice(i + 1)), `byte ${i}`).toBeUndefined();
+  }
 });
 
 it('P9: a mark of a format that this version does not know is not believed', () => {

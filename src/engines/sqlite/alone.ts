@@ -1,0 +1,73 @@
+import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+
+// A program of its own, run by database-alone.ts: whatever this process opens and closes, the locks of the server stay.
+
+export type Job = 'look' | 'sync';
+
+/** What the database file says without its WAL; numbers as text. */
+export type DatabaseAlone =
+  | {
+      readonly ledgerId: string;
+      readonly firstOrderId: string;
+      readonly lastOrderId: string;
+      readonly generation: number;
+    }
+  | 'no ledger'
+  | 'unreadable';
+
+/** As schema.ts makes it. */
+const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Result codes of SQLite that mean no more than: these pages do not fit together. */
+const SQLITE_ERROR = 1;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
+function look(path: string): DatabaseAlone {
+  // `immutable` leaves the WAL aside, takes no lock and makes no file (https://www.sqlite.org/c3ref/open.html). This is
+  // Node's own SQLite, because the one of better-sqlite3 takes no URI.
+  const url = pathToFileURL(path);
+  url.searchParams.set('immutable', '1');
+  const db = new DatabaseSync(url, { readOnly: true });
+  try {
+    if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'ledger'").get() === undefined) return 'no ledger';
+    const select = db.prepare('SELECT ledger_id, first_order_id, last_order_id FROM ledger');
+    select.setReadBigInts(true);
+    const { ledger_id, first_order_id, last_order_id } = select.get() ?? {};
+    const generation = Number(db.prepare('PRAGMA schema_version').get()?.['schema_version']);
+    if (typeof ledger_id !== 'string' || !LEDGER_ID.test(ledger_id)) return 'unreadable';
+    if (typeof first_order_id !== 'bigint' || typeof last_order_id !== 'bigint') return 'unreadable';
+    return {
+      ledgerId: ledger_id,
+      firstOrderId: String(first_order_id),
+      lastOrderId: String(last_order_id),
+      generation,
+    };
+  } catch (error) {
+    // In the middle of a checkpoint pages may be torn, or of different times.
+    if (isOneOf(error, SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_NOTADB)) return 'unreadable';
+    throw error;
+  } finally {
+    db.close();
+  }
+}
+
+/** Extended result codes have the plain one in their lowest byte. */
+function isOneOf(error: unknown, ...codes: number[]): boolean {
+  return error instanceof Error && 'errcode' in error && codes.includes(Number(error.errcode) & 0xff);
+}
+
+function sync(path: string): null {
+  const descriptor = openSync(path, 'r+');
+  try {
+    fsyncSync(descriptor);
+    return null;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+const [job, path = ''] = process.argv.slice(2) as [Job?, string?];
+process.stdout.write(JSON.stringify(job === 'sync' ? sync(path) : look(path)));

@@ -1,0 +1,89 @@
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { backupLedger } from '../../../src/engines/sqlite/backup.ts';
+import { BatchTransaction } from '../../../src/engines/sqlite/batch-transaction.ts';
+import type { LedgerFiles } from '../../../src/engines/sqlite/ledger-files.ts';
+import { locateLedger } from '../../../src/engines/sqlite/ledger-files.ts';
+import type { OpenLedger } from '../../../src/engines/sqlite/opening.ts';
+import { openLedger } from '../../../src/engines/sqlite/opening.ts';
+import { LedgerRefused } from '../../../src/errors.ts';
+import { assertDense } from '../../support/density.ts';
+import { testFolder } from '../../support/server-process.ts';
+
+function open(files: LedgerFiles): OpenLedger {
+  const ledger = openLedger(files)!;
+  onTestFinished(() => close(ledger));
+  return ledger;
+}
+
+function close({ db, mark }: OpenLedger): void {
+  if (!db.open) return;
+  db.close();
+  mark.close();
+}
+
+/** Gives `count` numbers in store 7 to random keys, in batches of 100. */
+function number({ db, mark, ledgerId }: OpenLedger, count: number): void {
+  const batches = new BatchTransaction(db, true);
+  for (let left = count; left > 0; left -= 100) {
+    const batch = Array.from({ length: Math.min(100, left) }, () => ({
+      storeId: 7n,
+      requestId: randomUUID(),
+      count: 1,
+    }));
+    mark.write({ ledgerId, lastOrderId: batches.commit(batch).lastOrderId });
+  }
+}
+
+/** A copy of everything that a process leaves which is killed now. By another process: see locateLedger. */
+function killed({ database }: LedgerFiles): LedgerFiles {
+  const folder = testFolder();
+  execFileSync('cp', [database, `${database}-wal`, `${database}.mark`, folder]);
+  return locateLedger(join(folder, basename(database)));
+}
+
+/** What lies in the ledger's folder, but for the -shm file. */
+function contents({ database, mark }: LedgerFiles): Record<string, string | undefined> {
+  return { database: bytesOf(database), wal: bytesOf(`${database}-wal`), mark: bytesOf(mark) };
+}
+
+function bytesOf(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'hex') : undefined;
+}
+
+function expectRefused(files: LedgerFiles, why: RegExp): void {
+  const before = contents(files);
+  for (let i = 0; i < 2; i++) {
+    expect(() => openLedger(files)).toThrow(LedgerRefused);
+    expect(() => openLedger(files)).toThrow(why);
+    expect(contents(files)).toEqual(before);
+  }
+}
+
+it.each([8, 20])(
+  'P9: an older copy put over a ledger of %i more orders whose -wal is there is refused, and no file is changed',
+  async (between) => {
+    const files = locateLedger(join(testFolder(), 'orders.db'));
+    const first = open(files);
+    number(first, 3000);
+    const backup = join(dirname(files.database), 'backup.copy');
+    await backupLedger(files.database, backup, { force: false });
+    number(first, between);
+    close(first);
+    const second = open(files);
+    number(second, 2);
+
+    const machine = killed(files);
+    const newest = contents(machine);
+    execFileSync('cp', [backup, machine.database]);
+    expectRefused(machine, /orders\.db and .*orders\.db-wal do not belong together .*older copy/);
+
+    execFileSync('cp', [files.database, machine.database]);
+    expect(contents(machine)).toEqual(newest);
+    close(open(machine));
+    expect(assertDense(machine.database)).toHaveLength(3002 + between);
+  },
+);
