@@ -11,6 +11,7 @@ const REMEDY = 'Use postgres://user@host:5432/database, where several hosts are 
 
 /** What a URL may say beside the place. A mistyped sslmode would mean none. */
 const PARAMETERS = new Set([
+  'channel_binding',
   'host',
   'options',
   'sslcert',
@@ -21,6 +22,12 @@ const PARAMETERS = new Set([
   'target_session_attrs',
   'uselibpqcompat',
 ]);
+
+/** Values that the library would take for none. */
+const VALUES: Readonly<Record<string, readonly string[]>> = {
+  channel_binding: ['disable', 'prefer', 'require'],
+  sslmode: ['disable', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'],
+};
 
 /** Whether this is meant as the URL of a PostgreSQL database, and not as a path. */
 export function isPostgresUrl(text: string): boolean {
@@ -34,9 +41,12 @@ export function isPostgresUrl(text: string): boolean {
 export function parsePostgresUrl(text: string): PostgresUrl {
   const [, scheme, user, hosts, database, parameters = ''] = URL_PARTS.exec(text) ?? [];
   if (hosts === undefined || database === undefined) throw new Error(REMEDY);
-  for (const parameter of new URLSearchParams(parameters).keys()) {
-    if (PARAMETERS.has(parameter)) continue;
-    throw new Error(`Its parameter ${parameter} is not known: use ${[...PARAMETERS].join(', ')}.`);
+  for (const [parameter, value] of new URLSearchParams(parameters)) {
+    if (!PARAMETERS.has(parameter)) {
+      throw new Error(`Its parameter ${parameter} is not known: use ${[...PARAMETERS].join(', ')}.`);
+    }
+    const values = VALUES[parameter];
+    if (values?.includes(value) === false) throw new Error(`Its ${parameter} is ${value}: use ${values.join(', ')}.`);
   }
   const userPart = user === undefined ? '' : `${user}@`;
   const [first = '', ...others] = hosts.split(',');

@@ -25,7 +25,7 @@ it.each([
   'postgres://h/db?password=secret',
 ])('%s has a parameter that is named, with those that are known', (text) => {
   expect(() => parsePostgresUrl(text)).toThrow(
-    /^Its parameter (sslmod|application_name|password) is not known: use host,/,
+    /^Its parameter (sslmod|application_name|password) is not known: use channel_binding, host,/,
   );
 });
 
@@ -42,4 +42,11 @@ it.each([
   'mysql://h/db',
 ])('%s is refused with what a good one is, and without its password', (text) => {
   expect(() => parsePostgresUrl(text)).toThrow(/^Use postgres:\/\/user@host:5432\/database/);
+});
+
+it.each([
+  ['postgres://h/db?sslmode=verify_full', /^Its sslmode is verify_full: use disable, /],
+  ['postgres://h/db?channel_binding=always', /^Its channel_binding is always: use disable, prefer, require\.$/],
+])('%s has a value that would be taken for none', (text, says) => {
+  expect(() => parsePostgresUrl(text)).toThrow(says);
 });

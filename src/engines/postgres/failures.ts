@@ -1,12 +1,14 @@
-import { messageOf, OrderError } from '../../errors.ts';
+import { LedgerRefused, messageOf, OrderError } from '../../errors.ts';
 import { ledgerReopening, ledgerUnreadable } from '../../ledger-errors.ts';
 import {
   DEADLOCK_DETECTED,
   DISK_FULL,
   DUPLICATE_PREPARED_STATEMENT,
+  FEATURE_NOT_SUPPORTED,
   LOCK_NOT_AVAILABLE,
   SERIALIZATION_FAILURE,
   sqlState,
+  UNDEFINED_FUNCTION,
   UNKNOWN_PREPARED_STATEMENT,
 } from './sql-state.ts';
 
@@ -45,6 +47,16 @@ export function remedyFor(error: unknown): 'ask again' | 'ask elsewhere' | 'tell
 /** Whether a prepared statement was not on the backend that ran it, or was there already: nothing was run. */
 export function isUnprepared(error: unknown): boolean {
   return UNPREPARED.has(sqlState(error) ?? '');
+}
+
+/** A refusal if the server lacks a function of PostgreSQL's own: it is too old, or a product that only speaks its protocol. */
+export function asLacking(error: unknown, server: string): LedgerRefused | undefined {
+  const state = sqlState(error);
+  const reason = reasonOf(error);
+  const isLacking =
+    state === FEATURE_NOT_SUPPORTED || (state === UNDEFINED_FUNCTION && !/ order_numbers\./.test(reason));
+  if (!isLacking) return undefined;
+  return new LedgerRefused(`${server} lacks what the ledger needs (${reason}): use PostgreSQL itself, 14 or newer`);
 }
 
 export function isDiskFull(error: unknown): boolean {

@@ -5,7 +5,7 @@ import { ledgerUnusable, stoppedBeforeOpen } from '../../ledger-errors.ts';
 import type { LedgerObserver } from '../../observers.ts';
 import type { LedgerPoint } from './confirmed-mark.ts';
 import { within } from './deadline.ts';
-import { reasonOf } from './failures.ts';
+import { asLacking, reasonOf } from './failures.ts';
 import { migrate } from './schema.ts';
 import { MAKE_DURABLE, NotPrimary, requireDurable, warningsOf } from './server-state.ts';
 import { Session } from './session.ts';
@@ -231,6 +231,8 @@ function isFinal(error: unknown): boolean {
 function asRefusal(error: unknown, server: string): unknown {
   const state = sqlState(error) ?? '';
   if (MUST_NOT_NUMBER.test(state)) return new LedgerRefused(`${server}: ${reasonOf(error)}`);
+  const lacking = asLacking(error, server);
+  if (lacking) return lacking;
   if (state === INSUFFICIENT_PRIVILEGE || state === UNDEFINED_FUNCTION) {
     return new LedgerRefused(
       `${server} does not let this role number (${reasonOf(error)}): run the GRANTs that order-numbers migrate --print ends with`,

@@ -1,6 +1,7 @@
 import type { Client, QueryResultRow } from 'pg';
 import { Pool } from 'pg';
 import { settledWithin } from '../../settled-within.ts';
+import { channelBindingOf } from './channel-binding.ts';
 import { clientConfig, GOODBYE_MS, hangUp } from './session.ts';
 
 /** Connections for reads, at most; more reads wait for one. */
@@ -69,6 +70,7 @@ class Connections {
   constructor(host: string, readMs: number) {
     this.pool = new Pool({
       ...clientConfig(host),
+      Client: channelBindingOf(host).Client,
       max: MOST_CONNECTIONS,
       idleTimeoutMillis: IDLE_MS,
       query_timeout: readMs,

@@ -1,8 +1,9 @@
-import type { ClientConfig, QueryConfig, QueryResultRow } from 'pg';
-import { Client, types } from 'pg';
+import type { Client, ClientConfig, QueryConfig, QueryResultRow } from 'pg';
+import { types } from 'pg';
 import { LedgerRefused } from '../../errors.ts';
 import { settledWithin } from '../../settled-within.ts';
-import { isUnprepared, NotReplicated, reasonOf } from './failures.ts';
+import { channelBindingOf, NotBound } from './channel-binding.ts';
+import { asLacking, isUnprepared, NotReplicated, reasonOf } from './failures.ts';
 import type { ServerState } from './server-state.ts';
 import { setUp } from './server-state.ts';
 import { INVALID_AUTHORIZATION, INVALID_PASSWORD, sqlState, UNDEFINED_DATABASE } from './sql-state.ts';
@@ -12,6 +13,8 @@ const CONNECT_MS = 3000;
 /** What PostgreSQL calls where a commit waits for a standby; its texts are translated, its names are not. */
 const STANDBY_WAIT = 'SyncRepWaitForLSN';
 const INT8 = 20;
+/** Error codes of certificates (https://nodejs.org/api/tls.html#x509-certificate-error-codes) that stay what they are. */
+const UNTRUSTED = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|CERT_\w+|ERR_TLS_CERT_\w+)$/;
 /** How long a server may take to take leave: one behind a network that fell silent never does. */
 export const GOODBYE_MS = 1000;
 
@@ -122,6 +125,7 @@ export function hangUp(client: Client): void {
 export function clientConfig(url: string): ClientConfig {
   return {
     connectionString: url,
+    enableChannelBinding: channelBindingOf(url).isWanted,
     application_name: 'order-numbers',
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
@@ -132,6 +136,10 @@ export function clientConfig(url: string): ClientConfig {
   };
 }
 
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
 function serverOf({ host, port }: { readonly host: string; readonly port: number }): string {
   return `PostgreSQL on ${host}:${port}`;
 }
@@ -139,6 +147,7 @@ function serverOf({ host, port }: { readonly host: string; readonly port: number
 /** Throws LedgerRefused where the URL names files, say, that are not there. */
 function clientOf(url: string): Client {
   try {
+    const { Client } = channelBindingOf(url);
     return new Client(clientConfig(url));
   } catch (error) {
     throw new LedgerRefused(`the URL of the ledger cannot be used: ${reasonOf(error)}`);
@@ -163,6 +172,19 @@ function explain(error: unknown, client: Client): Error {
   if (/does not support SSL/.test(reason)) {
     return new LedgerRefused(`${server} does not offer TLS, and sslmode asks for it: switch ssl on there`);
   }
+  if (UNTRUSTED.test(codeOf(error))) {
+    return new LedgerRefused(
+      `${server} has a certificate that is not trusted (${reason}): name its authority in the URL with ` +
+        'sslmode=verify-full&sslrootcert=<file>, or encrypt without checking who answers, with sslmode=no-verify',
+    );
+  }
+  if (error instanceof NotBound) {
+    return new LedgerRefused(
+      `${server} offered no channel binding, and the URL asks for it: use TLS and scram-sha-256, or leave channel_binding out`,
+    );
+  }
+  const lacking = asLacking(error, server);
+  if (lacking) return lacking;
   if (state === UNDEFINED_DATABASE) {
     return new LedgerRefused(`${server}: ${reason}; make it with createdb, or name another one`);
   }

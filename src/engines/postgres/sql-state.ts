@@ -4,6 +4,7 @@ export const DEADLOCK_DETECTED = '40P01';
 export const DISK_FULL = '53100';
 export const DUPLICATE_PREPARED_STATEMENT = '42P05';
 export const DUPLICATE_SCHEMA = '42P06';
+export const FEATURE_NOT_SUPPORTED = '0A000';
 export const INSUFFICIENT_PRIVILEGE = '42501';
 export const INVALID_AUTHORIZATION = '28000';
 export const INVALID_PASSWORD = '28P01';

@@ -109,6 +109,21 @@ it('an empty schema that an administrator created for the role is taken over, wi
   expect(await (await OpenedLedger.open(printed)).allocate()).toMatchObject({ allocation: { orderId: 1n } });
 });
 
+it('a server that lacks a function is refused by its name, and so is one that offers no channel binding', async () => {
+  const url = await newDatabase();
+  const unbound = new OpenedLedger(`${url}?channel_binding=require`);
+  await expect(unbound.ledger.ready()).rejects.toMatchObject({ reason: 'LEDGER_DAMAGED' });
+  expect(unbound.said).toEqual([expect.stringMatching(/offered no channel binding/)]);
+  await query(url, 'ALTER FUNCTION pg_catalog.pg_walfile_name(pg_lsn) RENAME TO gone');
+  const lacking = new OpenedLedger(url);
+  await expect(lacking.ledger.ready()).rejects.toMatchObject({ reason: 'LEDGER_DAMAGED' });
+  expect(lacking.said).toEqual([
+    expect.stringMatching(
+      /lacks what the ledger needs \(function pg_walfile_name\(pg_lsn\) does not exist\): use Postgre/,
+    ),
+  ]);
+});
+
 it('an empty schema of another role is not', async () => {
   const url = await newDatabase();
   await query(url, 'CREATE SCHEMA order_numbers');

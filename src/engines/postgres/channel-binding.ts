@@ -1,0 +1,42 @@
+import type { ClientConfig } from 'pg';
+import { Client } from 'pg';
+
+/** The library binds where the server offers it; what must not happen without it is refused here. */
+const BINDING = 'SCRAM-SHA-256-PLUS';
+
+/** The server did not offer channel binding; it was told no password. */
+export class NotBound extends Error {
+  override readonly name = 'NotBound';
+}
+
+/**
+ * A client that takes part in no login without channel binding, as libpq does for channel_binding=require
+ * (https://www.postgresql.org/docs/current/libpq-connect.html): no password leaves for a server that cannot prove that
+ * nothing stands between it and this client.
+ */
+export class BindingClient extends Client {
+  constructor(config?: string | ClientConfig) {
+    super(config);
+    const { connection } = this;
+    let isOffered = false;
+    const refuse = () => {
+      // What tells of a login that worked may have come in the same packet: the library must not hear of it.
+      connection.removeAllListeners('readyForQuery');
+      connection.stream.destroy(new NotBound('the server offered no channel binding'));
+    };
+    // Before the library's own listeners, which answer.
+    connection.on('authenticationCleartextPassword', refuse);
+    connection.on('authenticationMD5Password', refuse);
+    connection.on('authenticationSASL', ({ mechanisms }: { readonly mechanisms: readonly string[] }) => {
+      isOffered = mechanisms.includes(BINDING);
+      if (!isOffered) refuse();
+    });
+    connection.on('authenticationOk', () => isOffered || refuse());
+  }
+}
+
+/** What a URL's channel_binding asks for: which client to use, and whether it binds where that is offered. */
+export function channelBindingOf(url: string): { readonly Client: typeof Client; readonly isWanted: boolean } {
+  const value = /[?&]channel_binding=([^&]*)/.exec(url)?.[1] ?? 'disable';
+  return { Client: value === 'require' ? BindingClient : Client, isWanted: value !== 'disable' };
+}
