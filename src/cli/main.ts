@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import('./verify.ts')).verifyCommand(),
   backup: async () => (await import('./backup.ts')).backupCommand(),
   restore: async () => (await import('./restore.ts')).restoreCommand(),
+  'declare-loss': async () => (await import('./declare-loss.ts')).declareLossCommand(),
   import: async () => (await import('./import.ts')).importCommand(),
   migrate: async () => (await import('./migrate.ts')).migrateCommand(),
 };

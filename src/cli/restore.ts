@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises';
 import { Command, Option } from 'commander';
 import { ImportStaging } from '../engines/sqlite/import-staging.ts';
 import type { Restored } from '../engines/sqlite/restore.ts';
@@ -6,6 +5,7 @@ import { restoreLedger } from '../engines/sqlite/restore.ts';
 import type { LossPlan } from '../engines/sqlite/restore-decision.ts';
 import type { Loss } from '../engines/sqlite/restore-loss.ts';
 import { LedgerRefused } from '../errors.ts';
+import { askToGoOn } from './agreement.ts';
 import { fieldTable } from './columns.ts';
 import { readCsv } from './import-csv.ts';
 import { jsonLine } from './json-form.ts';
@@ -177,18 +177,5 @@ async function agree(
         'checkpoint; what is beyond it would be given twice.',
     );
   }
-  if (isAgreed) return true;
-  if (!process.stdin.isTTY) throw new LedgerRefused('not a terminal: confirm the loss with --yes');
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    // In raw mode the terminal's Ctrl-C comes here, not as a signal.
-    const interrupted = new Promise<string>((resolve) => terminal.once('SIGINT', () => resolve('n')));
-    const answer = await Promise.race([terminal.question('Go on? [y/N] ', { signal }), interrupted]);
-    return /^y(es)?$/i.test(answer.trim());
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    terminal.close();
-  }
+  return askToGoOn(isAgreed, { signal });
 }

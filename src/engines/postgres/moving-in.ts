@@ -11,8 +11,8 @@ import type { Session } from './session.ts';
 import { INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, sqlState } from './sql-state.ts';
 import { verifyLedger } from './verify-ledger.ts';
 
-/** Of the one command that moves a ledger into this database. "ORDM". */
-const ADVISORY_LOCK = 0x4f52444d;
+/** Held by the one command that rewrites the ledger of this database. "ORDM". */
+export const MOVE_LOCK = 0x4f52444d;
 /** How long a session of a server may take to end when it is told to. */
 const END_WAIT_MS = 5000;
 /** The session of a command that was killed is noticed by its server within a second, and then lets the lock go. */
@@ -52,7 +52,7 @@ export class MovingIn {
     try {
       // Waited for by the server: see LOCK_WAIT_MS.
       await target.#write(`SET lock_timeout = ${LOCK_WAIT_MS}`);
-      await target.#write('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK]);
+      await target.#write('SELECT pg_advisory_lock($1)', [MOVE_LOCK]);
       await target.#write('SET lock_timeout = 0');
     } catch (error) {
       session.abandon();
