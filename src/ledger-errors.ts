@@ -31,3 +31,8 @@ export function ledgerUnusable(cause: unknown): OrderError {
 export function stoppedBeforeOpen(): OrderError {
   return new OrderError('DRAINING', 'the server stopped before the ledger was open');
 }
+
+/** Its files were taken away under the server, which ends. */
+export function ledgerLost(): OrderError {
+  return new OrderError('DRAINING', 'the server has lost its ledger and stops: retry, another server may answer');
+}

@@ -29,6 +29,8 @@ export interface LedgerObserver {
   waiting(why: string): void;
   /** It will not number until an operator has acted. */
   failed(error: OrderError): void;
+  /** Its files were taken away under it: it never numbers again, and the process has to end. */
+  lost(why: string): void;
   /** Something to look after that stops nothing. */
   warning(message: string): void;
   /** A transaction committed: how long it took, and of that, where the engine can tell, how long the disk took. */

@@ -59,9 +59,13 @@ export async function serve(settings: ServeSettings, log: Log, stop: Promise<str
   const metrics = new Metrics();
   let listeners: Listeners | undefined;
   const setOpen = (isOpen: boolean) => listeners?.setOpen(isOpen);
+  const lost = Promise.withResolvers<'lost'>();
   let engine: ServedLedger;
   try {
-    engine = await startEngine(settings, ledgerObserver(logger, metrics, setOpen));
+    engine = await startEngine(
+      settings,
+      ledgerObserver(logger, metrics, setOpen, () => lost.resolve('lost')),
+    );
   } catch (error) {
     return refuse(logger, error);
   }
@@ -83,7 +87,13 @@ export async function serve(settings: ServeSettings, log: Log, stop: Promise<str
     await ledger.close();
     return EXIT_REFUSED;
   }
-  const signal = await stop;
+  const signal = await Promise.race([stop, lost.promise]);
+  if (signal === 'lost') {
+    listeners.drain();
+    await listeners.close(CLOSE_MS);
+    await ledger.close();
+    return EXIT_REFUSED;
+  }
 
   logger.info({ signal, waiting: allocator.queueLength, limit_ms: settings.drainTimeoutMs }, 'draining');
   listeners.drain();
@@ -99,7 +109,12 @@ export async function serve(settings: ServeSettings, log: Log, stop: Promise<str
   return 0;
 }
 
-function ledgerObserver(logger: Logger, metrics: Metrics, setOpen: (isOpen: boolean) => void): LedgerObserver {
+function ledgerObserver(
+  logger: Logger,
+  metrics: Metrics,
+  setOpen: (isOpen: boolean) => void,
+  onLost: () => void,
+): LedgerObserver {
   return {
     opened() {
       setOpen(true);
@@ -112,6 +127,11 @@ function ledgerObserver(logger: Logger, metrics: Metrics, setOpen: (isOpen: bool
     failed(error) {
       setOpen(false);
       logger.fatal(messageOf(error.cause));
+    },
+    lost(why) {
+      setOpen(false);
+      logger.fatal(why);
+      onLost();
     },
     warning: (message) => logger.warn(message),
     transaction: (ms, syncMs) => metrics.transaction(ms, syncMs),

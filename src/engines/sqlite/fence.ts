@@ -1,5 +1,7 @@
 import Database from 'better-sqlite3';
 import { LedgerRefused } from '../../errors.ts';
+import type { FileIdentity } from './held-files.ts';
+import { identityOf } from './held-files.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 
 /**
@@ -7,6 +9,8 @@ import type { LedgerFiles } from './ledger-files.ts';
  * garbage-collected is released.
  */
 export interface Fence {
+  /** The file that is locked; whoever finds another one at its name is not kept out. */
+  readonly identity: FileIdentity;
   release(): void;
 }
 
@@ -25,7 +29,7 @@ export function takeFence(files: LedgerFiles): Fence {
     lock.pragma('journal_mode = MEMORY');
     lock.exec('BEGIN EXCLUSIVE');
     const held = lock;
-    return { release: () => void held.close() };
+    return { identity: identityOf(files.lock), release: () => void held.close() };
   } catch (error) {
     lock?.close();
     if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) {

@@ -31,3 +31,13 @@ export function toReadError(error: unknown): unknown {
   const isDamage = error instanceof ThreadFailure && /^SQLITE_(CORRUPT|NOTADB|IOERR)/.test(error.code);
   return isDamage ? ledgerUnreadable(error) : error;
 }
+
+/** Whether the files of the ledger are no longer those that were opened. */
+export function isLoss(error: unknown): error is ThreadFailure {
+  return error instanceof ThreadFailure && error.errorName === 'HeldFilesChanged';
+}
+
+/** Whether trying again cannot help, because an operator is asked for. */
+export function isFinal(error: unknown): boolean {
+  return !(error instanceof ThreadFailure) || error.errorName === 'LedgerRefused';
+}

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Allocation, AllocationRequest } from '../../allocation.ts';
 import { messageOf, OrderError } from '../../errors.ts';
-import { ledgerFull, ledgerUnusable, stoppedBeforeOpen } from '../../ledger-errors.ts';
+import { ledgerLost, ledgerUnusable, stoppedBeforeOpen } from '../../ledger-errors.ts';
 import type { CommitListener, Ledger, Outcome } from '../../ledger.ts';
 import type { LedgerObserver } from '../../observers.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
@@ -10,13 +10,16 @@ import { storeUnknown } from '../../store.ts';
 import type { CheckpointerMethods } from './checkpointer.ts';
 import type { Fence } from './fence.ts';
 import { takeFence } from './fence.ts';
+import { FileWatch } from './file-watch.ts';
+import { explainFailure } from './full-disk.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { locateLedger } from './ledger-files.ts';
-import { newAllocations, toOutcomes, toStoreError } from './outcomes.ts';
+import { isFinal, isLoss, newAllocations, toOutcomes, toStoreError } from './outcomes.ts';
 import { packRequests, unpackOutcomes } from './packed-batch.ts';
 import { SqliteReads } from './sqlite-reads.ts';
 import type { StoreRefusal } from './store-transaction.ts';
-import { Thread, ThreadFailure, threadModule } from './thread.ts';
+import type { ThreadFailure } from './thread.ts';
+import { Thread, threadModule } from './thread.ts';
 import type { WriterMethods, WriterOptions } from './writer.ts';
 
 /** Commits after which the checkpointer looks whether the WAL has grown long. */
@@ -25,8 +28,6 @@ const COMMITS_BETWEEN_LOOKS = 16;
 const MAX_PASSES = 5;
 /** Between two attempts to open a ledger that is not ready to be opened. */
 const OPEN_RETRY_MS = 200;
-/** How long a batch that met a full disk waits for the proof that nothing of it was done. */
-const PROOF_WAIT_MS = 1000;
 
 export interface SqliteLedgerOptions {
   /** Whether the first allocation makes its store. */
@@ -46,7 +47,9 @@ export class SqliteLedger implements Ledger {
   readonly #checkpointer: Thread<CheckpointerMethods>;
   readonly reads: SqliteReads;
   readonly #listeners = new Set<CommitListener>();
+  readonly #fileWatch: FileWatch;
   #isClosing = false;
+  #isLost = false;
   #opened: Promise<void>;
   #lastOrderId = 0n;
   #commitsSinceLook = 0;
@@ -57,11 +60,14 @@ export class SqliteLedger implements Ledger {
     this.#files = files;
     this.#observer = observer;
     this.#fence = takeFence(files);
-    this.#writer = new Thread(threadModule('writer'), { files, autoCreateStores } satisfies WriterOptions);
+    const lock = this.#fence.identity;
+    this.#writer = new Thread(threadModule('writer'), { files, autoCreateStores, lock } satisfies WriterOptions);
     this.#checkpointer = new Thread(threadModule('checkpointer'), files);
     this.reads = new SqliteReads(files);
     this.#opened = this.#open(true);
     this.#opened.catch(ignore);
+    const look = async () => this.#writer.isRunning && this.#writer.call('look', undefined);
+    this.#fileWatch = new FileWatch(look, (loss) => this.#lose(loss));
   }
 
   /** The end of the sequence over all stores, as far as this process has seen. */
@@ -105,6 +111,7 @@ export class SqliteLedger implements Ledger {
 
   async close(): Promise<void> {
     this.#isClosing = true;
+    this.#fileWatch.stop();
     await this.#opened.catch(ignore);
     try {
       await this.#closeReaders();
@@ -147,20 +154,17 @@ export class SqliteLedger implements Ledger {
    */
   async #reopenAfter(failure: unknown, opened: Promise<void>): Promise<unknown> {
     const lastKnown = this.#lastOrderId;
+    if (isLoss(failure)) {
+      this.#lose(failure);
+      return failure;
+    }
     if (opened === this.#opened) {
       this.reads.refuse();
       this.#observer.waiting(`a commit failed, and the ledger is opened again: ${messageOf(failure)}`);
       this.#opened = this.#open(false);
       this.#opened.catch(ignore);
     }
-    if (!(failure instanceof ThreadFailure) || failure.code !== 'SQLITE_FULL') return failure;
-    // A full disk is worth a moment's wait: where the end has not moved, nothing of the batch was done.
-    const reopened = this.#opened.then(
-      () => true,
-      () => false,
-    );
-    const proven = (await Promise.race([reopened, delay(PROOF_WAIT_MS, false)])) && this.#lastOrderId === lastKnown;
-    return proven ? ledgerFull(failure) : failure;
+    return explainFailure(failure, this.#opened, () => this.#lastOrderId !== lastKnown);
   }
 
   /** Tries until the ledger is open. At start every failure but a busy ledger is final. */
@@ -171,6 +175,7 @@ export class SqliteLedger implements Ledger {
       try {
         if (await this.#tryToOpen()) return;
       } catch (error) {
+        if (isLoss(error)) throw this.#lose(error);
         if (atStart || isFinal(error)) throw this.#fail(error);
         why = messageOf(error);
       }
@@ -220,16 +225,24 @@ export class SqliteLedger implements Ledger {
     }
   }
 
+  /** The files are gone: no number, replay or read any more. */
+  #lose(loss: ThreadFailure): OrderError {
+    const stopped = ledgerLost();
+    if (this.#isLost) return stopped;
+    this.#isLost = true;
+    this.#fileWatch.stop();
+    this.reads.refuse();
+    this.#opened = Promise.reject(stopped);
+    this.#opened.catch(ignore);
+    this.#observer.lost(loss.message);
+    return stopped;
+  }
+
   #fail(error: unknown): OrderError {
     const failure = ledgerUnusable(error);
     this.#observer.failed(failure);
     return failure;
   }
-}
-
-/** Whether trying again cannot help, because an operator is asked for. */
-function isFinal(error: unknown): boolean {
-  return !(error instanceof ThreadFailure) || error.errorName === 'LedgerRefused';
 }
 
 /** The promise's rejection is seen by whoever awaits ready(). */

@@ -2,6 +2,8 @@ import { workerData } from 'node:worker_threads';
 import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
 import { BatchTransaction } from './batch-transaction.ts';
 import { checkpoint } from './connection.ts';
+import type { FileIdentity } from './held-files.ts';
+import { HeldFiles, HeldFilesChanged } from './held-files.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import type { OpenLedger } from './opening.ts';
 import { completeCheckpoint, openLedger, raiseGeneration } from './opening.ts';
@@ -30,6 +32,8 @@ export interface WriterAnswer {
 export interface WriterOptions {
   readonly files: LedgerFiles;
   readonly autoCreateStores: boolean;
+  /** What the fence has locked. */
+  readonly lock: FileIdentity;
 }
 
 /** What the writer thread serves. */
@@ -40,6 +44,8 @@ export type WriterMethods = {
   updateStore(update: { readonly storeId: bigint; readonly changes: StoreChanges }): Store | StoreRefusal;
   beginPass(_: undefined): void;
   finishCheckpoint(_: undefined): void;
+  /** Throws HeldFilesChanged if the files are no longer at their names. */
+  look(_: undefined): void;
   close(_: undefined): void;
 };
 
@@ -52,6 +58,7 @@ interface WrittenLedger extends OpenLedger {
 /** The one that writes the ledger's file. Everything here may wait for the disk. */
 export class Writer {
   readonly #options: WriterOptions;
+  readonly #held: HeldFiles;
   #ledger: WrittenLedger | undefined;
   /** Why a transaction failed: nothing more is done on this connection. */
   #failure: { readonly error: unknown } | undefined;
@@ -60,15 +67,18 @@ export class Writer {
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    this.#held = new HeldFiles(options.files, options.lock);
   }
 
   open(): Opening {
     this.#release();
     const { files, autoCreateStores } = this.#options;
+    this.#held.beforeOpening();
     const ledger = openLedger(files);
     if (!ledger) return 'busy';
     const { db, mark, lastOrderId, warnings } = ledger;
     try {
+      this.#held.afterOpening();
       const batches = new BatchTransaction(db, autoCreateStores);
       const stores = new StoreTransaction(db);
       this.#ledger = { ...ledger, batches, stores, guard: new RestartGuard(files.database) };
@@ -118,6 +128,11 @@ export class Writer {
     if (completeCheckpoint(db, this.#options.files, mark)) guard.renew();
   }
 
+  look(): void {
+    if (this.#failure) throw this.#failure.error;
+    if (this.#ledger) this.#attempt(() => this.#held.requireAllSame());
+  }
+
   close(): void {
     if (this.#ledger && !this.#failure) {
       const { db, mark, guard } = this.#ledger;
@@ -143,10 +158,23 @@ export class Writer {
   /** After one that failed nobody knows what is on disk: what was asked meanwhile must not be done either. */
   #attempt<Result>(transaction: () => Result): Result {
     try {
-      return transaction();
+      const result = transaction();
+      this.#held.requireSame();
+      return result;
     } catch (error) {
-      this.#failure = { error };
-      throw error;
+      const failure = this.#changeBehind(error);
+      this.#failure = { error: failure };
+      throw failure;
+    }
+  }
+
+  /** A change of the files explains every other error. */
+  #changeBehind(error: unknown): unknown {
+    try {
+      this.#held.requireSame();
+      return error;
+    } catch (change) {
+      return change instanceof HeldFilesChanged ? change : error;
     }
   }
 
@@ -172,5 +200,6 @@ serveThread({
     writer.updateStore(storeId, changes),
   beginPass: () => writer.beginPass(),
   finishCheckpoint: () => writer.finishCheckpoint(),
+  look: () => writer.look(),
   close: () => writer.close(),
 } satisfies WriterMethods);

@@ -5,7 +5,7 @@ import { engineSuite } from '../../support/engine-suite.ts';
 import type { Counters } from '../../support/ledger-model.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
 
-const QUIET = { opened() {}, waiting() {}, failed() {}, warning() {}, transaction() {} };
+const QUIET = { opened() {}, waiting() {}, failed() {}, lost() {}, warning() {}, transaction() {} };
 
 engineSuite('PostgreSQL', (autoCreateStores): TestLedger => {
   let url: string | undefined;

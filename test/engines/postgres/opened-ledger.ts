@@ -20,7 +20,14 @@ export class OpenedLedger {
     this.ledger = new PostgresLedger(
       url,
       { autoCreateStores: true, readUrl: undefined, ...options },
-      { opened() {}, waiting: say, failed: ({ cause }) => say(String(cause)), warning: say, transaction() {} },
+      {
+        opened() {},
+        waiting: say,
+        failed: ({ cause }) => say(String(cause)),
+        lost: say,
+        warning: say,
+        transaction() {},
+      },
     );
     onTestFinished(() => this.ledger.close());
   }

@@ -7,7 +7,7 @@ import { engineSuite } from '../../support/engine-suite.ts';
 import type { Counters } from '../../support/ledger-model.ts';
 import { testFolder } from '../../support/server-process.ts';
 
-const QUIET = { opened() {}, waiting() {}, failed() {}, warning() {}, transaction() {} };
+const QUIET = { opened() {}, waiting() {}, failed() {}, lost() {}, warning() {}, transaction() {} };
 
 engineSuite('SQLite', (autoCreateStores): TestLedger => {
   const path = join(testFolder(), 'orders.db');

@@ -25,6 +25,9 @@ class Diary implements LedgerObserver {
     this.failure = error;
     this.lines.push('failed');
   }
+  lost(why: string): void {
+    this.lines.push(`lost: ${why}`);
+  }
   warning(message: string): void {
     this.lines.push(`warning: ${message}`);
   }

@@ -1,0 +1,24 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ledgerFull } from '../../ledger-errors.ts';
+import { ThreadFailure } from './thread.ts';
+
+/** How long a batch that met a full disk waits for the proof that nothing of it was done. */
+const PROOF_WAIT_MS = 1000;
+
+/**
+ * What to tell the callers of a write that failed. A full disk is worth a moment's wait for the reopened ledger: if
+ * its end `hasMoved` not, nothing of the batch was done.
+ */
+export async function explainFailure(
+  failure: unknown,
+  reopened: Promise<void>,
+  hasMoved: () => boolean,
+): Promise<unknown> {
+  if (!(failure instanceof ThreadFailure) || failure.code !== 'SQLITE_FULL') return failure;
+  const isReopened = reopened.then(
+    () => true,
+    () => false,
+  );
+  const isProven = (await Promise.race([isReopened, delay(PROOF_WAIT_MS, false)])) && !hasMoved();
+  return isProven ? ledgerFull(failure) : failure;
+}
