@@ -81,7 +81,7 @@ it.each(BLOWS)('P7 P8: with %s, the next batch is unknown, and nothing is number
   await expect(ledger.commit([ask('d')])).rejects.toThrow(said);
   expect(lost.mock.calls).toEqual([[expect.stringMatching(said)]]);
   await expect(ledger.ready()).rejects.toMatchObject({ reason: 'DRAINING' });
-  await expect(ledger.commit([ask('a')])).rejects.toThrow();
+  await expect(ledger.commit([ask('a')])).rejects.toMatchObject({ reason: 'DRAINING' });
   await expect(listAfter(ledger, 0n, 10)).rejects.toMatchObject({ reason: 'LEDGER_REOPENING' });
   await close();
   expect(lost).toHaveBeenCalledTimes(1);
@@ -105,7 +105,7 @@ it('P4: what was answered before the -wal was removed is in the database when th
   const { database, ledger, lost, close } = await openLedger();
   rmSync(`${database}-wal`);
   await vi.waitFor(() => expect(lost).toHaveBeenCalled(), { timeout: 5000 });
-  await expect(ledger.commit([ask('d')])).rejects.toThrow();
+  await expect(ledger.commit([ask('d')])).rejects.toThrow(/while it was open|has lost its ledger/);
   await close();
   expect(assertDense(database)).toHaveLength(3);
 });
