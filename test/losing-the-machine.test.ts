@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { assertDense } from './support/density.ts';
 import { connect } from './support/orders-client.ts';
+import { newDatabase, query } from './support/postgres/database.ts';
 import { ORDER_NUMBERS, ServerProcess, testFolder } from './support/server-process.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
@@ -39,30 +40,58 @@ it('P9: the drill, line by line: the machine is gone, and no number is given twi
     exitCode: 0,
     stdout: expect.stringMatching(/declared losses[^]*all stores +6 +20[^]*no hole, no repeat/),
   });
-  expect(await afterwards(serve!, folder)).toEqual(
+  expect(await afterwards(serve!, given, folder)).toEqual(
     // Store 7 gave 100 to 111 and goes on as the file says, store 8 gave 100 and 101.
     expect.objectContaining({ first: [21n, 7n, 112n], repeated: [] }),
   );
 
   expect(await run(fromSnapshot!, folder)).toMatchObject({ exitCode: 0 });
   expect(assertDense(join(folder, 'snapshot/orders.db'))).toHaveLength(14);
-  expect(await afterwards('order-numbers serve --ledger from-snapshot/orders.db', folder)).toMatchObject({
+  expect(await afterwards('order-numbers serve --ledger from-snapshot/orders.db', given, folder)).toMatchObject({
     repeated: [],
   });
+});
 
-  /** Starts the server of this line; the pairs that it gives, and those of them that were given before. */
-  async function afterwards(line: string, cwd: string) {
-    const ledger = /--ledger (\S+)$/.exec(line)![1]!;
-    const server = new ServerProcess(join(cwd, ledger));
-    const now = await number(server, ['7 o', '8 p', '9 q', '7 r']);
-    expect(await server.stop()).toBe(0);
-    const known = new Set(given.flatMap(([order, store, n]) => [`${order}`, `${store}/${n}`]));
-    const repeated = now.filter(([order, store, n]) => known.has(`${order}`) || known.has(`${store}/${n}`));
-    return { first: now[0], repeated };
+it('P9: the drill on PostgreSQL: the database is restored to an earlier time, and no number is given twice', async () => {
+  const folder = testFolder();
+  const [declare, verify, serve, ...more] = shellLines('## PostgreSQL');
+  expect(more).toEqual([]);
+  const url = await newDatabase();
+  const at = (line: string) => line.replace('postgres://orders@db1/orders', url);
+  const old = new ServerProcess(url);
+  const given = await number(old, ['7 a', '7 b', '7 c', '7 d', '7 e']);
+  const copies = ['ledger', 'stores', 'allocations'];
+  for (const table of copies) await query(url, `CREATE TABLE ${table} AS SELECT * FROM order_numbers.${table}`);
+  given.push(...(await number(old, ['7 f', '8 g', '7 h'])));
+  await old.kill();
+  for (const table of copies) {
+    await query(url, `DELETE FROM order_numbers.${table}`);
+    await query(url, `INSERT INTO order_numbers.${table} SELECT * FROM ${table}`);
   }
+  writeFileSync(join(folder, 'stores.csv'), 'store_id,next_number\n7,112\n8,102\n');
+
+  expect(await run(at(declare!), folder)).toMatchObject({ exitCode: 0 });
+  expect(await run(at(verify!), folder)).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringMatching(/declared losses[^]*all stores +6 +20[^]*no hole, no repeat/),
+  });
+  expect(await afterwards(at(serve!), given)).toEqual(
+    expect.objectContaining({ first: [21n, 7n, 112n], repeated: [] }),
+  );
 });
 
 type Given = readonly [orderId: bigint, storeId: bigint, orderNumber: bigint];
+
+/** Starts the server of this line; the first pair that it gives, and those that were given before. */
+async function afterwards(line: string, given: readonly Given[], cwd = '') {
+  const ledger = /--ledger (\S+)$/.exec(line)![1]!;
+  const server = new ServerProcess(cwd === '' ? ledger : join(cwd, ledger));
+  const now = await number(server, ['7 o', '8 p', '9 q', '7 r']);
+  expect(await server.stop()).toBe(0);
+  const known = new Set(given.flatMap(([order, store, n]) => [`${order}`, `${store}/${n}`]));
+  const repeated = now.filter(([order, store, n]) => known.has(`${order}`) || known.has(`${store}/${n}`));
+  return { first: now[0], repeated };
+}
 
 /** Numbers orders, each a store and a request_id, one after the other. */
 async function number(server: ServerProcess, orders: readonly string[]): Promise<Given[]> {
