@@ -25,6 +25,7 @@ const SAYS: readonly (readonly [part: string, says: RegExp])[] = [
   ['stores list', /32913/],
   ['get --order-id 1', /32913/],
   ['get --store 7', /invoice-batch-9/],
+  ['--last 20', /ORDER ID[^]*\n +1 [^]*invoice-batch-9$/],
   ['--csv', /^[^\n]+\n[^\n]*invoice-batch-9[^\n]*$/],
   ['watch', /invoice-batch-9/],
   ['verify\n', /no hole, no repeat/],

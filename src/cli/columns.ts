@@ -6,17 +6,25 @@ export interface Column<Row> {
   /** In characters; a longer value is shown whole, and the column stays that wide. */
   readonly width: number;
   readonly align?: 'right';
+  /** In a table that has to fit, longer values are cut, down to so many characters. */
+  readonly least?: number;
   readonly value: (row: Row) => string;
 }
+
+const GAP = '  ';
+const CUT = '…';
 
 /** Aligned lines for people, of rows whose end nobody knows. */
 export class Columns<Row> {
   readonly #columns: readonly Column<Row>[];
   readonly #widths: number[];
+  readonly #fit: number;
 
-  constructor(columns: ReadonlyArray<Column<Row>>) {
+  /** `fit` is the width of the terminal that each line has to fit, where it can without cutting a number. */
+  constructor(columns: ReadonlyArray<Column<Row>>, fit = Infinity) {
     this.#columns = columns;
     this.#widths = columns.map(({ width, title }) => Math.max(width, title.length));
+    this.#fit = fit;
   }
 
   header(): string {
@@ -28,11 +36,26 @@ export class Columns<Row> {
   }
 
   #line(cells: readonly string[]): string {
+    for (const [i, { length }] of cells.entries()) this.#widths[i] = Math.max(this.#widths[i]!, length);
+    this.#shrink(({ least }) => least ?? Infinity);
+    // Before a line wraps, what a longer number above has left empty goes, too.
+    this.#shrink(({ least }, i) => least ?? Math.max(cells[i]!.length, this.#columns[i]!.title.length));
     const padded = cells.map((cell, i) => {
-      const width = (this.#widths[i] = Math.max(this.#widths[i]!, cell.length));
-      return this.#columns[i]!.align === 'right' ? cell.padStart(width) : cell.padEnd(width);
+      const width = this.#widths[i]!;
+      const fitting = cell.length > width ? `${cell.slice(0, width - 1)}${CUT}` : cell;
+      return this.#columns[i]!.align === 'right' ? fitting.padStart(width) : fitting.padEnd(width);
     });
-    return padded.join('  ').trimEnd();
+    return padded.join(GAP).trimEnd();
+  }
+
+  /** Takes what is too much from the columns, the last one first, but leaves each its least width. */
+  #shrink(leastOf: (column: Column<Row>, index: number) => number): void {
+    let excess = this.#widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length) - this.#fit;
+    for (let i = this.#columns.length - 1; i >= 0 && excess > 0; i--) {
+      const taken = Math.min(excess, Math.max(0, this.#widths[i]! - leastOf(this.#columns[i]!, i)));
+      this.#widths[i]! -= taken;
+      excess -= taken;
+    }
   }
 }
 
@@ -67,6 +90,11 @@ export function localTime(time: Date): string {
   const wall = new Date(time.getTime() + offset * 60_000).toISOString().slice(0, -1);
   const [hours, minutes] = [Math.trunc(Math.abs(offset) / 60), Math.abs(offset) % 60].map(twoDigits);
   return `${wall}${offset < 0 ? '-' : '+'}${hours}:${minutes}`;
+}
+
+/** The same to the second, for tables: 2026-11-24 03:23:48. */
+export function shortTime(time: Date): string {
+  return localTime(time).slice(0, 19).replace('T', ' ');
 }
 
 /** 1,000,000 for 1000000. */

@@ -1,12 +1,13 @@
 import { Command, Option } from 'commander';
 import { stringify } from 'csv-stringify/sync';
-import type { Allocation } from '../client/index.ts';
-import { ALLOCATION_COLUMNS } from './allocation-view.ts';
+import type { Allocation, ListFilter, OrderNumbersClient } from '../client/index.ts';
+import { allocationColumns } from './allocation-view.ts';
 import { withClient } from './client-command.ts';
 import { withClientOptions } from './client-options.ts';
-import { Columns } from './columns.ts';
+import { grouped } from './columns.ts';
 import { allocationJson } from './json-form.ts';
-import { parseNumber, wholeNumber } from './option-values.ts';
+import { parseCursor, parseLimit, parseNumber, wholeNumber } from './option-values.ts';
+import type { CommandContext } from './run-command.ts';
 
 /** Allocations a page: the server's most. */
 const PAGE_SIZE = 1000;
@@ -23,9 +24,19 @@ const CSV_COLUMNS: readonly (keyof ReturnType<typeof allocationJson>)[] = [
   'createTime',
 ];
 
-interface ListFlags {
+/** Shown on a terminal unless a flag says otherwise. */
+const TERMINAL_LIMIT = 100;
+/** Held in memory to be turned round, at most. */
+const MOST_LAST = 100_000;
+
+/** What a list can be told. */
+export interface ListFlags {
   readonly store?: bigint;
+  readonly after?: bigint;
+  readonly before?: bigint;
+  readonly newestFirst?: boolean;
   readonly limit?: number;
+  readonly last?: number;
   readonly csv?: boolean;
 }
 
@@ -34,9 +45,17 @@ export function listCommand(): Command {
   const command = new Command('list')
     .description('list allocations in order_id order, up to the end that the ledger has now')
     .addOption(new Option('--store <id>', "only this store's (default: all)").argParser(parseNumber))
+    .addOption(new Option('--after <order-id>', 'only those after this one').argParser(parseCursor))
+    .addOption(new Option('--before <order-id>', 'only those before this one').argParser(parseNumber))
+    .option('--newest-first', 'from the end back (default: from the beginning)')
     .addOption(
-      new Option('--limit <n>', 'the first n, at most (default: all)').argParser(
-        wholeNumber(1, Number.MAX_SAFE_INTEGER),
+      new Option('--limit <n|all>', `the first n, at most (default: ${TERMINAL_LIMIT} on a terminal, else all)`)
+        .argParser(parseLimit)
+        .conflicts('last'),
+    )
+    .addOption(
+      new Option('--last <n>', 'the last n, at most; the newest at the end, unless --newest-first is given').argParser(
+        wholeNumber(1, MOST_LAST),
       ),
     )
     .addOption(
@@ -46,28 +65,94 @@ export function listCommand(): Command {
     .addHelpText(
       'after',
       `
-With --json: one object a line, as Allocation in the proto.
+With --json: one object per line, as Allocation in the proto. A table on a terminal fits its width: it cuts long
+request ids and display numbers, which get, --json, --csv and a pipe show whole.
 
 Examples:
-  order-numbers list --store 32913 --limit 20
+  order-numbers list --last 20
+  order-numbers list --store 32913 --newest-first --limit 20
+  order-numbers list --after 1000 --before 2001
   order-numbers list --csv > orders.csv
   order-numbers list --json | jq -r .displayNumber`,
     )
-    .action(async ({ store, limit = Infinity, csv = false }: ListFlags) => {
-      await withClient(command, async (client, { output, json }) => {
-        const { header, row } = json ? jsonForm() : csv ? csvForm() : columnsForm();
-        const filter = store === undefined ? {} : { storeId: store };
-        let listed = 0;
-        for await (const allocation of client.listAllocations({ ...filter, pageSize: Math.min(limit, PAGE_SIZE) })) {
-          // Not before the first answer: a list that is refused shows nothing.
-          if (listed === 0 && header !== undefined) await output.line(header);
-          await output.line(row(allocation));
-          listed += 1;
-          if (listed >= limit) break;
-        }
-        if (listed === 0 && header !== undefined) await output.line(header);
-      });
+    .action(async (flags: ListFlags) => {
+      await withClient(command, (client, context) => listAllocations(client, flags, context));
     });
+}
+
+/** Writes the list that the flags ask for. */
+export async function listAllocations(
+  client: Pick<OrderNumbersClient, 'listAllocations'>,
+  flags: ListFlags,
+  context: CommandContext,
+): Promise<void> {
+  const { output, json, terminalWidth } = context;
+  const isTable = !json && !flags.csv;
+  const { header, row } = json ? jsonForm() : flags.csv ? csvForm() : columnsForm(terminalWidth);
+  const filter = filterOf(flags);
+  const chosen = flags.last ?? flags.limit;
+  const tellsMore = chosen === undefined && isTable && terminalWidth !== undefined;
+  const limit = chosen ?? (tellsMore ? TERMINAL_LIMIT : Infinity);
+  let listed = 0;
+  let last: Allocation | undefined;
+  let hasMore = false;
+  // One more than is shown tells whether there is more.
+  const pageSize = Math.min(tellsMore ? limit + 1 : limit, PAGE_SIZE);
+  const allocations = client.listAllocations({ ...filter, pageSize });
+  for await (const allocation of flags.last === undefined ? allocations : lastOf(allocations, flags)) {
+    hasMore = listed >= limit;
+    if (hasMore) break;
+    // Not before the first answer: a list that is refused shows nothing.
+    if (listed === 0 && header !== undefined) await output.line(header);
+    await output.line(row(allocation));
+    listed += 1;
+    last = allocation;
+    if (listed >= limit && !tellsMore) break;
+  }
+  if (listed === 0 && header !== undefined) await output.line(header);
+  if (hasMore && last !== undefined) {
+    await output.flush();
+    context.say(await moreLine(client, filter, last, limit));
+  }
+}
+
+function filterOf({ store, after, before, newestFirst = false, last }: ListFlags): ListFilter {
+  return {
+    ...(store === undefined ? {} : { storeId: store }),
+    ...(after === undefined ? {} : { afterOrderId: after }),
+    ...(before === undefined ? {} : { beforeOrderId: before }),
+    newestFirst: newestFirst || last !== undefined,
+  };
+}
+
+/** The first n of a list that comes newest first, turned round unless it was asked for so. */
+async function* lastOf(
+  allocations: AsyncIterable<Allocation>,
+  { last = 0, newestFirst = false }: ListFlags,
+): AsyncIterable<Allocation> {
+  const held: Allocation[] = [];
+  for await (const allocation of allocations) if (held.push(allocation) >= last) break;
+  yield* newestFirst ? held : held.toReversed();
+}
+
+/** How much follows the last allocation that was shown, told by the list's other end: its numbers have no hole. */
+async function moreLine(
+  client: Pick<OrderNumbersClient, 'listAllocations'>,
+  filter: ListFilter,
+  shown: Allocation,
+  limit: number,
+): Promise<string> {
+  const { storeId, newestFirst = false } = filter;
+  const fromTheEnd = client.listAllocations({ ...filter, newestFirst: !newestFirst, pageSize: 1 });
+  const { value: end = shown } = (await fromTheEnd.next()) as IteratorResult<Allocation, undefined>;
+  await fromTheEnd.return?.();
+  const first = (allocation: Allocation) => (storeId === undefined ? allocation.orderId : allocation.orderNumber);
+  const behind = (allocation: Allocation) => first(allocation) + BigInt(allocation.count);
+  const more = newestFirst ? first(shown) - first(end) : behind(end) - behind(shown);
+  const where = newestFirst
+    ? `down to order_id ${end.orderId}`
+    : `up to order_id ${end.orderId + BigInt(end.count) - 1n}`;
+  return `${limit} are shown, ${grouped(more)} more numbers follow, ${where}: --limit all shows all, --last 20 the newest`;
 }
 
 /** How rows are written. */
@@ -94,7 +179,7 @@ function csvLine(cells: readonly (string | number)[]): string {
   return stringify([[...cells]], { eof: false });
 }
 
-function columnsForm(): RowForm {
-  const columns = new Columns(ALLOCATION_COLUMNS);
+function columnsForm(terminalWidth: number | undefined): RowForm {
+  const columns = allocationColumns(terminalWidth);
   return { header: columns.header(), row: (allocation) => columns.row(allocation) };
 }

@@ -23,6 +23,16 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   };
 }
 
+/** How much of a list is shown: a whole number, or all. */
+export function parseLimit(text: string): number {
+  if (text === 'all') return Infinity;
+  try {
+    return wholeNumber(1, Number.MAX_SAFE_INTEGER)(text);
+  } catch {
+    throw new InvalidArgumentError('Use a whole number from 1 on, in digits, or all.');
+  }
+}
+
 export function parseBoolean(text: string): boolean {
   if (text === 'true') return true;
   if (text === 'false') return false;

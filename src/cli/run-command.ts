@@ -2,11 +2,15 @@ import type { Rewording, UnknownOutcome } from './failure.ts';
 import { describeFailure, isReaderGone } from './failure.ts';
 import { Output, OutputError } from './output.ts';
 
+const DEFAULT_WIDTH = 80;
+
 /** What a command works with. */
 export interface CommandContext {
   readonly output: Output;
   /** Whether --json was given. */
   readonly json: boolean;
+  /** The width of the terminal that standard output is; undefined if it is none. */
+  readonly terminalWidth: number | undefined;
   /** A line on standard error. */
   readonly say: (line: string) => void;
   /**
@@ -34,7 +38,8 @@ export async function runCommand(json: boolean, work: CommandWork, failures: Com
   process.stderr.on('error', () => {});
   let what: string | undefined;
   try {
-    process.exitCode = (await work({ output, json, say, done: (sentence) => (what = sentence) })) ?? 0;
+    const done = (sentence: string) => void (what = sentence);
+    process.exitCode = (await work({ output, json, terminalWidth: terminalWidth(), say, done })) ?? 0;
     await output.flush();
   } catch (error) {
     if (isReaderGone(error) && !failures.needsReader) {
@@ -52,6 +57,12 @@ export async function runCommand(json: boolean, work: CommandWork, failures: Com
     say(line);
     process.exitCode = exitCode;
   }
+}
+
+function terminalWidth(): number | undefined {
+  const { isTTY, columns } = process.stdout;
+  // A terminal that does not say it, such as one of a program, has 0.
+  return isTTY ? columns || DEFAULT_WIDTH : undefined;
 }
 
 /** Writes a line to standard error. */

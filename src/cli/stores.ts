@@ -5,13 +5,17 @@ import { MAX_DIGITS } from '../store.ts';
 import { withClient } from './client-command.ts';
 import { withClientOptions } from './client-options.ts';
 import type { Column } from './columns.ts';
-import { Columns, localTime, table } from './columns.ts';
+import { Columns, grouped, localTime, shortTime, table } from './columns.ts';
 import { storeJson } from './json-form.ts';
-import { parseNumber, wholeNumber } from './option-values.ts';
+import { parseLimit, parseNumber, wholeNumber } from './option-values.ts';
 import type { CommandContext } from './run-command.ts';
 
 /** Stores a page: the server's most. */
 const PAGE_SIZE = 1000;
+/** Shown on a terminal unless --limit says otherwise. */
+const TERMINAL_LIMIT = 100;
+/** Counted beyond them, at most. */
+const MOST_COUNTED = 1000;
 const JSON_HELP = '\nWith --json: one object a store, as Store in the proto.\n';
 
 interface StoreFlags {
@@ -34,6 +38,17 @@ const STORE_COLUMNS: readonly Column<Store>[] = [
   { title: 'SUFFIX', width: 8, value: ({ suffix }) => suffix },
   { title: 'DIGITS', width: 6, align: 'right', value: ({ minDigits }) => String(minDigits) },
   { title: 'CREATED', width: 29, value: ({ createTime }) => localTime(createTime) },
+];
+
+/** The same for a terminal: what is long is cut. */
+const FITTED_STORE_COLUMNS: readonly Column<Store>[] = [
+  { title: 'STORE', width: 6, align: 'right', value: ({ storeId }) => String(storeId) },
+  { title: 'FIRST', width: 6, align: 'right', value: ({ firstNumber }) => String(firstNumber) },
+  { title: 'NEXT', width: 6, align: 'right', value: nextNumber },
+  { title: 'PREFIX', width: 6, least: 6, value: ({ prefix }) => prefix },
+  { title: 'SUFFIX', width: 6, least: 6, value: ({ suffix }) => suffix },
+  { title: 'DIGITS', width: 6, align: 'right', value: ({ minDigits }) => String(minDigits) },
+  { title: 'CREATED', width: 19, value: ({ createTime }) => shortTime(createTime) },
 ];
 
 /** `order-numbers stores …` */
@@ -77,23 +92,50 @@ function getCommand(): Command {
   });
 }
 
+interface ListFlags {
+  readonly limit?: number;
+}
+
 function listCommand(): Command {
   const command = new Command('list')
     .description('list the stores in the order of their ids')
+    .addOption(
+      new Option(
+        '--limit <n|all>',
+        `the first n, at most (default: ${TERMINAL_LIMIT} on a terminal, else all)`,
+      ).argParser(parseLimit),
+    )
     .addHelpText('after', `${JSON_HELP}\nExample:\n  order-numbers stores list --json`);
-  return withClientOptions(command).action(async () => withClient(command, listStores));
+  return withClientOptions(command).action(async (flags: ListFlags) =>
+    withClient(command, (client, context) => listStores(client, flags, context)),
+  );
 }
 
-async function listStores(client: OrderNumbersClient, { output, json }: CommandContext): Promise<void> {
-  const columns = new Columns(STORE_COLUMNS);
+/** Writes the list that the flags ask for. */
+export async function listStores(
+  client: Pick<OrderNumbersClient, 'listStores'>,
+  flags: ListFlags,
+  { output, json, terminalWidth, say }: CommandContext,
+): Promise<void> {
+  const columns =
+    terminalWidth === undefined ? new Columns(STORE_COLUMNS) : new Columns(FITTED_STORE_COLUMNS, terminalWidth);
+  const isShort = flags.limit === undefined && !json && terminalWidth !== undefined;
+  const limit = flags.limit ?? (isShort ? TERMINAL_LIMIT : Infinity);
   let listed = 0;
-  for await (const store of client.listStores({ pageSize: PAGE_SIZE })) {
-    // Not before the first answer: a list that is refused shows nothing.
-    if (listed === 0 && !json) await output.line(columns.header());
-    await output.line(json ? JSON.stringify(storeJson(store)) : columns.row(store));
+  for await (const store of client.listStores({ pageSize: Math.min(PAGE_SIZE, isShort ? PAGE_SIZE : limit) })) {
     listed += 1;
+    if (listed > limit + MOST_COUNTED) break;
+    if (listed > limit) continue;
+    // Not before the first answer: a list that is refused shows nothing.
+    if (listed === 1 && !json) await output.line(columns.header());
+    await output.line(json ? JSON.stringify(storeJson(store)) : columns.row(store));
+    if (listed === limit && !isShort) return;
   }
   if (listed === 0 && !json) await output.line(columns.header());
+  if (listed <= limit) return;
+  await output.flush();
+  const more = listed - limit > MOST_COUNTED ? `more than ${grouped(MOST_COUNTED)}` : grouped(listed - limit);
+  say(`${limit} are shown, ${more} more stores follow: --limit all shows all`);
 }
 
 function updateCommand(): Command {

@@ -1,9 +1,8 @@
 import { Command, Option } from 'commander';
 import type { OrderNumbersClient, OrderNumbersError } from '../client/index.ts';
-import { ALLOCATION_COLUMNS } from './allocation-view.ts';
+import { allocationColumns } from './allocation-view.ts';
 import { interruption, stopOnSignal, withClient } from './client-command.ts';
 import { withConnectionOptions } from './client-options.ts';
-import { Columns } from './columns.ts';
 import { allocationJson } from './json-form.ts';
 import { parseCursor, parseNumber } from './option-values.ts';
 import type { CommandContext } from './run-command.ts';
@@ -45,7 +44,7 @@ Examples:
 async function watch(client: OrderNumbersClient, flags: WatchFlags, context: CommandContext): Promise<void> {
   const { output, json, say } = context;
   const signal = stopOnSignal();
-  const columns = new Columns(ALLOCATION_COLUMNS);
+  const columns = allocationColumns(context.terminalWidth);
   let hasHeader = json;
   let cursor = flags.after;
   // Told once, however many attempts it takes.

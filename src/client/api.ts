@@ -100,11 +100,11 @@ export type AllocationKey =
 export interface ListFilter {
   /** Only this store's allocations. */
   readonly storeId?: Id | undefined;
-  /** Only allocations whose last orderId is above this. */
+  /** Only those whose last orderId is above this. */
   readonly afterOrderId?: Id | undefined;
-  /** Only allocations whose first orderId is below this. */
+  /** Only those whose first orderId is below this. */
   readonly beforeOrderId?: Id | undefined;
-  /** Whether to start at the end and go back. */
+  /** From the end of the list back. */
   readonly newestFirst?: boolean | undefined;
   /** Allocations fetched at once, 1 to 1000; the server's 100 where absent. */
   readonly pageSize?: number | undefined;
@@ -188,7 +188,10 @@ export interface OrderNumbersClient {
   allocate(request: AllocateRequest, options?: CallOptions): Promise<Allocated>;
   /** Looks one allocation up. Not found settles nothing about a call still under way. */
   getAllocation(key: AllocationKey, options?: CallOptions): Promise<Allocation>;
-  /** All allocations in orderId order, or from the newest back, up to the end that the first page saw; fetches page after page. */
+  /**
+   * Allocations in orderId order, or newest first, up to the end that the first page saw; fetches page after page,
+   * as they are needed.
+   */
   listAllocations(filter?: ListFilter, options?: CallOptions): AsyncIterableIterator<Allocation>;
   /**
    * Allocations in orderId order, history first, then as they happen. Connects again from its cursor for as

@@ -29,6 +29,7 @@ import {
   toInt32,
   toInt64,
   toKey,
+  toList,
   toOptionalInt64,
   toRequestId,
   toStore,
@@ -91,15 +92,11 @@ class Client implements OrderNumbersClient {
   }
 
   listAllocations(filter: ListFilter = {}, options?: CallOptions): AsyncIterableIterator<Allocation> {
-    const storeId = toOptionalInt64('storeId', filter.storeId);
-    const afterOrderId = toOptionalInt64('afterOrderId', filter.afterOrderId);
-    const beforeOrderId = toOptionalInt64('beforeOrderId', filter.beforeOrderId);
-    const { newestFirst = false } = filter;
-    const pageSize = toInt32('pageSize', filter.pageSize ?? 0);
+    const list = toList(filter);
     return pages(async (pageToken, returned) =>
       this.#ask(
         service.listAllocations,
-        { storeId, afterOrderId, beforeOrderId, newestFirst, pageSize, pageToken },
+        { ...list, pageToken },
         (page) => ({ items: page.allocations.map(fromAllocation), nextPageToken: page.nextPageToken }),
         READ,
         options,

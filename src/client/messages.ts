@@ -2,7 +2,16 @@ import { INT64_MAX } from '../allocation.ts';
 import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 import type * as wire from '../gen/orders/v1/orders.ts';
 import { VerifyFindingKind } from '../gen/orders/v1/orders.ts';
-import type { Allocation, AllocationKey, FindingKind, Id, Store, StoreSettings, VerifyStep } from './api.ts';
+import type {
+  Allocation,
+  AllocationKey,
+  FindingKind,
+  Id,
+  ListFilter,
+  Store,
+  StoreSettings,
+  VerifyStep,
+} from './api.ts';
 
 const INT32_MAX = 2 ** 31 - 1;
 /** The settings of a store that a caller can give, and their names in an update mask. */
@@ -42,6 +51,12 @@ export function toText(name: string, value: string): string {
   throw new TypeError(`${name} ${describe(value)} is not valid: it must be a string`);
 }
 
+/** A boolean; throws a TypeError that names it where it is none. */
+function toBoolean(name: string, value: boolean): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new TypeError(`${name} ${describe(value)} is not valid: it must be true or false`);
+}
+
 /** A request_id. An empty one would leave it to the server to make one, which no retry could repeat. */
 export function toRequestId(value: string): string {
   if (toText('requestId', value) !== '') return value;
@@ -55,6 +70,17 @@ export function toKey(key: AllocationKey): wire.GetAllocationRequest {
     return { key: { $case: 'requestId', value: { storeId, requestId: toText('requestId', key.requestId) } } };
   }
   return { key: { $case: 'orderNumber', value: { storeId, orderNumber: toInt64('orderNumber', key.orderNumber) } } };
+}
+
+/** All of a request but its page_token. */
+export function toList(filter: ListFilter): Omit<wire.ListAllocationsRequest, 'pageToken'> {
+  return {
+    storeId: toOptionalInt64('storeId', filter.storeId),
+    afterOrderId: toOptionalInt64('afterOrderId', filter.afterOrderId),
+    beforeOrderId: toOptionalInt64('beforeOrderId', filter.beforeOrderId),
+    newestFirst: toBoolean('newestFirst', filter.newestFirst ?? false),
+    pageSize: toInt32('pageSize', filter.pageSize ?? 0),
+  };
 }
 
 /** A store with these settings; what is not given has the proto's default. */

@@ -86,7 +86,7 @@ describe('list', () => {
     asked.length = 0;
     const few = await orderNumbers(['list', '--json', '--limit', '3', '--store', '7', '--server', server]);
     expect(lines(few.stdout)).toHaveLength(3);
-    expect(asked).toEqual([{ pageSize: 3, pageToken: '', storeId: 7n }]);
+    expect(asked).toMatchObject([{ pageSize: 3, pageToken: '', storeId: 7n }]);
   });
 
   it('shows people aligned columns under one header', async () => {
