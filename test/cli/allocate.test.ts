@@ -6,7 +6,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { ENGINES } from '../support/engines.ts';
 import { FAKE_TIME, fakeAllocation, fakeOrdersServer, fakeStatus } from '../support/fake-orders-server.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
-import { ORDER_NUMBERS, ServerProcess } from '../support/server-process.ts';
+import { LocalServer } from '../support/local-server.ts';
+import { ORDER_NUMBERS } from '../support/server-process.ts';
 
 function unanswered(): never {
   throw fakeStatus(status.UNAVAILABLE, 'nobody knows');
@@ -17,7 +18,7 @@ const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$
 describe.each(ENGINES)('against a real server on $name', (engine) => {
   it('P1 P2 P5: numbers orders, and the same request id gets the same pair', async () => {
     const ledger = await engine.newLedger();
-    const server = new ServerProcess(ledger);
+    const server = new LocalServer(ledger);
     const env = { ORDERS_SERVER: await server.serving() };
     const json = async (...args: string[]) => {
       const result = await orderNumbers(['allocate', '--json', ...args], { env });

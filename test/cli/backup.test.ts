@@ -8,13 +8,14 @@ import { assertDense } from '../support/density.ts';
 import { fillLedger, fills } from '../support/filled-ledger.ts';
 import { connect } from '../support/orders-client.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
-import { ORDER_NUMBERS, ServerProcess, testFolder } from '../support/server-process.ts';
+import { LocalServer } from '../support/local-server.ts';
+import { ORDER_NUMBERS, testFolder } from '../support/server-process.ts';
 
 it('P1 P2 P8: a backup under load is dense, has what was answered before it, and a server opens it', async () => {
   const ledger = join(testFolder(), 'orders.db');
   // Large enough that the load writes while it is copied.
   fillLedger(ledger, ...fills(50_000));
-  const server = new ServerProcess(ledger);
+  const server = new LocalServer(ledger);
   const client = connect(await server.serving());
   const load = { isOn: true, lastOrderId: 0n };
   const call = async () => {
@@ -55,7 +56,7 @@ it('P1 P2 P8: a backup under load is dense, has what was answered before it, and
 
   const copy = join(folder, 'two.db');
   const end = BigInt(assertDense(copy).length);
-  const second = new ServerProcess(copy);
+  const second = new LocalServer(copy);
   const other = connect(await second.serving());
   expect((await other.allocateOrder({ storeId: 5n, requestId: 'next' })).allocation?.orderId).toBe(end + 1n);
   other.close();

@@ -5,7 +5,8 @@ import { expect, it } from 'vitest';
 import { assertDense } from '../support/density.ts';
 import { connect } from '../support/orders-client.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
-import { ServerProcess, testFolder } from '../support/server-process.ts';
+import { LocalServer } from '../support/local-server.ts';
+import { testFolder } from '../support/server-process.ts';
 
 const EXPORT = [
   '{"Item":{"StoreID":{"N":"0"},"OrderID":{"N":"48210"}}}',
@@ -30,7 +31,7 @@ function importDynamodb(source: string, ledger: string, ...flags: string[]) {
 
 /** The first pair that a server on this ledger gives to this store. */
 async function firstPair(ledger: string, storeId: bigint) {
-  const server = new ServerProcess(ledger);
+  const server = new LocalServer(ledger);
   const client = connect(await server.serving());
   const { allocation } = await client.allocateOrder({ storeId, requestId: 'first' });
   client.close();
@@ -156,7 +157,7 @@ it('of a long bad file the first 20 problems are told', async () => {
 
 it('P8: while a server runs, an import is refused, and names the file', async () => {
   const { ledger, source } = files('store_id,next_number\n7,500\n');
-  await new ServerProcess(ledger).serving();
+  await new LocalServer(ledger).serving();
   expect(await importCsv(source, ledger, '--yes')).toMatchObject({
     exitCode: 1,
     stderr: expect.stringMatching(/^error: .*orders\.db is in use by another order-numbers process: stop .*\n$/),

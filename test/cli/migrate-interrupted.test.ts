@@ -212,6 +212,7 @@ it('P8: two moves at the same time, of one file or of copies of it: one of them'
 
 it('P1: a server that was idle on the empty database never numbers in the middle, and then only when started again', async () => {
   const { from, to } = await ledgers();
+  // Its queue never empties.
   const idle = new ServerProcess(to);
   const client = connect(await idle.serving());
   onTestFinished(() => client.close());

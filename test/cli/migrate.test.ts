@@ -7,7 +7,8 @@ import { orderNumbers } from '../support/order-numbers-command.ts';
 import { newDatabase, query } from '../support/postgres/database.ts';
 import { withClient } from '../support/postgres/query.ts';
 import { refusedStart } from '../support/refused-start.ts';
-import { ServerProcess, testFolder } from '../support/server-process.ts';
+import { LocalServer } from '../support/local-server.ts';
+import { testFolder } from '../support/server-process.ts';
 import { atTerminal, pretendedTerminal } from '../support/terminal.ts';
 
 /** A file of 60 rows of three stores, made without a server. */
@@ -105,7 +106,7 @@ it('P1: a database that has another name by now, as after a failover, is the sam
 
 it('P8: while a server runs on the file, it is refused, and the server goes on', async () => {
   const from = smallLedger();
-  await new ServerProcess(from).serving();
+  await new LocalServer(from).serving();
   expect(await move(from, await newDatabase())).toMatchObject({
     exitCode: 1,
     stdout: '',
@@ -217,7 +218,7 @@ it('needs the rights of the owner, and says so', async () => {
   await query(to, `GRANT CREATE ON DATABASE ${new URL(to).pathname.slice(1)} TO ${role}`);
   // A server of another role is connected, whose sessions this one may not end.
   await orderNumbers(['migrate', '--to', asRole]);
-  const server = new ServerProcess(to);
+  const server = new LocalServer(to);
   await server.serving();
   expect((await move(from, asRole)).stderr).toMatch(/servers are connected to .* already: stop them first; nothing is/);
   expect(await server.stop()).toBe(0);

@@ -6,7 +6,8 @@ import { createClient } from '../../src/client/index.ts';
 import { ENGINES } from '../support/engines.ts';
 import { freeAddress } from '../support/free-address.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
-import { ORDER_NUMBERS, ServerProcess } from '../support/server-process.ts';
+import { LocalServer } from '../support/local-server.ts';
+import { ORDER_NUMBERS } from '../support/server-process.ts';
 
 it('where no server answers, a command says so with its address and the remedy', async () => {
   const address = await freeAddress();
@@ -68,7 +69,7 @@ it("the client says it in a sentence without the library's inside", async () => 
 it.each(ENGINES)(
   'to make a store that is there on $name is refused, with the command that changes it',
   async (engine) => {
-    const server = new ServerProcess(await engine.newLedger());
+    const server = new LocalServer(await engine.newLedger());
     const create = ['stores', 'create', '--store', '7', '--server', await server.serving()];
     expect(await orderNumbers(create)).toMatchObject({ exitCode: 0, stderr: '' });
     expect(await orderNumbers(create)).toEqual({

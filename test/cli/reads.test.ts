@@ -8,7 +8,8 @@ import type { ListAllocationsRequest } from '../../src/gen/orders/v1/orders.ts';
 import { ENGINES } from '../support/engines.ts';
 import { FAKE_TIME, fakeAllocation, fakeOrdersServer, fakeStatus, fakeStore } from '../support/fake-orders-server.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
-import { ORDER_NUMBERS, ServerProcess } from '../support/server-process.ts';
+import { LocalServer } from '../support/local-server.ts';
+import { ORDER_NUMBERS } from '../support/server-process.ts';
 
 const ALLOCATION_JSON = {
   orderId: '9007199254740993',
@@ -220,7 +221,7 @@ describe('stores', () => {
 });
 
 it.each(ENGINES)('P1 P2: a real server on $name: what was made is listed, found and shown', async (engine) => {
-  const server = new ServerProcess(await engine.newLedger());
+  const server = new LocalServer(await engine.newLedger());
   const env = { ORDERS_SERVER: await server.serving() };
   const json = async (...args: string[]) => {
     const { exitCode, stdout, stderr } = await orderNumbers([...args, '--json'], { env });

@@ -8,7 +8,8 @@ import { fillLedger, fills } from '../support/filled-ledger.ts';
 import { connect } from '../support/orders-client.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { refusedStart } from '../support/refused-start.ts';
-import { ORDER_NUMBERS, ServerProcess, testFolder } from '../support/server-process.ts';
+import { LocalServer } from '../support/local-server.ts';
+import { ORDER_NUMBERS, testFolder } from '../support/server-process.ts';
 import { atTerminal, pretendedTerminal } from '../support/terminal.ts';
 
 /** A ledger that a server has brought to 15, and a backup of it that ends at 9, by the commands themselves. */
@@ -23,7 +24,7 @@ async function olderBackup() {
 
 /** Runs a server for so many calls of store 7; returns their pairs. */
 async function allocate(ledger: string, count: number, name: string) {
-  const server = new ServerProcess(ledger);
+  const server = new LocalServer(ledger);
   const client = connect(await server.serving());
   const pairs = [];
   for (let i = 0; i < count; i++) {
@@ -133,7 +134,7 @@ it.each([
 
 it('P8: while a server runs, a restore is refused, and names the file', async () => {
   const { ledger, from } = await olderBackup();
-  await new ServerProcess(ledger).serving();
+  await new LocalServer(ledger).serving();
   expect(await restore(from, ledger, '--accept-loss', '--yes')).toMatchObject({
     exitCode: 1,
     stderr: expect.stringMatching(/^error: .*orders\.db is in use by another order-numbers process: stop .*\n$/),

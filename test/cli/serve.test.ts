@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { ENGINES } from '../support/engines.ts';
 import { connect } from '../support/orders-client.ts';
-import { refusedStart } from '../support/refused-start.ts';
+import { refusedProcess } from '../support/refused-start.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
 
 /** Runs a command without the rights of root, which no permission stops. */
@@ -42,14 +42,14 @@ it('a missing data folder is made with its parents, and nothing else anywhere', 
 it('a port that is taken is named, with the flag to change it', async () => {
   const folder = testFolder();
   const address = await new ServerProcess(join(folder, 'first.db')).serving();
-  const said = await refusedStart(join(folder, 'second.db'), { args: ['--grpc-listen', address] });
+  const said = await refusedProcess(join(folder, 'second.db'), { args: ['--grpc-listen', address] });
   expect(said).toMatch(new RegExp(`^${address} is in use by another program: .*--grpc-listen$`));
 });
 
 it('an address that this machine does not have is named, with the flag to change it', async () => {
   // TEST-NET-1: nobody has it.
   const args = ['--grpc-listen', '192.0.2.1:0'];
-  expect(await refusedStart(join(testFolder(), 'orders.db'), { args })).toMatch(/192\.0\.2\.1:0.*--grpc-listen/);
+  expect(await refusedProcess(join(testFolder(), 'orders.db'), { args })).toMatch(/192\.0\.2\.1:0.*--grpc-listen/);
 });
 
 it('a listener that others can reach starts with a warning in plain words', async () => {
@@ -74,30 +74,30 @@ it('a loopback listener starts without a warning', async () => {
 it('a folder that may not be written is refused and named', async () => {
   const folder = testFolder();
   chmodSync(folder, 0o555);
-  expect(await refusedStart(join(folder, 'orders.db'), { wrapper: NOT_ROOT })).toMatch(
+  expect(await refusedProcess(join(folder, 'orders.db'), { wrapper: NOT_ROOT })).toMatch(
     new RegExp(`${folder}.*writable`),
   );
-  expect(await refusedStart(join(folder, 'new', 'orders.db'), { wrapper: NOT_ROOT })).toContain(`${folder}/new`);
+  expect(await refusedProcess(join(folder, 'new', 'orders.db'), { wrapper: NOT_ROOT })).toContain(`${folder}/new`);
 });
 
 it('a folder that cannot be made is refused and named', async () => {
   const folder = testFolder();
   writeFileSync(join(folder, 'file'), '');
-  expect(await refusedStart(join(folder, 'file', 'orders.db'))).toContain(join(folder, 'file'));
-  expect(await refusedStart(join(folder, 'file', 'new', 'orders.db'))).toContain(join(folder, 'file'));
+  expect(await refusedProcess(join(folder, 'file', 'orders.db'))).toContain(join(folder, 'file'));
+  expect(await refusedProcess(join(folder, 'file', 'new', 'orders.db'))).toContain(join(folder, 'file'));
 });
 
 // Node's recursive mkdir tries for ever where the system says ENOENT although the parent is there.
 it('a folder in a place where none can be made is refused, at once', { timeout: 20_000 }, async () => {
-  expect(await refusedStart('/proc/order-numbers/orders.db')).toContain('/proc/order-numbers');
+  expect(await refusedProcess('/proc/order-numbers/orders.db')).toContain('/proc/order-numbers');
 });
 
 it('a ledger that is a folder, or a link to nothing, is refused and named', async () => {
   const folder = testFolder();
   mkdirSync(join(folder, 'folder.db'));
-  expect(await refusedStart(join(folder, 'folder.db'))).toContain(`${join(folder, 'folder.db')} is not a file`);
+  expect(await refusedProcess(join(folder, 'folder.db'))).toContain(`${join(folder, 'folder.db')} is not a file`);
   symlinkSync(join(folder, 'gone.db'), join(folder, 'link.db'));
-  expect(await refusedStart(join(folder, 'link.db'))).toMatch(
+  expect(await refusedProcess(join(folder, 'link.db'))).toMatch(
     /link\.db is a symbolic link to a file that is not there/,
   );
   expect(existsSync(join(folder, 'gone.db'))).toBe(false);
@@ -107,7 +107,7 @@ it('a file that is not a database is refused, named and left as it is', async ()
   const path = join(testFolder(), 'notes.txt');
   const notes = 'Not a database, and somebody needs it.\n'.repeat(100);
   writeFileSync(path, notes);
-  expect(await refusedStart(path)).toContain(path);
+  expect(await refusedProcess(path)).toContain(path);
   expect(readFileSync(path, 'utf8')).toBe(notes);
 });
 
@@ -117,6 +117,6 @@ it('a database of another program is refused, named and left as it is', async ()
   another.exec('CREATE TABLE customers (name TEXT)');
   another.close();
   const before = readFileSync(path);
-  expect(await refusedStart(path)).toMatch(/another\.db is a database of another program/);
+  expect(await refusedProcess(path)).toMatch(/another\.db is a database of another program/);
   expect(readFileSync(path).equals(before)).toBe(true);
 });

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { refusedStart } from '../support/refused-start.ts';
+import { refusedProcess } from '../support/refused-start.ts';
 import { requireTools } from '../support/required-tool.ts';
 import { testFolder } from '../support/server-process.ts';
 
@@ -12,6 +12,6 @@ it('a folder of a read-only mount is refused and named', async (test) => {
   execFileSync('mount', ['--bind', folder, folder]);
   onTestFinished(() => void execFileSync('umount', ['--lazy', folder]));
   execFileSync('mount', ['-o', 'remount,bind,ro', folder]);
-  expect(await refusedStart(join(folder, 'orders.db'))).toMatch(new RegExp(`${folder}.*writable`));
-  expect(await refusedStart(join(folder, 'new', 'orders.db'))).toContain(`${folder}/new`);
+  expect(await refusedProcess(join(folder, 'orders.db'))).toMatch(new RegExp(`${folder}.*writable`));
+  expect(await refusedProcess(join(folder, 'new', 'orders.db'))).toContain(`${folder}/new`);
 });

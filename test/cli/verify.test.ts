@@ -13,7 +13,8 @@ import type { CommandResult } from '../support/order-numbers-command.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { connect } from '../support/orders-client.ts';
 import { databaseName, newDatabase } from '../support/postgres/database.ts';
-import { ServerProcess, testFolder } from '../support/server-process.ts';
+import { LocalServer } from '../support/local-server.ts';
+import { testFolder } from '../support/server-process.ts';
 
 type Event = NonNullable<VerifyLedgerResponse['event']>;
 
@@ -176,7 +177,7 @@ it('the bar is drawn on a terminal, makes room for lines and leaves nothing behi
 /** A real server with three orders of two stores. */
 async function servedLedger(engine: Engine) {
   const ledger = await engine.newLedger();
-  const server = new ServerProcess(ledger);
+  const server = new LocalServer(ledger);
   const address = await server.serving();
   const client = connect(address);
   for (const storeId of [7n, 8n, 7n]) await client.allocateOrder({ storeId, requestId: '' });

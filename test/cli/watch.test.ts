@@ -11,14 +11,15 @@ import { fakeAllocation, fakeOrdersServer, fakeStatus } from '../support/fake-or
 import { freeAddress } from '../support/free-address.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { connect } from '../support/orders-client.ts';
-import { ORDER_NUMBERS, ServerProcess } from '../support/server-process.ts';
+import { LocalServer } from '../support/local-server.ts';
+import { ORDER_NUMBERS } from '../support/server-process.ts';
 import { SQLITE } from '../support/sqlite-engine.ts';
 
 describe.each(ENGINES)('on $name', (engine) => {
   it.each(['SIGINT', 'SIGTERM'] as const)(
     'runs until %s, then says from where to go on, and nothing is missed',
     async (signal) => {
-      const server = new ServerProcess(await engine.newLedger());
+      const server = new LocalServer(await engine.newLedger());
       const address = await server.serving();
       const client = connect(address);
       onTestFinished(() => client.close());
@@ -106,7 +107,7 @@ it.each([
   // The first line on standard error is there long before any server.
   const said = createInterface({ input: watch.child.stderr! })[Symbol.asyncIterator]();
   const { value: first } = await said.next();
-  const server = new ServerProcess(await SQLITE.newLedger(), { args: ['--grpc-listen', address] });
+  const server = new LocalServer(await SQLITE.newLedger(), { args: ['--grpc-listen', address] });
   await server.serving();
   const { value: second } = await said.next();
   expect([first, second]).toEqual(lines.map((line) => line.replaceAll('ADDRESS', address)));

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Client } from 'pg';
@@ -9,7 +10,8 @@ import type { VerifyEvent } from '../../src/verification.ts';
 import { GrpcClient } from '../support/grpc-client.ts';
 import { newDatabase, query } from '../support/postgres/database.ts';
 import { withClient } from '../support/postgres/query.ts';
-import { ServerProcess, testFolder } from '../support/server-process.ts';
+import { LocalServer } from '../support/local-server.ts';
+import { testFolder } from '../support/server-process.ts';
 
 /** A ledger that is damaged past the server and then verified. */
 export interface VerifiedLedger {
@@ -62,16 +64,31 @@ export const POSTGRES: VerifiedEngine = {
   },
 };
 
+/** Files that a server has made, by what was asked for: each test gets a copy. */
+const made = new Map<string, (readonly [name: string, content: Buffer])[]>();
+
 export async function newLedgerFile(runs: Runs, firstNumber?: bigint): Promise<string> {
-  const path = join(testFolder(), 'orders.db');
-  const server = new ServerProcess(path);
+  const key = `${String(runs)} ${firstNumber}`;
+  const folder = testFolder();
+  const path = join(folder, 'orders.db');
+  const files = made.get(key);
+  for (const [name, content] of files ?? []) writeFileSync(join(folder, name), content);
+  if (!files) {
+    await numberedByServer(path, runs, firstNumber);
+    const names = readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))] as const);
+    made.set(key, names);
+  }
+  return path;
+}
+
+async function numberedByServer(path: string, runs: Runs, firstNumber: bigint | undefined): Promise<void> {
+  const server = new LocalServer(path);
   const client = new GrpcClient(await server.serving());
   if (firstNumber !== undefined) {
     for (const storeId of storesOf(runs)) await client.createStore({ storeId, firstNumber });
   }
   for (const [i, [storeId, count]] of runs.entries()) await client.allocate(storeId, count, `r${i}`);
   if ((await server.stop()) !== 0) throw new Error('the server did not stop well');
-  return path;
 }
 
 export function damageFile(path: string, sql: string): void {

@@ -12,7 +12,7 @@ import { basename, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { assertDense } from '../support/density.ts';
 import { connect } from '../support/orders-client.ts';
-import { refusedStart } from '../support/refused-start.ts';
+import { refusedProcess } from '../support/refused-start.ts';
 import type { LogLine } from '../support/server-process.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
 
@@ -20,7 +20,7 @@ it('P9: a ledger that is missing while its mark is there is refused, and no new 
   const ledger = join(testFolder(), 'orders.db');
   await allocateAndStop(ledger, 3);
   rmSync(ledger);
-  expect(await refusedStart(ledger)).toMatch(/orders\.db.*missing.*put the ledger back/);
+  expect(await refusedProcess(ledger)).toMatch(/orders\.db.*missing.*put the ledger back/);
   expect(existsSync(ledger)).toBe(false);
 });
 
@@ -28,8 +28,8 @@ it('P9: an empty file in the place of a ledger is refused', async () => {
   const ledger = join(testFolder(), 'orders.db');
   await allocateAndStop(ledger, 3);
   truncateSync(ledger);
-  expect(await refusedStart(ledger)).toMatch(/orders\.db.*empty.*put the ledger back/);
-  expect(await refusedStart(ledger)).toMatch(/orders\.db.*empty.*put the ledger back/);
+  expect(await refusedProcess(ledger)).toMatch(/orders\.db.*empty.*put the ledger back/);
+  expect(await refusedProcess(ledger)).toMatch(/orders\.db.*empty.*put the ledger back/);
 });
 
 it('P9: an older copy put back is refused, and the newest one is served again', async () => {
@@ -40,7 +40,7 @@ it('P9: an older copy put back is refused, and the newest one is served again', 
   await allocateAndStop(ledger, 2);
   renameSync(ledger, join(folder, 'newest.db'));
   copyFileSync(join(folder, 'older.db'), ledger);
-  expect(await refusedStart(ledger)).toMatch(/orders\.db.*ends at order_id 3, but 5 was already given/);
+  expect(await refusedProcess(ledger)).toMatch(/orders\.db.*ends at order_id 3, but 5 was already given/);
 
   renameSync(join(folder, 'newest.db'), ledger);
   await allocateAndStop(ledger, 1);
@@ -53,7 +53,7 @@ it('P9: the ledger of another mark is refused, even where it is longer', async (
   await allocateAndStop(ledger, 1);
   await allocateAndStop(join(folder, 'another.db'), 3);
   renameSync(join(folder, 'another.db'), ledger);
-  expect(await refusedStart(ledger)).toMatch(/orders\.db.*its mark .* belongs to ledger/);
+  expect(await refusedProcess(ledger)).toMatch(/orders\.db.*its mark .* belongs to ledger/);
 });
 
 it('P9: a killed server whose WAL lost its last commits is refused, and served when the WAL is whole again', async () => {
@@ -63,7 +63,7 @@ it('P9: a killed server whose WAL lost its last commits is refused, and served w
   truncateSync(`${ledger}-wal`, kept);
   // Kept aside, because looking at it changes it.
   const lost = copyAside(ledger);
-  expect(await refusedStart(lost)).toMatch(/orders\.db.*ends at order_id 1, but 2 was already given.*-wal/);
+  expect(await refusedProcess(lost)).toMatch(/orders\.db.*ends at order_id 1, but 2 was already given.*-wal/);
 
   writeFileSync(`${ledger}-wal`, whole);
   await allocateAndStop(ledger, 1);
@@ -76,7 +76,7 @@ it('P9: a flipped byte in the WAL, which SQLite passes over in silence, is refus
   const wal = readFileSync(`${ledger}-wal`);
   wal[kept + 100]! ^= 1;
   writeFileSync(`${ledger}-wal`, wal);
-  expect(await refusedStart(ledger)).toMatch(/orders\.db.*ends at order_id 1, but 2 was already given/);
+  expect(await refusedProcess(ledger)).toMatch(/orders\.db.*ends at order_id 1, but 2 was already given/);
 });
 
 it('P9: a torn mark is a warning, and is written anew', async () => {

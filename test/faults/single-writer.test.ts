@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { assertDense } from '../support/density.ts';
 import type { OrdersClient } from '../support/orders-client.ts';
 import { connect } from '../support/orders-client.ts';
-import { refusedStart } from '../support/refused-start.ts';
+import { refusedProcess } from '../support/refused-start.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
 
 // Of files: any number of servers share one PostgreSQL.
@@ -27,7 +27,7 @@ it('P8: a second server on the same file exits at once and names it, by path, by
     join(elsewhere, 'linked', 'orders.db'),
   ];
   for (const name of names)
-    expect(await refusedStart(name)).toContain(`${ledger} is in use by another order-numbers process`);
+    expect(await refusedProcess(name)).toContain(`${ledger} is in use by another order-numbers process`);
 
   expect((await client.allocateOrder({ storeId: 1n, requestId: 'two' })).allocation).toMatchObject({ orderId: 2n });
   expect(assertDense(ledger)).toHaveLength(2);
@@ -39,9 +39,9 @@ it('P8: a file with several hard links is refused, because a server on another o
   await first.serving();
   const another = join(testFolder(), 'another.db');
   linkSync(ledger, another);
-  expect(await refusedStart(another)).toMatch(/another\.db has 2 hard links.*keep one name/);
+  expect(await refusedProcess(another)).toMatch(/another\.db has 2 hard links.*keep one name/);
   await first.stop();
-  expect(await refusedStart(ledger)).toMatch(/orders\.db has 2 hard links.*keep one name/);
+  expect(await refusedProcess(ledger)).toMatch(/orders\.db has 2 hard links.*keep one name/);
 });
 
 it('P8: a killed server leaves no lock behind', async () => {

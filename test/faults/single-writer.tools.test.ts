@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { connect } from '../support/orders-client.ts';
-import { refusedStart } from '../support/refused-start.ts';
+import { refusedProcess } from '../support/refused-start.ts';
 import { requireTools, toolPath } from '../support/required-tool.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
 
@@ -13,7 +13,7 @@ it('P8: a second server on the same file exits at once, by another mount of its 
   execFileSync('mount', ['--bind', folder, mounted]);
   onTestFinished(() => void execFileSync('umount', ['--lazy', mounted]));
   await new ServerProcess(join(folder, 'orders.db')).serving();
-  expect(await refusedStart(join(mounted, 'orders.db'))).toContain(
+  expect(await refusedProcess(join(mounted, 'orders.db'))).toContain(
     'orders.db is in use by another order-numbers process',
   );
 });

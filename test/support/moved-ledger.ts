@@ -4,7 +4,8 @@ import { expect } from 'vitest';
 import type { CommandResult } from './order-numbers-command.ts';
 import { orderNumbers } from './order-numbers-command.ts';
 import { query } from './postgres/database.ts';
-import { ServerProcess, testFolder } from './server-process.ts';
+import { LocalServer } from './local-server.ts';
+import { testFolder } from './server-process.ts';
 import { GrpcClient } from './grpc-client.ts';
 
 /** Every value of a ledger as text, each list in its order. */
@@ -59,7 +60,7 @@ export async function whileServed<Result>(
   ledger: string,
   work: (client: GrpcClient) => Promise<Result>,
 ): Promise<Result> {
-  const server = new ServerProcess(ledger);
+  const server = new LocalServer(ledger);
   const result = await work(new GrpcClient(await server.serving()));
   expect(await server.stop()).toBe(0);
   return result;

@@ -3,7 +3,7 @@ import { INT64_MAX } from '../../../src/allocation.ts';
 import { DEFAULT_STORE } from '../../../src/store.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
 import { assertDense } from '../../support/postgres/density.ts';
-import { ServerProcess } from '../../support/server-process.ts';
+import { LocalServer } from '../../support/local-server.ts';
 import { until } from '../../support/until.ts';
 import { OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
 
@@ -63,7 +63,7 @@ it('P7: what refused a batch that was sent before is unknown: the first copy may
 
 it('a server whose network to the ledger fell silent stops when it is told to', async () => {
   const { proxy, proxiedUrl } = await proxiedDatabase();
-  const server = new ServerProcess(proxiedUrl);
+  const server = new LocalServer(proxiedUrl);
   await server.serving();
   proxy.stall();
   expect(await server.stop()).toBe(0);

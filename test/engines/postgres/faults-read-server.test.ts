@@ -1,11 +1,11 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { createClient } from '../../../src/client/index.ts';
-import { ServerProcess } from '../../support/server-process.ts';
+import { LocalServer } from '../../support/local-server.ts';
 import { proxiedDatabase } from './opened-ledger.ts';
 
 it('a server reads and stops while the standby of --ledger-read does not answer', async () => {
   const { url, proxy, proxiedUrl } = await proxiedDatabase();
-  const server = new ServerProcess(url, { args: ['--ledger-read', proxiedUrl] });
+  const server = new LocalServer(url, { args: ['--ledger-read', proxiedUrl] });
   const client = createClient({ address: await server.serving() });
   onTestFinished(() => client.close());
   await client.allocate({ storeId: 1 });

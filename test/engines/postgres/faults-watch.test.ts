@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { Allocation } from '../../../src/client/index.ts';
 import { createClient } from '../../../src/client/index.ts';
 import { newDatabase } from '../../support/postgres/database.ts';
-import { ServerProcess } from '../../support/server-process.ts';
+import { LocalServer } from '../../support/local-server.ts';
 
 const ALLOCATIONS = 41;
 /** As issue 5 has it: one server's allocation reaches another one's watcher within this. */
@@ -12,7 +12,7 @@ const MOST_MS = 3000;
 
 it('what one server allocates reaches a watcher of another one within 100 ms, and nothing is missed', async () => {
   const url = await newDatabase();
-  const [server, other] = [new ServerProcess(url), new ServerProcess(url)];
+  const [server, other] = [new LocalServer(url), new LocalServer(url)];
   const client = createClient({ address: await server.serving() });
   const watcher = createClient({ address: await other.serving() });
   const steps = watcher.watchAllocations();

@@ -4,7 +4,8 @@ import { expect, it } from 'vitest';
 import { makeLedger } from '../../../bench/make-ledger.ts';
 import { verifyLedgerFile } from '../../../src/engines/sqlite/verify-file.ts';
 import { GrpcClient } from '../../support/grpc-client.ts';
-import { ServerProcess, testFolder } from '../../support/server-process.ts';
+import { LocalServer } from '../../support/local-server.ts';
+import { testFolder } from '../../support/server-process.ts';
 import { all, damageFile, findingsOf, newLedgerFile, RUNS } from '../verified-ledger.ts';
 
 it('P2: a row that the index of order_numbers does not have is named', async () => {
@@ -38,7 +39,7 @@ it('a loss declared for each of very many stores does not make it slow', async (
 
 it('a ledger that grows meanwhile is verified up to the end it had, by the server and past it', async () => {
   const path = join(testFolder(), 'orders.db');
-  const server = new ServerProcess(path);
+  const server = new LocalServer(path);
   const client = new GrpcClient(await server.serving());
   const done = new AbortController();
   const load = Array.from({ length: 8 }, async (_, i) => {
