@@ -4,6 +4,7 @@ import { BatchQueue } from './batch-queue.ts';
 import { draining, OrderError } from './errors.ts';
 import type { Ledger, Outcome } from './ledger.ts';
 import type { BatchObserver } from './observers.ts';
+import { cancelled, mismatch, outcomeUnknown, queueFull } from './refusals.ts';
 
 /** Says whether a call was cancelled or its deadline has passed. An AbortSignal is one. */
 export interface CallSignal {
@@ -32,8 +33,6 @@ export interface AllocatorOptions {
   readonly requireRequestId: boolean;
   readonly observer?: BatchObserver;
 }
-
-const CANCELLED = 'the call was cancelled or its deadline passed before a number was given';
 
 interface Caller {
   readonly signal: CallSignal;
@@ -64,8 +63,8 @@ export class Allocator {
       maxBatch: options.maxBatch,
       maxQueue: options.maxQueue,
       ready: () => options.ledger.ready(),
-      isWanted: (pending) => pending.callers.some((caller) => !caller.signal.aborted),
-      onRemoved: (pending, error) => this.#refuse(pending, error ?? new OrderError('CANCELLED', CANCELLED)),
+      isWanted: (pending) => this.#isWanted(pending),
+      onRemoved: (pending, error) => this.#refuse(pending, error ?? cancelled()),
       flush: (batch) => this.#commit(batch),
     });
   }
@@ -106,6 +105,8 @@ export class Allocator {
    */
   async drain(limitMs: number): Promise<boolean> {
     this.#draining = true;
+    // The queue may still wait for a ledger that does not open.
+    if (this.#pending.size === 0) return true;
     const limit = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => limit.resolve(false), limitMs);
     const drained = await Promise.race([this.#queue.idle().then(() => true), limit.promise]);
@@ -125,6 +126,17 @@ export class Allocator {
       throw new OrderError('REQUEST_ID_REQUIRED', 'request_id is missing: this server requires one in every request');
     }
     return { storeId, count, requestId: requestId || newRequestId() };
+  }
+
+  /** Lets go of copies that are gone while another one waits: they need not wait with it. */
+  #isWanted({ callers }: Pending): boolean {
+    if (callers.every(({ signal }) => signal.aborted)) return false;
+    for (let i = callers.length - 1; i >= 0 && callers.length > 1; i--) {
+      if (!callers[i]!.signal.aborted) continue;
+      this.#copies--;
+      callers.splice(i, 1)[0]!.reject(cancelled());
+    }
+    return true;
   }
 
   async #commit(batch: Pending[]): Promise<void> {
@@ -170,27 +182,4 @@ export class Allocator {
 
 function keyOf({ storeId, requestId }: AllocationRequest): string {
   return `${storeId} ${requestId}`;
-}
-
-function queueFull(): OrderError {
-  return new OrderError('QUEUE_FULL', 'too many requests are waiting: ask again later');
-}
-
-function mismatch({ storeId, requestId, count }: AllocationRequest, original: number): OrderError {
-  return new OrderError(
-    'REQUEST_ID_MISMATCH',
-    `request_id belongs to a request for a count of ${original} and cannot be used for a count of ${count}: use another one`,
-    { fields: { ...keyFields(storeId, requestId), count: String(count), original_count: String(original) } },
-  );
-}
-
-function outcomeUnknown({ storeId, requestId }: AllocationRequest, cause?: unknown): OrderError {
-  return new OrderError('OUTCOME_UNKNOWN', 'the numbers were perhaps allocated: ask again with the same request_id', {
-    fields: keyFields(storeId, requestId),
-    cause,
-  });
-}
-
-function keyFields(storeId: bigint, requestId: string): Record<string, string> {
-  return { store_id: String(storeId), request_id: requestId };
 }

@@ -1,5 +1,7 @@
 /** A full queue looks through all its items for unwanted ones only at every so many refusals. */
 const REFUSALS_PER_SWEEP = 100;
+/** How often a queue that forms no batch looks for unwanted items. */
+const SWEEP_MS = 100;
 
 /** How a {@link BatchQueue} works its items off. */
 export interface BatchQueueOptions<Item> {
@@ -18,8 +20,8 @@ export interface BatchQueueOptions<Item> {
 }
 
 /**
- * A bounded first-in-first-out queue with one flush in flight and no timer: whatever waits when the
- * flush before it ends becomes the next batch. A lone item is flushed at once; a busy queue batches by
+ * A bounded first-in-first-out queue with one flush in flight and no timer for batches: whatever waits when
+ * the flush before it ends becomes the next batch. A lone item is flushed at once; a busy queue batches by
  * itself.
  */
 export class BatchQueue<Item> {
@@ -28,6 +30,8 @@ export class BatchQueue<Item> {
   #running = false;
   /** Since there was room. */
   #refusals = 0;
+  #batches = 0;
+  #sweepIsDue = false;
   #idle = Promise.withResolvers<void>();
 
   constructor(options: BatchQueueOptions<Item>) {
@@ -49,6 +53,7 @@ export class BatchQueue<Item> {
     this.#refusals = 0;
     this.#waiting.push(item);
     if (!this.#running) void this.#run();
+    if (!this.#sweepIsDue) this.#sweepLater();
     return true;
   }
 
@@ -79,8 +84,21 @@ export class BatchQueue<Item> {
     this.#idle.resolve();
   }
 
-  /** The one place where unwanted items are dropped: an item of a formed batch is carried through. */
+  /** While batches are formed, that is where unwanted items go; one timer for all items sees to the rest. */
+  #sweepLater(): void {
+    this.#sweepIsDue = true;
+    const batches = this.#batches;
+    const sweep = () => {
+      if (batches === this.#batches) this.#waiting = this.#takeWanted(this.#waiting);
+      this.#sweepIsDue = false;
+      if (this.#waiting.length > 0) this.#sweepLater();
+    };
+    setTimeout(sweep, SWEEP_MS).unref();
+  }
+
+  /** Unwanted items are dropped until here: an item of a formed batch is carried through. */
   #formBatch(): Item[] {
+    this.#batches++;
     const batch: Item[] = [];
     while (batch.length < this.#options.maxBatch && this.#waiting.length > 0) {
       const next = this.#waiting.splice(0, this.#options.maxBatch - batch.length);

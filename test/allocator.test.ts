@@ -175,7 +175,9 @@ describe('racing copies', () => {
       await held.begun;
       cancel.abort();
       held.release();
-      expect(await Promise.all([first, ...others])).toMatchObject([pair(2n, true), pair(2n), pair(2n, true)]);
+      expect(await Promise.all(others)).toMatchObject([pair(2n), pair(2n, true)]);
+      const answer = await first.catch((error: unknown) => error);
+      expect(answer).toMatchObject(when === 'waiting' ? { reason: 'CANCELLED' } : pair(2n, true));
       expect(room.batches).toEqual([['before'], ['a']]);
     },
   );
@@ -436,6 +438,35 @@ describe('a ledger that is not open', () => {
     expect(await Promise.all([calls[0], calls[2]])).toMatchObject([pair(1n), pair(2n)]);
     await expect(calls[1]).rejects.toEqual(refused('CANCELLED'));
     expect(room.batches).toEqual([['a', 'c']]);
+  });
+
+  it('P6: lets go at once of the calls whose deadline passes meanwhile, and of copies alone', async () => {
+    const room = new Room({ maxQueue: 3 });
+    const reopening = room.ledger.startReopening();
+    const cancel = new AbortController();
+    const { signal } = cancel;
+    const calls = [room.allocate('a', { signal }), room.allocate('b'), room.allocate('b', { signal })];
+    await turnOfTheEventLoop();
+    expect(room.allocator.queueLength).toBe(2);
+    cancel.abort();
+    await expect(calls[0]).rejects.toEqual(refused('CANCELLED'));
+    await expect(calls[2]).rejects.toEqual(refused('CANCELLED'));
+    expect(room.allocator.queueLength).toBe(1);
+    // There is room for two more requests, and for three copies.
+    const others = ['c', 'd', 'b', 'b', 'b'].map((id) => room.allocate(id));
+    reopening.resolve();
+    expect(await Promise.all([calls[1], ...others])).toHaveLength(6);
+    await expectLedger(room.ledger, 'b', 'c', 'd');
+  });
+
+  it('is no reason to wait when nobody waits for it: a drain ends at once', async () => {
+    const room = new Room();
+    room.ledger.startReopening();
+    const cancel = new AbortController();
+    const call = room.allocate('a', { signal: cancel.signal });
+    cancel.abort();
+    await expect(call).rejects.toEqual(refused('CANCELLED'));
+    expect(await room.allocator.drain(600_000)).toBe(true);
   });
 
   it('P6: and will not open refuses what waits and what comes with its own reason', async () => {

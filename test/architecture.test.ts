@@ -12,6 +12,7 @@ const DOMAIN = [
   'paging',
   'watch',
   'settled-within',
+  'refusals',
   'ledger-errors',
   'verification',
   'verdict-tally',

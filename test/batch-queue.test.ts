@@ -1,5 +1,5 @@
 import { setImmediate as turnOfTheEventLoop } from 'node:timers/promises';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { BatchQueueOptions } from '../src/batch-queue.ts';
 import { BatchQueue } from '../src/batch-queue.ts';
 
@@ -197,6 +197,47 @@ describe('readiness', () => {
     room.offer(1, 2, 3);
     await room.endAll();
     expect(ready).toHaveBeenCalledTimes(3);
+  });
+});
+
+describe('a queue that does not move', () => {
+  it('P6: drops what becomes unwanted within a moment, and counts it no longer', async () => {
+    const ready = Promise.withResolvers<void>();
+    const room = new Room({ ready: () => ready.promise });
+    room.offer(1, 2, 3);
+    room.unwanted.add(2);
+    await vi.waitFor(() => expect(room.removed).toEqual([{ item: 2 }]));
+    expect(room.queue.length).toBe(2);
+    room.unwanted.add(1);
+    await vi.waitFor(() => expect(room.queue.length).toBe(1));
+    ready.resolve();
+    await room.endAll();
+    expect(room.batches).toEqual([[3]]);
+  });
+
+  it('does so behind a flush that hangs, too, and leaves that alone', async () => {
+    const room = new Room();
+    room.offer(1);
+    await flushesBegun(room, 1);
+    room.offer(2, 3);
+    room.unwanted.add(1).add(3);
+    await vi.waitFor(() => expect(room.removed).toEqual([{ item: 3 }]));
+    await room.endAll();
+    expect(room.batches).toEqual([[1], [2]]);
+  });
+
+  it('does not ask one that moves: a busy queue pays nothing for it', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const isWanted = vi.fn<() => boolean>(() => true);
+    const room = new Room({ isWanted, maxBatch: 1 });
+    room.offer(1, 2, 3, 4, 5, 6, 7, 8, 9);
+    for (let batch = 1; batch <= 8; batch++) {
+      await vi.advanceTimersByTimeAsync(90);
+      room.endFlush();
+    }
+    await vi.advanceTimersByTimeAsync(0);
+    expect(isWanted).toHaveBeenCalledTimes(9);
   });
 });
 
