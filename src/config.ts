@@ -1,10 +1,17 @@
-import { isPostgresUrl, parsePostgresUrl } from './postgres-url.ts';
+import { parseLedger, parseLedgerRead } from './ledger-place.ts';
+import type { Address, LogLevel } from './setting-values.ts';
+import {
+  LOG_LEVELS,
+  parseAddress,
+  parseAddressOrOff,
+  parseBoolean,
+  parseLedgerId,
+  parseLogLevel,
+  trimmed,
+  wholeNumber,
+} from './setting-values.ts';
 
-/** A host and port to listen on. Port 0 means any free one. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
+export type { Address, LogLevel } from './setting-values.ts';
 
 /** What `order-numbers serve` can be told. */
 export interface ServeSettings {
@@ -31,15 +38,6 @@ export interface ServeSettings {
   readonly logLevel: LogLevel;
 }
 
-/** Meant as a URL, even where it is mistyped: as a path it would make a new ledger that numbers from 1 again. */
-const HAS_SCHEME = /^([a-z][a-z0-9+.-]*:\/\/|(postgres(ql)?|pg)(:|\/\/))/i;
-
-/** A UUID, in the lower case that every ledger_id has. */
-const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-export type LogLevel = (typeof LOG_LEVELS)[number];
-const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
-
 /** One setting: a flag and an environment variable of the same meaning; the flag wins. */
 export interface Setting<Value> {
   /** As commander writes it: `--name <value>`, or `--name [value]` where the bare flag means true. */
@@ -48,7 +46,7 @@ export interface Setting<Value> {
   /** As it would be typed. */
   readonly default: string;
   readonly help: string;
-  /** Throws an Error whose message says what a good value is. */
+  /** White space around the text is no part of the value. Throws an Error whose message says what a good one is. */
   parse(text: string): Value;
 }
 
@@ -59,27 +57,27 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     variable: 'ORDERS_GRPC_LISTEN',
     default: '127.0.0.1:50051',
     help: 'where gRPC is served; port 0 takes any free one and logs it',
-    parse: parseAddress,
+    parse: trimmed(parseAddress),
   },
   httpListen: {
     flag: '--http-listen <host:port|off>',
     variable: 'ORDERS_HTTP_LISTEN',
     default: '127.0.0.1:3000',
     help: 'where POST /api/generateOrderNumber is served; off switches it off',
-    parse: parseAddressOrOff,
+    parse: trimmed(parseAddressOrOff),
   },
   metricsListen: {
     flag: '--metrics-listen <host:port|off>',
     variable: 'ORDERS_METRICS_LISTEN',
     default: '127.0.0.1:9464',
     help: 'where Prometheus finds /metrics; off switches it off',
-    parse: parseAddressOrOff,
+    parse: trimmed(parseAddressOrOff),
   },
   ledger: {
     flag: '--ledger <path|url>',
     variable: 'ORDERS_LEDGER',
     default: 'data/orders.db',
-    help: 'what keeps the ledger: an SQLite file, made where it is missing, or postgres://user@host:5432/database',
+    help: 'what keeps the ledger: an SQLite file, created if it is missing, or postgres://user@host:5432/database',
     parse: parseLedger,
   },
   ledgerRead: {
@@ -94,70 +92,70 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     variable: 'ORDERS_CREATE',
     default: 'true',
     help: 'create the ledger if there is none; false refuses to start instead, for production',
-    parse: parseBoolean,
+    parse: trimmed(parseBoolean),
   },
   expectLedgerId: {
     flag: '--expect-ledger-id <id|none>',
     variable: 'ORDERS_EXPECT_LEDGER_ID',
     default: 'none',
     help: 'refuse to start on any ledger but the one with this ledger_id, which the log names at each start',
-    parse: parseLedgerId,
+    parse: trimmed(parseLedgerId),
   },
   maxBatch: {
     flag: '--max-batch <requests>',
     variable: 'ORDERS_MAX_BATCH',
     default: '1000',
     help: 'requests committed in one transaction, at most',
-    parse: wholeNumber(1, 10_000),
+    parse: trimmed(wholeNumber(1, 10_000)),
   },
   maxQueue: {
     flag: '--max-queue <requests>',
     variable: 'ORDERS_MAX_QUEUE',
     default: '10000',
     help: 'requests waiting for a transaction, at most; more are refused',
-    parse: wholeNumber(1, 1_000_000),
+    parse: trimmed(wholeNumber(1, 1_000_000)),
   },
   requireRequestId: {
     flag: '--require-request-id [true|false]',
     variable: 'ORDERS_REQUIRE_REQUEST_ID',
     default: 'false',
     help: 'refuse requests without a request_id instead of making one',
-    parse: parseBoolean,
+    parse: trimmed(parseBoolean),
   },
   autoCreateStores: {
     flag: '--auto-create-stores [true|false]',
     variable: 'ORDERS_AUTO_CREATE_STORES',
     default: 'true',
     help: 'make a store at its first allocation; otherwise an unknown store is NOT_FOUND',
-    parse: parseBoolean,
+    parse: trimmed(parseBoolean),
   },
   drainTimeoutMs: {
     flag: '--drain-timeout-ms <ms>',
     variable: 'ORDERS_DRAIN_TIMEOUT_MS',
     default: '10000',
     help: 'how long a stopping server works on what it has accepted',
-    parse: wholeNumber(0, 600_000),
+    parse: trimmed(wholeNumber(0, 600_000)),
   },
   httpRequestTimeoutMs: {
     flag: '--http-request-timeout-ms <ms>',
     variable: 'ORDERS_HTTP_REQUEST_TIMEOUT_MS',
     default: '10000',
     help: 'how long an HTTP request may wait for its number; then the answer is 503 with Retry-After and its key',
-    parse: wholeNumber(1, 600_000),
+    parse: trimmed(wholeNumber(1, 600_000)),
   },
   httpIdleTimeoutMs: {
     flag: '--http-idle-timeout-ms <ms>',
     variable: 'ORDERS_HTTP_IDLE_TIMEOUT_MS',
     default: '75000',
     help: 'how long an idle HTTP connection is kept open: set it above the idle timeout of your load balancer',
-    parse: wholeNumber(1, 86_400_000),
+    parse: trimmed(wholeNumber(1, 86_400_000)),
   },
   logLevel: {
     flag: '--log-level <level>',
     variable: 'ORDERS_LOG_LEVEL',
     default: 'info',
     help: `the least level that is logged: ${LOG_LEVELS.join(', ')}`,
-    parse: parseLogLevel,
+    parse: trimmed(parseLogLevel),
   },
 };
 
@@ -169,73 +167,4 @@ export function isLoopback(host: string): boolean {
 /** As a URL or a flag would have it: an IPv6 host in brackets. */
 export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-function parseAddress(text: string): Address {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  if (host === undefined || port > 65_535) throw new Error('Use host:port, such as 127.0.0.1:50051 or [::1]:50051.');
-  return { host, port };
-}
-
-function parseAddressOrOff(text: string): Address | 'off' {
-  if (text === 'off') return 'off';
-  try {
-    return parseAddress(text);
-  } catch (error) {
-    throw new Error('Use host:port, such as 127.0.0.1:3000 or [::1]:3000, or off.', { cause: error });
-  }
-}
-
-/** The path of an SQLite file, for what only those can. Throws an Error as {@link Setting.parse} does. */
-export function parseLedgerPath(text: string): string {
-  if (isPostgresUrl(text)) {
-    throw new Error(
-      'Use the path of an SQLite file, such as data/orders.db: PostgreSQL has tools of its own, such as pg_basebackup.',
-    );
-  }
-  if (text === '' || HAS_SCHEME.test(text)) {
-    throw new Error('Use the path of an SQLite file, such as data/orders.db.');
-  }
-  return text;
-}
-
-function parseLedger(text: string): string {
-  if (isPostgresUrl(text)) {
-    parsePostgresUrl(text);
-    return text;
-  }
-  if (text !== '' && !HAS_SCHEME.test(text)) return text;
-  throw new Error('Use the path of an SQLite file, such as data/orders.db, or postgres://user@host:5432/database.');
-}
-
-function parseLedgerRead(text: string): string {
-  if (text !== 'off') parsePostgresUrl(text);
-  return text;
-}
-
-function parseLedgerId(text: string): string {
-  if (text === 'none' || LEDGER_ID.test(text)) return text;
-  throw new Error('Use a ledger_id, such as 0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22, or none.');
-}
-
-function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const number = Number(text);
-    if (/^\d+$/.test(text) && number >= least && number <= most) return number;
-    throw new Error(`Use a whole number from ${least} to ${most}.`);
-  };
-}
-
-function parseBoolean(text: string): boolean {
-  if (text === 'true') return true;
-  if (text === 'false') return false;
-  throw new Error('Use true or false.');
-}
-
-function parseLogLevel(text: string): LogLevel {
-  const level = LOG_LEVELS.find((known) => known === text);
-  if (level === undefined) throw new Error(`Use one of ${LOG_LEVELS.join(', ')}.`);
-  return level;
 }

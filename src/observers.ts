@@ -21,10 +21,22 @@ export interface BatchObserver {
   committed(batch: CommittedBatch): void;
 }
 
+/** A ledger that was opened. */
+export interface OpenedLedger {
+  /** Its place, without secrets: an absolute path, or the name of a database. */
+  readonly where: string;
+  readonly ledgerId: string;
+  readonly lastOrderId: bigint;
+  /** Whether this opening has created it. */
+  readonly isNew: boolean;
+  /** The size of its files, if it has any. */
+  readonly bytes: number | undefined;
+}
+
 /** What a ledger tells whoever runs it; each call returns at once and never throws. */
 export interface LedgerObserver {
   /** It may number now. */
-  opened(): void;
+  opened(ledger: OpenedLedger): void;
   /** It does not number until it has opened (again): why, in one sentence. */
   waiting(why: string): void;
   /** It will not number until an operator has acted. */

@@ -1,7 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Address, ServeSettings } from '../src/config.ts';
 import { formatAddress, isLoopback, SERVE_SETTINGS } from '../src/config.ts';
+import { parseLedgerPath } from '../src/ledger-place.ts';
+import { testFolder } from './support/server-process.ts';
 
 /** The contract's table, for those settings that exist. */
 const TABLE: {
@@ -32,21 +35,42 @@ interface Samples<Value> {
   readonly remedy: string;
 }
 
-const WHOLE_NUMBERS_NOT = [
-  '',
-  ' ',
-  '-1',
-  '1.5',
-  '1e3',
-  '0x10',
-  '1_000',
-  ' 1',
-  '1 ',
-  'ten',
-  'NaN',
-  'Infinity',
-  '٣',
-  '+1',
+const WHOLE_NUMBERS_NOT = ['', ' ', '-1', '1.5', '1e3', '0x10', '1_000', 'ten', 'NaN', 'Infinity', '٣', '+1'];
+
+/** What the field has written where a path was wanted: each would be a new ledger that numbers from 1. */
+const NO_PATHS = [
+  '"postgres://orders:secret@db1/orders"',
+  "'data/orders.db'",
+  '`pwd`/orders.db',
+  '“data/orders.db”',
+  'jdbc:postgresql://db1/orders',
+  'file:./data/orders.db',
+  'sqlite:orders.db',
+  'sqlite3:///orders.db',
+  'db1:5432/orders',
+  'postgres:orders',
+  'orders:secret@db1/orders',
+  'host=db1 dbname=orders password=secret',
+  'ORDERS_LEDGER=data/orders.db',
+  '~/orders.db',
+  '~orders/orders.db',
+  '${ORDERS_DB}',
+  '${ORDERS_DB:-data/orders.db}',
+  'data/${NAME}.db',
+  '$ORDERS_DB',
+  '$(pwd)/orders.db',
+  '%ORDERS_DB%',
+  '{{ .Values.ledger }}',
+  ':memory:',
+  ':5432/orders',
+  ' data/orders.db',
+  '\tdata/orders.db',
+  '--create=false',
+  '-v',
+  'data/orders.db\nORDERS_CREATE=false',
+  'data/ord\rers.db',
+  'data/orders\0.db',
+  '\r',
 ];
 
 const SAMPLES: { readonly [K in keyof ServeSettings]: Samples<ServeSettings[K]> } = {
@@ -72,7 +96,11 @@ const SAMPLES: { readonly [K in keyof ServeSettings]: Samples<ServeSettings[K]> 
       '::1:6000',
       '[::1]',
       'a b:1',
-      'a:1 ',
+      'a:1 :1',
+      '"a:1',
+      "'a':1",
+      '${HOST}:1',
+      'user@a:1',
       '[]:1',
       'http://a:1',
     ],
@@ -99,6 +127,7 @@ const SAMPLES: { readonly [K in keyof ServeSettings]: Samples<ServeSettings[K]> 
       'postgres:/orders@db1/orders',
       'postgres//db1/orders',
       'pg:orders',
+      ...NO_PATHS,
     ],
     remedy: 'path of an SQLite file',
   },
@@ -153,7 +182,7 @@ function trueOrFalse(): Samples<boolean> {
       ['true', true],
       ['false', false],
     ],
-    bad: ['', 'TRUE', 'yes', '1', '0', 'true '],
+    bad: ['', 'TRUE', 'yes', '1', '0', '"true"', 'tr ue'],
     remedy: 'true or false',
   };
 }
@@ -182,6 +211,61 @@ describe('settings', () => {
     '$name refuses $text and says what a good value is',
     ({ name, text }) => {
       expect(() => SERVE_SETTINGS[name].parse(text)).toThrow(SAMPLES[name].remedy);
+    },
+  );
+});
+
+describe('white space around a value', () => {
+  const samples = NAMES.flatMap((name) => SAMPLES[name].good.map(([text, value]) => ({ name, text, value })));
+
+  it.each(samples)('is no part of it, the same for all: $name, $text', ({ name, text, value }) => {
+    const { parse } = SERVE_SETTINGS[name];
+    for (const behind of ['\r', '\r\n', ' ', '\t', '\u00A0']) expect(parse(`${text}${behind}`)).toEqual(value);
+  });
+
+  it.each(samples.filter(({ name }) => name !== 'ledger'))('before it is none either: $name, $text', (sample) => {
+    const { name, text, value } = sample;
+    for (const before of ['\r', ' ', '\uFEFF']) expect(SERVE_SETTINGS[name].parse(`${before}${text}`)).toEqual(value);
+  });
+
+  it.each(NAMES)('inside it is refused where it breaks a line, or is none: %s', (name) => {
+    for (const [text] of SAMPLES[name].good) {
+      for (const inside of ['\n', '\r', '\0', '\u001B']) {
+        expect(() => SERVE_SETTINGS[name].parse(`${text[0]}${inside}${text.slice(1)}x`)).toThrow(
+          /^(It has a line|Use )/,
+        );
+      }
+    }
+  });
+});
+
+describe('what is no path', () => {
+  it.each(NO_PATHS)('%j is none of an SQLite file either', (text) => {
+    expect(() => parseLedgerPath(text)).toThrow('path of an SQLite file');
+  });
+
+  it.each(NO_PATHS.filter((text) => !/[\n\r\t\0]/.test(text)))('%j is a path with ./ before it', (text) => {
+    expect(parseLedgerPath(`./${text}`)).toBe(`./${text}`);
+    expect(SERVE_SETTINGS.ledger.parse(`./${text}`)).toBe(`./${text}`);
+  });
+
+  it.each(['~orders.db', '$orders.db', 'a=b', 'ab:c', "'orders.db'", ' orders.db', '-o.db'])(
+    '%j is a path where a file has exactly that name',
+    (name) => {
+      const folder = testFolder();
+      const before = process.cwd();
+      onTestFinished(() => process.chdir(before));
+      process.chdir(folder);
+      expect(() => parseLedgerPath(name)).toThrow('path of an SQLite file');
+      writeFileSync(join(folder, name), '');
+      expect(parseLedgerPath(name)).toBe(name);
+    },
+  );
+
+  it.each(['/var/lib/a=b/orders.db', 'data/a=b.db', 'data/a:b.db', 'C:\\orders.db', 'c:/orders.db', 'ordérs.db'])(
+    '%j is one',
+    (path) => {
+      expect(parseLedgerPath(path)).toBe(path);
     },
   );
 });

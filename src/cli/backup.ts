@@ -4,6 +4,7 @@ import { fieldTable } from './columns.ts';
 import { jsonLine } from './json-form.ts';
 import type { OperatorContext } from './operator.ts';
 import { jsonOption, ledgerOption, runOperator } from './operator.ts';
+import { parseLedgerPath } from './option-values.ts';
 
 interface BackupFlags {
   readonly ledger: string;
@@ -23,7 +24,7 @@ Examples:
 export function backupCommand(): Command {
   return new Command('backup')
     .description('write a checked copy of the ledger to a file, while the server runs')
-    .argument('<target>', 'the file to write')
+    .argument('<target>', 'the file to write', parseLedgerPath)
     .addOption(ledgerOption('the SQLite file that keeps the ledger; only read'))
     .option('--force', 'replace the target where it is there')
     .addOption(jsonOption())

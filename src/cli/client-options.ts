@@ -4,7 +4,7 @@ import { Option } from 'commander';
 import { DEFAULT_PORT } from '../client/address.ts';
 import type { ClientOptions } from '../client/index.ts';
 import { SERVE_SETTINGS } from '../config.ts';
-import { notEmpty, parseBoolean, parseServer, wholeNumber } from './option-values.ts';
+import { milliseconds, notEmpty, parseBoolean, parseServer, parseText } from './option-values.ts';
 
 /** What every command that asks a server can be told. */
 export interface ClientFlags {
@@ -17,6 +17,17 @@ export interface ClientFlags {
   readonly timeoutMs?: number;
   readonly json?: boolean;
 }
+
+/** Their variables, for whoever looks for mistyped ones. */
+export const CLIENT_VARIABLES = [
+  'ORDERS_SERVER',
+  'ORDERS_TOKEN',
+  'ORDERS_TIMEOUT_MS',
+  'ORDERS_CLIENT_TLS',
+  'ORDERS_CLIENT_TLS_CA',
+  'ORDERS_CLIENT_TLS_CERT',
+  'ORDERS_CLIENT_TLS_KEY',
+];
 
 const MOST_TIMEOUT_MS = 3_600_000;
 /** As the client itself has it. */
@@ -32,7 +43,7 @@ export function withClientOptions(command: Command): Command {
   )
     .env('ORDERS_TIMEOUT_MS')
     .default(DEFAULT_TIMEOUT_MS)
-    .argParser(wholeNumber(1, MOST_TIMEOUT_MS));
+    .argParser(milliseconds(MOST_TIMEOUT_MS));
   return withJsonOption(addConnectionOptions(command).addOption(timeout));
 }
 
@@ -61,7 +72,7 @@ function addConnectionOptions(command: Command): Command {
         .default(SERVE_SETTINGS.grpcListen.default)
         .argParser(parseServer),
     )
-    .addOption(new Option('--token <token>', 'sent with every call').env('ORDERS_TOKEN'))
+    .addOption(new Option('--token <token>', 'sent with every call').env('ORDERS_TOKEN').argParser(parseText))
     .addOption(
       new Option('--tls [true|false]', 'speak TLS, with the authorities that this machine trusts')
         .env('ORDERS_CLIENT_TLS')

@@ -1,4 +1,7 @@
 import CliTable3 from 'cli-table3';
+import { printable } from './printable.ts';
+
+export { printable } from './printable.ts';
 
 /** One column of rows that come one by one. */
 export interface Column<Row> {
@@ -100,11 +103,6 @@ export function shortTime(time: Date): string {
 /** 1,000,000 for 1000000. */
 export function grouped(number: bigint | number): string {
   return number.toLocaleString('en-US');
-}
-
-/** A text from elsewhere as one line that moves no cursor. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
 }
 
 function twoDigits(number: number): string {

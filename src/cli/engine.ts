@@ -1,6 +1,9 @@
+import { resolve } from 'node:path';
 import type { ServeSettings } from '../config.ts';
+import { makeDefaultFolder } from './ledger-folder.ts';
 import type { Ledger } from '../ledger.ts';
 import type { MetricSources } from '../metrics.ts';
+import { mayCreate } from '../expected-ledger.ts';
 import type { LedgerObserver } from '../observers.ts';
 import { isPostgresUrl, parsePostgresUrl } from '../postgres-url.ts';
 
@@ -14,19 +17,21 @@ export interface ServedLedger {
 
 /** Starts the engine that --ledger asks for; only that one is loaded. Throws where it cannot be. */
 export async function startEngine(settings: ServeSettings, observer: LedgerObserver): Promise<ServedLedger> {
-  const { ledger: where, ledgerRead, autoCreateStores } = settings;
+  const { ledger: where, ledgerRead, autoCreateStores, create, expectLedgerId } = settings;
+  const expected = { create, ledgerId: expectLedgerId === 'none' ? undefined : expectLedgerId };
   if (isPostgresUrl(where)) {
     const { PostgresLedger } = await import('../engines/postgres/postgres-ledger.ts');
     const readUrl = ledgerRead === 'off' ? undefined : ledgerRead;
-    const ledger = new PostgresLedger(where, { autoCreateStores, readUrl }, observer);
+    const ledger = new PostgresLedger(where, { autoCreateStores, readUrl, expected }, observer);
     const sources = { lastOrderId: () => ledger.lastOrderId, ledgerSizes: async () => undefined };
     return { ledger, name: parsePostgresUrl(where).name, sources };
   }
+  if (mayCreate(expected)) await makeDefaultFolder(where);
   const { SqliteLedger } = await import('../engines/sqlite/sqlite-ledger.ts');
-  const ledger = new SqliteLedger(where, { autoCreateStores }, observer);
+  const ledger = new SqliteLedger(where, { autoCreateStores, expected }, observer);
   return {
     ledger,
-    name: where,
+    name: resolve(where),
     sources: { lastOrderId: () => ledger.lastOrderId, ledgerSizes: () => ledger.fileSizes() },
   };
 }

@@ -6,6 +6,7 @@ import { fieldTable, table } from './columns.ts';
 import { readCsv } from './import-csv.ts';
 import { readDynamodb } from './import-dynamodb.ts';
 import { jsonLine } from './json-form.ts';
+import { makeDefaultFolder, requireFolder } from './ledger-folder.ts';
 import type { OperatorContext } from './operator.ts';
 import { jsonOption, ledgerOption, runOperator } from './operator.ts';
 import { parseNumber } from './option-values.ts';
@@ -51,6 +52,7 @@ export function importCommand(): Command {
     .addHelpText('after', EXAMPLES);
   return command.action(async (flags: ImportFlags) => {
     checkFlags(command, flags);
+    requireFolder(flags.ledger, command);
     await runOperator(flags, (context) => runImport(flags, context));
   });
 }
@@ -69,6 +71,7 @@ async function runImport(flags: ImportFlags, context: OperatorContext): Promise<
     // Asked first, so that a second run of the same import takes no lock and writes nothing.
     const plan = planImport(flags.ledger, counters, () => {});
     signal.throwIfAborted();
+    if (plan.isNeeded) await makeDefaultFolder(flags.ledger);
     const summary = plan.isNeeded
       ? importCounters(flags.ledger, counters, (done, all) => bar?.update('importing', done, all))
       : plan;

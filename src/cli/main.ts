@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { printable } from './printable.ts';
+import { withoutSecrets } from './without-secrets.ts';
 
 /** A flag, a value or a command that cannot be. */
 const EXIT_USAGE = 2;
@@ -24,7 +26,7 @@ const program = new Command('order-numbers')
   .description('Gapless, exactly-once order numbers for many stores.')
   .version(version())
   .configureOutput({
-    outputError: (text, write) => write(`${withoutPasswords(text).trim().replaceAll('\n', ' ')}  (see --help)\n`),
+    outputError: (text, write) => write(`${printable(withoutSecrets(text.trim()))}  (see --help)\n`),
   })
   .exitOverride();
 const [, , asked = ''] = process.argv;
@@ -38,11 +40,6 @@ try {
   // Commander has printed what is wrong; a help that was asked for is not wrong.
   if (!(error instanceof CommanderError)) throw error;
   process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
-}
-
-/** A bad value is named, and it may be a URL. */
-function withoutPasswords(text: string): string {
-  return text.replaceAll(/(:\/\/[^:/\s]*:)[^\s']*@/g, '$1…@').replaceAll(/([?&]password=)[^&\s']*/g, '$1…');
 }
 
 /** Of the package, which is two folders above this file, as source and compiled. */

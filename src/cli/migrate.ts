@@ -1,16 +1,17 @@
 import { existsSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
-import { parseLedgerPath } from '../config.ts';
+import { Command } from 'commander';
 import { prepareDatabase } from '../engines/postgres/prepared-database.ts';
 import { schemaSql } from '../engines/postgres/schema.ts';
-import { messageOf } from '../errors.ts';
+import { parseLedgerPath } from '../ledger-place.ts';
 import type { PostgresUrl } from '../postgres-url.ts';
 import { parsePostgresUrl } from '../postgres-url.ts';
+import { trimmed } from '../setting-values.ts';
 import { fieldTable } from './columns.ts';
 import { jsonLine } from './json-form.ts';
 import { moveLedger } from './move-ledger.ts';
 import type { OperatorContext } from './operator.ts';
 import { jsonOption, runOperator } from './operator.ts';
+import { asOptionParser } from './option-values.ts';
 
 interface MigrateFlags {
   readonly print?: boolean;
@@ -116,20 +117,10 @@ async function move(from: string, to: PostgresUrl, context: OperatorContext): Pr
   );
 }
 
-function parseUrl(text: string): PostgresUrl {
-  try {
-    return parsePostgresUrl(text);
-  } catch (error) {
-    throw new InvalidArgumentError(messageOf(error));
-  }
-}
+const parseUrl = asOptionParser(trimmed(parsePostgresUrl));
 
-function parsePath(text: string): string {
-  try {
-    parseLedgerPath(text);
-  } catch (error) {
-    throw new InvalidArgumentError(messageOf(error));
-  }
-  if (!existsSync(text)) throw new InvalidArgumentError('It is not there: name the file of a ledger.');
-  return text;
-}
+const parsePath = asOptionParser((text) => {
+  const path = parseLedgerPath(text);
+  if (!existsSync(path)) throw new Error('It is not there: name the file of a ledger.');
+  return path;
+});

@@ -1,5 +1,6 @@
-import { InvalidArgumentError, Option } from 'commander';
-import { parseLedgerPath, SERVE_SETTINGS } from '../config.ts';
+import { Option } from 'commander';
+import { SERVE_SETTINGS } from '../config.ts';
+import { parseLedgerPath } from './option-values.ts';
 import { ProgressBar } from './progress-bar.ts';
 import type { CommandContext } from './run-command.ts';
 import { runCommand } from './run-command.ts';
@@ -17,16 +18,7 @@ export interface OperatorContext extends CommandContext {
 /** --ledger, as `serve` has it, for what works on SQLite's files only. */
 export function ledgerOption(help: string): Option {
   const { variable, default: standard } = SERVE_SETTINGS.ledger;
-  return new Option('--ledger <path>', help)
-    .env(variable)
-    .default(standard)
-    .argParser((text: string) => {
-      try {
-        return parseLedgerPath(text);
-      } catch (error) {
-        throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
-      }
-    });
+  return new Option('--ledger <path>', help).env(variable).default(standard).argParser(parseLedgerPath);
 }
 
 /** --json, for machines. */

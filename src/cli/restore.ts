@@ -9,9 +9,10 @@ import { askToGoOn } from './agreement.ts';
 import { fieldTable } from './columns.ts';
 import { readCsv } from './import-csv.ts';
 import { jsonLine } from './json-form.ts';
+import { makeDefaultFolder, requireFolder } from './ledger-folder.ts';
 import type { OperatorContext } from './operator.ts';
 import { jsonOption, ledgerOption, runOperator } from './operator.ts';
-import { parseNumber } from './option-values.ts';
+import { parseLedgerPath, parseNumber } from './option-values.ts';
 
 interface RestoreFlags {
   readonly from: string;
@@ -51,7 +52,7 @@ Examples:
 export function restoreCommand(): Command {
   const command = new Command('restore')
     .description('put a backup in the place of the ledger; the server must not run')
-    .requiredOption('--from <backup>', 'the file to restore; only read')
+    .requiredOption('--from <backup>', 'the file to restore; only read', parseLedgerPath)
     .addOption(ledgerOption('the SQLite file that keeps the ledger; moved aside where it is there'))
     .addOption(
       new Option(
@@ -76,6 +77,7 @@ export function restoreCommand(): Command {
     if (flags.stores !== undefined && flags.continueAbove === undefined) {
       command.error('error: --stores goes with --continue-above <order_id>, the last order_id that was given');
     }
+    requireFolder(flags.ledger, command);
     await runOperator(flags, (context) => restore(flags, context));
   });
 }
@@ -90,6 +92,7 @@ async function restore(flags: RestoreFlags, context: OperatorContext): Promise<v
       await readCsv(stores, staging, { signal, onProgress, refusal: 'nothing was restored, because of' });
       bar?.clear();
     }
+    await makeDefaultFolder(ledger);
     const agreed = (plan: LossPlan) => agree(plan, flags.yes === true, context);
     const restored = await restoreLedger({
       from,

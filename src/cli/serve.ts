@@ -1,5 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { Allocator } from '../allocator.ts';
 import type { ServeSettings, Setting } from '../config.ts';
 import { SERVE_SETTINGS } from '../config.ts';
@@ -11,7 +11,10 @@ import type { LedgerObserver } from '../observers.ts';
 import { isPostgresUrl } from '../postgres-url.ts';
 import type { ServedLedger } from './engine.ts';
 import { startEngine } from './engine.ts';
+import { environment, warnUnknownVariables } from './environment.ts';
+import { requireFolder } from './ledger-folder.ts';
 import { Listeners } from './listeners.ts';
+import { asOptionParser } from './option-values.ts';
 import { endAtOnce, stopSignals } from './stop-signals.ts';
 
 /** Could not start. */
@@ -42,8 +45,10 @@ export function serveCommand(): Command {
             '--ledger postgres://…',
         );
       }
+      requireFolder(settings.ledger, command);
       setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
       const log = createLog(settings.logLevel);
+      for (const warning of warnUnknownVariables(environment())) log.logger.warn(warning);
       logWarnings(log.logger);
       process.exitCode = await serve(settings, log, stopSignals(log));
       if (!(await log.end())) await endAtOnce(log);
@@ -116,9 +121,11 @@ function ledgerObserver(
   onLost: () => void,
 ): LedgerObserver {
   return {
-    opened() {
+    opened({ where, ledgerId, lastOrderId, isNew, bytes }) {
       setOpen(true);
-      logger.info('the ledger is open');
+      const line = { ledger: where, ledger_id: ledgerId, last_order_id: String(lastOrderId), bytes };
+      if (isNew) logger.warn(line, `created a new ledger, ${where}: it numbers from order_id 1`);
+      else logger.info(line, 'the ledger is open');
     },
     waiting(why) {
       setOpen(false);
@@ -159,12 +166,6 @@ function optionOf(setting: Setting<unknown>): Option {
   const option = new Option(setting.flag, setting.help)
     .env(setting.variable)
     .default(setting.parse(setting.default), setting.default)
-    .argParser((text: string) => {
-      try {
-        return setting.parse(text);
-      } catch (error) {
-        throw new InvalidArgumentError(messageOf(error));
-      }
-    });
+    .argParser(asOptionParser((text) => setting.parse(text)));
   return option.optional ? option.preset('true') : option;
 }

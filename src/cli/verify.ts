@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import type { OrderNumbersClient, VerifyStep } from '../client/index.ts';
 import { SERVE_SETTINGS } from '../config.ts';
 import { messageOf } from '../errors.ts';
@@ -9,7 +9,7 @@ import { withConnectionOptions } from './client-options.ts';
 import { grouped } from './columns.ts';
 import { EXIT_REFUSED } from './failure.ts';
 import { verifyEventJson } from './json-form.ts';
-import { parseNumber } from './option-values.ts';
+import { asOptionParser, parseNumber } from './option-values.ts';
 import { ProgressBar } from './progress-bar.ts';
 import type { CommandContext } from './run-command.ts';
 import { runCommand } from './run-command.ts';
@@ -69,13 +69,7 @@ Examples:
 }
 
 /** An empty path has a message of its own. */
-function parseLedger(text: string): string {
-  try {
-    return text === '' ? text : SERVE_SETTINGS.ledger.parse(text);
-  } catch (error) {
-    throw new InvalidArgumentError(messageOf(error));
-  }
-}
+const parseLedger = asOptionParser((text) => (text === '' ? text : SERVE_SETTINGS.ledger.parse(text)));
 
 async function* fromServer(steps: AsyncIterable<VerifyStep>): AsyncIterable<VerifyEvent> {
   for await (const step of steps) yield toVerifyEvent(step);

@@ -17,7 +17,7 @@ export interface ServerAddress {
 }
 
 const SCHEME = /^(dns:(?:\/\/[^/]*\/)?|ipv4:|ipv6:)?(.*)$/;
-const HOST_AND_PORT = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^:\s[\]/@?#,]+))(?::(\d{1,5}))?$/;
+const HOST_AND_PORT = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^:\s[\]/@?#,'"`$]+))(?::(\d{1,5}))?$/;
 const LOOPBACK = /^(localhost|[^.]+(\.[^.]+)*\.localhost|127(\.\d{1,3}){0,3}|0\.0\.0\.0)$/;
 
 /** Reads `host`, `host:port`, `[::1]:port` or a target of gRPC; throws a TypeError that shows what is valid. */

@@ -12,6 +12,7 @@ export interface CommandResult {
 
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
   /** A Node.js other than this one. */
   readonly node?: string;
   /** Flags of Node.js itself. */
@@ -20,8 +21,9 @@ export interface CommandOptions {
 
 /** Runs `order-numbers` to its end. */
 export async function orderNumbers(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-  const { env = {}, node = process.execPath, nodeArgs = [] } = options;
+  const { env = {}, cwd, node = process.execPath, nodeArgs = [] } = options;
   const child = spawn(node, [...nodeArgs, ORDER_NUMBERS, ...args], {
+    cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

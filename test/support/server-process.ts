@@ -19,6 +19,7 @@ export interface ServeOptions {
   /** Flags beside --grpc-listen and --ledger. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
   /** A command that runs the server, such as strace with its flags. */
   readonly wrapper?: readonly string[];
 }
@@ -33,13 +34,13 @@ export class ServerProcess {
   stderr = '';
 
   /** Starts a server on any free port; `ledger` is the path of its file. */
-  constructor(ledger: string, { args = [], env = {}, wrapper = [] }: ServeOptions = {}) {
+  constructor(ledger: string, { args = [], env = {}, cwd = ROOT, wrapper = [] }: ServeOptions = {}) {
     const command = [...wrapper, process.execPath, ORDER_NUMBERS, 'serve', '--ledger', ledger, ...args];
     for (const listener of ['--grpc-listen', '--http-listen', '--metrics-listen']) {
       if (!args.includes(listener)) command.push(listener, '127.0.0.1:0');
     }
     this.child = spawn(command[0]!, command.slice(1), {
-      cwd: ROOT,
+      cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Allocation, AllocationRequest } from '../../allocation.ts';
 import { OrderError } from '../../errors.ts';
+import type { ExpectedLedger } from '../../expected-ledger.ts';
+import { ANY_LEDGER } from '../../expected-ledger.ts';
 import { ledgerFull, ledgerReopening } from '../../ledger-errors.ts';
 import type { CommitListener, Ledger, Outcome } from '../../ledger.ts';
 import type { LedgerObserver } from '../../observers.ts';
@@ -39,6 +41,8 @@ export interface PostgresLedgerOptions {
   readonly autoCreateStores: boolean;
   /** The URL of a standby for reads; undefined means the primary. */
   readonly readUrl: string | undefined;
+  /** Any, unless it is given. */
+  readonly expected?: ExpectedLedger;
 }
 
 /**
@@ -62,12 +66,13 @@ export class PostgresLedger implements Ledger {
   #toldOrderId = 0n;
 
   /** Throws an Error where a URL cannot be; starts to look for the primary. */
-  constructor(url: string, { autoCreateStores, readUrl }: PostgresLedgerOptions, observer: LedgerObserver) {
+  constructor(url: string, options: PostgresLedgerOptions, observer: LedgerObserver) {
+    const { autoCreateStores, readUrl, expected = ANY_LEDGER } = options;
     this.#observer = observer;
     this.#autoCreateStores = autoCreateStores;
     const readHosts = readUrl === undefined ? undefined : parsePostgresUrl(readUrl).hosts;
     this.#mark = new ConfirmedMark(() => this.#attempt(FIRST_ATTEMPT_MS, confirm));
-    this.#primary = new Primary(parsePostgresUrl(url).hosts, observer, (point) => this.#mark.raise(point));
+    this.#primary = new Primary({ ...parsePostgresUrl(url), expected }, observer, (point) => this.#mark.raise(point));
     this.reads = new PostgresReads(this.#primary, this.#mark, readHosts, (message) => observer.warning(message));
   }
 

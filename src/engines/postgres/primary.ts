@@ -5,16 +5,15 @@ import { ledgerUnusable, stoppedBeforeOpen } from '../../ledger-errors.ts';
 import type { LedgerObserver } from '../../observers.ts';
 import type { LedgerPoint } from './confirmed-mark.ts';
 import { within } from './deadline.ts';
+import type { ExpectedDatabase } from './expected-database.ts';
+import { prepareLedger } from './expected-database.ts';
 import { asLacking, reasonOf } from './failures.ts';
-import { migrate } from './schema.ts';
 import { MAKE_DURABLE, NotPrimary, requireDurable, warningsOf } from './server-state.ts';
 import { Session } from './session.ts';
 import { INSUFFICIENT_PRIVILEGE, MUST_NOT_NUMBER, sqlState, UNDEFINED_FUNCTION } from './sql-state.ts';
 
 /** How long a server may take to confirm that it can write, its standby included, before others are tried. */
 const CONFIRM_MS = 3000;
-/** How long the schema may take to be made, with the wait for others who make it. */
-const MIGRATE_MS = 60_000;
 /** Between two rounds over all hosts: at first, and at most. */
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
@@ -39,7 +38,7 @@ class WentBack extends Error {
 
 /** The one session that writes, found again wherever the primary is when it was lost. */
 export class Primary {
-  readonly #hosts: readonly string[];
+  readonly #place: ExpectedDatabase;
   readonly #observer: LedgerObserver;
   readonly #raise: (point: LedgerPoint) => void;
   #seen: Seen | undefined;
@@ -50,8 +49,8 @@ export class Primary {
   readonly #closing = new AbortController();
 
   /** Starts to look for the primary. `raise` hears of each point that a server has confirmed while it was opened. */
-  constructor(hosts: readonly string[], observer: LedgerObserver, raise: (point: LedgerPoint) => void) {
-    this.#hosts = hosts;
+  constructor(place: ExpectedDatabase, observer: LedgerObserver, raise: (point: LedgerPoint) => void) {
+    this.#place = place;
     this.#observer = observer;
     this.#raise = raise;
     this.#session = this.#open();
@@ -112,7 +111,7 @@ export class Primary {
       pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
     ) {
       const failures: unknown[] = [];
-      for (const host of this.#hosts) {
+      for (const host of this.#place.hosts) {
         try {
           return await this.#openOn(host);
         } catch (error) {
@@ -136,8 +135,7 @@ export class Primary {
     try {
       signal.throwIfAborted();
       this.#requireNewest(session);
-      if (!this.#seen)
-        await within(MIGRATE_MS, migrate(session.client), `${session.server} did not make the schema in time`);
+      const isNew = !this.#seen && (await prepareLedger(session, this.#place));
       const end = await within(CONFIRM_MS, confirm(session), notConfirmed(session));
       this.#compare(session.server, end);
       session.ledgerId = end.ledgerId;
@@ -147,7 +145,7 @@ export class Primary {
       this.#found = { url: host, times: (this.#found?.times ?? 0) + 1 };
       this.#raise(end);
       this.#current = session;
-      this.#observer.opened();
+      this.#observer.opened({ ...end, where: this.#place.name, isNew, bytes: undefined });
       // Noticed also while nobody writes.
       session.client.on('error', (error) => this.giveUp(session, error));
       return session;

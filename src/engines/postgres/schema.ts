@@ -108,8 +108,8 @@ function unlessDone(migration: string, i: number): string {
 `;
 }
 
-/** 0 where there is no schema. */
-async function requireKnownVersion(client: Client): Promise<number> {
+/** 0 where there is no schema. Only reads; throws LedgerRefused for a schema that only a newer program knows. */
+export async function requireKnownVersion(client: Client): Promise<number> {
   // Of the tables, because what to_regprocedure says may be older than the lock.
   const { rowCount } = await client.query(
     `SELECT FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace

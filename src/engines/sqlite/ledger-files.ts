@@ -1,6 +1,8 @@
-import { closeSync, existsSync, fsyncSync, lstatSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, lstatSync, openSync, realpathSync, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { LedgerRefused } from '../../errors.ts';
+import { ANY_LEDGER, mayCreate, notCreated } from '../../expected-ledger.ts';
 
 /** The files of one ledger, all in one folder. */
 export interface LedgerFiles {
@@ -13,27 +15,45 @@ export interface LedgerFiles {
 }
 
 /**
- * Finds the files of the ledger at `path` and makes its folder where it is missing. Symbolic links are
- * followed, so that every name of one ledger leads to the same lock; a file with several hard links is
+ * Finds the files of the ledger at `path`. Its folder must exist: a missing one is mostly a disk that is not mounted,
+ * or a mistyped path. Symbolic links are followed, so that every name of one ledger leads to the same lock; a file with several hard links is
  * refused, because its other names would not.
  *
  * The database is looked at by name only: closing any descriptor of it would drop the POSIX locks that
  * SQLite holds on it in this process (https://www.sqlite.org/howtocorrupt.html, section 2.2).
  */
 export function locateLedger(path: string): LedgerFiles {
-  const folder = makeFolder(dirname(resolve(path)));
+  const folder = realFolder(dirname(resolve(path)));
   const database = followLinks(join(folder, basename(path)));
   if (existsSync(database)) {
-    const stat = statSync(database);
-    if (!stat.isFile()) throw new LedgerRefused(`${database} is not a file: --ledger must name the ledger's file`);
-    if (stat.nlink > 1) {
+    const found = statSync(database);
+    if (!found.isFile()) throw new LedgerRefused(`${database} is not a file: --ledger must name the ledger's file`);
+    if (found.nlink > 1) {
       throw new LedgerRefused(
-        `${database} has ${stat.nlink} hard links, and a server that uses another one would not be noticed: ` +
+        `${database} has ${found.nlink} hard links, and a server that uses another one would not be noticed: ` +
           'keep one name and make the others symbolic links',
       );
     }
   }
   return { database, lock: `${database}.lock`, mark: `${database}.mark` };
+}
+
+/** Throws LedgerRefused if there is nothing and nothing may be created: before the lock file is. */
+export function requireSomeFile({ database, mark }: LedgerFiles, expected = ANY_LEDGER): void {
+  // A mark or a WAL without its ledger is worse, and refused as such.
+  const hasFiles = existsSync(database) || existsSync(`${database}-wal`) || existsSync(mark);
+  if (!hasFiles && !mayCreate(expected)) throw notCreated(database, expected);
+}
+
+/** In bytes. */
+export interface FileSizes {
+  readonly database: number;
+  readonly wal: number;
+}
+
+export async function fileSizes({ database }: LedgerFiles): Promise<FileSizes> {
+  const [{ size }, wal] = await Promise.all([stat(database), stat(`${database}-wal`).catch(() => ({ size: 0 }))]);
+  return { database: size, wal: wal.size };
 }
 
 /** Puts the entries of a folder on disk: a new file whose name is lost in a power cut is lost itself. */
@@ -46,25 +66,20 @@ export function syncFolder(folder: string): void {
   }
 }
 
-function makeFolder(folder: string): string {
+function realFolder(folder: string): string {
   try {
-    makeFolders(folder);
     if (!statSync(folder).isDirectory()) throw new Error('it is a file');
     return realpathSync(folder);
   } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      throw new LedgerRefused(
+        `there is no folder ${folder} for the ledger: mount its disk, correct --ledger, or create it with mkdir -p`,
+      );
+    }
     throw new LedgerRefused(
       `cannot use the folder ${folder} for the ledger (${reasonOf(error)}): choose a writable one with --ledger`,
     );
   }
-}
-
-/** One by one: mkdir's own `recursive` hides why a parent cannot be made, and in some places never ends. */
-function makeFolders(folder: string): void {
-  if (existsSync(folder)) return;
-  const parent = dirname(folder);
-  makeFolders(parent);
-  mkdirSync(folder);
-  syncFolder(parent);
 }
 
 function followLinks(path: string): string {

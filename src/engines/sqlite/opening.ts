@@ -2,6 +2,8 @@ import { dirname } from 'node:path';
 import type Database from 'better-sqlite3';
 import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../errors.ts';
+import type { ExpectedLedger } from '../../expected-ledger.ts';
+import { ANY_LEDGER, mayCreate, notCreated, requireExpectedId } from '../../expected-ledger.ts';
 import type { Found, LedgerUse } from './before-opening.ts';
 import { compareWithMark, lookBeforeOpening, readEnd } from './before-opening.ts';
 import { checkpoint, openWriteConnection } from './connection.ts';
@@ -18,6 +20,8 @@ export interface OpenLedger {
   readonly mark: HighWaterMark;
   readonly ledgerId: string;
   readonly lastOrderId: bigint;
+  /** Whether this opening has created it. */
+  readonly isNew: boolean;
   /** What the operator should know, one sentence each. */
   readonly warnings: readonly string[];
 }
@@ -30,11 +34,19 @@ export interface OpenLedger {
  * that, a restarted server could replay a pair that only the page cache has (P4), or append behind frames whose fsync
  * failed. Last, one transaction proves that a commit can be made durable.
  *
- * A ledger that was sealed is refused, unless it is opened to be `moved`: never by one that numbers.
+ * A ledger that was sealed is refused, unless it is opened to be `moved`: never by one that numbers. One that is not
+ * expected is refused, and left as it is.
  */
-export function openLedger(files: LedgerFiles, use: LedgerUse = 'served'): OpenLedger | undefined {
+export function openLedger(
+  files: LedgerFiles,
+  use: LedgerUse = 'served',
+  expected: ExpectedLedger = ANY_LEDGER,
+): OpenLedger | undefined {
   try {
-    return open(files, lookBeforeOpening(files, use), use);
+    const found = lookBeforeOpening(files, use);
+    if (found.end) requireExpectedId(files.database, found.end.ledgerId, expected);
+    else if (!mayCreate(expected)) throw notCreated(files.database, expected);
+    return open(files, found, use);
   } catch (error) {
     if (!(error instanceof SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code))) throw error;
     throw new LedgerRefused(
@@ -63,7 +75,7 @@ function open(files: LedgerFiles, found: Found, use: LedgerUse): OpenLedger | un
       completeCheckpoint(db, files, mark);
       checkpoint(db, 'TRUNCATE');
     }
-    return { db, mark, ...end, warnings: found.warnings };
+    return { db, mark, ...end, isNew: !found.end, warnings: found.warnings };
   } catch (error) {
     mark?.close();
     db.close();

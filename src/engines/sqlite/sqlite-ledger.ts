@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Allocation, AllocationRequest } from '../../allocation.ts';
 import { messageOf, OrderError } from '../../errors.ts';
@@ -12,8 +11,8 @@ import type { Fence } from './fence.ts';
 import { takeFence } from './fence.ts';
 import { FileWatch } from './file-watch.ts';
 import { explainFailure } from './full-disk.ts';
-import type { LedgerFiles } from './ledger-files.ts';
-import { locateLedger } from './ledger-files.ts';
+import type { FileSizes, LedgerFiles } from './ledger-files.ts';
+import { fileSizes, locateLedger, requireSomeFile } from './ledger-files.ts';
 import { isFinal, isLoss, newAllocations, toOutcomes, toStoreError } from './outcomes.ts';
 import { packRequests, unpackOutcomes } from './packed-batch.ts';
 import { SqliteReads } from './sqlite-reads.ts';
@@ -29,10 +28,8 @@ const MAX_PASSES = 5;
 /** Between two attempts to open a ledger that is not ready to be opened. */
 const OPEN_RETRY_MS = 200;
 
-export interface SqliteLedgerOptions {
-  /** Whether the first allocation makes its store. */
-  readonly autoCreateStores: boolean;
-}
+/** Any ledger is served, unless one is expected. */
+export type SqliteLedgerOptions = Pick<WriterOptions, 'autoCreateStores'> & Partial<Pick<WriterOptions, 'expected'>>;
 
 /**
  * The ledger in one SQLite file (see {@link Ledger} for what it promises), owned by this process alone.
@@ -55,13 +52,19 @@ export class SqliteLedger implements Ledger {
   #commitsSinceLook = 0;
   #checkpoint: Promise<void> | undefined;
 
-  constructor(path: string, { autoCreateStores }: SqliteLedgerOptions, observer: LedgerObserver) {
+  constructor(path: string, { autoCreateStores, expected }: SqliteLedgerOptions, observer: LedgerObserver) {
     const files = locateLedger(path);
+    requireSomeFile(files, expected);
     this.#files = files;
     this.#observer = observer;
     this.#fence = takeFence(files);
     const lock = this.#fence.identity;
-    this.#writer = new Thread(threadModule('writer'), { files, autoCreateStores, lock } satisfies WriterOptions);
+    this.#writer = new Thread(threadModule('writer'), {
+      files,
+      autoCreateStores,
+      expected,
+      lock,
+    } satisfies WriterOptions);
     this.#checkpointer = new Thread(threadModule('checkpointer'), files);
     this.reads = new SqliteReads(files);
     this.#opened = this.#open(true);
@@ -75,12 +78,7 @@ export class SqliteLedger implements Ledger {
     return this.#lastOrderId;
   }
 
-  /** In bytes. */
-  async fileSizes(): Promise<{ readonly database: number; readonly wal: number }> {
-    const { database } = this.#files;
-    const [{ size }, wal] = await Promise.all([stat(database), stat(`${database}-wal`).catch(() => ({ size: 0 }))]);
-    return { database: size, wal: wal.size };
-  }
+  readonly fileSizes = (): Promise<FileSizes> => fileSizes(this.#files);
 
   ready(): Promise<void> {
     return this.#opened;
@@ -193,7 +191,8 @@ export class SqliteLedger implements Ledger {
     this.reads.allow();
     this.#endsAt(opening.lastOrderId, []);
     for (const warning of opening.warnings) this.#observer.warning(warning);
-    this.#observer.opened();
+    const bytes = await this.fileSizes().then(({ database, wal }) => database + wal);
+    this.#observer.opened({ ...opening, where: this.#files.database, bytes });
     return true;
   }
 

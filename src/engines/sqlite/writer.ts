@@ -1,4 +1,5 @@
 import { workerData } from 'node:worker_threads';
+import type { ExpectedLedger } from '../../expected-ledger.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
 import { BatchTransaction } from './batch-transaction.ts';
 import { checkpoint } from './connection.ts';
@@ -15,7 +16,7 @@ import { StoreTransaction } from './store-transaction.ts';
 import { serveThread } from './thread.ts';
 
 /** How an attempt to open ended; 'busy' while another process reads an old state of the ledger. */
-export type Opening = { readonly lastOrderId: bigint; readonly warnings: readonly string[] } | 'busy';
+export type Opening = Pick<OpenLedger, 'ledgerId' | 'lastOrderId' | 'isNew' | 'warnings'> | 'busy';
 
 /** A committed batch, as it leaves the thread. */
 export interface WriterAnswer {
@@ -31,7 +32,9 @@ export interface WriterAnswer {
 /** What the writer thread is started with. */
 export interface WriterOptions {
   readonly files: LedgerFiles;
+  /** Whether the first allocation makes its store. */
   readonly autoCreateStores: boolean;
+  readonly expected: ExpectedLedger | undefined;
   /** What the fence has locked. */
   readonly lock: FileIdentity;
 }
@@ -72,11 +75,11 @@ export class Writer {
 
   open(): Opening {
     this.#release();
-    const { files, autoCreateStores } = this.#options;
+    const { files, autoCreateStores, expected } = this.#options;
     this.#held.beforeOpening();
-    const ledger = openLedger(files);
+    const ledger = openLedger(files, 'served', expected);
     if (!ledger) return 'busy';
-    const { db, mark, lastOrderId, warnings } = ledger;
+    const { db, mark, ledgerId, lastOrderId, isNew, warnings } = ledger;
     try {
       this.#held.afterOpening();
       const batches = new BatchTransaction(db, autoCreateStores);
@@ -89,7 +92,7 @@ export class Writer {
     }
     this.#failure = undefined;
     this.#isStoreChangeLast = false;
-    return { lastOrderId, warnings };
+    return { ledgerId, lastOrderId, isNew, warnings };
   }
 
   commit(batch: PackedRequests): WriterAnswer {

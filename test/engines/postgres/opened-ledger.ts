@@ -4,6 +4,7 @@ import type { AllocationRequest } from '../../../src/allocation.ts';
 import type { PostgresLedgerOptions } from '../../../src/engines/postgres/postgres-ledger.ts';
 import { PostgresLedger } from '../../../src/engines/postgres/postgres-ledger.ts';
 import type { Outcome } from '../../../src/ledger.ts';
+import type { OpenedLedger as Opening } from '../../../src/observers.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { until } from '../../support/until.ts';
@@ -12,16 +13,19 @@ import { until } from '../../support/until.ts';
 export class OpenedLedger {
   readonly ledger: PostgresLedger;
   readonly said: string[] = [];
+  /** What was told of each time that a primary was found. */
+  readonly openings: Opening[] = [];
   #requests = 0;
 
   /** It opens by itself: wait for `ready`. */
   constructor(url: string, options: Partial<PostgresLedgerOptions> = {}) {
+    const opened = (opening: Opening) => void this.openings.push(opening);
     const say = (sentence: string) => void this.said.push(sentence);
     this.ledger = new PostgresLedger(
       url,
       { autoCreateStores: true, readUrl: undefined, ...options },
       {
-        opened() {},
+        opened,
         waiting: say,
         failed: ({ cause }) => say(String(cause)),
         lost: say,

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { openReadConnection, openWriteConnection } from '../../../src/engines/sqlite/connection.ts';
 import type { Fence } from '../../../src/engines/sqlite/fence.ts';
@@ -43,6 +43,7 @@ it('P8: a second fence on the same ledger is refused, and the message names the 
 it('P8: a second fence is refused by every symbolic link, to the file or to its folder', () => {
   const folder = testFolder();
   const path = join(folder, 'real', 'orders.db');
+  mkdirSync(dirname(path));
   const fence = take(path);
   openWriteConnection(path).close();
   symlinkSync(path, join(folder, 'link.db'));

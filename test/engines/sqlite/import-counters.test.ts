@@ -41,7 +41,7 @@ function stateOf(path: string) {
 }
 
 it('P1 P2 P9: a ledger is made that goes on with the given numbers, exactly, and its mark agrees', () => {
-  const path = join(testFolder(), 'new', 'orders.db');
+  const path = join(testFolder(), 'orders.db');
   const imported = counters(48_211n, [7n, 500n], [INT64_MAX, INT64_MAX], [9007199254740993n, 1n]);
   expect(run(path, imported)).toMatchObject({ nextOrderId: 48_211n, stores: 3, storesMade: 3, storesSet: 0 });
   expect(readdirSync(dirname(path)).toSorted()).toEqual(['orders.db', 'orders.db.lock', 'orders.db.mark']);

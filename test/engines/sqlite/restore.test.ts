@@ -87,7 +87,7 @@ function losses({ database }: LedgerFiles): unknown[] {
 
 it('P9: a backup comes to a new machine, with a mark that agrees', async () => {
   const { from } = await olderBackup();
-  const files = locateLedger(join(testFolder(), 'new', 'orders.db'));
+  const files = locateLedger(join(testFolder(), 'orders.db'));
   expect(await restore(from, files, { nothingNumberedSince: true })).toMatchObject({
     summary: { lastOrderId: 9n },
     replaced: undefined,

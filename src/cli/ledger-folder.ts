@@ -1,0 +1,55 @@
+import { mkdirSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { SERVE_SETTINGS } from '../config.ts';
+import { LedgerRefused, messageOf } from '../errors.ts';
+import { isPostgresUrl } from '../postgres-url.ts';
+
+/**
+ * Ends the program as wrong usage if the folder of a ledger is missing: mostly a disk is not mounted, or the path is
+ * mistyped. The default's own folder may be missing: see {@link makeDefaultFolder}.
+ */
+export function requireFolder(ledger: string, command: Command): void {
+  const folder = missingFolder(ledger);
+  if (folder === undefined || isDefault(folder)) return;
+  command.error(
+    `error: there is no folder ${folder} for the ledger: mount its disk, correct --ledger, or create it with ` +
+      `mkdir -p ${quoted(folder)}`,
+  );
+}
+
+/** Creates the folder of the default ledger if that is the ledger's and missing. Rejects with LedgerRefused. */
+export async function makeDefaultFolder(ledger: string): Promise<void> {
+  const folder = missingFolder(ledger);
+  if (folder === undefined || !isDefault(folder)) return;
+  const { syncFolder } = await import('../engines/sqlite/ledger-files.ts');
+  try {
+    mkdirSync(folder);
+    syncFolder(dirname(folder));
+  } catch (error) {
+    throw new LedgerRefused(
+      `cannot create the folder ${folder} for the ledger (${messageOf(error)}): choose a writable one with --ledger`,
+    );
+  }
+}
+
+/** Undefined if it exists, or if something is wrong with it that opening the ledger will name. */
+function missingFolder(ledger: string): string | undefined {
+  if (isPostgresUrl(ledger)) return undefined;
+  const folder = dirname(resolve(ledger));
+  try {
+    statSync(folder);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? folder : undefined;
+  }
+}
+
+function isDefault(folder: string): boolean {
+  return folder === dirname(resolve(SERVE_SETTINGS.ledger.default));
+}
+
+/** As a shell takes it for one word. */
+function quoted(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,25 @@
+/** A message of commander about a bad value: what comes before the value, the value, and the rest. */
+const BAD_VALUE =
+  /^(error: (?:option '[^']*' (?:argument|value)|command-argument value) ')([\s\S]*)('(?: from env '\w+'| is) [\s\S]*)$/;
+
+/** Any other: what comes before something that was typed, and the rest. */
+const OTHER = /^(error: (?:unknown option '-*[^=:]*=?|[^:]*: )?)([\s\S]*)$/;
+
+/** What is wrong with the flags, without the passwords of URLs that stand where they do not belong. */
+export function withoutSecrets(message: string): string {
+  const [, before = '', value = message, rest = ''] = BAD_VALUE.exec(message) ?? OTHER.exec(message) ?? [];
+  return `${before}${withoutPasswords(value)}${rest}`;
+}
+
+/** Rather too much than too little goes: a value that is refused may be anything. */
+function withoutPasswords(text: string): string {
+  const withoutParameters = text.replace(/((?:passw\w*|pass|pwd|secret|token)\s*[=:]\s*)[\s\S]+/i, '$1…');
+  if (!withoutParameters.includes('://')) return withoutParameters.replace(/^([^:]*:)[\s\S]*@/, '$1…@');
+  return (
+    withoutParameters
+      // Up to the last @: a password may have one.
+      .replace(/(:\/\/[^:@]*:)[\s\S]*@/, '$1…@')
+      // Without a host, what would be the port.
+      .replace(/(:\/\/[^:@/?]*:)(?!\d{1,5}(?:[/?,]|$))[^/?@…]+/, '$1…')
+  );
+}

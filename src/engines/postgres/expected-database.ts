@@ -1,0 +1,35 @@
+import type { Client } from 'pg';
+import type { ExpectedLedger } from '../../expected-ledger.ts';
+import { mayCreate, notCreated, requireExpectedId } from '../../expected-ledger.ts';
+import { within } from './deadline.ts';
+import { migrate, requireKnownVersion } from './schema.ts';
+import type { Session } from './session.ts';
+
+/** How long a server may take to say which ledger it has. */
+const LOOK_MS = 3000;
+/** How long the schema may take to be made, with the wait for others who make it. */
+const MIGRATE_MS = 60_000;
+
+/** Where a ledger is, and which one it has to be. */
+export interface ExpectedDatabase {
+  /** A URL for each host, in the order to try them. */
+  readonly hosts: readonly string[];
+  /** Without secrets. */
+  readonly name: string;
+  readonly expected: ExpectedLedger;
+}
+
+/** Before the first use: creates or upgrades the schema of the expected ledger. Resolves to whether it was created. */
+export async function prepareLedger({ client, server }: Session, place: ExpectedDatabase): Promise<boolean> {
+  await within(LOOK_MS, requireExpected(client, place), `${server} did not say which ledger it has`);
+  const { before } = await within(MIGRATE_MS, migrate(client), `${server} did not make the schema in time`);
+  return before === 0;
+}
+
+/** Throws LedgerRefused if the database does not have the expected ledger. Only reads. */
+async function requireExpected(client: Client, { name, expected }: ExpectedDatabase): Promise<void> {
+  if (mayCreate(expected)) return;
+  if ((await requireKnownVersion(client)) === 0) throw notCreated(name, expected);
+  const { rows } = await client.query<{ ledger_id: string }>('SELECT ledger_id FROM order_numbers.ledger_end()');
+  if (rows[0]) requireExpectedId(name, rows[0].ledger_id, expected);
+}

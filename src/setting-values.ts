@@ -1,0 +1,75 @@
+/** A host and port to listen on. Port 0 means any free one. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+/** A name that cannot be looked up is refused here: quotes, say, that belong to a shell. */
+const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]'"`/@\\${}]+)):(\d{1,5})$/;
+/** A UUID, in the lower case that every ledger_id has. */
+const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Whether a text would break the line that it is in, or worse. */
+export function hasControlCharacter(text: string): boolean {
+  return /[\p{Cc}\p{Zl}\p{Zp}]/u.test(text);
+}
+
+/**
+ * The text of a setting, without the white space around it: an env file with the line ends of Windows leaves a
+ * carriage return behind each value. Throws for what would break a line inside it.
+ */
+export function settingText(text: string): string {
+  const value = text.trim();
+  if (!hasControlCharacter(value)) return value;
+  throw new Error('It has a line break or another control character in it: remove that.');
+}
+
+/** The same parser, which then never sees white space around a value. */
+export function trimmed<Value>(parse: (text: string) => Value): (text: string) => Value {
+  return (text) => parse(settingText(text));
+}
+
+export function parseAddress(text: string): Address {
+  const match = ADDRESS.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port > 65_535) throw new Error('Use host:port, such as 127.0.0.1:50051 or [::1]:50051.');
+  return { host, port };
+}
+
+export function parseAddressOrOff(text: string): Address | 'off' {
+  if (text === 'off') return 'off';
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    throw new Error('Use host:port, such as 127.0.0.1:3000 or [::1]:3000, or off.', { cause: error });
+  }
+}
+
+export function parseLedgerId(text: string): string {
+  if (text === 'none' || LEDGER_ID.test(text)) return text;
+  throw new Error('Use a ledger_id, such as 0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22, or none.');
+}
+
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (/^\d+$/.test(text) && number >= least && number <= most) return number;
+    throw new Error(`Use a whole number from ${least} to ${most}.`);
+  };
+}
+
+export function parseBoolean(text: string): boolean {
+  if (text === 'true') return true;
+  if (text === 'false') return false;
+  throw new Error('Use true or false.');
+}
+
+export function parseLogLevel(text: string): LogLevel {
+  const level = LOG_LEVELS.find((known) => known === text);
+  if (level === undefined) throw new Error(`Use one of ${LOG_LEVELS.join(', ')}.`);
+  return level;
+}

@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest';
+import { parsePostgresUrl } from '../../../src/postgres-url.ts';
+import { newDatabase, query } from '../../support/postgres/database.ts';
+import { OpenedLedger } from './opened-ledger.ts';
+
+const ANOTHER = '00000000-0000-4000-8000-000000000000';
+
+it('says which ledger was opened, without its password, and whether it is new', async () => {
+  const url = (await newDatabase()).replace('//postgres@', '//postgres:s3cret@');
+  const first = await OpenedLedger.open(url);
+  await first.allocate();
+  const second = await OpenedLedger.open(url);
+  const where = parsePostgresUrl(url).name;
+  expect(where).not.toContain('s3cret');
+  expect([...first.openings, ...second.openings]).toMatchObject([
+    { where, isNew: true, lastOrderId: 0n, bytes: undefined },
+    { where, isNew: false, lastOrderId: 1n, ledgerId: first.openings[0]!.ledgerId },
+  ]);
+});
+
+it('an empty database stays empty where none may be created, and where one is expected', async () => {
+  const url = await newDatabase();
+  for (const expected of [
+    { create: false, ledgerId: undefined },
+    { create: true, ledgerId: ANOTHER },
+  ]) {
+    const { name } = parsePostgresUrl(url);
+    const { ledger, said } = new OpenedLedger(url, { expected });
+    await expect(ledger.ready()).rejects.toMatchObject({ name: 'OrderError' });
+    expect(said.join()).toContain(`there is no ledger in ${name}, and --`);
+  }
+  expect(await query(url, `SELECT FROM pg_namespace WHERE nspname = 'order_numbers'`)).toEqual([]);
+});
+
+it('another ledger than the expected one is refused, both are named, and nothing is written', async () => {
+  const url = await newDatabase();
+  const { openings, ledger } = await OpenedLedger.open(url);
+  const { ledgerId } = openings[0]!;
+  await ledger.close();
+  const before = await query(url, 'SELECT * FROM order_numbers.ledger');
+  const refused = new OpenedLedger(url, { expected: { create: true, ledgerId: ANOTHER } });
+  await expect(refused.ledger.ready()).rejects.toMatchObject({ name: 'OrderError' });
+  expect(refused.said.join()).toContain(`is ledger ${ledgerId}, but --expect-ledger-id is ${ANOTHER}`);
+  expect(await query(url, 'SELECT * FROM order_numbers.ledger')).toEqual(before);
+  await OpenedLedger.open(url, { expected: { create: false, ledgerId } });
+});

@@ -1,0 +1,98 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { locateLedger } from '../../../src/engines/sqlite/ledger-files.ts';
+import { openLedger } from '../../../src/engines/sqlite/opening.ts';
+import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
+import type { ExpectedLedger } from '../../../src/expected-ledger.ts';
+import type { LedgerObserver, OpenedLedger } from '../../../src/observers.ts';
+import { testFolder } from '../../support/server-process.ts';
+
+const ANOTHER = '00000000-0000-4000-8000-000000000000';
+const NOT_CREATED = { create: false, ledgerId: undefined };
+
+/** What the owner is told of each opening. */
+class Openings implements LedgerObserver {
+  readonly all: OpenedLedger[] = [];
+  opened(ledger: OpenedLedger): void {
+    this.all.push(ledger);
+  }
+  waiting(): void {}
+  failed(): void {}
+  lost(): void {}
+  warning(): void {}
+  transaction(): void {}
+}
+
+/** Opens a ledger, numbers so many orders and closes it; what was told of the opening. */
+async function run(path: string, orders: number, expected?: ExpectedLedger): Promise<OpenedLedger> {
+  const openings = new Openings();
+  const ledger = new SqliteLedger(path, { autoCreateStores: true, ...(expected && { expected }) }, openings);
+  let closed: Promise<void> | undefined;
+  const close = () => (closed ??= ledger.close());
+  onTestFinished(close);
+  await ledger.ready();
+  for (let i = 0; i < orders; i++) await ledger.commit([{ storeId: 7n, requestId: `r-${i}`, count: 1 }]);
+  await close();
+  return openings.all[0]!;
+}
+
+function filesIn(folder: string): Record<string, string> {
+  return Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'base64')]));
+}
+
+it('says which ledger was opened, by its absolute path, and whether it is new', async () => {
+  const path = join(testFolder(), 'orders.db');
+  const first = await run(path, 3);
+  expect(first).toMatchObject({ where: path, isNew: true, lastOrderId: 0n, bytes: expect.any(Number) });
+  expect(first.ledgerId).toMatch(/^[0-9a-f]{8}-/);
+  const second = await run(path, 0);
+  expect(second).toMatchObject({ where: path, isNew: false, lastOrderId: 3n, ledgerId: first.ledgerId });
+  expect(second.bytes).toBeGreaterThan(4096);
+});
+
+it.each([
+  ['none may be created', NOT_CREATED, /there is no ledger in .*orders\.db, and --create is false/],
+  ['one is expected', { create: true, ledgerId: ANOTHER }, new RegExp(`--expect-ledger-id is ${ANOTHER}`)],
+])('where there is no ledger and %s, none is created, nor any other file', async (_name, expected, message) => {
+  const folder = testFolder();
+  await expect(run(join(folder, 'orders.db'), 0, expected)).rejects.toThrow(message);
+  expect(readdirSync(folder)).toEqual([]);
+  writeFileSync(join(folder, 'orders.db'), '');
+  expect(() => openLedger(locateLedger(join(folder, 'orders.db')), 'served', expected)).toThrow(message);
+  expect(filesIn(folder)).toEqual({ 'orders.db': '' });
+});
+
+it('P9: a mark without its ledger is refused as before where none may be created', async () => {
+  const path = join(testFolder(), 'orders.db');
+  await run(path, 1);
+  const alone = locateLedger(join(testFolder(), 'orders.db'));
+  copyFileSync(`${path}.mark`, alone.mark);
+  expect(() => openLedger(alone, 'served', NOT_CREATED)).toThrow(/is missing or empty, but its mark .* is there/);
+});
+
+it('another ledger than the expected one is refused, both are named, and every file stays as it was', async () => {
+  const path = join(testFolder(), 'orders.db');
+  const owner = openLedger(locateLedger(path))!;
+  onTestFinished(() => {
+    owner.mark.close();
+    owner.db.close();
+  });
+  owner.db.exec('UPDATE ledger SET last_order_id = 0');
+  // As kill -9 leaves them, with a WAL. By another process: to close a descriptor here would drop SQLite's locks.
+  const copy = join(testFolder(), 'orders.db');
+  execFileSync('cp', [path, `${path}-wal`, `${path}.mark`, dirname(copy)]);
+  const before = filesIn(dirname(copy));
+  expect(Object.keys(before)).toContain('orders.db-wal');
+  const open = () => openLedger(locateLedger(copy), 'served', { create: true, ledgerId: ANOTHER });
+  expect(open).toThrow(`${copy} is ledger ${owner.ledgerId}, but --expect-ledger-id is ${ANOTHER}`);
+  const { 'orders.db-shm': _shm, ...after } = filesIn(dirname(copy));
+  expect(after).toEqual(before);
+});
+
+it('the expected ledger is opened, created or not', async () => {
+  const path = join(testFolder(), 'orders.db');
+  const { ledgerId } = await run(path, 1);
+  expect(await run(path, 1, { create: false, ledgerId })).toMatchObject({ ledgerId, isNew: false });
+});
