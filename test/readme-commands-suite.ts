@@ -80,7 +80,7 @@ export function readmeCommandsSuite(tools: 'real' | 'stand-ins', require: (test:
     const table = join(folder, 'table.json');
     writeFileSync(
       table,
-      '{"Item":{"StoreID":{"N":"0"},"OrderID":{"N":"77"}}}\n{"Item":{"StoreID":{"N":"32913"},"OrderNumber":{"N":"141"}}}\n',
+      '{"Item":{"StoreID":{"N":"0"},"OrderID":{"N":"77"}}}\n{"Item":{"StoreID":{"N":"32913"},"OrderNumber":{"N":"141"},"OrderID":{"N":"77"}}}\n',
     );
     const line = shellLines('## Everything in one line each').find((each) => each.includes('import'));
     await run(

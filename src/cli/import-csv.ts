@@ -1,6 +1,7 @@
 import { CsvError, parse } from 'csv-parse';
 import type { ImportStaging } from '../engines/sqlite/import-staging.ts';
-import { openImport, Problems, show, wholeNumber } from './import-rows.ts';
+import { Problems, show, wholeNumber } from './import-rows.ts';
+import { openImport } from './import-source.ts';
 
 const HEADER = ['store_id', 'next_number'] as const;
 
@@ -20,7 +21,8 @@ export async function readCsv(
   }: { signal: AbortSignal; onProgress: (done: number, all: number) => void; refusal?: string },
 ): Promise<void> {
   const problems = new Problems(path, refusal);
-  const file = openImport(path, onProgress);
+  const { stream: file, bytesRead, size } = openImport(path);
+  file.on('data', () => onProgress(bytesRead(), size));
   const parser = parse({ bom: true, info: true, relax_column_count: true, skip_empty_lines: true, trim: true });
   // A file that cannot be read ends the reading of its rows.
   file.on('error', (error) => parser.destroy(error));
@@ -28,22 +30,30 @@ export async function readCsv(
   try {
     for await (const { record, info } of file.pipe(parser) as AsyncIterable<Row>) {
       signal.throwIfAborted();
-      if (columns) addStore(record, columns, info.lines, staging, problems);
-      else columns = columnsOf(record, info.lines, problems);
+      const cells = withoutEmptyEnd(record);
+      if (cells.length === 0) continue;
+      if (columns) addStore(cells, columns, info.lines, staging, problems);
+      else columns = columnsOf(cells, info.lines, problems);
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    problems.add(Number(error['lines'] ?? 0), `${error.message}: write it as store_id,next_number`);
+    problems.add(`line ${Number(error['lines'] ?? 0)}`, `${error.message}: write it as store_id,next_number`);
   } finally {
     file.destroy();
   }
-  if (!columns) problems.add(1, `the file is empty: its first line must be ${HEADER.join(',')}`);
+  if (!columns) problems.add('line 1', `the file is empty: its first line must be ${HEADER.join(',')}`);
   problems.throwIfAny();
+}
+
+/** A spreadsheet writes a comma for each empty cell of its used area, at the end of lines and of the file. */
+function withoutEmptyEnd(record: readonly string[]): readonly string[] {
+  const end = record.findLastIndex((cell) => cell !== '') + 1;
+  return end === 0 ? [] : record.slice(0, Math.max(end, Math.min(record.length, HEADER.length)));
 }
 
 function columnsOf(record: readonly string[], line: number, problems: Problems) {
   if (record.length !== HEADER.length || HEADER.some((name) => !record.includes(name))) {
-    problems.add(line, `the header is ${show(record.join(','))}: it must be ${HEADER.join(',')}`);
+    problems.add(`line ${line}`, `the header is ${show(record.join(','))}: it must be ${HEADER.join(',')}`);
     problems.throwIfAny();
   }
   return { storeId: record.indexOf('store_id'), nextNumber: record.indexOf('next_number') };
@@ -57,12 +67,16 @@ function addStore(
   problems: Problems,
 ): void {
   if (record.length !== HEADER.length) {
-    problems.add(line, `${show(record.join(','))} has ${record.length} values: it must have two, ${HEADER.join(',')}`);
+    problems.add(
+      `line ${line}`,
+      `${show(record.join(','))} has ${record.length} values: it must have two, ${HEADER.join(',')}`,
+    );
     return;
   }
-  const storeId = wholeNumber(record[columns.storeId], { name: 'store_id', line }, problems);
-  const nextNumber = wholeNumber(record[columns.nextNumber], { name: 'next_number', line }, problems);
+  const at = `line ${line}`;
+  const storeId = wholeNumber(record[columns.storeId], { name: 'store_id', at }, problems);
+  const nextNumber = wholeNumber(record[columns.nextNumber], { name: 'next_number', at }, problems);
   if (storeId === undefined || nextNumber === undefined) return;
   const before = staging.add({ storeId, nextNumber }, line);
-  if (before !== undefined) problems.add(line, `store_id ${storeId} is on line ${before} already: keep one of them`);
+  if (before !== undefined) problems.add(at, `store_id ${storeId} is on line ${before} already: keep one of them`);
 }

@@ -1,5 +1,3 @@
-import { createReadStream, statSync } from 'node:fs';
-import type { ReadStream } from 'node:fs';
 import { INT64_MAX } from '../allocation.ts';
 import { LedgerRefused } from '../errors.ts';
 
@@ -21,9 +19,9 @@ export class Problems {
     this.#refusal = refusal;
   }
 
-  /** Throws everything so far when there is enough of it. */
-  add(line: number, problem: string): void {
-    this.#lines.push(`line ${line}: ${problem}`);
+  /** `at` says where it is. Throws everything so far when there is enough of it. */
+  add(at: string, problem: string): void {
+    this.#lines.push(`${at}: ${problem}`);
     if (this.#lines.length === MOST_PROBLEMS)
       this.throwIfAny(`; and perhaps more: reading stopped at ${MOST_PROBLEMS}`);
   }
@@ -42,14 +40,14 @@ export class Problems {
  */
 export function wholeNumber(
   text: unknown,
-  { name, line, least = 1n, most = INT64_MAX }: { name: string; line: number; least?: bigint; most?: bigint },
+  { name, at, least = 1n, most = INT64_MAX }: { name: string; at: string; least?: bigint; most?: bigint },
   problems: Problems,
 ): bigint | undefined {
   if (typeof text === 'string' && WHOLE_NUMBER.test(text)) {
     const number = BigInt(text);
     if (number >= least && number <= most) return number;
   }
-  problems.add(line, `${name} ${show(text)} is not valid: it must be a whole number from ${least} to ${most}`);
+  problems.add(at, `${name} ${show(text)} is not valid: it must be a whole number from ${least} to ${most}`);
   return undefined;
 }
 
@@ -57,14 +55,4 @@ export function wholeNumber(
 export function show(value: unknown): string {
   const text = JSON.stringify(value) ?? 'nothing';
   return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
-}
-
-/** Opens a file to import, and tells how much of it is read. */
-export function openImport(path: string, onProgress: (done: number, all: number) => void): ReadStream {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat) throw new LedgerRefused(`${path} does not exist: name the file to read`);
-  if (!stat.isFile()) throw new LedgerRefused(`${path} is not a file: name the file to read`);
-  const stream = createReadStream(path);
-  stream.on('data', () => onProgress(stream.bytesRead, stat.size));
-  return stream;
 }

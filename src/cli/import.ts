@@ -15,7 +15,8 @@ interface ImportFlags {
   readonly ledger: string;
   readonly csv?: string;
   readonly nextOrderId?: bigint;
-  readonly dynamodb?: string;
+  readonly dynamodb?: readonly string[];
+  readonly wholeTable?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
 }
@@ -31,13 +32,17 @@ Only an empty ledger takes an import: one that has given no number yet, or none 
 --yes it is a dry run: it says what it would do and writes nothing. Stop the server before --yes.
 
 --csv takes a file with the header store_id,next_number: the order_number that each store goes on with.
---dynamodb takes the table of the original sample, one item a line as DynamoDB's export to S3 writes it (unpacked).
-Its numbers are the last ones given, the item with StoreID 0 has the last OrderID; numbering goes on one above each.
+--dynamodb takes the table of the original sample, one item a line as DynamoDB's export to S3 writes it: its folder, or
+all of its data files, packed or not. Its numbers are the last ones given, the item with StoreID 0 has the last OrderID;
+numbering goes on one above each. A part of a table is refused: its other stores would start again. The export's own
+manifest, where it lies beside the data, says what is missing; without it some store must have the last OrderID.
+--whole-table says that the files are all of the table although no store has it.
 
 Examples:
   order-numbers import --csv stores.csv --next-order-id 48211
   order-numbers import --csv stores.csv --next-order-id 48211 --ledger /var/lib/orders/orders.db --yes
-  order-numbers import --dynamodb table.json --yes`;
+  order-numbers import --dynamodb table.json --yes
+  order-numbers import --dynamodb AWSDynamoDB/01700000000000-0a1b2c3d`;
 
 /** `order-numbers import`: the counters of an old shop, into an empty ledger. */
 export function importCommand(): Command {
@@ -45,7 +50,11 @@ export function importCommand(): Command {
     .description('carry the counters of an old shop over into an empty ledger')
     .option('--csv <file>', 'the stores: a CSV file with the header store_id,next_number')
     .option('--next-order-id <number>', 'with --csv: the first order_id to give', parseNumber)
-    .option('--dynamodb <file>', "the table of the original sample, DynamoDB's export, one JSON item a line")
+    .option(
+      '--dynamodb <files...>',
+      "the table of the original sample: the folder or all data files of DynamoDB's export, one JSON item a line",
+    )
+    .option('--whole-table', 'with --dynamodb: these files are the whole table')
     .addOption(ledgerOption('the SQLite file that keeps the ledger; made where it is missing'))
     .option('--yes', 'do it; otherwise nothing is written')
     .addOption(jsonOption())
@@ -85,12 +94,12 @@ async function runImport(flags: ImportFlags, context: OperatorContext): Promise<
 }
 
 async function readSource(
-  { csv, nextOrderId, dynamodb }: ImportFlags,
+  { csv, nextOrderId, dynamodb, wholeTable = false }: ImportFlags,
   staging: ImportStaging,
   signal: AbortSignal,
   onProgress: (done: number, all: number) => void,
 ): Promise<bigint> {
-  if (dynamodb !== undefined) return readDynamodb(dynamodb, staging, { signal, onProgress });
+  if (dynamodb !== undefined) return readDynamodb(dynamodb, { isWhole: wholeTable, staging }, { signal, onProgress });
   if (csv === undefined || nextOrderId === undefined) throw new Error('the flags were not checked');
   await readCsv(csv, staging, { signal, onProgress });
   return nextOrderId;
@@ -128,10 +137,11 @@ function summaryOf({ json, ledger }: ImportFlags, summary: ImportSummary, isDone
   });
 }
 
-function checkFlags(command: Command, { csv, nextOrderId, dynamodb }: ImportFlags): void {
+function checkFlags(command: Command, { csv, nextOrderId, dynamodb, wholeTable }: ImportFlags): void {
   if ((csv === undefined) === (dynamodb === undefined)) {
     command.error('error: name one file to import, with --csv <file> or with --dynamodb <file>');
   }
+  if (csv !== undefined && wholeTable) command.error('error: --whole-table goes with --dynamodb');
   if (csv !== undefined && nextOrderId === undefined) {
     command.error(
       'error: --csv needs --next-order-id <number>: the first order_id to give, one above the last one given',

@@ -1,6 +1,5 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { assertDense } from '../support/density.ts';
 import { connect } from '../support/orders-client.ts';
@@ -10,7 +9,7 @@ import { testFolder } from '../support/server-process.ts';
 
 const EXPORT = [
   '{"Item":{"StoreID":{"N":"0"},"OrderID":{"N":"48210"}}}',
-  '{"Item":{"StoreID":{"N":"32913"},"OrderNumber":{"N":"105"},"OrderID":{"N":"7"}}}',
+  '{"Item":{"StoreID":{"N":"32913"},"OrderNumber":{"N":"105"},"OrderID":{"N":"48210"}}}',
 ];
 
 /** Writes a file to import; returns its path and that of a ledger beside it. */
@@ -65,7 +64,10 @@ it('P1 P2: a server goes on with the numbers of a CSV file', async () => {
 it.each([
   ['as S3 exports it', EXPORT],
   ['without the wrapper', EXPORT.map((line) => line.replace('{"Item":', '').replace(/\}$/, ''))],
-  ['in plain JSON', ['\uFEFF{"StoreID":32913,"OrderNumber":105}\r', '', '{"StoreID":0,"OrderID":48210}\r']],
+  [
+    'in plain JSON',
+    ['\uFEFF{"StoreID":32913,"OrderNumber":105,"OrderID":48210}\r', '', '{"StoreID":0,"OrderID":48210}\r'],
+  ],
 ])('P1 P2: a server goes on one above the numbers of the DynamoDB table, %s', async (_, lines) => {
   const { ledger, source } = files(lines);
   expect(await importDynamodb(source, ledger, '--yes')).toMatchObject({ exitCode: 0, stderr: '' });
@@ -75,7 +77,7 @@ it.each([
 it('plain JSON numbers above 2^53 are taken exactly', async () => {
   const { ledger, source } = files([
     '{"StoreID":0,"OrderID":9007199254740993}',
-    '{"StoreID":9223372036854775807,"OrderNumber":9223372036854775806}',
+    '{"StoreID":9223372036854775807,"OrderNumber":9223372036854775806,"OrderID":9007199254740993}',
   ]);
   const { stdout } = await importDynamodb(source, ledger, '--json');
   expect(
@@ -119,7 +121,7 @@ it.each([
 
 it.each([
   ['no StoreID 0', [EXPORT[1]!], ['the item with StoreID 0 is missing, which has the last OrderID: export the whole']],
-  ['two of them', [EXPORT[0]!, EXPORT[0]!], ['line 2: StoreID 0 is on line 1 already']],
+  ['two of them', [EXPORT[0]!, EXPORT[0]!, EXPORT[1]!], ['line 2: StoreID 0 is on line 1 already']],
   ['no OrderID', ['{"StoreID":0}'], ['line 1: OrderID nothing is not valid']],
   [
     'bad items',
@@ -134,8 +136,8 @@ it.each([
   ],
   [
     'a sequence at its end',
-    [EXPORT[0]!, '{"StoreID":8,"OrderNumber":9223372036854775807}'],
-    ['line 2: OrderNumber "9223372036854775807" is not valid: it must be a whole number from 0 to 9223372036854775806'],
+    [...EXPORT, '{"StoreID":8,"OrderNumber":9223372036854775807}'],
+    ['line 3: OrderNumber "9223372036854775807" is not valid: it must be a whole number from 0 to 9223372036854775806'],
   ],
   ['a double', [...EXPORT, EXPORT[1]!], ['line 3: StoreID 32913 is on line 2 already']],
 ])('a DynamoDB table with %s is refused whole, with line, value and remedy', async (_, lines, problems) => {
@@ -186,7 +188,7 @@ it('a file that is not there is refused; --help has examples', async () => {
   const { folder, ledger } = files('');
   expect(await importCsv(join(folder, 'none.csv'), ledger)).toMatchObject({
     exitCode: 1,
-    stderr: expect.stringMatching(/none\.csv is not there/),
+    stderr: expect.stringMatching(/none\.csv does not exist/),
   });
   expect((await importCsv(folder, ledger)).stderr).toMatch(/is not a file/);
   const help = await orderNumbers(['import', '--help']);
@@ -209,7 +211,6 @@ it("P1: a global counter below a store's OrderID is refused, since numbers would
 });
 
 it.each([
-  ['gzip', gzipSync(EXPORT.join('\n')), /is gzip: unpack it first/],
   ['a scan on one line', `{"Items":[${EXPORT.join(',')}],"Count":2}`, /jq -c '\.Items\[\]'/],
   [
     'a scan on many lines',

@@ -65,7 +65,8 @@ export function compareWithMark(files: LedgerFiles, mark: Mark | 'torn' | undefi
   if (mark === undefined || mark === 'torn') {
     const state = mark === 'torn' ? 'torn' : 'missing';
     return [
-      `the mark ${files.mark} was ${state} and is written anew: an older copy put back could not be noticed this time`,
+      `the mark ${files.mark} was ${state} and is written anew: an older copy put back could not be noticed this time; if ` +
+        'this is a backup, stop the server and put it in place with order-numbers restore --continue-above ORDER_ID',
     ];
   }
   requireNotBehind(files, mark, end);
@@ -118,7 +119,8 @@ function requireNotBehind(files: LedgerFiles, mark: Mark, end: Mark): void {
     throw new LedgerRefused(
       `${files.database} ends at order_id ${end.lastOrderId}, but ${mark.lastOrderId} was already given, says its mark ` +
         `${files.mark}: this is an older copy or its end is lost, and numbering on would give numbers twice; ` +
-        'put the newest copy back, with its -wal file',
+        'put the newest copy back, with its -wal file, or, if that is lost, go on above ' +
+        `${mark.lastOrderId} with order-numbers restore --from BACKUP --accept-loss`,
     );
   }
 }
@@ -179,7 +181,7 @@ function olderThanWal(files: LedgerFiles, why: string): LedgerRefused {
   return new LedgerRefused(
     `${files.database} and ${files.database}-wal do not belong together (${why}): this is an older copy put over the ` +
       'ledger, or the wrong -wal file, and numbering on would give numbers twice; put the newest database back, or restore ' +
-      'the copy with order-numbers restore',
+      'the copy with order-numbers restore --from BACKUP',
   );
 }
 
@@ -193,7 +195,8 @@ function walWithoutDatabase(files: LedgerFiles): LedgerRefused {
 function missing(files: LedgerFiles): LedgerRefused {
   return new LedgerRefused(
     `${files.database} is missing or empty, but its mark ${files.mark} is there: put the ledger back, with its -wal ` +
-      'file; only to number from 1 again, remove the mark as well',
+      'file, or, if it is lost, restore a backup with order-numbers restore --from BACKUP --accept-loss; only to number ' +
+      'from 1 again, remove the mark as well',
   );
 }
 
