@@ -64,7 +64,7 @@ function filesOfExport(folder: string): string[] {
     );
   }
   const data = isFolder(join(folder, 'data')) ? join(folder, 'data') : folder;
-  const names = readdirSync(data).filter((name) => /\.json(\.gz)?$/.test(name) && !/^manifest-/.test(name));
+  const names = readdirSync(data).filter((name) => /\.json(\.gz)?$/.test(name) && !name.startsWith('manifest-'));
   if (names.length > 0) return names.toSorted().map((name) => join(data, name));
   throw new LedgerRefused(`nothing was imported: ${data} has no file whose name ends with .json or .json.gz`);
 }
