@@ -3,6 +3,11 @@ import { defineConfig } from 'vitest/config';
 // Workers, threads and processes compile each module once for all runs.
 process.env['NODE_COMPILE_CACHE'] ??= new URL('node_modules/.cache/tests', import.meta.url).pathname;
 
+// The servers of the tests are on this machine: where the environment has a proxy, they are asked without it.
+for (const name of ['no_proxy', 'NO_PROXY']) {
+  process.env[name] = [process.env[name], 'localhost', '127.0.0.1', '127.0.0.0/8', '::1'].filter(Boolean).join(',');
+}
+
 /** Tests that need more than make, npm and Node.js: see test/support/required-tool.ts. */
 const WITH_TOOLS = 'test/**/*.tools.test.ts';
 

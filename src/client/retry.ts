@@ -107,15 +107,19 @@ export async function withRetries<Response>(
       const waitMs = failure.wasSent
         ? backoffMs(attempts, failure)
         : Math.min(MAX_UNSENT_BACKOFF_MS, backoffMs(attempts));
-      const isLasting = LASTING.has(failure.problem) && !line.hasConnected;
-      if (isLasting || !policy.mayRetry(failure) || waitMs >= msLeft()) {
-        throw await gaveUpAt(policy, failure, attempts, perhapsDone, line);
+      if (isLasting(failure, line) || !policy.mayRetry(failure) || waitMs >= msLeft()) {
+        throw gaveUp(policy, await withDiagnosis(failure, line), attempts, perhapsDone);
       }
       await pause(waitMs, limits.signals);
     }
   } finally {
     notice.end();
   }
+}
+
+/** Whether only a changed setting can help; if a server was reached before, the way to it is being repaired. */
+export function isLasting({ problem }: Failure, line: Line): boolean {
+  return LASTING.has(problem) && !line.hasConnected;
 }
 
 /** Tells once that a call goes on although it should have been answered. */
@@ -134,7 +138,7 @@ class Notice {
       if (!this.#isOver) onRetrying?.(gaveUp(policy, failure, 1, false));
     };
     this.#timers = [
-      setTimeout(look, Math.min(NOTICE_MS, timeoutMs / 2)),
+      ...(line.isConnected ? [] : [setTimeout(look, Math.min(NOTICE_MS, timeoutMs / 2))]),
       ...(onRetrying ? [setTimeout(() => void tell(), NOTICE_MS)] : []),
     ];
   }
@@ -145,18 +149,8 @@ class Notice {
   }
 }
 
-/** The error of a call that gives up, with what is wrong with the way to the server. */
-export async function gaveUpAt(
-  policy: Policy,
-  failure: Failure,
-  attempts: number,
-  perhapsDone: boolean,
-  line: Line,
-): Promise<OrderNumbersError> {
-  return gaveUp(policy, await withDiagnosis(failure, line), attempts, perhapsDone);
-}
-
-async function withDiagnosis(failure: Failure, line: Line): Promise<Failure> {
+/** The same failure with what is wrong with the way to the server. */
+export async function withDiagnosis(failure: Failure, line: Line): Promise<Failure> {
   return failure.wasSent ? failure : diagnosed(failure, await line.diagnose());
 }
 

@@ -4,7 +4,7 @@ import type { VerifyStep } from './api.ts';
 import type { Connection } from './connection.ts';
 import { failureFrom } from './failure.ts';
 import { fromVerifyStep } from './messages.ts';
-import { cancelled, gaveUpAt, READ } from './retry.ts';
+import { cancelled, gaveUp, READ, withDiagnosis } from './retry.ts';
 import { stoppedBy } from './stop.ts';
 
 /** One verification, step by step, to its verdict. */
@@ -28,5 +28,5 @@ export async function* verification(
     failure = failureFrom(error);
   }
   if (stoppedBy(signals)) throw cancelled(READ, signals, false);
-  throw await gaveUpAt(READ, failure, 1, false, connection);
+  throw gaveUp(READ, await withDiagnosis(failure, connection), 1, false);
 }

@@ -5,7 +5,7 @@ import type { Connection } from './connection.ts';
 import type { Failure } from './failure.ts';
 import { failureFrom } from './failure.ts';
 import { fromAllocation } from './messages.ts';
-import { backoffMs, cancelled, gaveUpAt, READ } from './retry.ts';
+import { backoffMs, cancelled, gaveUp, isLasting, READ, withDiagnosis } from './retry.ts';
 import { pause, stoppedBy } from './stop.ts';
 
 /** An attempt without a connection after so long counts as failed. */
@@ -34,6 +34,8 @@ export async function* watch(
   const asked = signal ? [signal, returned] : [returned];
   const signals = [connection.closed, ...asked];
   let { afterOrderId } = from;
+  // Of the last attempt: a row of them without a connection is looked into once.
+  let wasSent = true;
   for (let attempts = 1; ; attempts++) {
     let failure: Failure = ENDED;
     try {
@@ -50,10 +52,14 @@ export async function* watch(
       }
     } catch (error) {
       failure = failureFrom(error);
-      if (!READ.mayRetry(failure)) throw await gaveUpAt(READ, failure, attempts, false, connection);
+      if (!READ.mayRetry(failure)) throw gaveUp(READ, failure, attempts, false);
     }
-    if (!stoppedBy(signals) && onInterrupted) {
-      onInterrupted(await gaveUpAt(READ, failure, attempts, false, connection));
+    const isFirstMiss = !failure.wasSent && wasSent;
+    ({ wasSent } = failure);
+    if (isFirstMiss) failure = await withDiagnosis(failure, connection);
+    if (!stoppedBy(signals)) {
+      if (isLasting(failure, connection)) throw gaveUp(READ, failure, attempts, false);
+      onInterrupted?.(gaveUp(READ, failure, attempts, false));
     }
     await pause(backoffMs(attempts, failure), signals);
     if (stoppedBy(asked)) return;

@@ -22,6 +22,18 @@ it('where no server answers, a command says so with its address and the remedy',
   expect(written).toEqual({ exitCode: 1, stdout: '', stderr: `error: not done: ${sentence}\n` });
 });
 
+it('B14: a proxy of the environment that fails is one line, and no URL of it is shown', async () => {
+  const proxy = await freeAddress();
+  const env = { http_proxy: `http://user:secret@${proxy}`, no_proxy: '', NO_PROXY: '' };
+  const { exitCode, stderr } = await orderNumbers(
+    ['allocate', '--store', '7', '--server', 'orders.example', '--timeout-ms', '500'],
+    { env },
+  );
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^error: not done: the proxy [\d.:]+ cannot be reached [^\n]*no_proxy[^\n]*\n$/);
+  expect(stderr).not.toMatch(/undefined|secret/);
+});
+
 it('says after a second that it goes on, and a read gives up after two', async () => {
   const address = await freeAddress();
   const listed = await orderNumbers(['list', '--server', address]);

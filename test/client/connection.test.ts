@@ -145,7 +145,12 @@ describe('C5: something else at the port is named, with what to do, at once', ()
   ])('%s', async (_, start, says) => {
     const address = await listening(start());
     const client = clientOf(address);
-    const calls = [client.allocate({ storeId: 1 }), client.getStore(1), client.verifyLedger().next()];
+    const calls = [
+      client.allocate({ storeId: 1 }),
+      client.getStore(1),
+      client.verifyLedger().next(),
+      client.watchAllocations().next(),
+    ];
     for (const error of await Promise.all(calls.map(failureOf))) {
       expect(error.message).toMatch(says);
       expect(error.message).toContain(address);
@@ -197,6 +202,7 @@ describe('C5: something else at the port is named, with what to do, at once', ()
 describe('B14: a proxy in the environment', () => {
   it.each(['http_proxy', 'https_proxy', 'grpc_proxy'])('%s is not asked for what is on this machine', async (name) => {
     vi.stubEnv(name, `http://${await freeAddress()}`);
+    vi.stubEnv('no_proxy', '');
     onTestFinished(() => void vi.unstubAllEnvs());
     const server = await FakeServer.start({ allocateOrder: [given] });
     const port = server.address.split(':')[1]!;
