@@ -116,15 +116,16 @@ describe('what goes wrong', () => {
 
   it('P7: an unknown outcome is exit code 3, and the command that asks again is named, without the token', async () => {
     const server = await fakeOrdersServer({ allocateOrder: unanswered, allocateOrders: unanswered });
-    const args = ['allocate', '--store', '7', '--server', server, '--timeout-ms', '300', '--token', 'sekret'];
+    const args = ['allocate', '--store', '7', '--server', server, '--timeout-ms', '1000', '--token', 'sekret'];
     const made = await orderNumbers(args);
     expect({ ...made, stderr: '' }).toEqual({ exitCode: 3, stdout: '', stderr: '' });
     expect(made.stderr).toMatch(/^error: outcome unknown: [^\n]*\n$/);
     expect(made.stderr).not.toContain('sekret');
-    const id = /order-numbers allocate --store 7 --request-id (\S+) --server \S+ --token '<token>' --timeout-ms 300\n$/;
+    const id =
+      /order-numbers allocate --store 7 --request-id (\S+) --server \S+ --token '<token>' --timeout-ms 1000\n$/;
     expect(id.exec(made.stderr)?.[1]).toMatch(UUID_V7);
 
-    const own = ['allocate', '--store=7', '--count=2', `--server=${server}`, '--timeout-ms=300', "--request-id=it's"];
+    const own = ['allocate', '--store=7', '--count=2', `--server=${server}`, '--timeout-ms=1000', "--request-id=it's"];
     const { exitCode, stdout, stderr } = await orderNumbers([...own, '--json']);
     expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });
     expect(JSON.parse(stderr)).toMatchObject({
@@ -132,7 +133,7 @@ describe('what goes wrong', () => {
         code: 'UNAVAILABLE',
         outcome: 'unknown',
         requestId: "it's",
-        repeat: String.raw`order-numbers allocate --store 7 --request-id 'it'\''s' --count 2 --server ${server} --timeout-ms 300 --json`,
+        repeat: String.raw`order-numbers allocate --store 7 --request-id 'it'\''s' --count 2 --server ${server} --timeout-ms 1000 --json`,
       },
     });
   });

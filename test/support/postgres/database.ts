@@ -23,8 +23,14 @@ SELECT FROM pg_database WHERE datname = current_database() AND datdba = 10 AND d
   AND NOT EXISTS (SELECT FROM pg_default_acl)
   AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid())`;
 
+/** Of the functions that come with PostgreSQL: a test may have renamed one or taken its rights. */
+const FUNCTIONS = `
+SELECT count(*) AS functions, sum(hashtext(proname || oid || coalesce(proacl::text, ''))) AS rights FROM pg_proc`;
+
 /** Databases whose tests have ended and that are as new: to create one and to drop it takes longer than many a test. */
 const idle: string[] = [];
+/** What {@link FUNCTIONS} says of a new one. */
+let functions: string | undefined;
 
 /** The database that a URL names. */
 export function databaseName(url: string): string {
@@ -47,13 +53,15 @@ export async function newDatabase(): Promise<string> {
 async function createDatabase(server: string): Promise<string> {
   const name = `test_${randomBytes(8).toString('hex')}`;
   await query(`${server}/postgres`, `create database ${name}`);
+  functions ??= String(Object.values((await query(`${server}/${name}`, FUNCTIONS))[0]!));
   return name;
 }
 
 async function isEmptied(url: string): Promise<boolean> {
   try {
     await query(url, EMPTY);
-    return (await query(url, IS_NEW)).length === 1;
+    const [found] = await query(url, FUNCTIONS);
+    return String(Object.values(found!)) === functions && (await query(url, IS_NEW)).length === 1;
   } catch {
     // The test has locked itself out, or has dropped it.
     return false;
