@@ -1,17 +1,18 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import type { DeclaredLoss } from '../engines/postgres/declare-loss.ts';
 import { declareLoss } from '../engines/postgres/declare-loss.ts';
 import { ImportStaging } from '../engines/sqlite/import-staging.ts';
-import { LedgerRefused, messageOf } from '../errors.ts';
+import { LedgerRefused } from '../errors.ts';
 import type { PostgresUrl } from '../postgres-url.ts';
 import { parsePostgresUrl } from '../postgres-url.ts';
+import { trimmed } from '../setting-values.ts';
 import { askToGoOn } from './agreement.ts';
 import { fieldTable } from './columns.ts';
 import { readCsv } from './import-csv.ts';
 import { jsonLine } from './json-form.ts';
 import type { OperatorContext } from './operator.ts';
 import { jsonOption, runOperator } from './operator.ts';
-import { parseNumber } from './option-values.ts';
+import { asOptionParser, parseNumber } from './option-values.ts';
 
 interface DeclareLossFlags {
   readonly continueAbove: bigint;
@@ -39,7 +40,7 @@ Examples:
 export function declareLossCommand(): Command {
   return new Command('declare-loss')
     .description('after a PostgreSQL ledger was restored to an earlier time: go on above what was given since')
-    .argument('<url>', 'the database: postgres://user@host:5432/database', parseUrl)
+    .argument('<url>', 'the database: postgres://user@host:5432/database', asOptionParser(trimmed(parsePostgresUrl)))
     .addOption(
       new Option('--continue-above <order_id>', 'the last order_id that was given (required)')
         .argParser(parseNumber)
@@ -110,12 +111,4 @@ function asText(
     ...(length > 0n && { lost: `order_ids ${firstOrderId} to ${lastOrderId}` }),
     stores: `${stores.storesSkipped} skip numbers, ${stores.storesCreated} created`,
   });
-}
-
-function parseUrl(text: string): PostgresUrl {
-  try {
-    return parsePostgresUrl(text);
-  } catch (error) {
-    throw new InvalidArgumentError(messageOf(error));
-  }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { printable } from './printable.ts';
+import { missOptionsLast } from './required-options.ts';
 import { withoutSecrets } from './without-secrets.ts';
 
 /** A flag, a value or a command that cannot be. */
@@ -33,6 +34,7 @@ const [, , asked = ''] = process.argv;
 const load = Object.hasOwn(COMMANDS, asked) ? COMMANDS[asked] : undefined;
 for (const loadCommand of load ? [load] : Object.values(COMMANDS)) program.addCommand(await loadCommand());
 inheritSettings(program);
+missOptionsLast(program);
 
 try {
   await program.parseAsync();

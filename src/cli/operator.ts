@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import { SERVE_SETTINGS } from '../config.ts';
+import { environment, warnUnknownVariables } from './environment.ts';
 import { parseLedgerPath } from './option-values.ts';
 import { ProgressBar } from './progress-bar.ts';
 import type { CommandContext } from './run-command.ts';
@@ -41,6 +42,7 @@ export async function runOperator(
   const bar = json ? undefined : ProgressBar.onTerminal(process.stderr);
   try {
     await runCommand(json, async (context) => {
+      for (const warning of warnUnknownVariables(environment())) context.say(`warning: ${warning}`);
       try {
         await work({ ...context, signal: stop.signal, bar });
       } finally {

@@ -1,4 +1,5 @@
 import { SingleBar } from 'cli-progress';
+import { environment } from './environment.ts';
 
 /** The bar that shows people how far a long command is, one step after the other. */
 export class ProgressBar {
@@ -6,9 +7,9 @@ export class ProgressBar {
   readonly #bar: SingleBar;
   #step: string | undefined;
 
-  /** Undefined where nobody would see it. */
+  /** Undefined if this is no terminal, or one whose cursor does not move. */
   static onTerminal(stream: NodeJS.WriteStream): ProgressBar | undefined {
-    return stream.isTTY ? new ProgressBar(stream) : undefined;
+    return stream.isTTY && environment()['TERM'] !== 'dumb' ? new ProgressBar(stream) : undefined;
   }
 
   constructor(stream: NodeJS.WriteStream) {

@@ -111,6 +111,10 @@ async function verify(
       if (event.kind === 'verdict') {
         verdict = event;
         bar?.stop();
+        // Nothing was read, and a good verdict would be misunderstood.
+        if (event.ok && event.sequences === 0n && storeId !== undefined) {
+          throw new Error(`store ${storeId} is not in this ledger: nothing was verified, check --store`);
+        }
       }
       const lines = json ? jsonLines(event) : report.lines(event);
       if (lines.length > 0) bar?.clear();
@@ -122,9 +126,6 @@ async function verify(
     bar?.stop();
   }
   if (!verdict) throw new Error('the verification ended without a verdict: nothing is proven, run it again');
-  if (verdict.ok && verdict.sequences === 0n && storeId !== undefined) {
-    throw new Error(`store ${storeId} is not in this ledger: nothing was verified, check --store`);
-  }
   return verdict.ok ? 0 : EXIT_REFUSED;
 }
 

@@ -52,6 +52,11 @@ it.each(['', '1.5', '1e3', '0x10', '-1', '0', ' 7', '7 ', '٧', '922337203685477
 
 it.each([
   { args: 'allocate', named: "'--store <id>' not specified" },
+  { args: 'allocate --stor 7', named: "unknown option '--stor' (Did you mean --store?)" },
+  { args: 'allocate --request-idd x', named: "unknown option '--request-idd' (Did you mean --request-id?)" },
+  { args: 'stores create --prefx W', named: "unknown option '--prefx' (Did you mean --prefix?)" },
+  { args: 'restore --form x.db', named: "unknown option '--form' (Did you mean --from?)" },
+  { args: 'declare-loss postgres://h/d --above 5', named: "unknown option '--above'" },
   { args: 'allocate --store 7 --count 0', named: 'Use a whole number from 1 to 2147483647' },
   { args: 'allocate --store 7 --request-id=', named: 'Use 1 to 128 printable ASCII characters' },
   { args: 'allocate --store 7 8', named: 'too many arguments' },

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { orderNumbers } from '../support/order-numbers-command.ts';
 import { warnUnknownVariables } from '../../src/cli/environment.ts';
 import { SERVE_SETTINGS } from '../../src/config.ts';
 
@@ -38,4 +39,14 @@ it('settings, what Kubernetes sets, and what is not ours are no cause for a warn
     'ORDERS_DB_PORT_5432_TCP',
   ];
   expect(warnings(...ours, ...clients, ...kubernetes, 'ORDER', 'ORDER_DATE', 'PATH', 'MY_ORDERS_LEDGER')).toEqual([]);
+});
+
+it('a command of an operator says it on standard error, and goes on', async () => {
+  const env = { ORDERS_LEDGR: '/var/lib/s3cret.db' };
+  const { exitCode, stderr } = await orderNumbers(['backup', '/nowhere/x.db', '--ledger', '/nowhere/o.db'], { env });
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(
+    /^warning: the variable ORDERS_LEDGR is not a setting: did you mean ORDERS_LEDGER\?\nerror: [^\n]+\n$/,
+  );
+  expect(stderr).not.toContain('s3cret');
 });

@@ -17,7 +17,7 @@ import type { LedgerSummary } from './backup-check.ts';
 import { checkLedger, requireFilledLedger } from './backup-check.ts';
 import { openReadConnection } from './connection.ts';
 import { readMark } from './high-water-mark.ts';
-import { syncFolder } from './ledger-files.ts';
+import { requireWholeName, syncFolder } from './ledger-files.ts';
 
 /** Pages copied before the event loop has a turn: 8 MiB. */
 const PAGES_A_STEP = 2048;
@@ -110,6 +110,7 @@ export function findLedger(path: string): string {
   if (path === '') throw new LedgerRefused('the path of the ledger or backup is empty: name its file');
   if (!existsSync(path)) throw new LedgerRefused(`${path} is not there: name the file of a ledger`);
   const real = realpathSync(path);
+  requireWholeName(real);
   if (!statSync(real).isFile()) throw new LedgerRefused(`${real} is not a file: name the file of a ledger`);
   return real;
 }

@@ -25,6 +25,7 @@ export interface LedgerFiles {
 export function locateLedger(path: string): LedgerFiles {
   const folder = realFolder(dirname(resolve(path)));
   const database = followLinks(join(folder, basename(path)));
+  requireWholeName(database);
   if (existsSync(database)) {
     const found = statSync(database);
     if (!found.isFile()) throw new LedgerRefused(`${database} is not a file: --ledger must name the ledger's file`);
@@ -54,6 +55,14 @@ export interface FileSizes {
 export async function fileSizes({ database }: LedgerFiles): Promise<FileSizes> {
   const [{ size }, wal] = await Promise.all([stat(database), stat(`${database}-wal`).catch(() => ({ size: 0 }))]);
   return { database: size, wal: wal.size };
+}
+
+/** Throws LedgerRefused for a name of which SQLite would open another: it leaves out white space at the end. */
+export function requireWholeName(path: string): void {
+  if (path === path.trimEnd()) return;
+  throw new LedgerRefused(
+    `SQLite cannot open ${JSON.stringify(path)}: its name ends with white space; rename the file`,
+  );
 }
 
 /** Puts the entries of a folder on disk: a new file whose name is lost in a power cut is lost itself. */

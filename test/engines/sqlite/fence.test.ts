@@ -4,6 +4,7 @@ import { existsSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { openReadConnection, openWriteConnection } from '../../../src/engines/sqlite/connection.ts';
+import { findLedger } from '../../../src/engines/sqlite/backup.ts';
 import type { Fence } from '../../../src/engines/sqlite/fence.ts';
 import { takeFence } from '../../../src/engines/sqlite/fence.ts';
 import { locateLedger } from '../../../src/engines/sqlite/ledger-files.ts';
@@ -53,6 +54,16 @@ it('P8: a second fence is refused by every symbolic link, to the file or to its 
   for (const name of names) expect(() => take(join(folder, name))).toThrow(LedgerRefused);
   fence.release();
   for (const name of names) take(join(folder, name)).release();
+});
+
+it.each([' ', '\t', '\u00A0'])('P8: a link to a name that SQLite would shorten is refused: …db%j', (end) => {
+  const folder = testFolder();
+  writeFileSync(join(folder, `orders.db${end}`), '');
+  symlinkSync(`orders.db${end}`, join(folder, 'link.db'));
+  // SQLite would open orders.db, and the lock would be beside another.
+  for (const find of [locateLedger, findLedger]) {
+    expect(() => find(join(folder, 'link.db'))).toThrow(/its name ends with white space/);
+  }
 });
 
 it('P8: a file with several hard links is refused', () => {
