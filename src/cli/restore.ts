@@ -109,6 +109,7 @@ async function restore(flags: RestoreFlags, context: OperatorContext): Promise<v
     bar?.stop();
     if (!restored) throw new LedgerRefused('not restored: nothing was changed');
     context.done(`the ledger ${restored.database} is restored`);
+    if (restored.warning !== undefined) context.say(`warning: ${restored.warning}`);
     await output.line(json ? asJson(restored) : asText(restored));
   } finally {
     staging.close();

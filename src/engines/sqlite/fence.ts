@@ -3,6 +3,7 @@ import { LedgerRefused } from '../../errors.ts';
 import type { FileIdentity } from './held-files.ts';
 import { identityOf } from './held-files.ts';
 import type { LedgerFiles } from './ledger-files.ts';
+import { keepOwner, requireWritable } from './owner.ts';
 
 /**
  * The right to write a ledger, until {@link Fence.release} or the process's end. Keep it: one that is
@@ -23,11 +24,13 @@ export interface Fence {
  */
 export function takeFence(files: LedgerFiles): Fence {
   let lock: Database.Database | undefined;
+  requireWritable(files.lock);
   try {
     lock = new Database(files.lock, { timeout: 0 });
     // No journal file beside it: nothing is ever written.
     lock.pragma('journal_mode = MEMORY');
     lock.exec('BEGIN EXCLUSIVE');
+    keepOwner(files.lock, files.database);
     const held = lock;
     return { identity: identityOf(files.lock), release: () => void held.close() };
   } catch (error) {

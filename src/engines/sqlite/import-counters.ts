@@ -6,6 +6,7 @@ import { checkpoint, openReadConnection } from './connection.ts';
 import { takeFence } from './fence.ts';
 import type { ImportedStore, ImportStaging } from './import-staging.ts';
 import { locateLedger } from './ledger-files.ts';
+import { keepOwner } from './owner.ts';
 import type { OpenLedger } from './opening.ts';
 import { openLedger } from './opening.ts';
 import { isEmpty, requireKnownSchema, requireLedger } from './schema.ts';
@@ -76,7 +77,11 @@ export function importCounters(path: string, counters: ImportedCounters, onProgr
   const fence = takeFence(files);
   try {
     return explained(files.database, () => {
+      const isNew = !existsSync(files.database);
       const ledger = openLedger(files);
+      if (isNew) keepOwner(files.database);
+      const companions = [files.mark, `${files.database}-wal`, `${files.database}-shm`];
+      for (const path of companions) keepOwner(path, files.database);
       if (!ledger) {
         throw new LedgerRefused(
           `${files.database} is being read by another process: try again when that one has ended`,

@@ -4,6 +4,7 @@ import type { Mark } from './high-water-mark.ts';
 import { HighWaterMark } from './high-water-mark.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { syncFolder } from './ledger-files.ts';
+import { keepOwner } from './owner.ts';
 
 /** What SQLite keeps of a database: the WAL of one beside another would be written into it. */
 const DATABASE_FILES = ['', '-wal', '-shm', '-journal'];
@@ -36,7 +37,9 @@ export function swapSteps(
   return [
     () => {
       const fresh = `${files.mark}.new`;
+      keepOwner(replacement, files.database);
       new HighWaterMark(fresh, mark).close();
+      keepOwner(fresh, existsSync(files.mark) ? files.mark : files.database);
       renameSync(fresh, files.mark);
       syncFolder(folder);
     },

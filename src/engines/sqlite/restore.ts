@@ -9,6 +9,7 @@ import { requireFilledLedger, summarize } from './backup-check.ts';
 import { takeFence } from './fence.ts';
 import { locateLedger, syncFolder } from './ledger-files.ts';
 import { lookAt } from './look.ts';
+import { ownerOf, ownerWarning } from './owner.ts';
 import type { OperatorsWord, RestoredCopy } from './restore-decision.ts';
 import { decide } from './restore-decision.ts';
 import { gatherEvidence } from './restore-evidence.ts';
@@ -31,6 +32,8 @@ export interface Restored {
   /** Where the old ledger is now, if there was one. */
   readonly replaced: string | undefined;
   readonly loss: Loss | undefined;
+  /** What the operator should know, as a sentence. */
+  readonly warning: string | undefined;
 }
 
 /**
@@ -67,9 +70,11 @@ export async function restoreLedger(options: RestoreOptions): Promise<Restored |
     const { summary, loss } = prepare(replacement, continuation);
     const replaced = existsSync(files.database) ? replacedNameOf(files.database, new Date()) : undefined;
     const mark = { ledgerId: summary.ledgerId, lastOrderId: summary.lastOrderId };
+    const oldOwner = ownerOf(files.database);
     const name = replaced ?? replacedNameOf(files.database, new Date());
     for (const step of swapSteps(files, replacement, mark, name)) step();
-    return { summary, database: files.database, replaced, loss: isLoss(loss) ? loss : undefined };
+    const warning = ownerWarning(files.database, oldOwner);
+    return { summary, database: files.database, replaced, loss: isLoss(loss) ? loss : undefined, warning };
   } finally {
     removeDatabase(replacement);
     fence.release();
