@@ -20,10 +20,12 @@ export async function withClient(
   const onRetrying = (error: OrderNumbersError) => say(interruption(flags.server, error, json));
   quietLibraryLog();
   const client = clientFor(flags, command, onRetrying);
-  const reword: Rewording = (error) =>
-    error instanceof OrderNumbersError && error.isUnreachable
-      ? `no server answers at ${flags.server}: start it, or check --server`
-      : failures.reword?.(error);
+  const reword: Rewording = (error) => {
+    const problem = error instanceof OrderNumbersError ? error.connectionProblem : undefined;
+    if (problem === 'unreachable') return `no server answers at ${flags.server}: start it, or check --server`;
+    if (problem === 'unknown-host') return `the name of the host in ${flags.server} is not known: check --server`;
+    return failures.reword?.(error);
+  };
   try {
     await runCommand(json, (context) => work(client, context), { ...failures, reword });
   } finally {

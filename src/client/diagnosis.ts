@@ -8,6 +8,10 @@ import type { ServerAddress } from './address.ts';
 export type ConnectionProblem =
   /** Nothing listens there, or it cannot be reached. */
   | 'unreachable'
+  /** The name of its host is not known. */
+  | 'unknown-host'
+  /** A server is there, and the time was too short for a connection. */
+  | 'late'
   /** Something accepts connections and says nothing on them. */
   | 'silent'
   | 'needs-tls'
@@ -52,7 +56,7 @@ interface Heard {
 
 /**
  * Looks at what listens at an address to which no connection could be made: on a connection of its own, with and
- * without TLS, in less than a second. Undefined if nothing is wrong any more. No call and no token is sent.
+ * without TLS, in less than a second. Undefined for a socket in the file system. No call and no token is sent.
  */
 export async function diagnose(address: ServerAddress, tls: DiagnosisTls | undefined): Promise<Diagnosis | undefined> {
   const { host, name } = address;
@@ -61,7 +65,7 @@ export async function diagnose(address: ServerAddress, tls: DiagnosisTls | undef
   if (plain.refused && secure.heard.refused) return unreachable(plain.refused);
   const answersTls = secure.isTls;
   if (tls === undefined) {
-    if (isHttp2(plain.text)) return undefined;
+    if (isHttp2(plain.text)) return late(name);
     if (answersTls || isTlsRecord(plain.text)) {
       return say('needs-tls', `${name} speaks TLS, and this client does not: turn TLS on (--tls or --tls-ca)`);
     }
@@ -73,7 +77,7 @@ export async function diagnose(address: ServerAddress, tls: DiagnosisTls | undef
     }
     return plain.text === '' ? silent(name, plain) : notGrpc(name, plain.text);
   }
-  return secure.problem ?? (isHttp2(secure.heard.text) ? undefined : tlsButNotGrpc(name, secure.heard));
+  return secure.problem ?? (isHttp2(secure.heard.text) ? late(name) : tlsButNotGrpc(name, secure.heard));
 }
 
 /** The same of a proxy between this client and the server. */
@@ -161,12 +165,13 @@ function isTlsRecord(text: string): boolean {
 }
 
 function unreachable(error: NodeJS.ErrnoException): Diagnosis {
-  return say(
-    'unreachable',
-    NO_SUCH_NAME.test(error.code ?? '')
-      ? 'no server answers: the name of its host is not known'
-      : `no server answers: ${reasonOf(error)}`,
-  );
+  return NO_SUCH_NAME.test(error.code ?? '')
+    ? say('unknown-host', 'no server answers: the name of its host is not known')
+    : say('unreachable', `no server answers: ${reasonOf(error)}`);
+}
+
+function late(name: string): Diagnosis {
+  return say('late', `there was no connection in time, but a server is at ${name}: try again, or allow more time`);
 }
 
 /** A host with several addresses has an error for each. */

@@ -12,6 +12,8 @@ const INDEFINITE: ReadonlySet<string> = new Set(['UNAVAILABLE', 'DEADLINE_EXCEED
 /** How the library says that it could not connect; behind it the reason, in words of its own around the system's. */
 const NOT_CONNECTED = /^No connection established(?:\. Last error: (?:Error: )?(.*?))?(?:\. Resolution note: .*)?$/s;
 const NOT_RESOLVED = /^(Name resolution failed for target|No addresses resolved)/;
+/** How the library says that no gRPC came back, but HTTP. */
+const HTTP_STATUS = /^Received HTTP status code \d+/;
 const OUT_OF_TIME = /^Deadline exceeded after /;
 /** A system error code: nothing listens there. Any other reason, such as an untrusted certificate, comes from something that does. */
 const NOTHING_LISTENS = /\bE(CONNREFUSED|HOSTUNREACH|NETUNREACH|TIMEDOUT|HOSTDOWN|ADDRNOTAVAIL|NOENT)\b/;
@@ -66,7 +68,7 @@ export function failureFrom(thrown: unknown): Failure {
   const delay = unpack(details, 'google.rpc.RetryInfo', RetryInfo)?.retryDelay;
   return {
     code,
-    ...(info ? { message: text, problem: undefined } : wasSent ? answerless(text) : unconnected(text)),
+    ...(info ? { message: text, problem: undefined } : wasSent ? answerless(text, code) : unconnected(text)),
     wasSent,
     reason: isOurs ? info.reason : undefined,
     metadata: isOurs ? info.metadata : {},
@@ -90,15 +92,23 @@ export function diagnosed(failure: Failure, diagnosis: Diagnosis | undefined): F
   return diagnosis === undefined ? failure : { ...failure, ...diagnosis };
 }
 
-function answerless(text: string): Pick<Failure, 'message' | 'problem'> {
-  return { message: OUT_OF_TIME.test(text) ? 'there was no answer in time' : text, problem: undefined };
+function answerless(text: string, code: string): Pick<Failure, 'message' | 'problem'> {
+  return { message: answerlessMessage(text, code), problem: undefined };
+}
+
+function answerlessMessage(text: string, code: string): string {
+  if (OUT_OF_TIME.test(text)) return 'there was no answer in time';
+  if (code === 'UNIMPLEMENTED' || HTTP_STATUS.test(text)) {
+    return `${text}: something else than the server answers, or an older one: check its address`;
+  }
+  return text;
 }
 
 /** What the library says of its connection, without the library's inside; everything else as it is. */
 function unconnected(text: string): Pick<Failure, 'message' | 'problem'> {
   if (OUT_OF_TIME.test(text)) return NO_CONNECTION;
   if (NOT_RESOLVED.test(text)) {
-    return { message: 'no server answers: the name of its host is not known', problem: 'unreachable' };
+    return { message: 'no server answers: the name of its host is not known', problem: 'unknown-host' };
   }
   const notConnected = NOT_CONNECTED.exec(text);
   if (!notConnected) return { message: text, problem: undefined };

@@ -1,3 +1,5 @@
+import type { ConnectionProblem } from './diagnosis.ts';
+
 /** What became of a call that was not answered. */
 export type Outcome = 'refused' | 'unknown';
 
@@ -8,7 +10,7 @@ export interface OrderNumbersErrorDetails {
   readonly metadata: Readonly<Record<string, string>>;
   readonly requestId: string | undefined;
   readonly outcome: Outcome;
-  readonly isUnreachable?: boolean;
+  readonly connectionProblem?: ConnectionProblem | undefined;
   readonly cause: unknown;
 }
 
@@ -28,8 +30,8 @@ export class OrderNumbersError extends Error {
    * because there was no connection. 'unknown': it was perhaps done; ask again with the same requestId.
    */
   readonly outcome: Outcome;
-  /** True where the last attempt found no server at the address, or none in time. */
-  readonly isUnreachable: boolean;
+  /** Why the last attempt found no connection; undefined if there was one. */
+  readonly connectionProblem: ConnectionProblem | undefined;
 
   constructor(message: string, details: OrderNumbersErrorDetails) {
     super(message, { cause: details.cause });
@@ -38,6 +40,11 @@ export class OrderNumbersError extends Error {
     this.metadata = { ...details.metadata };
     this.requestId = details.requestId;
     this.outcome = details.outcome;
-    this.isUnreachable = details.isUnreachable ?? false;
+    this.connectionProblem = details.connectionProblem;
+  }
+
+  /** Whether nothing listens at the address, as far as the last attempt could find out. */
+  get isUnreachable(): boolean {
+    return this.connectionProblem === 'unreachable' || this.connectionProblem === 'unknown-host';
   }
 }

@@ -189,7 +189,7 @@ export function gaveUp(policy: Policy, failure: Failure, attempts: number, perha
     metadata: failure.metadata,
     requestId: policy.requestId,
     outcome,
-    isUnreachable: failure.problem === 'unreachable',
+    connectionProblem: failure.problem,
     cause: failure.cause,
   });
 }
