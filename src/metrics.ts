@@ -16,6 +16,9 @@ export interface MetricSources {
   lastOrderId(): bigint;
   /** Lines of the log that standard output did not take. */
   logLinesDropped(): number;
+  isLedgerOpen(): boolean;
+  /** 0 while it is open. */
+  ledgerClosedSeconds(): number;
   /** In bytes; undefined where the engine keeps no files. */
   ledgerSizes(): Promise<LedgerSizes | undefined>;
 }
@@ -142,6 +145,15 @@ function registerSources(registry: Registry, sources: MetricSources): () => Prom
   gauge(registry, 'order_numbers_queue_length', 'Requests that wait for a batch.', () => sources.queueLength());
   gauge(registry, 'order_numbers_last_order_id', 'The highest order_id given; rounded above 2^53.', () =>
     Number(sources.lastOrderId()),
+  );
+  gauge(registry, 'order_numbers_ledger_open', '1 while the ledger numbers, 0 while it cannot.', () =>
+    Number(sources.isLedgerOpen()),
+  );
+  gauge(
+    registry,
+    'order_numbers_ledger_closed_seconds',
+    'How long the ledger has been closed; 0 while it is open.',
+    () => sources.ledgerClosedSeconds(),
   );
   const dropped = new Counter({
     name: 'order_numbers_log_lines_dropped_total',

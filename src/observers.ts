@@ -1,4 +1,5 @@
 import type { OrderError, Reason } from './errors.ts';
+import type { ClosedReason } from './ledger-state.ts';
 
 /** Told of every call that ended, for metrics; returns at once and never throws. */
 export interface CallObserver {
@@ -37,8 +38,8 @@ export interface OpenedLedger {
 export interface LedgerObserver {
   /** It may number now. */
   opened(ledger: OpenedLedger): void;
-  /** It does not number until it has opened (again): why, in one sentence. */
-  waiting(why: string): void;
+  /** It does not number until it has opened (again): why, in one sentence, and in words that callers may read. */
+  waiting(why: string, reason: ClosedReason): void;
   /** It will not number until an operator has acted. */
   failed(error: OrderError): void;
   /** Its files were taken away under it: it never numbers again, and the process has to end. */

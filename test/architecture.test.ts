@@ -13,6 +13,7 @@ const DOMAIN = [
   'paging',
   'watch',
   'settled-within',
+  'ledger-state',
   'refusals',
   'ledger-errors',
   'verification',

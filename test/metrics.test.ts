@@ -481,6 +481,8 @@ function sources(): MetricSources {
     queueLength: () => 0,
     lastOrderId: () => 0n,
     logLinesDropped: () => 0,
+    isLedgerOpen: () => true,
+    ledgerClosedSeconds: () => 0,
     ledgerSizes: async () => ({ database: 0, wal: 0 }),
   };
 }

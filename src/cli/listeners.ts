@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { Allocator } from '../allocator.ts';
 import type { Address, ServeSettings } from '../config.ts';
 import { formatAddress, isLoopback } from '../config.ts';
@@ -8,9 +9,11 @@ import { orderNumberService } from '../grpc/order-number-service.ts';
 import type { HttpServer } from '../http/http-server.ts';
 import { startHttpServer } from '../http/http-server.ts';
 import type { Ledger } from '../ledger.ts';
+import type { LedgerState } from '../ledger-state.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics, MetricSources, MetricsServer } from '../metrics.ts';
 import { startMetricsServer } from '../metrics.ts';
+import { logWhileClosed } from './closed-ledger.ts';
 
 /** What the listeners serve. */
 export interface Served {
@@ -19,6 +22,11 @@ export interface Served {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly sources: MetricSources;
+  readonly state: LedgerState;
+  /** The ledger, as the log has it. */
+  readonly name: string;
+  /** The ledger's file, which /readyz names; undefined for one that is no file. */
+  readonly file: string | undefined;
 }
 
 /** Everything that this process listens on, with one state of health. */
@@ -29,6 +37,7 @@ export class Listeners {
   #http: HttpServer | undefined;
   #metrics: MetricsServer | undefined;
   readonly #stopping = new AbortController();
+  #stopTelling: (() => void) | undefined;
   #isOpen = false;
   #isDraining = false;
 
@@ -40,19 +49,20 @@ export class Listeners {
   /** Rejects with one sentence that names the address and the flag; nothing listens then. */
   async start(): Promise<void> {
     const { grpcListen, httpListen, metricsListen } = this.#settings;
-    const { allocator, ledger, logger, metrics, sources } = this.#served;
+    const { allocator, ledger, logger, metrics, sources, state } = this.#served;
     try {
       await listen('grpc', grpcListen, async () => {
         this.#grpc = await startGrpcServer(
           grpcListen,
-          orderNumberService({ allocator, ledger, logger, observer: metrics, stopping: this.#stopping.signal }),
+          orderNumberService({ allocator, ledger, logger, observer: metrics, stopping: this.#stopping.signal, state }),
         );
       });
       if (httpListen !== 'off') {
         const isServing = () => this.#isOpen && !this.#isDraining;
         const { requireRequestId, httpRequestTimeoutMs, httpIdleTimeoutMs } = this.#settings;
         const times = { requestTimeoutMs: httpRequestTimeoutMs, idleTimeoutMs: httpIdleTimeoutMs };
-        const served = { allocator, logger, observer: metrics, isServing, requireRequestId };
+        const whyNotServing = () => this.#whyNotServing();
+        const served = { allocator, logger, observer: metrics, isServing, whyNotServing, requireRequestId, state };
         const options = { address: httpListen, ...times, ...served };
         await listen('http', httpListen, async () => {
           this.#http = await startHttpServer(options);
@@ -68,6 +78,8 @@ export class Listeners {
       throw error;
     }
     this.#tellHealth();
+    const { name, file } = this.#served;
+    this.#stopTelling = logWhileClosed({ state, logger, name, path: file, queueLength: () => allocator.queueLength });
   }
 
   /** Where it listens, as the log has it. */
@@ -108,7 +120,15 @@ export class Listeners {
   }
 
   async close(graceMs: number): Promise<void> {
+    this.#stopTelling?.();
     await Promise.all([this.#grpc?.close(graceMs), this.#http?.close(graceMs), this.#metrics?.close()]);
+  }
+
+  /** For whoever looks at /readyz: the name of the file, and never a path or host. */
+  #whyNotServing(): Readonly<Record<string, string>> {
+    if (this.#isDraining) return { reason: 'draining' };
+    const { state, file } = this.#served;
+    return { reason: state.reason, ...(file !== undefined && { ledger: basename(file) }) };
   }
 
   #tellHealth(): void {

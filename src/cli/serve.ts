@@ -4,8 +4,11 @@ import { Allocator } from '../allocator.ts';
 import type { ServeSettings, Setting } from '../config.ts';
 import { SERVE_SETTINGS } from '../config.ts';
 import { messageOf } from '../errors.ts';
+import type { ClosedReason } from '../ledger-state.ts';
+import { LedgerState } from '../ledger-state.ts';
 import type { Log, Logger } from '../log.ts';
 import { createLog } from '../log.ts';
+import type { MetricSources } from '../metrics.ts';
 import { Metrics } from '../metrics.ts';
 import type { LedgerObserver } from '../observers.ts';
 import { isPostgresUrl } from '../postgres-url.ts';
@@ -63,21 +66,30 @@ export async function serve(settings: ServeSettings, log: Log, stop: Promise<str
   const { logger } = log;
   const metrics = new Metrics();
   let listeners: Listeners | undefined;
-  const setOpen = (isOpen: boolean) => listeners?.setOpen(isOpen);
+  const state = new LedgerState();
+  const setOpen = () => listeners?.setOpen(state.isOpen);
   const lost = Promise.withResolvers<'lost'>();
   let engine: ServedLedger;
   try {
     engine = await startEngine(
       settings,
-      ledgerObserver(logger, metrics, setOpen, () => lost.resolve('lost')),
+      ledgerObserver({ logger, metrics, state, setOpen, onLost: () => lost.resolve('lost') }),
     );
   } catch (error) {
     return refuse(logger, error);
   }
   const { ledger, name } = engine;
   const allocator = new Allocator({ ...settings, ledger, observer: metrics });
-  const sources = { ...engine.sources, queueLength: () => allocator.queueLength, logLinesDropped: () => log.dropped() };
-  listeners = new Listeners(settings, { allocator, ledger, logger, metrics, sources });
+  const queueLength = () => allocator.queueLength;
+  const sources: MetricSources = {
+    ...engine.sources,
+    queueLength,
+    logLinesDropped: () => log.dropped(),
+    isLedgerOpen: () => state.isOpen,
+    ledgerClosedSeconds: () => state.closedSeconds,
+  };
+  const file = isPostgresUrl(settings.ledger) ? undefined : settings.ledger;
+  listeners = new Listeners(settings, { allocator, ledger, logger, metrics, sources, state, name, file });
   try {
     await listeners.start();
   } catch (error) {
@@ -114,29 +126,40 @@ export async function serve(settings: ServeSettings, log: Log, stop: Promise<str
   return 0;
 }
 
-function ledgerObserver(
-  logger: Logger,
-  metrics: Metrics,
-  setOpen: (isOpen: boolean) => void,
-  onLost: () => void,
-): LedgerObserver {
+/** What a {@link LedgerObserver} passes on what it is told to. */
+interface Told {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly state: LedgerState;
+  /** Called after each change of the state. */
+  setOpen(): void;
+  onLost(): void;
+}
+
+function ledgerObserver({ logger, metrics, state, setOpen, onLost }: Told): LedgerObserver {
+  const close = (reason: ClosedReason, why: string) => {
+    state.closed(reason, why);
+    setOpen();
+  };
   return {
     opened({ where, ledgerId, lastOrderId, isNew, bytes }) {
-      setOpen(true);
+      state.opened();
+      setOpen();
       const line = { ledger: where, ledger_id: ledgerId, last_order_id: String(lastOrderId), bytes };
       if (isNew) logger.warn(line, `created a new ledger, ${where}: it numbers from order_id 1`);
       else logger.info(line, 'the ledger is open');
     },
-    waiting(why) {
-      setOpen(false);
+    waiting(why, reason) {
+      close(reason, why);
       logger.error(why);
     },
     failed(error) {
-      setOpen(false);
-      logger.fatal(messageOf(error.cause));
+      const why = messageOf(error.cause);
+      close('an operator has to act', why);
+      logger.fatal(why);
     },
     lost(why) {
-      setOpen(false);
+      close('an operator has to act', why);
       logger.fatal(why);
       onLost();
     },

@@ -25,7 +25,7 @@ export interface StreamMethod<Request, Response> {
  */
 export function serverStream<Request, Response>(
   method: StreamMethod<Request, Response>,
-  { logger, observer, stopping }: Served,
+  { logger, observer, stopping, state }: Served,
 ): handleServerStreamingCall<Request, Response> {
   let streams = 0;
   const run = async (call: ServerWritableStream<Request, Response>, gone: AbortSignal): Promise<void> => {
@@ -54,7 +54,7 @@ export function serverStream<Request, Response>(
         return;
       }
       // A question can always be asked again.
-      call.emit('error', toStatus(error, true));
+      call.emit('error', toStatus(state?.explain(error) ?? error, true));
       logRefusal(logger, { ...logged, ms }, error);
     };
     run(call, gone.signal)

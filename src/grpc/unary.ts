@@ -25,13 +25,14 @@ export interface UnaryMethod<Request, Response> {
  */
 export function unary<Request, Response>(
   method: UnaryMethod<Request, Response>,
-  { logger, observer }: Pick<Served, 'logger' | 'observer'>,
+  { logger, observer, state }: Pick<Served, 'logger' | 'observer' | 'state'>,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     const started = performance.now();
     const msSoFar = () => performance.now() - started;
     const refuse = (thrown: unknown) => {
-      const error = toOrderError(thrown, method.writes ?? false);
+      const unexplained = toOrderError(thrown, method.writes ?? false);
+      const error = state?.explain(unexplained) ?? unexplained;
       callback(toStatus(error, method.mayRetry(call.request)));
       observer.ended('grpc', method.name, error.reason, msSoFar());
       const fields = method.describe(call.request);

@@ -10,11 +10,12 @@ import { httpRoutes } from './routes.ts';
 /** What the HTTP endpoint needs. */
 export interface HttpServerOptions extends OrderEndpointOptions {
   readonly address: Address;
-  /** How long a request may wait for its answer, and how long a connection may stay idle. */
-  readonly requestTimeoutMs: number;
+  /** How long a connection may stay idle. */
   readonly idleTimeoutMs: number;
   /** Whether the ledger is open and the server is not draining: what /readyz says. */
   isServing(): boolean;
+  /** What /readyz says beside that it is not serving. */
+  whyNotServing?(): Readonly<Record<string, string>>;
 }
 
 /** An HTTP server that listens. */
@@ -50,6 +51,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     logger,
     serverFactory: (handler) => limitedServer(handler, options.idleTimeoutMs),
     isServing: () => options.isServing(),
+    whyNotServing: () => options.whyNotServing?.() ?? {},
     isClosing: () => isClosing,
   });
   const { server } = app;

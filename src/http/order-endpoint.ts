@@ -1,21 +1,26 @@
-import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Allocation } from '../allocation.ts';
 import { checkRequestId, displayNumber, newRequestId } from '../allocation.ts';
-import type { Allocated, Allocator, CallSignal } from '../allocator.ts';
+import type { Allocated, Allocator } from '../allocator.ts';
 import { logAnswer, logRefusal } from '../call-log.ts';
 import { formatAddress } from '../config.ts';
 import { OrderError, toOrderError } from '../errors.ts';
+import type { LedgerState } from '../ledger-state.ts';
 import type { Logger } from '../log.ts';
 import type { CallObserver } from '../observers.ts';
 import { refuse, sendJson } from './answer.ts';
 import { MALFORMED, storeIdOf, whyMalformed } from './malformed.ts';
+import { allocateInTime } from './timely-call.ts';
 
 /** What the endpoint works on. */
 export interface OrderEndpointOptions {
   readonly allocator: Allocator;
   readonly logger: Logger;
   readonly observer: CallObserver;
+  /** What refusals are explained with, if they are. */
+  readonly state?: LedgerState;
+  /** How long a request may wait for its answer. */
+  readonly requestTimeoutMs: number;
   /** Whether the allocator refuses calls without a request_id, so that none may be made for them here. */
   readonly requireRequestId: boolean;
 }
@@ -49,10 +54,11 @@ export class OrderEndpoint {
       requestId = this.#requestIdOf(request);
       // Set before the call, so that every answer to it has the key: with it the caller can ask again.
       if (requestId !== '') reply.header('idempotency-key', requestId);
-      const signal = new ConnectionSignal(request.raw.socket);
-      answer = await this.#options.allocator.allocate({ storeId: BigInt(storeId), count: 1, requestId, signal });
+      const call = { storeId: BigInt(storeId), count: 1, requestId };
+      answer = await allocateInTime(this.#options.allocator, call, request.raw.socket, this.#options.requestTimeoutMs);
     } catch (thrown) {
-      const error = toOrderError(thrown, true);
+      const unexplained = toOrderError(thrown, true);
+      const error = this.#options.state?.explain(unexplained) ?? unexplained;
       refuse(reply, error.reason, error.message);
       this.#refused(request, error, started, fieldsOf(storeId, requestId));
       return reply;
@@ -85,19 +91,6 @@ export class OrderEndpoint {
     const ms = performance.now() - started;
     observer.ended('http', METHOD, error.reason, ms);
     logRefusal(logger, { method: METHOD, fields, peer: peerOf(request), ms }, error);
-  }
-}
-
-/** The caller is gone once its connection is closed, or closing. Asked, not told: no listener a call. */
-class ConnectionSignal implements CallSignal {
-  readonly #socket: Socket;
-
-  constructor(socket: Socket) {
-    this.#socket = socket;
-  }
-
-  get aborted(): boolean {
-    return !this.#socket.writable;
   }
 }
 

@@ -13,6 +13,7 @@ export interface RouteOptions {
   readonly serverFactory: FastifyServerFactory<Server>;
   /** What /readyz says. */
   isServing(): boolean;
+  whyNotServing(): Readonly<Record<string, string>>;
   /** Whether each answer is the last of its connection. */
   isClosing(): boolean;
 }
@@ -56,7 +57,9 @@ export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteO
   app.post(ORDER_PATH, endpoint.handle);
   app.get('/healthz', (_request, reply) => sendJson(reply, 200, '{"status":"ok"}'));
   app.get('/readyz', (_request, reply) =>
-    state.isServing() ? sendJson(reply, 200, '{"status":"ok"}') : sendJson(reply, 503, '{"status":"not serving"}'),
+    state.isServing()
+      ? sendJson(reply, 200, '{"status":"ok"}')
+      : sendJson(reply, 503, JSON.stringify({ status: 'not serving', ...state.whyNotServing() })),
   );
   return app;
 }

@@ -77,7 +77,10 @@ export class Primary {
     if (this.#current !== session) return;
     this.#current = undefined;
     if (!this.#closing.signal.aborted)
-      this.#observer.waiting(`${session.server} was lost, and the primary is looked for: ${reasonOf(why)}`);
+      this.#observer.waiting(
+        `${session.server} was lost, and the primary is looked for: ${reasonOf(why)}`,
+        'database unreachable',
+      );
     this.#session = this.#open();
     this.#session.catch(ignore);
   }
@@ -120,7 +123,7 @@ export class Primary {
       }
       const why = failures.map(reasonOf).join('; ');
       if (!this.#seen && failures.every(isFinal)) throw this.#fail(why);
-      if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`);
+      if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`, 'database unreachable');
       toldWhy = why;
       await delay(pauseMs);
     }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ledgerFull } from '../../ledger-errors.ts';
+import type { ClosedReason } from '../../ledger-state.ts';
 import { ThreadFailure } from './thread.ts';
 
 /** How long a batch that met a full disk waits for the proof that nothing of it was done. */
@@ -21,4 +22,11 @@ export async function explainFailure(
   );
   const isProven = (await Promise.race([isReopened, delay(PROOF_WAIT_MS, false)])) && !hasMoved();
   return isProven ? ledgerFull(failure) : failure;
+}
+
+/** Why the ledger is closed after this failure, in words that callers may read. */
+export function closedReason(failure: unknown): ClosedReason {
+  const code = failure instanceof ThreadFailure ? failure.code : '';
+  if (/^(SQLITE_FULL|ENOSPC|EDQUOT)/.test(code)) return 'disk full';
+  return /^(SQLITE_IOERR|EIO|EROFS)/.test(code) ? 'disk error' : 'opening';
 }

@@ -10,7 +10,7 @@ import type { CheckpointerMethods } from './checkpointer.ts';
 import type { Fence } from './fence.ts';
 import { takeFence } from './fence.ts';
 import { FileWatch } from './file-watch.ts';
-import { explainFailure } from './full-disk.ts';
+import { closedReason, explainFailure } from './full-disk.ts';
 import type { FileSizes, LedgerFiles } from './ledger-files.ts';
 import { fileSizes, locateLedger, requireSomeFile } from './ledger-files.ts';
 import { isFinal, isLoss, newAllocations, toOutcomes, toStoreError } from './outcomes.ts';
@@ -158,7 +158,7 @@ export class SqliteLedger implements Ledger {
     }
     if (opened === this.#opened) {
       this.reads.refuse();
-      this.#observer.waiting(`a commit failed, and the ledger is opened again: ${messageOf(failure)}`);
+      this.#observer.waiting(`a commit failed; reopening the ledger: ${messageOf(failure)}`, closedReason(failure));
       this.#opened = this.#open(false);
       this.#opened.catch(ignore);
     }
@@ -169,15 +169,16 @@ export class SqliteLedger implements Ledger {
   async #open(atStart: boolean): Promise<void> {
     let toldWhy: string | undefined;
     while (!this.#isClosing) {
-      let why = 'another process is reading an old state of it; it can be opened when that reading ends';
+      let failure: unknown = 'another process is reading an old state of it; it can be opened when that reading ends';
       try {
         if (await this.#tryToOpen()) return;
       } catch (error) {
         if (isLoss(error)) throw this.#lose(error);
         if (atStart || isFinal(error)) throw this.#fail(error);
-        why = messageOf(error);
+        failure = error;
       }
-      if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`);
+      const why = messageOf(failure);
+      if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`, closedReason(failure));
       toldWhy = why;
       await delay(OPEN_RETRY_MS);
     }
