@@ -18,7 +18,6 @@ interface AllocateFlags {
 /** `order-numbers allocate` */
 export function allocateCommand(): Command {
   const command = new Command('allocate')
-    .description('number the next order of a store, or a run of orders')
     .addOption(new Option('--store <id>', 'the store (required)').argParser(parseNumber).makeOptionMandatory())
     .addOption(
       new Option('--count <n>', 'how many consecutive numbers; the server gives up to 1000')

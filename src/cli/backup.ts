@@ -23,7 +23,6 @@ Examples:
 /** `order-numbers backup`: a checked copy, while the server runs. */
 export function backupCommand(): Command {
   return new Command('backup')
-    .description('write a checked copy of the ledger to a file, while the server runs')
     .argument('<target>', 'the file to write', parseLedgerPath)
     .addOption(ledgerOption('the SQLite file that keeps the ledger; only read'))
     .option('--force', 'replace the target where it is there')

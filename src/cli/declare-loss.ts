@@ -39,7 +39,6 @@ Examples:
 /** `order-numbers declare-loss`: a PostgreSQL ledger that went back in time goes on above what was given. */
 export function declareLossCommand(): Command {
   return new Command('declare-loss')
-    .description('after a PostgreSQL ledger was restored to an earlier time: go on above what was given since')
     .argument('<url>', 'the database: postgres://user@host:5432/database', asOptionParser(trimmed(parsePostgresUrl)))
     .addOption(
       new Option('--continue-above <order_id>', 'the last order_id that was given (required)')

@@ -16,7 +16,6 @@ interface GetFlags {
 /** `order-numbers get` */
 export function getCommand(): Command {
   const command = new Command('get')
-    .description('look one allocation up; a number inside a run finds the run')
     .addOption(new Option('--order-id <n>', 'by a number of the sequence over all stores').argParser(parseNumber))
     .addOption(new Option('--store <id>', 'the store, for one of the next two').argParser(parseNumber))
     .addOption(new Option('--order-number <n>', "by a number of the store's sequence").argParser(parseNumber))

@@ -47,7 +47,6 @@ Examples:
 /** `order-numbers import`: the counters of an old shop, into an empty ledger. */
 export function importCommand(): Command {
   const command = new Command('import')
-    .description('carry the counters of an old shop over into an empty ledger')
     .option('--csv <file>', 'the stores: a CSV file with the header store_id,next_number')
     .option('--next-order-id <number>', 'with --csv: the first order_id to give', parseNumber)
     .option(

@@ -43,7 +43,6 @@ export interface ListFlags {
 /** `order-numbers list` */
 export function listCommand(): Command {
   const command = new Command('list')
-    .description('list allocations in order_id order, up to the end that the ledger has now')
     .addOption(new Option('--store <id>', "only this store's (default: all)").argParser(parseNumber))
     .addOption(new Option('--after <order-id>', 'only those after this one').argParser(parseCursor))
     .addOption(new Option('--before <order-id>', 'only those before this one').argParser(parseNumber))

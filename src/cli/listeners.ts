@@ -7,7 +7,6 @@ import type { GrpcServer } from '../grpc/grpc-server.ts';
 import { startGrpcServer } from '../grpc/grpc-server.ts';
 import { orderNumberService } from '../grpc/order-number-service.ts';
 import type { HttpServer } from '../http/http-server.ts';
-import { startHttpServer } from '../http/http-server.ts';
 import type { Ledger } from '../ledger.ts';
 import type { LedgerState } from '../ledger-state.ts';
 import type { Logger } from '../log.ts';
@@ -65,6 +64,7 @@ export class Listeners {
         const served = { allocator, logger, observer: metrics, isServing, whyNotServing, requireRequestId, state };
         const options = { address: httpListen, ...times, ...served };
         await listen('http', httpListen, async () => {
+          const { startHttpServer } = await import('../http/http-server.ts');
           this.#http = await startHttpServer(options);
         });
       }

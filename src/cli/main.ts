@@ -7,20 +7,67 @@ import { withoutSecrets } from './without-secrets.ts';
 /** A flag, a value or a command that cannot be. */
 const EXIT_USAGE = 2;
 
+interface CommandEntry {
+  readonly description: string;
+  /** What follows its name where all commands are listed; `[options]` unless it says so. */
+  readonly usage?: string;
+  readonly load: () => Promise<Command>;
+}
+
 /** Only the command that is asked for is loaded: each brings much that the others have no use for. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  serve: async () => (await import('./serve.ts')).serveCommand(),
-  allocate: async () => (await import('./allocate.ts')).allocateCommand(),
-  get: async () => (await import('./get.ts')).getCommand(),
-  list: async () => (await import('./list.ts')).listCommand(),
-  watch: async () => (await import('./watch.ts')).watchCommand(),
-  stores: async () => (await import('./stores.ts')).storesCommand(),
-  verify: async () => (await import('./verify.ts')).verifyCommand(),
-  backup: async () => (await import('./backup.ts')).backupCommand(),
-  restore: async () => (await import('./restore.ts')).restoreCommand(),
-  'declare-loss': async () => (await import('./declare-loss.ts')).declareLossCommand(),
-  import: async () => (await import('./import.ts')).importCommand(),
-  migrate: async () => (await import('./migrate.ts')).migrateCommand(),
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  serve: {
+    description: 'serve order numbers until told to stop',
+    load: async () => (await import('./serve.ts')).serveCommand(),
+  },
+  allocate: {
+    description: 'number the next order of a store, or a run of orders',
+    load: async () => (await import('./allocate.ts')).allocateCommand(),
+  },
+  get: {
+    description: 'look one allocation up; a number inside a run finds the run',
+    load: async () => (await import('./get.ts')).getCommand(),
+  },
+  list: {
+    description: 'list allocations in order_id order, up to the end that the ledger has now',
+    load: async () => (await import('./list.ts')).listCommand(),
+  },
+  watch: {
+    description: 'show allocations as they are made, until Ctrl-C',
+    load: async () => (await import('./watch.ts')).watchCommand(),
+  },
+  stores: {
+    description: 'make, show and change stores',
+    usage: '[command]',
+    load: async () => (await import('./stores.ts')).storesCommand(),
+  },
+  verify: {
+    description: 'read a ledger from end to end and report every hole, overlap and mismatch',
+    usage: '[options] [ledger]',
+    load: async () => (await import('./verify.ts')).verifyCommand(),
+  },
+  backup: {
+    description: 'write a checked copy of the ledger to a file, while the server runs',
+    usage: '[options] <target>',
+    load: async () => (await import('./backup.ts')).backupCommand(),
+  },
+  restore: {
+    description: 'put a backup in the place of the ledger; the server must not run',
+    load: async () => (await import('./restore.ts')).restoreCommand(),
+  },
+  'declare-loss': {
+    description: 'after a PostgreSQL ledger was restored to an earlier time: go on above what was given since',
+    usage: '[options] <url>',
+    load: async () => (await import('./declare-loss.ts')).declareLossCommand(),
+  },
+  import: {
+    description: 'carry the counters of an old shop over into an empty ledger',
+    load: async () => (await import('./import.ts')).importCommand(),
+  },
+  migrate: {
+    description: 'make or upgrade a PostgreSQL ledger, or move an SQLite ledger to it',
+    load: async () => (await import('./migrate.ts')).migrateCommand(),
+  },
 };
 
 const program = new Command('order-numbers')
@@ -29,10 +76,14 @@ const program = new Command('order-numbers')
   .configureOutput({
     outputError: (text, write) => write(`${printable(withoutSecrets(text.trim()))}  (see --help)\n`),
   })
+  .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` })
   .exitOverride();
-const [, , asked = ''] = process.argv;
-const load = Object.hasOwn(COMMANDS, asked) ? COMMANDS[asked] : undefined;
-for (const loadCommand of load ? [load] : Object.values(COMMANDS)) program.addCommand(await loadCommand());
+const [, , first = '', second = ''] = process.argv;
+const asked = first === 'help' ? second : first;
+for (const [name, entry] of Object.entries(COMMANDS)) {
+  const command = name === asked ? await entry.load() : new Command(name).usage(entry.usage ?? '[options]');
+  program.addCommand(command.description(entry.description));
+}
 inheritSettings(program);
 missOptionsLast(program);
 

@@ -39,7 +39,6 @@ Examples:
 /** `order-numbers migrate`: the schema of a PostgreSQL ledger, and a whole SQLite ledger into it. */
 export function migrateCommand(): Command {
   const command = new Command('migrate')
-    .description('make or upgrade a PostgreSQL ledger, or move an SQLite ledger to it')
     .option('--print', 'print the SQL of the schema, and do nothing')
     .option('--to <url>', 'the database: postgres://user@host:5432/database', parseUrl)
     .option('--from <path>', 'the SQLite file of the ledger that is moved, and then sealed', parsePath)

@@ -7,7 +7,10 @@ var runsTypeScript =
 var hasNativeInterface = Number(process.versions.napi) >= 10;
 
 if (runsTypeScript && hasNativeInterface) {
-  import('./main.ts');
+  import('./compile-cache.js').then(function (cache) {
+    cache.keepCompiledCode();
+    return import('./main.ts');
+  });
 } else {
   console.error(
     'order-numbers needs Node.js 22.18 or newer (23 from 23.6), and this is ' +

@@ -51,7 +51,6 @@ Examples:
 /** `order-numbers restore`: a backup in the place of the ledger, and no number given twice. */
 export function restoreCommand(): Command {
   const command = new Command('restore')
-    .description('put a backup in the place of the ledger; the server must not run')
     .requiredOption('--from <backup>', 'the file to restore; only read', parseLedgerPath)
     .addOption(ledgerOption('the SQLite file that keeps the ledger; moved aside where it is there'))
     .addOption(

@@ -32,7 +32,7 @@ const CLOSE_MS = 1000;
 
 /** `order-numbers serve`: every setting is a flag and an environment variable. */
 export function serveCommand(): Command {
-  const command = new Command('serve').description('serve order numbers until told to stop');
+  const command = new Command('serve');
   const schema: readonly Setting<unknown>[] = Object.values(SERVE_SETTINGS);
   for (const setting of schema) command.addOption(optionOf(setting));
   return command

@@ -53,7 +53,7 @@ const FITTED_STORE_COLUMNS: readonly Column<Store>[] = [
 
 /** `order-numbers stores …` */
 export function storesCommand(): Command {
-  const stores = new Command('stores').description('make, show and change stores');
+  const stores = new Command('stores');
   for (const command of [createCommand(), getCommand(), listCommand(), updateCommand()]) stores.addCommand(command);
   return stores;
 }

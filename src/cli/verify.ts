@@ -27,7 +27,6 @@ interface VerifyFlags {
 /** `order-numbers verify` */
 export function verifyCommand(): Command {
   const command = new Command('verify')
-    .description('read a ledger from end to end and report every hole, overlap and mismatch')
     .argument(
       '[ledger]',
       'an SQLite file or a postgres:// URL to read by itself, also while a server runs (default: ask the server)',

@@ -16,7 +16,6 @@ interface WatchFlags {
 /** `order-numbers watch` */
 export function watchCommand(): Command {
   const command = new Command('watch')
-    .description('show allocations as they are made, until Ctrl-C')
     .addOption(
       new Option('--after <order-id>', 'first those after this one; 0 is all (default: from now on)').argParser(
         parseCursor,

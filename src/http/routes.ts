@@ -33,6 +33,7 @@ export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteO
   const app = fastify<Server>({
     serverFactory,
     bodyLimit: MAX_BODY_BYTES,
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     clientErrorHandler: answerClientError,
     // A path that cannot be decoded is one that is not there.
     frameworkErrors: (_error, request, reply) => refuseUnknown(request, reply),
@@ -62,6 +63,11 @@ export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteO
       : sendJson(reply, 503, JSON.stringify({ status: 'not serving', ...state.whyNotServing() })),
   );
   return app;
+}
+
+/** In the place of compilers for schemas, which take as long to load as all the rest of fastify. */
+function noSchemas(): never {
+  throw new Error('no route has a schema');
 }
 
 /** Without a byte order mark, which JSON has none of; some clients send it. */

@@ -8,7 +8,7 @@ import { toReadError } from './outcomes.ts';
 import type { ReaderMethods } from './reader.ts';
 import { Thread, threadModule } from './thread.ts';
 import type { VerifierMethods, VerifierOptions } from './verifier.ts';
-import { eventsOf } from './verify-file.ts';
+import { eventsOf } from './verifier-events.ts';
 
 /** The reads of the ledger in one SQLite file, on threads of their own. */
 export class SqliteReads implements LedgerReads {

@@ -1,5 +1,8 @@
-import { extname } from 'node:path';
+import { getCompileCacheDir } from 'node:module';
+import { dirname, extname } from 'node:path';
 import { parentPort, Worker } from 'node:worker_threads';
+
+const FIRST_MODULE = new URL('./thread-start.js', import.meta.url);
 
 /** The methods that a thread serves, by name. Arguments and results cross by structured clone. */
 export type Methods = { readonly [name: string]: (argument: never) => unknown };
@@ -78,7 +81,10 @@ export class Thread<M extends Methods> {
   }
 
   #start(): Worker {
-    const worker = new Worker(this.#module, { workerData: this.#data });
+    const cache = getCompileCacheDir();
+    // Its last part is the version of Node.js, which adds it again.
+    const argv = [this.#module.href, ...(cache === undefined ? [] : [dirname(cache)])];
+    const worker = new Worker(FIRST_MODULE, { workerData: this.#data, argv });
     worker.on('message', (answer: Answer) => this.#settle(answer));
     worker.on('error', (error) => this.#bury(worker, error));
     worker.on('exit', () => this.#bury(worker, 'it ended'));

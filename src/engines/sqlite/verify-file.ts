@@ -6,19 +6,7 @@ import { requireFilledLedger } from './backup-check.ts';
 import { openReadConnection } from './connection.ts';
 import { Thread, threadModule } from './thread.ts';
 import type { VerifierMethods, VerifierOptions } from './verifier.ts';
-
-/** Everything that a verifying thread finds; ends the thread with the iteration. */
-export async function* eventsOf(verifier: Thread<VerifierMethods>): AsyncGenerator<VerifyEvent> {
-  try {
-    for (;;) {
-      const events = await verifier.call('next', undefined);
-      if (events.length === 0) return;
-      yield* events;
-    }
-  } finally {
-    await verifier.terminate();
-  }
-}
+import { eventsOf } from './verifier-events.ts';
 
 /**
  * Verifies the ledger in the SQLite file at `path`, or one store of it, whether a server runs on it or not.

@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { fakeAllocation, fakeOrdersServer } from '../support/fake-orders-server.ts';
+import { orderNumbers } from '../support/order-numbers-command.ts';
+import { newDatabase } from '../support/postgres/database.ts';
+import { ServerProcess, testFolder } from '../support/server-process.ts';
+
+// What is loaded is most of the time that a start takes.
+
+/** Writes the URL of each module that is loaded, in threads too, to a file. */
+const REPORT = `
+  import { appendFileSync } from 'node:fs';
+  import { registerHooks } from 'node:module';
+  const report = (url, context, next) => (appendFileSync(process.env.LOADED, url + '\\n'), next(url, context));
+  registerHooks({ load: report });
+`;
+const ROOT = new URL('../..', import.meta.url).pathname;
+const ENTRY = ['src/cli/compile-cache.js', 'src/cli/main.ts', 'src/cli/order-numbers.js'];
+
+it.each(['--version', '--help'])('%s loads no command', async (flag) => {
+  const report = newReport();
+  expect(await orderNumbers([flag], { env: report.env })).toMatchObject({ exitCode: 0, stderr: '' });
+  const { files, packages } = report.loaded();
+  expect(packages).toEqual(['commander']);
+  expect(files).toEqual([...ENTRY, 'src/cli/printable.ts', 'src/cli/without-secrets.ts'].toSorted());
+});
+
+it('allocate loads the client, and nothing of a server', async () => {
+  const server = await fakeOrdersServer({ allocateOrder: () => ({ allocation: fakeAllocation(), replayed: false }) });
+  const report = newReport();
+  const args = ['allocate', '--store', '7', '--server', server];
+  expect(await orderNumbers(args, { env: report.env })).toMatchObject({ exitCode: 0, stderr: '' });
+  const { files, packages } = report.loaded();
+  expect(packages.filter((name) => !/^@js-sdsl|ansi|string-width|fullwidth|emoji/.test(name))).toEqual([
+    '@bufbuild/protobuf',
+    '@grpc/grpc-js',
+    'cli-table3',
+    'commander',
+  ]);
+  expect(files.filter((path) => /^src\/(engines|grpc|http|metrics|log)/.test(path))).toEqual([]);
+  expect(
+    files.filter((path) => /\/(serve|backup|restore|import|migrate|verify|operator|watch)\.ts$/.test(path)),
+  ).toEqual(['src/client/watch.ts']);
+});
+
+/** What only commands other than `serve` use: the operators' tools, the client, tables and files of other shops. */
+const NOT_SERVED =
+  /^src\/client\/(?!address)|\/(allocate|backup|backup-check|restore[\w-]*|import[\w-]*|migrate|move[\w-]*|moving-out|verify-(file|url|report|event)|operator|columns)\.ts$/;
+const NOT_SERVED_PACKAGES = new Set([
+  'ajv',
+  'cli-progress',
+  'cli-table3',
+  'csv-parse',
+  'csv-stringify',
+  '@fastify/ajv-compiler',
+]);
+
+it('serve on SQLite loads no PostgreSQL, and no command of operators', async () => {
+  const { files, packages } = await loadedByServe(join(testFolder(), 'orders.db'));
+  expect(files).toContain('src/engines/sqlite/writer.ts');
+  expect(files.filter((path) => NOT_SERVED.test(path))).toEqual([]);
+  expect(files.filter((path) => path.startsWith('src/engines/postgres/'))).toEqual([]);
+  expect(packages.filter((name) => name.startsWith('pg') || NOT_SERVED_PACKAGES.has(name))).toEqual([]);
+});
+
+it('serve on PostgreSQL loads no SQLite, and no command of operators', async () => {
+  const { files, packages } = await loadedByServe(await newDatabase());
+  expect(files).toContain('src/engines/postgres/postgres-ledger.ts');
+  expect(files.filter((path) => NOT_SERVED.test(path))).toEqual([]);
+  expect(files.filter((path) => path.startsWith('src/engines/sqlite/'))).toEqual([]);
+  expect(packages.filter((name) => name === 'better-sqlite3' || NOT_SERVED_PACKAGES.has(name))).toEqual([]);
+});
+
+async function loadedByServe(ledger: string) {
+  const report = newReport();
+  const server = new ServerProcess(ledger, { env: report.env });
+  await server.serving();
+  expect(await server.stop()).toBe(0);
+  return report.loaded();
+}
+
+function newReport() {
+  const path = join(testFolder(), 'loaded');
+  return {
+    env: { LOADED: path, NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(REPORT)}` },
+    /** Paths of files from the repository's root, and names of packages, each once and in order. */
+    loaded() {
+      const urls = readFileSync(path, 'utf8').split('\n');
+      const found = (pattern: RegExp) =>
+        [...new Set(urls.map((url) => pattern.exec(url)?.[1]).filter((name) => name !== undefined))].toSorted();
+      return {
+        files: found(new RegExp(`^file://${ROOT}(src/[^?]*)$`)),
+        packages: found(/.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/),
+      };
+    },
+  };
+}
