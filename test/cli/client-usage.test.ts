@@ -2,7 +2,7 @@ import { ServerCredentials } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
 import { SERVER_CERTIFICATE } from '../support/certificates.ts';
 import { fakeAllocation, fakeOrdersServer } from '../support/fake-orders-server.ts';
-import { orderNumbers } from '../support/order-numbers-command.ts';
+import { localOrderNumbers as orderNumbers } from '../support/local-command.ts';
 
 const COMMANDS = [
   ['allocate'],

@@ -3,7 +3,7 @@ import type { ServeSettings } from '../../src/config.ts';
 import { SERVE_SETTINGS } from '../../src/config.ts';
 import { ENGINES } from '../support/engines.ts';
 import { freeAddress } from '../support/free-address.ts';
-import { orderNumbers } from '../support/order-numbers-command.ts';
+import { localOrderNumbers as orderNumbers } from '../support/local-command.ts';
 import { connect } from '../support/orders-client.ts';
 import { ServerProcess } from '../support/server-process.ts';
 
