@@ -5,7 +5,7 @@ import { status } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ENGINES } from '../support/engines.ts';
 import { FAKE_TIME, fakeAllocation, fakeOrdersServer, fakeStatus } from '../support/fake-orders-server.ts';
-import { orderNumbers } from '../support/order-numbers-command.ts';
+import { localOrderNumbers as orderNumbers } from '../support/local-command.ts';
 import { LocalServer } from '../support/local-server.ts';
 import { ORDER_NUMBERS } from '../support/server-process.ts';
 

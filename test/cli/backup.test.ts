@@ -7,6 +7,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { assertDense } from '../support/density.ts';
 import { fillLedger, fills } from '../support/filled-ledger.ts';
 import { connect } from '../support/orders-client.ts';
+import { localOrderNumbers } from '../support/local-command.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { LocalServer } from '../support/local-server.ts';
 import { ORDER_NUMBERS, testFolder } from '../support/server-process.ts';
@@ -66,14 +67,14 @@ it('a backup says what it is, in text', async () => {
   const { database } = fillLedger(join(testFolder(), 'orders.db'), ...fills(3));
   const target = join(testFolder(), 'backup.db');
   // The variable names the ledger, as for serve.
-  const { exitCode, stdout } = await orderNumbers(['backup', target], { env: { ORDERS_LEDGER: database } });
+  const { exitCode, stdout } = await localOrderNumbers(['backup', target], { env: { ORDERS_LEDGER: database } });
   expect(exitCode).toBe(0);
   expect(stdout).toMatch(/^backup +.*backup\.db\nledger_id +\S{36}\nlast_order_id +3\nrows +3\nbytes +\d+\n$/);
 });
 
 it('a refusal is one line and exit code 1', async () => {
   const folder = testFolder();
-  const { exitCode, stdout, stderr } = await orderNumbers([
+  const { exitCode, stdout, stderr } = await localOrderNumbers([
     'backup',
     '--ledger',
     join(folder, 'none.db'),
@@ -89,14 +90,14 @@ it.each([
   ['an unknown flag', ['x', '--fast'], /unknown option '--fast'/],
   ['a ledger that is no file', ['x', '--ledger', 'postgres://x'], /Use the path of an SQLite file/],
 ])('wrong usage, %s, is one line and exit code 2', async (_, args, remedy) => {
-  const { exitCode, stderr } = await orderNumbers(['backup', ...args]);
+  const { exitCode, stderr } = await localOrderNumbers(['backup', ...args]);
   expect(exitCode).toBe(2);
   expect(stderr).toMatch(remedy);
   expect(stderr.trim().split('\n')).toHaveLength(1);
 });
 
 it('--help has examples', async () => {
-  const { exitCode, stdout } = await orderNumbers(['backup', '--help']);
+  const { exitCode, stdout } = await localOrderNumbers(['backup', '--help']);
   expect(exitCode).toBe(0);
   expect(stdout).toContain('Examples:\n  order-numbers backup /');
 });

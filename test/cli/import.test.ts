@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { assertDense } from '../support/density.ts';
 import { connect } from '../support/orders-client.ts';
+import { localOrderNumbers } from '../support/local-command.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { LocalServer } from '../support/local-server.ts';
 import { testFolder } from '../support/server-process.ts';
@@ -21,11 +22,11 @@ function files(text: string | readonly string[]) {
 }
 
 function importCsv(source: string, ledger: string, ...flags: string[]) {
-  return orderNumbers(['import', '--csv', source, '--next-order-id', '1000', '--ledger', ledger, ...flags]);
+  return localOrderNumbers(['import', '--csv', source, '--next-order-id', '1000', '--ledger', ledger, ...flags]);
 }
 
 function importDynamodb(source: string, ledger: string, ...flags: string[]) {
-  return orderNumbers(['import', '--dynamodb', source, '--ledger', ledger, ...flags]);
+  return localOrderNumbers(['import', '--dynamodb', source, '--ledger', ledger, ...flags]);
 }
 
 /** The first pair that a server on this ledger gives to this store. */
@@ -45,7 +46,8 @@ it('P1 P2: a server goes on with the numbers of a CSV file', async () => {
   expect(dry.stdout).toMatch(/^ *7 +500 +new$/m);
   expect(existsSync(ledger)).toBe(false);
 
-  const done = await importCsv(source, ledger, '--yes', '--json');
+  const args = ['import', '--csv', source, '--next-order-id', '1000', '--ledger', ledger, '--yes'];
+  const done = await orderNumbers([...args, '--json']);
   expect(done).toMatchObject({ exitCode: 0, stderr: '' });
   expect(JSON.parse(done.stdout)).toMatchObject({ nextOrderId: '1000', stores: '2', imported: true });
   const again = await importCsv(source, ledger, '--yes');
@@ -160,7 +162,8 @@ it('of a long bad file the first 20 problems are told', async () => {
 it('P8: while a server runs, an import is refused, and names the file', async () => {
   const { ledger, source } = files('store_id,next_number\n7,500\n');
   await new LocalServer(ledger).serving();
-  expect(await importCsv(source, ledger, '--yes')).toMatchObject({
+  const args = ['import', '--csv', source, '--next-order-id', '1000', '--ledger', ledger, '--yes'];
+  expect(await orderNumbers(args)).toMatchObject({
     exitCode: 1,
     stderr: expect.stringMatching(/^error: .*orders\.db is in use by another order-numbers process: stop .*\n$/),
   });
@@ -178,7 +181,7 @@ it.each([
     /Use the path of an SQLite/,
   ],
 ])('wrong usage, %s, is one line and exit code 2', async (_, flags, remedy) => {
-  const { exitCode, stdout, stderr } = await orderNumbers(['import', ...flags]);
+  const { exitCode, stdout, stderr } = await localOrderNumbers(['import', ...flags]);
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
   expect(stderr).toMatch(remedy);
   expect(stderr.trim().split('\n')).toHaveLength(1);
@@ -191,7 +194,7 @@ it('a file that is not there is refused; --help has examples', async () => {
     stderr: expect.stringMatching(/none\.csv does not exist/),
   });
   expect((await importCsv(folder, ledger)).stderr).toMatch(/is not a file/);
-  const help = await orderNumbers(['import', '--help']);
+  const help = await localOrderNumbers(['import', '--help']);
   expect(help).toMatchObject({
     exitCode: 0,
     stdout: expect.stringContaining('Examples:\n  order-numbers import --csv'),

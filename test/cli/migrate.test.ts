@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { fillLedger, fills, tamper } from '../support/filled-ledger.ts';
 import { move, richLedger, textOfDatabase, textOfFile, whileServed } from '../support/moved-ledger.ts';
-import { orderNumbers } from '../support/order-numbers-command.ts';
+import { localOrderNumbers as orderNumbers } from '../support/local-command.ts';
 import { newDatabase, query } from '../support/postgres/database.ts';
 import { withClient } from '../support/postgres/query.ts';
 import { refusedStart } from '../support/refused-start.ts';

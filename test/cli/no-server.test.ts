@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { createClient } from '../../src/client/index.ts';
 import { ENGINES } from '../support/engines.ts';
 import { freeAddress } from '../support/free-address.ts';
-import { orderNumbers } from '../support/order-numbers-command.ts';
+import { localOrderNumbers as orderNumbers } from '../support/local-command.ts';
 import { LocalServer } from '../support/local-server.ts';
 import { ORDER_NUMBERS } from '../support/server-process.ts';
 

@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ListAllocationsRequest } from '../../src/gen/orders/v1/orders.ts';
 import { ENGINES } from '../support/engines.ts';
 import { FAKE_TIME, fakeAllocation, fakeOrdersServer, fakeStatus, fakeStore } from '../support/fake-orders-server.ts';
+import { localOrderNumbers } from '../support/local-command.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { LocalServer } from '../support/local-server.ts';
 import { ORDER_NUMBERS } from '../support/server-process.ts';
@@ -43,9 +44,9 @@ describe('get', () => {
       },
     });
     const base = ['get', '--server', server];
-    const byOrderId = await orderNumbers([...base, '--order-id', '9223372036854775807', '--json']);
-    const byNumber = await orderNumbers([...base, '--store', '7', '--order-number', '0100']);
-    const byRequest = await orderNumbers([...base, '--store', '7', '--request-id', 'cart-1', '--json']);
+    const byOrderId = await localOrderNumbers([...base, '--order-id', '9223372036854775807', '--json']);
+    const byNumber = await localOrderNumbers([...base, '--store', '7', '--order-number', '0100']);
+    const byRequest = await localOrderNumbers([...base, '--store', '7', '--request-id', 'cart-1', '--json']);
     expect([byOrderId, byNumber, byRequest].map(({ exitCode, stderr }) => [exitCode, stderr])).toEqual(
       Array.from({ length: 3 }, () => [0, '']),
     );
@@ -64,7 +65,7 @@ describe('get', () => {
         throw fakeStatus(status.NOT_FOUND, 'no allocation\n\u001B[2Jhere', 'ALLOCATION_NOT_FOUND');
       },
     });
-    expect(await orderNumbers(['get', '--order-id', '7', '--server', server])).toEqual({
+    expect(await localOrderNumbers(['get', '--order-id', '7', '--server', server])).toEqual({
       exitCode: 1,
       stdout: '',
       stderr: 'error: no allocation [2Jhere (ALLOCATION_NOT_FOUND)\n',
@@ -75,7 +76,7 @@ describe('get', () => {
 describe('list', () => {
   it('fetches page after page, only as many as it shows', async () => {
     const { server, asked } = await manyAllocations(2500);
-    const all = await orderNumbers(['list', '--json', '--server', server]);
+    const all = await localOrderNumbers(['list', '--json', '--server', server]);
     expect(all).toMatchObject({ exitCode: 0, stderr: '' });
     const ids = lines(all.stdout).map((line) => (JSON.parse(line) as { orderId: string }).orderId);
     expect(ids).toEqual(Array.from({ length: 2500 }, (_, i) => String(i + 1)));
@@ -85,7 +86,7 @@ describe('list', () => {
       [1000, '2000', undefined],
     ]);
     asked.length = 0;
-    const few = await orderNumbers(['list', '--json', '--limit', '3', '--store', '7', '--server', server]);
+    const few = await localOrderNumbers(['list', '--json', '--limit', '3', '--store', '7', '--server', server]);
     expect(lines(few.stdout)).toHaveLength(3);
     expect(asked).toMatchObject([{ pageSize: 3, pageToken: '', storeId: 7n }]);
   });
@@ -97,7 +98,7 @@ describe('list', () => {
       fakeAllocation({ orderId: 3n }),
     ];
     const server = await fakeOrdersServer({ listAllocations: () => ({ allocations, nextPageToken: '' }) });
-    const { stdout } = await orderNumbers(['list', '--server', server], { env: { TZ: 'UTC' } });
+    const { stdout } = await localOrderNumbers(['list', '--server', server], { env: { TZ: 'UTC' } });
     const time = FAKE_TIME.toISOString().replace('Z', '+00:00');
     expect(lines(stdout)).toEqual([
       '  ORDER ID       STORE      NUMBER  COUNT  DISPLAY NUMBER  CREATED                        REQUEST ID',
@@ -112,11 +113,11 @@ describe('list', () => {
     const server = await fakeOrdersServer({
       listAllocations: () => ({ allocations: [fakeAllocation(odd), fakeAllocation()], nextPageToken: '' }),
     });
-    const { stdout } = await orderNumbers(['list', '--csv', '--server', server]);
+    const { stdout } = await localOrderNumbers(['list', '--csv', '--server', server]);
     const asText = { ...ALLOCATION_JSON, count: '1', minDigits: '6' };
     expect(parse(stdout, { columns: true })).toEqual([{ ...asText, ...odd }, asText]);
     const empty = await fakeOrdersServer({ listAllocations: () => ({ allocations: [], nextPageToken: '' }) });
-    expect((await orderNumbers(['list', '--csv', '--server', empty])).stdout).toBe(stdout.split('\n')[0] + '\n');
+    expect((await localOrderNumbers(['list', '--csv', '--server', empty])).stdout).toBe(stdout.split('\n')[0] + '\n');
   });
 
   it('ends without a word where its reader has seen enough', async () => {
@@ -140,7 +141,7 @@ describe('list', () => {
         return { allocations: [fakeAllocation()], nextPageToken: 'next' };
       },
     });
-    const { exitCode, stdout, stderr } = await orderNumbers(['list', '--json', '--server', server]);
+    const { exitCode, stdout, stderr } = await localOrderNumbers(['list', '--json', '--server', server]);
     expect(exitCode).toBe(1);
     expect(JSON.parse(stderr)).toMatchObject({ error: { reason: 'LEDGER_DAMAGED', code: 'DATA_LOSS' } });
     expect(lines(stdout).map((line) => JSON.parse(line) as unknown)).toEqual([ALLOCATION_JSON]);
@@ -158,12 +159,15 @@ describe('stores', () => {
     });
     const args = ['stores', 'create', '--store', '32913', '--server', server];
     const style = ['--first-number', '5000', '--prefix', '-A', '--suffix', '', '--min-digits', '6'];
-    const { exitCode, stdout, stderr } = await orderNumbers([...args, ...style]);
+    const { exitCode, stdout, stderr } = await localOrderNumbers([...args, ...style]);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toMatch(
       /^store +32913\nfirst number +100\nnext number +used up\nprefix +A-\nsuffix\nmin digits +6\n/,
     );
-    expect(JSON.parse((await orderNumbers([...args, '--json'])).stdout)).toEqual({ ...STORE_JSON, nextNumber: '0' });
+    expect(JSON.parse((await localOrderNumbers([...args, '--json'])).stdout)).toEqual({
+      ...STORE_JSON,
+      nextNumber: '0',
+    });
     expect(asked).toMatchObject([
       { storeId: 32913n, firstNumber: 5000n, prefix: '-A', suffix: '', minDigits: 6 },
       { storeId: 32913n, firstNumber: undefined, prefix: '', suffix: '', minDigits: 0 },
@@ -184,7 +188,7 @@ describe('stores', () => {
 
   it('get shows one', async () => {
     const server = await fakeOrdersServer({ getStore: ({ storeId }) => ({ store: fakeStore({ storeId }) }) });
-    const { stdout } = await orderNumbers(['stores', 'get', '--store', '8', '--json', '--server', server]);
+    const { stdout } = await localOrderNumbers(['stores', 'get', '--store', '8', '--json', '--server', server]);
     expect(JSON.parse(stdout)).toEqual({ ...STORE_JSON, storeId: '8' });
   });
 
@@ -199,10 +203,10 @@ describe('stores', () => {
         };
       },
     });
-    const { stdout } = await orderNumbers(['stores', 'list', '--server', server]);
+    const { stdout } = await localOrderNumbers(['stores', 'list', '--server', server]);
     expect(lines(stdout).map((line) => line.trim().split(/ +/)[0])).toEqual(['STORE', '1', '2', '3']);
     expect(pages).toEqual(['', 'more', 'more']);
-    const json = await orderNumbers(['stores', 'list', '--json', '--server', server]);
+    const json = await localOrderNumbers(['stores', 'list', '--json', '--server', server]);
     expect(JSON.parse(json.stdout)).toEqual({ ...STORE_JSON, storeId: '4' });
   });
 
@@ -214,7 +218,16 @@ describe('stores', () => {
         return { store: fakeStore() };
       },
     });
-    const { exitCode } = await orderNumbers(['stores', 'update', '--store', '7', '--prefix', '', '--server', server]);
+    const { exitCode } = await localOrderNumbers([
+      'stores',
+      'update',
+      '--store',
+      '7',
+      '--prefix',
+      '',
+      '--server',
+      server,
+    ]);
     expect(exitCode).toBe(0);
     expect(asked).toEqual([['', ['prefix']]]);
   });

@@ -6,6 +6,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { assertDense } from '../support/density.ts';
 import { fillLedger, fills } from '../support/filled-ledger.ts';
 import { connect } from '../support/orders-client.ts';
+import { localOrderNumbers } from '../support/local-command.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { refusedStart } from '../support/refused-start.ts';
 import { LocalServer } from '../support/local-server.ts';
@@ -17,7 +18,7 @@ async function olderBackup() {
   const ledger = join(testFolder(), 'orders.db');
   const from = join(testFolder(), 'backup.db');
   await allocate(ledger, 9, 'kept');
-  expect(await orderNumbers(['backup', '--ledger', ledger, from])).toMatchObject({ exitCode: 0 });
+  expect(await localOrderNumbers(['backup', '--ledger', ledger, from])).toMatchObject({ exitCode: 0 });
   await allocate(ledger, 6, 'lost');
   return { ledger, from };
 }
@@ -38,13 +39,20 @@ async function allocate(ledger: string, count: number, name: string) {
 }
 
 function restore(from: string, ledger: string, ...flags: string[]) {
-  return orderNumbers(['restore', '--from', from, '--ledger', ledger, ...flags]);
+  return localOrderNumbers(['restore', '--from', from, '--ledger', ledger, ...flags]);
 }
 
 it('P1 P2 P5 P9: a backup on a new machine goes on where it ended', async () => {
   const { from } = await olderBackup();
   const ledger = join(testFolder(), 'orders.db');
-  const { exitCode, stdout, stderr } = await restore(from, ledger, '--nothing-numbered-since');
+  const { exitCode, stdout, stderr } = await orderNumbers([
+    'restore',
+    '--from',
+    from,
+    '--ledger',
+    ledger,
+    '--nothing-numbered-since',
+  ]);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
   expect(stdout).toMatch(/^ledger +.*orders\.db\nledger_id +\S{36}\nlast_order_id +9\nrows +9\n$/);
   expect(await allocate(ledger, 1, 'kept')).toEqual([[1n, 100n]]);
@@ -116,7 +124,7 @@ it('P9: with a loss that was agreed to, numbers go on above those that were give
     [17n, 116n],
   ]);
   const copy = join(testFolder(), 'copy.db');
-  expect(await orderNumbers(['backup', '--ledger', ledger, copy])).toMatchObject({ exitCode: 0 });
+  expect(await localOrderNumbers(['backup', '--ledger', ledger, copy])).toMatchObject({ exitCode: 0 });
   // What was there before is beside it, whole.
   expect(assertDense((JSON.parse(stdout) as { replaced: string }).replaced)).toHaveLength(15);
 });
@@ -135,7 +143,8 @@ it.each([
 it('P8: while a server runs, a restore is refused, and names the file', async () => {
   const { ledger, from } = await olderBackup();
   await new LocalServer(ledger).serving();
-  expect(await restore(from, ledger, '--accept-loss', '--yes')).toMatchObject({
+  const args = ['restore', '--from', from, '--ledger', ledger, '--accept-loss', '--yes'];
+  expect(await orderNumbers(args)).toMatchObject({
     exitCode: 1,
     stderr: expect.stringMatching(/^error: .*orders\.db is in use by another order-numbers process: stop .*\n$/),
   });
@@ -155,7 +164,7 @@ it('P9: a ledger that is gone comes back only with a loss, since its mark is the
 it('P9: a restore that is killed, at whatever moment, is done again, and no number is given twice', async () => {
   const from = join(testFolder(), 'backup.db');
   const original = fillLedger(join(testFolder(), 'orders.db'), ...fills(3000));
-  expect(await orderNumbers(['backup', '--ledger', original.database, from])).toMatchObject({ exitCode: 0 });
+  expect(await localOrderNumbers(['backup', '--ledger', original.database, from])).toMatchObject({ exitCode: 0 });
   fillLedger(original.database, ...fills(50, { name: 'lost' }));
 
   // The files that come and go while it works.
@@ -185,14 +194,14 @@ it.each([
   ['an end that is no number', ['--from', 'x', '--continue-above', '1e3'], /'1e3' is invalid.*from 1 to/],
   ['a ledger that is no file', ['--from', 'x', '--ledger', 'postgres://x'], /Use the path of an SQLite file/],
 ])('wrong usage, %s, is one line and exit code 2', async (_, args, remedy) => {
-  const { exitCode, stderr } = await orderNumbers(['restore', ...args]);
+  const { exitCode, stderr } = await localOrderNumbers(['restore', ...args]);
   expect(exitCode).toBe(2);
   expect(stderr).toMatch(remedy);
   expect(stderr.trim().split('\n')).toHaveLength(1);
 });
 
 it('--help has examples', async () => {
-  const { exitCode, stdout } = await orderNumbers(['restore', '--help']);
+  const { exitCode, stdout } = await localOrderNumbers(['restore', '--help']);
   expect(exitCode).toBe(0);
   expect(stdout).toContain('Examples:\n  order-numbers restore --from');
 });

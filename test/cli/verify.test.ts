@@ -9,6 +9,7 @@ import { VerifyFindingKind } from '../../src/gen/orders/v1/orders.ts';
 import type { Engine } from '../support/engines.ts';
 import { ENGINES } from '../support/engines.ts';
 import { fakeOrdersServer, fakeStatus } from '../support/fake-orders-server.ts';
+import { localOrderNumbers } from '../support/local-command.ts';
 import type { CommandResult } from '../support/order-numbers-command.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
 import { connect } from '../support/orders-client.ts';
@@ -70,13 +71,13 @@ describe.each(ENGINES)('on $name', (engine) => {
 
 it('what cannot be verified is one line that names it, with exit code 1', async () => {
   const path = join(testFolder(), 'notes.txt');
-  const gone = await orderNumbers(['verify', path]);
+  const gone = await localOrderNumbers(['verify', path]);
   writeFileSync(path, 'Not a database.\n'.repeat(100));
-  const wrong = await orderNumbers(['verify', path]);
+  const wrong = await localOrderNumbers(['verify', path]);
   const url = await newDatabase();
   const database = databaseName(url);
-  const empty = await orderNumbers(['verify', url]);
-  const unknown = await orderNumbers(['verify', `${url}_gone`]);
+  const empty = await localOrderNumbers(['verify', url]);
+  const unknown = await localOrderNumbers(['verify', `${url}_gone`]);
   const named: [CommandResult, string][] = [
     [gone, 'notes\\.txt'],
     [wrong, 'notes\\.txt'],
@@ -100,7 +101,7 @@ it('findings and declared losses are told apart, and numbers are grouped for peo
     { $case: 'sequence', value: { storeId: 8n, first: 100n, last: 99n, count: 0n } },
     verdict({ rows: 1_000_000n, sequences: 11n, findings: 1n, ok: false }),
   ]);
-  const { exitCode, stdout } = await orderNumbers(['verify', '--server', server]);
+  const { exitCode, stdout } = await localOrderNumbers(['verify', '--server', server]);
   expect(exitCode).toBe(1);
   expect(stdout).toBe(
     [
@@ -127,7 +128,7 @@ it('of many stores only the bad ones are shown, however late they come', async (
   });
   const all: Event = { $case: 'sequence', value: { storeId: undefined, first: 1n, last: 2000n, count: 2000n } };
   const server = await serverThatSays([all, ...stores, verdict({ sequences: 201n, findings: 1n, ok: false })]);
-  const { exitCode, stdout } = await orderNumbers(['verify', '--server', server]);
+  const { exitCode, stdout } = await localOrderNumbers(['verify', '--server', server]);
   expect(exitCode).toBe(1);
   expect(stdout.split('\n').slice(1, 4)).toEqual([
     expect.stringMatching(/^all stores +1 +2000 +2,000$/),
@@ -143,7 +144,7 @@ it('with --json every event but progress is a line', async () => {
     finding(VerifyFindingKind.VERIFY_FINDING_KIND_OVERLAP, undefined),
     verdict({ ok: false }),
   ]);
-  const { exitCode, stdout, stderr } = await orderNumbers(['verify', '--json', '--server', server]);
+  const { exitCode, stdout, stderr } = await localOrderNumbers(['verify', '--json', '--server', server]);
   expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
   expect(stdout.split('\n').slice(0, -1)).toEqual([
     '{"declaredLoss":{"storeId":"7","first":"105","last":"114"}}',
@@ -153,13 +154,13 @@ it('with --json every event but progress is a line', async () => {
 });
 
 it('nothing is proven without a verdict', async () => {
-  const quiet = await orderNumbers(['verify', '--server', await serverThatSays([])]);
+  const quiet = await localOrderNumbers(['verify', '--server', await serverThatSays([])]);
   const broken = await fakeOrdersServer({
     verifyLedger: () => {
       throw fakeStatus(status.UNAVAILABLE, 'the ledger is being opened again', 'LEDGER_REOPENING');
     },
   });
-  const refused = await orderNumbers(['verify', '--server', broken]);
+  const refused = await localOrderNumbers(['verify', '--server', broken]);
   expect(quiet).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringMatching(/without a verdict/) });
   expect(refused).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringMatching(/\(LEDGER_REOPENING\)\n$/) });
 });

@@ -9,7 +9,7 @@ import type { WatchAllocationsRequest } from '../../src/gen/orders/v1/orders.ts'
 import { ENGINES } from '../support/engines.ts';
 import { fakeAllocation, fakeOrdersServer, fakeStatus } from '../support/fake-orders-server.ts';
 import { freeAddress } from '../support/free-address.ts';
-import { orderNumbers } from '../support/order-numbers-command.ts';
+import { localOrderNumbers as orderNumbers } from '../support/local-command.ts';
 import { connect } from '../support/orders-client.ts';
 import { LocalServer } from '../support/local-server.ts';
 import { ORDER_NUMBERS } from '../support/server-process.ts';

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { withoutSecrets } from '../../src/cli/without-secrets.ts';
-import { orderNumbers } from '../support/order-numbers-command.ts';
+import { localOrderNumbers as orderNumbers } from '../support/local-command.ts';
 import { testFolder } from '../support/server-process.ts';
 
 /** What has been written where a path or a URL was wanted, each with the password `s3cret`. */

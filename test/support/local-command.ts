@@ -5,6 +5,11 @@ import type { CommandResult } from './order-numbers-command.ts';
 const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+interface LocalOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
 let runs = 0;
 let last: Promise<unknown> = Promise.resolve();
 
@@ -13,26 +18,29 @@ let last: Promise<unknown> = Promise.resolve();
  * evaluated again, with other arguments, variables and outputs. For commands that nothing kills; whether the process
  * itself comes to its end is for tests that start one. One command at a time: the others wait.
  */
-export function localOrderNumbers(
-  args: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>> } = {},
-): Promise<CommandResult> {
-  const run = last.then(() => runHere(args, options.env ?? {}));
+export function localOrderNumbers(args: readonly string[], options: LocalOptions = {}): Promise<CommandResult> {
+  const run = last.then(() => runHere(args, options));
   last = run.catch(() => {});
   return run;
 }
 
-async function runHere(args: readonly string[], env: Readonly<Record<string, string>>): Promise<CommandResult> {
+async function runHere(args: readonly string[], { env = {}, cwd }: LocalOptions): Promise<CommandResult> {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
   const said = [text(stdout), text(stderr)] as const;
-  const giveBack = lend({ stdout, stderr, argv: [process.execPath, MAIN, ...args], env: { ...process.env, ...env } });
+  const giveBack = lend({ stdout, stderr, argv: [process.execPath, MAIN, ...args] });
+  const giveBackEnvironment = setVariables(env);
+  const folder = process.cwd();
+  if (cwd !== undefined) process.chdir(cwd);
+  runs += 1;
   let exitCode: CommandResult['exitCode'];
   try {
-    await import(/* @vite-ignore */ `${MAIN}?run=${++runs}`);
+    await import(/* @vite-ignore */ `${MAIN}?run=${runs}`);
     exitCode = Number(process.exitCode ?? 0);
   } finally {
     giveBack();
+    giveBackEnvironment();
+    process.chdir(folder);
     stdout.end();
     stderr.end();
   }
@@ -53,6 +61,18 @@ function lend(own: Readonly<Record<string, unknown>>): () => void {
       for (const listener of process.listeners(signal)) {
         if (!kept.includes(listener)) process.off(signal, listener);
       }
+    }
+  };
+}
+
+/** In the environment itself, which the time zone is taken from. */
+function setVariables(env: Readonly<Record<string, string>>): () => void {
+  const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, env);
+  return () => {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
     }
   };
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect } from 'vitest';
 import type { CommandResult } from './order-numbers-command.ts';
-import { orderNumbers } from './order-numbers-command.ts';
+import { localOrderNumbers } from './local-command.ts';
 import { query } from './postgres/database.ts';
 import { LocalServer } from './local-server.ts';
 import { testFolder } from './server-process.ts';
@@ -52,7 +52,7 @@ export async function textOfDatabase(url: string): Promise<LedgerText> {
 
 /** `order-numbers migrate` to its end. */
 export function move(from: string, to: string, ...flags: string[]): Promise<CommandResult> {
-  return orderNumbers(['migrate', '--from', from, '--to', to, ...flags]);
+  return localOrderNumbers(['migrate', '--from', from, '--to', to, ...flags]);
 }
 
 /** Works with a server on this ledger, which is stopped then. */
@@ -98,5 +98,5 @@ export async function richLedger(): Promise<string> {
 }
 
 async function succeed(...args: string[]): Promise<void> {
-  expect(await orderNumbers(args)).toMatchObject({ exitCode: 0 });
+  expect(await localOrderNumbers(args)).toMatchObject({ exitCode: 0 });
 }
