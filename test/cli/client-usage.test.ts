@@ -110,7 +110,13 @@ it('a bad variable is named; the flag wins over a good one', async () => {
       return { allocation: fakeAllocation() };
     },
   });
-  const variables = { ORDERS_SERVER: server, ORDERS_TOKEN: 'from-variable', ORDERS_CLIENT_TLS: 'false' };
+  // As an env file with the line ends of Windows leaves them.
+  const variables = {
+    ORDERS_SERVER: `${server}\r`,
+    ORDERS_TOKEN: ' from-variable\r',
+    ORDERS_CLIENT_TLS: 'false\r',
+    ORDERS_TIMEOUT_MS: '20000 \r\n',
+  };
   for (const more of [[], ['--token', 'from-flag']]) {
     const { exitCode } = await orderNumbers(['get', '--order-id', '1', ...more], { env: variables });
     expect(exitCode).toBe(0);

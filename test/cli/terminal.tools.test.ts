@@ -1,6 +1,6 @@
 import { copyFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { fillLedger, fills } from '../support/filled-ledger.ts';
 import { newDatabase } from '../support/postgres/database.ts';
 import { requireTools } from '../support/required-tool.ts';
@@ -29,4 +29,22 @@ it('a terminal sees how far a move is', async (test) => {
   const { said, exitCode } = await atTerminal(realTerminal, ['migrate', '--from', from, '--to', await newDatabase()]);
   expect({ said, exitCode }).toMatchObject({ exitCode: 0 });
   for (const step of ['copying [', 'comparing [', 'verifying [', 'last_order_id']) expect(said).toContain(step);
+});
+
+it.for([
+  [{ TERM: 'xterm-256color' }, true],
+  [{ TERM: 'xterm-256color', NO_COLOR: '1' }, false],
+  [{ TERM: 'dumb' }, false],
+  [{ TERM: 'dumb', FORCE_COLOR: '1' }, true],
+  [{ TERM: 'xterm-256color', FORCE_COLOR: '0' }, false],
+] as const)('at a terminal with %j the log has colors: %s', async ([env, isColored], test) => {
+  requireTools(test, 'script');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  vi.stubEnv('NO_COLOR', undefined);
+  vi.stubEnv('FORCE_COLOR', undefined);
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+  // A folder is no ledger: a start that is refused, in one line.
+  const { said, exitCode } = await atTerminal(realTerminal, ['serve', '--ledger', testFolder()]);
+  expect({ said, exitCode }).toMatchObject({ exitCode: 1, said: expect.stringContaining('is not a file') });
+  expect(said.includes('\u001B[')).toBe(isColored);
 });
