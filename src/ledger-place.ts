@@ -47,6 +47,7 @@ function checkedUrl(text: string): string {
 function checkedPath(text: string, remedy: string): string {
   const path = text.trimEnd();
   if (hasControlCharacter(path.trimStart())) throw new Error(`${remedy}: there is a control character in it.`);
+  if (/\/\.{0,2}$/.test(path)) throw new Error(`${remedy}: it ends like a folder, and the name of a file is missing.`);
   if (path.startsWith('./')) return path;
   const found = NO_PATHS.find(([pattern]) => pattern.test(path));
   if (found === undefined || (path !== '' && existsSync(path))) return path;

@@ -262,6 +262,11 @@ describe('what is no path', () => {
     },
   );
 
+  it.each(['data/', '/var/lib/orders/', './data/', 'data/.', './..'])('%j is a folder', (path) => {
+    expect(() => parseLedgerPath(path)).toThrow('the name of a file is missing');
+    expect(() => SERVE_SETTINGS.ledger.parse(path)).toThrow('the name of a file is missing');
+  });
+
   it.each(['/var/lib/a=b/orders.db', 'data/a=b.db', 'data/a:b.db', 'C:\\orders.db', 'c:/orders.db', 'ordérs.db'])(
     '%j is one',
     (path) => {

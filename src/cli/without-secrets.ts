@@ -1,14 +1,17 @@
 /** A message of commander about a bad value: what comes before the value, the value, and the rest. */
-const BAD_VALUE =
-  /^(error: (?:option '[^']*' (?:argument|value)|command-argument value) ')([\s\S]*)('(?: from env '\w+'| is) [\s\S]*)$/;
+const BAD_FLAG = /^(error: (?:option '[^']*' argument|command-argument value) ')([\s\S]*)(' is invalid[\s\S]*)$/;
+const BAD_VARIABLE = /^(error: option '[^']*' value ')([\s\S]*)(' from env '\w+' is invalid[\s\S]*)$/;
 
 /** Any other: what comes before something that was typed, and the rest. */
 const OTHER = /^(error: (?:unknown option '-*[^=:]*=?|[^:]*: )?)([\s\S]*)$/;
 
 /** What is wrong with the flags, without the passwords of URLs that stand where they do not belong. */
 export function withoutSecrets(message: string): string {
-  const [, before = '', value = message, rest = ''] = BAD_VALUE.exec(message) ?? OTHER.exec(message) ?? [];
-  return `${before}${withoutPasswords(value)}${rest}`;
+  const parts = BAD_FLAG.exec(message) ?? BAD_VARIABLE.exec(message) ?? OTHER.exec(message);
+  const [, before = '', value = message, rest = ''] = parts ?? [];
+  // A token is nothing but a secret.
+  const shown = before.includes("'--token") ? '…' : withoutPasswords(value);
+  return `${before}${shown}${rest}`;
 }
 
 /** Rather too much than too little goes: a value that is refused may be anything. */

@@ -48,6 +48,15 @@ it.each(VALUES)('a refused value is shown without its password: %j', (value) => 
   }
 });
 
+it('a refused token is not shown', () => {
+  for (const message of [
+    "error: option '--token <token>' argument 's3cret x' is invalid. It has a line break.",
+    "error: option '--token <token>' value 's3cret x' from env 'ORDERS_TOKEN' is invalid. It has a line break.",
+  ]) {
+    expect(withoutSecrets(message)).toBe(message.replace('s3cret x', '…'));
+  }
+});
+
 it('what is no password is shown, the remedy too', () => {
   for (const value of ['mysql://orders@db1/orders', 'postgres://db1:5432', 'jdbc:postgresql://db1/orders', '~/x.db']) {
     const message = `error: option '--ledger <path|url>' argument '${value}' is invalid. Use postgres://user@host:5432/d.`;
