@@ -36,7 +36,7 @@ export async function withClient(
 /** A line for standard error: a call goes on although something is wrong. */
 export function interruption(server: string, error: OrderNumbersError, json: boolean): string {
   const message = printable(error.message);
-  if (!json) return `${server}: ${message}; trying again`;
+  if (!json) return `${message.startsWith(server) ? '' : `${server}: `}${message}; trying again`;
   return JSON.stringify({ interrupted: { server, code: error.code, message } });
 }
 
