@@ -111,7 +111,8 @@ export class Connection {
     signals: readonly AbortSignal[],
   ): Promise<Response> {
     return new Promise((resolve, reject) => {
-      const fail = (error: unknown) => reject(this.#failed(error, call.getPeer()));
+      const wasConnected = this.isConnected;
+      const fail = (error: unknown) => reject(this.#failed(error, call.getPeer(), wasConnected));
       const call = this.#client.makeUnaryRequest(
         method.path,
         method.requestSerialize,
@@ -164,7 +165,7 @@ export class Connection {
       yield* stream as AsyncIterable<Response>;
       this.#hasConnected = true;
     } catch (error) {
-      if (!stoppedBy(signals)) throw this.#failed(isTooLate ? UNCONNECTED : error, stream.getPeer());
+      if (!stoppedBy(signals)) throw this.#failed(isTooLate ? UNCONNECTED : error, stream.getPeer(), false);
     } finally {
       clearTimeout(connecting);
       forget();
@@ -180,10 +181,12 @@ export class Connection {
 
   /**
    * The library hands a call to a connection only after the server's first frame has come on it; until then the
-   * call's peer is the target of the whole channel, and nothing of the request has left this machine.
+   * call's peer is the target of the whole channel, and nothing of the request has left this machine. If there was a
+   * connection when the call began, it counts as sent all the same: one that the server refuses to take is handed
+   * to the next connection in silence.
    */
-  #failed(error: unknown, peer: string): AttemptFailed {
-    const wasSent = peer !== this.#client.getChannel().getTarget();
+  #failed(error: unknown, peer: string, wasConnected: boolean): AttemptFailed {
+    const wasSent = wasConnected || peer !== this.#client.getChannel().getTarget();
     this.#hasConnected ||= wasSent;
     return new AttemptFailed(error, wasSent);
   }
