@@ -18,6 +18,9 @@ import { checkLedger, requireFilledLedger } from './backup-check.ts';
 import { openReadConnection } from './connection.ts';
 import { readMark } from './high-water-mark.ts';
 import { requireWholeName, syncFolder } from './ledger-files.ts';
+import { tidierOf } from './look.ts';
+import { requireWritable } from './owner.ts';
+import { makeReadable } from './readable.ts';
 
 /** Pages copied before the event loop has a turn: 8 MiB. */
 const PAGES_A_STEP = 2048;
@@ -54,8 +57,10 @@ export async function backupLedger(source: string, target: string, options: Back
   // Read first: whatever it says was committed before the copy began.
   const mark = readMark(`${from}.mark`);
   const temporary = `${to}.tmp-${randomBytes(4).toString('hex')}`;
+  requireWritable(temporary);
+  const readable = makeReadable(from);
   try {
-    const summary = await copyLedger(from, temporary, options);
+    const summary = await copyLedger(readable.path, temporary, options);
     if (mark !== undefined && mark !== 'torn' && mark.ledgerId === summary.ledgerId) {
       if (mark.lastOrderId > summary.lastOrderId) {
         throw new LedgerRefused(
@@ -69,6 +74,7 @@ export async function backupLedger(source: string, target: string, options: Back
     syncFolder(dirname(to));
     return { ...summary, target: to, bytes: statSync(to, { bigint: true }).size };
   } finally {
+    readable.remove();
     removeDatabase(temporary);
   }
 }
@@ -131,6 +137,7 @@ export function syncFile(path: string): void {
 }
 
 async function copyPages(source: string, target: string, { signal, onProgress }: LongRun): Promise<void> {
+  const tidy = tidierOf(source);
   const db = openReadConnection(source);
   try {
     requireFilledLedger(db);
@@ -146,6 +153,7 @@ async function copyPages(source: string, target: string, { signal, onProgress }:
     });
   } finally {
     db.close();
+    tidy();
   }
 }
 

@@ -48,6 +48,9 @@ export function lookBeforeOpening(files: LedgerFiles, use: LedgerUse): Found {
     if (sizeOf(walPath) > 0) throw walWithoutDatabase(files);
     return { end: undefined, warnings: [] };
   }
+  // Before both are read together: beside a server that goes on, what is read later is newer.
+  const wal = hasWal ? readWalHeader(walPath) : undefined;
+  const alone = wal && lookAtDatabaseAlone(files.database);
   const merged = readMerged(files, hasWal, use);
   if (!merged) {
     if (mark !== undefined) throw missing(files);
@@ -55,8 +58,7 @@ export function lookBeforeOpening(files: LedgerFiles, use: LedgerUse): Found {
   }
   const warnings = compareWithMark(files, mark, merged);
   if (base) requireNotBehind(files, base, merged);
-  const wal = hasWal ? readWalHeader(walPath) : undefined;
-  if (wal) compareAlone(files, { alone: lookAtDatabaseAlone(files.database), merged, base, wal });
+  if (alone) compareAlone(files, { alone, merged, base, wal });
   return { end: merged, warnings };
 }
 

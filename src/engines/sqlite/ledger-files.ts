@@ -36,6 +36,11 @@ export function locateLedger(path: string): LedgerFiles {
       );
     }
   }
+  return filesOf(database);
+}
+
+/** The files of the ledger whose database has this real path. */
+export function filesOf(database: string): LedgerFiles {
   return { database, lock: `${database}.lock`, mark: `${database}.mark` };
 }
 

@@ -13,6 +13,7 @@ import { ownerOf, ownerWarning } from './owner.ts';
 import type { OperatorsWord, RestoredCopy } from './restore-decision.ts';
 import { decide } from './restore-decision.ts';
 import { gatherEvidence } from './restore-evidence.ts';
+import { makeReadable } from './readable.ts';
 import type { Continuation, Loss } from './restore-loss.ts';
 import { declareLoss, planLoss } from './restore-loss.ts';
 import { replacedNameOf, swapSteps } from './restore-swap.ts';
@@ -44,7 +45,17 @@ export interface Restored {
  */
 export async function restoreLedger(options: RestoreOptions): Promise<Restored | undefined> {
   const from = findLedger(options.from);
-  const backup = readBackup(from, summarizeCopy);
+  const source = makeReadable(from);
+  try {
+    return await restoreFrom(from, source.path, options);
+  } finally {
+    source.remove();
+  }
+}
+
+/** `source` is `from`, or a copy that can be read. */
+async function restoreFrom(from: string, source: string, options: RestoreOptions): Promise<Restored | undefined> {
+  const backup = readBackup(from, source, (db) => summarizeCopy(db, from));
   const files = locateLedger(options.ledger);
   if (existsSync(files.database) && realpathSync(files.database) === from) {
     throw new LedgerRefused(`${options.from} is the ledger itself: name a backup with --from`);
@@ -52,7 +63,7 @@ export async function restoreLedger(options: RestoreOptions): Promise<Restored |
   const look = () => {
     const evidence = gatherEvidence(files, backup.ledgerId);
     const decision = decide(files, backup, evidence, options);
-    return { evidence, ...decision, loss: readBackup(from, (db) => planLoss(db, decision.continuation)) };
+    return { evidence, ...decision, loss: readBackup(from, source, (db) => planLoss(db, decision.continuation)) };
   };
   // Before the lock, too: what is refused here leaves no lock file behind.
   look();
@@ -63,7 +74,7 @@ export async function restoreLedger(options: RestoreOptions): Promise<Restored |
     const { evidence, continuation, agree, loss: planned } = look();
     if (agree && isLoss(planned) && !(await agree({ backup, evidence, loss: planned }))) return undefined;
     removeDatabase(replacement);
-    const copied = await copyLedger(from, replacement, options);
+    const copied = await copyLedger(source, replacement, options);
     if (copied.ledgerId !== backup.ledgerId || copied.lastOrderId !== backup.lastOrderId) {
       throw new LedgerRefused(`${from} changed while it was read: name a backup, not a ledger in use`);
     }
@@ -86,9 +97,9 @@ function isLoss({ length, storesContinued, storesCreated }: Loss): boolean {
 }
 
 /** Runs `read` on the backup, which must be a ledger that may number. */
-function readBackup<Result>(from: string, read: (db: Database.Database) => Result): Result {
+function readBackup<Result>(from: string, source: string, read: (db: Database.Database) => Result): Result {
   try {
-    return lookAt(from, (db) => {
+    return lookAt(source, (db) => {
       requireFilledLedger(db);
       const sealedTo = db.prepare<[], string | null>('SELECT sealed_to FROM ledger').pluck().get();
       if (typeof sealedTo === 'string') {
@@ -102,10 +113,10 @@ function readBackup<Result>(from: string, read: (db: Database.Database) => Resul
   }
 }
 
-function summarizeCopy(db: Database.Database): RestoredCopy {
+function summarizeCopy(db: Database.Database, from: string): RestoredCopy {
   const time = db.prepare<[], bigint>('SELECT last_create_time_ms FROM ledger').pluck().get() ?? 0n;
   const lastOrderTime = time === 0n ? undefined : new Date(Number(time));
-  return { ...summarize(db), writeTime: statSync(db.name).mtime, lastOrderTime };
+  return { ...summarize(db), writeTime: statSync(from).mtime, lastOrderTime };
 }
 
 /** Makes the copy ready to serve, before it is put in place: the schema of this program, and what is lost. */

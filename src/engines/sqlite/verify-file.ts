@@ -3,48 +3,78 @@ import { LedgerRefused } from '../../errors.ts';
 import type { VerifyEvent } from '../../verification.ts';
 import { findLedger } from './backup.ts';
 import { requireFilledLedger } from './backup-check.ts';
-import { openReadConnection } from './connection.ts';
+import { compareWithMark, lookBeforeOpening, readEnd } from './before-opening.ts';
+import { readMark } from './high-water-mark.ts';
+import { filesOf } from './ledger-files.ts';
+import { lookAt, tidierOf } from './look.ts';
+import type { Readable } from './readable.ts';
+import { makeReadable } from './readable.ts';
 import { Thread, threadModule } from './thread.ts';
 import type { VerifierMethods, VerifierOptions } from './verifier.ts';
 import { eventsOf } from './verifier-events.ts';
 
 /**
  * Verifies the ledger in the SQLite file at `path`, or one store of it, whether a server runs on it or not.
- * See Ledger.verify. Throws LedgerRefused where there is no such file, or it is no ledger that can be read.
+ * See Ledger.verify. Throws LedgerRefused if there is no such file, or it is no ledger that can be read, and if a server
+ * would not start on it: whole as it may be, it is not what its mark and its -wal file say of it (P9).
  */
 export function verifyLedgerFile(path: string, storeId: bigint | undefined): AsyncIterable<VerifyEvent> {
   const database = findLedger(path);
-  requireReadable(database);
-  return eventsOf(
-    new Thread<VerifierMethods>(threadModule('verifier'), { database, storeId } satisfies VerifierOptions),
-  );
+  const readable = makeReadable(database);
+  try {
+    requireReadable(database, readable.path);
+    requireServed(database, readable);
+  } catch (error) {
+    readable.remove();
+    throw error;
+  }
+  return eventsFrom(readable, storeId);
+}
+
+async function* eventsFrom(readable: Readable, storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
+  const options: VerifierOptions = { database: readable.path, storeId };
+  const tidy = tidierOf(readable.path);
+  try {
+    yield* eventsOf(new Thread<VerifierMethods>(threadModule('verifier'), options));
+  } finally {
+    tidy();
+    readable.remove();
+  }
 }
 
 /** Here, so that it is said in one sentence: what fails in the thread is only said to have failed. */
-function requireReadable(database: string): void {
+function requireReadable(database: string, path: string): void {
   try {
-    const db = openReadConnection(database);
-    try {
+    lookAt(path, (db) => {
       requireFilledLedger(db);
       if (db.prepare('SELECT 1 FROM ledger').get() === undefined) {
         throw new LedgerRefused(`${database} is damaged: its counter is gone; use another copy`);
       }
-    } finally {
-      db.close();
-    }
+    });
   } catch (error) {
     if (!(error instanceof SqliteError)) throw error;
     throw new LedgerRefused(`${database} ${unreadable(error)}`);
   }
 }
 
-function unreadable({ code, message }: InstanceType<typeof SqliteError>): string {
-  if (code.startsWith('SQLITE_CANTOPEN') || code.startsWith('SQLITE_READONLY')) {
-    return (
-      `cannot be opened (${message}): SQLite makes a -shm file beside a ledger to read it, so use an account that may ` +
-      'read it and write its folder, or copy it with its -wal file elsewhere'
-    );
+/** A sealed ledger is verified all the same. */
+function requireServed(database: string, { path }: Readable): void {
+  const files = filesOf(database);
+  try {
+    if (path === database) lookBeforeOpening(files, 'moved');
+    else
+      compareWithMark(
+        files,
+        readMark(files.mark),
+        lookAt(path, (db) => readEnd(db, 'moved')),
+      );
+  } catch (error) {
+    // What is damaged is for the verification itself to say.
+    if (!(error instanceof SqliteError)) throw error;
   }
+}
+
+function unreadable({ code, message }: InstanceType<typeof SqliteError>): string {
   if (/^SQLITE_(NOTADB|CORRUPT|ERROR)/.test(code)) {
     return `is damaged or no ledger (${message}): name the file of a ledger, or use another copy`;
   }

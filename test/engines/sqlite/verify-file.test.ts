@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { verifyLedgerFile } from '../../../src/engines/sqlite/verify-file.ts';
@@ -34,16 +34,6 @@ it.each<[string, (path: string) => void, string]>([
       tamper(path, 'DROP TABLE ledger');
     },
     'is damaged or no ledger (no such table: ledger): name the file of a ledger, or use another copy',
-  ],
-  [
-    // As in a folder that cannot be written, which for root there is none.
-    'a ledger whose -shm file cannot be made',
-    (path) => {
-      fillLedger(path, ...fills(3));
-      symlinkSync('nowhere', `${path}-shm`);
-    },
-    'cannot be opened (unable to open database file): SQLite makes a -shm file beside a ledger to read it, so use an ' +
-      'account that may read it and write its folder, or copy it with its -wal file elsewhere',
   ],
 ])('%s is refused in one sentence, before anything is read', (_, make, why) => {
   const path = join(testFolder(), 'orders.db');
