@@ -13,6 +13,11 @@ export function ledgerReopening(cause?: unknown): OrderError {
   return new OrderError('LEDGER_REOPENING', 'the ledger is being opened: ask again', { cause });
 }
 
+/** The system lacks what a read needs, such as file descriptors: later it may have it. */
+export function ledgerOutOfReach(cause: unknown): OrderError {
+  return new OrderError('LEDGER_REOPENING', 'the ledger cannot be read right now: retry', { cause });
+}
+
 /** Damage, found by a read. */
 export function ledgerUnreadable(cause: unknown): OrderError {
   return new OrderError('LEDGER_DAMAGED', 'the ledger cannot be read: its operator has to act', { cause });

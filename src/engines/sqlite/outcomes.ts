@@ -1,6 +1,6 @@
 import type { Allocation, AllocationRequest } from '../../allocation.ts';
 import type { OrderError } from '../../errors.ts';
-import { ledgerUnreadable, sequenceExhausted } from '../../ledger-errors.ts';
+import { ledgerOutOfReach, ledgerUnreadable, sequenceExhausted } from '../../ledger-errors.ts';
 import type { Outcome } from '../../ledger.ts';
 import { firstNumberFixed, storeExists, storeNotFound } from '../../store.ts';
 import type { BatchOutcome } from './batch-transaction.ts';
@@ -26,10 +26,14 @@ export function toStoreError(refusal: StoreRefusal, storeId: bigint): OrderError
   return refusal === 'exists' ? storeExists(storeId) : firstNumberFixed(storeId);
 }
 
-/** A read that failed: damage is the ledger's operator's business, anything else is a fault of this program. */
+/**
+ * A read that failed: damage is the business of the ledger's operator, what the system lacks may come back, and
+ * anything else is a fault of this program.
+ */
 export function toReadError(error: unknown): unknown {
-  const isDamage = error instanceof ThreadFailure && /^SQLITE_(CORRUPT|NOTADB|IOERR)/.test(error.code);
-  return isDamage ? ledgerUnreadable(error) : error;
+  if (!(error instanceof ThreadFailure)) return error;
+  if (/^SQLITE_(CORRUPT|NOTADB|IOERR)/.test(error.code)) return ledgerUnreadable(error);
+  return /^(SQLITE_(CANTOPEN|NOMEM)|THREAD_DIED|E[MN]FILE|ENOMEM)/.test(error.code) ? ledgerOutOfReach(error) : error;
 }
 
 /** Whether the files of the ledger are no longer those that were opened. */

@@ -10,6 +10,9 @@ import { Thread, threadModule } from './thread.ts';
 import type { VerifierMethods, VerifierOptions } from './verifier.ts';
 import { eventsOf } from './verifier-events.ts';
 
+/** After the server is up, so that starting the reader does not make its start longer. */
+const WARM_UP_MS = 100;
+
 /** The reads of the ledger in one SQLite file, on threads of their own. */
 export class SqliteReads implements LedgerReads {
   readonly #files: LedgerFiles;
@@ -22,9 +25,13 @@ export class SqliteReads implements LedgerReads {
     this.#reader = new Thread(threadModule('reader'), files);
   }
 
-  /** The ledger is open. */
+  /** The ledger is open. Soon its reader is, too: when descriptors or memory are short it is too late to start one. */
   allow(): void {
     this.#isOpen = true;
+    setTimeout(() => {
+      // If it fails, the next read tries again.
+      if (this.#isOpen) this.#reader.call('end', undefined).catch(() => {});
+    }, WARM_UP_MS).unref();
   }
 
   /** Nobody knows what is in the ledger until it has been opened again. */

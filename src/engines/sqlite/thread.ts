@@ -67,9 +67,15 @@ export class Thread<M extends Methods> {
   }
 
   call<K extends keyof M & string>(method: K, argument: Parameters<M[K]>[0]): Promise<ReturnType<M[K]>> {
-    this.#worker ??= this.#start();
-    const id = this.#nextId++;
     const call = Promise.withResolvers<never>();
+    try {
+      this.#worker ??= this.#start();
+    } catch (error) {
+      // The system has no descriptor or memory for one.
+      call.reject(died(error));
+      return call.promise;
+    }
+    const id = this.#nextId++;
     this.#calls.set(id, call);
     this.#worker.postMessage({ id, method, argument } satisfies Call);
     return call.promise;
@@ -101,11 +107,15 @@ export class Thread<M extends Methods> {
   #bury(worker: Worker, why: unknown): void {
     if (worker !== this.#worker) return;
     this.#worker = undefined;
-    const message = `a thread of the ledger died: ${(why instanceof Error && why.message) || String(why)}`;
-    const failure = new ThreadFailure({ name: 'Error', message, code: 'THREAD_DIED' });
+    const failure = died(why);
     for (const call of this.#calls.values()) call.reject(failure);
     this.#calls.clear();
   }
+}
+
+function died(why: unknown): ThreadFailure {
+  const message = `a thread of the ledger died: ${(why instanceof Error && why.message) || String(why)}`;
+  return new ThreadFailure({ name: 'Error', message, code: 'THREAD_DIED' });
 }
 
 /** The far side: answers calls with `methods` until the thread is terminated. */
