@@ -34,9 +34,13 @@ format: node_modules/.installed ## Format everything
 	@$(BIN)/prettier --write --log-level warn .
 	@$(BIN)/buf format --write proto
 
+generate: GENERATED ?= .
 generate: node_modules/.installed ## Make src/gen from the proto
-	@$(BIN)/buf generate
-	@$(BIN)/buf build --output src/gen/descriptor.binpb
+	@rm -rf $(GENERATED)/src/gen
+	@$(BIN)/buf generate --output $(GENERATED)
+	@# What reflection shows. Descriptor sets one after the other are one set.
+	@($(BIN)/buf build proto --output - && $(BIN)/buf build third_party --output -) \
+	  > $(GENERATED)/src/gen/descriptor.binpb
 
 tools: ## Install ghz and grpcurl into .tools (needs Go)
 	@command -v go >/dev/null || { echo "make tools needs Go in the path: https://go.dev/doc/install" >&2; exit 1; }

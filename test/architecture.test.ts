@@ -45,7 +45,7 @@ const ROOMS: readonly {
   {
     room: 'src/grpc/',
     files: [...INSIDE, 'src/config.ts', 'src/log.ts', 'src/call-log.ts', 'src/gen/'],
-    packages: ['@grpc/grpc-js', '@grpc/proto-loader', '@grpc/reflection', 'grpc-health-check', '@bufbuild/protobuf'],
+    packages: ['@grpc/grpc-js', '@bufbuild/protobuf'],
   },
   {
     room: 'src/http/',

@@ -19,7 +19,13 @@ export interface OtherClient {
 /** What npm brings. */
 export const bufCurl: OtherClient = {
   async list(address) {
-    const { stdout } = await run(BUF, ['curl', '--http2-prior-knowledge', '--list-methods', `http://${address}`]);
+    const { stdout } = await run(BUF, [
+      'curl',
+      '--protocol=grpc',
+      '--http2-prior-knowledge',
+      '--list-methods',
+      `http://${address}`,
+    ]);
     return stdout
       .trim()
       .split('\n')
@@ -63,11 +69,7 @@ const METHODS: readonly (readonly [method: string, request: object, answer: obje
   ['AllocateOrder', { store_id: 8, request_id: 'a' }, { allocation: { orderId: '4', orderNumber: '100', count: 1 } }],
   ['AllocateOrders', { store_id: 7, count: 2 }, { allocation: { orderId: '5', orderNumber: '103', count: 2 } }],
   ['CreateStore', { store: { store_id: 9, first_number: 5 } }, { store: { storeId: '9', nextNumber: '5' } }],
-  [
-    'UpdateStore',
-    { store: { store_id: 7, prefix: 'W' }, update_mask: { paths: ['prefix'] } },
-    { store: { prefix: 'W' } },
-  ],
+  ['UpdateStore', { store: { store_id: 7, prefix: 'W' }, update_mask: 'prefix' }, { store: { prefix: 'W' } }],
 ];
 
 export const METHOD_NAMES = METHODS.map(([method]) => method).toSorted();
@@ -94,6 +96,8 @@ async function call(other: OtherClient, address: string, method: string, request
   if (method === 'WatchAllocations') {
     await vi.waitUntil(() => output.includes('cursor'), { timeout: 20_000, interval: 10 });
     ended.child.kill('SIGKILL');
+    // buf is a script that starts another process, which holds these open until the server is gone.
+    for (const stream of [ended.child.stdout, ended.child.stderr]) stream!.destroy();
     await ended.catch(() => {});
   } else await ended;
   return JSON.parse(`{${output.trim().split('\n{').at(-1)!.replace(/^\{/, '')}`);

@@ -89,6 +89,7 @@ function lookups(served: Served): UntypedServiceImplementation {
           return { allocation: toAllocationMessage(allocation) };
         },
         describe: ({ key }) => (key ? { by: key.$case } : {}),
+        pathOf: (field, { key }) => (key && key.$case !== 'orderId' ? `${PROTO_NAMES[key.$case]}.${field}` : field),
         mayRetry: () => true,
       },
       served,

@@ -1,6 +1,7 @@
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session } from 'node:http2';
 import { constants } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
+import { UnsentLimit } from './unsent-limit.ts';
 
 /** Largest header list of a call, in bytes: gRPC's usual 8 KiB, and some room. */
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -19,8 +20,8 @@ const GRPC_TIMEOUT = /(\d{1,8})\s*([HMSmun])/;
 const TIMEOUT_UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
 /**
- * Bounds what grpc-js leaves unbounded and has no option for: header size, pings, and deadlines further
- * away than a timer reaches. Call it when the server's injector exists.
+ * Bounds what grpc-js leaves unbounded and has no option for: header size, pings, answers that nobody takes, and
+ * deadlines further away than a timer reaches. Call it when the server's injector exists.
  *
  * grpc-js keeps its HTTP/2 servers to itself; this is the one place that reaches for them, and it throws
  * at start where a new version keeps them elsewhere.
@@ -32,7 +33,9 @@ export function limitConnections(server: Server): void {
       'this version of @grpc/grpc-js keeps its HTTP/2 servers elsewhere: its connections would be unlimited',
     );
   }
+  const unsent = new UnsentLimit();
   for (const http2Server of http2Servers.keys()) {
+    unsent.watch(http2Server);
     http2Server.on('session', limitSession);
     http2Server.prependListener('stream', (_stream, headers) => limitTimeout(headers));
   }

@@ -2,11 +2,11 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { HealthImplementation } from 'grpc-health-check';
 import type { Address } from '../config.ts';
 import { OrderNumberServiceService } from '../gen/orders/v1/orders.ts';
 import { limitConnections } from './connection-limits.ts';
-import { reflectionService } from './reflection.ts';
+import { Health } from './health.ts';
+import { addReflection } from './reflection.ts';
 
 /** Bounds of what one client can take. The largest request of the service has some 400 bytes. */
 const LIMITS = {
@@ -43,9 +43,9 @@ export async function startGrpcServer(address: Address, orders: UntypedServiceIm
   const server = new Server(LIMITS);
   const service: ServiceDefinition = OrderNumberServiceService;
   server.addService(service, orders);
-  const health = new HealthImplementation({ '': 'NOT_SERVING', 'orders.v1.OrderNumberService': 'NOT_SERVING' });
-  health.addToServer(server);
-  reflectionService().addToServer(server);
+  const health = new Health();
+  health.addTo(server);
+  addReflection(server);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   limitConnections(server);
 
@@ -70,11 +70,7 @@ export async function startGrpcServer(address: Address, orders: UntypedServiceIm
 
   return {
     address: { host: address.host, port: bound.port },
-    setServing(serving) {
-      const status = serving ? 'SERVING' : 'NOT_SERVING';
-      health.setStatus('', status);
-      health.setStatus('orders.v1.OrderNumberService', status);
-    },
+    setServing: (serving) => health.setServing(serving),
     stopAccepting() {
       listener.close();
     },

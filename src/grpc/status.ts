@@ -1,7 +1,7 @@
 import type { StatusObject } from '@grpc/grpc-js';
 import { Metadata, status } from '@grpc/grpc-js';
 import type { OrderError, Reason } from '../errors.ts';
-import { ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details.ts';
+import { BadRequest, ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details.ts';
 import { Status } from '../gen/google/rpc/status.ts';
 
 const DOMAIN = 'orders.v1';
@@ -36,15 +36,24 @@ const STATUS_OF: Readonly<Record<Reason, { readonly code: status; readonly retry
   INTERNAL: { code: status.INTERNAL },
 };
 
+/** The field that is wrong where an error names no value: it is missing. */
+const MISSING: { readonly [R in Reason]?: readonly string[] } = {
+  REQUEST_ID_REQUIRED: ['request_id'],
+  KEY_MISSING: ['key'],
+  STORE_FIELD_INVALID: ['store'],
+  UPDATE_MASK_INVALID: ['update_mask'],
+};
+
 /** What a call that cannot be answered ends with. */
 export type ErrorStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
 
 /**
  * Turns an error into a status with google.rpc details (https://google.aip.dev/193). RetryInfo only where
  * `mayRetry`: a caller who sent no request_id would perhaps number an order twice by asking again. The
- * request_id of an unknown outcome is also named in the trailer `request-id`.
+ * request_id of an unknown outcome is also named in the trailer `request-id`. `pathOf` says where in the request a field
+ * of the error is.
  */
-export function toStatus(error: OrderError, mayRetry: boolean): ErrorStatus {
+export function toStatus(error: OrderError, mayRetry: boolean, pathOf = (field: string) => field): ErrorStatus {
   const { code, retryMs } = STATUS_OF[error.reason];
   const fields = Object.entries(error.fields).map(([name, value]) => [name, cut(value)]);
   const info = { reason: error.reason, domain: DOMAIN, metadata: Object.fromEntries(fields) };
@@ -52,6 +61,15 @@ export function toStatus(error: OrderError, mayRetry: boolean): ErrorStatus {
   if (mayRetry && retryMs !== undefined) {
     const retryDelay = { seconds: BigInt(Math.trunc(retryMs / 1000)), nanos: (retryMs % 1000) * 1_000_000 };
     details.push(pack('google.rpc.RetryInfo', RetryInfo.encode({ retryDelay }).finish()));
+  }
+  if (code === status.INVALID_ARGUMENT) {
+    const named = Object.keys(error.fields);
+    const fieldViolations = (named.length > 0 ? named.map(pathOf) : (MISSING[error.reason] ?? [])).map((field) => ({
+      field,
+      description: error.message,
+      reason: error.reason,
+    }));
+    details.push(pack('google.rpc.BadRequest', BadRequest.encode({ fieldViolations }).finish()));
   }
   const metadata = new Metadata();
   const rich = Status.encode({ code, message: error.message, details }).finish();

@@ -43,8 +43,9 @@ export function storeMethods(served: Served): UntypedServiceImplementation {
           return { store: toStoreMessage(await ledger.createStore({ storeId, ...settings })) };
         },
         describe: describeStore,
+        pathOf: pathInStore,
         // Asked again after it was done, it would be refused.
-        mayRetry: () => false,
+        mayRetry: (_, { reason }) => reason !== 'OUTCOME_UNKNOWN',
       },
       served,
     ),
@@ -59,6 +60,7 @@ export function storeMethods(served: Served): UntypedServiceImplementation {
           return { store: toStoreMessage(await ledger.updateStore(store.storeId, changes)) };
         },
         describe: describeStore,
+        pathOf: pathInStore,
         mayRetry: () => true,
       },
       served,
@@ -107,6 +109,10 @@ function lookups(served: Served): UntypedServiceImplementation {
       served,
     ),
   };
+}
+
+function pathInStore(field: string): string {
+  return field === 'update_mask' ? field : `store.${field}`;
 }
 
 function given({ store }: { readonly store: StoreMessage | undefined }): StoreMessage {

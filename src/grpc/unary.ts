@@ -1,6 +1,7 @@
 import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
 import type { CallSignal } from '../allocator.ts';
 import { logAnswer, logRefusal } from '../call-log.ts';
+import type { OrderError } from '../errors.ts';
 import { toOrderError } from '../errors.ts';
 import type { Served } from './served.ts';
 import { toStatus } from './status.ts';
@@ -15,8 +16,10 @@ export interface UnaryMethod<Request, Response> {
   describeResponse?(response: Response): Record<string, string>;
   /** Whether it writes: where something unforeseen happens, nobody knows whether it was done. */
   readonly writes?: boolean;
+  /** Where in the request a field of an error is; at its top unless said. */
+  pathOf?(field: string, request: Request): string;
   /** Whether the caller can ask again without risk, because it sent a key or asked a question only. */
-  mayRetry(request: Request): boolean;
+  mayRetry(request: Request, error: OrderError): boolean;
 }
 
 /**
@@ -33,7 +36,8 @@ export function unary<Request, Response>(
     const refuse = (thrown: unknown) => {
       const unexplained = toOrderError(thrown, method.writes ?? false);
       const error = state?.explain(unexplained) ?? unexplained;
-      callback(toStatus(error, method.mayRetry(call.request)));
+      const pathOf = (field: string) => method.pathOf?.(field, call.request) ?? field;
+      callback(toStatus(error, method.mayRetry(call.request, error), pathOf));
       observer.ended('grpc', method.name, error.reason, msSoFar());
       const fields = method.describe(call.request);
       logRefusal(logger, { method: method.name, fields, peer: call.getPeer(), ms: msSoFar() }, error);

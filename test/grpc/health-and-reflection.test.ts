@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { ClientDuplexStream, GrpcObject, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js';
-import { Client, credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc-js';
+import { Client, credentials, loadPackageDefinition, makeClientConstructor, Metadata, status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { OrderNumberServiceService } from '../../src/gen/orders/v1/orders.ts';
@@ -39,18 +39,28 @@ it.each(['v1', 'v1alpha'])(
     const ask = reflection(address, version);
     const list = await ask({ listServices: '' });
     const names = list.listServicesResponse?.service.map(({ name }) => name);
-    expect(names).toEqual(expect.arrayContaining([SERVICE, 'grpc.health.v1.Health']));
+    expect(names?.toSorted()).toEqual(['grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection', SERVICE]);
 
     const symbol = await ask({ fileContainingSymbol: `${SERVICE}.AllocateOrder` });
     const files = symbol.fileDescriptorResponse?.fileDescriptorProto.map((file) => file.toString('latin1'));
     expect(files?.some((file) => file.includes('orders/v1/orders.proto'))).toBe(true);
     expect(files?.some((file) => file.includes('google.protobuf') && file.includes('Timestamp'))).toBe(true);
 
+    for (const name of ['Allocation', 'Allocation.order_id', 'GetAllocationRequest.key', 'VERIFY_FINDING_KIND_HOLE']) {
+      const found = await ask({ fileContainingSymbol: `orders.v1.${name}` });
+      expect([name, found.fileDescriptorResponse?.fileDescriptorProto.length]).toEqual([name, files?.length]);
+    }
+    const health = await ask({ fileContainingSymbol: 'grpc.health.v1.HealthCheckResponse.ServingStatus' });
+    expect(health.fileDescriptorResponse?.fileDescriptorProto).toHaveLength(1);
+
     const file = await ask({ fileByFilename: 'google/protobuf/timestamp.proto' });
     expect(file.fileDescriptorResponse?.fileDescriptorProto).not.toHaveLength(0);
 
     const unknown = await ask({ fileContainingSymbol: 'orders.v1.Unknown' });
     expect(unknown.errorResponse?.errorCode).toBe(status.NOT_FOUND);
+    const extensions = await ask({ allExtensionNumbersOfType: 'orders.v1.Allocation' });
+    expect(extensions.errorResponse?.errorCode).toBe(status.NOT_FOUND);
+    expect((await ask({})).errorResponse?.errorCode).toBe(status.INVALID_ARGUMENT);
   },
 );
 
@@ -104,11 +114,14 @@ interface ReflectionAnswer {
 
 /** Asks one question a stream. */
 function reflection(address: string, version: string): (question: object) => Promise<ReflectionAnswer> {
-  const folder = new URL('../../node_modules/@grpc/reflection/build/proto/', import.meta.url).pathname;
-  const definition = loadSync(join(folder, `grpc/reflection/${version}/reflection.proto`));
+  const folder = new URL('../../third_party/', import.meta.url).pathname;
+  const definition = loadSync(join(folder, 'grpc/reflection/v1/reflection.proto'));
   const grpc = loadPackageDefinition(definition)['grpc'] as GrpcObject;
-  const scope = (grpc['reflection'] as GrpcObject)[version] as GrpcObject;
-  const Reflection = scope['ServerReflection'] as ServiceClientConstructor;
+  const scope = (grpc['reflection'] as GrpcObject)['v1'] as GrpcObject;
+  const { service } = scope['ServerReflection'] as ServiceClientConstructor;
+  const { ServerReflectionInfo: method } = service;
+  const path = method!.path.replace('.v1.', `.${version}.`);
+  const Reflection = makeClientConstructor({ ServerReflectionInfo: { ...method!, path } }, 'ServerReflection');
   const client = new Reflection(address, credentials.createInsecure());
   onTestFinished(() => client.close());
   return (question) =>

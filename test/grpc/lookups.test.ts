@@ -72,6 +72,23 @@ describe.each(ENGINES)('on $name', (engine) => {
     }
   });
 
+  it('INVALID_ARGUMENT names the wrong fields, by their paths', async () => {
+    const { client } = await serve(engine);
+    const byNumber = { $case: 'orderNumber', value: { storeId: 0n, orderNumber: 100n } } as const;
+    const wrong: readonly (readonly [field: string, call: Promise<unknown>])[] = [
+      ['store_id', client.allocate(0n)],
+      ['before_order_id', client.listAllocations({ beforeOrderId: 0n })],
+      ['order_number.store_id', client.call(client.stub.getAllocation, { key: byNumber })],
+      ['key', client.call(client.stub.getAllocation, { key: undefined })],
+      ['store.prefix', client.createStore({ storeId: 7n, prefix: 'x'.repeat(33) })],
+    ];
+    for (const [field, call] of wrong) {
+      const error = await failureOf(call);
+      const { reason, violations } = errorDetails(error)!;
+      expect(violations).toEqual([{ field, description: error.details, reason }]);
+    }
+  });
+
   it('ListAllocations gives every allocation once, page by page, up to the end that the first page saw', async () => {
     const { client, server, ledger } = await serve(engine);
     for (let i = 0; i < 7; i++) await client.allocate(BigInt((i % 2) + 1), i + 1);

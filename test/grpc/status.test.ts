@@ -59,6 +59,31 @@ describe('the status of a reason', () => {
   );
 });
 
+describe('BadRequest', () => {
+  it.each(REASONS)('%s names the wrong fields where the request is to blame, and nowhere else', (reason) => {
+    const error = new OrderError(reason, 'this is why', { fields: FIELDS });
+    const violation = { description: 'this is why', reason };
+    expect(statusOf(error, true).info?.violations).toEqual(
+      CONTRACT[reason][0] === 'INVALID_ARGUMENT'
+        ? [
+            { field: 'store_id', ...violation },
+            { field: 'request_id', ...violation },
+          ]
+        : undefined,
+    );
+  });
+
+  it.each([
+    ['REQUEST_ID_REQUIRED', 'request_id'],
+    ['KEY_MISSING', 'key'],
+    ['STORE_FIELD_INVALID', 'store'],
+    ['UPDATE_MASK_INVALID', 'update_mask'],
+  ] as const)('%s without a value says that %s is missing', (reason, field) => {
+    const { info } = statusOf(new OrderError(reason, 'this is why'), true);
+    expect(info?.violations).toEqual([{ field, description: 'this is why', reason }]);
+  });
+});
+
 describe('ErrorInfo', () => {
   it('has values of 128 bytes at most, cut between two characters', () => {
     const values = { ascii: 'a'.repeat(129), fits: 'b'.repeat(128), euro: '€'.repeat(100), clef: 'x𝄞'.repeat(100) };

@@ -4,8 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT
-buf generate --output "$fresh"
-buf build --output "$fresh/src/gen/descriptor.binpb"
+make --no-print-directory generate GENERATED="$fresh"
 if ! diff --recursive --brief src/gen "$fresh/src/gen"; then
   echo 'src/gen differs from the proto: run `make generate` and commit the result' >&2
   exit 1

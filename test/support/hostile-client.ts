@@ -41,11 +41,12 @@ export class HostileClient {
     onTestFinished(() => session.destroy());
   }
 
-  /** Resolves when the server's limits are known on both sides. */
-  static async connect(address: string): Promise<HostileClient> {
+  /** Resolves when the server's limits are known on both sides. One that `takesNothing` lets no answer come. */
+  static async connect(address: string, { takesNothing = false } = {}): Promise<HostileClient> {
     const session = connect(`http://${address}`, {
       maxSendHeaderBlockLength: 1024 * 1024,
       maxOutstandingPings: 10_000,
+      ...(takesNothing && { settings: { initialWindowSize: 0 } }),
     });
     const client = new HostileClient(session);
     await once(session, 'remoteSettings');

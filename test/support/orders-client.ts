@@ -1,9 +1,12 @@
-import type { ClientOptions, ClientReadableStream, ServiceError } from '@grpc/grpc-js';
-import { credentials, makeClientConstructor, Metadata } from '@grpc/grpc-js';
-import type { ServingStatus } from 'grpc-health-check';
-import { service as healthService } from 'grpc-health-check';
-import { ErrorInfo, RetryInfo } from '../../src/gen/google/rpc/error_details.ts';
+import type { ClientOptions, ServiceError } from '@grpc/grpc-js';
+import { credentials, Metadata } from '@grpc/grpc-js';
+import type { BadRequest_FieldViolation } from '../../src/gen/google/rpc/error_details.ts';
+import { BadRequest, ErrorInfo, RetryInfo } from '../../src/gen/google/rpc/error_details.ts';
 import { Status } from '../../src/gen/google/rpc/status.ts';
+import {
+  HealthCheckResponse_ServingStatus as ServingStatus,
+  HealthClient,
+} from '../../src/gen/grpc/health/v1/health.ts';
 import type { AllocateOrderRequest, AllocateOrderResponse } from '../../src/gen/orders/v1/orders.ts';
 import { OrderNumberServiceClient } from '../../src/gen/orders/v1/orders.ts';
 
@@ -29,21 +32,21 @@ export interface ClientCallOptions {
 export interface OrdersClient {
   allocateOrder(request: AllocateOrderRequest, options?: ClientCallOptions): Promise<AllocateOrderResponse>;
   /** grpc.health.v1 Check; no service means the server as a whole. */
-  checkHealth(service?: string): Promise<ServingStatus>;
+  checkHealth(service?: string): Promise<string>;
   /** grpc.health.v1 Watch, left open: each message as it comes. The stream's errors are swallowed. */
-  watchHealth(onStatus: (status: ServingStatus) => void): void;
+  watchHealth(onStatus: (status: string) => void): void;
   close(): void;
 }
 
-interface HealthMessage {
-  readonly status: ServingStatus;
+/** As the proto has it. */
+function nameOf(status: ServingStatus): string {
+  return Object.entries(ServingStatus).find(([, value]) => value === status)?.[0] ?? String(status);
 }
 
 /** Connects at the first call. `address` is host:port; close the client when the test ends. */
 export function connect(address: string): OrdersClient {
   const channel = credentials.createInsecure();
   const orders = new OrderNumberServiceClient(address, channel, CHANNEL_OPTIONS);
-  const HealthClient = makeClientConstructor(healthService, 'grpc.health.v1.Health');
   // The same channel: health is asked over the same connection.
   const health = new HealthClient(address, channel, { channelOverride: orders.getChannel() });
 
@@ -62,16 +65,14 @@ export function connect(address: string): OrdersClient {
     },
     checkHealth(service = '') {
       return new Promise((resolve, reject) => {
-        health['Check']!(
-          { service },
-          { deadline: Date.now() + DEADLINE_MS },
-          (error: ServiceError | null, message: HealthMessage) => (error ? reject(error) : resolve(message.status)),
+        health.check({ service }, new Metadata(), { deadline: Date.now() + DEADLINE_MS }, (error, answer) =>
+          error ? reject(error) : resolve(nameOf(answer.status)),
         );
       });
     },
     watchHealth(onStatus) {
-      const stream: ClientReadableStream<HealthMessage> = health['Watch']!({ service: '' });
-      stream.on('data', ({ status }: HealthMessage) => onStatus(status));
+      const stream = health.watch({ service: '' });
+      stream.on('data', ({ status }: { readonly status: ServingStatus }) => onStatus(nameOf(status)));
       stream.on('error', () => {});
     },
     close() {
@@ -87,6 +88,8 @@ export interface ErrorDetails {
   readonly metadata: Readonly<Record<string, string>>;
   /** Undefined where the server does not ask for a retry. */
   readonly retryDelayMs: number | undefined;
+  /** Undefined where no field of the request is to blame. */
+  readonly violations: readonly BadRequest_FieldViolation[] | undefined;
 }
 
 /** Decodes the trailer grpc-status-details-bin; undefined for a bare status, which is not our server's. */
@@ -99,7 +102,10 @@ export function errorDetails(error: ServiceError): ErrorDetails | undefined {
   const { reason, domain, metadata } = ErrorInfo.decode(info.value);
   const retry = details.find(({ typeUrl }) => typeUrl === 'type.googleapis.com/google.rpc.RetryInfo');
   const delay = retry && RetryInfo.decode(retry.value).retryDelay;
-  return { reason, domain, metadata, retryDelayMs: delay && Number(delay.seconds) * 1000 + delay.nanos / 1e6 };
+  const retryDelayMs = delay && Number(delay.seconds) * 1000 + delay.nanos / 1e6;
+  const badRequest = details.find(({ typeUrl }) => typeUrl === 'type.googleapis.com/google.rpc.BadRequest');
+  const violations = badRequest && BadRequest.decode(badRequest.value).fieldViolations;
+  return { reason, domain, metadata, retryDelayMs, violations };
 }
 
 /** The error of a call that has to fail; throws where it is answered after all. */

@@ -10,7 +10,8 @@ import { TcpProxy } from './tcp-proxy.ts';
 
 /** A page whose checksum is wrong, as PostgreSQL says it; to damage one on disk would damage a shared server. */
 const DAMAGE = `
-CREATE OR REPLACE FUNCTION list_allocations(above bigint, up_to bigint, most integer) RETURNS SETOF allocations
+CREATE OR REPLACE FUNCTION list_allocations(above bigint, up_to bigint, most integer, newest_first boolean)
+RETURNS SETOF allocations
 LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION 'invalid page in block 7 of relation base/5/16390' USING ERRCODE = 'XX001';
