@@ -1,10 +1,10 @@
 import { Command, Option } from 'commander';
-import { stringify } from 'csv-stringify/sync';
 import type { Allocation, ListFilter, OrderNumbersClient } from '../client/index.ts';
 import { allocationColumns } from './allocation-view.ts';
 import { withClient } from './client-command.ts';
 import { withClientOptions } from './client-options.ts';
 import { grouped } from './columns.ts';
+import { csvLine } from './csv.ts';
 import { allocationJson } from './json-form.ts';
 import { parseCursor, parseLimit, parseNumber, wholeNumber } from './option-values.ts';
 import type { CommandContext } from './run-command.ts';
@@ -58,7 +58,10 @@ export function listCommand(): Command {
       ),
     )
     .addOption(
-      new Option('--csv', 'write CSV (RFC 4180) with a header line, columns as with --json').conflicts('json'),
+      new Option(
+        '--csv',
+        'write CSV with a header line, columns as with --json (RFC 4180, but lines end with LF)',
+      ).conflicts('json'),
     );
   return withClientOptions(command)
     .addHelpText(
@@ -66,6 +69,9 @@ export function listCommand(): Command {
       `
 With --json: one object per line, as Allocation in the proto. A table on a terminal fits its width: it cuts long
 request ids and display numbers, which get, --json, --csv and a pipe show whole.
+
+With --csv: a text that a spreadsheet would run as a formula, because it begins with =, +, -, @ or a tab, has a ' in
+front; texts with ' before one of these get one more, so that a program takes one away. --json has all as they are.
 
 Examples:
   order-numbers list --last 20
@@ -172,10 +178,6 @@ function csvForm(): RowForm {
       return csvLine(CSV_COLUMNS.map((name) => values[name]));
     },
   };
-}
-
-function csvLine(cells: readonly (string | number)[]): string {
-  return stringify([[...cells]], { eof: false });
 }
 
 function columnsForm(terminalWidth: number | undefined): RowForm {

@@ -109,7 +109,7 @@ describe('list', () => {
   });
 
   it('writes CSV that gives every value back', async () => {
-    const odd = { prefix: '"A", ', suffix: "=1+1'", displayNumber: `"A", 100=1+1'` };
+    const odd = { prefix: '"A", ', suffix: "1+1='", displayNumber: `"A", 1001+1='` };
     const server = await fakeOrdersServer({
       listAllocations: () => ({ allocations: [fakeAllocation(odd), fakeAllocation()], nextPageToken: '' }),
     });
