@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ENGINES } from '../support/engines.ts';
 import { fillLedger, fills } from '../support/filled-ledger.ts';
 import { orderNumbers } from '../support/order-numbers-command.ts';
-import { refusedProcess } from '../support/refused-start.ts';
+import { LocalServer } from '../support/local-server.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
 
 const WARN = 40;
@@ -12,13 +12,13 @@ const WARN = 40;
 describe('a new ledger', () => {
   it.each(ENGINES)('is said at level warn with its place, an old one at level info: $name', async (engine) => {
     const ledger = await engine.newLedger();
-    const first = new ServerProcess(ledger);
+    const first = new LocalServer(ledger);
     await first.serving();
     const created = first.log.find(({ msg }) => msg.startsWith('created a new ledger'));
     expect(created).toMatchObject({ level: WARN, ledger, msg: expect.stringContaining('it numbers from order_id 1') });
     expect(created!.msg).toContain(ledger);
     expect(await first.stop()).toBe(0);
-    const again = new ServerProcess(ledger, {
+    const again = new LocalServer(ledger, {
       args: ['--create=false', '--expect-ledger-id', String(created!['ledger_id'])],
     });
     await again.serving();
@@ -32,14 +32,17 @@ describe('a new ledger', () => {
   });
 
   it.each(ENGINES)('is not created with --create=false: $name', async (engine) => {
-    expect(await refusedProcess(await engine.newLedger(), { env: { ORDERS_CREATE: 'false' } })).toMatch(
-      /^there is no ledger in .*, and --create is false: check --ledger/,
-    );
+    const server = new LocalServer(await engine.newLedger(), { args: ['--create=false'] });
+    expect(await server.exit()).toBe(1);
+    expect(server.log.at(-1)).toMatchObject({
+      level: 60,
+      msg: expect.stringMatching(/there is no ledger in .*, and --create is false: check --ledger/),
+    });
   });
 
   it('is said by its absolute path where the path is relative', async () => {
     const folder = testFolder();
-    const server = new ServerProcess('../orders.db', { cwd: folder, args: ['--create=false'] });
+    const server = new ServerProcess('../orders.db', { cwd: folder, env: { ORDERS_CREATE: 'false' } });
     expect(await server.exit()).toBe(1);
     expect(server.said()).toContain(`there is no ledger in ${join(dirname(folder), 'orders.db')}`);
   });
