@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { orderNumbers } from '../support/order-numbers-command.ts';
+import { localOrderNumbers as orderNumbers } from '../support/local-command.ts';
 import { warnUnknownVariables } from '../../src/cli/environment.ts';
 import { SERVE_SETTINGS } from '../../src/config.ts';
 

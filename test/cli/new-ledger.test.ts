@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ENGINES } from '../support/engines.ts';
 import { fillLedger, fills } from '../support/filled-ledger.ts';
-import { orderNumbers } from '../support/order-numbers-command.ts';
+import { localOrderNumbers as orderNumbers } from '../support/local-command.ts';
 import { LocalServer } from '../support/local-server.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
 
