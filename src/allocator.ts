@@ -3,7 +3,7 @@ import { checkCount, checkRequestId, checkStoreId, newRequestId } from './alloca
 import { BatchQueue } from './batch-queue.ts';
 import { draining, OrderError } from './errors.ts';
 import type { Ledger, Outcome } from './ledger.ts';
-import type { BatchObserver } from './observers.ts';
+import type { BatchObserver, CommittedBatch } from './observers.ts';
 import { cancelled, mismatch, outcomeUnknown, queueFull } from './refusals.ts';
 
 /** Says whether a call was cancelled or its deadline has passed. An AbortSignal is one. */
@@ -39,6 +39,9 @@ interface Caller {
   resolve(answer: Allocated): void;
   reject(error: OrderError): void;
 }
+
+/** What {@link CommittedBatch} says, while it is being counted. */
+type Counts = { -readonly [Key in keyof CommittedBatch]: CommittedBatch[Key] };
 
 /** A request on its way to the ledger, with everybody who waits for it: racing copies share one. */
 interface Pending {
@@ -143,7 +146,7 @@ export class Allocator {
     const started = performance.now();
     try {
       const outcomes = await this.#options.ledger.commit(batch.map((pending) => pending.request));
-      const counts = { allocated: 0, replayed: 0, ms: performance.now() - started };
+      const counts = { allocated: 0, replayed: 0, createTimeMs: 0, ms: performance.now() - started };
       for (const [i, pending] of batch.entries()) this.#answer(pending, outcomes[i], counts);
       this.#options.observer?.committed(counts);
     } catch (error) {
@@ -154,7 +157,7 @@ export class Allocator {
     }
   }
 
-  #answer(pending: Pending, outcome: Outcome | undefined, counts: { allocated: number; replayed: number }): void {
+  #answer(pending: Pending, outcome: Outcome | undefined, counts: Counts): void {
     if (!outcome) throw new Error('the ledger returned fewer outcomes than the batch has requests');
     if ('refused' in outcome) return this.#refuse(pending, outcome.refused);
     const { allocation, replayed } = outcome;
@@ -162,7 +165,10 @@ export class Allocator {
       return this.#refuse(pending, mismatch(pending.request, allocation.count));
     }
     this.#forget(pending);
-    if (!replayed) counts.allocated++;
+    if (!replayed) {
+      counts.allocated++;
+      counts.createTimeMs = allocation.createTimeMs;
+    }
     counts.replayed += pending.callers.length - (replayed ? 0 : 1);
     // Of racing copies exactly one, the first that is still there, is told that the pair is new.
     const first = pending.callers.find((caller) => !caller.signal.aborted);

@@ -37,6 +37,8 @@ interface MethodMetrics {
 
 /** From a sync of a fast disk to a call that waited for the ledger to be reopened. */
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** Less than this is no clock that was ahead, but one that was set by a little. */
+const HELD_MS = 1000;
 const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 /** Of a transport. Both have fewer; a series for each name that a caller makes up would fill the memory. */
 const MOST_METHODS = 32;
@@ -48,6 +50,8 @@ export class Metrics implements CallObserver, BatchObserver {
   readonly registry = new Registry();
   readonly #allocations = this.#counter('allocations_total', 'Requests that were given new numbers.');
   readonly #replays = this.#counter('replays_total', 'Calls that were answered with numbers given before.');
+  readonly #held = this.#counter('create_times_held_total', 'Requests numbered while create_time stood still.');
+  #lastCreateTimeMs = 0;
   readonly #batchSize = this.#histogram('batch_size', 'Calls answered by one committed batch.', BATCH_SIZES);
   readonly #commit = this.#histogram('commit_duration_seconds', "From a batch's forming to the ledger's answer.");
   readonly #transaction = this.#histogram('ledger_transaction_duration_seconds', 'One transaction of the ledger.');
@@ -67,6 +71,11 @@ export class Metrics implements CallObserver, BatchObserver {
   });
   readonly #methods = { grpc: new Map<string, MethodMetrics>(), http: new Map<string, MethodMetrics>() };
 
+  /** How long create_time still stands still, because an order was numbered while a clock was ahead. */
+  get clockBehindMs(): number {
+    return Math.max(0, this.#lastCreateTimeMs - Date.now());
+  }
+
   ended(transport: 'grpc' | 'http', method: string, result: 'OK' | Reason, ms: number): void {
     const metrics = this.#methods[transport].get(method) ?? this.#addMethod(transport, method);
     metrics.duration.observe(amount(ms) / 1000);
@@ -78,8 +87,12 @@ export class Metrics implements CallObserver, BatchObserver {
     calls.inc();
   }
 
-  committed({ allocated, replayed, ms }: CommittedBatch): void {
+  committed({ allocated, replayed, createTimeMs, ms }: CommittedBatch): void {
     this.#allocations.inc(amount(allocated));
+    if (allocated > 0) {
+      this.#lastCreateTimeMs = createTimeMs;
+      if (this.clockBehindMs > HELD_MS) this.#held.inc(amount(allocated));
+    }
     this.#replays.inc(amount(replayed));
     this.#batchSize.observe(amount(allocated + replayed));
     this.#commit.observe(amount(ms) / 1000);
@@ -120,6 +133,12 @@ export async function startMetricsServer(
 ): Promise<MetricsServer> {
   const registry = new Registry();
   const askSizes = registerSources(registry, sources);
+  gauge(
+    registry,
+    'order_numbers_clock_behind_seconds',
+    'How long create_time still stands still; 0 if it follows the clock.',
+    () => metrics.clockBehindMs / 1000,
+  );
   registerProcess(registry);
   const text = async () => {
     await askSizes();

@@ -13,6 +13,8 @@ export interface CommittedBatch {
   readonly allocated: number;
   /** Calls of it that were answered with old ones. */
   readonly replayed: number;
+  /** The create_time of its new allocations, in milliseconds since 1970; 0 if it has none. */
+  readonly createTimeMs: number;
   /** From its forming to its answer from the ledger. */
   readonly ms: number;
 }

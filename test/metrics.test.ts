@@ -108,8 +108,8 @@ describe('Metrics', () => {
   it('puts durations, told in milliseconds, into buckets of seconds', async () => {
     const metrics = new Metrics();
     for (const ms of [0.1, 0.2, 1, 3, 700, 20_000]) metrics.ended('http', 'generateOrderNumber', 'OK', ms);
-    metrics.committed({ allocated: 150, replayed: 50, ms: 4 });
-    metrics.committed({ allocated: 1, replayed: 0, ms: 0.5 });
+    metrics.committed({ allocated: 150, replayed: 50, createTimeMs: 0, ms: 4 });
+    metrics.committed({ allocated: 1, replayed: 0, createTimeMs: 0, ms: 0.5 });
     metrics.transaction(3, 0.25);
     const families = parse(await metrics.registry.metrics());
 
@@ -141,11 +141,11 @@ describe('Metrics', () => {
     const metrics = new Metrics();
     for (const odd of [Number.NaN, Infinity, -Infinity, -1, undefined as unknown as number]) {
       metrics.ended('grpc', 'AllocateOrder', 'OK', odd);
-      metrics.committed({ allocated: odd, replayed: odd, ms: odd });
+      metrics.committed({ allocated: odd, replayed: odd, createTimeMs: 0, ms: odd });
       metrics.transaction(odd, odd);
     }
     metrics.ended('grpc', '"\n\\', 'OK', 1);
-    metrics.committed({ allocated: 2, replayed: 1, ms: 5 });
+    metrics.committed({ allocated: 2, replayed: 1, createTimeMs: 0, ms: 5 });
     const text = await metrics.registry.metrics();
     expect(problemsOf(text)).toEqual([]);
     const families = parse(text);
@@ -172,7 +172,7 @@ describe('Metrics', () => {
 
   it('shares nothing with another, nor with the registry of the process', async () => {
     const [one, other] = [new Metrics(), new Metrics()];
-    one.committed({ allocated: 1, replayed: 0, ms: 1 });
+    one.committed({ allocated: 1, replayed: 0, createTimeMs: 0, ms: 1 });
     expect(valueOf(parse(await other.registry.metrics()), 'order_numbers_allocations_total')).toBe(0);
     expect((await globalRegistry.metrics()).trim()).toBe('');
   });

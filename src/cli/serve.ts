@@ -10,8 +10,9 @@ import type { Log, Logger } from '../log.ts';
 import { createLog } from '../log.ts';
 import type { MetricSources } from '../metrics.ts';
 import { Metrics } from '../metrics.ts';
-import type { LedgerObserver } from '../observers.ts';
+import type { CommittedBatch, LedgerObserver } from '../observers.ts';
 import { isPostgresUrl } from '../postgres-url.ts';
+import { ClockWatch } from './clock-watch.ts';
 import type { ServedLedger } from './engine.ts';
 import { startEngine } from './engine.ts';
 import { environment, warnUnknownVariables } from './environment.ts';
@@ -79,7 +80,14 @@ export async function serve(settings: ServeSettings, log: Log, stop: Promise<str
     return refuse(logger, error);
   }
   const { ledger, name } = engine;
-  const allocator = new Allocator({ ...settings, ledger, observer: metrics });
+  const clock = new ClockWatch(logger);
+  const observer = {
+    committed(batch: CommittedBatch) {
+      metrics.committed(batch);
+      clock.committed(batch);
+    },
+  };
+  const allocator = new Allocator({ ...settings, ledger, observer });
   const queueLength = () => allocator.queueLength;
   const sources: MetricSources = {
     ...engine.sources,
