@@ -5,11 +5,18 @@ import { basename, dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { backupLedger } from '../../../src/engines/sqlite/backup.ts';
 import { BatchTransaction } from '../../../src/engines/sqlite/batch-transaction.ts';
+import { checkpoint, openWriteConnection } from '../../../src/engines/sqlite/connection.ts';
+import { takeFence } from '../../../src/engines/sqlite/fence.ts';
+import { readBase } from '../../../src/engines/sqlite/high-water-mark.ts';
 import type { LedgerFiles } from '../../../src/engines/sqlite/ledger-files.ts';
 import { locateLedger } from '../../../src/engines/sqlite/ledger-files.ts';
 import type { OpenLedger } from '../../../src/engines/sqlite/opening.ts';
 import { openLedger } from '../../../src/engines/sqlite/opening.ts';
+import { packRequests } from '../../../src/engines/sqlite/packed-batch.ts';
+import { readWalHeader } from '../../../src/engines/sqlite/wal-file.ts';
+import { Writer } from '../../../src/engines/sqlite/writer.ts';
 import { LedgerRefused } from '../../../src/errors.ts';
+import { DEFAULT_STORE } from '../../../src/store.ts';
 import { assertDense } from '../../support/density.ts';
 import { testFolder } from '../../support/server-process.ts';
 
@@ -36,6 +43,17 @@ function number({ db, mark, ledgerId }: OpenLedger, count: number): void {
     }));
     mark.write({ ledgerId, lastOrderId: batches.commit(batch).lastOrderId });
   }
+}
+
+function openWriter(files: LedgerFiles): Writer {
+  const fence = takeFence(files);
+  const writer = new Writer({ files, autoCreateStores: true, expected: undefined, lock: fence.identity });
+  onTestFinished(() => {
+    writer.close();
+    fence.release();
+  });
+  writer.open();
+  return writer;
 }
 
 /** A copy of everything that a process leaves which is killed now. By another process: see locateLedger. */
@@ -87,3 +105,45 @@ it.each([8, 20])(
     expect(assertDense(machine.database)).toHaveLength(3002 + between);
   },
 );
+
+it('P9: the WAL does not start anew before the mark says on disk what the database holds alone', () => {
+  const files = locateLedger(join(testFolder(), 'orders.db'));
+  const writer = openWriter(files);
+  const other = openWriteConnection(files.database);
+  onTestFinished(() => void other.close());
+  let keys = 0;
+  const commit = () => writer.commit(packRequests([{ storeId: 7n, requestId: `k${keys++}`, count: 1 }]));
+  const salts = () => readWalHeader(`${files.database}-wal`)?.salts;
+  commit();
+  const before = salts();
+  for (let i = 0; i < 3; i++) {
+    // The checkpointer, and whoever else is at the file, moves everything; and then more is committed.
+    writer.beginPass();
+    expect(checkpoint(other, 'PASSIVE')).toMatchObject({ busy: false });
+    expect(checkpoint(other, 'TRUNCATE').busy).toBe(true);
+    commit();
+    expect(salts()).toBe(before);
+  }
+  expect(readBase(files.mark)?.lastOrderId).toBe(0n);
+  writer.finishCheckpoint();
+  expect(readBase(files.mark)).toMatchObject({ lastOrderId: 4n, salts: before });
+  commit();
+  expect(salts()).not.toBe(before);
+});
+
+it('P9: changes of stores alone tell an older copy from what the database held at the last checkpoint', () => {
+  const files = locateLedger(join(testFolder(), 'orders.db'));
+  const writer = openWriter(files);
+  const commit = (requestId: string) => writer.commit(packRequests([{ storeId: 7n, requestId, count: 1 }]));
+  commit('a');
+  writer.finishCheckpoint();
+  const copy = join(dirname(files.database), 'copy');
+  execFileSync('cp', [files.database, copy]);
+  writer.createStore({ ...DEFAULT_STORE, storeId: 8n });
+  writer.finishCheckpoint();
+  commit('b');
+  const machine = killed(files);
+  execFileSync('cp', [copy, machine.database]);
+  expect(readBase(machine.mark)?.lastOrderId).toBe(1n);
+  expectRefused(machine, /held later changes of stores/);
+});
