@@ -47,7 +47,7 @@ function prepared(name: (typeof COMMANDS)[number]): { args: readonly string[]; m
   }
   fillLedger(source, ...fills(3));
   if (name === 'backup') return { args: ['backup', '--ledger', source, made], made };
-  return { args: ['restore', '--from', source, '--ledger', made], made };
+  return { args: ['restore', '--from', source, '--ledger', made, '--nothing-numbered-since'], made };
 }
 
 async function onFullDisk(args: readonly string[]) {
