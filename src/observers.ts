@@ -32,7 +32,7 @@ export interface OpenedLedger {
   readonly lastOrderId: bigint;
   /** Whether this opening has created it. */
   readonly isNew: boolean;
-  /** The size of its files, if it has any. */
+  /** Its size, if that was asked for. */
   readonly bytes: number | undefined;
 }
 

@@ -19,11 +19,26 @@ export interface ExpectedDatabase {
   readonly expected: ExpectedLedger;
 }
 
-/** Before the first use: creates or upgrades the schema of the expected ledger. Resolves to whether it was created. */
-export async function prepareLedger({ client, server }: Session, place: ExpectedDatabase): Promise<boolean> {
+/** What is found at the first use of a database. */
+export interface PreparedLedger {
+  readonly isNew: boolean;
+  readonly bytes: number;
+}
+
+/** Before the first use: creates or upgrades the schema of the expected ledger. */
+export async function prepareLedger({ client, server }: Session, place: ExpectedDatabase): Promise<PreparedLedger> {
   await within(LOOK_MS, requireExpected(client, place), `${server} did not say which ledger it has`);
   const { before } = await within(MIGRATE_MS, migrate(client), `${server} did not make the schema in time`);
-  return before === 0;
+  const bytes = await within(LOOK_MS, sizeOf(client), `${server} did not say how large the ledger is`);
+  return { isNew: before === 0, bytes };
+}
+
+/** The allocations with their indexes: the rest is small. */
+async function sizeOf(client: Client): Promise<number> {
+  const { rows } = await client.query<{ bytes: bigint }>(
+    `SELECT pg_total_relation_size('order_numbers.allocations') AS bytes`,
+  );
+  return Number(rows[0]?.bytes);
 }
 
 /** Throws LedgerRefused if the database does not have the expected ledger. Only reads. */

@@ -138,7 +138,7 @@ export class Primary {
     try {
       signal.throwIfAborted();
       this.#requireNewest(session);
-      const isNew = !this.#seen && (await prepareLedger(session, this.#place));
+      const prepared = this.#seen ? undefined : await prepareLedger(session, this.#place);
       const end = await within(CONFIRM_MS, confirm(session), notConfirmed(session));
       this.#compare(session.server, end);
       session.ledgerId = end.ledgerId;
@@ -148,7 +148,7 @@ export class Primary {
       this.#found = { url: host, times: (this.#found?.times ?? 0) + 1 };
       this.#raise(end);
       this.#current = session;
-      this.#observer.opened({ ...end, where: this.#place.name, isNew, bytes: undefined });
+      this.#observer.opened({ ...end, where: this.#place.name, isNew: false, bytes: undefined, ...prepared });
       // Noticed also while nobody writes.
       session.client.on('error', (error) => this.giveUp(session, error));
       return session;

@@ -13,7 +13,7 @@ it('says which ledger was opened, without its password, and whether it is new', 
   const where = parsePostgresUrl(url).name;
   expect(where).not.toContain('s3cret');
   expect([...first.openings, ...second.openings]).toMatchObject([
-    { where, isNew: true, lastOrderId: 0n, bytes: undefined },
+    { where, isNew: true, lastOrderId: 0n, bytes: expect.any(Number) },
     { where, isNew: false, lastOrderId: 1n, ledgerId: first.openings[0]!.ledgerId },
   ]);
 });
