@@ -8,6 +8,7 @@ import type { ClientFlags } from './client-options.ts';
 import { clientOptions } from './client-options.ts';
 import type { CommandContext, CommandFailures } from './run-command.ts';
 import { runCommand, say } from './run-command.ts';
+import { onStopSignal } from './stop-signals.ts';
 
 /** Does the work of one command with a client of its own, and sets the exit code of the process. */
 export async function withClient(
@@ -54,10 +55,9 @@ function clientFor(
   }
 }
 
-/** Aborts at the first Ctrl-C or SIGTERM; the second one ends the process as usual. */
+/** Aborts at the first Ctrl-C or SIGTERM; a later one ends the process as usual. */
 export function stopOnSignal(): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => controller.abort(new Error(`stopped by ${signal}`)));
+  onStopSignal((signal) => controller.abort(new Error(`stopped by ${signal}`)), ['SIGINT', 'SIGTERM']);
   return controller.signal;
 }

@@ -5,8 +5,7 @@ import { parseLedgerPath } from './option-values.ts';
 import { ProgressBar } from './progress-bar.ts';
 import type { CommandContext } from './run-command.ts';
 import { runCommand } from './run-command.ts';
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+import { onStopSignal } from './stop-signals.ts';
 
 /** What the command of an operator works with. */
 export interface OperatorContext extends CommandContext {
@@ -37,19 +36,14 @@ export async function runOperator(
   afterStop = 'nothing was changed',
 ): Promise<void> {
   const stop = new AbortController();
-  const onSignal = (name: NodeJS.Signals) => stop.abort(new Error(`stopped by ${name}: ${afterStop}`));
-  for (const name of SIGNALS) process.once(name, onSignal);
+  onStopSignal((name) => stop.abort(new Error(`stopped by ${name}: ${afterStop}`)));
   const bar = json ? undefined : ProgressBar.onTerminal(process.stderr);
-  try {
-    await runCommand(json, async (context) => {
-      for (const warning of warnUnknownVariables(environment())) context.say(`warning: ${warning}`);
-      try {
-        await work({ ...context, signal: stop.signal, bar });
-      } finally {
-        bar?.stop();
-      }
-    });
-  } finally {
-    for (const name of SIGNALS) process.off(name, onSignal);
-  }
+  await runCommand(json, async (context) => {
+    for (const warning of warnUnknownVariables(environment())) context.say(`warning: ${warning}`);
+    try {
+      await work({ ...context, signal: stop.signal, bar });
+    } finally {
+      bar?.stop();
+    }
+  });
 }

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished } from 'vitest';
 import { assertDense } from '../support/density.ts';
+import { killRepeatedly } from '../support/doubled-signal.ts';
 import { fillLedger, fills } from '../support/filled-ledger.ts';
 import { connect } from '../support/orders-client.ts';
 import { localOrderNumbers } from '../support/local-command.ts';
@@ -102,24 +103,27 @@ it('--help has examples', async () => {
   expect(stdout).toContain('Examples:\n  order-numbers backup /');
 });
 
-it.each(['SIGINT', 'SIGTERM'] as const)('a backup that is stopped by %s leaves nothing', async (signal) => {
-  const { database } = fillLedger(join(testFolder(), 'orders.db'), ...fills(50_000));
-  const target = join(testFolder(), 'backup.db');
-  const appeared = temporaryOf(target);
-  const child = spawn(process.execPath, [ORDER_NUMBERS, 'backup', '--ledger', database, target], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  await appeared;
-  child.kill(signal);
-  const [stderr] = await Promise.all([text(child.stderr), once(child, 'close')]);
-  expect({ exitCode: child.exitCode, stderr }).toEqual({
-    exitCode: 1,
-    stderr: `error: stopped by ${signal}: nothing was changed\n`,
-  });
-  expect(readdirSync(dirname(target))).toEqual([]);
-  expect(existsSync(`${database}.lock`)).toBe(false);
-});
+it.each(['SIGINT', 'SIGTERM'] as const)(
+  'a backup that is stopped by %s leaves nothing, however often a group of processes passes it on',
+  async (signal) => {
+    const { database } = fillLedger(join(testFolder(), 'orders.db'), ...fills(50_000));
+    const target = join(testFolder(), 'backup.db');
+    const appeared = temporaryOf(target);
+    const child = spawn(process.execPath, [ORDER_NUMBERS, 'backup', '--ledger', database, target], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await appeared;
+    await killRepeatedly(child, signal);
+    const [stderr] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect({ exitCode: child.exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: `error: stopped by ${signal}: nothing was changed\n`,
+    });
+    expect(readdirSync(dirname(target))).toEqual([]);
+    expect(existsSync(`${database}.lock`)).toBe(false);
+  },
+);
 
 /** Resolves when a backup to `target` has begun. */
 function temporaryOf(target: string): Promise<void> {
