@@ -5,6 +5,7 @@ import { formatAddress, isLoopback } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import type { GrpcServer } from '../grpc/grpc-server.ts';
 import { startGrpcServer } from '../grpc/grpc-server.ts';
+import { logLibrary } from '../grpc/library-log.ts';
 import { orderNumberService } from '../grpc/order-number-service.ts';
 import type { HttpServer } from '../http/http-server.ts';
 import type { Ledger } from '../ledger.ts';
@@ -49,6 +50,7 @@ export class Listeners {
   async start(): Promise<void> {
     const { grpcListen, httpListen, metricsListen } = this.#settings;
     const { allocator, ledger, logger, metrics, sources, state } = this.#served;
+    logLibrary(logger);
     try {
       await listen('grpc', grpcListen, async () => {
         this.#grpc = await startGrpcServer(
@@ -132,7 +134,7 @@ export class Listeners {
   }
 
   #tellHealth(): void {
-    this.#grpc?.setServing(this.#isOpen && !this.#isDraining);
+    this.#grpc?.setServing(this.#isOpen && !this.#isDraining, this.#whyNotServing()['reason']);
   }
 }
 

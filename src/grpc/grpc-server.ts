@@ -25,7 +25,7 @@ const MAX_CONNECTIONS = 10_000;
 export interface GrpcServer {
   readonly address: Address;
   /** Sets the answer of grpc.health.v1, overall and of the service. */
-  setServing(serving: boolean): void;
+  setServing(serving: boolean, why?: string): void;
   /** Takes no new connection. Calls on those that are open go on. */
   stopAccepting(): void;
   /** Ends every connection: gently, and by force those that are left after `graceMs`. */
@@ -70,7 +70,7 @@ export async function startGrpcServer(address: Address, orders: UntypedServiceIm
 
   return {
     address: { host: address.host, port: bound.port },
-    setServing: (serving) => health.setServing(serving),
+    setServing: (serving, why) => health.setServing(serving, why),
     stopAccepting() {
       listener.close();
     },

@@ -1,5 +1,5 @@
 import type { Server, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
-import { status as statusCode } from '@grpc/grpc-js';
+import { Metadata, status as statusCode } from '@grpc/grpc-js';
 import { toOrderError } from '../errors.ts';
 import type {
   HealthCheckRequest,
@@ -20,6 +20,7 @@ const WATCHES = { inAll: 10_000, perConnection: 16 };
 /** grpc.health.v1: says the same of the server and of its service. NOT_SERVING until told otherwise. */
 export class Health {
   #status: Status = Status.NOT_SERVING;
+  #why: string | undefined;
   readonly #watches = new StreamLimit('Watch', WATCHES);
   readonly #wakers = new Set<() => void>();
 
@@ -29,7 +30,7 @@ export class Health {
         { request }: ServerUnaryCall<HealthCheckRequest, HealthCheckResponse>,
         callback: sendUnaryData<HealthCheckResponse>,
       ) => {
-        if (NAMES.has(request.service)) callback(null, { status: this.#status });
+        if (NAMES.has(request.service)) callback(null, { status: this.#status }, this.#trailer());
         else callback({ code: statusCode.NOT_FOUND, details: 'this server has no such service' });
       },
       list: (
@@ -44,9 +45,17 @@ export class Health {
     });
   }
 
-  setServing(serving: boolean): void {
+  /** `why` a server is not serving is told in the trailer `not-serving-reason` of Check. */
+  setServing(serving: boolean, why?: string): void {
+    this.#why = serving ? undefined : why;
     this.#status = serving ? Status.SERVING : Status.NOT_SERVING;
     for (const wake of this.#wakers) wake();
+  }
+
+  #trailer(): Metadata {
+    const trailer = new Metadata();
+    if (this.#why !== undefined) trailer.set('not-serving-reason', this.#why);
+    return trailer;
   }
 
   /** One that takes its messages slowly is told the newest status, and not each. */

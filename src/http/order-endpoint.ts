@@ -3,13 +3,13 @@ import type { Allocation } from '../allocation.ts';
 import { checkRequestId, displayNumber, newRequestId } from '../allocation.ts';
 import type { Allocated, Allocator } from '../allocator.ts';
 import { logAnswer, logRefusal } from '../call-log.ts';
-import { formatAddress } from '../config.ts';
 import { OrderError, toOrderError } from '../errors.ts';
 import type { LedgerState } from '../ledger-state.ts';
 import type { Logger } from '../log.ts';
 import type { CallObserver } from '../observers.ts';
 import { refuse, sendJson } from './answer.ts';
 import { MALFORMED, storeIdOf, whyMalformed } from './malformed.ts';
+import { peerOf } from './peer.ts';
 import { allocateInTime } from './timely-call.ts';
 
 /** What the endpoint works on. */
@@ -101,10 +101,4 @@ function toJson({ orderId, orderNumber, storeId }: Allocation): string {
 
 function fieldsOf(storeId: number, requestId: string): Record<string, string> {
   return { store_id: String(storeId), ...(requestId === '' ? {} : { request_id: requestId }) };
-}
-
-function peerOf({ raw: { socket } }: FastifyRequest): string {
-  return socket.remoteAddress === undefined
-    ? ''
-    : formatAddress({ host: socket.remoteAddress, port: socket.remotePort ?? 0 });
 }

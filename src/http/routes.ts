@@ -5,6 +5,7 @@ import type { Logger } from '../log.ts';
 import { refuse, sendJson } from './answer.ts';
 import { answerClientError } from './client-errors.ts';
 import type { OrderEndpoint } from './order-endpoint.ts';
+import { peerOf } from './peer.ts';
 
 /** What the routes are made of. */
 export interface RouteOptions {
@@ -85,7 +86,7 @@ function refuseUnknown(request: FastifyRequest, reply: FastifyReply): void {
 
 /** What fastify refuses, and what nobody foresaw: of that nothing leaves but that it happened. */
 function refuseError(error: FastifyError, request: FastifyRequest, reply: FastifyReply, logger: Logger): void {
-  const line = { http_method: request.method, path: request.url.slice(0, 128) };
+  const line = { http_method: request.method, path: request.url.slice(0, 128), peer: peerOf(request) };
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     // What is left of the body is read and dropped: a connection closed over it would take the answer along.
     reply.removeHeader('connection');

@@ -1,7 +1,9 @@
-import { status } from '@grpc/grpc-js';
+import type { Metadata } from '@grpc/grpc-js';
+import { credentials, status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
 import { logWhileClosed } from '../../src/cli/closed-ledger.ts';
+import { HealthClient } from '../../src/gen/grpc/health/v1/health.ts';
 import { LedgerState } from '../../src/ledger-state.ts';
 import { freeAddress } from '../support/free-address.ts';
 import { LocalServer } from '../support/local-server.ts';
@@ -26,6 +28,12 @@ it('while the database is away, /readyz, the metrics and the log say so, and cal
     Number(new RegExp(`^order_numbers_${name} (.+)$`, 'm').exec(await get(metrics, '/metrics'))?.[1]);
 
   expect(await get(http, '/readyz')).toBe('{"status":"not serving","reason":"database unreachable"}');
+  const health = new HealthClient(grpc, credentials.createInsecure());
+  onTestFinished(() => health.close());
+  const trailer = await new Promise<Metadata>((resolve) => {
+    health.check({ service: '' }, () => {}).on('status', (end) => resolve(end.metadata));
+  });
+  expect(trailer.get('not-serving-reason')).toEqual(['database unreachable']);
   const calls = Array.from({ length: MANY }, (_, i) =>
     failureOf(client.allocateOrder({ storeId: 7n, requestId: `cart-${i}` }, { deadlineMs: 300 })),
   );

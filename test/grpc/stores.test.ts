@@ -135,6 +135,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect(await engine.assertDense(ledger)).toHaveLength(500);
     expect(await server.stop()).toBe(0);
     expect(server.stderr).toBe('');
+    expect(server.log.filter(({ msg }) => msg.includes('library'))).toEqual([]);
   });
 });
 
