@@ -20,7 +20,7 @@ import { readMark } from './high-water-mark.ts';
 import { requireWholeName, syncFolder } from './ledger-files.ts';
 import { tidierOf } from './look.ts';
 import { requireWritable } from './owner.ts';
-import { makeReadable } from './readable.ts';
+import { makeReadable, requireServed } from './readable.ts';
 
 /** Pages copied before the event loop has a turn: 8 MiB. */
 const PAGES_A_STEP = 2048;
@@ -60,6 +60,7 @@ export async function backupLedger(source: string, target: string, options: Back
   requireWritable(temporary);
   const readable = makeReadable(from);
   try {
+    requireServed(from, readable);
     const summary = await copyLedger(readable.path, temporary, options);
     if (mark !== undefined && mark !== 'torn' && mark.ledgerId === summary.ledgerId) {
       if (mark.lastOrderId > summary.lastOrderId) {

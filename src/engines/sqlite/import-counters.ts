@@ -1,11 +1,14 @@
 import { existsSync, realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type Database from 'better-sqlite3';
 import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../errors.ts';
-import { checkpoint, openReadConnection } from './connection.ts';
+import { lookBeforeOpening } from './before-opening.ts';
+import { checkpoint } from './connection.ts';
 import { takeFence } from './fence.ts';
 import type { ImportedStore, ImportStaging } from './import-staging.ts';
-import { locateLedger } from './ledger-files.ts';
+import { filesOf, locateLedger } from './ledger-files.ts';
+import { lookAt } from './look.ts';
 import { keepOwner } from './owner.ts';
 import type { OpenLedger } from './opening.ts';
 import { openLedger } from './opening.ts';
@@ -48,22 +51,14 @@ interface FirstNumbers {
  * nothing, not even a folder. Throws LedgerRefused where the import would be refused, but for a ledger in use.
  */
 export function planImport(path: string, counters: ImportedCounters, onChange: ChangeListener): ImportSummary {
-  if (!existsSync(path)) {
-    if (existsSync(`${path}.mark`)) {
-      throw new LedgerRefused(`${path} is missing, but its mark ${path}.mark is there: put the ledger back`);
-    }
-    return compare(undefined, counters, onChange);
-  }
-  const database = realpathSync(path);
+  const database = existsSync(path) ? realpathSync(path) : resolve(path);
   return explained(database, () => {
-    const db = openReadConnection(database);
-    try {
+    if (!lookBeforeOpening(filesOf(database), 'served').end) return compare(undefined, counters, onChange);
+    return lookAt(database, (db) => {
       requireLedger(db);
       requireKnownSchema(db);
       return db.transaction(() => compare(isEmpty(db) ? undefined : db, counters, onChange))();
-    } finally {
-      db.close();
-    }
+    });
   });
 }
 
@@ -77,6 +72,8 @@ export function importCounters(path: string, counters: ImportedCounters, onProgr
   const fence = takeFence(files);
   try {
     return explained(files.database, () => {
+      // Opening writes; what is refused must stay as it is.
+      planImport(files.database, counters, () => {});
       const isNew = !existsSync(files.database);
       const ledger = openLedger(files);
       if (isNew) keepOwner(files.database);

@@ -8,10 +8,11 @@ import { findLedger } from './backup.ts';
 import type { LedgerSummary } from './backup-check.ts';
 import { requireFilledLedger, summarize } from './backup-check.ts';
 import { movedAway } from './before-opening.ts';
-import { checkpoint, openReadConnection } from './connection.ts';
+import { checkpoint } from './connection.ts';
 import type { Fence } from './fence.ts';
 import { takeFence } from './fence.ts';
 import { locateLedger } from './ledger-files.ts';
+import { lookAt } from './look.ts';
 import type { OpenLedger } from './opening.ts';
 import { openLedger } from './opening.ts';
 import type { AllocationRow, StoreRow } from './rows.ts';
@@ -147,12 +148,7 @@ export class MovingOut implements LedgerContents {
 
 /** What is no ledger yet would be made one by opening it. */
 function requireFilled(database: string): void {
-  const db = openReadConnection(database);
-  try {
-    requireFilledLedger(db);
-  } finally {
-    db.close();
-  }
+  lookAt(database, requireFilledLedger);
 }
 
 /** Runs `work`; what SQLite cannot do with the file is said in one sentence. */

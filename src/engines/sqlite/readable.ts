@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused, messageOf } from '../../errors.ts';
+import { compareWithMark, lookBeforeOpening, readEnd } from './before-opening.ts';
+import { readMark } from './high-water-mark.ts';
+import { filesOf } from './ledger-files.ts';
 import { lookAt } from './look.ts';
 
 /** A database that can be read: itself, or a copy of it that goes with `remove`. */
@@ -25,6 +28,26 @@ export function makeReadable(database: string): Readable {
     if (!(error instanceof SqliteError)) throw error;
   }
   return { path: database, remove() {} };
+}
+
+/**
+ * Throws LedgerRefused if a server would not start on this ledger because of what its mark and its -wal file say of it
+ * (P9). Beside a server that runs, too; a ledger that was moved elsewhere is taken.
+ */
+export function requireServed(database: string, { path }: Readable): void {
+  const files = filesOf(database);
+  try {
+    if (path === database) lookBeforeOpening(files, 'moved');
+    else
+      compareWithMark(
+        files,
+        readMark(files.mark),
+        lookAt(path, (db) => readEnd(db, 'moved')),
+      );
+  } catch (error) {
+    // What is damaged is for whoever reads it to say.
+    if (!(error instanceof SqliteError)) throw error;
+  }
 }
 
 /** Whether SQLite cannot create what it needs beside a database. */

@@ -3,12 +3,9 @@ import { LedgerRefused } from '../../errors.ts';
 import type { VerifyEvent } from '../../verification.ts';
 import { findLedger } from './backup.ts';
 import { requireFilledLedger } from './backup-check.ts';
-import { compareWithMark, lookBeforeOpening, readEnd } from './before-opening.ts';
-import { readMark } from './high-water-mark.ts';
-import { filesOf } from './ledger-files.ts';
 import { lookAt, tidierOf } from './look.ts';
 import type { Readable } from './readable.ts';
-import { makeReadable } from './readable.ts';
+import { makeReadable, requireServed } from './readable.ts';
 import { Thread, threadModule } from './thread.ts';
 import type { VerifierMethods, VerifierOptions } from './verifier.ts';
 import { eventsOf } from './verifier-events.ts';
@@ -54,23 +51,6 @@ function requireReadable(database: string, path: string): void {
   } catch (error) {
     if (!(error instanceof SqliteError)) throw error;
     throw new LedgerRefused(`${database} ${unreadable(error)}`);
-  }
-}
-
-/** A sealed ledger is verified all the same. */
-function requireServed(database: string, { path }: Readable): void {
-  const files = filesOf(database);
-  try {
-    if (path === database) lookBeforeOpening(files, 'moved');
-    else
-      compareWithMark(
-        files,
-        readMark(files.mark),
-        lookAt(path, (db) => readEnd(db, 'moved')),
-      );
-  } catch (error) {
-    // What is damaged is for the verification itself to say.
-    if (!(error instanceof SqliteError)) throw error;
   }
 }
 
