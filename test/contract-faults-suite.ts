@@ -3,8 +3,8 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Engine } from './support/engines.ts';
 import { GrpcClient } from './support/grpc-client.ts';
 import { errorDetails, failureOf } from './support/orders-client.ts';
+import { newServer } from './support/local-server.ts';
 import type { ServeOptions } from './support/server-process.ts';
-import { ServerProcess } from './support/server-process.ts';
 
 /** The statuses that only a fault meets. SQLite's faults need gcc, so that its suite runs with the tools. */
 export function contractFaultsSuite(engine: Engine): void {
@@ -19,7 +19,7 @@ export function contractFaultsSuite(engine: Engine): void {
       // One of the two waits for its batch, the other finds the queue full.
       const calls = [client.allocate(7n), client.allocate(7n)];
       expect(await statusOf(Promise.race(calls))).toEqual(['RESOURCE_EXHAUSTED', 'QUEUE_FULL']);
-      server.child.kill('SIGTERM');
+      void server.stop();
       await server.line('draining');
       expect(await statusOf(client.allocate(7n, 1, 'late'))).toEqual(['UNAVAILABLE', 'DRAINING']);
       await faulty.letGo();
@@ -87,7 +87,7 @@ export async function statusOf(
 }
 
 export async function serveOn(ledger: string, options: ServeOptions) {
-  const server = new ServerProcess(ledger, options);
+  const server = newServer(ledger, options);
   const address = await server.serving();
   return { ledger, server, address, client: new GrpcClient(address) };
 }

@@ -5,7 +5,9 @@ import type { Allocation } from '../../src/gen/orders/v1/orders.ts';
 import type { Engine, FaultyLedger } from '../support/engines.ts';
 import type { OrdersClient } from '../support/orders-client.ts';
 import { connect, errorDetails, failureOf } from '../support/orders-client.ts';
-import { ServerProcess } from '../support/server-process.ts';
+import type { LocalServer } from '../support/local-server.ts';
+import { newServer } from '../support/local-server.ts';
+import type { ServerProcess } from '../support/server-process.ts';
 import { until } from '../support/until.ts';
 
 /** What holds on every engine: SQLite's faults need gcc, so that its suite runs with the tools. */
@@ -105,11 +107,11 @@ export function failedCommitSuite(engine: Engine): void {
 
 async function serveFaulty(engine: Engine, test: TestContext) {
   const faulty = await engine.newFaultyLedger(test);
-  const server = new ServerProcess(faulty.ledger, faulty.options);
+  const server = newServer(faulty.ledger, faulty.options);
   return { faulty, server, client: await connectTo(server) };
 }
 
-async function connectTo(server: ServerProcess): Promise<OrdersClient> {
+async function connectTo(server: LocalServer | ServerProcess): Promise<OrdersClient> {
   const client = connect(await server.serving());
   onTestFinished(() => client.close());
   return client;

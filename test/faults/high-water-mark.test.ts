@@ -11,8 +11,9 @@ import {
 import { basename, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { assertDense } from '../support/density.ts';
+import { LocalServer } from '../support/local-server.ts';
 import { connect } from '../support/orders-client.ts';
-import { refusedProcess } from '../support/refused-start.ts';
+import { refusedStart } from '../support/refused-start.ts';
 import type { LogLine } from '../support/server-process.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
 
@@ -20,7 +21,7 @@ it('P9: a ledger that is missing while its mark is there is refused, and no new 
   const ledger = join(testFolder(), 'orders.db');
   await allocateAndStop(ledger, 3);
   rmSync(ledger);
-  expect(await refusedProcess(ledger)).toMatch(/orders\.db.*missing.*put the ledger back/);
+  expect(await refusedStart(ledger)).toMatch(/orders\.db.*missing.*put the ledger back/);
   expect(existsSync(ledger)).toBe(false);
 });
 
@@ -28,8 +29,8 @@ it('P9: an empty file in the place of a ledger is refused', async () => {
   const ledger = join(testFolder(), 'orders.db');
   await allocateAndStop(ledger, 3);
   truncateSync(ledger);
-  expect(await refusedProcess(ledger)).toMatch(/orders\.db.*empty.*put the ledger back/);
-  expect(await refusedProcess(ledger)).toMatch(/orders\.db.*empty.*put the ledger back/);
+  expect(await refusedStart(ledger)).toMatch(/orders\.db.*empty.*put the ledger back/);
+  expect(await refusedStart(ledger)).toMatch(/orders\.db.*empty.*put the ledger back/);
 });
 
 it('P9: an older copy put back is refused, and the newest one is served again', async () => {
@@ -40,7 +41,7 @@ it('P9: an older copy put back is refused, and the newest one is served again', 
   await allocateAndStop(ledger, 2);
   renameSync(ledger, join(folder, 'newest.db'));
   copyFileSync(join(folder, 'older.db'), ledger);
-  expect(await refusedProcess(ledger)).toMatch(/orders\.db.*ends at order_id 3, but 5 was already given/);
+  expect(await refusedStart(ledger)).toMatch(/orders\.db.*ends at order_id 3, but 5 was already given/);
 
   renameSync(join(folder, 'newest.db'), ledger);
   await allocateAndStop(ledger, 1);
@@ -53,7 +54,7 @@ it('P9: the ledger of another mark is refused, even where it is longer', async (
   await allocateAndStop(ledger, 1);
   await allocateAndStop(join(folder, 'another.db'), 3);
   renameSync(join(folder, 'another.db'), ledger);
-  expect(await refusedProcess(ledger)).toMatch(/orders\.db.*its mark .* belongs to ledger/);
+  expect(await refusedStart(ledger)).toMatch(/orders\.db.*its mark .* belongs to ledger/);
 });
 
 it('P9: a killed server whose WAL lost its last commits is refused, and served when the WAL is whole again', async () => {
@@ -63,7 +64,7 @@ it('P9: a killed server whose WAL lost its last commits is refused, and served w
   truncateSync(`${ledger}-wal`, kept);
   // Kept aside, because looking at it changes it.
   const lost = copyAside(ledger);
-  expect(await refusedProcess(lost)).toMatch(/orders\.db.*ends at order_id 1, but 2 was already given.*-wal/);
+  expect(await refusedStart(lost)).toMatch(/orders\.db.*ends at order_id 1, but 2 was already given.*-wal/);
 
   writeFileSync(`${ledger}-wal`, whole);
   await allocateAndStop(ledger, 1);
@@ -76,7 +77,7 @@ it('P9: a flipped byte in the WAL, which SQLite passes over in silence, is refus
   const wal = readFileSync(`${ledger}-wal`);
   wal[kept + 100]! ^= 1;
   writeFileSync(`${ledger}-wal`, wal);
-  expect(await refusedProcess(ledger)).toMatch(/orders\.db.*ends at order_id 1, but 2 was already given/);
+  expect(await refusedStart(ledger)).toMatch(/orders\.db.*ends at order_id 1, but 2 was already given/);
 });
 
 it('P9: a torn mark is a warning, and is written anew', async () => {
@@ -103,7 +104,7 @@ it('P9: a missing mark is a warning, and is written anew', async () => {
 
 /** Runs a server for so many allocations; returns what it logged. */
 async function allocateAndStop(ledger: string, count: number): Promise<readonly LogLine[]> {
-  const server = new ServerProcess(ledger);
+  const server = new LocalServer(ledger);
   const client = connect(await server.serving());
   for (let i = 0; i < count; i++) await client.allocateOrder({ storeId: 1n, requestId: '' });
   client.close();

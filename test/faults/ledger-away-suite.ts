@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Engine } from '../support/engines.ts';
 import { freeAddress } from '../support/free-address.ts';
 import { connect } from '../support/orders-client.ts';
+import { LocalServer } from '../support/local-server.ts';
 import { ServerProcess } from '../support/server-process.ts';
 
 // SQLite's is away while somebody reads an old state: what was committed since cannot leave the WAL, and is not on disk
@@ -21,7 +22,7 @@ export function ledgerAwaySuite(engine: Engine): void {
       await first.kill();
 
       const address = await freeAddress();
-      const second = new ServerProcess(faulty.ledger, { args: ['--grpc-listen', address] });
+      const second = new LocalServer(faulty.ledger, { args: ['--grpc-listen', address] });
       const after = connect(address);
       onTestFinished(() => after.close());
       expect((await second.line(/cannot be opened yet/)).msg).toMatch(faulty.whyAway);

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Engine } from '../support/engines.ts';
 import { connect } from '../support/orders-client.ts';
-import { ServerProcess } from '../support/server-process.ts';
+import { newServer } from '../support/local-server.ts';
 
 /** A commit has no limit, so this is only to tell an event loop that waits for it from one that does not. */
 const FAST_MS = 500;
@@ -11,7 +11,7 @@ export function slowDiskSuite(engine: Engine): void {
   describe(`on ${engine.name}`, () => {
     it('P10: while a commit hangs, health checks and new connections are answered at once', async (test) => {
       const faulty = await engine.newFaultyLedger(test);
-      const address = await new ServerProcess(faulty.ledger, faulty.options).serving();
+      const address = await newServer(faulty.ledger, faulty.options).serving();
       const client = connect(address);
       onTestFinished(() => client.close());
       await client.allocateOrder({ storeId: 1n, requestId: 'before' });

@@ -6,7 +6,8 @@ import { credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { errorDetails } from '../support/orders-client.ts';
-import { ServerProcess, testFolder } from '../support/server-process.ts';
+import { LocalServer } from '../support/local-server.ts';
+import { testFolder } from '../support/server-process.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const ALLOCATE_ORDER = 'orders.v1.OrderNumberService/AllocateOrder';
@@ -78,7 +79,7 @@ describe('buf curl', () => {
 
 /** What other clients read and write is the transport's: one engine is enough for that. */
 async function serve() {
-  return { address: await new ServerProcess(join(testFolder(), 'orders.db')).serving() };
+  return { address: await new LocalServer(join(testFolder(), 'orders.db')).serving() };
 }
 
 function buf(...args: string[]) {

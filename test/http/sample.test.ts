@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Engine } from '../support/engines.ts';
 import { ENGINES } from '../support/engines.ts';
+import { LocalServer } from '../support/local-server.ts';
 import { connect } from '../support/orders-client.ts';
 import { ServerProcess, testFolder } from '../support/server-process.ts';
 
@@ -31,7 +32,7 @@ describe.each(ENGINES)('on $name', (engine) => {
 
     it('P1 P2: autocannon: every answer is a pair, and the ledger has no hole', async () => {
       const { ledger, port, server } = await serve(engine);
-      const load = LOAD.replace('--duration 10', '--duration 1').replace('autocannon', `'${AUTOCANNON}' --json`);
+      const load = LOAD.replace('--duration 10', '--amount 300').replace('autocannon', `'${AUTOCANNON}' --json`);
       const result = JSON.parse(await shell(load, port)) as {
         readonly statusCodeStats: Readonly<Record<string, { readonly count: number }>>;
         readonly errors: number;
@@ -73,10 +74,11 @@ describe.each(ENGINES)('on $name', (engine) => {
     });
 
     it('P4 P5: a key is replayed after kill -9', async () => {
-      const { ledger, port, server } = await serve(engine);
+      const ledger = await engine.newLedger();
+      const { port, server } = await serveOn(ledger, new ServerProcess(ledger));
       const first = await (await order(port, 7, 'cart-1')).text();
       await server.kill();
-      const next = await serve(engine, ledger);
+      const next = await serveOn(ledger, new LocalServer(ledger));
       const again = await order(next.port, 7, 'cart-1');
       expect(await again.text()).toBe(first);
       expect(again.headers.get('idempotency-replayed')).toBe('true');
@@ -86,7 +88,8 @@ describe.each(ENGINES)('on $name', (engine) => {
 
   describe('a server process', () => {
     it('is ready, and stops with an idle connection open', async () => {
-      const { port, server } = await serve(engine);
+      const ledger = await engine.newLedger();
+      const { port, server } = await serveOn(ledger, new ServerProcess(ledger));
       expect((await fetch(`http://localhost:${port}/readyz`)).status).toBe(200);
       expect((await fetch(`http://localhost:${port}/healthz`)).status).toBe(200);
       expect(await server.stop()).toBe(0);
@@ -96,13 +99,16 @@ describe.each(ENGINES)('on $name', (engine) => {
 });
 
 it('serves no HTTP where it is off', async () => {
-  const server = new ServerProcess(join(testFolder(), 'orders.db'), { args: ['--http-listen', 'off'] });
+  const server = new LocalServer(join(testFolder(), 'orders.db'), { args: ['--http-listen', 'off'] });
   expect(await server.line('serving')).not.toHaveProperty('http');
 });
 
-async function serve(engine: Engine, given?: string) {
-  const ledger = given ?? (await engine.newLedger());
-  const server = new ServerProcess(ledger);
+async function serve(engine: Engine) {
+  const ledger = await engine.newLedger();
+  return serveOn(ledger, new LocalServer(ledger));
+}
+
+async function serveOn<Server extends LocalServer | ServerProcess>(ledger: string, server: Server) {
   const serving = await server.line('serving');
   return { ledger, server, grpc: String(serving['grpc']), port: Number(String(serving['http']).split(':').at(-1)) };
 }

@@ -5,6 +5,8 @@ import { SERVE_SETTINGS } from '../../src/config.ts';
 import { createLogTo } from '../../src/log.ts';
 import type { LogLine } from './log-lines.ts';
 import { LogLines } from './log-lines.ts';
+import type { ServeOptions } from './server-process.ts';
+import { ServerProcess } from './server-process.ts';
 
 /** Any free port. A drain that timed out would end the process of the tests, so it does not. */
 const DEFAULTS = {
@@ -30,7 +32,8 @@ export class LocalServer {
     this.log = this.#lines.all;
     const log = createLogTo(settings.logLevel, (line) => this.#lines.add(line));
     this.#ended = serve(settings, log, this.#stop.promise).finally(() => log.end());
-    onTestFinished(async () => void (await this.stop()));
+    // However it ends then: a test that cares asks.
+    onTestFinished(() => this.stop().then(ignore, ignore));
   }
 
   /** Resolves to the first line with this message, past or future; rejects when the server ends without it. */
@@ -60,6 +63,14 @@ export class LocalServer {
     return this.log.map((line) => JSON.stringify(line)).join('\n');
   }
 }
+
+/** A server in this process, unless its options are those of a process. */
+export function newServer(ledger: string, options: ServeOptions = {}): LocalServer | ServerProcess {
+  const needsProcess = Object.keys(options).some((name) => name !== 'args');
+  return needsProcess ? new ServerProcess(ledger, options) : new LocalServer(ledger, options);
+}
+
+function ignore(): void {}
 
 function readSettings(args: readonly string[]): ServeSettings {
   const given = new Map<string, string>();
