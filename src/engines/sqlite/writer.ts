@@ -1,4 +1,4 @@
-import { workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import type { ExpectedLedger } from '../../expected-ledger.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
 import { BatchTransaction } from './batch-transaction.ts';
@@ -194,15 +194,18 @@ export class Writer {
   }
 }
 
-const writer = new Writer(workerData as WriterOptions);
-serveThread({
-  open: () => writer.open(),
-  commit: (batch: PackedRequests) => writer.commit(batch),
-  createStore: (store: StoreSettings) => writer.createStore(store),
-  updateStore: ({ storeId, changes }: { storeId: bigint; changes: StoreChanges }) =>
-    writer.updateStore(storeId, changes),
-  beginPass: () => writer.beginPass(),
-  finishCheckpoint: () => writer.finishCheckpoint(),
-  look: () => writer.look(),
-  close: () => writer.close(),
-} satisfies WriterMethods);
+// In a thread; a test has a writer of its own.
+if (parentPort) {
+  const writer = new Writer(workerData as WriterOptions);
+  serveThread({
+    open: () => writer.open(),
+    commit: (batch: PackedRequests) => writer.commit(batch),
+    createStore: (store: StoreSettings) => writer.createStore(store),
+    updateStore: ({ storeId, changes }: { storeId: bigint; changes: StoreChanges }) =>
+      writer.updateStore(storeId, changes),
+    beginPass: () => writer.beginPass(),
+    finishCheckpoint: () => writer.finishCheckpoint(),
+    look: () => writer.look(),
+    close: () => writer.close(),
+  } satisfies WriterMethods);
+}

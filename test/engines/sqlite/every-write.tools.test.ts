@@ -61,14 +61,15 @@ it('P4 P9: after a kill at any write, or in the middle of it, the ledger opens a
   const wrong: string[] = [];
   for (const [i, write] of record().writes.entries()) {
     if (write.kind === 'sync') continue;
-    if (write.kind === 'write' && write.bytes.length > 512 && i % 3 === 0) {
+    if (write.kind === 'write' && write.bytes.length > 512 && i % 7 === 0) {
       const half = files.copy();
       half.apply({ ...write, bytes: write.bytes.subarray(0, 512) });
       const opening = openingOf(half.putInto(place), toldIn(half));
       if (opening !== 'whole') wrong.push(`in the middle of ${i}, ${write.kind} ${write.name}: ${opening}`);
     }
     files.apply(write);
-    if (write.name === '.told') continue;
+    // Of the frames of a commit, only some.
+    if (write.name === '.told' || (write.name === '-wal' && i % 5 !== 0)) continue;
     const opening = openingOf(files.putInto(place), toldIn(files));
     if (opening !== 'whole') wrong.push(`after ${i}, ${write.kind} ${write.name}: ${opening}`);
   }
@@ -85,7 +86,7 @@ it('P4 P9: after a power cut at any moment, whatever of the unsynced writes is o
   for (const [i, write] of record().writes.entries()) {
     files.apply(write);
     disk.apply(write);
-    if (write.name === '.told') continue;
+    if (write.name === '.told' || (write.name === '-wal' && i % 3 !== 0)) continue;
     const opening = openingOf(disk.cut(random).putInto(place), toldIn(files));
     if (opening !== 'whole') wrong.push(`after ${i}, ${write.kind} ${write.name}: ${opening}`);
   }
