@@ -60,8 +60,9 @@ export async function backupLedger(source: string, target: string, options: Back
   requireWritable(temporary);
   const readable = makeReadable(from);
   try {
-    requireServed(from, readable);
     const summary = await copyLedger(readable.path, temporary, options);
+    // Behind the check of the copy, which says more of a damage.
+    requireServed(from, readable);
     if (mark !== undefined && mark !== 'torn' && mark.ledgerId === summary.ledgerId) {
       if (mark.lastOrderId > summary.lastOrderId) {
         throw new LedgerRefused(
