@@ -19,8 +19,9 @@ test: node_modules/.installed ## Run all tests; only some with ARGS=test/allocat
 test-tools: node_modules/.installed ## Run the tests that need more: gcc, strace, sqlite3, curl, root, and make tools
 	@$(BIN)/vitest run --project tools $(ARGS)
 
-test-failover: node_modules/.installed ## Kill PostgreSQL and servers under load, 160 times; `make test` does so a few times
-	@FAILOVER=full $(BIN)/vitest run --project plain test/failover/failover.test.ts
+test-failover: node_modules/.installed ## Kill PostgreSQL and servers under load, 190 times; `make test` does so a few times
+	@FAILOVER=full $(BIN)/vitest run --project plain test/failover/failover.test.ts \
+	  test/faults/kill.test.ts test/client/kill.test.ts
 
 check: node_modules/.installed ## Check types, lint, format and that the generated code is what the proto says
 	@$(BIN)/tsc -p .

@@ -47,11 +47,13 @@ function copiedUpTo(orderId: bigint): string {
 /** Resolves when this holds, or the command has ended. */
 async function whileMoving(child: ChildProcess, url: string, holds: string): Promise<void> {
   const session = await newSession(url);
-  await until(`${holds}, or the end of the command`, async () => {
+  const isMet = async () => {
     if (hasEnded(child)) return true;
     const { rows } = await session.query<{ holds: boolean }>(`SELECT (${holds}) AS holds`);
     return rows[0]?.holds === true;
-  });
+  };
+  // Some moments are short.
+  await until(`${holds}, or the end of the command`, isMet, 5);
 }
 
 it('P1 P2 P5 P8: a move that is killed, at whatever moment, goes on where it was, and never both number', async () => {

@@ -1,14 +1,15 @@
 import { once } from 'node:events';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Allocated } from '../../src/client/index.ts';
 import { ENGINES } from '../support/engines.ts';
 import { freeAddress } from '../support/free-address.ts';
+import { IS_LONG } from '../support/long-form.ts';
 import { POSTGRES } from '../support/postgres-engine.ts';
 import { clientOf } from './fake-server.ts';
+import { until } from '../support/until.ts';
 import { killedAfterCommitSuite, serveOn } from './killed-after-commit-suite.ts';
 
-const KILLS = 5;
+const KILLS = IS_LONG ? 5 : 2;
 const CALLERS = 32;
 const STORES = 5;
 const ANSWERS_A_ROUND = 300;
@@ -52,6 +53,6 @@ describe.each(ENGINES)('on $name', (engine) => {
 });
 
 /** Resolves when there are so many. */
-async function answers(answered: readonly Allocated[], count: number): Promise<void> {
-  while (answered.length < count) await nextTurn();
+function answers(answered: readonly Allocated[], count: number): Promise<void> {
+  return until(`${count} calls are answered`, () => answered.length >= count);
 }

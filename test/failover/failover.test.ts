@@ -1,15 +1,14 @@
 import { expect, it } from 'vitest';
+import { IS_LONG } from '../support/long-form.ts';
 import { FailoverLab } from './lab.ts';
 import type { Kind, Tally } from './rounds.ts';
 import { Rounds } from './rounds.ts';
 
-/** `make test-failover` asks for the full form. */
-const IS_FULL = process.env['FAILOVER'] === 'full';
-const ROUNDS: Readonly<Record<Kind, number>> = IS_FULL
+const ROUNDS: Readonly<Record<Kind, number>> = IS_LONG
   ? { 'kill with promotion': 50, 'cut after COMMIT': 50, 'server kill': 50, 'restart without failover': 10 }
   : { 'kill with promotion': 2, 'cut after COMMIT': 3, 'server kill': 2, 'restart without failover': 1 };
 const SERVERS = 3;
-const LIMIT_MS = IS_FULL ? 3_600_000 : 120_000;
+const LIMIT_MS = IS_LONG ? 3_600_000 : 120_000;
 /** In these nobody sees an error: another server, or another connection, is there at once. */
 const WITHOUT_ERRORS: readonly Kind[] = ['cut after COMMIT', 'server kill'];
 
@@ -20,14 +19,14 @@ it(
     for (const kind of interleaved()) {
       const startMs = performance.now();
       await rounds.run(kind);
-      if (!IS_FULL) continue;
+      if (!IS_LONG) continue;
       const { rounds: number } = rounds.tallies.get(kind)!;
       say(`${kind} ${number} of ${ROUNDS[kind]}: ${Math.round(performance.now() - startMs)} ms`);
     }
     await rounds.stop();
     await rounds.assertKept();
 
-    if (IS_FULL) for (const [kind, tally] of rounds.tallies) say(summary(kind, tally));
+    if (IS_LONG) for (const [kind, tally] of rounds.tallies) say(summary(kind, tally));
     // Whoever reads was told something, too, whatever had happened.
     for (const { reads } of rounds.tallies.values()) expect(reads).toBeGreaterThan(0);
     for (const kind of WITHOUT_ERRORS) expect(rounds.tallies.get(kind)).toMatchObject({ errors: 0 });

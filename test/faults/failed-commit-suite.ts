@@ -34,7 +34,8 @@ export function failedCommitSuite(engine: Engine): void {
       expect(next.allocation).toMatchObject({ orderId: 2n, orderNumber: 101n });
       expect(health).toEqual(['SERVING', 'NOT_SERVING', 'SERVING']);
       // The log comes by a pipe of its own, and may be later than the answer.
-      const opened = () => server.log.filter(({ msg }) => msg === 'the ledger is open').length;
+      const opened = () =>
+        server.log.filter(({ msg }) => /^(the ledger is open|created a new ledger)/.test(msg)).length;
       await until('it was opened twice', () => opened() === 2);
       expect(await requestIds(engine, faulty)).toEqual(['before', 'next']);
 

@@ -1,18 +1,26 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const PATIENCE_MS = 30_000;
-const INTERVAL_MS = 5;
+/** Between two looks: first short, for what comes at once, then longer, because a look costs what is waited for time. */
+const FIRST_MS = 5;
+const LONGEST_MS = 40;
 
 /**
  * Resolves when `holds` answers true; it is asked again and again. `what` says what was waited for, in the end: a function
  * can say how far it came. Free of vitest: its main process waits, too.
  */
-export async function until(what: string | (() => string), holds: () => boolean | Promise<boolean>): Promise<void> {
+export async function until(
+  what: string | (() => string),
+  holds: () => boolean | Promise<boolean>,
+  longestMs = LONGEST_MS,
+): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
+  let intervalMs = FIRST_MS;
   while (!(await holds())) {
     if (performance.now() > deadline) {
       throw new Error(`in ${PATIENCE_MS} ms it did not come true: ${typeof what === 'string' ? what : what()}`);
     }
-    await delay(INTERVAL_MS);
+    await delay(intervalMs);
+    intervalMs = Math.min(intervalMs * 1.3, longestMs);
   }
 }
