@@ -15,8 +15,8 @@ const MAX_IDLE_WAL_BYTES = 16 * 2 ** 20;
  * WAL database with NORMAL, which loses acknowledged commits in a power cut
  * (https://www.sqlite.org/pragma.html#pragma_synchronous).
  */
-export function openWriteConnection(path: string): Database.Database {
-  const db = new Database(path, { timeout: BUSY_TIMEOUT_MS });
+export function openWriteConnection(path: string, { mayCreate = true } = {}): Database.Database {
+  const db = new Database(path, { timeout: BUSY_TIMEOUT_MS, fileMustExist: !mayCreate });
   try {
     db.defaultSafeIntegers(true);
     requireLedger(db);

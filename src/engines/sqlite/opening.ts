@@ -4,6 +4,7 @@ import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../errors.ts';
 import type { ExpectedLedger } from '../../expected-ledger.ts';
 import { ANY_LEDGER, mayCreate, notCreated, requireExpectedId } from '../../expected-ledger.ts';
+import { requireFilledLedger } from './backup-check.ts';
 import type { Found, LedgerUse } from './before-opening.ts';
 import { compareWithMark, lookBeforeOpening, readEnd } from './before-opening.ts';
 import { checkpoint, openWriteConnection } from './connection.ts';
@@ -57,7 +58,8 @@ export function openLedger(
 }
 
 function open(files: LedgerFiles, found: Found, use: LedgerUse): OpenLedger | undefined {
-  const db = openWriteConnection(files.database);
+  // What was looked at may have gone since: then nothing is created in its place.
+  const db = openWriteConnection(files.database, { mayCreate: !found.end });
   let mark: HighWaterMark | undefined;
   try {
     if (checkpoint(db, 'TRUNCATE').busy) {
@@ -65,7 +67,10 @@ function open(files: LedgerFiles, found: Found, use: LedgerUse): OpenLedger | un
       return undefined;
     }
     if (!found.end) make(db, files);
-    else migrate(db);
+    else {
+      requireFilledLedger(db);
+      migrate(db);
+    }
     const end = readEnd(db, use);
     if (found.end) compareWithMark(files, readMark(files.mark), end);
     // The WAL is empty: whichever comes next belongs to this database.

@@ -62,6 +62,7 @@ interface WrittenLedger extends OpenLedger {
 export class Writer {
   readonly #options: WriterOptions;
   readonly #held: HeldFiles;
+  #expected: ExpectedLedger | undefined;
   #ledger: WrittenLedger | undefined;
   /** Why a transaction failed: nothing more is done on this connection. */
   #failure: { readonly error: unknown } | undefined;
@@ -70,14 +71,15 @@ export class Writer {
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    this.#expected = options.expected;
     this.#held = new HeldFiles(options.files, options.lock);
   }
 
   open(): Opening {
     this.#release();
-    const { files, autoCreateStores, expected } = this.#options;
+    const { files, autoCreateStores } = this.#options;
     this.#held.beforeOpening();
-    const ledger = openLedger(files, 'served', expected);
+    const ledger = openLedger(files, 'served', this.#expected);
     if (!ledger) return 'busy';
     const { db, mark, ledgerId, lastOrderId, isNew, warnings } = ledger;
     try {
@@ -92,6 +94,8 @@ export class Writer {
     }
     this.#failure = undefined;
     this.#isStoreChangeLast = false;
+    // Whatever lies there later: it is opened again, and never created.
+    this.#expected = { create: false, ledgerId };
     return { ledgerId, lastOrderId, isNew, warnings };
   }
 

@@ -176,3 +176,10 @@ it('P9: a ledger whose counter is gone is refused', () => {
   db.close();
   expect(() => openLedger(files)).toThrow(/its counter is gone/);
 });
+
+it('P9: a ledger that goes while it is being opened is not created anew', () => {
+  const files = closedLedger();
+  rmSync(files.database);
+  expect(() => openWriteConnection(files.database, { mayCreate: false })).toThrow(/unable to open database file/);
+  expect(existsSync(files.database)).toBe(false);
+});
