@@ -1,5 +1,5 @@
 import type { Allocation } from './allocation.ts';
-import type { Ledger } from './ledger.ts';
+import type { Ledger, LedgerReads } from './ledger.ts';
 import { settledWithin } from './settled-within.ts';
 
 /** Allocations read from history at once: a message that nobody takes is not large. */
@@ -10,6 +10,11 @@ const MOST_KEPT = 1000;
 const LIVE_INTERVAL_MS = 50;
 /** A watcher for whom nothing matched is told at least so often how far it is. */
 const CURSOR_INTERVAL_MS = 2000;
+
+/** What a watch needs of a ledger. */
+export interface WatchedLedger extends Pick<Ledger, 'onCommitted'> {
+  readonly reads: Pick<LedgerReads, 'end' | 'listAllocations'>;
+}
 
 /** Which allocations to watch. */
 export interface WatchOptions {
@@ -45,14 +50,14 @@ interface Follower {
  * history, so that it delays nobody.
  */
 export class Watch {
-  readonly #ledger: Ledger;
+  readonly #ledger: WatchedLedger;
   readonly #followers = new Set<Follower>();
   /** The end of the ledger as told to the followers. */
   #end = 0n;
   #watchers = 0;
   #unsubscribe: (() => void) | undefined;
 
-  constructor(ledger: Ledger) {
+  constructor(ledger: WatchedLedger) {
     this.#ledger = ledger;
   }
 

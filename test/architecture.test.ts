@@ -12,6 +12,7 @@ const DOMAIN = [
   'observers',
   'paging',
   'watch',
+  'call-queue',
   'settled-within',
   'ledger-state',
   'refusals',

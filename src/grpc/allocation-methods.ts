@@ -19,6 +19,7 @@ import type { AllocationKey, LedgerReads } from '../ledger.ts';
 import type { ListName, Page } from '../paging.ts';
 import { fromPageToken, pageSize, toPageToken } from '../paging.ts';
 import type { Watch } from '../watch.ts';
+import type { Lines } from './lines.ts';
 import { toAllocationMessage } from './messages.ts';
 import type { Served } from './served.ts';
 import { serverStream } from './server-stream.ts';
@@ -35,7 +36,7 @@ const PROTO_NAMES: Readonly<Record<string, string>> = {
 };
 
 /** AllocateOrder, AllocateOrders, GetAllocation, ListAllocations, WatchAllocations. */
-export function allocationMethods(served: Served, watch: Watch): UntypedServiceImplementation {
+export function allocationMethods(served: Served, lines: Lines, watch: Watch): UntypedServiceImplementation {
   const { allocator } = served;
   return {
     allocateOrder: unary<AllocateOrderRequest, AllocateOrderResponse>(
@@ -64,7 +65,7 @@ export function allocationMethods(served: Served, watch: Watch): UntypedServiceI
       },
       served,
     ),
-    ...lookups(served),
+    ...lookups(served, lines),
     watchAllocations: serverStream<WatchAllocationsRequest, WatchAllocationsResponse>(
       {
         name: 'WatchAllocations',
@@ -77,15 +78,16 @@ export function allocationMethods(served: Served, watch: Watch): UntypedServiceI
   };
 }
 
-function lookups(served: Served): UntypedServiceImplementation {
+function lookups(served: Served, lines: Lines): UntypedServiceImplementation {
   const { reads } = served.ledger;
   return {
     getAllocation: unary<GetAllocationRequest, GetAllocationResponse>(
       {
         name: 'GetAllocation',
-        async handle({ key }) {
-          const allocation = await reads.getAllocation(toKey(key));
-          if (!allocation) throw notFound(key);
+        async handle({ key: asked }, signal) {
+          const key = toKey(asked);
+          const allocation = await lines.reads.run('look-up', signal, () => reads.getAllocation(key));
+          if (!allocation) throw notFound(asked);
           return { allocation: toAllocationMessage(allocation) };
         },
         describe: ({ key }) => (key ? { by: key.$case } : {}),
@@ -97,7 +99,8 @@ function lookups(served: Served): UntypedServiceImplementation {
     listAllocations: unary<ListAllocationsRequest, ListAllocationsResponse>(
       {
         name: 'ListAllocations',
-        handle: (request) => listAllocations(reads, request),
+        handle: (request, signal) =>
+          listAllocations(request, (read) => lines.reads.run('list', signal, () => read(reads))),
         describe: describeList,
         mayRetry: () => true,
       },
@@ -106,23 +109,28 @@ function lookups(served: Served): UntypedServiceImplementation {
   };
 }
 
-async function listAllocations(reads: LedgerReads, request: ListAllocationsRequest): Promise<ListAllocationsResponse> {
+async function listAllocations(
+  request: ListAllocationsRequest,
+  inTurn: <Result>(read: (reads: LedgerReads) => Promise<Result>) => Promise<Result>,
+): Promise<ListAllocationsResponse> {
   const { storeId, afterOrderId = 0n, beforeOrderId, newestFirst } = request;
   if (storeId !== undefined) checkStoreId(storeId);
   if (afterOrderId < 0n) throw badNumber('after_order_id', afterOrderId, '0');
   if (beforeOrderId !== undefined) checkNumber('before_order_id', beforeOrderId);
   const limit = pageSize(request.pageSize);
-  const { ledgerId, lastOrderId } = await reads.end();
-  const list: ListName = ['ListAllocations', filterOf(request), ledgerId];
-  const isBounded = beforeOrderId !== undefined && beforeOrderId <= lastOrderId;
-  const first: Page = { after: afterOrderId, end: isBounded ? beforeOrderId - 1n : lastOrderId };
-  const page = request.pageToken === '' ? first : fromPageToken(list, request.pageToken);
-  const range = { afterOrderId: page.after, upToOrderId: page.end, newestFirst, storeId, limit };
-  const found = await reads.listAllocations(range);
-  const last = found.at(-1);
-  const rest: Page | undefined = last && (newestFirst ? restBefore(last, page) : restAfter(last, page));
-  const isLast = rest === undefined || found.length < limit || rest.after >= rest.end;
-  return { allocations: found.map(toAllocationMessage), nextPageToken: isLast ? '' : toPageToken(list, rest) };
+  return inTurn(async (reads) => {
+    const { ledgerId, lastOrderId } = await reads.end();
+    const list: ListName = ['ListAllocations', filterOf(request), ledgerId];
+    const isBounded = beforeOrderId !== undefined && beforeOrderId <= lastOrderId;
+    const first: Page = { after: afterOrderId, end: isBounded ? beforeOrderId - 1n : lastOrderId };
+    const page = request.pageToken === '' ? first : fromPageToken(list, request.pageToken);
+    const range = { afterOrderId: page.after, upToOrderId: page.end, newestFirst, storeId, limit };
+    const found = await reads.listAllocations(range);
+    const last = found.at(-1);
+    const rest: Page | undefined = last && (newestFirst ? restBefore(last, page) : restAfter(last, page));
+    const isLast = rest === undefined || found.length < limit || rest.after >= rest.end;
+    return { allocations: found.map(toAllocationMessage), nextPageToken: isLast ? '' : toPageToken(list, rest) };
+  });
 }
 
 /** What is left of a page's range after its last allocation. */

@@ -1,8 +1,12 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { checkStoreId } from '../allocation.ts';
 import type { VerifyLedgerRequest, VerifyLedgerResponse } from '../gen/orders/v1/orders.ts';
+import type { Ledger } from '../ledger.ts';
+import type { WatchedLedger } from '../watch.ts';
 import { Watch } from '../watch.ts';
 import { allocationMethods } from './allocation-methods.ts';
+import type { Lines } from './lines.ts';
+import { linesTo } from './lines.ts';
 import { toVerifyMessage } from './messages.ts';
 import type { Served } from './served.ts';
 import { serverStream } from './server-stream.ts';
@@ -13,6 +17,7 @@ const MOST_VERIFICATIONS = 2;
 
 /** All methods of orders.v1.OrderNumberService. */
 export function orderNumberService(served: Served): UntypedServiceImplementation {
+  const lines = linesTo(served.ledger);
   async function* verifyLedger({ storeId }: VerifyLedgerRequest, signal: AbortSignal) {
     if (storeId !== undefined) checkStoreId(storeId);
     for await (const event of served.ledger.reads.verify(storeId)) {
@@ -21,8 +26,8 @@ export function orderNumberService(served: Served): UntypedServiceImplementation
     }
   }
   return {
-    ...allocationMethods(served, new Watch(served.ledger)),
-    ...storeMethods(served),
+    ...allocationMethods(served, lines, new Watch(historyInLine(served.ledger, lines))),
+    ...storeMethods(served, lines),
     verifyLedger: serverStream<VerifyLedgerRequest, VerifyLedgerResponse>(
       {
         name: 'VerifyLedger',
@@ -32,5 +37,18 @@ export function orderNumberService(served: Served): UntypedServiceImplementation
       },
       served,
     ),
+  };
+}
+
+/** Pages of history wait for each other: many watches that begin do not keep look-ups waiting. */
+function historyInLine(ledger: Ledger, { history }: Lines): WatchedLedger {
+  const { reads } = ledger;
+  return {
+    onCommitted: (listener) => ledger.onCommitted(listener),
+    reads: {
+      end: () => reads.end(),
+      // Whether its watch is gone is seen after the page, which is short.
+      listAllocations: (range) => history.run('page', { aborted: false }, () => reads.listAllocations(range)),
+    },
   };
 }

@@ -12,10 +12,12 @@ import type {
   UpdateStoreRequest,
   UpdateStoreResponse,
 } from '../gen/orders/v1/orders.ts';
+import type { LedgerReads } from '../ledger.ts';
 import type { ListName, Page } from '../paging.ts';
 import { fromPageToken, pageSize, toPageToken } from '../paging.ts';
 import type { StoreChanges } from '../store.ts';
 import { checkStoreChanges, DEFAULT_STORE, storeNotFound } from '../store.ts';
+import type { Lines } from './lines.ts';
 import { toStoreMessage } from './messages.ts';
 import type { Served } from './served.ts';
 import { unary } from './unary.ts';
@@ -29,18 +31,19 @@ const CHANGES_BY_PATH: Readonly<Record<string, (store: StoreMessage) => StoreCha
 };
 
 /** CreateStore, GetStore, ListStores, UpdateStore. */
-export function storeMethods(served: Served): UntypedServiceImplementation {
+export function storeMethods(served: Served, lines: Lines): UntypedServiceImplementation {
   const { ledger } = served;
   return {
     createStore: unary<CreateStoreRequest, CreateStoreResponse>(
       {
         name: 'CreateStore',
         writes: true,
-        async handle(request) {
+        async handle(request, signal) {
           const { storeId, prefix, suffix, minDigits, firstNumber = DEFAULT_STORE.firstNumber } = given(request);
           const settings = { firstNumber, prefix, suffix, minDigits };
           checkStoreChanges(settings);
-          return { store: toStoreMessage(await ledger.createStore({ storeId, ...settings })) };
+          const write = () => ledger.createStore({ storeId, ...settings });
+          return { store: toStoreMessage(await lines.stores.run('write', signal, write)) };
         },
         describe: describeStore,
         pathOf: pathInStore,
@@ -53,11 +56,12 @@ export function storeMethods(served: Served): UntypedServiceImplementation {
       {
         name: 'UpdateStore',
         writes: true,
-        async handle(request) {
+        async handle(request, signal) {
           const store = given(request);
           const changes = toChanges(store, request.updateMask ?? []);
           checkStoreChanges(changes);
-          return { store: toStoreMessage(await ledger.updateStore(store.storeId, changes)) };
+          const write = () => ledger.updateStore(store.storeId, changes);
+          return { store: toStoreMessage(await lines.stores.run('write', signal, write)) };
         },
         describe: describeStore,
         pathOf: pathInStore,
@@ -65,19 +69,19 @@ export function storeMethods(served: Served): UntypedServiceImplementation {
       },
       served,
     ),
-    ...lookups(served),
+    ...lookups(served, lines),
   };
 }
 
-function lookups(served: Served): UntypedServiceImplementation {
+function lookups(served: Served, lines: Lines): UntypedServiceImplementation {
   const { reads } = served.ledger;
   return {
     getStore: unary<GetStoreRequest, GetStoreResponse>(
       {
         name: 'GetStore',
-        async handle({ storeId }) {
+        async handle({ storeId }, signal) {
           checkStoreId(storeId);
-          const store = await reads.getStore(storeId);
+          const store = await lines.reads.run('look-up', signal, () => reads.getStore(storeId));
           if (!store) throw storeNotFound(storeId);
           return { store: toStoreMessage(store) };
         },
@@ -89,25 +93,33 @@ function lookups(served: Served): UntypedServiceImplementation {
     listStores: unary<ListStoresRequest, ListStoresResponse>(
       {
         name: 'ListStores',
-        async handle(request) {
+        async handle(request, signal) {
           const limit = pageSize(request.pageSize);
-          const { ledgerId, lastStoreId } = await reads.end();
-          const list: ListName = ['ListStores', '', ledgerId];
-          const first: Page = { after: 0n, end: lastStoreId };
-          const { after, end } = request.pageToken === '' ? first : fromPageToken(list, request.pageToken);
-          const stores = await reads.listStores({ afterStoreId: after, upToStoreId: end, limit });
-          const position = stores.at(-1)?.storeId;
-          const isLast = position === undefined || stores.length < limit || position >= end;
-          return {
-            stores: stores.map(toStoreMessage),
-            nextPageToken: isLast ? '' : toPageToken(list, { after: position, end }),
-          };
+          return lines.reads.run('list', signal, () => listStores(reads, request, limit));
         },
         describe: () => ({}),
         mayRetry: () => true,
       },
       served,
     ),
+  };
+}
+
+async function listStores(
+  reads: LedgerReads,
+  { pageToken }: ListStoresRequest,
+  limit: number,
+): Promise<ListStoresResponse> {
+  const { ledgerId, lastStoreId } = await reads.end();
+  const list: ListName = ['ListStores', '', ledgerId];
+  const first: Page = { after: 0n, end: lastStoreId };
+  const { after, end } = pageToken === '' ? first : fromPageToken(list, pageToken);
+  const stores = await reads.listStores({ afterStoreId: after, upToStoreId: end, limit });
+  const position = stores.at(-1)?.storeId;
+  const isLast = position === undefined || stores.length < limit || position >= end;
+  return {
+    stores: stores.map(toStoreMessage),
+    nextPageToken: isLast ? '' : toPageToken(list, { after: position, end }),
   };
 }
 
