@@ -16,7 +16,7 @@ run: node_modules/.installed ## Serve on data/orders.db; settings come from ORDE
 test: node_modules/.installed ## Run all tests; only some with ARGS=test/allocator.test.ts
 	@$(BIN)/vitest run --project plain $(ARGS)
 
-test-tools: node_modules/.installed ## Run the tests that need more: gcc, strace, sqlite3, curl, root, and make tools
+test-tools: node_modules/.installed ## Run the tests that need more: gcc, strace, sqlite3, curl, script, pgbouncer, root, make tools
 	@$(BIN)/vitest run --project tools $(ARGS)
 
 test-failover: node_modules/.installed ## Kill PostgreSQL and servers under load, 190 times; `make test` does so a few times

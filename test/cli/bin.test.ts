@@ -1,0 +1,56 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it, onTestFinished } from 'vitest';
+import { testFolder } from '../support/server-process.ts';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+const BIN = 'bin/order-numbers.js';
+/** Says it is Node 18, from elsewhere; what it starts is not told so. */
+const PRETEND = `data:text/javascript,
+  process.execPath = '/elsewhere/node';
+  Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.8' } });`;
+
+const run = promisify(execFile);
+
+it('under a Node.js that is too old it runs by the one that npm brought', async () => {
+  const { stdout, stderr } = await run(process.execPath, ['--import', PRETEND, join(ROOT, BIN), '--version']);
+  expect({ stdout, stderr }).toEqual({ stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: '' });
+});
+
+it('the command ends as the other Node.js ends', async () => {
+  const failed = run(process.execPath, ['--import', PRETEND, join(ROOT, BIN), 'nothing']);
+  await expect(failed).rejects.toMatchObject({ code: 2, stderr: expect.stringMatching(/^error: unknown command/) });
+});
+
+it('in a clone without an install it says to run make run first', async () => {
+  const clone = testFolder();
+  for (const path of ['bin', 'src/cli', 'package.json'])
+    cpSync(join(ROOT, path), join(clone, path), { recursive: true });
+  await expect(run(process.execPath, [join(clone, BIN), 'serve'])).rejects.toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: 'order-numbers: nothing is installed in this folder yet: run `make run` first\n',
+  });
+});
+
+it('npx says nothing of engines', async () => {
+  const { stdout, stderr } = await run('npx', ['order-numbers', '--version'], { cwd: ROOT });
+  expect({ stdout, stderr }).toEqual({ stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: '' });
+});
+
+it('npm start serves, and stops when told', async () => {
+  const flags = ['--grpc-listen', '--http-listen', '--metrics-listen'].flatMap((flag) => [flag, '127.0.0.1:0']);
+  const args = ['start', '--', '--ledger', join(testFolder(), 'orders.db'), ...flags];
+  const child = spawn('npm', args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const closed = once(child, 'close');
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.includes('"serving"')) child.kill('SIGTERM');
+  }
+  await closed;
+  expect(child.exitCode).toBe(0);
+});
