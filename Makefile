@@ -29,7 +29,7 @@ check: node_modules/.installed ## Check types, lint, format and that the generat
 	@$(BIN)/prettier --check --log-level warn .
 	@$(BIN)/buf lint
 	@$(BIN)/buf format --diff --exit-code proto
-	@bash test/support/check-generated.sh
+	@sh test/support/check-generated.sh
 
 format: node_modules/.installed ## Format everything
 	@$(BIN)/prettier --write --log-level warn .
@@ -48,7 +48,7 @@ tools: ## Install ghz and grpcurl into .tools (needs Go)
 	GOBIN=$(CURDIR)/.tools go install github.com/bojand/ghz/cmd/ghz@v0.121.0
 	GOBIN=$(CURDIR)/.tools go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 
-bench: node_modules/.installed ## Measure against an echo and one transaction a call; needs ghz (make tools)
+bench: node_modules/.installed ## Measure against an echo and one transaction a call; needs ghz (make tools) unless ARGS=--start
 	@$(NODE) bench/run.ts $(ARGS)
 
 clean: ## Remove what was installed and built, not the data

@@ -13,6 +13,7 @@ export interface Flags {
   readonly bigLedger: boolean;
   readonly surface: boolean;
   readonly postgres: boolean;
+  readonly start: boolean;
   readonly rows: number;
   readonly help: boolean;
 }
@@ -35,6 +36,7 @@ alternation, checks that no number is missing, and writes JSON into bench/result
                      watchers, and the original sample's autocannon command
   --postgres         instead: one function call an order, one server and four servers on one PostgreSQL
                      (at 64 and 400 in flight; --levels and --calls do not count)
+  --start            instead: how long commands take to start, compiled before and not; needs no ghz
   --help             print this
 `;
 
@@ -52,6 +54,7 @@ export function parseFlags(args: readonly string[]): Flags {
       'big-ledger': { type: 'boolean', default: false },
       surface: { type: 'boolean', default: false },
       postgres: { type: 'boolean', default: false },
+      start: { type: 'boolean', default: false },
       rows: { type: 'string', default: '10000000' },
       help: { type: 'boolean', default: false },
     },
@@ -66,6 +69,7 @@ export function parseFlags(args: readonly string[]): Flags {
     bigLedger: values['big-ledger'],
     surface: values.surface,
     postgres: values.postgres,
+    start: values.start,
     rows: positive('--rows', values.rows),
     help: values.help,
   };

@@ -32,7 +32,7 @@ export async function requireGhz(): Promise<void> {
   try {
     await runChild('ghz', ['--version']);
   } catch {
-    throw new Error('ghz is missing: make tools');
+    throw new Error('ghz is missing: run make tools, which needs Go (https://go.dev/doc/install)');
   }
 }
 

@@ -4,6 +4,8 @@ import type { Memory } from './memory.ts';
 import type { PostgresThroughput } from './postgres.ts';
 import { postgresLines, postgresTargets } from './report-postgres.ts';
 import type { ResidentMemory } from './server-process.ts';
+import type { Start } from './start.ts';
+import { startLines, startTargets } from './start.ts';
 import type { Spread } from './statistics.ts';
 import type { Surface } from './surface.ts';
 import type { Target } from './text.ts';
@@ -20,6 +22,7 @@ export interface Result {
   readonly bigLedger?: BigLedger;
   readonly surface?: Surface;
   readonly postgres?: PostgresThroughput;
+  readonly start?: Start;
 }
 
 /** The result as text for people. */
@@ -32,6 +35,7 @@ export function formatReport({
   bigLedger,
   surface,
   postgres,
+  start,
 }: Result): string {
   const blocks: string[][] = [];
   const targets: Target[] = [];
@@ -54,6 +58,10 @@ export function formatReport({
   if (postgres) {
     blocks.push(postgresLines(postgres));
     targets.push(...postgresTargets(postgres));
+  }
+  if (start) {
+    blocks.push(startLines(start));
+    targets.push(...startTargets(start));
   }
   if (targets.length > 0) blocks.push(targetsTable(targets));
   const { node, cpus, cpuModel, fileSystem } = machine;

@@ -7,6 +7,7 @@ import { requireGhz } from './ghz.ts';
 import { describeMachine } from './machine.ts';
 import { measureMemory } from './memory.ts';
 import { measurePostgres } from './postgres.ts';
+import { measureStart } from './start.ts';
 import { measureSurface } from './surface.ts';
 import type { Result } from './report.ts';
 import { formatJson, formatReport } from './report.ts';
@@ -41,7 +42,8 @@ async function main(): Promise<number> {
 }
 
 async function bench(flags: Flags): Promise<void> {
-  await requireGhz();
+  const isGhzUsed = !flags.start || flags.memory || flags.bigLedger || flags.surface || flags.postgres;
+  if (isGhzUsed) await requireGhz();
   const folder = makeFolder(flags.folder);
   const result = await measure(flags, folder);
   const json = formatJson(result);
@@ -60,19 +62,21 @@ async function measure(flags: Flags, folder: string): Promise<Result> {
     machine: describeMachine(folder),
   };
   if (common.machine.fileSystem === 'tmpfs') progress('the ledgers are on a tmpfs, where an fsync costs nothing');
-  if (!flags.memory && !flags.bigLedger && !flags.surface && !flags.postgres) {
+  if (!flags.memory && !flags.bigLedger && !flags.surface && !flags.postgres && !flags.start) {
     return { ...common, throughput: await measureThroughput({ rounds, levels, calls, folder, progress }) };
   }
   const memory = flags.memory && (await measureMemory({ calls: calls ?? 1_000_000, folder, progress }));
   const bigLedger = flags.bigLedger && (await measureBigLedger({ rows, folder, progress }));
   const surface = flags.surface && (await measureSurface({ rounds, folder, progress }));
   const postgres = flags.postgres && (await measurePostgres({ rounds, folder, progress }));
+  const start = flags.start && (await measureStart({ rounds, folder, progress }));
   return {
     ...common,
     ...(memory && { memory }),
     ...(bigLedger && { bigLedger }),
     ...(surface && { surface }),
     ...(postgres && { postgres }),
+    ...(start && { start }),
   };
 }
 

@@ -1,6 +1,6 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # Fails when src/gen is not what `make generate` makes of the proto.
-set -euo pipefail
+set -eu
 cd "$(dirname "$0")/../.."
 fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT

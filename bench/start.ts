@@ -1,0 +1,103 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { runChild } from './child-process.ts';
+import { ServerProcess } from './server-process.ts';
+import type { Spread } from './statistics.ts';
+import { spread } from './statistics.ts';
+import type { Target } from './text.ts';
+import { table } from './text.ts';
+
+const ENTRY = 'src/cli/order-numbers.js';
+/** Where the command line keeps what it compiled. */
+const COMPILED = new URL('../node_modules/.cache/order-numbers', import.meta.url).pathname;
+
+/** From the spawn of a process to its end, or to the log line "serving", in milliseconds. */
+export interface StartTimes {
+  readonly version: Spread;
+  readonly help: Spread;
+  readonly allocate: Spread;
+  readonly serve: Spread;
+}
+
+/** With the code compiled before, and with nothing compiled. */
+export interface Start {
+  readonly warm: StartTimes;
+  readonly cold: StartTimes;
+}
+
+export interface StartOptions {
+  readonly rounds: number;
+  readonly folder: string;
+  readonly progress: (line: string) => void;
+}
+
+/** At most so many milliseconds, warm. */
+const GOALS = { version: 200, help: 200, allocate: 350, serve: 600 } as const;
+const NAMES = {
+  version: 'order-numbers --version',
+  help: 'order-numbers --help',
+  allocate: 'order-numbers allocate, server running',
+  serve: 'order-numbers serve, to "serving"',
+} as const;
+
+/** How long a command takes to start, in alternation. */
+export async function measureStart({ rounds, folder, progress }: StartOptions): Promise<Start> {
+  const ledgers = join(folder, 'start');
+  mkdirSync(ledgers);
+  const samples = { warm: emptySamples(), cold: emptySamples() };
+  await sample(emptySamples(), join(ledgers, 'unused.db'), () => {});
+  for (let round = 1; round <= rounds; round++) {
+    progress(`start: round ${round} of ${rounds}`);
+    await sample(samples.warm, join(ledgers, `warm-${round}.db`), () => {});
+    await sample(samples.cold, join(ledgers, `cold-${round}.db`), () =>
+      rmSync(COMPILED, { recursive: true, force: true }),
+    );
+  }
+  return { warm: spreads(samples.warm), cold: spreads(samples.cold) };
+}
+
+type Samples = { readonly [name in keyof StartTimes]: number[] };
+
+function emptySamples(): Samples {
+  return { version: [], help: [], allocate: [], serve: [] };
+}
+
+async function sample(samples: Samples, ledger: string, before: () => void): Promise<void> {
+  const command = async (...args: string[]) => {
+    before();
+    const started = performance.now();
+    const { code, stderr } = await runChild(process.execPath, [ENTRY, ...args]);
+    if (code !== 0) throw new Error(`order-numbers ${args.join(' ')} ended with ${code}: ${stderr}`);
+    return performance.now() - started;
+  };
+  samples.version.push(await command('--version'));
+  samples.help.push(await command('--help'));
+  before();
+  const server = await ServerProcess.serve(ledger, '--http-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0');
+  samples.serve.push(server.startMs);
+  samples.allocate.push(await command('allocate', '--store', '1', '--server', server.address));
+  await server.stop();
+}
+
+function spreads({ version, help, allocate, serve }: Samples): StartTimes {
+  return { version: spread(version), help: spread(help), allocate: spread(allocate), serve: spread(serve) };
+}
+
+export function startLines({ warm, cold }: Start): string[] {
+  const names = Object.keys(NAMES) as (keyof StartTimes)[];
+  const row = (name: keyof StartTimes) => [NAMES[name], milliseconds(warm[name]), milliseconds(cold[name])];
+  return table([['start, ms (min to max)', 'warm', 'cold'], ...names.map(row)], ['left']);
+}
+
+export function startTargets({ warm }: Start): Target[] {
+  return (Object.keys(GOALS) as (keyof StartTimes)[]).map((name) => ({
+    name: NAMES[name],
+    value: `${warm[name].median.toFixed(0)} ms`,
+    limit: `≤ ${GOALS[name]} ms`,
+    isMet: warm[name].median <= GOALS[name],
+  }));
+}
+
+function milliseconds({ median, min, max }: Spread): string {
+  return `${median.toFixed(0)} (${min.toFixed(0)} to ${max.toFixed(0)})`;
+}
