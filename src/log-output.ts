@@ -23,8 +23,10 @@ export class LogOutput {
   #bytes = 0;
   /** What is being written. */
   #chunk: Buffer | undefined;
-  /** Whether the system has it: false between two attempts. */
-  #isWriting = false;
+  /** Settles when the system has answered: at once for what does not block. */
+  #attempt = Promise.withResolvers<void>();
+  /** The time for it is over: no attempt any more. */
+  #isEnding = false;
   /** The last line went out in part: the next one starts with a line break of its own. */
   #isTorn = false;
   #dropped = 0;
@@ -36,6 +38,7 @@ export class LogOutput {
     this.#fd = fd;
     this.#onRecovered = onRecovered;
     this.#drained.resolve();
+    this.#attempt.resolve();
   }
 
   /** Lines dropped so far. */
@@ -62,11 +65,9 @@ export class LogOutput {
    * holds a write back, which would hold back the end of the process, too.
    */
   async end(limitMs: number): Promise<boolean> {
-    const limit = new AbortController();
-    const late = delay(limitMs, undefined, { signal: limit.signal }).catch(() => {});
-    await Promise.race([this.#drained.promise, late]);
-    limit.abort();
-    return !this.#isWriting;
+    if (await within(limitMs, this.#drained.promise)) return true;
+    this.#isEnding = true;
+    return within(limitMs, this.#attempt.promise);
   }
 
   #writeNext(): void {
@@ -87,10 +88,13 @@ export class LogOutput {
   }
 
   #writeChunk(): void {
+    if (this.#isEnding) return;
     const chunk = this.#chunk!;
-    this.#isWriting = true;
+    const attempt = Promise.withResolvers<void>();
+    this.#attempt = attempt;
     write(this.#fd, chunk, (error, written) => {
-      this.#isWriting = false;
+      attempt.resolve();
+      if (this.#isEnding) return;
       if (!error) this.#wrote(chunk, written);
       else if (error.code === 'EAGAIN') setTimeout(() => this.#writeChunk(), RETRY_MS).unref();
       else if (error.code === 'EINTR') this.#writeChunk();
@@ -117,6 +121,15 @@ export class LogOutput {
     for (const byte of chunk) if (byte === NEWLINE) this.#dropped++;
     this.#writeNext();
   }
+}
+
+/** Whether the promise resolves in time. */
+async function within(limitMs: number, promise: Promise<void>): Promise<boolean> {
+  const limit = new AbortController();
+  const late = delay(limitMs, false, { signal: limit.signal }).catch(() => false);
+  const isInTime = await Promise.race([promise.then(() => true), late]);
+  limit.abort();
+  return isInTime;
 }
 
 /** Standard output, made so that a write to it waits for nobody; a disk behind it is waited for in a thread. */
