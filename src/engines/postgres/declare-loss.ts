@@ -3,7 +3,8 @@ import { LedgerRefused } from '../../errors.ts';
 import type { PostgresUrl } from '../../postgres-url.ts';
 import { reasonOf } from './failures.ts';
 import { MOVE_LOCK } from './moving-in.ts';
-import { prepareDatabase } from './prepared-database.ts';
+import { openPrimary } from './prepared-database.ts';
+import { requireKnownVersion } from './schema.ts';
 import { MAKE_DURABLE } from './server-state.ts';
 import type { Session } from './session.ts';
 import { INSUFFICIENT_PRIVILEGE, sqlState } from './sql-state.ts';
@@ -63,23 +64,53 @@ export async function declareLoss(
   agree: (loss: DeclaredLoss) => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<DeclaredLoss | undefined> {
-  const { session } = await prepareDatabase(hosts, signal);
+  const session = await openPrimary(hosts, signal, async (found) => {
+    await requireSchema(found, name);
+    return found;
+  });
   try {
-    await write(session, 'BEGIN');
-    await write(session, `${MAKE_DURABLE} SELECT backend FROM durable`);
-    await requireAlone(session, name);
-    const loss = await plan(session, name, continuation);
-    const isNeeded = loss.length + loss.storesSkipped + loss.storesCreated > 0n;
-    if (isNeeded && !(await agree(loss))) return undefined;
-    signal.throwIfAborted();
-    await carryOut(session, loss);
-    await write(session, 'COMMIT');
+    const loss = await declare(session, name, continuation, agree).catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw error;
+    });
+    if (loss) await commit(session);
     return loss;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
   } finally {
     await session.end();
+  }
+}
+
+/** In another database than the one that was meant, nothing is created, and nothing upgraded. */
+async function requireSchema(session: Session, name: string): Promise<void> {
+  const version = await explained(session, () => requireKnownVersion(session.client));
+  if (version === 0) throw new LedgerRefused(`there is no ledger in ${name}: name the database that was restored`);
+}
+
+/** Everything but the commit. */
+async function declare(
+  session: Session,
+  name: string,
+  continuation: Continuation,
+  agree: (loss: DeclaredLoss) => Promise<boolean>,
+): Promise<DeclaredLoss | undefined> {
+  await write(session, 'BEGIN');
+  await write(session, `${MAKE_DURABLE} SELECT backend FROM durable`);
+  await requireAlone(session, name);
+  const loss = await plan(session, name, continuation);
+  const isNeeded = loss.length + loss.storesSkipped + loss.storesCreated > 0n;
+  if (isNeeded && !(await agree(loss))) return undefined;
+  await carryOut(session, loss);
+  return loss;
+}
+
+async function commit(session: Session): Promise<void> {
+  try {
+    await write(session, 'COMMIT');
+  } catch (error) {
+    throw new Error(
+      `${reasonOf(error)}; it is not known whether the loss is declared: run the same command again, which does nothing twice`,
+      { cause: error },
+    );
   }
 }
 
@@ -94,7 +125,8 @@ async function requireAlone(session: Session, name: string): Promise<void> {
   );
   if (others?.count === 0n) return;
   throw new LedgerRefused(
-    `order-numbers servers are connected to ${name} (${others?.count} sessions): stop every one of them first`,
+    `order-numbers servers are connected to ${name} (${others?.count} sessions): stop every one of them first, and what a ` +
+      'pooler keeps open for them',
   );
 }
 
@@ -202,9 +234,14 @@ async function write<Row extends QueryResultRow>(
   text: string,
   values: readonly unknown[] = [],
 ): Promise<Row[]> {
+  return explained(session, () => session.write<Row>({ text, values: [...values] }));
+}
+
+async function explained<Result>(session: Session, work: () => Promise<Result>): Promise<Result> {
   try {
-    return await session.write<Row>({ text, values: [...values] });
+    return await work();
   } catch (error) {
+    if (error instanceof LedgerRefused) throw error;
     const message = `${session.server}: ${reasonOf(error)}`;
     if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw new Error(message, { cause: error });
     throw new LedgerRefused(`${message}: declare the loss as the owner of the schema order_numbers`, { cause: error });

@@ -12,15 +12,27 @@ export interface PreparedDatabase {
 }
 
 /**
- * Makes or upgrades the schema on the first of these hosts that is a primary and loses no commit. The session is given
+ * Makes or upgrades the schema on the first of these hosts that is a primary and loses no commit. See
+ * {@link openPrimary}.
+ */
+export function prepareDatabase(hosts: readonly string[], signal: AbortSignal): Promise<PreparedDatabase> {
+  return openPrimary(hosts, signal, async (session) => ({ session, schema: await migrate(session.client) }));
+}
+
+/**
+ * Runs `prepare` on the first of these hosts that is a primary, loses no commit and lets it resolve. The session is given
  * up when `signal` aborts, whatever it is doing. Rejects with one sentence: what each host said, without secrets.
  */
-export async function prepareDatabase(hosts: readonly string[], signal: AbortSignal): Promise<PreparedDatabase> {
+export async function openPrimary<Prepared>(
+  hosts: readonly string[],
+  signal: AbortSignal,
+  prepare: (session: Session) => Promise<Prepared>,
+): Promise<Prepared> {
   const failures: unknown[] = [];
   for (const host of hosts) {
     signal.throwIfAborted();
     try {
-      return await prepareOn(host, signal);
+      return await openOn(host, signal, prepare);
     } catch (error) {
       failures.push(error);
     }
@@ -32,14 +44,18 @@ export async function prepareDatabase(hosts: readonly string[], signal: AbortSig
     : new Error(failures.map(reasonOf).join('; '), { cause: failure });
 }
 
-async function prepareOn(host: string, signal: AbortSignal): Promise<PreparedDatabase> {
+async function openOn<Prepared>(
+  host: string,
+  signal: AbortSignal,
+  prepare: (session: Session) => Promise<Prepared>,
+): Promise<Prepared> {
   const session = await Session.open(host, signal);
   const abandon = () => session.abandon();
   signal.addEventListener('abort', abandon);
   session.client.once('end', () => signal.removeEventListener('abort', abandon));
   try {
     requireDurable(session.state, session.server);
-    return { session, schema: await migrate(session.client) };
+    return await prepare(session);
   } catch (error) {
     session.abandon();
     throw error;

@@ -10,7 +10,7 @@ import { parsePostgresUrl } from '../../../src/postgres-url.ts';
 import { orderNumbers } from '../../support/order-numbers-command.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
 import { testFolder } from '../../support/server-process.ts';
-import { asRole, newRole, OpenedLedger } from './opened-ledger.ts';
+import { asRole, newRole, OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
 
 /** Stores 7, with order_numbers up to 102, and 8, with 100; the ledger ends at order_id 4, and no server runs. */
 async function restoredLedger(): Promise<string> {
@@ -97,6 +97,34 @@ describe('a PostgreSQL ledger that was restored to an earlier time', () => {
     await expect(declare(url, {})).rejects.toThrow(/servers are connected .*stop every one of them first/);
     await opened.ledger.close();
     expect(await contentsOf(url)).toEqual(before);
+  });
+
+  it('is not created where there is none, nor is its schema upgraded', async () => {
+    const url = await newDatabase();
+    await expect(declare(url, {})).rejects.toThrow(
+      `there is no ledger in ${parsePostgresUrl(url).name}: name the database that was restored`,
+    );
+    expect(await query(url, `SELECT FROM pg_namespace WHERE nspname = 'order_numbers'`)).toEqual([]);
+    const old = await restoredLedger();
+    await query(old, 'DELETE FROM order_numbers.migrations WHERE version > 1');
+    await expect(declare(old, { above: 3n })).rejects.toThrow(/order_ids would go back to 3/);
+    expect(await declare(old, {})).toMatchObject({ length: 6n });
+    expect(await query(old, 'SELECT max(version) AS version FROM order_numbers.migrations')).toEqual([{ version: 1 }]);
+  });
+
+  it('is perhaps declared if the commit has no answer, and the message says what to do', async () => {
+    const { url, proxy, proxiedUrl } = await proxiedDatabase();
+    const opened = await OpenedLedger.open(url);
+    await opened.allocate();
+    await opened.ledger.close();
+    const stop = new AbortController();
+    const cut = proxy.cutAnswerOfNext((bytes) => bytes.includes('COMMIT\0'));
+    void cut.then(() => stop.abort(new Error('stopped: nothing was changed')));
+    const continuation = { above: 9n, stores: [] };
+    await expect(
+      declareLoss(parsePostgresUrl(proxiedUrl), continuation, async () => true, stop.signal),
+    ).rejects.toThrow(/it is not known whether the loss is declared: run the same command again/);
+    expect(await declare(url, continuation)).toMatchObject({ length: 0n, lastOrderId: 9n });
   });
 
   it('is declared by a command, which asks or wants --yes', async () => {
