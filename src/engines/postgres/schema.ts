@@ -25,19 +25,40 @@ SET search_path = order_numbers, pg_temp AS $$ SELECT max(version) FROM migratio
  */
 const MIGRATIONS = [`${TABLES}${VERSIONING}${WRITE_FUNCTIONS}${READ_FUNCTIONS}${VERIFY_FUNCTIONS}`, LIST_FUNCTIONS];
 
-/** Lets whoever could use the functions of before use those of this migration, too. */
+/**
+ * Lets whoever could read before use the functions of this migration, and no other that was withheld: what this
+ * transaction has created is told by its id. To be run before anything else touches the functions.
+ */
 const KEEP_GRANTS = `
 DO $grants$
 DECLARE
+  created regprocedure;
   server name;
 BEGIN
-  FOR server IN
-    SELECT rolname FROM pg_proc CROSS JOIN aclexplode(proacl) AS granted JOIN pg_roles ON pg_roles.oid = grantee
-    WHERE pronamespace = 'order_numbers'::regnamespace AND proname = 'ledger_end' AND grantee <> proowner
+  FOR created, server IN
+    SELECT fresh.oid, rolname FROM pg_proc AS old CROSS JOIN aclexplode(old.proacl) JOIN pg_roles ON pg_roles.oid = grantee
+      JOIN pg_proc AS fresh USING (pronamespace)
+    WHERE pronamespace = 'order_numbers'::regnamespace AND old.proname = 'ledger_end' AND grantee <> old.proowner
+      AND fresh.xmin = pg_current_xact_id()::xid
   LOOP
-    EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA order_numbers TO %I', server);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', created, server);
   END LOOP;
 END $grants$;
+`;
+
+/** What is in the schema, but for the rights that it gives to come. */
+const CONTENTS = `SELECT FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass
+  AND refobjid = to_regnamespace('order_numbers') AND classid <> 'pg_default_acl'::regclass`;
+
+/** CREATE SCHEMA IF NOT EXISTS asks for the right to create one even where it does not, and takes any that is there. */
+const CREATE_SCHEMA_UNLESS_EMPTY = `
+DO $schema$ BEGIN
+  IF to_regnamespace('order_numbers') IS NULL THEN
+    ${CREATE_SCHEMA}
+  ELSIF EXISTS (${CONTENTS}) THEN
+    RAISE EXCEPTION 'the schema order_numbers has something else in it: use another database, or give it an empty one';
+  END IF;
+END $schema$;
 `;
 
 /**
@@ -47,7 +68,7 @@ END $grants$;
 export function schemaSql(): string {
   return `-- The schema of an order ledger, for psql -v ON_ERROR_STOP=1. Run it as the role that is to own it.
 BEGIN;
-${MIGRATIONS.map(unlessDone).join('\n').replace(CREATE_SCHEMA, 'CREATE SCHEMA IF NOT EXISTS order_numbers;')}
+${MIGRATIONS.map(unlessDone).join('\n').replace(CREATE_SCHEMA, CREATE_SCHEMA_UNLESS_EMPTY)}
 COMMIT;
 
 -- All that the role of a server needs (put its name for order_server):
@@ -92,9 +113,9 @@ export async function migrate(client: Client): Promise<SchemaVersions> {
 
 /** Nobody but the owner may use what a migration makes, unless he is told so. */
 function steps(migration: string, i: number): string {
-  return `${migration}
+  return `${migration}${i === 0 ? '' : KEEP_GRANTS}
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA order_numbers FROM PUBLIC;
-${i === 0 ? '' : KEEP_GRANTS}INSERT INTO order_numbers.migrations (version) VALUES (${i + 1});
+INSERT INTO order_numbers.migrations (version) VALUES (${i + 1});
 `;
 }
 
@@ -132,8 +153,7 @@ export async function requireKnownVersion(client: Client): Promise<number> {
 async function hasEmptySchema(client: Client): Promise<boolean> {
   const { rowCount } = await client.query(
     `SELECT FROM pg_namespace WHERE nspname = 'order_numbers' AND has_schema_privilege(oid, 'CREATE')
-       AND NOT EXISTS (SELECT FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass
-         AND refobjid = pg_namespace.oid AND classid <> 'pg_default_acl'::regclass)`,
+       AND NOT EXISTS (${CONTENTS})`,
   );
   return rowCount === 1;
 }

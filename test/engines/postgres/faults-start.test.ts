@@ -109,6 +109,17 @@ it('an empty schema that an administrator created for the role is taken over, wi
   expect(await (await OpenedLedger.open(printed)).allocate()).toMatchObject({ allocation: { orderId: 1n } });
 });
 
+it('the printed schema fills an empty schema of a role that may create none, and no other than an empty one', async () => {
+  const owner = await newRole();
+  const url = await newDatabase();
+  await query(url, `CREATE SCHEMA order_numbers AUTHORIZATION ${owner}`);
+  await query(url, 'CREATE TABLE order_numbers.customers (name text)');
+  await expect(query(url, schemaSql())).rejects.toThrow('the schema order_numbers has something else in it');
+  await query(url, 'DROP TABLE order_numbers.customers');
+  for (let i = 0; i < 2; i++) await query(asRole(url, owner), schemaSql());
+  expect(await (await OpenedLedger.open(asRole(url, owner))).allocate()).toMatchObject({ allocation: { orderId: 1n } });
+});
+
 it('a server that lacks a function is refused by its name, and so is one that offers no channel binding', async () => {
   const url = await newDatabase();
   const unbound = new OpenedLedger(`${url}?channel_binding=require`);
@@ -184,13 +195,17 @@ it('an older schema is upgraded by the text of --print, or at start, and its gra
   const range = { afterOrderId: 0n, upToOrderId: 9n, newestFirst: true, storeId: undefined, limit: 10 };
   const [beginning, version1] = schemaSql().split('DO $migration$', 2);
   for (const upgrade of [async () => {}, (url: string) => OpenedLedger.open(url)]) {
-    const role = await newRole();
+    const [role, reader] = [await newRole(), await newRole()];
     const url = await newDatabase();
     await query(url, `${beginning}DO $migration$${version1}COMMIT;`);
     await query(url, `GRANT USAGE ON SCHEMA order_numbers TO ${role}`);
     await query(url, `GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA order_numbers TO ${role}`);
+    await query(url, `GRANT USAGE ON SCHEMA order_numbers TO ${reader}`);
+    await query(url, `GRANT EXECUTE ON FUNCTION order_numbers.ledger_end() TO ${reader}`);
     await upgrade(url);
     await query(url, schemaSql());
+    await query(asRole(url, reader), 'SELECT order_numbers.list_allocations(0, 9, 10, true)');
+    await expect(query(asRole(url, reader), 'SELECT order_numbers.confirm()')).rejects.toThrow('permission denied');
     const { ledger } = await OpenedLedger.open(asRole(url, role));
     await ledger.commit([{ storeId: 7n, requestId: 'r', count: 3 }]);
     expect(await ledger.reads.listAllocations(range)).toHaveLength(1);
