@@ -4,7 +4,7 @@ import { Client } from 'pg';
 /** The library binds where the server offers it; what must not happen without it is refused here. */
 const BINDING = 'SCRAM-SHA-256-PLUS';
 
-/** The server did not offer channel binding; it was told no password. */
+/** The server did not offer channel binding, or did without it; it was told no password. */
 export class NotBound extends Error {
   override readonly name = 'NotBound';
 }
@@ -18,7 +18,7 @@ export class BindingClient extends Client {
   constructor(config?: string | ClientConfig) {
     super(config);
     const { connection } = this;
-    let isOffered = false;
+    let isProved = false;
     const refuse = () => {
       // What tells of a login that worked may have come in the same packet: the library must not hear of it.
       connection.removeAllListeners('readyForQuery');
@@ -28,15 +28,16 @@ export class BindingClient extends Client {
     connection.on('authenticationCleartextPassword', refuse);
     connection.on('authenticationMD5Password', refuse);
     connection.on('authenticationSASL', ({ mechanisms }: { readonly mechanisms: readonly string[] }) => {
-      isOffered = mechanisms.includes(BINDING);
-      if (!isOffered) refuse();
+      if (!mechanisms.includes(BINDING)) refuse();
     });
-    connection.on('authenticationOk', () => isOffered || refuse());
+    // The library checks it, and would do without it.
+    connection.on('authenticationSASLFinal', () => (isProved = true));
+    connection.on('authenticationOk', () => isProved || refuse());
   }
 }
 
 /** What a URL's channel_binding asks for: which client to use, and whether it binds where that is offered. */
 export function channelBindingOf(url: string): { readonly Client: typeof Client; readonly isWanted: boolean } {
-  const value = /[?&]channel_binding=([^&]*)/.exec(url)?.[1] ?? 'disable';
+  const value = new URL(url).searchParams.getAll('channel_binding').at(-1) ?? 'disable';
   return { Client: value === 'require' ? BindingClient : Client, isWanted: value !== 'disable' };
 }
