@@ -22,7 +22,7 @@ let backups = 0;
 
 function open(): Writer {
   const writer = new Writer({ files, autoCreateStores: true, expected: undefined, lock: fence.identity });
-  if (writer.open() === 'busy') throw new Error('busy');
+  if (writer.open({ atStart: true }) === 'busy') throw new Error('busy');
   return writer;
 }
 

@@ -46,7 +46,7 @@ export class MovingOut implements LedgerContents {
     try {
       return explained(files.database, () => {
         requireFilled(files.database);
-        const ledger = openLedger(files, 'moved');
+        const ledger = openLedger(files, { use: 'moved' });
         if (ledger) return new MovingOut(files.database, fence, ledger);
         throw new LedgerRefused(
           `${files.database} is being read by another process: try again when that one has ended`,

@@ -1,19 +1,23 @@
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type Database from 'better-sqlite3';
 import { SqliteError } from 'better-sqlite3';
-import { LedgerRefused } from '../../errors.ts';
+import { LedgerRefused, messageOf } from '../../errors.ts';
 import type { ExpectedLedger } from '../../expected-ledger.ts';
 import { ANY_LEDGER, mayCreate, notCreated, requireExpectedId } from '../../expected-ledger.ts';
 import { requireFilledLedger } from './backup-check.ts';
 import type { Found, LedgerUse } from './before-opening.ts';
 import { compareWithMark, lookBeforeOpening, readEnd } from './before-opening.ts';
 import { checkpoint, openWriteConnection } from './connection.ts';
+import { lookAtDatabaseAlone, syncDatabase } from './database-alone.ts';
+import { isDiskFull } from './disk-room.ts';
 import type { Base, Mark } from './high-water-mark.ts';
 import { HighWaterMark, readMark } from './high-water-mark.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { syncFolder } from './ledger-files.ts';
+import { requireWritable } from './owner.ts';
 import { migrate } from './schema.ts';
-import { readWalHeader } from './wal-file.ts';
+import { readWalHeader, rewriteFrames } from './wal-file.ts';
 
 /** A ledger that may number: everything that was ever committed is on disk, and its mark agrees. */
 export interface OpenLedger {
@@ -38,17 +42,18 @@ export interface OpenLedger {
  * A ledger that was sealed is refused, unless it is opened to be `moved`: never by one that numbers. One that is not
  * expected is refused, and left as it is.
  */
-export function openLedger(
-  files: LedgerFiles,
-  use: LedgerUse = 'served',
-  expected: ExpectedLedger = ANY_LEDGER,
-): OpenLedger | undefined {
+export function openLedger(files: LedgerFiles, options: OpenOptions = {}): OpenLedger | undefined {
+  const { use = 'served', expected = ANY_LEDGER } = options;
+  let end: Mark | undefined;
   try {
+    requireLedgerWritable(files);
     const found = lookBeforeOpening(files, use);
-    if (found.end) requireExpectedId(files.database, found.end.ledgerId, expected);
+    end = found.end;
+    if (end) requireExpectedId(files.database, end.ledgerId, expected);
     else if (!mayCreate(expected)) throw notCreated(files.database, expected);
-    return open(files, found, use);
+    return open(files, found, options);
   } catch (error) {
+    if (isDiskFull(error, files)) throw end ? error : fullBeforeLook(files, use, error);
     if (!(error instanceof SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code))) throw error;
     throw new LedgerRefused(
       `${files.database} is damaged or no SQLite database (${error.message}): put a good copy back, with its -wal ` +
@@ -57,15 +62,37 @@ export function openLedger(
   }
 }
 
-function open(files: LedgerFiles, found: Found, use: LedgerUse): OpenLedger | undefined {
+export interface OpenOptions {
+  readonly use?: LedgerUse;
+  /** Which ledger it has to be; any, unless it says so. */
+  readonly expected?: ExpectedLedger | undefined;
+  /** Whether it opens beside another process that reads an old state: never after a commit has failed in this process. */
+  readonly passReaders?: boolean;
+}
+
+/** There is no room to write. Up to `lastOrderId` everything is on disk, and may be read. */
+export class LedgerDiskFull extends Error {
+  override readonly name = 'LedgerDiskFull';
+  readonly lastOrderId: bigint;
+
+  constructor(message: string, lastOrderId: bigint) {
+    super(message);
+    this.lastOrderId = lastOrderId;
+  }
+}
+
+function open(
+  files: LedgerFiles,
+  found: Found,
+  { use = 'served', passReaders = false }: OpenOptions,
+): OpenLedger | undefined {
   // What was looked at may have gone since: then nothing is created in its place.
   const db = openWriteConnection(files.database, { mayCreate: !found.end });
   let mark: HighWaterMark | undefined;
+  let isOpen = false;
   try {
-    if (checkpoint(db, 'TRUNCATE').busy) {
-      db.close();
-      return undefined;
-    }
+    const isBusy = checkpoint(db, 'TRUNCATE').busy;
+    if (isBusy && !(passReaders && makeDurable(db, files))) return undefined;
     if (!found.end) make(db, files);
     else {
       requireFilledLedger(db);
@@ -73,19 +100,67 @@ function open(files: LedgerFiles, found: Found, use: LedgerUse): OpenLedger | un
     }
     const end = readEnd(db, use);
     if (found.end) compareWithMark(files, readMark(files.mark), end);
-    // The WAL is empty: whichever comes next belongs to this database.
-    mark = new HighWaterMark(files.mark, end, { ...readBaseNow(db, files), salts: undefined });
+    // Where the WAL is empty, whichever comes next belongs to this database.
+    mark = new HighWaterMark(files.mark, end, isBusy ? 'kept' : { ...readBaseNow(db, files), salts: undefined });
     if (use === 'served') {
       raiseGeneration(db);
       completeCheckpoint(db, files, mark);
-      checkpoint(db, 'TRUNCATE');
+      if (!isBusy) checkpoint(db, 'TRUNCATE');
     }
+    isOpen = true;
     return { db, mark, ...end, isNew: !found.end, warnings: found.warnings };
   } catch (error) {
-    mark?.close();
-    db.close();
+    // What is in the WAL cannot be moved then; it is put on disk where it is, which needs no room.
+    if (!found.end || !isDiskFull(error, files) || !makeDurable(db, files)) throw error;
+    throw new LedgerDiskFull(
+      `${whyFull(files, error)}: it is read, and numbers again when there is room`,
+      found.end.lastOrderId,
+    );
+  } finally {
+    if (!isOpen) {
+      mark?.close();
+      db.close();
+    }
+  }
+}
+
+/**
+ * Puts everything on disk that recovery found, although somebody's reading keeps it in the WAL; answers whether that is
+ * certain. The owner before may have been killed after an fsync that failed.
+ */
+function makeDurable(db: Database.Database, files: LedgerFiles): boolean {
+  let frames: number;
+  try {
+    // Nobody writes the WAL meanwhile.
+    db.exec('BEGIN IMMEDIATE');
+  } catch (error) {
+    if (error instanceof SqliteError && error.code.startsWith('SQLITE_BUSY')) return false;
     throw error;
   }
+  try {
+    frames = rewriteFrames(`${files.database}-wal`);
+    syncDatabase(files.database);
+  } finally {
+    db.exec('ROLLBACK');
+  }
+  // SQLite must not know of more than what was written.
+  return checkpoint(db, 'NOOP').walFrames <= frames;
+}
+
+/** A ledger of which no more is known than that its disk is full: not even the -shm file could be created. */
+function fullBeforeLook(files: LedgerFiles, use: LedgerUse, error: unknown): Error {
+  const alone =
+    existsSync(files.database) && !readWalHeader(`${files.database}-wal`) && lookAtDatabaseAlone(files.database);
+  if (typeof alone !== 'object' || use === 'moved') {
+    return new LedgerRefused(`${whyFull(files, error)}: make room there, or name another place`);
+  }
+  const end = { ledgerId: alone.ledgerId, lastOrderId: BigInt(alone.lastOrderId) };
+  compareWithMark(files, readMark(files.mark), end);
+  return new LedgerDiskFull(whyFull(files, error), end.lastOrderId);
+}
+
+function whyFull({ database }: LedgerFiles, error: unknown): string {
+  return `the disk of ${database} is full (${messageOf(error)})`;
 }
 
 /** The names are on disk before anything is in the WAL: never is a WAL found without its database. */
@@ -134,6 +209,11 @@ function readBaseNow(db: Database.Database, files: LedgerFiles): Base {
     bytes: pages * Number(db.pragma('page_size', { simple: true })),
     salts: readWalHeader(`${files.database}-wal`)?.salts,
   };
+}
+
+/** Found before anything is written, so that the message can name the file. */
+function requireLedgerWritable({ database, mark }: LedgerFiles): void {
+  for (const path of [database, `${database}-wal`, `${database}-shm`, mark]) requireWritable(path);
 }
 
 function readGeneration(db: Database.Database): number {

@@ -1,8 +1,9 @@
 import type { Allocation, AllocationRequest } from '../../allocation.ts';
-import type { OrderError } from '../../errors.ts';
+import { OrderError } from '../../errors.ts';
 import { ledgerOutOfReach, ledgerUnreadable, sequenceExhausted } from '../../ledger-errors.ts';
 import type { Outcome } from '../../ledger.ts';
-import { firstNumberFixed, storeExists, storeNotFound } from '../../store.ts';
+import type { Store } from '../../store.ts';
+import { firstNumberFixed, storeExists, storeNotFound, storeUnknown } from '../../store.ts';
 import type { BatchOutcome } from './batch-transaction.ts';
 import type { StoreRefusal } from './store-transaction.ts';
 import { ThreadFailure } from './thread.ts';
@@ -21,7 +22,16 @@ export function newAllocations(outcomes: readonly BatchOutcome[]): Allocation[] 
   return outcomes.flatMap((outcome) => (typeof outcome === 'object' && !outcome.replayed ? [outcome.allocation] : []));
 }
 
-export function toStoreError(refusal: StoreRefusal, storeId: bigint): OrderError {
+/** What became of a store write, in the words of the core. */
+export async function storeOutcome(storeId: bigint, write: Promise<Store | StoreRefusal>): Promise<Store> {
+  const written = await write.catch((error: unknown) => {
+    throw error instanceof OrderError ? error : storeUnknown(storeId, error);
+  });
+  if (typeof written === 'string') throw toStoreError(written, storeId);
+  return written;
+}
+
+function toStoreError(refusal: StoreRefusal, storeId: bigint): OrderError {
   if (refusal === 'not found') return storeNotFound(storeId);
   return refusal === 'exists' ? storeExists(storeId) : firstNumberFixed(storeId);
 }

@@ -1,32 +1,29 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Allocation, AllocationRequest } from '../../allocation.ts';
-import { messageOf, OrderError } from '../../errors.ts';
-import { ledgerLost, ledgerUnusable, stoppedBeforeOpen } from '../../ledger-errors.ts';
+import type { OrderError } from '../../errors.ts';
+import { messageOf } from '../../errors.ts';
+import { ledgerFull, ledgerLost, ledgerUnusable, stoppedBeforeOpen } from '../../ledger-errors.ts';
 import type { CommitListener, Ledger, Outcome } from '../../ledger.ts';
 import type { LedgerObserver } from '../../observers.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
-import { storeUnknown } from '../../store.ts';
-import type { CheckpointerMethods } from './checkpointer.ts';
+import { Checkpoints } from './checkpoints.ts';
 import type { Fence } from './fence.ts';
 import { takeFence } from './fence.ts';
 import { FileWatch } from './file-watch.ts';
 import { closedReason, explainFailure } from './full-disk.ts';
 import type { FileSizes, LedgerFiles } from './ledger-files.ts';
 import { fileSizes, locateLedger, requireSomeFile } from './ledger-files.ts';
-import { isFinal, isLoss, newAllocations, toOutcomes, toStoreError } from './outcomes.ts';
+import { isFinal, isLoss, newAllocations, storeOutcome, toOutcomes } from './outcomes.ts';
 import { packRequests, unpackOutcomes } from './packed-batch.ts';
 import { SqliteReads } from './sqlite-reads.ts';
-import type { StoreRefusal } from './store-transaction.ts';
 import type { ThreadFailure } from './thread.ts';
 import { Thread, threadModule } from './thread.ts';
-import type { WriterMethods, WriterOptions } from './writer.ts';
+import type { FullDisk, WriterMethods, WriterOptions } from './writer.ts';
 
-/** Commits after which the checkpointer looks whether the WAL has grown long. */
-const COMMITS_BETWEEN_LOOKS = 16;
-/** Somebody's long reading, or a disk slower than the commits, ends the passes of one checkpoint. */
-const MAX_PASSES = 5;
 /** Between two attempts to open a ledger that is not ready to be opened. */
 const OPEN_RETRY_MS = 200;
+/** Between two looks whether a full disk has room again; each write looks, too. */
+const FULL_RETRY_MS = 1000;
 
 /** Any ledger is served, unless one is expected. */
 export type SqliteLedgerOptions = Pick<WriterOptions, 'autoCreateStores'> & Partial<Pick<WriterOptions, 'expected'>>;
@@ -41,7 +38,7 @@ export class SqliteLedger implements Ledger {
   readonly #observer: LedgerObserver;
   readonly #fence: Fence;
   readonly #writer: Thread<WriterMethods>;
-  readonly #checkpointer: Thread<CheckpointerMethods>;
+  readonly #checkpoints: Checkpoints;
   readonly reads: SqliteReads;
   readonly #listeners = new Set<CommitListener>();
   readonly #fileWatch: FileWatch;
@@ -49,8 +46,9 @@ export class SqliteLedger implements Ledger {
   #isLost = false;
   #opened: Promise<void>;
   #lastOrderId = 0n;
-  #commitsSinceLook = 0;
-  #checkpoint: Promise<void> | undefined;
+  /** The disk is full: why. What is in the ledger is served; nothing is written. */
+  #full: FullDisk | undefined;
+  #retry: Promise<void> | undefined;
 
   constructor(path: string, { autoCreateStores, expected }: SqliteLedgerOptions, observer: LedgerObserver) {
     const files = locateLedger(path);
@@ -65,7 +63,7 @@ export class SqliteLedger implements Ledger {
       expected,
       lock,
     } satisfies WriterOptions);
-    this.#checkpointer = new Thread(threadModule('checkpointer'), files);
+    this.#checkpoints = new Checkpoints(files, this.#writer, observer);
     this.reads = new SqliteReads(files);
     this.#opened = this.#open(true);
     this.#opened.catch(ignore);
@@ -88,18 +86,18 @@ export class SqliteLedger implements Ledger {
     const answer = await this.#write('commit', packRequests(batch));
     if (answer.markError) this.#observer.warning(`the high-water mark could not be written: ${answer.markError}`);
     this.#observer.transaction(answer.ms, answer.syncMs);
-    if (++this.#commitsSinceLook >= COMMITS_BETWEEN_LOOKS) this.#checkpoint ??= this.#runCheckpoint();
+    this.#checkpoints.committed();
     const outcomes = unpackOutcomes(answer.outcomes, batch);
     this.#endsAt(answer.lastOrderId, newAllocations(outcomes));
     return toOutcomes(outcomes, batch);
   }
 
   createStore(store: StoreSettings): Promise<Store> {
-    return this.#writeStore(store.storeId, this.#write('createStore', store));
+    return storeOutcome(store.storeId, this.#write('createStore', store));
   }
 
   updateStore(storeId: bigint, changes: StoreChanges): Promise<Store> {
-    return this.#writeStore(storeId, this.#write('updateStore', { storeId, changes }));
+    return storeOutcome(storeId, this.#write('updateStore', { storeId, changes }));
   }
 
   onCommitted(listener: CommitListener): () => void {
@@ -111,11 +109,12 @@ export class SqliteLedger implements Ledger {
     this.#isClosing = true;
     this.#fileWatch.stop();
     await this.#opened.catch(ignore);
+    await this.#retry;
     try {
       await this.#closeReaders();
       await this.#writer.call('close', undefined);
     } finally {
-      await Promise.all([this.#writer.terminate(), this.reads.terminate(), this.#checkpointer.terminate()]);
+      await Promise.all([this.#writer.terminate(), this.reads.terminate(), this.#checkpoints.terminate()]);
       this.#fence.release();
     }
   }
@@ -126,19 +125,13 @@ export class SqliteLedger implements Ledger {
   ): Promise<ReturnType<WriterMethods[Name]>> {
     const opened = this.#opened;
     await opened;
+    if (this.#full) await this.#openAgain();
+    if (this.#full) throw ledgerFull(this.#full.why);
     try {
       return await this.#writer.call(name, argument);
     } catch (error) {
       throw await this.#reopenAfter(error, opened);
     }
-  }
-
-  async #writeStore(storeId: bigint, write: Promise<Store | StoreRefusal>): Promise<Store> {
-    const written = await write.catch((error: unknown) => {
-      throw error instanceof OrderError ? error : storeUnknown(storeId, error);
-    });
-    if (typeof written === 'string') throw toStoreError(written, storeId);
-    return written;
   }
 
   #endsAt(lastOrderId: bigint, allocations: readonly Allocation[]): void {
@@ -169,9 +162,11 @@ export class SqliteLedger implements Ledger {
   async #open(atStart: boolean): Promise<void> {
     let toldWhy: string | undefined;
     while (!this.#isClosing) {
-      let failure: unknown = 'another process is reading an old state of it; it can be opened when that reading ends';
+      let failure: unknown;
       try {
-        if (await this.#tryToOpen()) return;
+        await this.#closeReaders();
+        if (await this.#tryToOpen(atStart)) return;
+        failure = await this.#writer.call('whyBusy', undefined);
       } catch (error) {
         if (isLoss(error)) throw this.#lose(error);
         if (atStart || isFinal(error)) throw this.#fail(error);
@@ -185,44 +180,47 @@ export class SqliteLedger implements Ledger {
     throw stoppedBeforeOpen();
   }
 
-  async #tryToOpen(): Promise<boolean> {
-    await this.#closeReaders();
-    const opening = await this.#writer.call('open', undefined);
+  async #tryToOpen(atStart: boolean): Promise<boolean> {
+    const opening = await this.#writer.call('open', { atStart });
     if (opening === 'busy') return false;
     this.reads.allow();
     this.#endsAt(opening.lastOrderId, []);
+    const wasFull = this.#full;
+    this.#full = 'why' in opening ? opening : undefined;
+    if ('why' in opening) {
+      if (wasFull?.why !== opening.why) this.#observer.waiting(opening.why, 'disk full');
+      if (!wasFull) void this.#waitForRoom();
+      return true;
+    }
     for (const warning of opening.warnings) this.#observer.warning(warning);
     const bytes = await this.fileSizes().then(({ database, wal }) => database + wal);
     this.#observer.opened({ ...opening, where: this.#files.database, bytes });
     return true;
   }
 
-  /** Nothing but the writer may hold the file while it is opened or closed. */
-  async #closeReaders(): Promise<void> {
-    await this.#checkpoint;
-    await this.reads.close();
-    if (this.#checkpointer.isRunning) await this.#checkpointer.call('close', undefined);
+  /** What was read of a full ledger stays true: readers go on. */
+  #openAgain(): Promise<void> {
+    this.#retry ??= this.#tryToOpen(false)
+      .then(ignore, (error: unknown) => {
+        if (isLoss(error)) this.#lose(error);
+        else if (isFinal(error)) this.#opened = Promise.reject(this.#fail(error));
+        this.#opened.catch(ignore);
+      })
+      .finally(() => (this.#retry = undefined));
+    return this.#retry;
   }
 
-  /**
-   * Where the WAL is long, the checkpointer moves the bulk while commits go on, in passes that get shorter, because less
-   * is committed meanwhile; then the writer moves the rest, so that the next commit starts the WAL anew. A failed pass
-   * loses nothing: the WAL still has it all.
-   */
-  async #runCheckpoint(): Promise<void> {
-    this.#commitsSinceLook = 0;
-    try {
-      if (!(await this.#checkpointer.call('isWalLong', undefined))) return;
-      for (let pass = 0; pass < MAX_PASSES; pass++) {
-        await this.#writer.call('beginPass', undefined);
-        if (await this.#checkpointer.call('pass', undefined)) break;
-      }
-      await this.#writer.call('finishCheckpoint', undefined);
-    } catch (error) {
-      this.#observer.warning(`a checkpoint failed and will be tried again: ${messageOf(error)}`);
-    } finally {
-      this.#checkpoint = undefined;
+  async #waitForRoom(): Promise<void> {
+    while (this.#full && !this.#isClosing && !this.#isLost) {
+      await delay(FULL_RETRY_MS, undefined, { ref: false });
+      if (!this.#isClosing) await this.#openAgain();
     }
+  }
+
+  /** Nothing but the writer may hold the file while it is opened or closed. */
+  async #closeReaders(): Promise<void> {
+    await this.#checkpoints.close();
+    await this.reads.close();
   }
 
   /** The files are gone: no number, replay or read any more. */

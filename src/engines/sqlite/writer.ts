@@ -5,9 +5,10 @@ import { BatchTransaction } from './batch-transaction.ts';
 import { checkpoint } from './connection.ts';
 import type { FileIdentity } from './held-files.ts';
 import { HeldFiles, HeldFilesChanged } from './held-files.ts';
+import { holdersOf } from './holders.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import type { OpenLedger } from './opening.ts';
-import { completeCheckpoint, openLedger, raiseGeneration } from './opening.ts';
+import { completeCheckpoint, LedgerDiskFull, openLedger, raiseGeneration } from './opening.ts';
 import type { PackedOutcomes, PackedRequests } from './packed-batch.ts';
 import { packOutcomes, unpackRequests } from './packed-batch.ts';
 import { RestartGuard } from './restart-guard.ts';
@@ -16,7 +17,13 @@ import { StoreTransaction } from './store-transaction.ts';
 import { serveThread } from './thread.ts';
 
 /** How an attempt to open ended; 'busy' while another process reads an old state of the ledger. */
-export type Opening = Pick<OpenLedger, 'ledgerId' | 'lastOrderId' | 'isNew' | 'warnings'> | 'busy';
+export type Opening = Pick<OpenLedger, 'ledgerId' | 'lastOrderId' | 'isNew' | 'warnings'> | FullDisk | 'busy';
+
+/** There is no room to write; everything up to here is on disk and may be read. */
+export interface FullDisk {
+  readonly lastOrderId: bigint;
+  readonly why: string;
+}
 
 /** A committed batch, as it leaves the thread. */
 export interface WriterAnswer {
@@ -41,7 +48,9 @@ export interface WriterOptions {
 
 /** What the writer thread serves. */
 export type WriterMethods = {
-  open(_: undefined): Opening;
+  open(how: { readonly atStart: boolean }): Opening;
+  /** Why the last opening was busy, in one sentence. */
+  whyBusy(_: undefined): string;
   commit(batch: PackedRequests): WriterAnswer;
   createStore(store: StoreSettings): Store | StoreRefusal;
   updateStore(update: { readonly storeId: bigint; readonly changes: StoreChanges }): Store | StoreRefusal;
@@ -75,11 +84,18 @@ export class Writer {
     this.#held = new HeldFiles(options.files, options.lock);
   }
 
-  open(): Opening {
+  /** At start readers are passed by: nothing that failed in this process has left pages in memory that are not on disk. */
+  open({ atStart }: { readonly atStart: boolean }): Opening {
     this.#release();
     const { files, autoCreateStores } = this.#options;
     this.#held.beforeOpening();
-    const ledger = openLedger(files, 'served', this.#expected);
+    let ledger: OpenLedger | undefined;
+    try {
+      ledger = openLedger(files, { expected: this.#expected, passReaders: atStart });
+    } catch (error) {
+      if (error instanceof LedgerDiskFull) return { lastOrderId: error.lastOrderId, why: error.message };
+      throw error;
+    }
     if (!ledger) return 'busy';
     const { db, mark, ledgerId, lastOrderId, isNew, warnings } = ledger;
     try {
@@ -97,6 +113,12 @@ export class Writer {
     // Whatever lies there later: it is opened again, and never created.
     this.#expected = { create: false, ledgerId };
     return { ledgerId, lastOrderId, isNew, warnings };
+  }
+
+  whyBusy(): string {
+    const holders = holdersOf(this.#options.files);
+    const who = holders.length === 0 ? 'another process' : `process ${holders.join(', process ')}`;
+    return `${who} is reading an old state of it; it can be opened when that reading ends`;
   }
 
   commit(batch: PackedRequests): WriterAnswer {
@@ -202,7 +224,8 @@ export class Writer {
 if (parentPort) {
   const writer = new Writer(workerData as WriterOptions);
   serveThread({
-    open: () => writer.open(),
+    open: (how: { readonly atStart: boolean }) => writer.open(how),
+    whyBusy: () => writer.whyBusy(),
     commit: (batch: PackedRequests) => writer.commit(batch),
     createStore: (store: StoreSettings) => writer.createStore(store),
     updateStore: ({ storeId, changes }: { storeId: bigint; changes: StoreChanges }) =>

@@ -60,7 +60,7 @@ it.each([
   await expect(run(join(folder, 'orders.db'), 0, expected)).rejects.toThrow(message);
   expect(readdirSync(folder)).toEqual([]);
   writeFileSync(join(folder, 'orders.db'), '');
-  expect(() => openLedger(locateLedger(join(folder, 'orders.db')), 'served', expected)).toThrow(message);
+  expect(() => openLedger(locateLedger(join(folder, 'orders.db')), { expected })).toThrow(message);
   expect(filesIn(folder)).toEqual({ 'orders.db': '' });
 });
 
@@ -69,7 +69,7 @@ it('P9: a mark without its ledger is refused as before where none may be created
   await run(path, 1);
   const alone = locateLedger(join(testFolder(), 'orders.db'));
   copyFileSync(`${path}.mark`, alone.mark);
-  expect(() => openLedger(alone, 'served', NOT_CREATED)).toThrow(/is missing or empty, but its mark .* is there/);
+  expect(() => openLedger(alone, { expected: NOT_CREATED })).toThrow(/is missing or empty, but its mark .* is there/);
 });
 
 it('another ledger than the expected one is refused, both are named, and every file stays as it was', async () => {
@@ -85,7 +85,7 @@ it('another ledger than the expected one is refused, both are named, and every f
   execFileSync('cp', [path, `${path}-wal`, `${path}.mark`, dirname(copy)]);
   const before = filesIn(dirname(copy));
   expect(Object.keys(before)).toContain('orders.db-wal');
-  const open = () => openLedger(locateLedger(copy), 'served', { create: true, ledgerId: ANOTHER });
+  const open = () => openLedger(locateLedger(copy), { expected: { create: true, ledgerId: ANOTHER } });
   expect(open).toThrow(`${copy} is ledger ${owner.ledgerId}, but --expect-ledger-id is ${ANOTHER}`);
   const { 'orders.db-shm': _shm, ...after } = filesIn(dirname(copy));
   expect(after).toEqual(before);

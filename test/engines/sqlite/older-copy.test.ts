@@ -52,7 +52,7 @@ function openWriter(files: LedgerFiles): Writer {
     writer.close();
     fence.release();
   });
-  writer.open();
+  writer.open({ atStart: true });
   return writer;
 }
 

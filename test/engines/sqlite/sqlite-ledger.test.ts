@@ -1,12 +1,16 @@
-import { statSync, truncateSync } from 'node:fs';
+import { existsSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { LedgerRefused } from '../../../src/errors.ts';
 import type { OrderError } from '../../../src/errors.ts';
+import { takeFence } from '../../../src/engines/sqlite/fence.ts';
+import { locateLedger } from '../../../src/engines/sqlite/ledger-files.ts';
 import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
 import type { LedgerObserver } from '../../../src/observers.ts';
 import { DEFAULT_STORE } from '../../../src/store.ts';
+import { assertDense } from '../../support/density.ts';
 import { testFolder } from '../../support/server-process.ts';
 import { listAfter } from '../../support/memory-reads.ts';
 
@@ -178,4 +182,75 @@ it('P10: a WAL that grows long is moved into the database and starts anew, while
   await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(2 ** 20), { timeout: 10_000 });
   expect(walSize(path)).toBeLessThan(15 * 2 ** 20);
   expect(diary.lines).toEqual(['opened']);
+});
+
+it('P4 P8: a restarted server serves at once beside a reader of an old state, and the WAL goes when that ends', async () => {
+  const path = newPath();
+  const first = openLedger(path);
+  await first.ledger.ready();
+  await first.ledger.commit([ask('a')]);
+  const reader = connect(path);
+  reader.exec('BEGIN; SELECT * FROM allocations');
+  await first.ledger.commit([ask('b')]);
+  await first.close();
+  expect(walSize(path)).toBeGreaterThan(0);
+
+  const second = openLedger(path);
+  const began = performance.now();
+  await second.ledger.ready();
+  expect(performance.now() - began).toBeLessThan(10_000);
+  expect(second.diary.lines).toEqual(['opened']);
+  expect(await second.ledger.commit([ask('b'), ask('c')])).toMatchObject([
+    { replayed: true, allocation: { orderId: 2n } },
+    { replayed: false, allocation: { orderId: 3n, orderNumber: 102n } },
+  ]);
+  expect(reader.prepare('SELECT count(*) FROM allocations').pluck().get()).toBe(1);
+  reader.exec('COMMIT');
+  reader.close();
+  await second.close();
+  expect(walSize(path)).toBe(0);
+  expect(assertDense(path).map((row) => row.request_id)).toEqual(['a', 'b', 'c']);
+});
+
+/** A trigger that fails each new row with SQLITE_FULL, as a full disk does: the last rowid is taken. */
+const FULL = `
+  CREATE TABLE taken (id INTEGER PRIMARY KEY AUTOINCREMENT);
+  INSERT INTO taken VALUES (9223372036854775807);
+  CREATE TRIGGER planted BEFORE INSERT ON allocations BEGIN INSERT INTO taken (id) VALUES (NULL); END`;
+
+it('P7: LEDGER_FULL is said if the end of the ledger has not moved, and only then', async () => {
+  const path = newPath();
+  const { ledger } = openLedger(path);
+  await ledger.ready();
+  await ledger.commit([ask('a')]);
+  const other = connect(path);
+  other.exec(FULL);
+  await expect(ledger.commit([ask('b')])).rejects.toMatchObject({ reason: 'LEDGER_FULL' });
+  await ledger.ready();
+  // As if the commit that failed was found after all.
+  other.exec('UPDATE ledger SET last_order_id = last_order_id + 1');
+  const failure = await ledger.commit([ask('c')]).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ code: 'SQLITE_FULL' });
+  expect(failure).not.toHaveProperty('reason');
+});
+
+it('P8: the lock is held until the writer has let the file go', async () => {
+  const path = newPath();
+  const { ledger, close } = openLedger(path);
+  await ledger.ready();
+  for (let i = 0; i < 20; i++) await ledger.commit([ask(`k${i}`)]);
+  const files = locateLedger(path);
+  const closed = close();
+  for (;;) {
+    try {
+      takeFence(files).release();
+      break;
+    } catch (error) {
+      if (!(error instanceof LedgerRefused)) throw error;
+      await nextTurn();
+    }
+  }
+  // The writer's last act.
+  expect(existsSync(`${path}-wal`)).toBe(false);
+  await closed;
 });

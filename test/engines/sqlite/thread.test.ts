@@ -81,13 +81,13 @@ it('errors of the writer cross with their names and codes', async () => {
   });
   await expect(writer.call('finishCheckpoint', undefined)).rejects.toMatchObject({ errorName: 'Error', code: '' });
   writeFileSync(files.database, 'no database'.repeat(100));
-  await expect(writer.call('open', undefined)).rejects.toMatchObject({
+  await expect(writer.call('open', { atStart: true })).rejects.toMatchObject({
     errorName: 'LedgerRefused',
     message: expect.stringContaining('file is not a database'),
   });
   writeFileSync(files.database, '');
   writeFileSync(files.mark, 'torn');
-  await expect(writer.call('open', undefined)).rejects.toMatchObject({ errorName: 'LedgerRefused' });
+  await expect(writer.call('open', { atStart: true })).rejects.toMatchObject({ errorName: 'HeldFilesChanged' });
 });
 
 it('P7: a thread that ends fails the calls under way, and the next call starts it again', async () => {

@@ -1,0 +1,41 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import type { LedgerFiles } from './ledger-files.ts';
+
+/**
+ * The processes that have the ledger open, but for this one, as far as this system tells (only Linux does, of processes in
+ * the same container): `1234 (order-numbers backup …)`. What only reads holds the -shm file.
+ */
+export function holdersOf({ database }: LedgerFiles): string[] {
+  const inodes = new Set([database, `${database}-shm`].map(inodeOf).filter((inode) => inode !== undefined));
+  return entries('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => entries(`/proc/${pid}/fd`).some((fd) => inodes.has(inodeOf(`/proc/${pid}/fd/${fd}`) ?? '')))
+    .map((pid) => `${pid} (${commandOf(pid)})`);
+}
+
+/** Looked up by name, never opened. */
+function inodeOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    // Gone meanwhile, or another user's.
+    return undefined;
+  }
+}
+
+function entries(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').trim().slice(0, 120);
+  } catch {
+    return 'it ends just now';
+  }
+}
