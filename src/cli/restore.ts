@@ -3,6 +3,7 @@ import { ImportStaging } from '../engines/sqlite/import-staging.ts';
 import type { Restored } from '../engines/sqlite/restore.ts';
 import { restoreLedger } from '../engines/sqlite/restore.ts';
 import type { LossPlan } from '../engines/sqlite/restore-decision.ts';
+import { markWarning } from '../engines/sqlite/restore-evidence.ts';
 import type { Loss } from '../engines/sqlite/restore-loss.ts';
 import { LedgerRefused } from '../errors.ts';
 import { askToGoOn } from './agreement.ts';
@@ -108,7 +109,7 @@ async function restore(flags: RestoreFlags, context: OperatorContext): Promise<v
     bar?.stop();
     if (!restored) throw new LedgerRefused('not restored: nothing was changed');
     context.done(`the ledger ${restored.database} is restored`);
-    if (restored.warning !== undefined) context.say(`warning: ${restored.warning}`);
+    for (const warning of restored.warnings) context.say(`warning: ${warning}`);
     await output.line(json ? asJson(restored) : asText(restored));
   } finally {
     staging.close();
@@ -174,11 +175,7 @@ async function agree(
       `${loss.storesContinued} stores go on with the number that --stores gives them, and ${loss.storesCreated} are created.`,
     );
   }
-  if (!evidence.hasLedger && evidence.doubt === undefined && witness === evidence.witness) {
-    say(
-      'Only the mark says how far the numbers had gone. After a power cut it may be behind by what came since the last ' +
-        'checkpoint; what is beyond it would be given twice.',
-    );
-  }
+  const warning = witness === evidence.witness ? markWarning(evidence) : undefined;
+  if (warning !== undefined) say(`warning: ${warning}`);
   return askToGoOn(isAgreed, { signal });
 }

@@ -157,7 +157,7 @@ it('P9: a ledger that is gone comes back only with a loss, since its mark is the
   expect((await restore(from, ledger)).stderr).toMatch(/but 15 was already given .* says the mark/);
   const { exitCode, stderr } = await restore(from, ledger, '--accept-loss', '--yes');
   expect(exitCode).toBe(0);
-  expect(stderr).toContain('Only the mark says how far the numbers had gone');
+  expect(stderr).toContain('only the mark says how far the numbers had gone');
   expect(await allocate(ledger, 1, 'next')).toEqual([[16n, 115n]]);
 });
 

@@ -56,12 +56,12 @@ export function decide(
     return { continuation: { above, stores, lastCreateTimeMs }, agree };
   }
   const isAhead = evidence.end > backup.lastOrderId;
+  // A ledger that is ahead is more than nothing; a mark beside the backup says only how far it was at least.
+  const isKnown = evidence.doubt === undefined || (isAhead && evidence.hasLedger);
+  if (!isKnown && !nothingNumberedSince) throw unknown(backup, evidence.doubt, acceptLoss !== undefined);
   if (isAhead) {
     if (!acceptLoss) throw ahead(files, backup, evidence, nothingNumberedSince);
     return { continuation: { above: evidence.end, stores: [], lastCreateTimeMs }, agree: acceptLoss };
-  }
-  if (evidence.doubt !== undefined && !nothingNumberedSince) {
-    throw unknown(backup, evidence.doubt, acceptLoss !== undefined);
   }
   return { continuation: { above: backup.lastOrderId, stores: [], lastCreateTimeMs }, agree: undefined };
 }
@@ -85,7 +85,7 @@ function ahead(files: LedgerFiles, backup: LedgerSummary, evidence: Evidence, is
   return new LedgerRefused(
     `${isDenied ? '--nothing-numbered-since is not true: ' : ''}the backup ends at order_id ${backup.lastOrderId}, but ` +
       `${evidence.end} was already given by ${files.database}, says ${evidence.witness}: use a newer backup, or give up ` +
-      'the numbers in between with --accept-loss',
+      `the numbers in between with ${evidence.doubt === undefined ? '--accept-loss' : '--continue-above ORDER_ID'}`,
   );
 }
 

@@ -22,6 +22,25 @@ export interface Evidence {
   readonly lastCreateTimeMs: bigint;
 }
 
+/** With a mark that lies beside the backup, as in a snapshot of the whole folder: what it says was given, at least. */
+export function withMarkOf(backup: string, evidence: Evidence, ledgerId: string): Evidence {
+  const path = `${backup}.mark`;
+  const mark = readMark(path);
+  if (mark === undefined || mark === 'torn' || mark.ledgerId !== ledgerId) return evidence;
+  if (mark.lastOrderId <= evidence.end) return evidence;
+  return { ...evidence, end: mark.lastOrderId, witness: `the mark ${path}` };
+}
+
+/** What the operator should know if nothing but the mark says how far the numbers had gone. */
+export function markWarning({ hasLedger, doubt }: Evidence): string | undefined {
+  if (hasLedger || doubt !== undefined) return undefined;
+  return (
+    'only the mark says how far the numbers had gone. After a power cut it may be behind by what came since the last ' +
+    'checkpoint, and one that was copied here is as old as its copy; what is beyond it would be given twice: if it was ' +
+    'copied, restore again with --continue-above ORDER_ID'
+  );
+}
+
 interface OldEnd {
   readonly ledgerId: string;
   readonly end: bigint;

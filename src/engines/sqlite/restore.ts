@@ -12,7 +12,7 @@ import { lookAt } from './look.ts';
 import { ownerOf, ownerWarning } from './owner.ts';
 import type { OperatorsWord, RestoredCopy } from './restore-decision.ts';
 import { decide } from './restore-decision.ts';
-import { gatherEvidence } from './restore-evidence.ts';
+import { gatherEvidence, markWarning, withMarkOf } from './restore-evidence.ts';
 import { makeReadable } from './readable.ts';
 import type { Continuation, Loss } from './restore-loss.ts';
 import { declareLoss, planLoss } from './restore-loss.ts';
@@ -33,8 +33,8 @@ export interface Restored {
   /** Where the old ledger is now, if there was one. */
   readonly replaced: string | undefined;
   readonly loss: Loss | undefined;
-  /** What the operator should know, as a sentence. */
-  readonly warning: string | undefined;
+  /** What the operator should know, one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -61,7 +61,7 @@ async function restoreFrom(from: string, source: string, options: RestoreOptions
     throw new LedgerRefused(`${options.from} is the ledger itself: name a backup with --from`);
   }
   const look = () => {
-    const evidence = gatherEvidence(files, backup.ledgerId);
+    const evidence = withMarkOf(from, gatherEvidence(files, backup.ledgerId), backup.ledgerId);
     const decision = decide(files, backup, evidence, options);
     return { evidence, ...decision, loss: readBackup(from, source, (db) => planLoss(db, decision.continuation)) };
   };
@@ -84,8 +84,12 @@ async function restoreFrom(from: string, source: string, options: RestoreOptions
     const oldOwner = ownerOf(files.database);
     const name = replaced ?? replacedNameOf(files.database, new Date());
     for (const step of swapSteps(files, replacement, mark, name)) step();
-    const warning = ownerWarning(files.database, oldOwner);
-    return { summary, database: files.database, replaced, loss: isLoss(loss) ? loss : undefined, warning };
+    const isTold = options.continueAbove !== undefined || options.nothingNumberedSince === true;
+    const warnings = [
+      isTold || agree ? undefined : markWarning(evidence),
+      ownerWarning(files.database, oldOwner),
+    ].filter((warning) => warning !== undefined);
+    return { summary, database: files.database, replaced, loss: isLoss(loss) ? loss : undefined, warnings };
   } finally {
     removeDatabase(replacement);
     fence.release();

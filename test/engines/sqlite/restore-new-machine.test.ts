@@ -4,7 +4,7 @@ import { beforeEach, expect, it, onTestFinished } from 'vitest';
 import { INT64_MAX } from '../../../src/allocation.ts';
 import { backupLedger } from '../../../src/engines/sqlite/backup.ts';
 import { openReadConnection } from '../../../src/engines/sqlite/connection.ts';
-import { readMark } from '../../../src/engines/sqlite/high-water-mark.ts';
+import { HighWaterMark, readMark } from '../../../src/engines/sqlite/high-water-mark.ts';
 import type { ImportedStore } from '../../../src/engines/sqlite/import-staging.ts';
 import type { LedgerFiles } from '../../../src/engines/sqlite/ledger-files.ts';
 import type { RestoreOptions } from '../../../src/engines/sqlite/restore.ts';
@@ -185,6 +185,32 @@ it('P9: what the mark knows holds against the operator: below it nothing is take
   );
   expect(readdirSync(dirname(ledger))).toEqual(before);
   expect(await continueAbove(20n)).toMatchObject({ summary: { lastOrderId: 20n } });
+});
+
+it('P9: a mark that was copied along with the backup is no silent proof: it is as old as its copy', async () => {
+  await restore({ nothingNumberedSince: true });
+  rmSync(ledger);
+  const { warnings } = (await restore())!;
+  expect(warnings).toEqual([
+    expect.stringMatching(/^only the mark says .* one that was copied here is as old as its copy/),
+  ]);
+  expect((await restore())!.warnings).toEqual([]);
+  rmSync(ledger);
+  expect((await continueAbove(15n))!.warnings).toEqual([]);
+});
+
+it('P9: a mark beside the backup says how far the numbers had gone at least', async () => {
+  const db = openReadConnection(from);
+  const ledgerId = db.prepare('SELECT ledger_id FROM ledger').pluck().get() as string;
+  db.close();
+  new HighWaterMark(`${from}.mark`, { ledgerId, lastOrderId: 15n }).close();
+  expect(await refused(restore())).toMatch(/^no mark and no ledger exist at/);
+  expect(await refused(restore({ acceptLoss: agree }))).toMatch(/^--accept-loss cannot work here/);
+  expect(await refused(restore({ nothingNumberedSince: true }))).toMatch(
+    /is not true: .* but 15 was already given by .*, says the mark .*backup\.db\.mark: .* with --continue-above/,
+  );
+  expect(await refused(continueAbove(14n))).toMatch(/order_id 15 was already given, says the mark .*backup\.db\.mark/);
+  expect(await continueAbove(15n)).toMatchObject({ summary: { lastOrderId: 15n } });
 });
 
 it('a loss is asked for with what is known; where it is not agreed to, nothing is put in place', async () => {
