@@ -275,6 +275,20 @@ describe('batches', () => {
 });
 
 describe('a full queue', () => {
+  it('P7: copies whose request was refused make room for others', async () => {
+    const room = new Room({ maxQueue: 2 });
+    for (const fault of ['not persisted', 'ledger full', 'not persisted'] as const) {
+      room.ledger.failNext(fault);
+      const { release, answers } = await room.inFlight('a');
+      const copies = [room.allocate('a'), room.allocate('a')];
+      release();
+      for (const answer of [...answers, ...copies]) {
+        await expect(answer).rejects.toEqual(refused(fault === 'ledger full' ? 'LEDGER_FULL' : 'OUTCOME_UNKNOWN'));
+      }
+    }
+    expect((await room.allocate('a')).replayed).toBe(false);
+  });
+
   it('P6: refuses and burns nothing; copies of what waits still join', async () => {
     const room = new Room({ maxQueue: 2 });
     const { release, answers } = await room.inFlight('a');

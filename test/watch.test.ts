@@ -1,11 +1,12 @@
+import { getEventListeners } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Allocation } from '../src/allocation.ts';
 import { newRequestId } from '../src/allocation.ts';
 import type { LedgerEnd } from '../src/ledger.ts';
 import type { WatchStep } from '../src/watch.ts';
 import { Watch } from '../src/watch.ts';
-import { MemoryLedger } from './support/memory-ledger.ts';
+import { MemoryDisk, MemoryLedger } from './support/memory-ledger.ts';
 
 it('what is committed between the last look into history and the first one live is not missed', async () => {
   const { ledger, watch } = room();
@@ -15,7 +16,7 @@ it('what is committed between the last look into history and the first one live 
   const end = ledger.reads.end.bind(ledger.reads);
   ledger.reads.end = async (): Promise<LedgerEnd> => {
     const seen = await end();
-    if (++looks === 2) await commit(ledger, 2);
+    if (++looks === 2) await commit(ledger, ...ones(2));
     return seen;
   };
   const watcher = follow(watch, 0n);
@@ -26,7 +27,7 @@ it('what is committed between the last look into history and the first one live 
 it('who takes nothing while much is committed reads it from the ledger, in order and once', async () => {
   const { ledger, watcher } = await followLive();
   // It has caught up, and takes nothing now.
-  for (let i = 0; i < 5; i++) await commit(ledger, 500);
+  for (let i = 0; i < 5; i++) await commit(ledger, ...ones(500));
   const ids = await watcher.reach(2501n);
   expect(ids).toEqual(Array.from({ length: 2501 }, (_, i) => BigInt(i + 1)));
 });
@@ -34,7 +35,7 @@ it('who takes nothing while much is committed reads it from the ledger, in order
 it('what came back after a failed commit is seen, although nobody was told of it', async () => {
   const { ledger, watcher } = await followLive();
   ledger.failNext('persisted after all');
-  await expect(commit(ledger, 3)).rejects.toThrow('the disk failed');
+  await expect(commit(ledger, ...ones(3))).rejects.toThrow('the disk failed');
   await ledger.ready();
   await commit(ledger, 1);
   expect(await watcher.reach(5n)).toEqual([1n, 2n, 3n, 4n, 5n]);
@@ -49,9 +50,72 @@ it('one who waits far above the end gets only what comes above its cursor', asyn
   expect(await above).toEqual([4n, 5n]);
 });
 
+it('one who waits far above the end reads nothing meanwhile, whoever commits', async () => {
+  const disk = new MemoryDisk();
+  const { ledger, watch } = room(disk);
+  const watcher = follow(watch, 100n);
+  await watcher.goLive();
+  const reads = vi.spyOn(ledger.reads, 'end');
+  const others = new MemoryLedger(disk);
+  for (let i = 0; i < 3; i++) {
+    await commit(others, 1);
+    await commit(ledger, 1);
+    await setImmediate();
+  }
+  expect(reads).not.toHaveBeenCalled();
+});
+
+it('of a batch that begins below a cursor it gets what ends above that, a run whole', async () => {
+  const { ledger, watch } = room();
+  const watcher = follow(watch, 5n);
+  await watcher.goLive();
+  const above = watcher.reach(8n);
+  await commit(ledger, 1, 1, 1, 1, 3, 1);
+  expect(await above).toEqual([5n, 8n]);
+});
+
+it('a page of history that ends with a run goes on after all of it', async () => {
+  const { ledger, watch } = room();
+  await commit(ledger, ...Array.from({ length: 300 }, () => 2));
+  const watcher = follow(watch, 0n);
+  await watcher.next();
+  const page = await watcher.next();
+  const last = page.allocations.at(-1)!;
+  expect(page.allocations.length).toBeLessThan(300);
+  expect(page.cursor).toBe(last.orderId + 1n);
+  expect(await watcher.reach(600n)).toEqual(Array.from({ length: 300 }, (_, i) => BigInt(2 * i + 1)));
+});
+
+it('what others committed meanwhile is read from the ledger, once and in order', async () => {
+  const disk = new MemoryDisk();
+  const { ledger, watcher } = await followLive(disk);
+  const others = new MemoryLedger(disk);
+  for (let i = 0; i < 3; i++) {
+    await commit(others, 1);
+    const told = watcher.reach(BigInt(2 * i + 3));
+    await commit(ledger, 1);
+    await told;
+  }
+  expect(watcher.seen).toEqual([1n, 2n, 3n, 4n, 5n, 6n, 7n]);
+});
+
+it('of the many times that it falls behind and catches up none leaves a listener on its signal', async () => {
+  const disk = new MemoryDisk();
+  const { ledger, watcher, stop } = await followLive(disk);
+  const others = new MemoryLedger(disk);
+  const before = getEventListeners(stop.signal, 'abort').length;
+  for (let i = 0; i < 5; i++) {
+    await watcher.wait();
+    await commit(others, 1);
+    await commit(ledger, 1);
+    await watcher.reach(BigInt(2 * i + 3));
+  }
+  expect(getEventListeners(stop.signal, 'abort').length).toBeLessThanOrEqual(before);
+});
+
 it('ends with its signal, while it waits and while it reads, and lets its ledger go when nobody watches', async () => {
   const { ledger, watch, stop } = room();
-  await commit(ledger, 10);
+  await commit(ledger, ...ones(10));
   const waiting = follow(watch, undefined, stop);
   await waiting.next();
   const ended = waiting.end();
@@ -63,18 +127,18 @@ it('ends with its signal, while it waits and while it reads, and lets its ledger
 });
 
 /** A watcher that has caught up, and has taken the first allocation live. */
-async function followLive() {
-  const { ledger, watch } = room();
-  const watcher = follow(watch, undefined);
+async function followLive(disk?: MemoryDisk) {
+  const { ledger, watch, stop } = room(disk);
+  const watcher = follow(watch, undefined, stop);
   await watcher.goLive();
   const live = watcher.next();
   await commit(ledger, 1);
   await live;
-  return { ledger, watcher };
+  return { ledger, watcher, stop };
 }
 
-function room() {
-  const ledger = new MemoryLedger();
+function room(disk?: MemoryDisk) {
+  const ledger = new MemoryLedger(disk);
   const watch = new Watch(ledger);
   const stop = new AbortController();
   onTestFinished(() => stop.abort());
@@ -94,15 +158,20 @@ function follow(watch: Watch, afterOrderId: bigint | undefined, stop = new Abort
     seen.push(...step.value.allocations.map(({ orderId }) => orderId));
     return step.value;
   };
+  const wait = async (): Promise<void> => {
+    pending = steps.next();
+    // Everything on the way to live is in memory: it is done when the event loop turns.
+    await setImmediate();
+  };
   return {
+    seen,
     next,
     /** Resolves when it has caught up and waits for what is committed next. */
     async goLive(): Promise<void> {
       await next();
-      pending = steps.next();
-      // Everything on the way there is in memory: it is done when the event loop turns.
-      await setImmediate();
+      await wait();
     },
+    wait,
     /** The order_ids of everything up to a cursor. */
     async reach(cursor: bigint): Promise<readonly bigint[]> {
       while ((await next()).cursor < cursor);
@@ -118,8 +187,13 @@ function follow(watch: Watch, afterOrderId: bigint | undefined, stop = new Abort
   };
 }
 
-async function commit(ledger: MemoryLedger, count: number): Promise<readonly Allocation[]> {
-  const batch = Array.from({ length: count }, () => ({ storeId: 7n, count: 1, requestId: newRequestId() }));
+/** One batch of runs of these lengths. */
+async function commit(ledger: MemoryLedger, ...counts: number[]): Promise<readonly Allocation[]> {
+  const batch = counts.map((count) => ({ storeId: 7n, count, requestId: newRequestId() }));
   const outcomes = await ledger.commit(batch);
   return outcomes.flatMap((outcome) => ('refused' in outcome ? [] : [outcome.allocation]));
+}
+
+function ones(length: number): number[] {
+  return Array.from({ length }, () => 1);
 }
