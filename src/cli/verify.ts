@@ -39,7 +39,8 @@ export function verifyCommand(): Command {
     .addHelpText(
       'after',
       `
-Exit code 0: no hole, no repeat. Exit code 1: something is wrong, or the ledger could not be read to its end.
+Exit code 0: no hole, no repeat. Exit code 1: something is wrong, the ledger could not be read to its end, or it is a
+file that a server would not start on, such as an older copy beside its mark.
 With --json: one object an event, as VerifyLedgerResponse in the proto, without progress; the verdict is the last.
 
 Examples:

@@ -1,5 +1,5 @@
-import { existsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { LedgerFiles } from './ledger-files.ts';
 
 /** What a file is, whatever its name: device and inode. Undefined if no file has the name. */
@@ -25,6 +25,7 @@ export class HeldFiles {
   readonly #files: LedgerFiles;
   readonly #lock: FileIdentity;
   #database: FileIdentity;
+  #wasOpened = false;
   #wal: FileIdentity;
   #shm: FileIdentity;
 
@@ -41,7 +42,7 @@ export class HeldFiles {
   beforeOpening(): void {
     this.#wal = undefined;
     this.#shm = undefined;
-    if (this.#database === undefined) {
+    if (!this.#wasOpened) {
       this.#database = identityOf(this.#files.database);
       return;
     }
@@ -53,8 +54,12 @@ export class HeldFiles {
   /** To be called right after the database was opened. */
   afterOpening(): void {
     const { database } = this.#files;
-    this.#database ??= identityOf(database);
+    const now = identityOf(database);
+    // In a layer of an overlay file system a file may become another one when it is opened for writing.
+    const isFirst = !this.#wasOpened;
+    if (isFirst && (this.#database === undefined || isOpenHere(now))) this.#database = now;
     this.requireSame();
+    this.#wasOpened = true;
     this.#wal = identityOf(`${database}-wal`);
     this.#shm = identityOf(`${database}-shm`);
   }
@@ -79,6 +84,13 @@ export class HeldFiles {
       throw changed(shm, 'never touch it while a server runs; start the server again');
     }
   }
+}
+
+/** Whether this process has the file open, as far as Linux tells. Looked at by name: nothing is opened or closed. */
+function isOpenHere(file: FileIdentity): boolean {
+  const folder = '/proc/self/fd';
+  if (!existsSync(folder)) return false;
+  return readdirSync(folder).some((descriptor) => identityOf(join(folder, descriptor)) === file);
 }
 
 const PUT_BACK = 'put the ledger back, with its -wal file, and start the server again';
