@@ -5,10 +5,9 @@ import { connect } from '../support/orders-client.ts';
 import { LocalServer } from '../support/local-server.ts';
 import { ServerProcess } from '../support/server-process.ts';
 
-// SQLite's is away while somebody reads an old state: what was committed since cannot leave the WAL, and is not on disk
-// for certain. PostgreSQL's is away when nobody answers.
+// PostgreSQL's is away when nobody answers. SQLite's is away only after a failed commit: see ledger-away.tools.test.ts.
 
-/** What holds on every engine: SQLite's faults need gcc, so that its suite runs with the tools. */
+/** What holds on an engine whose ledger may be out of a restarted server's reach. */
 export function ledgerAwaySuite(engine: Engine): void {
   describe(`on ${engine.name}`, () => {
     it('P4 P8: while the ledger is away, a restarted server says so and lets allocations wait', async (test) => {

@@ -41,9 +41,9 @@ class SqliteFaults implements FaultyLedger {
   readonly options = { env: this.#shim.env };
   // Its frames are in the WAL before the fsync hangs, and stay there.
   readonly heldIsReplayed = [true];
-  readonly whyAway = /another process is reading an old state/;
+  readonly whyAway = /is reading an old state/;
   #isHolding = false;
-  #reader: Database.Database | undefined;
+  #others: Database.Database[] = [];
 
   constructor(ledger: string) {
     this.ledger = ledger;
@@ -77,19 +77,26 @@ class SqliteFaults implements FaultyLedger {
     this.#shim.disarm();
   }
 
-  /** Somebody who reads an old state keeps it from being opened again, once a commit has failed. */
+  /**
+   * Somebody who reads an old state keeps it from being opened again, once a commit has failed; and somebody who writes,
+   * too, once the server was killed.
+   */
   async takeAway(): Promise<void> {
     const reader = new Database(this.ledger, { readonly: true });
-    onTestFinished(() => void reader.close());
+    const writer = new Database(this.ledger);
+    onTestFinished(() => {
+      reader.close();
+      writer.close();
+    });
     reader.exec('BEGIN');
     reader.prepare('SELECT count(*) FROM allocations').get();
     execute(this.ledger, 'UPDATE ledger SET last_order_id = last_order_id');
-    this.#reader = reader;
-    await this.failNextCommit();
+    writer.exec('BEGIN IMMEDIATE');
+    this.#others = [reader, writer];
   }
 
   async giveBack(): Promise<void> {
-    this.#reader?.exec('COMMIT');
+    for (const other of this.#others.splice(0)) other.exec('ROLLBACK');
   }
 
   async killAfterCommit(): Promise<void> {

@@ -2,6 +2,7 @@ import { closeSync, existsSync, fsyncSync, lstatSync, openSync, realpathSync, st
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { LedgerRefused } from '../../errors.ts';
+import { requireNoMountPoint } from './mount-points.ts';
 import { ANY_LEDGER, mayCreate, notCreated } from '../../expected-ledger.ts';
 
 /** The files of one ledger, all in one folder. */
@@ -17,7 +18,7 @@ export interface LedgerFiles {
 /**
  * Finds the files of the ledger at `path`. Its folder must exist: a missing one is mostly a disk that is not mounted,
  * or a mistyped path. Symbolic links are followed, so that every name of one ledger leads to the same lock; a file with several hard links is
- * refused, because its other names would not.
+ * refused, because its other names would not, and so is one that is mounted alone.
  *
  * The database is looked at by name only: closing any descriptor of it would drop the POSIX locks that
  * SQLite holds on it in this process (https://www.sqlite.org/howtocorrupt.html, section 2.2).
@@ -36,7 +37,9 @@ export function locateLedger(path: string): LedgerFiles {
       );
     }
   }
-  return filesOf(database);
+  const files = filesOf(database);
+  requireNoMountPoint(files);
+  return files;
 }
 
 /** The files of the ledger whose database has this real path. */
