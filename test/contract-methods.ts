@@ -50,7 +50,8 @@ export const grpcurl: OtherClient = {
     toolPath('grpcurl'),
     '-plaintext',
     '-d',
-    JSON.stringify(request),
+    // It knows the message of a mask only, not its form in JSON.
+    JSON.stringify(request).replace(/"update_mask":("\w+")/, '"update_mask":{"paths":[$1]}'),
     address,
     `${SERVICE}/${method}`,
   ],

@@ -12,5 +12,5 @@ it('a folder of a read-only mount is refused and named', async (test) => {
   execFileSync('mount', ['--bind', folder, folder]);
   onTestFinished(() => void execFileSync('umount', ['--lazy', folder]));
   execFileSync('mount', ['-o', 'remount,bind,ro', folder]);
-  expect(await refusedProcess(join(folder, 'orders.db'))).toMatch(new RegExp(`${folder}.*writable`));
+  expect(await refusedProcess(join(folder, 'orders.db'))).toMatch(new RegExp(`${folder}.*mounted read-only`));
 });
