@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type Database from 'better-sqlite3';
 import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../errors.ts';
-import { isEmpty, requireKnownSchema, requireLedger } from './schema.ts';
+import { requireFilledLedger } from './schema.ts';
 
 /** What a ledger is, in short. */
 export interface LedgerSummary {
@@ -150,13 +150,6 @@ export async function checkLedger(
   } finally {
     db.exec('DROP TABLE temp.losses');
   }
-}
-
-/** Refuses what is no ledger, an empty database, and one that only a newer program knows. Reads only. */
-export function requireFilledLedger(db: Database.Database): void {
-  requireLedger(db);
-  if (isEmpty(db)) throw new LedgerRefused(`${db.name} is an empty file and no ledger: name the right one`);
-  requireKnownSchema(db);
 }
 
 /** Reads what a ledger is. Throws LedgerRefused where its counter is gone. */

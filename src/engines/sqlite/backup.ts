@@ -14,13 +14,14 @@ import { basename, dirname, join, resolve } from 'node:path';
 import Database, { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../errors.ts';
 import type { LedgerSummary } from './backup-check.ts';
-import { checkLedger, requireFilledLedger } from './backup-check.ts';
+import { checkLedger } from './backup-check.ts';
 import { openReadConnection } from './connection.ts';
 import { readMark } from './high-water-mark.ts';
 import { requireWholeName, syncFolder } from './ledger-files.ts';
 import { tidierOf } from './look.ts';
 import { requireWritable } from './owner.ts';
 import { makeReadable, requireServed } from './readable.ts';
+import { requireFilledLedger } from './schema.ts';
 
 /** Pages copied before the event loop has a turn: 8 MiB. */
 const PAGES_A_STEP = 2048;

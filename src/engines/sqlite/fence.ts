@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { LedgerRefused } from '../../errors.ts';
 import type { FileIdentity } from './held-files.ts';
@@ -21,8 +22,12 @@ export interface Fence {
  * The lock is SQLite's own exclusive lock on an empty file beside the ledger: the operating system drops
  * it with the process, even after kill -9, so it is never stale; and it holds on the file itself, by
  * whatever path that is reached. Readers do not use this file, so they go on.
+ *
+ * The file stays. If it is missing, `look` is called before it is created: what that refuses leaves none behind, beside
+ * a file that is no ledger, for instance.
  */
-export function takeFence(files: LedgerFiles): Fence {
+export function takeFence(files: LedgerFiles, look: () => void = () => {}): Fence {
+  if (!existsSync(files.lock)) look();
   let lock: Database.Database | undefined;
   requireWritable(files.lock);
   try {

@@ -69,11 +69,12 @@ export function planImport(path: string, counters: ImportedCounters, onChange: C
  */
 export function importCounters(path: string, counters: ImportedCounters, onProgress: ProgressListener): ImportSummary {
   const files = locateLedger(path);
-  const fence = takeFence(files);
+  const plan = () => void planImport(files.database, counters, () => {});
+  const fence = takeFence(files, plan);
   try {
     return explained(files.database, () => {
       // Opening writes; what is refused must stay as it is.
-      planImport(files.database, counters, () => {});
+      plan();
       const isNew = !existsSync(files.database);
       const ledger = openLedger(files);
       if (isNew) keepOwner(files.database);

@@ -6,7 +6,7 @@ import type { DeclaredLoss, LedgerContents, LedgerCounters } from '../../ledger-
 import type { Store } from '../../store.ts';
 import { findLedger } from './backup.ts';
 import type { LedgerSummary } from './backup-check.ts';
-import { requireFilledLedger, summarize } from './backup-check.ts';
+import { summarize } from './backup-check.ts';
 import { movedAway } from './before-opening.ts';
 import { checkpoint } from './connection.ts';
 import type { Fence } from './fence.ts';
@@ -14,9 +14,10 @@ import { takeFence } from './fence.ts';
 import { locateLedger } from './ledger-files.ts';
 import { lookAt } from './look.ts';
 import type { OpenLedger } from './opening.ts';
-import { openLedger } from './opening.ts';
+import { openLedger, requireOpenable } from './opening.ts';
 import type { AllocationRow, StoreRow } from './rows.ts';
 import { toAllocation, toStore } from './rows.ts';
+import { requireFilledLedger } from './schema.ts';
 
 /** Where a ledger moves to. */
 export interface Place {
@@ -42,7 +43,11 @@ export class MovingOut implements LedgerContents {
    */
   static open(path: string): MovingOut {
     const files = locateLedger(findLedger(path));
-    const fence = takeFence(files);
+    const look = () => {
+      explained(files.database, () => requireFilled(files.database));
+      requireOpenable(files, { use: 'moved' });
+    };
+    const fence = takeFence(files, look);
     try {
       return explained(files.database, () => {
         requireFilled(files.database);

@@ -5,7 +5,6 @@ import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused, messageOf } from '../../errors.ts';
 import type { ExpectedLedger } from '../../expected-ledger.ts';
 import { ANY_LEDGER, mayCreate, notCreated, requireExpectedId } from '../../expected-ledger.ts';
-import { requireFilledLedger } from './backup-check.ts';
 import type { Found, LedgerUse } from './before-opening.ts';
 import { compareWithMark, lookBeforeOpening, readEnd } from './before-opening.ts';
 import { checkpoint, openWriteConnection } from './connection.ts';
@@ -16,7 +15,7 @@ import { HighWaterMark, readMark } from './high-water-mark.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { syncFolder } from './ledger-files.ts';
 import { requireWritable } from './owner.ts';
-import { migrate } from './schema.ts';
+import { migrate, requireFilledLedger } from './schema.ts';
 import { readWalHeader, rewriteFrames } from './wal-file.ts';
 
 /** A ledger that may number: everything that was ever committed is on disk, and its mark agrees. */
@@ -43,23 +42,44 @@ export interface OpenLedger {
  * expected is refused, and left as it is.
  */
 export function openLedger(files: LedgerFiles, options: OpenOptions = {}): OpenLedger | undefined {
-  const { use = 'served', expected = ANY_LEDGER } = options;
-  let end: Mark | undefined;
+  const { use = 'served' } = options;
+  let found: Found | undefined;
   try {
-    requireLedgerWritable(files);
-    const found = lookBeforeOpening(files, use);
-    end = found.end;
-    if (end) requireExpectedId(files.database, end.ledgerId, expected);
-    else if (!mayCreate(expected)) throw notCreated(files.database, expected);
+    found = look(files, options);
     return open(files, found, options);
   } catch (error) {
-    if (isDiskFull(error, files)) throw end ? error : fullBeforeLook(files, use, error);
-    if (!(error instanceof SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code))) throw error;
-    throw new LedgerRefused(
-      `${files.database} is damaged or no SQLite database (${error.message}): put a good copy back, with its -wal ` +
-        'file, or name another file with --ledger',
-    );
+    if (isDiskFull(error, files)) throw found?.end ? error : fullBeforeLook(files, use, error);
+    throw asRefusal(error, files);
   }
+}
+
+/**
+ * Throws LedgerRefused where {@link openLedger} would because of what lies there, and changes no file. What else fails is
+ * for the opening itself to say.
+ */
+export function requireOpenable(files: LedgerFiles, options: OpenOptions): void {
+  try {
+    look(files, options);
+  } catch (error) {
+    const refusal = asRefusal(error, files);
+    if (refusal instanceof LedgerRefused) throw refusal;
+  }
+}
+
+function look(files: LedgerFiles, { use = 'served', expected = ANY_LEDGER }: OpenOptions): Found {
+  requireLedgerWritable(files);
+  const found = lookBeforeOpening(files, use);
+  if (found.end) requireExpectedId(files.database, found.end.ledgerId, expected);
+  else if (!mayCreate(expected)) throw notCreated(files.database, expected);
+  return found;
+}
+
+function asRefusal(error: unknown, { database }: LedgerFiles): unknown {
+  if (!(error instanceof SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code))) return error;
+  return new LedgerRefused(
+    `${database} is damaged or no SQLite database (${error.message}): put a good copy back, with its -wal ` +
+      'file, or name another file with --ledger',
+  );
 }
 
 export interface OpenOptions {

@@ -5,7 +5,7 @@ import { LedgerRefused } from '../../errors.ts';
 import type { LongRun } from './backup.ts';
 import { copyLedger, findLedger, removeDatabase, syncFile } from './backup.ts';
 import type { LedgerSummary } from './backup-check.ts';
-import { requireFilledLedger, summarize } from './backup-check.ts';
+import { summarize } from './backup-check.ts';
 import { takeFence } from './fence.ts';
 import { locateLedger, syncFolder } from './ledger-files.ts';
 import { lookAt } from './look.ts';
@@ -17,7 +17,7 @@ import { makeReadable } from './readable.ts';
 import type { Continuation, Loss } from './restore-loss.ts';
 import { declareLoss, planLoss } from './restore-loss.ts';
 import { replacedNameOf, swapSteps } from './restore-swap.ts';
-import { migrate } from './schema.ts';
+import { migrate, requireFilledLedger } from './schema.ts';
 
 export interface RestoreOptions extends LongRun, OperatorsWord {
   /** Path of the backup. */

@@ -101,3 +101,10 @@ export function requireKnownSchema(db: Database.Database): number {
 export function isEmpty(db: Database.Database): boolean {
   return db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
 }
+
+/** Refuses what is no ledger, an empty database, and one that only a newer program knows. Reads only. */
+export function requireFilledLedger(db: Database.Database): void {
+  requireLedger(db);
+  if (isEmpty(db)) throw new LedgerRefused(`${db.name} is an empty file and no ledger: name the right one`);
+  requireKnownSchema(db);
+}

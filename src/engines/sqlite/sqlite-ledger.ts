@@ -13,6 +13,7 @@ import { FileWatch } from './file-watch.ts';
 import { closedReason, explainFailure } from './full-disk.ts';
 import type { FileSizes, LedgerFiles } from './ledger-files.ts';
 import { fileSizes, locateLedger, requireSomeFile } from './ledger-files.ts';
+import { requireOpenable } from './opening.ts';
 import { isFinal, isLoss, newAllocations, storeOutcome, toOutcomes } from './outcomes.ts';
 import { packRequests, unpackOutcomes } from './packed-batch.ts';
 import { SqliteReads } from './sqlite-reads.ts';
@@ -55,7 +56,7 @@ export class SqliteLedger implements Ledger {
     requireSomeFile(files, expected);
     this.#files = files;
     this.#observer = observer;
-    this.#fence = takeFence(files);
+    this.#fence = takeFence(files, () => requireOpenable(files, { expected }));
     const lock = this.#fence.identity;
     this.#writer = new Thread(threadModule('writer'), {
       files,
