@@ -1,4 +1,5 @@
 import { mkdirSync, statSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SERVE_SETTINGS } from '../config.ts';
@@ -30,6 +31,19 @@ export async function makeDefaultFolder(ledger: string): Promise<void> {
     throw new LedgerRefused(
       `cannot create the folder ${folder} for the ledger (${messageOf(error)}): choose a writable one with --ledger`,
     );
+  }
+}
+
+/** The same before `work`, and undone if that is refused and has left nothing there. */
+export async function withDefaultFolder<Result>(ledger: string, work: () => Promise<Result>): Promise<Result> {
+  const missing = missingFolder(ledger);
+  await makeDefaultFolder(ledger);
+  try {
+    return await work();
+  } catch (error) {
+    // Not empty means that it is in use by now.
+    if (missing !== undefined) await rmdir(missing).catch(() => {});
+    throw error;
   }
 }
 

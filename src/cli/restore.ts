@@ -10,7 +10,7 @@ import { askToGoOn } from './agreement.ts';
 import { fieldTable } from './columns.ts';
 import { readCsv } from './import-csv.ts';
 import { jsonLine } from './json-form.ts';
-import { makeDefaultFolder, requireFolder } from './ledger-folder.ts';
+import { requireFolder, withDefaultFolder } from './ledger-folder.ts';
 import type { OperatorContext } from './operator.ts';
 import { jsonOption, ledgerOption, runOperator } from './operator.ts';
 import { parseLedgerPath, parseNumber } from './option-values.ts';
@@ -92,20 +92,21 @@ async function restore(flags: RestoreFlags, context: OperatorContext): Promise<v
       await readCsv(stores, staging, { signal, onProgress, refusal: 'nothing was restored, because of' });
       bar?.clear();
     }
-    await makeDefaultFolder(ledger);
     const agreed = (plan: LossPlan) => agree(plan, flags.yes === true, context);
-    const restored = await restoreLedger({
-      from,
-      ledger,
-      signal,
-      onProgress: (step, done, all) => bar?.update(step, done, all),
-      acceptLoss: acceptLoss ? agreed : undefined,
-      continueAbove:
-        continueAbove === undefined
-          ? undefined
-          : { orderId: continueAbove, stores: { [Symbol.iterator]: () => staging.stores() }, agree: agreed },
-      nothingNumberedSince,
-    });
+    const restored = await withDefaultFolder(ledger, () =>
+      restoreLedger({
+        from,
+        ledger,
+        signal,
+        onProgress: (step, done, all) => bar?.update(step, done, all),
+        acceptLoss: acceptLoss ? agreed : undefined,
+        continueAbove:
+          continueAbove === undefined
+            ? undefined
+            : { orderId: continueAbove, stores: { [Symbol.iterator]: () => staging.stores() }, agree: agreed },
+        nothingNumberedSince,
+      }),
+    );
     bar?.stop();
     if (!restored) throw new LedgerRefused('not restored: nothing was changed');
     context.done(`the ledger ${restored.database} is restored`);

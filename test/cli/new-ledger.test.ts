@@ -82,6 +82,16 @@ describe('a folder that is missing', () => {
     expect(all[3]!.stderr).toContain(`mkdir -p ${folder}/nowhere`);
     expect(readdirSync(folder)).toEqual([]);
   });
+
+  it('is not left behind by a refused restore where it is the default one', async () => {
+    const cwd = testFolder();
+    const { database: backup } = fillLedger(join(testFolder(), 'backup.db'), ...fills(3));
+    const args = ['restore', '--from', backup];
+    expect(await orderNumbers(args, { cwd })).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(readdirSync(cwd)).toEqual([]);
+    expect(await orderNumbers([...args, '--nothing-numbered-since'], { cwd })).toMatchObject({ exitCode: 0 });
+    expect(readdirSync(cwd)).toEqual(['data']);
+  });
 });
 
 it('a mistyped variable is a warning with the nearest name, and its value is not shown', async () => {
