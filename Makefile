@@ -21,7 +21,7 @@ test-tools: node_modules/.installed ## Run the tests that need more: gcc, strace
 
 test-failover: node_modules/.installed ## Kill PostgreSQL and servers under load, 190 times; `make test` does so a few times
 	@FAILOVER=full $(BIN)/vitest run --project plain test/failover/failover.test.ts \
-	  test/faults/kill.test.ts test/client/kill.test.ts
+	  test/faults/kill.test.ts test/client/kill.test.ts test/cli/migrate-interrupted.test.ts
 
 check: node_modules/.installed ## Check types, lint, format and that the generated code is what the proto says
 	@$(BIN)/tsc -p .

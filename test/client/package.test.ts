@@ -1,11 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
-import { testFolder } from '../support/server-process.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
@@ -52,7 +52,8 @@ const WRONG_CALLS = [
 ];
 
 it('the package serves, and its client works from JavaScript and TypeScript', { timeout: LIMIT_MS }, async () => {
-  const folder = testFolder();
+  const folder = mkdtempSync(join(tmpdir(), 'order-numbers-package-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const installed = await install(folder);
   expect(existsSync(join(installed, 'dist/gen/descriptor.binpb'))).toBe(true);
   expect(existsSync(join(installed, 'src'))).toBe(false);

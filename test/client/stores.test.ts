@@ -85,7 +85,7 @@ describe('look-ups', () => {
 
   it('have nothing that could be unknown', async () => {
     const server = await FakeServer.start({ getStore: [bare(status.UNAVAILABLE)] });
-    const call = server.client({ timeoutMs: 100 }).getStore(7);
+    const call = server.client({ timeoutMs: 500 }).getStore(7);
     await expect(call).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'refused' });
   });
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
+import { memoryFolder } from './memory-folder.ts';
 import type { LogLine } from './log-lines.ts';
 import { LogLines } from './log-lines.ts';
 
@@ -87,9 +88,12 @@ export class ServerProcess {
   }
 }
 
-/** A folder for one test, removed when the test ends. */
+/** For the files of the tests that run at the same time. */
+const ROOM_BYTES = 1024 ** 3;
+
+/** A folder for one test, in memory if there is room, removed when the test ends. */
 export function testFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'order-numbers-'));
+  const folder = mkdtempSync(join(memoryFolder(ROOM_BYTES) ?? tmpdir(), 'order-numbers-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

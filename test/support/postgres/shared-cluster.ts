@@ -1,5 +1,5 @@
-import { statfs } from 'node:fs/promises';
 import type { TestProject } from 'vitest/node';
+import { memoryFolder } from '../memory-folder.ts';
 import { PostgresCluster, TEMPLATE_VARIABLE } from './cluster.ts';
 
 declare module 'vitest' {
@@ -9,32 +9,23 @@ declare module 'vitest' {
   }
 }
 
-/** Where Linux keeps files in memory: this cluster is never killed, and its databases come and go quickly there. */
-const MEMORY = '/dev/shm';
+/** For the databases of a run: this cluster is never killed, and its databases come and go quickly in memory. */
 const ROOM_BYTES = 4 * 1024 ** 3;
 
 /** Vitest's globalSetup: one PostgreSQL for a whole run of the tests; each takes a database of it (database.ts). */
 export default async function startSharedCluster(project: TestProject): Promise<(() => Promise<void>) | undefined> {
   try {
     process.env[TEMPLATE_VARIABLE] ??= await PostgresCluster.makeTemplate();
+    const folder = memoryFolder(ROOM_BYTES);
     const cluster = await PostgresCluster.start({
       // Every test file that runs at the same time has pools of connections.
       settings: { max_connections: '400' },
-      ...((await hasRoom(MEMORY)) && { folder: MEMORY }),
+      ...(folder !== undefined && { folder }),
     });
     project.provide('postgres', cluster.port);
     return () => cluster.close();
   } catch (error) {
     project.provide('postgres', `PostgreSQL did not start: ${String(error)}`);
     return undefined;
-  }
-}
-
-async function hasRoom(folder: string): Promise<boolean> {
-  try {
-    const { bavail, bsize } = await statfs(folder);
-    return bavail * bsize >= ROOM_BYTES;
-  } catch {
-    return false;
   }
 }
