@@ -134,6 +134,7 @@ describe.each(ENGINES)('on $name', (engine) => {
         domain: 'orders.v1',
         metadata: {},
         retryDelayMs: undefined,
+        violations: [{ field: 'request_id', description: error.details, reason: 'REQUEST_ID_REQUIRED' }],
       });
       expect(await pairOf(client, 7n, 'cart-1')).toEqual([1n, 100n]);
       expect(await engine.assertDense(ledger)).toHaveLength(1);
@@ -152,6 +153,7 @@ describe.each(ENGINES)('on $name', (engine) => {
           domain: 'orders.v1',
           metadata: { store_id: String(storeId) },
           retryDelayMs: undefined,
+          violations: [{ field: 'store_id', description: error.details, reason: 'STORE_ID_INVALID' }],
         });
       }
       expect(await engine.assertDense(ledger)).toEqual([]);
@@ -178,6 +180,7 @@ describe.each(ENGINES)('on $name', (engine) => {
           domain: 'orders.v1',
           metadata: { request_id: named },
           retryDelayMs: undefined,
+          violations: [{ field: 'request_id', description: error.details, reason: 'REQUEST_ID_INVALID' }],
         });
       }
       expect(await engine.assertDense(ledger)).toEqual([]);
