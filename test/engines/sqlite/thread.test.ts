@@ -87,7 +87,7 @@ it('errors of the writer cross with their names and codes', async () => {
   });
   writeFileSync(files.database, '');
   writeFileSync(files.mark, 'torn');
-  await expect(writer.call('open', { atStart: true })).rejects.toMatchObject({ errorName: 'HeldFilesChanged' });
+  await expect(writer.call('open', { atStart: true })).rejects.toMatchObject({ errorName: 'LedgerRefused' });
 });
 
 it('P7: a thread that ends fails the calls under way, and the next call starts it again', async () => {
