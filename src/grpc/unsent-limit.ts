@@ -1,9 +1,12 @@
 import type { Http2Server, Http2Session, Http2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 
-/** What the clients of one connection, and of all, may leave untaken of their answers. */
-const MOST_BYTES = 8 * 1024 * 1024;
-const MOST_BYTES_IN_ALL = 32 * 1024 * 1024;
+/**
+ * What the clients of one connection, and of all, may leave untaken of their answers: some 200 full pages of a list, so
+ * that a client behind a slow network that asks for many at once is served.
+ */
+const MOST_BYTES = 32 * 1024 * 1024;
+const MOST_BYTES_IN_ALL = 64 * 1024 * 1024;
 /** Answers of this server grow by less than the bounds between two looks. */
 const LOOK_MS = 100;
 

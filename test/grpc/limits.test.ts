@@ -22,6 +22,7 @@ import { served } from '../support/served.ts';
 const KIB = 1024;
 const REQUEST = { storeId: 7n, requestId: 'cart-1' };
 const MAX_STREAMS = 1000;
+const LIST_ALLOCATIONS = '/orders.v1.OrderNumberService/ListAllocations';
 
 describe('sizes', () => {
   it('P6: a message above 64 KiB is refused, whether it comes or is only announced', async () => {
@@ -182,6 +183,37 @@ describe('pings', () => {
     }
     expect(proxy.connections()).toBe(1);
     expect(client.getChannel().getConnectivityState(false)).toBe(connectivityState.READY);
+  });
+});
+
+describe('answers that nobody takes', () => {
+  it('end the connection with ENHANCE_YOUR_CALM when they are many, and only it', async () => {
+    const { address, ledger } = await serveInProcess();
+    const batch = Array.from({ length: 1000 }, (_, i) => ({
+      storeId: 7n,
+      count: 1,
+      requestId: `${i}`.padEnd(128, 'x'),
+    }));
+    await ledger.commit(batch);
+    const [hostile, slow] = await Promise.all([
+      HostileClient.connect(address, { takesNothing: true }),
+      HostileClient.connect(address, { takesNothing: true }),
+    ]);
+    const list = framed(Buffer.from([0x10, 0xe8, 0x07]));
+    const ask = (client: HostileClient) => client.open({}, LIST_ALLOCATIONS).end(list);
+    for (let i = 0; i < 20; i++) ask(slow);
+    await vi.waitUntil(
+      () => {
+        for (let i = 0; i < 20 && !hostile.isClosed; i++) ask(hostile);
+        return hostile.isClosed;
+      },
+      { timeout: 30_000 },
+    );
+    expect(hostile.goodbye).toEqual({ code: constants.NGHTTP2_ENHANCE_YOUR_CALM, text: 'answers_not_taken' });
+    expect(await slow.ping()).toBe(true);
+    const client = connect(address);
+    onTestFinished(() => client.close());
+    expect((await client.allocateOrder({ storeId: 7n, requestId: 'after' })).replayed).toBe(false);
   });
 });
 
