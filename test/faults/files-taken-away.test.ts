@@ -110,7 +110,8 @@ it('P4: the -wal removed without load: the server ends within seconds, and the n
   const { ledger, order } = started;
   await order();
   rmSync(`${ledger}-wal`);
-  await expectEnd(started, /orders\.db-wal was moved or removed while it was open/);
+  // A reader that opens meanwhile creates another one.
+  await expectEnd(started, /orders\.db-wal.* while it was open/);
   const again = new ServerProcess(ledger);
   await again.serving();
   expect(await again.stop()).toBe(0);
