@@ -43,7 +43,7 @@ export function lookBeforeOpening(files: LedgerFiles, use: LedgerUse): Found {
   const base = readBase(files.mark);
   const walPath = `${files.database}-wal`;
   const hasWal = existsSync(walPath);
-  if (sizeOf(files.database) === 0) {
+  if (isEmptyFile(files)) {
     if (mark !== undefined) throw missing(files);
     if (sizeOf(walPath) > 0) throw walWithoutDatabase(files);
     return { end: undefined, warnings: [] };
@@ -200,6 +200,11 @@ function missing(files: LedgerFiles): LedgerRefused {
       'file, or, if it is lost, restore a backup with order-numbers restore --from BACKUP --accept-loss; only to number ' +
       'from 1 again, remove the mark as well',
   );
+}
+
+/** What SQLite takes for empty, and then it removes the WAL: a file of one byte, too. */
+function isEmptyFile({ database }: LedgerFiles): boolean {
+  return sizeOf(database) <= 1;
 }
 
 function sizeOf(path: string): number {

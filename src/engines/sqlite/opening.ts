@@ -91,8 +91,7 @@ export interface OpenOptions {
 }
 
 /** There is no room to write. Up to `lastOrderId` everything is on disk, and may be read. */
-export class LedgerDiskFull extends Error {
-  override readonly name = 'LedgerDiskFull';
+export class LedgerDiskFull extends LedgerRefused {
   readonly lastOrderId: bigint;
 
   constructor(message: string, lastOrderId: bigint) {

@@ -30,7 +30,12 @@ class Reader {
   get queries(): Queries {
     if (!this.#open) {
       const db = openReadConnection(this.#files.database);
-      this.#open = { db, queries: new Queries(db) };
+      try {
+        this.#open = { db, queries: new Queries(db) };
+      } catch (error) {
+        db.close();
+        throw error;
+      }
     }
     return this.#open.queries;
   }

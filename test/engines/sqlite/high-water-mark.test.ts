@@ -1,9 +1,15 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, fstatSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { INT64_MAX } from '../../../src/allocation.ts';
+import { openWriteConnection } from '../../../src/engines/sqlite/connection.ts';
+import { takeFence } from '../../../src/engines/sqlite/fence.ts';
 import type { Base } from '../../../src/engines/sqlite/high-water-mark.ts';
 import { HighWaterMark, readBase, readMark } from '../../../src/engines/sqlite/high-water-mark.ts';
+import { locateLedger } from '../../../src/engines/sqlite/ledger-files.ts';
+import { packRequests } from '../../../src/engines/sqlite/packed-batch.ts';
+import { Writer } from '../../../src/engines/sqlite/writer.ts';
 import { testFolder } from '../../support/server-process.ts';
 
 const LEDGER_ID = '5f1e6c2e-8f53-4c39-a8f6-0f2f8d9d3c11';
@@ -132,3 +138,65 @@ it('P9: a torn mark is written anew, whatever its length was', () => {
   new HighWaterMark(path, { ledgerId: LEDGER_ID, lastOrderId: 5n }).close();
   expect(readMark(path)).toEqual({ ledgerId: LEDGER_ID, lastOrderId: 5n });
 });
+
+/** Hears of each fsync, of whatever file. */
+function spyOnFsync() {
+  const spy = vi.spyOn(fs, 'fsyncSync');
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    spy.mockRestore();
+    syncBuiltinESMExports();
+  });
+  return spy;
+}
+
+it('P9: a mark that cannot be put on disk leaves no descriptor open', () => {
+  const descriptors: number[] = [];
+  spyOnFsync().mockImplementation((descriptor) => {
+    descriptors.push(descriptor);
+    throw new Error('EIO');
+  });
+  const path = markPath();
+  for (let i = 0; i < 3; i++) {
+    expect(() => new HighWaterMark(path, { ledgerId: LEDGER_ID, lastOrderId: 1n })).toThrow('EIO');
+  }
+  expect(descriptors).toHaveLength(3);
+  for (const descriptor of descriptors) expect(() => fstatSync(descriptor)).toThrow(/EBADF/);
+});
+
+it.each(['complete', 'beside a reader'])(
+  'P9: the mark is put on disk at a checkpoint that is %s, and at a close',
+  (how) => {
+    const files = locateLedger(join(testFolder(), 'orders.db'));
+    const fence = takeFence(files);
+    const writer = new Writer({ files, autoCreateStores: true, expected: undefined, lock: fence.identity });
+    const reader = openWriteConnection(files.database);
+    onTestFinished(() => {
+      writer.close();
+      fence.release();
+      reader.close();
+    });
+    writer.open({ atStart: true });
+    const commit = (requestId: string) => writer.commit(packRequests([{ storeId: 7n, requestId, count: 1 }]));
+    const synced: string[] = [];
+    const fsync = fs.fsyncSync;
+    spyOnFsync().mockImplementation((descriptor) => {
+      if (fstatSync(descriptor).ino === statSync(files.mark).ino) synced.push(String(readMarkEnd(files.mark)));
+      fsync(descriptor);
+    });
+    commit('a');
+    if (how === 'beside a reader') reader.exec('BEGIN; SELECT * FROM sqlite_schema');
+    commit('b');
+    expect(synced).toEqual([]);
+    writer.finishCheckpoint();
+    expect(synced).toEqual(['2']);
+    commit('c');
+    writer.close();
+    expect(synced).toEqual(['2', '3']);
+  },
+);
+
+function readMarkEnd(path: string): bigint | undefined {
+  const mark = readMark(path);
+  return typeof mark === 'object' ? mark.lastOrderId : undefined;
+}

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { backupLedger } from '../../../src/engines/sqlite/backup.ts';
@@ -105,6 +105,30 @@ it.each([8, 20])(
     expect(assertDense(machine.database)).toHaveLength(3002 + between);
   },
 );
+
+it.each([
+  ['missing', undefined],
+  ['empty', ''],
+  ['of one byte', 'x'],
+  ['a text', 'README'],
+  ['another ledger', 'another'],
+])('P9: a ledger whose -wal is there and whose database is %s is refused, and no file is changed', (_, content) => {
+  const files = locateLedger(join(testFolder(), 'orders.db'));
+  const ledger = open(files);
+  number(ledger, 3);
+  for (const hasMark of [true, false]) {
+    const machine = killed(files);
+    if (!hasMark) rmSync(machine.mark);
+    if (content === 'another') {
+      const other = locateLedger(join(testFolder(), 'orders.db'));
+      close(open(other));
+      execFileSync('cp', [other.database, machine.database]);
+    } else if (content === undefined) rmSync(machine.database);
+    else writeFileSync(machine.database, content);
+    expectRefused(machine, /./);
+  }
+  expect(ledger.lastOrderId).toBe(0n);
+});
 
 it('P9: the WAL does not start anew before the mark says on disk what the database holds alone', () => {
   const files = locateLedger(join(testFolder(), 'orders.db'));

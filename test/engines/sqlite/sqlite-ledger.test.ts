@@ -1,5 +1,5 @@
-import { existsSync, statSync, truncateSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { expect, it, onTestFinished, vi } from 'vitest';
@@ -253,4 +253,28 @@ it('P8: the lock is held until the writer has let the file go', async () => {
   // The writer's last act.
   expect(existsSync(`${path}-wal`)).toBe(false);
   await closed;
+});
+
+it.each([
+  ['a text', '# README\n'.repeat(1000)],
+  ['a short text', 'xy'],
+])('a file that is %s is refused, and nothing is created beside it', (_, text) => {
+  const path = newPath();
+  writeFileSync(path, text);
+  const open = () => new SqliteLedger(path, { autoCreateStores: true }, new Diary());
+  expect(open).toThrow(LedgerRefused);
+  expect(open).toThrow(/no SQLite database/);
+  expect(readdirSync(dirname(path))).toEqual(['orders.db']);
+  expect(readFileSync(path, 'utf8')).toBe(text);
+});
+
+it('a database of another program is refused, and nothing is created beside it', () => {
+  const path = newPath();
+  const other = new Database(path);
+  other.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (a)');
+  other.close();
+  const bytes = readFileSync(path);
+  expect(() => new SqliteLedger(path, { autoCreateStores: true }, new Diary())).toThrow(/another program/);
+  expect(readdirSync(dirname(path))).toEqual(['orders.db']);
+  expect(readFileSync(path).equals(bytes)).toBe(true);
 });
