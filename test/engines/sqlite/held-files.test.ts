@@ -67,6 +67,8 @@ async function openLedger() {
   onTestFinished(close);
   await ledger.ready();
   await ledger.commit(['a', 'b', 'c'].map(ask));
+  // Its reader is open now: one that opens later would create the -wal that was removed.
+  await listAfter(ledger, 0n, 1);
   return { database, ledger, lost, close };
 }
 
