@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, existsSync } from 'node:fs';
+import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { backupLedger } from '../../src/engines/sqlite/backup.ts';
 import { checkpoint, openWriteConnection } from '../../src/engines/sqlite/connection.ts';
@@ -131,6 +131,33 @@ function goOn(): void {
   give(writer, 2);
 }
 
-if (process.argv[3] === 'goes on') goOn();
-else await live();
+/** The fsync of its last commit fails, and it is killed before it can react. */
+function failSync(): void {
+  const writer = open();
+  give(writer, 3, 2);
+  writeFileSync(`${files.database}.fails`, '');
+  keys = 6000;
+  try {
+    give(writer, 3);
+  } catch {
+    return;
+  }
+  throw new Error('the commit did not fail');
+}
+
+/** What failed is asked for again, and 100 more. */
+function replay(): void {
+  keys = 6000;
+  const writer = open();
+  give(writer, 3);
+  give(writer, 1, 100);
+}
+
+const phases: Readonly<Record<string, () => void | Promise<void>>> = {
+  lives: live,
+  'goes on': goOn,
+  'fails a sync': failSync,
+  replays: replay,
+};
+await phases[process.argv[3]!]!();
 process.kill(process.pid, 'SIGKILL');

@@ -16,22 +16,36 @@ const LEDGER_FILES = [
 export type RecordedWrite =
   | { readonly kind: 'write'; readonly name: string; readonly offset: number; readonly bytes: Buffer }
   | { readonly kind: 'truncate'; readonly name: string; readonly length: number }
-  | { readonly kind: 'create' | 'sync' | 'unlink'; readonly name: string };
+  | { readonly kind: 'create' | 'sync' | 'lost' | 'unlink'; readonly name: string };
 
-/** Runs recorded-run.ts at this path, twice; returns what it did to the files of the ledger, in order. Needs gcc. */
-export function recordRun(ledger: string): readonly RecordedWrite[] {
+/**
+ * Runs these phases of recorded-run.ts at this path; returns what they did to the files of the ledger, in order. `between`
+ * is called after each. Needs gcc.
+ */
+export function recordRun(
+  ledger: string,
+  phases: readonly string[] = ['lives', 'goes on'],
+  between: (phase: string) => void = () => {},
+): readonly RecordedWrite[] {
   const folder = testFolder();
   const library = join(folder, 'write-recorder.so');
   const source = new URL('write-recorder.c', import.meta.url).pathname;
   execFileSync(toolPath('gcc'), ['-shared', '-fPIC', '-Wall', '-Werror', '-O1', '-o', library, source, '-ldl']);
   const record = join(folder, 'record');
   const program = new URL('recorded-run.ts', import.meta.url).pathname;
-  for (const phase of ['lives', 'goes on']) {
+  for (const phase of phases) {
     const { signal, stderr } = spawnSync(process.execPath, [program, ledger, phase], {
-      env: { ...process.env, LD_PRELOAD: library, WRITE_RECORD: record, WRITE_RECORD_OF: ledger },
+      env: {
+        ...process.env,
+        LD_PRELOAD: library,
+        WRITE_RECORD: record,
+        WRITE_RECORD_OF: ledger,
+        WRITE_RECORD_FAILS: `${ledger}.fails`,
+      },
       encoding: 'utf8',
     });
     if (signal !== 'SIGKILL') throw new Error(`the recorded run failed: ${stderr}`);
+    between(phase);
   }
   return readFileSync(record, 'latin1').trimEnd().split('\n').map(parse);
 }
@@ -40,7 +54,7 @@ function parse(line: string): RecordedWrite {
   const [kind = '', name = '', number = '', hex = ''] = line.split(' ');
   if (kind === 'write') return { kind, name, offset: Number(number), bytes: Buffer.from(hex, 'hex') };
   if (kind === 'truncate') return { kind, name, length: Number(number) };
-  if (kind === 'create' || kind === 'sync' || kind === 'unlink') return { kind, name };
+  if (kind === 'create' || kind === 'sync' || kind === 'lost' || kind === 'unlink') return { kind, name };
   throw new Error(`no recorded write: ${line}`);
 }
 
@@ -121,6 +135,8 @@ export class PowerCut {
       this.#pendingNames = [];
     } else if (write.kind === 'sync') {
       for (const change of this.#pending.get(write.name) ?? []) this.#durable.apply(change);
+      this.#pending.set(write.name, []);
+    } else if (write.kind === 'lost') {
       this.#pending.set(write.name, []);
     } else if (write.kind === 'create' || write.kind === 'unlink') {
       this.#pendingNames.push(write);

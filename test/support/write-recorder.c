@@ -4,10 +4,17 @@
  *
  *   create NAME | write NAME OFFSET HEX | truncate NAME LENGTH | sync NAME | unlink NAME
  *
+ * While the file WRITE_RECORD_FAILS exists, the next sync of the -wal file fails, removes it and is recorded as
+ *
+ *   lost NAME
+ *
+ * because the system takes the pages for written then, and no later sync writes them.
+ *
  * NAME is what follows in the path, or `database`, or `folder`. A line is written before the call returns, so that the order is that of the calls.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -101,6 +108,12 @@ int ftruncate(int fd, off_t length) {
 int fsync(int fd) {
   char path[4096];
   const char *name = name_of(fd, path);
+  const char *fails = getenv("WRITE_RECORD_FAILS");
+  if (name && fails && strcmp(name, "-wal") == 0 && unlink(fails) == 0) {
+    record_event("lost", name, 0);
+    errno = EIO;
+    return -1;
+  }
   int result = (int)syscall(SYS_fsync, fd);
   if (name && result == 0) record_event("sync", name, 0);
   return result;

@@ -1,7 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, expect, it } from 'vitest';
+import Database from 'better-sqlite3';
+import { afterAll, expect, it, onTestFinished } from 'vitest';
 import { locateLedger } from '../../../src/engines/sqlite/ledger-files.ts';
 import { openLedger } from '../../../src/engines/sqlite/opening.ts';
 import { LedgerRefused } from '../../../src/errors.ts';
@@ -118,6 +119,31 @@ it('P9: an older copy put over the database after a kill at any write is refused
   expect(openings.filter((opening) => opening === 'refused').length).toBeGreaterThan(100);
   expect(openings).toContain('whole');
 }, 600_000);
+
+it('P4: a start beside a reader loses nothing in a power cut, although the last fsync before it failed', (test) => {
+  requireTools(test, 'gcc');
+  const ledger = join(testFolder(), 'orders.db');
+  let found: unknown;
+  const writes = recordRun(ledger, ['fails a sync', 'replays'], (phase) => {
+    if (phase === 'replays') return;
+    // Somebody reads what recovery found in the memory of the system, and keeps reading.
+    const reader = new Database(ledger, { readonly: true });
+    onTestFinished(() => void reader.close());
+    reader.exec('BEGIN');
+    found = reader.prepare('SELECT count(*) FROM allocations').pluck().get();
+  });
+  expect(found).toBe(9);
+  const files = new Files();
+  const disk = new PowerCut();
+  for (const write of writes) {
+    files.apply(write);
+    disk.apply(write);
+  }
+  const told = toldIn(files);
+  expect(told.size).toBe(109);
+  // Nothing that was not synced is there.
+  expect(openingOf(disk.cut(() => 0).putInto(join(testFolder(), 'cut')), told)).toBe('whole');
+});
 
 /** The numbers of the backups that were there by then. */
 function backupsIn(files: Files): string[] {
