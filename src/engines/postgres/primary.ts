@@ -42,6 +42,8 @@ export class Primary {
   readonly #observer: LedgerObserver;
   readonly #raise: (point: LedgerPoint) => void;
   #seen: Seen | undefined;
+  /** Whether this process has created the ledger, perhaps in an attempt that failed later. */
+  #isNew = false;
   #toldShared = false;
   #current: Session | undefined;
   #session: Promise<Session>;
@@ -139,6 +141,7 @@ export class Primary {
       signal.throwIfAborted();
       this.#requireNewest(session);
       const prepared = this.#seen ? undefined : await prepareLedger(session, this.#place);
+      this.#isNew ||= prepared?.isNew ?? false;
       const end = await within(CONFIRM_MS, confirm(session), notConfirmed(session));
       this.#compare(session.server, end);
       session.ledgerId = end.ledgerId;
@@ -148,7 +151,7 @@ export class Primary {
       this.#found = { url: host, times: (this.#found?.times ?? 0) + 1 };
       this.#raise(end);
       this.#current = session;
-      this.#observer.opened({ ...end, where: this.#place.name, isNew: false, bytes: undefined, ...prepared });
+      this.#observer.opened({ ...end, where: this.#place.name, isNew: prepared !== undefined && this.#isNew, bytes: prepared?.bytes });
       // Noticed also while nobody writes.
       session.client.on('error', (error) => this.giveUp(session, error));
       return session;

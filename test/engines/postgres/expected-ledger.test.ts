@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { parsePostgresUrl } from '../../../src/postgres-url.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
-import { OpenedLedger } from './opened-ledger.ts';
+import { OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
 
 const ANOTHER = '00000000-0000-4000-8000-000000000000';
 
@@ -16,6 +16,14 @@ it('says which ledger was opened, without its password, and whether it is new', 
     { where, isNew: true, lastOrderId: 0n, bytes: expect.any(Number) },
     { where, isNew: false, lastOrderId: 1n, ledgerId: first.openings[0]!.ledgerId },
   ]);
+});
+
+it('says that it is new, too, if the first attempt to use it failed after it was created', async () => {
+  const { proxy, proxiedUrl } = await proxiedDatabase();
+  const cut = proxy.cutAnswerOfNext((bytes) => bytes.includes('FROM durable, order_numbers.confirm('));
+  const { openings } = await OpenedLedger.open(proxiedUrl);
+  await cut;
+  expect(openings).toMatchObject([{ isNew: true, lastOrderId: 0n }]);
 });
 
 it('an empty database stays empty where none may be created, and where one is expected', async () => {
