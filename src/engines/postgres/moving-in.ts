@@ -7,6 +7,7 @@ import type { VerifyEvent } from '../../verification.ts';
 import { reasonOf } from './failures.ts';
 import { insertAllocations, insertLosses, insertStores } from './moved-rows.ts';
 import { PostgresContents } from './postgres-contents.ts';
+import { MAKE_DURABLE } from './server-state.ts';
 import type { Session } from './session.ts';
 import { INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, sqlState } from './sql-state.ts';
 import { verifyLedger } from './verify-ledger.ts';
@@ -125,8 +126,7 @@ export class MovingIn {
 
   /** In one transaction, which is durable when this resolves. */
   async addAllocations(allocations: readonly Allocation[]): Promise<void> {
-    const { text, values } = insertAllocations(allocations);
-    await this.#write(text, values);
+    await this.#transaction(() => this.#insert(insertAllocations(allocations)));
   }
 
   /** Takes everything but the allocations from another ledger, in one transaction, in place of what is there. */
@@ -159,9 +159,11 @@ export class MovingIn {
 
   /** Lets servers number here. Resolves only when that is confirmed; call it only when the other ledger never will again. */
   async activate(ledgerId: string): Promise<void> {
-    await this.#updateOne(
-      'UPDATE order_numbers.ledger SET moving_from = NULL, version = version + 1 WHERE moving_from = $1 AND ledger_id = $1',
-      [ledgerId],
+    await this.#transaction(() =>
+      this.#updateOne(
+        'UPDATE order_numbers.ledger SET moving_from = NULL, version = version + 1 WHERE moving_from = $1 AND ledger_id = $1',
+        [ledgerId],
+      ),
     );
   }
 
@@ -190,6 +192,7 @@ export class MovingIn {
   async #transaction<Result>(work: () => Promise<Result>): Promise<Result> {
     await this.#write('BEGIN');
     try {
+      await this.#requireOneBackend();
       const result = await work();
       await this.#write('COMMIT');
       return result;
@@ -197,6 +200,15 @@ export class MovingIn {
       await this.#write('ROLLBACK').catch(() => {});
       throw error;
     }
+  }
+
+  /** Makes the transaction durable, and refuses a pooler that runs it elsewhere: the lock and the settings are not there. */
+  async #requireOneBackend(): Promise<void> {
+    const [row] = await this.#write<{ backend: number }>(`${MAKE_DURABLE} SELECT backend FROM durable`);
+    if (row?.backend === this.#session.state.backend) return;
+    throw new LedgerRefused(
+      `${this.name} is behind a pooler in transaction mode, which keeps no lock for a whole move: connect directly`,
+    );
   }
 
   async #insert({ text, values }: { readonly text: string; readonly values: readonly unknown[] }): Promise<void> {

@@ -110,11 +110,8 @@ export class Primary {
   /** Tries until there is one. At start what only an operator can change is final. */
   async #open(): Promise<Session> {
     let toldWhy: string | undefined;
-    for (
-      let pauseMs = FIRST_PAUSE_MS;
-      !this.#closing.signal.aborted;
-      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
-    ) {
+    let pauseMs = FIRST_PAUSE_MS;
+    while (!this.#closing.signal.aborted) {
       const failures: unknown[] = [];
       for (const host of this.#place.hosts) {
         try {
@@ -128,6 +125,7 @@ export class Primary {
       if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`, 'database unreachable');
       toldWhy = why;
       await delay(pauseMs);
+      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
     }
     throw stoppedBeforeOpen();
   }
@@ -151,7 +149,8 @@ export class Primary {
       this.#found = { url: host, times: (this.#found?.times ?? 0) + 1 };
       this.#raise(end);
       this.#current = session;
-      this.#observer.opened({ ...end, where: this.#place.name, isNew: prepared !== undefined && this.#isNew, bytes: prepared?.bytes });
+      const isNew = prepared !== undefined && this.#isNew;
+      this.#observer.opened({ ...end, where: this.#place.name, isNew, bytes: prepared?.bytes });
       // Noticed also while nobody writes.
       session.client.on('error', (error) => this.giveUp(session, error));
       return session;

@@ -3,7 +3,6 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { LedgerRefused } from '../../errors.ts';
 import { requireNoMountPoint } from './mount-points.ts';
-import { ANY_LEDGER, mayCreate, notCreated } from '../../expected-ledger.ts';
 
 /** The files of one ledger, all in one folder. */
 export interface LedgerFiles {
@@ -45,13 +44,6 @@ export function locateLedger(path: string): LedgerFiles {
 /** The files of the ledger whose database has this real path. */
 export function filesOf(database: string): LedgerFiles {
   return { database, lock: `${database}.lock`, mark: `${database}.mark` };
-}
-
-/** Throws LedgerRefused if there is nothing and nothing may be created: before the lock file is. */
-export function requireSomeFile({ database, mark }: LedgerFiles, expected = ANY_LEDGER): void {
-  // A mark or a WAL without its ledger is worse, and refused as such.
-  const hasFiles = existsSync(database) || existsSync(`${database}-wal`) || existsSync(mark);
-  if (!hasFiles && !mayCreate(expected)) throw notCreated(database, expected);
 }
 
 /** In bytes. */

@@ -12,7 +12,7 @@ import { takeFence } from './fence.ts';
 import { FileWatch } from './file-watch.ts';
 import { closedReason, explainFailure } from './full-disk.ts';
 import type { FileSizes, LedgerFiles } from './ledger-files.ts';
-import { fileSizes, locateLedger, requireSomeFile } from './ledger-files.ts';
+import { fileSizes, locateLedger } from './ledger-files.ts';
 import { requireOpenable } from './opening.ts';
 import { isFinal, isLoss, newAllocations, storeOutcome, toOutcomes } from './outcomes.ts';
 import { packRequests, unpackOutcomes } from './packed-batch.ts';
@@ -53,7 +53,6 @@ export class SqliteLedger implements Ledger {
 
   constructor(path: string, { autoCreateStores, expected }: SqliteLedgerOptions, observer: LedgerObserver) {
     const files = locateLedger(path);
-    requireSomeFile(files, expected);
     this.#files = files;
     this.#observer = observer;
     this.#fence = takeFence(files, () => requireOpenable(files, { expected }));

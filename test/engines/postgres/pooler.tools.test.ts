@@ -1,4 +1,8 @@
-import { expect, it } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { Client } from 'pg';
+import { expect, it, onTestFinished } from 'vitest';
+import { MovingIn } from '../../../src/engines/postgres/moving-in.ts';
+import { prepareDatabase } from '../../../src/engines/postgres/prepared-database.ts';
 import { assertDense } from '../../support/postgres/density.ts';
 import { databaseName, newDatabase, query } from '../../support/postgres/database.ts';
 import { poolTransactions } from '../../support/postgres/pooler.ts';
@@ -20,4 +24,23 @@ it('P1 P4 P5: through a pooler in transaction mode everything is numbered once a
   const said = ledgers.map((ledger) => ledger.said.filter((sentence) => !/synchronous standby/.test(sentence)));
   const warning = expect.stringMatching(/as a pooler in transaction mode does/);
   expect(said).toEqual([[warning], [warning]]);
+});
+
+it('P8: no ledger moves in through a pooler in transaction mode, which would lose the lock of the move', async (test) => {
+  requireTools(test, 'pgbouncer');
+  const url = await newDatabase();
+  const pooled = await poolTransactions(url);
+  const { session } = await prepareDatabase([pooled], new AbortController().signal);
+  const target = await MovingIn.open(session, 'the pool');
+  onTestFinished(() => target.close());
+  const other = new Client({ connectionString: pooled });
+  await other.connect();
+  onTestFinished(() => other.end());
+  // Until it keeps busy the backend that the session was set up on.
+  for (let backend = 0; backend !== session.state.backend;) {
+    await other.query('ROLLBACK');
+    await other.query('BEGIN');
+    backend = (await other.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]!.pid;
+  }
+  await expect(target.claim(randomUUID(), false)).rejects.toThrow('the pool is behind a pooler in transaction mode');
 });
