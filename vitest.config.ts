@@ -31,6 +31,8 @@ function project(name: string, files: { readonly include: string[]; readonly exc
       // One PostgreSQL for all tests of a run.
       globalSetup: ['test/support/postgres/shared-cluster.ts'],
       pool: 'forks' as const,
+      // Files share the processes, and so what they import; a test leaves nothing behind in its process.
+      isolate: false,
       // Servers are started and killed and disks are waited for; a hanging test still ends.
       testTimeout: 60_000,
       hookTimeout: 60_000,
