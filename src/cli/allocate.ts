@@ -6,6 +6,7 @@ import { withClientOptions } from './client-options.ts';
 import type { UnknownOutcome } from './failure.ts';
 import { allocationJson } from './json-form.ts';
 import { parseNumber, wholeNumber } from './option-values.ts';
+import { shellWord } from './printable.ts';
 
 const INT32_MAX = 2 ** 31 - 1;
 
@@ -78,16 +79,11 @@ function askAgain(
     const value = name === 'token' ? '<token>' : String(command.getOptionValue(name));
     words.push(option.long!, ...(option.isBoolean() ? [] : [value]));
   }
-  const repeat = words.map(quoted).join(' ');
+  const repeat = words.map(shellWord).join(' ');
   return {
     advice: `Ask again with: ${repeat}`,
     fields: { requestId, repeat },
   };
-}
-
-/** As a shell takes it for one word. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 function parseRequestId(text: string): string {

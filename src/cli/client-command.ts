@@ -3,7 +3,7 @@ import type { OrderNumbersClient } from '../client/index.ts';
 import { createClient, OrderNumbersError } from '../client/index.ts';
 import type { Rewording } from './failure.ts';
 import { quietLibraryLog } from '../client/library-log.ts';
-import { printable } from './columns.ts';
+import { printable } from './printable.ts';
 import type { ClientFlags } from './client-options.ts';
 import { clientOptions } from './client-options.ts';
 import type { CommandContext, CommandFailures } from './run-command.ts';

@@ -1,8 +1,6 @@
 import CliTable3 from 'cli-table3';
 import { printable } from './printable.ts';
 
-export { printable } from './printable.ts';
-
 /** One column of rows that come one by one. */
 export interface Column<Row> {
   readonly title: string;

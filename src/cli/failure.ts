@@ -1,6 +1,6 @@
 import { OrderNumbersError } from '../client/order-numbers-error.ts';
 import { LedgerRefused } from '../errors.ts';
-import { printable } from './columns.ts';
+import { printable } from './printable.ts';
 import { OutputError } from './output.ts';
 
 /** Refused, or found bad. */

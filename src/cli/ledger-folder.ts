@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { SERVE_SETTINGS } from '../config.ts';
 import { LedgerRefused, messageOf } from '../errors.ts';
 import { isPostgresUrl } from '../postgres-url.ts';
+import { shellWord } from './printable.ts';
 
 /**
  * Ends the program as wrong usage if the folder of a ledger is missing: mostly a disk is not mounted, or the path is
@@ -15,7 +16,7 @@ export function requireFolder(ledger: string, command: Command): void {
   if (folder === undefined || isDefault(folder)) return;
   command.error(
     `error: there is no folder ${folder} for the ledger: mount its disk, correct --ledger, or create it with ` +
-      `mkdir -p ${quoted(folder)}`,
+      `mkdir -p ${shellWord(folder)}`,
   );
 }
 
@@ -61,9 +62,4 @@ function missingFolder(ledger: string): string | undefined {
 
 function isDefault(folder: string): boolean {
   return folder === dirname(resolve(SERVE_SETTINGS.ledger.default));
-}
-
-/** As a shell takes it for one word. */
-function quoted(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

@@ -39,11 +39,7 @@ export function parseCursor(text: string): bigint {
 
 /** A whole number that fits a double, in digits. */
 export function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const number = Number(text);
-    if (/^\d+$/.test(text) && number >= least && number <= most) return number;
-    throw new InvalidArgumentError(`Use a whole number from ${least} to ${most}, in digits.`);
-  };
+  return asOptionParser(wholeNumberOf(least, most));
 }
 
 /** How much of a list is shown: a whole number, or all. */

@@ -1,5 +1,6 @@
 import type { Finding, NumberRange, Verdict, VerifyEvent } from '../verification.ts';
-import { grouped, printable, table } from './columns.ts';
+import { grouped, table } from './columns.ts';
+import { printable } from './printable.ts';
 
 /** With more stores than this only those that are not whole are shown. */
 const MOST_STORES = 50;
