@@ -80,9 +80,9 @@ describe('defaults of a database and a role', () => {
     const role = await newRole();
     const url = await newDatabase();
     const name = kind === 'ROLE' ? role : databaseName(url);
-    for (const [setting, value] of Object.entries(settings)) {
-      await query(url, `ALTER ${kind} ${name} SET ${setting} = '${value}'`);
-    }
+    // In one go: they hold for the next session, which would soon be ended.
+    const changes = Object.entries(settings).map(([key, value]) => `ALTER ${kind} ${name} SET ${key} = '${value}'`);
+    await query(url, changes.join(';'));
     const session = await Session.open(asRole(url, role), new AbortController().signal);
     onTestFinished(() => session.end());
     expect(session.state).toMatchObject({ synchronousCommit: 'on', isolation: 'read committed' });
