@@ -53,7 +53,10 @@ export class Queries {
     if (first === undefined) return [];
     const beyond = this.#firstNumber(storeId, (row) => row.order_id > upToOrderId);
     const last = beyond === undefined ? INT64_MAX : beyond - 1n;
-    return this.#statements.betweenOrderNumbers[direction].all(storeId, first, last, limit).map(toAllocation);
+    // Asked for again: what was committed since that look may be beyond the end.
+    return this.#statements.betweenOrderNumbers[direction]
+      .all(storeId, first, last, upToOrderId, limit)
+      .map(toAllocation);
   }
 
   /**
@@ -104,8 +107,8 @@ function prepare(db: Database.Database) {
       allocation<[bigint, bigint, number]>(`WHERE order_id > ? AND order_id <= ? ORDER BY ${order} LIMIT ?`),
     ),
     betweenOrderNumbers: inBothDirections('order_number', (order) =>
-      allocation<[bigint, bigint, bigint, number]>(
-        `WHERE store_id = ? AND order_number BETWEEN ? AND ? ORDER BY ${order} LIMIT ?`,
+      allocation<[bigint, bigint, bigint, bigint, number]>(
+        `WHERE store_id = ? AND order_number BETWEEN ? AND ? AND order_id <= ? ORDER BY ${order} LIMIT ?`,
       ),
     ),
   };
