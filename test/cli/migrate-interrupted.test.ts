@@ -132,7 +132,11 @@ it('P7: a lost answer of the last step is unknown, and asked again', async () =>
   const proxy = await TcpProxy.start(new URL(to).host);
   onTestFinished(() => proxy.close());
   const through = to.replace(new URL(to).host, proxy.address);
-  void proxy.cutAnswerOfNext((sent) => sent.includes('moving_from = NULL'));
+  let isLastStep = false;
+  void proxy.cutAnswerOfNext((sent) => {
+    isLastStep ||= sent.includes('moving_from = NULL');
+    return isLastStep && sent.includes('COMMIT');
+  });
   const { exitCode, stderr } = await move(from, through);
   expect(exitCode).toBe(1);
   expect(stderr).toMatch(

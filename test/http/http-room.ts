@@ -38,7 +38,7 @@ export class HttpRoom {
     const write = (line: string) => void this.log.push(JSON.parse(line) as Record<string, unknown>);
     this.options = {
       address: { host: '127.0.0.1', port: 0 },
-      requestTimeoutMs: 10_000,
+      requestTimeoutMs: 60_000,
       idleTimeoutMs: 75_000,
       allocator: this.allocator,
       logger: pino({ level: 'info' }, { write }),
