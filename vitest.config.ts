@@ -17,8 +17,8 @@ export default defineConfig({
       project('plain', { include: ['test/**/*.test.ts'], exclude: [WITH_TOOLS] }),
       project('tools', { include: [WITH_TOOLS] }),
     ],
-    // As many as there are processors: the tests wait for servers and disks more than they compute.
-    maxWorkers: '100%',
+    // More than there are processors: the tests wait for servers and disks about as much as they compute.
+    maxWorkers: '150%',
     reporters: ['default', './test/support/totals-reporter.ts'],
   },
 });

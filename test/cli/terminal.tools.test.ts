@@ -40,6 +40,8 @@ it.for([
 ] as const)('at a terminal with %j the log has colors: %s', async ([env, isColored], test) => {
   requireTools(test, 'script');
   onTestFinished(() => void vi.unstubAllEnvs());
+  // Node.js takes a terminal of an unknown CI for one without colors.
+  vi.stubEnv('CI', undefined);
   vi.stubEnv('NO_COLOR', undefined);
   vi.stubEnv('FORCE_COLOR', undefined);
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
