@@ -15,44 +15,45 @@ const LOOK_MS = 100;
  * closed window that is never.
  */
 export class UnsentLimit {
-  readonly #streams = new Map<Http2Session, Set<Http2Stream>>();
+  readonly #open = new Set<Http2Stream>();
+  #sessions = 0;
   #timer: NodeJS.Timeout | undefined;
 
   watch(server: Http2Server): void {
     server.on('session', (session) => {
-      this.#streams.set(session, new Set());
-      session.once('close', () => this.#forget(session));
+      this.#sessions++;
+      session.once('close', () => this.#forgetSession());
       this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref();
     });
+    const open = this.#open;
+    // One function for all streams: a closure for each is what every call would pay for.
+    function forget(this: Http2Stream): void {
+      open.delete(this);
+    }
     server.prependListener('stream', (stream) => {
-      const ofSession = stream.session && this.#streams.get(stream.session);
-      if (!ofSession) return;
-      ofSession.add(stream);
-      stream.once('close', () => ofSession.delete(stream));
+      open.add(stream);
+      stream.on('close', forget);
     });
   }
 
-  #forget(session: Http2Session): void {
-    this.#streams.delete(session);
-    if (this.#streams.size > 0) return;
+  #forgetSession(): void {
+    if (--this.#sessions > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
   #look(): void {
-    const unsent = [...this.#streams].map(([session, streams]) => ({ session, bytes: unsentOf(streams) }));
-    let inAll = unsent.reduce((sum, { bytes }) => sum + bytes, 0);
-    for (const { session, bytes } of unsent.toSorted((a, b) => b.bytes - a.bytes)) {
+    const unsent = new Map<Http2Session, number>();
+    let inAll = 0;
+    for (const { session, writableLength } of this.#open) {
+      if (session) unsent.set(session, (unsent.get(session) ?? 0) + writableLength);
+      inAll += writableLength;
+    }
+    for (const [session, bytes] of [...unsent].toSorted(([, one], [, other]) => other - one)) {
       if (bytes <= MOST_BYTES && inAll <= MOST_BYTES_IN_ALL) return;
       inAll -= bytes;
       session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from('answers_not_taken'));
       setImmediate(() => session.destroy());
     }
   }
-}
-
-function unsentOf(streams: ReadonlySet<Http2Stream>): number {
-  let bytes = 0;
-  for (const { writableLength } of streams) bytes += writableLength;
-  return bytes;
 }
