@@ -4,6 +4,8 @@ import type { LedgerFiles } from './ledger-files.ts';
 
 /** About what an opening writes. */
 const PROBE_BYTES = 64 * 1024;
+/** About what a large batch writes. */
+const BATCH_BYTES = 2 ** 20;
 
 /**
  * Whether there is no room, or no quota left, on the disk of the ledger. SQLite says so by SQLITE_FULL only for the first,
@@ -20,18 +22,31 @@ function isFullError(error: unknown): boolean {
   return error.code === 'SQLITE_FULL' || error.code === 'ENOSPC' || error.code === 'EDQUOT';
 }
 
-function hasRoom({ database }: LedgerFiles): boolean {
-  const probe = `${database}.probe-tmp`;
+/** Throws as the disk does if a batch has no room beside the ledger. */
+export function requireRoom(files: LedgerFiles): void {
+  probe(files, BATCH_BYTES);
+}
+
+function hasRoom(files: LedgerFiles): boolean {
   try {
-    const descriptor = openSync(probe, 'w');
+    probe(files, PROBE_BYTES);
+    return true;
+  } catch (error) {
+    return !isFullError(error);
+  }
+}
+
+function probe({ database }: LedgerFiles, bytes: number): void {
+  const path = `${database}.probe-tmp`;
+  try {
+    const descriptor = openSync(path, 'w');
     try {
-      return writeSync(descriptor, Buffer.alloc(PROBE_BYTES)) === PROBE_BYTES;
+      // The last write before the disk is full may be a short one.
+      for (let left = bytes; left > 0;) left -= writeSync(descriptor, Buffer.alloc(left));
     } finally {
       closeSync(descriptor);
     }
-  } catch (error) {
-    return !isFullError(error);
   } finally {
-    rmSync(probe, { force: true });
+    rmSync(path, { force: true });
   }
 }

@@ -9,7 +9,7 @@ import type { Found, LedgerUse } from './before-opening.ts';
 import { compareWithMark, lookBeforeOpening, readEnd } from './before-opening.ts';
 import { checkpoint, openWriteConnection } from './connection.ts';
 import { lookAtDatabaseAlone, syncDatabase } from './database-alone.ts';
-import { isDiskFull } from './disk-room.ts';
+import { isDiskFull, requireRoom } from './disk-room.ts';
 import type { Base, Mark } from './high-water-mark.ts';
 import { HighWaterMark, readMark } from './high-water-mark.ts';
 import type { LedgerFiles } from './ledger-files.ts';
@@ -88,6 +88,8 @@ export interface OpenOptions {
   readonly expected?: ExpectedLedger | undefined;
   /** Whether it opens beside another process that reads an old state: never after a commit has failed in this process. */
   readonly passReaders?: boolean;
+  /** Whether the disk was full: then what an opening writes is no proof that there is room for a batch. */
+  readonly wasFull?: boolean;
 }
 
 /** There is no room to write. Up to `lastOrderId` everything is on disk, and may be read. */
@@ -103,7 +105,7 @@ export class LedgerDiskFull extends LedgerRefused {
 function open(
   files: LedgerFiles,
   found: Found,
-  { use = 'served', passReaders = false }: OpenOptions,
+  { use = 'served', passReaders = false, wasFull = false }: OpenOptions,
 ): OpenLedger | undefined {
   // What was looked at may have gone since: then nothing is created in its place.
   const db = openWriteConnection(files.database, { mayCreate: !found.end });
@@ -112,6 +114,7 @@ function open(
   try {
     const isBusy = checkpoint(db, 'TRUNCATE').busy;
     if (isBusy && !(passReaders && makeDurable(db, files))) return undefined;
+    if (wasFull) requireRoom(files);
     if (!found.end) make(db, files);
     else {
       requireFilledLedger(db);

@@ -4,6 +4,7 @@ import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
 import { BatchTransaction } from './batch-transaction.ts';
 import { checkpoint } from './connection.ts';
 import type { FileIdentity } from './held-files.ts';
+import { isDiskFull } from './disk-room.ts';
 import { HeldFiles, HeldFilesChanged } from './held-files.ts';
 import { holdersOf } from './holders.ts';
 import type { LedgerFiles } from './ledger-files.ts';
@@ -75,6 +76,7 @@ export class Writer {
   #ledger: WrittenLedger | undefined;
   /** Why a transaction failed: nothing more is done on this connection. */
   #failure: { readonly error: unknown } | undefined;
+  #wasFull = false;
   /** The last change gave no order_id: see Base. */
   #isStoreChangeLast = false;
 
@@ -91,10 +93,11 @@ export class Writer {
     this.#held.beforeOpening();
     let ledger: OpenLedger | undefined;
     try {
-      ledger = openLedger(files, { expected: this.#expected, passReaders: atStart });
+      ledger = openLedger(files, { expected: this.#expected, passReaders: atStart, wasFull: this.#wasFull });
     } catch (error) {
-      if (error instanceof LedgerDiskFull) return { lastOrderId: error.lastOrderId, why: error.message };
-      throw error;
+      if (!(error instanceof LedgerDiskFull)) throw error;
+      this.#wasFull = true;
+      return { lastOrderId: error.lastOrderId, why: error.message };
     }
     if (!ledger) return 'busy';
     const { db, mark, ledgerId, lastOrderId, isNew, warnings } = ledger;
@@ -109,6 +112,7 @@ export class Writer {
       throw error;
     }
     this.#failure = undefined;
+    this.#wasFull = false;
     this.#isStoreChangeLast = false;
     // Whatever lies there later: it is opened again, and never created.
     this.#expected = { create: false, ledgerId };
@@ -193,6 +197,7 @@ export class Writer {
     } catch (error) {
       const failure = this.#changeBehind(error);
       this.#failure = { error: failure };
+      this.#wasFull ||= isDiskFull(failure, this.#options.files);
       throw failure;
     }
   }

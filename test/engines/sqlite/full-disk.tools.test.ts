@@ -11,7 +11,7 @@ import { requireTools } from '../../support/required-tool.ts';
 import { testFolder } from '../../support/server-process.ts';
 
 /** A small disk of its own. */
-function smallDisk(test: TestContext): { folder: string; fill: () => void; makeRoom: () => void } {
+function smallDisk(test: TestContext): { folder: string; fill: (blocksLeft?: number) => void; makeRoom: () => void } {
   requireTools(test, 'root', 'linux');
   const folder = testFolder();
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', folder]);
@@ -19,10 +19,10 @@ function smallDisk(test: TestContext): { folder: string; fill: () => void; makeR
   const ballast = join(folder, 'ballast');
   return {
     folder,
-    fill() {
+    fill(blocksLeft = 0) {
       const { bavail, bsize } = statfsSync(folder);
-      writeFileSync(ballast, Buffer.alloc(bavail * bsize));
-      expect(statfsSync(folder).bavail).toBe(0);
+      writeFileSync(ballast, Buffer.alloc((bavail - blocksLeft) * bsize));
+      expect(statfsSync(folder).bavail).toBe(blocksLeft);
     },
     makeRoom: () => rmSync(ballast),
   };
@@ -79,6 +79,26 @@ it('P4 P7: on a disk that is full at start the ledger is read, new requests are 
     { replayed: true, allocation: { orderId: 2n } },
     { replayed: false, allocation: { orderId: 3n, orderNumber: 102n } },
   ]);
+});
+
+it('P7: a disk that fills up while a ledger is served is full until there is room for a batch, not for a moment less', async (test) => {
+  const disk = smallDisk(test);
+  const { ledger, lines } = openLedger(join(disk.folder, 'orders.db'));
+  await ledger.ready();
+  // Enough for the transaction that an opening tries, and not for an order.
+  disk.fill(3);
+
+  for (let i = 0; i < 4; i++) {
+    await expect(ledger.commit([ask(`order ${i}`)])).rejects.toMatchObject({ reason: 'LEDGER_FULL' });
+  }
+  expect(lines).toEqual([
+    'opened',
+    expect.stringMatching(/^disk full: a commit failed/),
+    expect.stringMatching(/^disk full: the disk of .*orders\.db is full/),
+  ]);
+  disk.makeRoom();
+  await vi.waitFor(() => expect(lines.at(-1)).toBe('opened'), { timeout: 20_000 });
+  expect(await ledger.commit([ask('order 0')])).toMatchObject([{ replayed: false, allocation: { orderId: 1n } }]);
 });
 
 it('P7: on a disk so full that SQLite cannot even read, a start is LEDGER_FULL, and numbers when there is room', async (test) => {
