@@ -6,6 +6,8 @@ import { LedgerRefused } from '../../errors.ts';
 const IS_ROOT = () => process.geteuid?.() === 0;
 /** Read and write for whom a file may be read and written. */
 const MODE = 0o666;
+/** The files of a ledger: what follows the name of the database. */
+const SUFFIXES = ['', '-wal', '-shm', '.lock', '.mark'];
 
 /**
  * Gives a file that root has created to the owner of `model`, with the same permissions: of the file whose place it takes,
@@ -51,7 +53,8 @@ export function requireWritable(path: string): void {
 }
 
 function notWritable(place: string, error: unknown): LedgerRefused {
-  const { uid, gid } = statSync(place);
+  const stat = statSync(place);
+  const { uid, gid } = stat;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'EROFS') {
     return new LedgerRefused(
@@ -59,8 +62,16 @@ function notWritable(place: string, error: unknown): LedgerRefused {
     );
   }
   const self = process.geteuid?.();
+  // A server that ran as root has left every file of the ledger to root, not only the one tried here.
+  const given = stat.isFile() ? filesOfLedger(place).join(' ') : place;
   return new LedgerRefused(
     `${place} may not be written by this process (it belongs to user ${uid}, group ${gid}, and this is user ${self}): run ` +
-      `the command as its owner, or give it away with chown ${self} ${place}`,
+      `the command as its owner, or give it away with chown ${self} ${given}`,
   );
+}
+
+/** All existing files of the ledger that this file is one of. */
+function filesOfLedger(path: string): string[] {
+  const database = path.replace(/(?:-wal|-shm|\.lock|\.mark)$/, '');
+  return SUFFIXES.map((suffix) => database + suffix).filter((file) => existsSync(file));
 }
