@@ -36,7 +36,8 @@ export function parseAddress(text: string): Address {
   const match = ADDRESS.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
-  if (host === undefined || port > 65_535) throw new Error('Use host:port, such as 127.0.0.1:50051 or [::1]:50051.');
+  if (host === undefined) throw new Error('Use host:port, such as 127.0.0.1:50051 or [::1]:50051.');
+  if (port > 65_535) throw new Error('Use host:port with a port from 0 to 65535.');
   return { host, port };
 }
 
@@ -45,7 +46,10 @@ export function parseAddressOrOff(text: string): Address | 'off' {
   try {
     return parseAddress(text);
   } catch (error) {
-    throw new Error('Use host:port, such as 127.0.0.1:3000 or [::1]:3000, or off.', { cause: error });
+    const remedy = ADDRESS.test(text)
+      ? 'Use host:port with a port from 0 to 65535, or off.'
+      : 'Use host:port, such as 127.0.0.1:3000 or [::1]:3000, or off.';
+    throw new Error(remedy, { cause: error });
   }
 }
 

@@ -293,6 +293,11 @@ describe('addresses', () => {
     expect(isLoopback(host)).toBe(false);
   });
 
+  it.each(['grpcListen', 'httpListen'] as const)('a port above 65535 in %s is refused with the range', (name) => {
+    for (const text of ['a:65536', '[::1]:99999'])
+      expect(() => SERVE_SETTINGS[name].parse(text)).toThrow('with a port from 0 to 65535');
+  });
+
   it.each(['127.0.0.1:50051', '[::1]:0', 'orders.internal:80'])('%s is printed as it is typed', (text) => {
     expect(formatAddress(SERVE_SETTINGS.grpcListen.parse(text))).toBe(text);
   });
