@@ -35,7 +35,7 @@ numbers that were given would be given again.
 skips as many order_numbers as that, an upper bound. Stores first seen in the lost range start again, and the
 request_ids of lost orders are forgotten.
 
-On a new machine no mark says what was numbered after the backup. Then the restore is refused until you say it:
+On a new machine no mark says what was numbered after the backup. Then the restore is refused until you do:
 --continue-above ORDER_ID with the last order_id that any caller received, or a higher one; the next is one above it.
 Each store skips as many order_numbers as order_ids are lost, unless --stores names its next one: a CSV file with the
 header store_id,next_number, as import takes it, whose stores are created if the backup does not have them. What is
@@ -164,8 +164,8 @@ async function agree(
   say(`The backup ends at order_id ${backup.lastOrderId}; ${loss.lastOrderId} was already given, says ${witness}.`);
   if (loss.length > 0n) {
     say(
-      `${loss.length} order_ids, ${loss.firstOrderId} to ${loss.lastOrderId}, are declared lost, and each of the ` +
-        `${loss.storesSkipped} stores of the backup ${loss.storesContinued > 0n ? 'that --stores does not name ' : ''}` +
+      `order_ids ${loss.firstOrderId} to ${loss.lastOrderId} are declared lost (${loss.length} in all), and every store of ` +
+        `the backup (${loss.storesSkipped} in all) ${loss.storesContinued > 0n ? 'that --stores does not name ' : ''}` +
         `skips ${loss.length} order_numbers. Stores first seen in the lost range ` +
         `${loss.storesCreated > 0n ? 'that --stores does not name ' : ''}start again at their first number, and lost ` +
         'request_ids are forgotten: a caller that retries one gets a new number.',

@@ -69,11 +69,13 @@ it('P9: on a new machine --continue-above declares what may have been given, and
   expect(await restore(from, ledger)).toMatchObject({
     exitCode: 1,
     stdout: '',
-    stderr: expect.stringMatching(/^error: no mark .* after order_id 9, backup of .* would be numbered again: .*\n$/),
+    stderr: expect.stringMatching(
+      /^error: no mark .* after order_id 9 \(the backup file .*\) would be numbered again: .*\n$/,
+    ),
   });
   const unasked = await restore(from, ledger, '--continue-above', '20', '--stores', stores);
   expect(unasked).toMatchObject({ exitCode: 1, stdout: '' });
-  expect(unasked.stderr).toMatch(/11 order_ids, 10 to 20, are declared lost/);
+  expect(unasked.stderr).toMatch(/order_ids 10 to 20 are declared lost \(11 in all\)/);
   expect(unasked.stderr).toMatch(/1 stores go on with the number that --stores gives them, and 1 are created/);
   expect(unasked.stderr).toMatch(/\nerror: not a terminal: confirm the loss with --yes\n$/);
 
@@ -106,7 +108,9 @@ it('P9: with a loss that was agreed to, numbers go on above those that were give
   const { ledger, from } = await olderBackup();
   const asked = await restore(from, ledger, '--accept-loss');
   expect(asked).toMatchObject({ exitCode: 1, stdout: '' });
-  expect(asked.stderr).toMatch(/6 order_ids, 10 to 15, .* of the 1 stores .* skips 6 .* request_ids are forgotten/);
+  expect(asked.stderr).toMatch(
+    /order_ids 10 to 15 are .*\(6 in all\), .* \(1 in all\) skips 6 .* request_ids are forgotten/,
+  );
   expect(asked.stderr).toMatch(/\nerror: not a terminal: confirm the loss with --yes\n$/);
   expect(await allocate(ledger, 1, 'lost')).toEqual([[10n, 109n]]);
 

@@ -91,10 +91,10 @@ function ahead(files: LedgerFiles, backup: LedgerSummary, evidence: Evidence, is
 
 function unknown(backup: RestoredCopy, doubt: string, wantsLoss: boolean): LedgerRefused {
   const { lastOrderId, writeTime, lastOrderTime } = backup;
-  const last = lastOrderTime === undefined ? '' : ` (its last order is of ${lastOrderTime.toISOString()})`;
+  const last = lastOrderTime === undefined ? '' : `, its last order from ${lastOrderTime.toISOString()}`;
   return new LedgerRefused(
-    `${wantsLoss ? '--accept-loss cannot work here: ' : ''}${doubt}, so what was numbered after order_id ${lastOrderId}, ` +
-      `backup of ${writeTime.toISOString()}${last}, would be numbered again: find the last order_id that any caller ` +
-      'received and add --continue-above ORDER_ID, or add --nothing-numbered-since if the backup has every number',
+    `${wantsLoss ? '--accept-loss cannot work here: ' : ''}${doubt}, so what was numbered after order_id ${lastOrderId} ` +
+      `(the backup file dates from ${writeTime.toISOString()}${last}) would be numbered again: find the last order_id ` +
+      'that any caller received and add --continue-above ORDER_ID, or add --nothing-numbered-since if the backup has every number',
   );
 }

@@ -59,7 +59,7 @@ function losses(): unknown[] {
 it('P9: without a mark a restore says what would be numbered again, and is refused until the operator says how far', async () => {
   const said = await refused(restore());
   expect(said).toMatch(
-    /^no mark and no ledger exist at .*orders\.db, so what was numbered after order_id 9, backup of 20\d\d-\S+Z \(its last order is of 1970-01-01T00:00:01\.000Z\), would be numbered again: /,
+    /^no mark and no ledger exist at .*orders\.db, so what was numbered after order_id 9 \(the backup file dates from 20\d\d-\S+Z, its last order from 1970-01-01T00:00:01\.000Z\) would be numbered again: /,
   );
   expect(said).toContain('--continue-above ORDER_ID');
   expect(said).toContain('--nothing-numbered-since');
