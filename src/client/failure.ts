@@ -99,7 +99,7 @@ function answerless(text: string, code: string): Pick<Failure, 'message' | 'prob
 function answerlessMessage(text: string, code: string): string {
   if (OUT_OF_TIME.test(text)) return 'there was no answer in time';
   if (code === 'UNIMPLEMENTED' || HTTP_STATUS.test(text)) {
-    return `${text}: something else than the server answers, or an older one: check its address`;
+    return `${text}: something other than the server answers, or an older one: check its address`;
   }
   return text;
 }

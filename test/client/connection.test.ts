@@ -37,7 +37,7 @@ it('C4: nor is one to which there was no time to connect', async () => {
 it('C5: a server of something else that speaks HTTP/2 is named', async () => {
   const server = createHttp2Server((_, response) => response.writeHead(404).end());
   const error = await failureOf(clientOf(await listening(server)).getStore(1));
-  expect(error.message).toMatch(/404.*: something else than the server answers, or an older one: check its address/);
+  expect(error.message).toMatch(/404.*: something other than the server answers, or an older one: check its address/);
 });
 
 describe('C5: what was never sent was not done', () => {
