@@ -33,10 +33,10 @@ Only an empty ledger takes an import: one that has given no number yet, or none 
 
 --csv takes a file with the header store_id,next_number: the order_number that each store goes on with.
 --dynamodb takes the table of the original sample, one item a line as DynamoDB's export to S3 writes it: its folder, or
-all of its data files, compressed or not. Its numbers are the last ones given, the item with StoreID 0 has the last OrderID;
-numbering goes on one above each. A part of a table is refused: its other stores would start again. The export's own
-manifest, where it lies beside the data, says what is missing; without it some store must have the last OrderID.
---whole-table says that the files are all of the table although no store has it.
+all of its data files, compressed or not. Its numbers are the last ones given, the item with StoreID 0 has the last
+OrderID; numbering goes on one above each. A part of a table is refused: its other stores would start again. The
+export's own manifest, where it lies beside the data, says what is missing; without it some store must have the last
+OrderID. --whole-table says that the files are all of the table although no store has it.
 
 Examples:
   order-numbers import --csv stores.csv --next-order-id 48211
