@@ -71,7 +71,7 @@ With --json: one object per line, as Allocation in the proto. A table on a termi
 request ids and display numbers, which get, --json, --csv and a pipe show whole.
 
 With --csv: a text that a spreadsheet would run as a formula, because it begins with =, +, -, @ or a tab, has a ' in
-front. One that already begins with ' and such a character gets another ', so that a program can always remove one.
+front. One that already has a ' before such a character gets another, so that taking one away restores the text.
 --json leaves every text as it is.
 
 Examples:
