@@ -74,6 +74,7 @@ const program = new Command('order-numbers')
   .description('Gapless, exactly-once order numbers for many stores.')
   .version(version())
   .configureOutput({
+    writeOut: (text) => void process.stdout.once('error', outputFailed).write(text),
     outputError: (text, write) => write(`${printable(withoutSecrets(text.trim()))}  (see --help)\n`),
   })
   .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` })
@@ -93,6 +94,13 @@ try {
   // Commander has printed what is wrong; a help that was asked for is not wrong.
   if (!(error instanceof CommanderError)) throw error;
   process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+}
+
+/** Whoever closes the pipe has read enough, as `head` does. */
+function outputFailed(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return;
+  process.stderr.write(`error: cannot write to standard output: ${error.message}\n`);
+  process.exitCode = 1;
 }
 
 /** Of the package, which is two folders above this file, as source and compiled. */
