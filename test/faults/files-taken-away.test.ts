@@ -117,3 +117,34 @@ it('P4: the -wal removed without load: the server ends within seconds, and the n
   expect(await again.stop()).toBe(0);
   expect(assertDense(ledger)).toHaveLength(2);
 });
+
+it('P9: an older copy put over the database, under its name and in its inode, is noticed, and gives no number twice', async () => {
+  const first = await startServer();
+  const { ledger, folder } = first;
+  expect(await first.server.stop()).toBe(0);
+  copyFileSync(ledger, join(folder, 'copy.db'));
+  const second = new ServerProcess(ledger);
+  const between = connect(await second.serving());
+  for (let i = 0; i < 3; i++) await between.allocateOrder({ storeId: 7n, requestId: '' });
+  between.close();
+  expect(await second.stop()).toBe(0);
+
+  const server = new ServerProcess(ledger);
+  const client = connect(await server.serving());
+  onTestFinished(() => client.close());
+  copyFileSync(join(folder, 'copy.db'), ledger);
+  const given: bigint[] = [];
+  const order = async () => {
+    const { allocation } = await client.allocateOrder({ storeId: 7n, requestId: '' });
+    given.push(allocation!.orderId);
+  };
+  await expect(order()).rejects.toMatchObject({ code: status.UNAVAILABLE });
+  expect(given).toEqual([]);
+  expect(await server.exit()).toBe(1);
+  expect(server.log.filter(({ level }) => level === FATAL)).toEqual([
+    expect.objectContaining({ msg: expect.stringMatching(/was overwritten while it was open/) as string }),
+  ]);
+  // What lies there now is refused.
+  const next = new ServerProcess(ledger);
+  expect(await next.exit()).toBe(1);
+});

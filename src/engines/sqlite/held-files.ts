@@ -1,5 +1,8 @@
+import type { BigIntStats } from 'node:fs';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { lookAtDatabaseAlone } from './database-alone.ts';
+import { readBase } from './high-water-mark.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 
 /** What a file is, whatever its name: device and inode. Undefined if no file has the name. */
@@ -7,7 +10,10 @@ export type FileIdentity = string | undefined;
 
 /** Looks a name up. The file is never opened: see {@link locateLedger}. */
 export function identityOf(path: string): FileIdentity {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return identityIn(statSync(path, { bigint: true, throwIfNoEntry: false }));
+}
+
+function identityIn(stat: BigIntStats | undefined): FileIdentity {
   return stat && `${stat.dev}:${stat.ino}`;
 }
 
@@ -28,6 +34,10 @@ export class HeldFiles {
   #wasOpened = false;
   #wal: FileIdentity;
   #shm: FileIdentity;
+  /** When the database was written last, and its length; undefined while a checkpoint writes it. */
+  #written: string | undefined;
+
+  #isOverwritten = false;
 
   /** `lock` is what the fence has locked. */
   constructor(files: LedgerFiles, lock: FileIdentity) {
@@ -42,6 +52,7 @@ export class HeldFiles {
   beforeOpening(): void {
     this.#wal = undefined;
     this.#shm = undefined;
+    this.#written = undefined;
     if (!this.#wasOpened) {
       this.#database = identityOf(this.#files.database);
       return;
@@ -62,17 +73,75 @@ export class HeldFiles {
     this.#wasOpened = true;
     this.#wal = identityOf(`${database}-wal`);
     this.#shm = identityOf(`${database}-shm`);
+    this.afterCheckpoint();
+  }
+
+  /** To be called before a checkpoint: it writes the database, which nothing else does. */
+  beforeCheckpoint(): void {
+    this.#written = undefined;
+  }
+
+  afterCheckpoint(): void {
+    this.#written = writtenIn(statSync(this.#files.database, { bigint: true }));
   }
 
   /** What every commit depends on. Throws {@link HeldFilesChanged}. */
   requireSame(): void {
     const { database, lock } = this.#files;
-    if (identityOf(database) !== this.#database) throw changed(database, PUT_BACK);
+    const stat = statSync(database, { bigint: true, throwIfNoEntry: false });
+    if (!stat || identityIn(stat) !== this.#database) throw changed(database, PUT_BACK);
+    this.#requireNotOverwritten(stat);
     if (this.#wal !== undefined && identityOf(`${database}-wal`) !== this.#wal) {
       throw changed(`${database}-wal`, 'never touch it while a server runs; start the server again');
     }
     if (identityOf(lock) !== this.#lock) {
       throw changed(lock, 'a second server could start on this ledger; stop that one, then start this one again');
+    }
+  }
+
+  /** Whether the database was found to be another one: nothing must be moved into it. */
+  get isOverwritten(): boolean {
+    return this.#isOverwritten;
+  }
+
+  /** What moving the WAL into the database depends on. Throws {@link HeldFilesChanged}. */
+  requireNotOverwritten(): void {
+    const stat = statSync(this.#files.database, { bigint: true, throwIfNoEntry: false });
+    if (stat) this.#requireNotOverwritten(stat);
+  }
+
+  /**
+   * If another process wrote the database, it was a checkpoint of the sqlite3 shell, or a copy put over it, which keeps
+   * device and inode. A copy is older than what the last checkpoint left, or in the middle of being written.
+   */
+  #requireNotOverwritten(stat: BigIntStats): void {
+    if (this.#written === undefined || writtenIn(stat) === this.#written) return;
+    const { database, mark } = this.#files;
+    const base = readBase(mark);
+    const alone = lookAtDatabaseAlone(database);
+    const isSame =
+      typeof alone === 'object' &&
+      (base === undefined ||
+        (alone.ledgerId === base.ledgerId &&
+          BigInt(alone.lastOrderId) >= base.lastOrderId &&
+          alone.generation >= base.generation &&
+          stat.size >= base.bytes));
+    if (!isSame) {
+      this.#isOverwritten = true;
+      throw new HeldFilesChanged(
+        `${database} was overwritten while it was open, and nothing is numbered any more: ${PUT_BACK}`,
+      );
+    }
+    this.#written = writtenIn(stat);
+  }
+
+  /** A change of the files explains every other error. */
+  explain(error: unknown): unknown {
+    try {
+      this.requireSame();
+      return error;
+    } catch (change) {
+      return change instanceof HeldFilesChanged ? change : error;
     }
   }
 
@@ -91,6 +160,10 @@ function isOpenHere(file: FileIdentity): boolean {
   const folder = '/proc/self/fd';
   if (!existsSync(folder)) return false;
   return readdirSync(folder).some((descriptor) => identityOf(join(folder, descriptor)) === file);
+}
+
+function writtenIn({ size, mtimeNs }: BigIntStats): string {
+  return `${size} ${mtimeNs}`;
 }
 
 const PUT_BACK = 'put the ledger back, with its -wal file, and start the server again';

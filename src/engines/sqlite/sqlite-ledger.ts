@@ -113,6 +113,9 @@ export class SqliteLedger implements Ledger {
     try {
       await this.#closeReaders();
       await this.#writer.call('close', undefined);
+    } catch (error) {
+      if (!isLoss(error)) throw error;
+      this.#lose(error);
     } finally {
       await Promise.all([this.#writer.terminate(), this.reads.terminate(), this.#checkpoints.terminate()]);
       this.#fence.release();

@@ -5,7 +5,7 @@ import { BatchTransaction } from './batch-transaction.ts';
 import { checkpoint } from './connection.ts';
 import type { FileIdentity } from './held-files.ts';
 import { isDiskFull } from './disk-room.ts';
-import { HeldFiles, HeldFilesChanged } from './held-files.ts';
+import { HeldFiles } from './held-files.ts';
 import { holdersOf } from './holders.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import type { OpenLedger } from './opening.ts';
@@ -149,6 +149,7 @@ export class Writer {
 
   /** Lets the checkpointer move everything that was committed so far, and nothing else start anew. */
   beginPass(): void {
+    this.#held.beforeCheckpoint();
     this.#opened().guard.move();
   }
 
@@ -157,8 +158,10 @@ export class Writer {
     const { db, mark, guard } = this.#opened();
     if (this.#isStoreChangeLast) this.#attempt(() => raiseGeneration(db));
     this.#isStoreChangeLast = false;
+    this.#held.beforeCheckpoint();
     guard.move();
     if (completeCheckpoint(db, this.#options.files, mark)) guard.renew();
+    this.#held.afterCheckpoint();
   }
 
   look(): void {
@@ -167,13 +170,17 @@ export class Writer {
   }
 
   close(): void {
-    if (this.#ledger && !this.#failure) {
-      const { db, mark, guard } = this.#ledger;
-      guard.close();
-      if (checkpoint(db, 'TRUNCATE').busy) mark.sync();
-      else mark.forgetBase();
+    const { db, mark, guard } = this.#ledger ?? {};
+    try {
+      if (db && mark && guard && !this.#failure) {
+        this.#held.requireNotOverwritten();
+        guard.close();
+        if (checkpoint(db, 'TRUNCATE').busy) mark.sync();
+        else mark.forgetBase();
+      }
+    } finally {
+      this.#release();
     }
-    this.#release();
   }
 
   #changeStores(change: (stores: StoreTransaction) => Store | StoreRefusal): Store | StoreRefusal {
@@ -195,20 +202,10 @@ export class Writer {
       this.#held.requireSame();
       return result;
     } catch (error) {
-      const failure = this.#changeBehind(error);
+      const failure = this.#held.explain(error);
       this.#failure = { error: failure };
       this.#wasFull ||= isDiskFull(failure, this.#options.files);
       throw failure;
-    }
-  }
-
-  /** A change of the files explains every other error. */
-  #changeBehind(error: unknown): unknown {
-    try {
-      this.#held.requireSame();
-      return error;
-    } catch (change) {
-      return change instanceof HeldFilesChanged ? change : error;
     }
   }
 
@@ -219,6 +216,8 @@ export class Writer {
     try {
       ledger.mark.close();
     } finally {
+      // As the last connection it would move the WAL into the database.
+      if (this.#held.isOverwritten) ledger.db.close();
       ledger.guard.close();
       ledger.db.close();
     }
