@@ -54,10 +54,10 @@ it('P4 P5 P7: where the server dies of a failed fsync the row comes back, on dis
 it('P1 P2 P5 P7: a file system that runs full, the database and the mark with it, loses and doubles nothing', async (test) => {
   requireTools(test, 'root');
   const folder = testFolder();
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder]);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder]);
   onTestFinished(() => void execFileSync('umount', ['--lazy', folder]));
   const ballast = join(folder, 'ballast');
-  writeFileSync(ballast, Buffer.alloc(512 * 1024));
+  writeFileSync(ballast, Buffer.alloc(2 * 1024 * 1024));
   const ledger = join(folder, 'orders.db');
   const server = new ServerProcess(ledger);
   const client = await connectTo(server);
