@@ -14,8 +14,9 @@ export const pretendedTerminal: Terminal = (args) =>
 
 /** A real terminal, which script of bsdutils makes. */
 export const realTerminal: Terminal = (args) => {
-  const command = [process.execPath, ORDER_NUMBERS, ...args];
-  return spawn('script', ['-qec', command.map((word) => `'${word}'`).join(' '), '/dev/null']);
+  const command = [process.execPath, ORDER_NUMBERS, ...args].map((word) => `'${word}'`).join(' ');
+  // exec, because some shells stay between script and the command: its pid and its exit code are wanted.
+  return spawn('script', ['-qec', `exec ${command}`, '/dev/null']);
 };
 
 /** What a command says at a terminal until it ends; its question is answered when it has asked it. */
