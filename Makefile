@@ -41,12 +41,12 @@ format: node_modules/.installed ## Format everything
 	@$(BIN)/buf format --write proto
 
 generate: GENERATED ?= .
-generate: node_modules/.installed ## Make src/gen from the proto
-	@rm -rf $(GENERATED)/src/gen
+generate: node_modules/.installed ## Make src/wire/gen from the proto
+	@rm -rf $(GENERATED)/src/wire/gen
 	@$(BIN)/buf generate --output $(GENERATED)
 	@# What reflection shows. Descriptor sets one after the other are one set.
 	@($(BIN)/buf build proto --output - && $(BIN)/buf build third_party --output -) \
-	  > $(GENERATED)/src/gen/descriptor.binpb
+	  > $(GENERATED)/src/wire/gen/descriptor.binpb
 
 tools: ## Install ghz and grpcurl into .tools (needs Go)
 	@command -v go >/dev/null || { echo "make tools needs Go in the path: https://go.dev/doc/install" >&2; exit 1; }

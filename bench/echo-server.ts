@@ -1,7 +1,7 @@
 import type { handleUnaryCall } from '@grpc/grpc-js';
-import type { AllocateOrderRequest, AllocateOrderResponse } from '../src/gen/orders/v1/orders.ts';
-import { Allocation } from '../src/gen/orders/v1/orders.ts';
-import { startGrpcServer } from '../src/grpc/grpc-server.ts';
+import type { AllocateOrderRequest, AllocateOrderResponse } from '../src/wire/gen/orders/v1/orders.ts';
+import { Allocation } from '../src/wire/gen/orders/v1/orders.ts';
+import { startGrpcServer } from '../src/server/grpc/grpc-server.ts';
 
 /** The same server and the same method, but the answer is the request: what gRPC alone costs. */
 const allocateOrder: handleUnaryCall<AllocateOrderRequest, AllocateOrderResponse> = (call, callback) => {

@@ -58,7 +58,7 @@ export function ghzArguments({ address, inFlight, calls, stores = STORES }: Load
   const requests = Array.from({ length: stores }, (_, i) => ({ store_id: i + 1 }));
   return [
     '--insecure',
-    '--protoset=src/gen/descriptor.binpb',
+    '--protoset=src/wire/gen/descriptor.binpb',
     '--call=orders.v1.OrderNumberService/AllocateOrder',
     `--data=${JSON.stringify(requests)}`,
     '--disable-template-functions',

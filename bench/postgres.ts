@@ -1,5 +1,5 @@
 import { chmodSync } from 'node:fs';
-import { verifyPostgresLedger } from '../src/engines/postgres/verify-url.ts';
+import { verifyPostgresLedger } from '../src/engines/postgres/operator/verify-database.ts';
 import { PostgresCluster } from '../test/support/postgres/cluster.ts';
 import { runChild } from './child-process.ts';
 import type { LoadResult } from './ghz.ts';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { printable } from './printable.ts';
-import { missOptionsLast } from './required-options.ts';
-import { withoutSecrets } from './without-secrets.ts';
+import { printable } from './view/printable.ts';
+import { missOptionsLast } from './run/required-options.ts';
+import { withoutSecrets } from './run/without-secrets.ts';
 
 /** A flag, a value or a command that cannot be. */
 const EXIT_USAGE = 2;
@@ -18,55 +18,55 @@ interface CommandEntry {
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   serve: {
     description: 'serve order numbers until told to stop',
-    load: async () => (await import('./serve.ts')).serveCommand(),
+    load: async () => (await import('./commands/serve.ts')).serveCommand(),
   },
   allocate: {
     description: 'number the next order of a store, or a run of orders',
-    load: async () => (await import('./allocate.ts')).allocateCommand(),
+    load: async () => (await import('./commands/allocate.ts')).allocateCommand(),
   },
   get: {
     description: 'look one allocation up; a number inside a run finds the run',
-    load: async () => (await import('./get.ts')).getCommand(),
+    load: async () => (await import('./commands/get.ts')).getCommand(),
   },
   list: {
     description: 'list allocations in order_id order, up to the end that the ledger has now',
-    load: async () => (await import('./list.ts')).listCommand(),
+    load: async () => (await import('./commands/list.ts')).listCommand(),
   },
   watch: {
     description: 'show allocations as they are made, until Ctrl-C',
-    load: async () => (await import('./watch.ts')).watchCommand(),
+    load: async () => (await import('./commands/watch.ts')).watchCommand(),
   },
   stores: {
     description: 'make, show and change stores',
     usage: '[command]',
-    load: async () => (await import('./stores.ts')).storesCommand(),
+    load: async () => (await import('./commands/stores.ts')).storesCommand(),
   },
   verify: {
     description: 'read a ledger from end to end and report every hole, overlap and mismatch',
     usage: '[options] [ledger]',
-    load: async () => (await import('./verify.ts')).verifyCommand(),
+    load: async () => (await import('./commands/verify.ts')).verifyCommand(),
   },
   backup: {
     description: 'write a checked copy of the ledger to a file, while the server runs',
     usage: '[options] <target>',
-    load: async () => (await import('./backup.ts')).backupCommand(),
+    load: async () => (await import('./commands/backup.ts')).backupCommand(),
   },
   restore: {
     description: 'put a backup in the place of the ledger; the server must not run',
-    load: async () => (await import('./restore.ts')).restoreCommand(),
+    load: async () => (await import('./commands/restore.ts')).restoreCommand(),
   },
   'declare-loss': {
     description: 'after a PostgreSQL ledger was restored to an earlier time: go on above what was given since',
     usage: '[options] <url>',
-    load: async () => (await import('./declare-loss.ts')).declareLossCommand(),
+    load: async () => (await import('./commands/declare-loss.ts')).declareLossCommand(),
   },
   import: {
     description: 'carry the counters of an old shop over into an empty ledger',
-    load: async () => (await import('./import.ts')).importCommand(),
+    load: async () => (await import('./commands/import.ts')).importCommand(),
   },
   migrate: {
     description: 'make or upgrade a PostgreSQL ledger, or move an SQLite ledger to it',
-    load: async () => (await import('./migrate.ts')).migrateCommand(),
+    load: async () => (await import('./commands/migrate.ts')).migrateCommand(),
   },
 };
 

@@ -1,10 +1,10 @@
-import { MovingIn } from '../engines/postgres/moving-in.ts';
-import { prepareDatabase } from '../engines/postgres/prepared-database.ts';
-import type { Place } from '../engines/sqlite/moving-out.ts';
-import { MovingOut } from '../engines/sqlite/moving-out.ts';
-import { LedgerRefused, messageOf } from '../errors.ts';
-import { COPY_PAGE, firstDifference } from '../ledger-copy.ts';
-import type { PostgresUrl } from '../postgres-url.ts';
+import { MovingIn } from '../engines/postgres/operator/move-target.ts';
+import { prepareDatabase } from '../engines/postgres/operator/prepare-database.ts';
+import type { Place } from '../engines/sqlite/operator/move-source.ts';
+import { MovingOut } from '../engines/sqlite/operator/move-source.ts';
+import { LedgerRefused, messageOf } from '../core/errors.ts';
+import { COPY_PAGE, firstDifference } from '../core/move/contents.ts';
+import type { PostgresUrl } from '../engines/postgres/connection/postgres-url.ts';
 
 /** Which of a move's long steps is at work. */
 export type MoveStep = 'copying' | 'comparing' | 'verifying';

@@ -1,6 +1,6 @@
-import { DEFAULT_FIRST_NUMBER, newRequestId } from '../allocation.ts';
-import type { Store as WireStore } from '../gen/orders/v1/orders.ts';
-import { OrderNumberServiceService as service } from '../gen/orders/v1/orders.ts';
+import { DEFAULT_FIRST_NUMBER, newRequestId } from '../core/allocation.ts';
+import type { Store as WireStore } from '../wire/gen/orders/v1/orders.ts';
+import { OrderNumberServiceService as service } from '../wire/gen/orders/v1/orders.ts';
 import type {
   Allocated,
   AllocateRequest,
@@ -20,8 +20,8 @@ import type {
   WatchStart,
   WatchStep,
 } from './api.ts';
-import type { Method } from './connection.ts';
-import { Connection } from './connection.ts';
+import type { Method } from './connection/connection.ts';
+import { Connection } from './connection/connection.ts';
 import { stoppable } from './iteration.ts';
 import {
   fromAllocation,

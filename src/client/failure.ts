@@ -1,8 +1,8 @@
 import { Metadata, status } from '@grpc/grpc-js';
-import { ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details.ts';
-import type { Any } from '../gen/google/protobuf/any.ts';
-import { Status } from '../gen/google/rpc/status.ts';
-import type { ConnectionProblem, Diagnosis } from './diagnosis.ts';
+import { ErrorInfo, RetryInfo } from '../wire/gen/google/rpc/error_details.ts';
+import type { Any } from '../wire/gen/google/protobuf/any.ts';
+import { Status } from '../wire/gen/google/rpc/status.ts';
+import type { ConnectionProblem, Diagnosis } from './connection/diagnosis.ts';
 
 const DOMAIN = 'orders.v1';
 const TYPE_PREFIX = 'type.googleapis.com/';

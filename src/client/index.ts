@@ -1,5 +1,5 @@
 export type * from './api.ts';
 export { createClient } from './client.ts';
-export type { ConnectionProblem } from './diagnosis.ts';
+export type { ConnectionProblem } from './connection/diagnosis.ts';
 export type { Outcome } from './order-numbers-error.ts';
 export { OrderNumbersError } from './order-numbers-error.ts';

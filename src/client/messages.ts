@@ -1,7 +1,7 @@
-import { INT64_MAX } from '../allocation.ts';
-import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
-import type * as wire from '../gen/orders/v1/orders.ts';
-import { VerifyFindingKind } from '../gen/orders/v1/orders.ts';
+import { INT64_MAX } from '../core/allocation.ts';
+import type { Timestamp } from '../wire/gen/google/protobuf/timestamp.ts';
+import type * as wire from '../wire/gen/orders/v1/orders.ts';
+import { VerifyFindingKind } from '../wire/gen/orders/v1/orders.ts';
 import type {
   Allocation,
   AllocationKey,

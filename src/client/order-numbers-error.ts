@@ -1,4 +1,4 @@
-import type { ConnectionProblem } from './diagnosis.ts';
+import type { ConnectionProblem } from './connection/diagnosis.ts';
 
 /** What became of a call that was not answered. */
 export type Outcome = 'refused' | 'unknown';

@@ -1,5 +1,5 @@
-import type { Connection } from './connection.ts';
-import type { ConnectionProblem } from './diagnosis.ts';
+import type { Connection } from './connection/connection.ts';
+import type { ConnectionProblem } from './connection/diagnosis.ts';
 import type { Failure } from './failure.ts';
 import { AttemptFailed, diagnosed, failureFrom, UNCONNECTED } from './failure.ts';
 import type { Outcome } from './order-numbers-error.ts';

@@ -1,7 +1,7 @@
-import type { VerifyLedgerRequest } from '../gen/orders/v1/orders.ts';
-import { OrderNumberServiceService as service } from '../gen/orders/v1/orders.ts';
+import type { VerifyLedgerRequest } from '../wire/gen/orders/v1/orders.ts';
+import { OrderNumberServiceService as service } from '../wire/gen/orders/v1/orders.ts';
 import type { VerifyStep } from './api.ts';
-import type { Connection } from './connection.ts';
+import type { Connection } from './connection/connection.ts';
 import { failureFrom } from './failure.ts';
 import { fromVerifyStep } from './messages.ts';
 import { cancelled, gaveUp, READ, withDiagnosis } from './retry.ts';

@@ -1,7 +1,7 @@
-import type { WatchAllocationsRequest } from '../gen/orders/v1/orders.ts';
-import { OrderNumberServiceService as service } from '../gen/orders/v1/orders.ts';
+import type { WatchAllocationsRequest } from '../wire/gen/orders/v1/orders.ts';
+import { OrderNumberServiceService as service } from '../wire/gen/orders/v1/orders.ts';
 import type { WatchOptions, WatchStep } from './api.ts';
-import type { Connection } from './connection.ts';
+import type { Connection } from './connection/connection.ts';
 import type { Failure } from './failure.ts';
 import { failureFrom } from './failure.ts';
 import { fromAllocation } from './messages.ts';

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
-import { testFolder } from '../support/server-process.ts';
+import { testFolder } from '../support/processes/server-process.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const BIN = 'bin/order-numbers.js';

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, expect, it, vi } from 'vitest';
 import { compileCacheFolder } from '../../src/cli/compile-cache.js';
-import { orderNumbers } from '../support/order-numbers-command.ts';
-import { testFolder } from '../support/server-process.ts';
+import { orderNumbers } from '../support/processes/order-numbers-command.ts';
+import { testFolder } from '../support/processes/server-process.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-const THREAD = join(ROOT, 'src/engines/sqlite/thread.ts');
+const THREAD = join(ROOT, 'src/engines/sqlite/threads/thread.ts');
 const OURS = join(ROOT, 'node_modules/.cache/order-numbers');
 /** Says at the end where the cache is. The tests run with a cache of their own. */
 const TELL = `data:text/javascript,

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { fakeAllocation, fakeOrdersServer } from '../support/fake-orders-server.ts';
-import { orderNumbers } from '../support/order-numbers-command.ts';
+import { fakeAllocation, fakeOrdersServer } from '../support/clients/fake-orders-server.ts';
+import { orderNumbers } from '../support/processes/order-numbers-command.ts';
 import { newDatabase } from '../support/postgres/database.ts';
-import { ServerProcess, testFolder } from '../support/server-process.ts';
+import { ServerProcess, testFolder } from '../support/processes/server-process.ts';
 
 // What is loaded is most of the time that a start takes.
 
@@ -20,9 +20,9 @@ const ENTRY = [
   'src/cli/compile-cache.js',
   'src/cli/main.ts',
   'src/cli/order-numbers.js',
-  'src/cli/printable.ts',
-  'src/cli/required-options.ts',
-  'src/cli/without-secrets.ts',
+  'src/cli/view/printable.ts',
+  'src/cli/run/required-options.ts',
+  'src/cli/run/without-secrets.ts',
 ];
 
 it.each(['--version', '--help'])('%s loads no command', async (flag) => {
@@ -65,7 +65,7 @@ const NOT_SERVED_PACKAGES = new Set([
 
 it('serve on SQLite loads no PostgreSQL, and no command of operators', async () => {
   const { files, packages } = await loadedByServe(join(testFolder(), 'orders.db'));
-  expect(files).toContain('src/engines/sqlite/writer.ts');
+  expect(files).toContain('src/engines/sqlite/threads/writer.ts');
   expect(files.filter((path) => NOT_SERVED.test(path))).toEqual([]);
   expect(files.filter((path) => path.startsWith('src/engines/postgres/'))).toEqual([]);
   expect(packages.filter((name) => name.startsWith('pg') || NOT_SERVED_PACKAGES.has(name))).toEqual([]);

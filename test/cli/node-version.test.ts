@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { orderNumbers } from '../support/order-numbers-command.ts';
+import { orderNumbers } from '../support/processes/order-numbers-command.ts';
 
 const ONE_LINE =
   /^order-numbers needs Node\.js 22\.18 or newer [^\n]*, and this is \d+\.\d+\.\d+: [^\n]*`make run`[^\n]*\n$/;

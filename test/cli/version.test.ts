@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { orderNumbers } from '../support/order-numbers-command.ts';
+import { orderNumbers } from '../support/processes/order-numbers-command.ts';
 
 it('--version is that of the package', async () => {
   const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');

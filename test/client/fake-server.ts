@@ -4,14 +4,14 @@ import { Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
 import type { ClientOptions, OrderNumbersClient } from '../../src/client/index.ts';
 import { createClient } from '../../src/client/index.ts';
-import type { Reason } from '../../src/errors.ts';
-import { OrderError } from '../../src/errors.ts';
-import { ErrorInfo, RetryInfo } from '../../src/gen/google/rpc/error_details.ts';
-import { Status } from '../../src/gen/google/rpc/status.ts';
-import type { Allocation, Store } from '../../src/gen/orders/v1/orders.ts';
-import { OrderNumberServiceService } from '../../src/gen/orders/v1/orders.ts';
-import type { ErrorStatus } from '../../src/grpc/status.ts';
-import { toStatus } from '../../src/grpc/status.ts';
+import type { Reason } from '../../src/core/errors.ts';
+import { OrderError } from '../../src/core/errors.ts';
+import { ErrorInfo, RetryInfo } from '../../src/wire/gen/google/rpc/error_details.ts';
+import { Status } from '../../src/wire/gen/google/rpc/status.ts';
+import type { Allocation, Store } from '../../src/wire/gen/orders/v1/orders.ts';
+import { OrderNumberServiceService } from '../../src/wire/gen/orders/v1/orders.ts';
+import type { ErrorStatus } from '../../src/server/grpc/status.ts';
+import { toStatus } from '../../src/server/grpc/status.ts';
 
 /** A call that the fake server got. */
 export interface Seen {

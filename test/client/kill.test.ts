@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { Allocated } from '../../src/client/index.ts';
-import { ENGINES } from '../support/engines.ts';
-import { freeAddress } from '../support/free-address.ts';
+import { ENGINES } from '../support/engines/engines.ts';
+import { freeAddress } from '../support/network/free-address.ts';
 import { IS_LONG } from '../support/long-form.ts';
-import { POSTGRES } from '../support/postgres-engine.ts';
+import { POSTGRES } from '../support/engines/postgres-engine.ts';
 import { clientOf } from './fake-server.ts';
 import { until } from '../support/until.ts';
 import { killedAfterCommitSuite, serveOn } from './killed-after-commit-suite.ts';

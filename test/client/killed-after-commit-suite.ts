@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Engine } from '../support/engines.ts';
-import { freeAddress } from '../support/free-address.ts';
-import type { ServeOptions } from '../support/server-process.ts';
-import { ServerProcess } from '../support/server-process.ts';
+import type { Engine } from '../support/engines/engines.ts';
+import { freeAddress } from '../support/network/free-address.ts';
+import type { ServeOptions } from '../support/processes/server-process.ts';
+import { ServerProcess } from '../support/processes/server-process.ts';
 import { clientOf } from './fake-server.ts';
 
 /** What holds on every engine: SQLite's faults need gcc, so that its suite runs with the tools. */

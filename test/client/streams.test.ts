@@ -1,8 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import type { OrderNumbersError, VerifyStep } from '../../src/client/index.ts';
-import type { ListAllocationsRequest } from '../../src/gen/orders/v1/orders.ts';
-import { VerifyFindingKind } from '../../src/gen/orders/v1/orders.ts';
+import type { ListAllocationsRequest } from '../../src/wire/gen/orders/v1/orders.ts';
+import { VerifyFindingKind } from '../../src/wire/gen/orders/v1/orders.ts';
 import type { Ending, StreamScript } from './fake-server.ts';
 import { allocation, bare, FakeServer, ours, store } from './fake-server.ts';
 

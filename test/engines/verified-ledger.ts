@@ -2,16 +2,16 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Client } from 'pg';
-import type { Query } from '../../src/engines/postgres/query.ts';
-import { migrate } from '../../src/engines/postgres/schema.ts';
-import { verifyLedger } from '../../src/engines/postgres/verify-ledger.ts';
-import { verifyLedgerFile } from '../../src/engines/sqlite/verify-file.ts';
-import type { VerifyEvent } from '../../src/verification.ts';
-import { GrpcClient } from '../support/grpc-client.ts';
+import type { Query } from '../../src/engines/postgres/statements/query.ts';
+import { migrate } from '../../src/engines/postgres/schema/schema.ts';
+import { verifyLedger } from '../../src/engines/postgres/verify/verify-source.ts';
+import { verifyLedgerFile } from '../../src/engines/sqlite/operator/verify-file.ts';
+import type { VerifyEvent } from '../../src/core/verify/events.ts';
+import { GrpcClient } from '../support/clients/grpc-client.ts';
 import { newDatabase, query } from '../support/postgres/database.ts';
 import { withClient } from '../support/postgres/query.ts';
-import { LocalServer } from '../support/local-server.ts';
-import { testFolder } from '../support/server-process.ts';
+import { LocalServer } from '../support/processes/local-server.ts';
+import { testFolder } from '../support/processes/server-process.ts';
 
 /** A ledger that is damaged past the server and then verified. */
 export interface VerifiedLedger {

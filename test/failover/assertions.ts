@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { DenseRow } from '../support/dense-rows.ts';
+import type { DenseRow } from '../support/ledgers/dense-rows.ts';
 import type { Answered, Told } from './record.ts';
 import { isIndefinite, textOf, textOfRow } from './record.ts';
 

@@ -1,4 +1,4 @@
-import { settledWithin } from '../../settled-within.ts';
+import { settledWithin } from '../../core/settled-within.ts';
 
 /** Where a ledger ended at some moment: its last order_id, and how many transactions had written to it. */
 export interface LedgerPoint {

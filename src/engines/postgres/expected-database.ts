@@ -1,9 +1,9 @@
 import type { Client } from 'pg';
-import type { ExpectedLedger } from '../../expected-ledger.ts';
-import { mayCreate, notCreated, requireExpectedId } from '../../expected-ledger.ts';
-import { within } from './deadline.ts';
-import { migrate, requireKnownVersion } from './schema.ts';
-import type { Session } from './session.ts';
+import type { ExpectedLedger } from '../../core/expected-ledger.ts';
+import { mayCreate, notCreated, requireExpectedId } from '../../core/expected-ledger.ts';
+import { within } from './connection/deadline.ts';
+import { migrate, requireKnownVersion } from './schema/schema.ts';
+import type { Session } from './connection/session.ts';
 
 /** How long a server may take to say which ledger it has. */
 const LOOK_MS = 3000;

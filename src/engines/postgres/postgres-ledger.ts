@@ -1,24 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Allocation, AllocationRequest } from '../../allocation.ts';
-import { OrderError } from '../../errors.ts';
-import type { ExpectedLedger } from '../../expected-ledger.ts';
-import { ANY_LEDGER } from '../../expected-ledger.ts';
-import { ledgerFull, ledgerReopening } from '../../ledger-errors.ts';
-import type { CommitListener, Ledger, Outcome } from '../../ledger.ts';
-import type { LedgerObserver } from '../../observers.ts';
-import { parsePostgresUrl } from '../../postgres-url.ts';
-import { settledWithin } from '../../settled-within.ts';
-import type { Store, StoreChanges, StoreSettings } from '../../store.ts';
-import { storeUnknown } from '../../store.ts';
-import { allocate, asSentBefore } from './batch.ts';
+import type { Allocation, AllocationRequest } from '../../core/allocation.ts';
+import { OrderError } from '../../core/errors.ts';
+import type { ExpectedLedger } from '../../core/expected-ledger.ts';
+import { ANY_LEDGER } from '../../core/expected-ledger.ts';
+import { ledgerFull, ledgerReopening } from '../../core/ledger-errors.ts';
+import type { CommitListener, Ledger, Outcome } from '../../core/ledger.ts';
+import type { LedgerObserver } from '../../core/observers.ts';
+import { parsePostgresUrl } from './connection/postgres-url.ts';
+import { settledWithin } from '../../core/settled-within.ts';
+import type { Store, StoreChanges, StoreSettings } from '../../core/store.ts';
+import { storeUnknown } from '../../core/store.ts';
+import { allocate, asSentBefore } from './statements/batch-call.ts';
 import type { LedgerPoint } from './confirmed-mark.ts';
 import { ConfirmedMark } from './confirmed-mark.ts';
-import { within } from './deadline.ts';
-import { isDiskFull, NotSent, remedyFor } from './failures.ts';
+import { within } from './connection/deadline.ts';
+import { isDiskFull, NotSent, remedyFor } from './connection/failures.ts';
 import { PostgresReads } from './postgres-reads.ts';
 import { confirm, Primary } from './primary.ts';
-import type { Session } from './session.ts';
-import { changeStore, createStore } from './store-writes.ts';
+import type { Session } from './connection/session.ts';
+import { changeStore, createStore } from './statements/store-calls.ts';
 
 /**
  * How long a write may go without an answer before it is asked again on another session: at first, and at most. Where

@@ -1,17 +1,17 @@
 import type { QueryResultRow } from 'pg';
-import type { Allocation } from '../../allocation.ts';
-import { OrderError } from '../../errors.ts';
-import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange } from '../../ledger.ts';
-import { ledgerReopening } from '../../ledger-errors.ts';
-import type { Store } from '../../store.ts';
-import type { VerifyEvent } from '../../verification.ts';
+import type { Allocation } from '../../core/allocation.ts';
+import { OrderError } from '../../core/errors.ts';
+import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange } from '../../core/ledger.ts';
+import { ledgerReopening } from '../../core/ledger-errors.ts';
+import type { Store } from '../../core/store.ts';
+import type { VerifyEvent } from '../../core/verify/events.ts';
 import type { ConfirmedMark, LedgerPoint, SeenPoint } from './confirmed-mark.ts';
-import { reasonOf, toReadError } from './failures.ts';
+import { reasonOf, toReadError } from './connection/failures.ts';
 import type { Primary } from './primary.ts';
-import { ReadPool } from './read-pool.ts';
-import type { AllocationRow, StoreRow } from './rows.ts';
-import { toAllocations, toStores } from './rows.ts';
-import { verifyLedger } from './verify-ledger.ts';
+import { ReadPool } from './connection/read-pool.ts';
+import type { AllocationRow, StoreRow } from './statements/rows.ts';
+import { toAllocations, toStores } from './statements/rows.ts';
+import { verifyLedger } from './verify/verify-source.ts';
 
 /** How long a read waits for what it saw to be confirmed. */
 const CONFIRM_READ_MS = 5000;

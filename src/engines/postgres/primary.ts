@@ -1,16 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OrderError } from '../../errors.ts';
-import { LedgerRefused } from '../../errors.ts';
-import { ledgerUnusable, stoppedBeforeOpen } from '../../ledger-errors.ts';
-import type { LedgerObserver } from '../../observers.ts';
+import type { OrderError } from '../../core/errors.ts';
+import { LedgerRefused } from '../../core/errors.ts';
+import { ledgerUnusable, stoppedBeforeOpen } from '../../core/ledger-errors.ts';
+import type { LedgerObserver } from '../../core/observers.ts';
 import type { LedgerPoint } from './confirmed-mark.ts';
-import { within } from './deadline.ts';
+import { within } from './connection/deadline.ts';
 import type { ExpectedDatabase } from './expected-database.ts';
 import { prepareLedger } from './expected-database.ts';
-import { asLacking, reasonOf } from './failures.ts';
-import { MAKE_DURABLE, NotPrimary, requireDurable, warningsOf } from './server-state.ts';
-import { Session } from './session.ts';
-import { INSUFFICIENT_PRIVILEGE, MUST_NOT_NUMBER, sqlState, UNDEFINED_FUNCTION } from './sql-state.ts';
+import { asLacking, reasonOf } from './connection/failures.ts';
+import { MAKE_DURABLE, NotPrimary, requireDurable, warningsOf } from './connection/server-state.ts';
+import { Session } from './connection/session.ts';
+import { INSUFFICIENT_PRIVILEGE, MUST_NOT_NUMBER, sqlState, UNDEFINED_FUNCTION } from './connection/sql-state.ts';
 
 /** How long a server may take to confirm that it can write, its standby included, before others are tried. */
 const CONFIRM_MS = 3000;

@@ -1,14 +1,14 @@
-import type { Allocation } from '../../allocation.ts';
-import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange } from '../../ledger.ts';
-import { ledgerReopening } from '../../ledger-errors.ts';
-import type { Store } from '../../store.ts';
-import type { VerifyEvent } from '../../verification.ts';
-import type { LedgerFiles } from './ledger-files.ts';
-import { toReadError } from './outcomes.ts';
-import type { ReaderMethods } from './reader.ts';
-import { Thread, threadModule } from './thread.ts';
-import type { VerifierMethods, VerifierOptions } from './verifier.ts';
-import { eventsOf } from './verifier-events.ts';
+import type { Allocation } from '../../core/allocation.ts';
+import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange } from '../../core/ledger.ts';
+import { ledgerReopening } from '../../core/ledger-errors.ts';
+import type { Store } from '../../core/store.ts';
+import type { VerifyEvent } from '../../core/verify/events.ts';
+import type { LedgerFiles } from './file/ledger-files.ts';
+import { toReadError } from './statements/outcomes.ts';
+import type { ReaderMethods } from './threads/reader.ts';
+import { Thread, threadModule } from './threads/thread.ts';
+import type { VerifierMethods, VerifierOptions } from './threads/verifier.ts';
+import { eventsOf } from './threads/verifier-events.ts';
 
 /** After the server is up, so that starting the reader does not make its start longer. */
 const WARM_UP_MS = 100;

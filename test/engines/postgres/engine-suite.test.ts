@@ -1,8 +1,8 @@
 import { onTestFinished } from 'vitest';
 import { PostgresLedger } from '../../../src/engines/postgres/postgres-ledger.ts';
-import type { TestLedger } from '../../support/engine-suite.ts';
-import { engineSuite } from '../../support/engine-suite.ts';
-import type { Counters } from '../../support/ledger-model.ts';
+import type { TestLedger } from '../../support/engines/engine-suite.ts';
+import { engineSuite } from '../../support/engines/engine-suite.ts';
+import type { Counters } from '../../support/engines/ledger-model.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
 
 const QUIET = { opened() {}, waiting() {}, failed() {}, lost() {}, warning() {}, transaction() {} };

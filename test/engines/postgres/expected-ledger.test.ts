@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parsePostgresUrl } from '../../../src/postgres-url.ts';
+import { parsePostgresUrl } from '../../../src/engines/postgres/connection/postgres-url.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
 import { OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
 

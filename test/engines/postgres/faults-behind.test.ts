@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { INT64_MAX } from '../../../src/allocation.ts';
-import { DEFAULT_STORE } from '../../../src/store.ts';
+import { INT64_MAX } from '../../../src/core/allocation.ts';
+import { DEFAULT_STORE } from '../../../src/core/store.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
 import { assertDense } from '../../support/postgres/density.ts';
-import { LocalServer } from '../../support/local-server.ts';
+import { LocalServer } from '../../support/processes/local-server.ts';
 import { until } from '../../support/until.ts';
 import { OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
 

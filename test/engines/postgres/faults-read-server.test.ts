@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { createClient } from '../../../src/client/index.ts';
-import { LocalServer } from '../../support/local-server.ts';
+import { LocalServer } from '../../support/processes/local-server.ts';
 import { proxiedDatabase } from './opened-ledger.ts';
 
 it('a server reads and stops while the standby of --ledger-read does not answer', async () => {

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { allocate } from '../../../src/engines/postgres/batch.ts';
+import { allocate } from '../../../src/engines/postgres/statements/batch-call.ts';
 import { confirm } from '../../../src/engines/postgres/primary.ts';
-import { Session } from '../../../src/engines/postgres/session.ts';
-import { changeStore, createStore } from '../../../src/engines/postgres/store-writes.ts';
+import { Session } from '../../../src/engines/postgres/connection/session.ts';
+import { changeStore, createStore } from '../../../src/engines/postgres/statements/store-calls.ts';
 import { PostgresCluster } from '../../support/postgres/cluster.ts';
 import { assertDense } from '../../support/postgres/density.ts';
 import { databaseName } from '../../support/postgres/database.ts';

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { schemaSql } from '../../../src/engines/postgres/schema.ts';
+import { schemaSql } from '../../../src/engines/postgres/schema/schema.ts';
 import { PostgresCluster } from '../../support/postgres/cluster.ts';
 import { databaseName, newDatabase, query } from '../../support/postgres/database.ts';
 import { assertDense } from '../../support/postgres/density.ts';
-import { refusedStart } from '../../support/refused-start.ts';
+import { refusedStart } from '../../support/processes/refused-start.ts';
 import { asRole, newRole, OpenedLedger } from './opened-ledger.ts';
 
 describe('a server refuses to start, with exit code 1 and one line', () => {

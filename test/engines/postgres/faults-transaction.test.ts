@@ -1,8 +1,8 @@
 import { Client } from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { ServerState } from '../../../src/engines/postgres/server-state.ts';
-import { requireDurable } from '../../../src/engines/postgres/server-state.ts';
-import { Session } from '../../../src/engines/postgres/session.ts';
+import type { ServerState } from '../../../src/engines/postgres/connection/server-state.ts';
+import { requireDurable } from '../../../src/engines/postgres/connection/server-state.ts';
+import { Session } from '../../../src/engines/postgres/connection/session.ts';
 import { isBatch } from '../../support/postgres/batch-question.ts';
 import { databaseName, newDatabase, query } from '../../support/postgres/database.ts';
 import { assertDense } from '../../support/postgres/density.ts';

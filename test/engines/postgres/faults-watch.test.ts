@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { Allocation } from '../../../src/client/index.ts';
 import { createClient } from '../../../src/client/index.ts';
 import { newDatabase } from '../../support/postgres/database.ts';
-import { LocalServer } from '../../support/local-server.ts';
+import { LocalServer } from '../../support/processes/local-server.ts';
 
 const ALLOCATIONS = 41;
 /** As issue 5 has it: one server's allocation reaches another one's watcher within this. */

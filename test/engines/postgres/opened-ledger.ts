@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { onTestFinished } from 'vitest';
-import type { AllocationRequest } from '../../../src/allocation.ts';
+import type { AllocationRequest } from '../../../src/core/allocation.ts';
 import type { PostgresLedgerOptions } from '../../../src/engines/postgres/postgres-ledger.ts';
 import { PostgresLedger } from '../../../src/engines/postgres/postgres-ledger.ts';
-import type { Outcome } from '../../../src/ledger.ts';
-import type { OpenedLedger as Opening } from '../../../src/observers.ts';
+import type { Outcome } from '../../../src/core/ledger.ts';
+import type { OpenedLedger as Opening } from '../../../src/core/observers.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
-import { TcpProxy } from '../../support/tcp-proxy.ts';
+import { TcpProxy } from '../../support/network/tcp-proxy.ts';
 import { until } from '../../support/until.ts';
 
 /** A ledger and what it tells whoever runs it; closed when the test ends. */

@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
 import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
-import type { TestLedger } from '../../support/engine-suite.ts';
-import { engineSuite } from '../../support/engine-suite.ts';
-import type { Counters } from '../../support/ledger-model.ts';
-import { testFolder } from '../../support/server-process.ts';
+import type { TestLedger } from '../../support/engines/engine-suite.ts';
+import { engineSuite } from '../../support/engines/engine-suite.ts';
+import type { Counters } from '../../support/engines/ledger-model.ts';
+import { testFolder } from '../../support/processes/server-process.ts';
 
 const QUIET = { opened() {}, waiting() {}, failed() {}, lost() {}, warning() {}, transaction() {} };
 

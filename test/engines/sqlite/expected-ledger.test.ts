@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { locateLedger } from '../../../src/engines/sqlite/ledger-files.ts';
-import { openLedger } from '../../../src/engines/sqlite/opening.ts';
+import { locateLedger } from '../../../src/engines/sqlite/file/ledger-files.ts';
+import { openLedger } from '../../../src/engines/sqlite/recovery/open-ledger.ts';
 import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
-import type { ExpectedLedger } from '../../../src/expected-ledger.ts';
-import type { LedgerObserver, OpenedLedger } from '../../../src/observers.ts';
-import { testFolder } from '../../support/server-process.ts';
+import type { ExpectedLedger } from '../../../src/core/expected-ledger.ts';
+import type { LedgerObserver, OpenedLedger } from '../../../src/core/observers.ts';
+import { testFolder } from '../../support/processes/server-process.ts';
 
 const ANOTHER = '00000000-0000-4000-8000-000000000000';
 const NOT_CREATED = { create: false, ledgerId: undefined };

@@ -15,19 +15,19 @@ import {
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { backupLedger } from '../../../src/engines/sqlite/backup.ts';
-import { takeFence } from '../../../src/engines/sqlite/fence.ts';
-import { importCounters, planImport } from '../../../src/engines/sqlite/import-counters.ts';
-import { ImportStaging } from '../../../src/engines/sqlite/import-staging.ts';
-import { filesOf } from '../../../src/engines/sqlite/ledger-files.ts';
-import { MovingOut } from '../../../src/engines/sqlite/moving-out.ts';
-import { restoreLedger } from '../../../src/engines/sqlite/restore.ts';
+import { backupLedger } from '../../../src/engines/sqlite/operator/backup.ts';
+import { takeFence } from '../../../src/engines/sqlite/file/fence.ts';
+import { importCounters, planImport } from '../../../src/engines/sqlite/operator/import-counters.ts';
+import { ImportStaging } from '../../../src/engines/sqlite/operator/import-staging.ts';
+import { filesOf } from '../../../src/engines/sqlite/file/ledger-files.ts';
+import { MovingOut } from '../../../src/engines/sqlite/operator/move-source.ts';
+import { restoreLedger } from '../../../src/engines/sqlite/operator/restore.ts';
 import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
-import { verifyLedgerFile } from '../../../src/engines/sqlite/verify-file.ts';
-import { LedgerRefused, OrderError } from '../../../src/errors.ts';
-import type { ExpectedLedger } from '../../../src/expected-ledger.ts';
-import { fillLedger, fills, tamper } from '../../support/filled-ledger.ts';
-import { testFolder } from '../../support/server-process.ts';
+import { verifyLedgerFile } from '../../../src/engines/sqlite/operator/verify-file.ts';
+import { LedgerRefused, OrderError } from '../../../src/core/errors.ts';
+import type { ExpectedLedger } from '../../../src/core/expected-ledger.ts';
+import { fillLedger, fills, tamper } from '../../support/ledgers/filled-ledger.ts';
+import { testFolder } from '../../support/processes/server-process.ts';
 
 /** Where everything of one case lies: a ledger of 15 orders with its mark, and an older copy of it, of 9. */
 interface Place {

@@ -3,16 +3,16 @@ import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { LedgerRefused } from '../../../src/errors.ts';
-import type { OrderError } from '../../../src/errors.ts';
-import { takeFence } from '../../../src/engines/sqlite/fence.ts';
-import { locateLedger } from '../../../src/engines/sqlite/ledger-files.ts';
+import { LedgerRefused } from '../../../src/core/errors.ts';
+import type { OrderError } from '../../../src/core/errors.ts';
+import { takeFence } from '../../../src/engines/sqlite/file/fence.ts';
+import { locateLedger } from '../../../src/engines/sqlite/file/ledger-files.ts';
 import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
-import type { LedgerObserver } from '../../../src/observers.ts';
-import { DEFAULT_STORE } from '../../../src/store.ts';
-import { assertDense } from '../../support/density.ts';
-import { testFolder } from '../../support/server-process.ts';
-import { listAfter } from '../../support/memory-reads.ts';
+import type { LedgerObserver } from '../../../src/core/observers.ts';
+import { DEFAULT_STORE } from '../../../src/core/store.ts';
+import { assertDense } from '../../support/ledgers/density.ts';
+import { testFolder } from '../../support/processes/server-process.ts';
+import { listAfter } from '../../support/engines/memory-reads.ts';
 
 /** What a ledger told whoever runs it, in order. */
 class Diary implements LedgerObserver {

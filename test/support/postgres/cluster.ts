@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import { lastingPort } from '../lasting-port.ts';
+import { lastingPort } from '../network/lasting-port.ts';
 import { until } from '../until.ts';
 import { backUp } from './base-backup.ts';
 import { installation, newFolder } from './installation.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import type { DenseRow, LedgerCounters, LedgerSnapshot, StoreCounter } from '../dense-rows.ts';
-import { assertDenseRows } from '../dense-rows.ts';
+import type { DenseRow, LedgerCounters, LedgerSnapshot, StoreCounter } from '../ledgers/dense-rows.ts';
+import { assertDenseRows } from '../ledgers/dense-rows.ts';
 import { withClient } from './query.ts';
 
 /** What density.ts is for SQLite: reads the tables past the servers, and asserts that they are dense. */

@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest';
-import { TcpProxy } from '../tcp-proxy.ts';
+import { TcpProxy } from '../network/tcp-proxy.ts';
 import { PostgresCluster } from './cluster.ts';
 
 /** A primary and its standby, and the network between them. */

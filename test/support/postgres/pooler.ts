@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { lastingPort } from '../lasting-port.ts';
+import { lastingPort } from '../network/lasting-port.ts';
 import { toolPath } from '../required-tool.ts';
 import { until } from '../until.ts';
 import { installation, newFolder } from './installation.ts';

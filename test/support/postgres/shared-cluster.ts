@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node';
-import { memoryFolder } from '../memory-folder.ts';
+import { memoryFolder } from '../disk/memory-folder.ts';
 import { PostgresCluster, TEMPLATE_VARIABLE } from './cluster.ts';
 
 declare module 'vitest' {

@@ -1,0 +1,113 @@
+import { Command, Option } from 'commander';
+import type { DeclaredLoss } from '../../engines/postgres/operator/declare-loss.ts';
+import { declareLoss } from '../../engines/postgres/operator/declare-loss.ts';
+import { ImportStaging } from '../../engines/sqlite/operator/import-staging.ts';
+import { LedgerRefused } from '../../core/errors.ts';
+import type { PostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
+import { parsePostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
+import { trimmed } from '../../server/setting-values.ts';
+import { askToGoOn } from '../run/agreement.ts';
+import { fieldTable } from '../view/columns.ts';
+import { readCsv } from '../import/import-csv.ts';
+import { jsonLine } from '../view/json-form.ts';
+import type { OperatorContext } from '../run/operator-command.ts';
+import { jsonOption, runOperator } from '../run/operator-command.ts';
+import { asOptionParser, parseNumber } from '../run/option-values.ts';
+
+interface DeclareLossFlags {
+  readonly continueAbove: bigint;
+  readonly stores?: string;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+const EXAMPLES = `
+For a PostgreSQL ledger that was restored to an earlier time, by a backup or a point-in-time recovery: what was numbered
+after that time would be numbered again. Stop every server first, and start none before this is done.
+
+--continue-above takes the last order_id that any caller received, or a higher one; the next is one above it. Each store
+skips as many order_numbers as order_ids are lost, unless --stores names its next one: a CSV file with the header
+store_id,next_number, as import takes it, whose stores are created if the ledger does not have them. What is skipped is
+declared lost, and verify reports it as such. Run it as the owner of the schema. Run twice, it does nothing more.
+
+An SQLite ledger is restored with order-numbers restore, which takes the same options.
+
+Examples:
+  order-numbers declare-loss postgres://orders@db.example:5432/orders --continue-above 48210
+  order-numbers declare-loss postgres://orders@db.example:5432/orders --continue-above 48210 --stores stores.csv --yes`;
+
+/** `order-numbers declare-loss`: a PostgreSQL ledger that went back in time goes on above what was given. */
+export function declareLossCommand(): Command {
+  return new Command('declare-loss')
+    .argument('<url>', 'the database: postgres://user@host:5432/database', asOptionParser(trimmed(parsePostgresUrl)))
+    .addOption(
+      new Option('--continue-above <order_id>', 'the last order_id that was given (required)')
+        .argParser(parseNumber)
+        .makeOptionMandatory(),
+    )
+    .option('--stores <file>', 'a CSV file with the header store_id,next_number')
+    .option('--yes', 'do not ask')
+    .addOption(jsonOption())
+    .addHelpText('after', EXAMPLES)
+    .action((url: PostgresUrl, flags: DeclareLossFlags) => runOperator(flags, (context) => run(url, flags, context)));
+}
+
+async function run(url: PostgresUrl, flags: DeclareLossFlags, context: OperatorContext): Promise<void> {
+  const { bar, signal, output, json, say } = context;
+  const staging = new ImportStaging();
+  try {
+    if (flags.stores !== undefined) {
+      const onProgress = (done: number, all: number) => bar?.update('reading', done, all);
+      await readCsv(flags.stores, staging, { signal, onProgress, refusal: 'nothing was declared lost, because of' });
+      bar?.stop();
+    }
+    const continuation = { above: flags.continueAbove, stores: { [Symbol.iterator]: () => staging.stores() } };
+    const agree = (loss: DeclaredLoss) => {
+      say(describe(url, loss));
+      return askToGoOn(flags.yes === true, context);
+    };
+    const loss = await declareLoss(url, continuation, agree, signal);
+    if (!loss) throw new LedgerRefused('nothing was declared lost: nothing was changed');
+    const isDone = loss.length + loss.storesSkipped + loss.storesCreated > 0n;
+    context.done(`the loss is declared in ${url.name}`);
+    await output.line(json ? asJson(url, loss) : asText(url, loss));
+    if (!isDone) say('nothing to do: the ledger goes on there already');
+  } finally {
+    staging.close();
+  }
+}
+
+function describe({ name }: PostgresUrl, { firstOrderId, lastOrderId, length, ...stores }: DeclaredLoss): string {
+  const range = length === 0n ? 'No order_id is lost' : `order_ids ${firstOrderId} to ${lastOrderId} are declared lost`;
+  return (
+    `${range} in ${name}; ${stores.storesSkipped} stores skip order_numbers, and ${stores.storesCreated} are created. ` +
+    'Stores first seen in the lost range that --stores does not name start again at their first number, and lost ' +
+    'request_ids are forgotten: a caller that retries one gets a new number.'
+  );
+}
+
+function asJson(
+  { name }: PostgresUrl,
+  { ledgerId, firstOrderId, lastOrderId, length, ...stores }: DeclaredLoss,
+): string {
+  return jsonLine({
+    ledger: name,
+    ledgerId,
+    lastOrderId,
+    declaredLoss: length > 0n ? { first: firstOrderId, last: lastOrderId } : undefined,
+    stores: { skipped: stores.storesSkipped, created: stores.storesCreated },
+  });
+}
+
+function asText(
+  { name }: PostgresUrl,
+  { ledgerId, firstOrderId, lastOrderId, length, ...stores }: DeclaredLoss,
+): string {
+  return fieldTable({
+    ledger: name,
+    ledger_id: ledgerId,
+    last_order_id: lastOrderId,
+    ...(length > 0n && { lost: `order_ids ${firstOrderId} to ${lastOrderId}` }),
+    stores: `${stores.storesSkipped} skip numbers, ${stores.storesCreated} created`,
+  });
+}

@@ -1,0 +1,55 @@
+import { Command, Option } from 'commander';
+import type { AllocationKey } from '../../core/ledger.ts';
+import { allocationTable } from '../view/allocation-view.ts';
+import { withClient } from '../run/client-command.ts';
+import { withClientOptions } from '../run/client-options.ts';
+import { allocationJson } from '../view/json-form.ts';
+import { notEmpty, parseNumber } from '../run/option-values.ts';
+
+interface GetFlags {
+  readonly orderId?: bigint;
+  readonly store?: bigint;
+  readonly orderNumber?: bigint;
+  readonly requestId?: string;
+}
+
+/** `order-numbers get` */
+export function getCommand(): Command {
+  const command = new Command('get')
+    .addOption(new Option('--order-id <n>', 'by a number of the sequence over all stores').argParser(parseNumber))
+    .addOption(new Option('--store <id>', 'the store, for one of the next two').argParser(parseNumber))
+    .addOption(new Option('--order-number <n>', "by a number of the store's sequence").argParser(parseNumber))
+    .addOption(new Option('--request-id <key>', 'by the key of the request that made it').argParser(notEmpty));
+  return withClientOptions(command)
+    .addHelpText(
+      'after',
+      `
+With --json: one object, as Allocation in the proto.
+
+Examples:
+  order-numbers get --order-id 1234567
+  order-numbers get --store 32913 --order-number 100
+  order-numbers get --store 32913 --request-id cart-4711`,
+    )
+    .action(async (flags: GetFlags) => {
+      const key = keyOf(flags);
+      if (key === undefined) {
+        return command.error(
+          'error: say which allocation: --order-id <n>, or --store <id> with --order-number <n> or --request-id <key>',
+        );
+      }
+      await withClient(command, async (client, { output, json }) => {
+        const allocation = await client.getAllocation(key);
+        await output.line(json ? JSON.stringify(allocationJson(allocation)) : allocationTable(allocation));
+      });
+    });
+}
+
+/** Undefined unless the flags name exactly one key. */
+function keyOf({ orderId, store: storeId, orderNumber, requestId }: GetFlags): AllocationKey | undefined {
+  if ([orderId, orderNumber, requestId].filter((part) => part !== undefined).length !== 1) return undefined;
+  if (orderId !== undefined) return storeId === undefined ? { orderId } : undefined;
+  if (storeId === undefined) return undefined;
+  if (orderNumber !== undefined) return { storeId, orderNumber };
+  return requestId === undefined ? undefined : { storeId, requestId };
+}

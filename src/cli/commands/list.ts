@@ -1,0 +1,187 @@
+import { Command, Option } from 'commander';
+import type { Allocation, ListFilter, OrderNumbersClient } from '../../client/index.ts';
+import { allocationColumns } from '../view/allocation-view.ts';
+import { withClient } from '../run/client-command.ts';
+import { withClientOptions } from '../run/client-options.ts';
+import { grouped } from '../view/columns.ts';
+import { csvLine } from '../view/csv.ts';
+import { allocationJson } from '../view/json-form.ts';
+import { parseCursor, parseLimit, parseNumber, wholeNumber } from '../run/option-values.ts';
+import type { CommandContext } from '../run/run-command.ts';
+
+/** Allocations a page: the server's most. */
+const PAGE_SIZE = 1000;
+const CSV_COLUMNS: readonly (keyof ReturnType<typeof allocationJson>)[] = [
+  'orderId',
+  'storeId',
+  'orderNumber',
+  'count',
+  'displayNumber',
+  'prefix',
+  'suffix',
+  'minDigits',
+  'requestId',
+  'createTime',
+];
+
+/** Shown on a terminal unless a flag says otherwise. */
+const TERMINAL_LIMIT = 100;
+/** Held in memory to be turned round, at most. */
+const MOST_LAST = 100_000;
+
+/** What a list can be told. */
+export interface ListFlags {
+  readonly store?: bigint;
+  readonly after?: bigint;
+  readonly before?: bigint;
+  readonly newestFirst?: boolean;
+  readonly limit?: number;
+  readonly last?: number;
+  readonly csv?: boolean;
+}
+
+/** `order-numbers list` */
+export function listCommand(): Command {
+  const command = new Command('list')
+    .addOption(new Option('--store <id>', "only this store's (default: all)").argParser(parseNumber))
+    .addOption(new Option('--after <order-id>', 'only those after this one').argParser(parseCursor))
+    .addOption(new Option('--before <order-id>', 'only those before this one').argParser(parseNumber))
+    .option('--newest-first', 'from the end back (default: from the beginning)')
+    .addOption(
+      new Option('--limit <n|all>', `the first n, at most (default: ${TERMINAL_LIMIT} on a terminal, else all)`)
+        .argParser(parseLimit)
+        .conflicts('last'),
+    )
+    .addOption(
+      new Option('--last <n>', 'the last n, at most; the newest at the end, unless --newest-first is given').argParser(
+        wholeNumber(1, MOST_LAST),
+      ),
+    )
+    .addOption(
+      new Option(
+        '--csv',
+        'write CSV with a header line, columns as with --json (RFC 4180, but lines end with LF)',
+      ).conflicts('json'),
+    );
+  return withClientOptions(command)
+    .addHelpText(
+      'after',
+      `
+With --json: one object per line, as Allocation in the proto. A table on a terminal fits its width: it cuts long
+request ids and display numbers, which get, --json, --csv and a pipe show whole.
+
+With --csv: a text that a spreadsheet would run as a formula, because it begins with =, +, -, @ or a tab, has a ' in
+front. One that already has a ' before such a character gets another, so that taking one away restores the text.
+--json leaves every text as it is.
+
+Examples:
+  order-numbers list --last 20
+  order-numbers list --store 32913 --newest-first --limit 20
+  order-numbers list --after 1000 --before 2001
+  order-numbers list --csv > orders.csv
+  order-numbers list --json | jq -r .displayNumber`,
+    )
+    .action(async (flags: ListFlags) => {
+      await withClient(command, (client, context) => listAllocations(client, flags, context));
+    });
+}
+
+/** Writes the list that the flags ask for. */
+export async function listAllocations(
+  client: Pick<OrderNumbersClient, 'listAllocations'>,
+  flags: ListFlags,
+  context: CommandContext,
+): Promise<void> {
+  const { output, json, terminalWidth } = context;
+  const isTable = !json && !flags.csv;
+  const { header, row } = json ? jsonForm() : flags.csv ? csvForm() : columnsForm(terminalWidth);
+  const filter = filterOf(flags);
+  const chosen = flags.last ?? flags.limit;
+  const tellsMore = chosen === undefined && isTable && terminalWidth !== undefined;
+  const limit = chosen ?? (tellsMore ? TERMINAL_LIMIT : Infinity);
+  let listed = 0;
+  let last: Allocation | undefined;
+  let hasMore = false;
+  // One more than is shown tells whether there is more.
+  const pageSize = Math.min(tellsMore ? limit + 1 : limit, PAGE_SIZE);
+  const allocations = client.listAllocations({ ...filter, pageSize });
+  for await (const allocation of flags.last === undefined ? allocations : lastOf(allocations, flags)) {
+    hasMore = listed >= limit;
+    if (hasMore) break;
+    // Not before the first answer: a list that is refused shows nothing.
+    if (listed === 0 && header !== undefined) await output.line(header);
+    await output.line(row(allocation));
+    listed += 1;
+    last = allocation;
+    if (listed >= limit && !tellsMore) break;
+  }
+  if (listed === 0 && header !== undefined) await output.line(header);
+  if (hasMore && last !== undefined) {
+    await output.flush();
+    context.say(await moreLine(client, filter, last, limit));
+  }
+}
+
+function filterOf({ store, after, before, newestFirst = false, last }: ListFlags): ListFilter {
+  return {
+    ...(store === undefined ? {} : { storeId: store }),
+    ...(after === undefined ? {} : { afterOrderId: after }),
+    ...(before === undefined ? {} : { beforeOrderId: before }),
+    newestFirst: newestFirst || last !== undefined,
+  };
+}
+
+/** The first n of a list that comes newest first, turned round unless it was asked for so. */
+async function* lastOf(
+  allocations: AsyncIterable<Allocation>,
+  { last = 0, newestFirst = false }: ListFlags,
+): AsyncIterable<Allocation> {
+  const held: Allocation[] = [];
+  for await (const allocation of allocations) if (held.push(allocation) >= last) break;
+  yield* newestFirst ? held : held.toReversed();
+}
+
+/** How much follows the last allocation that was shown, told by the list's other end: its numbers have no hole. */
+async function moreLine(
+  client: Pick<OrderNumbersClient, 'listAllocations'>,
+  filter: ListFilter,
+  shown: Allocation,
+  limit: number,
+): Promise<string> {
+  const { storeId, newestFirst = false } = filter;
+  const fromTheEnd = client.listAllocations({ ...filter, newestFirst: !newestFirst, pageSize: 1 });
+  const { value: end = shown } = (await fromTheEnd.next()) as IteratorResult<Allocation, undefined>;
+  await fromTheEnd.return?.();
+  const first = (allocation: Allocation) => (storeId === undefined ? allocation.orderId : allocation.orderNumber);
+  const behind = (allocation: Allocation) => first(allocation) + BigInt(allocation.count);
+  const more = newestFirst ? first(shown) - first(end) : behind(end) - behind(shown);
+  const where = newestFirst
+    ? `down to order_id ${end.orderId}`
+    : `up to order_id ${end.orderId + BigInt(end.count) - 1n}`;
+  return `${limit} are shown, ${grouped(more)} more numbers follow, ${where}: --limit all shows all, --last 20 the newest`;
+}
+
+/** How rows are written. */
+interface RowForm {
+  readonly header?: string;
+  readonly row: (allocation: Allocation) => string;
+}
+
+function jsonForm(): RowForm {
+  return { row: (allocation) => JSON.stringify(allocationJson(allocation)) };
+}
+
+function csvForm(): RowForm {
+  return {
+    header: csvLine(CSV_COLUMNS),
+    row(allocation) {
+      const values = allocationJson(allocation);
+      return csvLine(CSV_COLUMNS.map((name) => values[name]));
+    },
+  };
+}
+
+function columnsForm(terminalWidth: number | undefined): RowForm {
+  const columns = allocationColumns(terminalWidth);
+  return { header: columns.header(), row: (allocation) => columns.row(allocation) };
+}

@@ -1,0 +1,125 @@
+import { existsSync } from 'node:fs';
+import { Command } from 'commander';
+import { prepareDatabase } from '../../engines/postgres/operator/prepare-database.ts';
+import { schemaSql } from '../../engines/postgres/schema/schema.ts';
+import { parseLedgerPath } from '../../engines/location.ts';
+import type { PostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
+import { parsePostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
+import { trimmed } from '../../server/setting-values.ts';
+import { fieldTable } from '../view/columns.ts';
+import { jsonLine } from '../view/json-form.ts';
+import { moveLedger } from '../move-ledger.ts';
+import type { OperatorContext } from '../run/operator-command.ts';
+import { jsonOption, runOperator } from '../run/operator-command.ts';
+import { asOptionParser } from '../run/option-values.ts';
+
+interface MigrateFlags {
+  readonly print?: boolean;
+  readonly from?: string;
+  readonly to?: PostgresUrl;
+  readonly json?: boolean;
+}
+
+const EXAMPLES = `
+A server makes and upgrades its schema by itself where its role may; --to alone does that beforehand, and --print
+prints the SQL for an owner to run with psql.
+
+--from moves a whole ledger to an empty database. Stop its server first. Everything is copied, both sides are compared
+row by row and the copy is verified; only then is the old file sealed, so that no server starts on it again, and only
+then do servers number in the database, exactly where the file ended. Old request_ids and page tokens stay good.
+Until the file is sealed nothing is moved, and its server may be started again. Interrupted at any moment, the same
+command goes on where it was. Several hosts, as in postgres://user@a:5432,b:5432/orders: the first that is a primary.
+A password is better given as PGPASSWORD than in the URL, where other users can see it.
+
+Examples:
+  order-numbers migrate --print | psql -v ON_ERROR_STOP=1 orders
+  order-numbers migrate --to postgres://orders@db.example:5432/orders
+  order-numbers migrate --from data/orders.db --to postgres://orders@db.example:5432/orders`;
+
+/** `order-numbers migrate`: the schema of a PostgreSQL ledger, and a whole SQLite ledger into it. */
+export function migrateCommand(): Command {
+  const command = new Command('migrate')
+    .option('--print', 'print the SQL of the schema, and do nothing')
+    .option('--to <url>', 'the database: postgres://user@host:5432/database', parseUrl)
+    .option('--from <path>', 'the SQLite file of the ledger that is moved, and then sealed', parsePath)
+    .addOption(jsonOption())
+    .addHelpText('after', EXAMPLES);
+  return command.action(async (flags: MigrateFlags) => {
+    const { print, from, to } = flags;
+    if (print && (from !== undefined || to !== undefined || flags.json)) {
+      command.error('error: --print goes alone: it does nothing but print SQL');
+    }
+    if (!print && to === undefined) {
+      command.error('error: name the database with --to postgres://user@host:5432/database, or use --print');
+    }
+    await runOperator(
+      flags,
+      async (context) => {
+        if (to === undefined) await context.output.line(schemaSql());
+        else if (from === undefined) await upgrade(to, context);
+        else await move(from, to, context);
+      },
+      'run the same command again',
+    );
+  });
+}
+
+async function upgrade(to: PostgresUrl, { output, json, signal, done }: OperatorContext): Promise<void> {
+  const { session, schema } = await prepareDatabase(to.hosts, signal);
+  await session.end();
+  const { before, after } = schema;
+  const did = before === after ? 'as it was' : before === 0 ? 'made' : `upgraded from version ${before}`;
+  done(`the schema of ${to.name} is ${did}`);
+  await output.line(
+    json
+      ? jsonLine({ to: to.name, schemaVersion: after, changed: before !== after })
+      : fieldTable({ to: to.name, schema: `version ${after}, ${did}` }),
+  );
+}
+
+async function move(from: string, to: PostgresUrl, context: OperatorContext): Promise<void> {
+  const { output, json, bar, signal, say, done } = context;
+  const began = performance.now();
+  const moved = await moveLedger({
+    from,
+    to,
+    signal,
+    onProgress: (step, ready, all) => bar?.update(step, ready, all),
+    onWarning: (warning) => {
+      bar?.clear();
+      say(`warning: ${warning}`);
+    },
+  });
+  bar?.stop();
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  const { ledgerId, rows, stores, lastOrderId, wasDone } = moved;
+  done(`${moved.from} is moved to ${moved.to}`);
+  await output.line(
+    json
+      ? jsonLine({ ...moved, seconds: Number(seconds) })
+      : fieldTable({
+          from: moved.from,
+          to: moved.to,
+          ledger_id: ledgerId,
+          rows,
+          stores,
+          last_order_id: lastOrderId,
+          seconds,
+        }),
+  );
+  await output.flush();
+  if (json) return;
+  say(
+    wasDone
+      ? `nothing to do: ${moved.from} was moved to ${moved.to} before`
+      : `moved: serve it with --ledger ${moved.to}, and keep ${moved.from} as an archive`,
+  );
+}
+
+const parseUrl = asOptionParser(trimmed(parsePostgresUrl));
+
+const parsePath = asOptionParser((text) => {
+  const path = parseLedgerPath(text);
+  if (!existsSync(path)) throw new Error('It is not there: name the file of a ledger.');
+  return path;
+});

@@ -1,0 +1,216 @@
+import { Command, Option } from 'commander';
+import type { OrderNumbersClient, Store } from '../../client/index.ts';
+import { OrderNumbersError } from '../../client/index.ts';
+import { MAX_DIGITS } from '../../core/store.ts';
+import { withClient } from '../run/client-command.ts';
+import { withClientOptions } from '../run/client-options.ts';
+import type { Column } from '../view/columns.ts';
+import { Columns, grouped, localTime, shortTime, table } from '../view/columns.ts';
+import { storeJson } from '../view/json-form.ts';
+import { parseLimit, parseNumber, wholeNumber } from '../run/option-values.ts';
+import type { CommandContext } from '../run/run-command.ts';
+
+/** Stores a page: the server's most. */
+const PAGE_SIZE = 1000;
+/** Shown on a terminal unless --limit says otherwise. */
+const TERMINAL_LIMIT = 100;
+/** Counted beyond them, at most. */
+const MOST_COUNTED = 1000;
+const JSON_HELP = '\nWith --json: one object a store, as Store in the proto.\n';
+
+interface StoreFlags {
+  readonly store: bigint;
+}
+
+/** What can be chosen for a store; only what was given is there. */
+interface StyleFlags {
+  readonly firstNumber?: bigint;
+  readonly prefix?: string;
+  readonly suffix?: string;
+  readonly minDigits?: number;
+}
+
+const STORE_COLUMNS: readonly Column<Store>[] = [
+  { title: 'STORE', width: 10, align: 'right', value: ({ storeId }) => String(storeId) },
+  { title: 'FIRST', width: 10, align: 'right', value: ({ firstNumber }) => String(firstNumber) },
+  { title: 'NEXT', width: 10, align: 'right', value: nextNumber },
+  { title: 'PREFIX', width: 8, value: ({ prefix }) => prefix },
+  { title: 'SUFFIX', width: 8, value: ({ suffix }) => suffix },
+  { title: 'DIGITS', width: 6, align: 'right', value: ({ minDigits }) => String(minDigits) },
+  { title: 'CREATED', width: 29, value: ({ createTime }) => localTime(createTime) },
+];
+
+/** The same for a terminal: what is long is cut. */
+const FITTED_STORE_COLUMNS: readonly Column<Store>[] = [
+  { title: 'STORE', width: 6, align: 'right', value: ({ storeId }) => String(storeId) },
+  { title: 'FIRST', width: 6, align: 'right', value: ({ firstNumber }) => String(firstNumber) },
+  { title: 'NEXT', width: 6, align: 'right', value: nextNumber },
+  { title: 'PREFIX', width: 6, least: 6, value: ({ prefix }) => prefix },
+  { title: 'SUFFIX', width: 6, least: 6, value: ({ suffix }) => suffix },
+  { title: 'DIGITS', width: 6, align: 'right', value: ({ minDigits }) => String(minDigits) },
+  { title: 'CREATED', width: 19, value: ({ createTime }) => shortTime(createTime) },
+];
+
+/** `order-numbers stores …` */
+export function storesCommand(): Command {
+  const stores = new Command('stores');
+  for (const command of [createCommand(), getCommand(), listCommand(), updateCommand()]) stores.addCommand(command);
+  return stores;
+}
+
+function createCommand(): Command {
+  const command = withStyleOptions(withStoreOption(new Command('create')))
+    .description('make a store before its first allocation')
+    .addHelpText(
+      'after',
+      `${JSON_HELP}
+Examples:
+  order-numbers stores create --store 32913
+  order-numbers stores create --store 32913 --first-number 5000 --prefix A- --min-digits 6`,
+    );
+  return withClientOptions(command).action(async ({ store: storeId, ...flags }: StoreFlags & StyleFlags) => {
+    const unknown = lookAt(storeId, 'made');
+    await withClient(
+      command,
+      async (client, context) => show(await client.createStore({ storeId, ...styleOf(flags) }), context),
+      { unknown, reword: (error) => remedyFor(error, storeId) },
+    );
+  });
+}
+
+function remedyFor(error: unknown, storeId: bigint): string | undefined {
+  if (!(error instanceof OrderNumbersError) || error.reason !== 'STORE_EXISTS') return undefined;
+  return `store ${storeId} exists: change it with order-numbers stores update --store ${storeId}`;
+}
+
+function getCommand(): Command {
+  const command = withStoreOption(new Command('get'))
+    .description('show one store')
+    .addHelpText('after', `${JSON_HELP}\nExample:\n  order-numbers stores get --store 32913`);
+  return withClientOptions(command).action(async ({ store }: StoreFlags) => {
+    await withClient(command, async (client, context) => show(await client.getStore(store), context));
+  });
+}
+
+interface ListFlags {
+  readonly limit?: number;
+}
+
+function listCommand(): Command {
+  const command = new Command('list')
+    .description('list the stores in the order of their ids')
+    .addOption(
+      new Option(
+        '--limit <n|all>',
+        `the first n, at most (default: ${TERMINAL_LIMIT} on a terminal, else all)`,
+      ).argParser(parseLimit),
+    )
+    .addHelpText('after', `${JSON_HELP}\nExample:\n  order-numbers stores list --json`);
+  return withClientOptions(command).action(async (flags: ListFlags) =>
+    withClient(command, (client, context) => listStores(client, flags, context)),
+  );
+}
+
+/** Writes the list that the flags ask for. */
+export async function listStores(
+  client: Pick<OrderNumbersClient, 'listStores'>,
+  flags: ListFlags,
+  { output, json, terminalWidth, say }: CommandContext,
+): Promise<void> {
+  const columns =
+    terminalWidth === undefined ? new Columns(STORE_COLUMNS) : new Columns(FITTED_STORE_COLUMNS, terminalWidth);
+  const isShort = flags.limit === undefined && !json && terminalWidth !== undefined;
+  const limit = flags.limit ?? (isShort ? TERMINAL_LIMIT : Infinity);
+  let listed = 0;
+  for await (const store of client.listStores({ pageSize: Math.min(PAGE_SIZE, isShort ? PAGE_SIZE : limit) })) {
+    listed += 1;
+    if (listed > limit + MOST_COUNTED) break;
+    if (listed > limit) continue;
+    // Not before the first answer: a list that is refused shows nothing.
+    if (listed === 1 && !json) await output.line(columns.header());
+    await output.line(json ? JSON.stringify(storeJson(store)) : columns.row(store));
+    if (listed === limit && !isShort) return;
+  }
+  if (listed === 0 && !json) await output.line(columns.header());
+  if (listed <= limit) return;
+  await output.flush();
+  const more = listed - limit > MOST_COUNTED ? `more than ${grouped(MOST_COUNTED)}` : grouped(listed - limit);
+  say(`${limit} are shown, ${more} more stores follow: --limit all shows all`);
+}
+
+function updateCommand(): Command {
+  const command = withStyleOptions(withStoreOption(new Command('update')))
+    .description('change a store from its next allocation on; what is not named stays')
+    .addHelpText(
+      'after',
+      `${JSON_HELP}
+Examples:
+  order-numbers stores update --store 32913 --suffix /2026
+  order-numbers stores update --store 32913 --prefix ''`,
+    );
+  return withClientOptions(command).action(async ({ store, ...flags }: StoreFlags & StyleFlags) => {
+    const changes = styleOf(flags);
+    if (Object.keys(changes).length === 0) {
+      command.error('error: say what to change: --first-number, --prefix, --suffix or --min-digits');
+    }
+    const unknown = lookAt(store, 'changed');
+    await withClient(command, async (client, context) => show(await client.updateStore(store, changes), context), {
+      unknown,
+    });
+  });
+}
+
+function withStoreOption(command: Command): Command {
+  return command.addOption(
+    new Option('--store <id>', 'the store (required)').argParser(parseNumber).makeOptionMandatory(),
+  );
+}
+
+function withStyleOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--first-number <n>', 'where it numbers from; fixed from its first allocation on').argParser(
+        parseNumber,
+      ),
+    )
+    .option('--prefix <text>', 'put before the number in display numbers')
+    .option('--suffix <text>', 'put after the number in display numbers')
+    .addOption(
+      new Option('--min-digits <n>', 'pad display numbers with zeros to so many digits').argParser(
+        wholeNumber(0, MAX_DIGITS),
+      ),
+    );
+}
+
+function styleOf({ firstNumber, prefix, suffix, minDigits }: StyleFlags): StyleFlags {
+  return {
+    ...(firstNumber === undefined ? {} : { firstNumber }),
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(suffix === undefined ? {} : { suffix }),
+    ...(minDigits === undefined ? {} : { minDigits }),
+  };
+}
+
+async function show(store: Store, { output, json }: CommandContext): Promise<void> {
+  if (json) return output.line(JSON.stringify(storeJson(store)));
+  await output.line(
+    table([
+      ['store', String(store.storeId)],
+      ['first number', String(store.firstNumber)],
+      ['next number', nextNumber(store)],
+      ['prefix', store.prefix],
+      ['suffix', store.suffix],
+      ['min digits', String(store.minDigits)],
+      ['created', localTime(store.createTime)],
+    ]),
+  );
+}
+
+function nextNumber(store: Store): string {
+  return store.nextNumber === 0n ? 'used up' : String(store.nextNumber);
+}
+
+function lookAt(storeId: bigint, done: string) {
+  const look = `order-numbers stores get --store ${storeId}`;
+  return { advice: `Whether the store was ${done} shows: ${look}`, fields: { look } };
+}

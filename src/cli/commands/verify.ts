@@ -1,0 +1,139 @@
+import { Command, Option } from 'commander';
+import type { OrderNumbersClient, VerifyStep } from '../../client/index.ts';
+import { SERVE_SETTINGS } from '../../server/settings.ts';
+import { messageOf } from '../../core/errors.ts';
+import { isPostgresUrl, parsePostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
+import type { Verdict, VerifyEvent, VerifyProgress } from '../../core/verify/events.ts';
+import { withClient } from '../run/client-command.ts';
+import { withConnectionOptions } from '../run/client-options.ts';
+import { grouped } from '../view/columns.ts';
+import { EXIT_REFUSED } from '../run/failure.ts';
+import { verifyEventJson } from '../view/json-form.ts';
+import { asOptionParser, parseNumber } from '../run/option-values.ts';
+import { ProgressBar } from '../view/progress-bar.ts';
+import type { CommandContext } from '../run/run-command.ts';
+import { runCommand } from '../run/run-command.ts';
+import { toVerifyEvent } from '../view/verify-event.ts';
+import { VerifyReport } from '../view/verify-report.ts';
+
+/** Exit code 0 says that the ledger is good: not where the verdict was not taken. */
+const FAILURES = { needsReader: true };
+
+interface VerifyFlags {
+  readonly store?: bigint;
+  readonly json?: boolean;
+}
+
+/** `order-numbers verify` */
+export function verifyCommand(): Command {
+  const command = new Command('verify')
+    .argument(
+      '[ledger]',
+      'an SQLite file or a postgres:// URL to read by itself, also while a server runs (default: ask the server)',
+      parseLedger,
+    )
+    .addOption(
+      new Option('--store <id>', "only this store's sequence (default: the whole ledger)").argParser(parseNumber),
+    );
+  return withConnectionOptions(command)
+    .addHelpText(
+      'after',
+      `
+Exit code 0: no hole, no repeat. Exit code 1: something is wrong, the ledger could not be read to its end, or it is a
+file that a server would not start on, such as an older copy beside its mark.
+With --json: one object an event, as VerifyLedgerResponse in the proto, without progress; the verdict is the last.
+
+Examples:
+  order-numbers verify
+  order-numbers verify --store 32913
+  order-numbers verify data/orders.db --json | tail -n 1
+  order-numbers verify postgres://verifier@standby/orders`,
+    )
+    .action(async (path: string | undefined, flags: VerifyFlags) => {
+      if (path === undefined) {
+        const request = flags.store === undefined ? {} : { storeId: flags.store };
+        const work = (client: OrderNumbersClient, context: CommandContext) =>
+          verify(fromServer(client.verifyLedger(request)), flags.store, context);
+        await withClient(command, work, FAILURES);
+        return;
+      }
+      if (path === '') {
+        command.error('error: the path is empty: give an SQLite file or a postgres:// URL, or none to ask a server');
+      }
+      if (command.getOptionValueSource('server') === 'cli') {
+        command.error('error: --server and a path are two ledgers: give the path to read it, or --server to ask');
+      }
+      const work = (context: CommandContext) => verify(fromLedger(path, flags.store), flags.store, context);
+      await runCommand(flags.json ?? false, work, FAILURES);
+    });
+}
+
+/** An empty path has a message of its own. */
+const parseLedger = asOptionParser((text) => (text === '' ? text : SERVE_SETTINGS.ledger.parse(text)));
+
+async function* fromServer(steps: AsyncIterable<VerifyStep>): AsyncIterable<VerifyEvent> {
+  for await (const step of steps) yield toVerifyEvent(step);
+}
+
+/** Whatever fails names the ledger, and no password. */
+async function* fromLedger(ledger: string, storeId: bigint | undefined): AsyncIterable<VerifyEvent> {
+  const name = isPostgresUrl(ledger) ? parsePostgresUrl(ledger).name : ledger;
+  try {
+    yield* await readLedger(ledger, storeId);
+  } catch (error) {
+    const why = messageOf(error);
+    throw new Error(why.includes(name) ? why : `${name} cannot be verified: ${why}`, { cause: error });
+  }
+}
+
+/** Loaded only here: no other client command needs an engine. */
+async function readLedger(ledger: string, storeId: bigint | undefined): Promise<AsyncIterable<VerifyEvent>> {
+  if (isPostgresUrl(ledger)) {
+    const { verifyPostgresLedger } = await import('../../engines/postgres/operator/verify-database.ts');
+    return verifyPostgresLedger(ledger, storeId);
+  }
+  const { verifyLedgerFile } = await import('../../engines/sqlite/operator/verify-file.ts');
+  return verifyLedgerFile(ledger, storeId);
+}
+
+/** Shows what a verification says, wherever it runs. Resolves to the exit code. */
+async function verify(
+  events: AsyncIterable<VerifyEvent>,
+  storeId: bigint | undefined,
+  { output, json }: CommandContext,
+): Promise<number> {
+  const report = new VerifyReport();
+  const bar = json ? undefined : ProgressBar.onTerminal(process.stderr);
+  let verdict: Verdict | undefined;
+  try {
+    for await (const event of events) {
+      if (event.kind === 'progress') showProgress(event, bar);
+      if (event.kind === 'verdict') {
+        verdict = event;
+        bar?.stop();
+        // Nothing was read, and a good verdict would be misunderstood.
+        if (event.ok && event.sequences === 0n && storeId !== undefined) {
+          throw new Error(`store ${storeId} is not in this ledger: nothing was verified, check --store`);
+        }
+      }
+      const lines = json ? jsonLines(event) : report.lines(event);
+      if (lines.length > 0) bar?.clear();
+      for (const line of lines) await output.line(line);
+      // A bar and lines share a terminal: the lines have to be out before the bar is drawn again.
+      if (bar !== undefined && lines.length > 0) await output.flush();
+    }
+  } finally {
+    bar?.stop();
+  }
+  if (!verdict) throw new Error('the verification ended without a verdict: nothing is proven, run it again');
+  return verdict.ok ? 0 : EXIT_REFUSED;
+}
+
+function showProgress({ rowsRead, orderId, endOrderId }: VerifyProgress, bar: ProgressBar | undefined): void {
+  // Only drawn: what a double rounds away nobody sees.
+  bar?.update('verifying', Number(orderId), Number(endOrderId), `${grouped(rowsRead)} rows`);
+}
+
+function jsonLines(event: VerifyEvent): string[] {
+  return event.kind === 'progress' ? [] : [JSON.stringify(verifyEventJson(event))];
+}

@@ -1,0 +1,78 @@
+import { Command, Option } from 'commander';
+import type { OrderNumbersClient, OrderNumbersError } from '../../client/index.ts';
+import { allocationColumns } from '../view/allocation-view.ts';
+import { interruption, stopOnSignal, withClient } from '../run/client-command.ts';
+import { withConnectionOptions } from '../run/client-options.ts';
+import { allocationJson } from '../view/json-form.ts';
+import { parseCursor, parseNumber } from '../run/option-values.ts';
+import type { CommandContext } from '../run/run-command.ts';
+
+interface WatchFlags {
+  readonly server: string;
+  readonly after?: bigint;
+  readonly store?: bigint;
+}
+
+/** `order-numbers watch` */
+export function watchCommand(): Command {
+  const command = new Command('watch')
+    .addOption(
+      new Option('--after <order-id>', 'first those after this one; 0 is all (default: from now on)').argParser(
+        parseCursor,
+      ),
+    )
+    .addOption(new Option('--store <id>', "only this store's (default: all)").argParser(parseNumber));
+  return withConnectionOptions(command)
+    .addHelpText(
+      'after',
+      `
+With --json: one object a line, as Allocation in the proto, and {"cursor": "7"} on standard error at the end.
+It connects again for as long as it takes, and says on standard error that it does, and when it is connected.
+At the end it says from where to go on without a gap and without a repetition.
+
+Examples:
+  order-numbers watch
+  order-numbers watch --after 0 --store 32913
+  order-numbers watch --json | while read -r order; do ...; done`,
+    )
+    .action(async (flags: WatchFlags) => {
+      await withClient(command, (client, context) => watch(client, flags, context));
+    });
+}
+
+async function watch(client: OrderNumbersClient, flags: WatchFlags, context: CommandContext): Promise<void> {
+  const { output, json, say } = context;
+  const signal = stopOnSignal();
+  const columns = allocationColumns(context.terminalWidth);
+  let hasHeader = json;
+  let cursor = flags.after;
+  // Told once, however many attempts it takes.
+  let isInterrupted = false;
+  const onInterrupted = (error: OrderNumbersError) => {
+    if (!isInterrupted) say(interruption(flags.server, error, json));
+    isInterrupted = true;
+  };
+  try {
+    const request = {
+      ...(flags.after === undefined ? {} : { afterOrderId: flags.after }),
+      ...(flags.store === undefined ? {} : { storeId: flags.store }),
+    };
+    for await (const step of client.watchAllocations(request, { signal, onInterrupted })) {
+      if (isInterrupted) say(json ? JSON.stringify({ connected: flags.server }) : `connected to ${flags.server}`);
+      isInterrupted = false;
+      // The first step comes at once: people see that it watches.
+      if (!hasHeader) await output.line(columns.header());
+      hasHeader = true;
+      for (const allocation of step.allocations) {
+        await output.line(json ? JSON.stringify(allocationJson(allocation)) : columns.row(allocation));
+      }
+      // Only what was written is behind the cursor.
+      await output.flush();
+      cursor = step.cursor;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    if (cursor !== undefined) say(json ? JSON.stringify({ cursor: String(cursor) }) : `resume with --after ${cursor}`);
+  }
+}

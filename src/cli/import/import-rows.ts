@@ -1,0 +1,58 @@
+import { INT64_MAX } from '../../core/allocation.ts';
+import { LedgerRefused } from '../../core/errors.ts';
+
+/** How much of a long bad file is told. */
+const MOST_PROBLEMS = 20;
+/** How much of a bad value is shown. */
+const MOST_SHOWN = 40;
+const WHOLE_NUMBER = /^\d{1,19}$/;
+
+/** What is wrong with a file, line by line; nothing of a file with a problem is used. */
+export class Problems {
+  readonly #file: string;
+  readonly #refusal: string;
+  readonly #lines: string[] = [];
+
+  /** `refusal` begins the message, and the file's name follows it. */
+  constructor(file: string, refusal = 'nothing was imported from') {
+    this.#file = file;
+    this.#refusal = refusal;
+  }
+
+  /** `at` says where it is. Throws everything so far when there is enough of it. */
+  add(at: string, problem: string): void {
+    this.#lines.push(`${at}: ${problem}`);
+    if (this.#lines.length === MOST_PROBLEMS)
+      this.throwIfAny(`; and perhaps more: reading stopped at ${MOST_PROBLEMS}`);
+  }
+
+  throwIfAny(end = ''): void {
+    if (this.#lines.length === 0) return;
+    throw new LedgerRefused(
+      [`${this.#refusal} ${this.#file}${end}`, ...this.#lines.map((line) => `  ${line}`)].join('\n'),
+    );
+  }
+}
+
+/**
+ * A whole number within bounds, exactly; undefined, and a problem, for anything else. `most` is 2^63-1 unless it
+ * has to leave room.
+ */
+export function wholeNumber(
+  text: unknown,
+  { name, at, least = 1n, most = INT64_MAX }: { name: string; at: string; least?: bigint; most?: bigint },
+  problems: Problems,
+): bigint | undefined {
+  if (typeof text === 'string' && WHOLE_NUMBER.test(text)) {
+    const number = BigInt(text);
+    if (number >= least && number <= most) return number;
+  }
+  problems.add(at, `${name} ${show(text)} is not valid: it must be a whole number from ${least} to ${most}`);
+  return undefined;
+}
+
+/** A value in a message. */
+export function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
+}

@@ -1,0 +1,63 @@
+import type { Command } from 'commander';
+import type { OrderNumbersClient } from '../../client/index.ts';
+import { createClient, OrderNumbersError } from '../../client/index.ts';
+import type { Rewording } from './failure.ts';
+import { quietLibraryLog } from '../../client/connection/library-log.ts';
+import { printable } from '../view/printable.ts';
+import type { ClientFlags } from './client-options.ts';
+import { clientOptions } from './client-options.ts';
+import type { CommandContext, CommandFailures } from './run-command.ts';
+import { runCommand, say } from './run-command.ts';
+import { onStopSignal } from '../../server/stop-signals.ts';
+
+/** Does the work of one command with a client of its own, and sets the exit code of the process. */
+export async function withClient(
+  command: Command,
+  work: (client: OrderNumbersClient, context: CommandContext) => Promise<number | void>,
+  failures: CommandFailures = {},
+): Promise<void> {
+  const flags = command.opts<ClientFlags>();
+  const json = flags.json ?? false;
+  const onRetrying = (error: OrderNumbersError) => say(interruption(flags.server, error, json));
+  quietLibraryLog();
+  const client = clientFor(flags, command, onRetrying);
+  const reword: Rewording = (error) => {
+    const problem = error instanceof OrderNumbersError ? error.connectionProblem : undefined;
+    if (problem === 'unreachable') return `no server answers at ${flags.server}: start it, or check --server`;
+    if (problem === 'unknown-host') return `the name of the host in ${flags.server} is not known: check --server`;
+    return failures.reword?.(error);
+  };
+  try {
+    await runCommand(json, (context) => work(client, context), { ...failures, reword });
+  } finally {
+    client.close();
+  }
+}
+
+/** A line for standard error: a call goes on although something is wrong. */
+export function interruption(server: string, error: OrderNumbersError, json: boolean): string {
+  const message = printable(error.message);
+  if (!json) return `${message.startsWith(server) ? '' : `${server}: `}${message}; trying again`;
+  return JSON.stringify({ interrupted: { server, code: error.code, message } });
+}
+
+function clientFor(
+  flags: ClientFlags,
+  command: Command,
+  onRetrying: (error: OrderNumbersError) => void,
+): OrderNumbersClient {
+  const options = clientOptions(flags, command);
+  try {
+    return createClient({ ...options, onRetrying });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return command.error(`error: the flags for the connection do not work (${why}): check --token and --tls-...`);
+  }
+}
+
+/** Aborts at the first Ctrl-C or SIGTERM; a later one ends the process as usual. */
+export function stopOnSignal(): AbortSignal {
+  const controller = new AbortController();
+  onStopSignal((signal) => controller.abort(new Error(`stopped by ${signal}`)), ['SIGINT', 'SIGTERM']);
+  return controller.signal;
+}

@@ -1,0 +1,65 @@
+import { mkdirSync, statSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { SERVE_SETTINGS } from '../../server/settings.ts';
+import { LedgerRefused, messageOf } from '../../core/errors.ts';
+import { isPostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
+import { shellWord } from '../view/printable.ts';
+
+/**
+ * Ends the program as wrong usage if the folder of a ledger is missing: mostly a disk is not mounted, or the path is
+ * mistyped. The default's own folder may be missing: see {@link makeDefaultFolder}.
+ */
+export function requireFolder(ledger: string, command: Command): void {
+  const folder = missingFolder(ledger);
+  if (folder === undefined || isDefault(folder)) return;
+  command.error(
+    `error: there is no folder ${folder} for the ledger: mount its disk, correct --ledger, or create it with ` +
+      `mkdir -p ${shellWord(folder)}`,
+  );
+}
+
+/** Creates the folder of the default ledger if that is the ledger's and missing. Rejects with LedgerRefused. */
+export async function makeDefaultFolder(ledger: string): Promise<void> {
+  const folder = missingFolder(ledger);
+  if (folder === undefined || !isDefault(folder)) return;
+  const { syncFolder } = await import('../../engines/sqlite/file/ledger-files.ts');
+  try {
+    mkdirSync(folder);
+    syncFolder(dirname(folder));
+  } catch (error) {
+    throw new LedgerRefused(
+      `cannot create the folder ${folder} for the ledger (${messageOf(error)}): choose a writable one with --ledger`,
+    );
+  }
+}
+
+/** The same before `work`, and undone if that is refused and has left nothing there. */
+export async function withDefaultFolder<Result>(ledger: string, work: () => Promise<Result>): Promise<Result> {
+  const missing = missingFolder(ledger);
+  await makeDefaultFolder(ledger);
+  try {
+    return await work();
+  } catch (error) {
+    // Not empty means that it is in use by now.
+    if (missing !== undefined) await rmdir(missing).catch(() => {});
+    throw error;
+  }
+}
+
+/** Undefined if it exists, or if something is wrong with it that opening the ledger will name. */
+function missingFolder(ledger: string): string | undefined {
+  if (isPostgresUrl(ledger)) return undefined;
+  const folder = dirname(resolve(ledger));
+  try {
+    statSync(folder);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? folder : undefined;
+  }
+}
+
+function isDefault(folder: string): boolean {
+  return folder === dirname(resolve(SERVE_SETTINGS.ledger.default));
+}

@@ -1,0 +1,89 @@
+import { InvalidArgumentError } from 'commander';
+import { INT64_MAX } from '../../core/allocation.ts';
+import { parseServerAddress } from '../../client/connection/address.ts';
+import { messageOf } from '../../core/errors.ts';
+import { parseLedgerPath as ledgerPath } from '../../engines/location.ts';
+import {
+  parseBoolean as boolean,
+  settingText,
+  trimmed,
+  wholeNumber as wholeNumberOf,
+} from '../../server/setting-values.ts';
+
+const TARGET_SCHEME = /^(dns|ipv4|ipv6):/;
+
+/** A parser of a setting as commander's: what it refuses is wrong usage. */
+export function asOptionParser<Value>(parse: (text: string) => Value): (text: string) => Value {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw new InvalidArgumentError(messageOf(error));
+    }
+  };
+}
+
+/** The path of an SQLite file: a ledger or a backup. */
+export const parseLedgerPath = asOptionParser(ledgerPath);
+export const parseBoolean = asOptionParser(trimmed(boolean));
+
+/** A time that may be set by a variable, too. */
+export function milliseconds(most: number): (text: string) => number {
+  return asOptionParser(trimmed(wholeNumberOf(1, most)));
+}
+
+/** An id or a number of a sequence: decimal digits, 1 to 2^63-1. Never a double, which would round it. */
+export function parseNumber(text: string): bigint {
+  return decimal(text, 1n, 'Use a whole number from 1 to 9223372036854775807, in digits.');
+}
+
+/** An order_id to go on after: like a number, and 0 stands before the first. */
+export function parseCursor(text: string): bigint {
+  return decimal(text, 0n, 'Use 0 for all, or the order_id to go on after, in digits.');
+}
+
+/** A whole number that fits a double, in digits. */
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return asOptionParser(wholeNumberOf(least, most));
+}
+
+/** How much of a list is shown: a whole number, or all. */
+export function parseLimit(text: string): number {
+  if (text === 'all') return Infinity;
+  try {
+    return wholeNumber(1, Number.MAX_SAFE_INTEGER)(text);
+  } catch {
+    throw new InvalidArgumentError('Use a whole number from 1 on, in digits, or all.');
+  }
+}
+
+/** The address of a server: host:port, or a host alone for the usual port. Resolves to host:port. */
+export function parseServer(text: string): string {
+  try {
+    const address = settingText(text);
+    const { host, name } = parseServerAddress(address);
+    // The other targets of gRPC are for programs.
+    if (host !== undefined && !TARGET_SCHEME.test(address)) return name;
+  } catch {
+    // Refused below, in the words of a flag.
+  }
+  throw new InvalidArgumentError('Use host or host:port, such as localhost, 127.0.0.1:50051 or [::1]:50051.');
+}
+
+/** A value without white space around it. An empty one switches the setting off. */
+export const parseText = asOptionParser(settingText);
+
+/** A value that cannot be empty: an empty one is mostly a variable of a script that was never set. */
+export const notEmpty = asOptionParser((text) => {
+  const value = settingText(text);
+  if (value === '') throw new Error('It is empty: give a value, or leave the flag away.');
+  return value;
+});
+
+function decimal(text: string, least: bigint, remedy: string): bigint {
+  if (/^\d{1,40}$/.test(text)) {
+    const number = BigInt(text);
+    if (number >= least && number <= INT64_MAX) return number;
+  }
+  throw new InvalidArgumentError(remedy);
+}

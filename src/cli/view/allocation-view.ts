@@ -1,0 +1,58 @@
+import type { Allocation } from '../../client/index.ts';
+import type { Column } from './columns.ts';
+import { Columns, localTime, shortTime, table } from './columns.ts';
+
+/** A narrower terminal wraps. */
+const LEAST_WIDTH = 60;
+
+/** How lists show allocations to people, one a line. */
+export const ALLOCATION_COLUMNS: readonly Column<Allocation>[] = [
+  { title: 'ORDER ID', width: 10, align: 'right', value: ({ orderId }) => String(orderId) },
+  { title: 'STORE', width: 10, align: 'right', value: ({ storeId }) => String(storeId) },
+  { title: 'NUMBER', width: 10, align: 'right', value: ({ orderNumber }) => String(orderNumber) },
+  { title: 'COUNT', width: 5, align: 'right', value: ({ count }) => String(count) },
+  { title: 'DISPLAY NUMBER', width: 14, value: ({ displayNumber }) => displayNumber },
+  { title: 'CREATED', width: 29, value: ({ createTime }) => localTime(createTime) },
+  { title: 'REQUEST ID', width: 10, value: ({ requestId }) => requestId },
+];
+
+/** The same for a terminal: runs as first and last number, nothing twice, and what is long is cut. */
+const FITTED_ALLOCATION_COLUMNS: readonly Column<Allocation>[] = [
+  { title: 'ORDER ID', width: 8, align: 'right', value: ({ orderId, count }) => runOf(orderId, count, '-') },
+  { title: 'STORE', width: 6, align: 'right', value: ({ storeId }) => String(storeId) },
+  { title: 'NUMBER', width: 6, align: 'right', value: ({ orderNumber, count }) => runOf(orderNumber, count, '-') },
+  { title: 'SHOWN AS', width: 8, least: 8, value: shownAs },
+  { title: 'CREATED', width: 19, value: ({ createTime }) => shortTime(createTime) },
+  { title: 'REQUEST ID', width: 10, least: 10, value: ({ requestId }) => requestId },
+];
+
+/** The columns for a table on a terminal that is so wide; undefined means that it is no terminal. */
+export function allocationColumns(width: number | undefined): Columns<Allocation> {
+  return width === undefined
+    ? new Columns(ALLOCATION_COLUMNS)
+    : new Columns(FITTED_ALLOCATION_COLUMNS, Math.max(width, LEAST_WIDTH));
+}
+
+/** The display number, unless it is the number itself. */
+function shownAs({ displayNumber, orderNumber }: Allocation): string {
+  return displayNumber === String(orderNumber) ? '' : displayNumber;
+}
+
+function runOf(first: bigint, count: number, to: string): string {
+  return count === 1 ? String(first) : `${first}${to}${first + BigInt(count) - 1n}`;
+}
+
+/** One allocation for people, a field a line; a run shows its first and its last numbers. */
+export function allocationTable(allocation: Allocation, more: readonly (readonly [string, string])[] = []): string {
+  const { orderId, orderNumber, count } = allocation;
+  return table([
+    ['order id', runOf(orderId, count, ' to ')],
+    ['order number', runOf(orderNumber, count, ' to ')],
+    ['display number', allocation.displayNumber],
+    ['store', String(allocation.storeId)],
+    ['request id', allocation.requestId],
+    ...(count === 1 ? [] : [['count', String(count)]]),
+    ['created', localTime(allocation.createTime)],
+    ...more,
+  ]);
+}

@@ -1,0 +1,51 @@
+import { SingleBar } from 'cli-progress';
+import { environment } from '../run/environment.ts';
+
+/** The bar that shows people how far a long command is, one step after the other. */
+export class ProgressBar {
+  readonly #stream: NodeJS.WriteStream;
+  readonly #bar: SingleBar;
+  #step: string | undefined;
+
+  /** Undefined if this is no terminal, or one whose cursor does not move. */
+  static onTerminal(stream: NodeJS.WriteStream): ProgressBar | undefined {
+    return stream.isTTY && environment()['TERM'] !== 'dumb' ? new ProgressBar(stream) : undefined;
+  }
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+    this.#bar = new SingleBar({
+      stream,
+      format: '{step} [{bar}] {percentage}%  {note}',
+      barCompleteChar: '=',
+      barIncompleteChar: ' ',
+      // Its own handlers would swallow Ctrl-C, and a command that is asked to stop removes what it has begun.
+      gracefulExit: false,
+      clearOnComplete: true,
+      // Lines are written in between.
+      forceRedraw: true,
+    });
+  }
+
+  /** `note` stands behind the bar. */
+  update(step: string, done: number, all: number, note = ''): void {
+    const payload = { step, note };
+    if (step !== this.#step) {
+      this.stop();
+      this.#bar.start(all, done, payload);
+      this.#step = step;
+    }
+    this.#bar.setTotal(all);
+    this.#bar.update(done, payload);
+  }
+
+  /** Frees the line for other text; the bar is drawn again below it. */
+  clear(): void {
+    if (this.#step !== undefined) this.#stream.write('\r\u001B[K');
+  }
+
+  stop(): void {
+    if (this.#step !== undefined) this.#bar.stop();
+    this.#step = undefined;
+  }
+}

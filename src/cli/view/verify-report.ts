@@ -1,0 +1,124 @@
+import type { Finding, NumberRange, Verdict, VerifyEvent } from '../../core/verify/events.ts';
+import { grouped, table } from './columns.ts';
+import { printable } from './printable.ts';
+
+/** With more stores than this only those that are not whole are shown. */
+const MOST_STORES = 50;
+/** Rows of a table for people, at most: a million bad sequences would help nobody. */
+const MOST_ROWS = 1000;
+
+type Sequence = NumberRange & { readonly count: bigint };
+
+/** What a verification says, as lines for people: findings as they come, the rest at the end. In bounded memory. */
+export class VerifyReport {
+  #global: Sequence | undefined;
+  /** The first stores; after {@link MOST_STORES} none is added. */
+  readonly #stores: Sequence[] = [];
+  /** Those of all stores whose rows do not cover each number once. */
+  readonly #notWhole: Sequence[] = [];
+  /** The names of sequences with findings. */
+  readonly #bad = new Set<string>();
+  #storeCount = 0;
+  readonly #losses: NumberRange[] = [];
+  #lossCount = 0;
+
+  /** The lines that this event adds. */
+  lines(event: VerifyEvent): string[] {
+    switch (event.kind) {
+      case 'progress':
+        return [];
+      case 'sequence':
+        this.#addSequence(event);
+        return [];
+      case 'declaredLoss':
+        this.#lossCount += 1;
+        if (this.#losses.length < MOST_ROWS) this.#losses.push(event);
+        return [];
+      case 'verdict':
+        return [...this.#sequenceLines(), ...this.#lossLines(), verdictLine(event)];
+      default:
+        if (this.#bad.size < MOST_ROWS) this.#bad.add(nameOf(event));
+        return [findingLine(event)];
+    }
+  }
+
+  #addSequence(sequence: Sequence): void {
+    if (sequence.storeId === undefined) {
+      this.#global = sequence;
+      return;
+    }
+    this.#storeCount += 1;
+    if (this.#stores.length < MOST_STORES) this.#stores.push(sequence);
+    const looksBad = surplus(sequence) !== 0n || this.#bad.has(nameOf(sequence));
+    if (looksBad && this.#notWhole.length < MOST_ROWS) this.#notWhole.push(sequence);
+  }
+
+  #sequenceLines(): string[] {
+    const all = this.#storeCount <= MOST_STORES;
+    // Losses are known only at the end.
+    const bad = this.#notWhole.filter((sequence) => this.#remark(sequence) !== '');
+    const shown = [...(this.#global ? [this.#global] : []), ...(all ? this.#stores : bad)];
+    const rows = shown.map((sequence) => [
+      nameOf(sequence),
+      String(sequence.first),
+      String(sequence.last),
+      grouped(sequence.count),
+      this.#remark(sequence),
+    ]);
+    const lines = rows.length === 0 ? [] : [table([['SEQUENCE', 'FIRST', 'LAST', 'NUMBERS', ''], ...rows], [1, 2, 3])];
+    if (!all)
+      lines.push(`${grouped(this.#storeCount)} stores, ${grouped(bad.length)} of them bad: only those are shown`);
+    return lines.length === 0 ? [] : [...lines, ''];
+  }
+
+  /** What is wrong with a sequence, as far as counting tells; empty where nothing is. */
+  #remark(sequence: Sequence): string {
+    const lost = this.#losses
+      .filter(({ storeId }) => storeId === sequence.storeId)
+      .reduce((sum, { first, last }) => sum + last - first + 1n, 0n);
+    const difference = surplus(sequence) + lost;
+    if (difference < 0n) return `${grouped(-difference)} missing`;
+    if (difference > 0n) return `${grouped(difference)} too many`;
+    return this.#bad.has(nameOf(sequence)) ? 'see above' : '';
+  }
+
+  #lossLines(): string[] {
+    if (this.#lossCount === 0) return [];
+    const more = this.#lossCount - this.#losses.length;
+    return [
+      'Given up by a deliberate return to an older copy (declared losses, not holes):',
+      table(
+        this.#losses.map((loss) => [nameOf(loss), String(loss.first), String(loss.last)]),
+        [1, 2],
+      ),
+      ...(more === 0 ? [] : [`and ${grouped(more)} more`]),
+      '',
+    ];
+  }
+}
+
+function findingLine(finding: Finding): string {
+  return `${finding.kind} in ${nameOf(finding)}, ${rangeOf(finding)}: ${printable(finding.message)}`;
+}
+
+function verdictLine({ ok, rows, sequences, findings, asOfOrderId }: Verdict): string {
+  const read = `${counted(rows, 'row')}, ${counted(sequences, 'sequence')}, up to order_id ${asOfOrderId}`;
+  return ok ? `no hole, no repeat: ${read}` : `NOT GOOD, ${counted(findings, 'finding')}: ${read}`;
+}
+
+/** How many numbers the rows cover beyond those between first and last; negative where some are missing. */
+function surplus({ first, last, count }: Sequence): bigint {
+  return count - (last - first + 1n);
+}
+
+function nameOf({ storeId }: NumberRange): string {
+  return storeId === undefined ? 'all stores' : `store ${storeId}`;
+}
+
+function rangeOf({ first, last }: NumberRange): string {
+  return first === last ? String(first) : `${first} to ${last}`;
+}
+
+function counted(count: bigint, noun: string): string {
+  return `${grouped(count)} ${noun}${count === 1n ? '' : 's'}`;
+}

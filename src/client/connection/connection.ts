@@ -1,0 +1,193 @@
+import type { ClientOptions as ChannelOptions, ClientReadableStream } from '@grpc/grpc-js';
+import { Client, connectivityState, Metadata } from '@grpc/grpc-js';
+import type { ServerAddress } from './address.ts';
+import { parseServerAddress } from './address.ts';
+import type { ClientOptions } from '../api.ts';
+import type { Diagnosis, DiagnosisTls } from './diagnosis.ts';
+import { diagnose, diagnoseProxy } from './diagnosis.ts';
+import { AttemptFailed, UNCONNECTED } from '../failure.ts';
+import { onStop, pause, stoppedBy } from '../stop.ts';
+import { pems, security } from './tls.ts';
+
+const CHANNEL_OPTIONS: ChannelOptions = {
+  // The library's retries know no request_id and no rule of ours.
+  'grpc.enable_retries': 0,
+  'grpc.service_config_disable_resolution': 1,
+  // A connection of its own, so that closing one client ends nobody else's calls.
+  'grpc.use_local_subchannel_pool': 1,
+  // Its own default waits for up to two minutes before it connects again.
+  'grpc.initial_reconnect_backoff_ms': 50,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+  // A peer that is gone without a word is noticed while a call waits for it. The server allows a ping per 5 s.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.keepalive_permit_without_calls': 0,
+};
+const TOKEN = /^[\x21-\x7e]+$/;
+/** How long a look at the server's port is good. */
+const DIAGNOSIS_GOOD_MS = 1_000;
+/** The longest wait for one that is under way. */
+const DIAGNOSIS_WAIT_MS = 600;
+
+/** A method of the service, as the generated definition has it. */
+export interface Method<Request, Response> {
+  readonly path: string;
+  readonly requestSerialize: (request: Request) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => Response;
+}
+
+/** One channel to the server, with the caller's credentials. Connects at the first call. */
+export class Connection {
+  readonly #client: Client;
+  readonly #address: ServerAddress;
+  readonly #tls: DiagnosisTls | undefined;
+  readonly #metadata = new Metadata();
+  readonly #closing = new AbortController();
+  #hasConnected = false;
+  #diagnosis: { readonly result: Promise<Diagnosis | undefined>; readonly atMs: number } | undefined;
+
+  /** Throws a TypeError that names the option that cannot be. */
+  constructor({ address, token, tls }: ClientOptions) {
+    this.#address = parseServerAddress(address);
+    if (token !== undefined) {
+      // The library's own error would show the token.
+      if (!TOKEN.test(token)) throw new TypeError('token is not valid: it must be printable ASCII without a space');
+      this.#metadata.set('authorization', `Bearer ${token}`);
+    }
+    this.#tls = pems(tls);
+    const { credentials, options } = security(this.#address.host, this.#tls);
+    this.#client = new Client(this.#address.target, credentials, {
+      ...CHANNEL_OPTIONS,
+      ...options,
+      // A proxy of the environment cannot reach what is on this machine.
+      ...(this.#address.isLoopback ? { 'grpc.enable_http_proxy': 0 } : {}),
+    });
+  }
+
+  /** Aborted when the connection is closed. */
+  get closed(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** Whether a server was ever reached. */
+  get hasConnected(): boolean {
+    return this.#hasConnected || this.isConnected;
+  }
+
+  /** Whether there is a connection now. */
+  get isConnected(): boolean {
+    if (this.closed.aborted) return false;
+    return this.#client.getChannel().getConnectivityState(false) === connectivityState.READY;
+  }
+
+  /**
+   * What is wrong with the way to the server, found out within {@link DIAGNOSIS_WAIT_MS}; undefined if nothing is, or
+   * it is not known. For all calls of one moment it is found out once.
+   */
+  async diagnose(): Promise<Diagnosis | undefined> {
+    const now = performance.now();
+    if (this.#diagnosis === undefined || now - this.#diagnosis.atMs > DIAGNOSIS_GOOD_MS) {
+      const target = this.#client.getChannel().getTarget();
+      const result =
+        target === this.#address.target
+          ? diagnose(this.#address, this.#tls)
+          : diagnoseProxy(target.replace(/^dns:/, ''), this.#address);
+      this.#diagnosis = { result, atMs: now };
+    }
+    const waited = new AbortController();
+    const tooLong = pause(DIAGNOSIS_WAIT_MS, [waited.signal]).then(() => undefined);
+    try {
+      return await Promise.race([this.#diagnosis.result, tooLong]);
+    } finally {
+      waited.abort();
+    }
+  }
+
+  /** One attempt, within `timeoutMs`. Rejects with {@link AttemptFailed}, soon when a signal is aborted. */
+  call<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    timeoutMs: number,
+    signals: readonly AbortSignal[],
+  ): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      const wasConnected = this.isConnected;
+      const fail = (error: unknown) => reject(this.#failed(error, call.getPeer(), wasConnected));
+      const call = this.#client.makeUnaryRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        this.#metadata,
+        { deadline: Date.now() + timeoutMs },
+        (error, response) => {
+          forget();
+          if (error) return fail(error);
+          this.#hasConnected = true;
+          resolve(response!);
+        },
+      );
+      const forget = onStop(signals, () => {
+        call.cancel();
+        // The library's own end of the call comes first, if it comes.
+        setImmediate(() => fail(new Error('cancelled')));
+      });
+    });
+  }
+
+  /**
+   * Messages as they come. Throws {@link AttemptFailed}, after `connectMs` at the latest if there is no connection by
+   * then; ends at once when a signal is aborted.
+   */
+  async *stream<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    signals: readonly AbortSignal[],
+    connectMs: number,
+  ): AsyncGenerator<Response, void> {
+    if (stoppedBy(signals)) return;
+    const stream: ClientReadableStream<Response> = this.#client.makeServerStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
+      this.#metadata,
+    );
+    // A cancelled call reports its end once more, after everybody has left.
+    stream.on('error', () => {});
+    const forget = onStop(signals, () => stream.cancel());
+    let isTooLate = false;
+    const connecting = setTimeout(() => {
+      isTooLate = !this.isConnected;
+      if (isTooLate) stream.cancel();
+    }, connectMs);
+    try {
+      yield* stream as AsyncIterable<Response>;
+      this.#hasConnected = true;
+    } catch (error) {
+      if (!stoppedBy(signals)) throw this.#failed(isTooLate ? UNCONNECTED : error, stream.getPeer(), false);
+    } finally {
+      clearTimeout(connecting);
+      forget();
+      stream.cancel();
+    }
+  }
+
+  close(): void {
+    if (this.closed.aborted) return;
+    this.#closing.abort(new Error('the client was closed'));
+    this.#client.close();
+  }
+
+  /**
+   * The library hands a call to a connection only after the server's first frame has come on it; until then the
+   * call's peer is the target of the whole channel, and nothing of the request has left this machine. If there was a
+   * connection when the call began, it counts as sent all the same: one that the server refuses to take is handed
+   * to the next connection in silence.
+   */
+  #failed(error: unknown, peer: string, wasConnected: boolean): AttemptFailed {
+    const wasSent = wasConnected || peer !== this.#client.getChannel().getTarget();
+    this.#hasConnected ||= wasSent;
+    return new AttemptFailed(error, wasSent);
+  }
+}

@@ -1,0 +1,55 @@
+import type { NumberRange, VerifyEvent } from './events.ts';
+
+/** The ranges that a deliberate return to an older copy gave up: numbers in them are not holes. */
+export class Losses {
+  /** By store; the ranges of the sequence over all stores under undefined. In order. */
+  readonly #ranges = new Map<bigint | undefined, NumberRange[]>();
+
+  /** Of ranges that come in order inside each sequence; with a store's id, only what concerns that store. */
+  constructor(ranges: Iterable<NumberRange>, onlyStore: bigint | undefined) {
+    for (const { storeId, first, last } of ranges) {
+      if (onlyStore !== undefined && storeId !== onlyStore) continue;
+      const known = this.#ranges.get(storeId);
+      if (known) known.push({ storeId, first, last });
+      else this.#ranges.set(storeId, [{ storeId, first, last }]);
+    }
+  }
+
+  *events(): Generator<VerifyEvent> {
+    for (const ranges of this.#ranges.values()) for (const range of ranges) yield { kind: 'declaredLoss', ...range };
+  }
+
+  /** The stores that something was declared for. */
+  stores(): bigint[] {
+    return [...this.#ranges.keys()].filter((storeId) => storeId !== undefined);
+  }
+
+  /** How many numbers of a sequence were declared as lost. */
+  numbers(storeId: bigint | undefined): bigint {
+    return this.#of(storeId).reduce((sum, { first, last }) => sum + last - first + 1n, 0n);
+  }
+
+  /** Where a sequence ends whose last row ends at `last`: a loss that follows at once belongs to it. */
+  endAfter(storeId: bigint | undefined, last: bigint): bigint {
+    let end = last;
+    for (const loss of this.#of(storeId)) if (loss.first === end + 1n) end = loss.last;
+    return end;
+  }
+
+  /** What of a range of missing numbers was not declared, in order. */
+  undeclared({ storeId, first, last }: NumberRange): NumberRange[] {
+    const holes: NumberRange[] = [];
+    let next = first;
+    for (const loss of this.#of(storeId)) {
+      if (loss.last < next || loss.first > last) continue;
+      if (loss.first > next) holes.push({ storeId, first: next, last: loss.first - 1n });
+      next = loss.last + 1n;
+    }
+    if (next <= last) holes.push({ storeId, first: next, last });
+    return holes;
+  }
+
+  #of(storeId: bigint | undefined): readonly NumberRange[] {
+    return this.#ranges.get(storeId) ?? [];
+  }
+}

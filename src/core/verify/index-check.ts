@@ -1,0 +1,34 @@
+import { type Finding, mismatch } from './events.ts';
+
+/** Rows that share a (store_id, request_id), which must have one. */
+export interface RepeatedRequestId {
+  readonly storeId: bigint;
+  readonly requestId: string;
+  readonly rows: bigint;
+  /** The order_ids of the first of them and of the last. */
+  readonly least: bigint;
+  readonly greatest: bigint;
+}
+
+export function repeatedRequestId({ storeId, requestId, rows, least, greatest }: RepeatedRequestId): Finding {
+  const message = `request_id ${requestId} of store ${storeId} has ${rows} rows, from order_id ${least} to ${greatest}`;
+  return mismatch(storeId, least, greatest, message);
+}
+
+/** An index that does not do what it is there for, on a ledger that ends at `end`. */
+export function faultyIndex(name: string, fault: string, end: bigint): Finding {
+  return mismatch(undefined, 1n, end, `the index ${name} ${fault}`);
+}
+
+/** The index of request_ids has to have every row. */
+export function* checkRequestIdIndex(entries: bigint, rows: bigint, end: bigint): Generator<Finding> {
+  if (entries === rows) return;
+  yield mismatch(undefined, 1n, end, `the index of request_ids has ${entries} entries for ${rows} rows`);
+}
+
+/** The index of order_numbers has to have every row of a store. */
+export function* checkOrderNumberIndex(storeId: bigint, entries: bigint, rows: bigint): Generator<Finding> {
+  if (entries === rows) return;
+  const message = `the index of order_numbers has ${entries} entries for ${rows} rows of store ${storeId}`;
+  yield mismatch(storeId, 1n, rows, message);
+}

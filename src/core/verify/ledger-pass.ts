@@ -1,0 +1,97 @@
+import { INT64_MIN } from '../allocation.ts';
+import type { Losses } from './declared-losses.ts';
+import { SequenceCheck } from './sequence-check.ts';
+import { type Finding, mismatch, type VerifyEvent, type VerifyProgress } from './events.ts';
+
+/** A row as the pass over all of them reads it. */
+export type PassRow = readonly [
+  orderId: bigint,
+  storeId: bigint,
+  orderNumber: bigint,
+  count: bigint,
+  createTimeMs: bigint,
+];
+
+/** What the rows of a store came to. */
+export interface SeenStore {
+  /** The first number of its first row. */
+  readonly first: bigint;
+  /** The number after the last one. */
+  readonly next: bigint;
+  /** Numbers that the rows cover. */
+  readonly count: bigint;
+  readonly rows: bigint;
+  /** Whether each row's numbers came right after those of the one before. */
+  readonly inOrder: boolean;
+}
+
+/**
+ * One pass over all rows in order_id order, which checks both sequences of every row at once: inside a store each
+ * order_number must be the one after the store's last, or that store has to be read again by its numbers, to name
+ * what is wrong.
+ */
+export class LedgerPass {
+  readonly #end: bigint;
+  readonly #sequence: SequenceCheck;
+  readonly #stores = new Map<bigint, { -readonly [Key in keyof SeenStore]: SeenStore[Key] }>();
+  #rows = 0n;
+  #mismatches: Finding[] = [];
+  #lastCreateTimeMs = INT64_MIN;
+
+  /** `end` is the order_id at which the reading ends. */
+  constructor(firstOrderId: bigint, end: bigint) {
+    this.#end = end;
+    this.#sequence = new SequenceCheck(undefined, firstOrderId);
+  }
+
+  get rows(): bigint {
+    return this.#rows;
+  }
+
+  get stores(): ReadonlyMap<bigint, SeenStore> {
+    return this.#stores;
+  }
+
+  /** The next row in order_id order. */
+  add([orderId, storeId, orderNumber, count, createTimeMs]: PassRow): void {
+    this.#rows++;
+    this.#sequence.add(orderId, count);
+    if (createTimeMs < this.#lastCreateTimeMs) {
+      const message = `create_time falls at order_id ${orderId}, from ${this.#lastCreateTimeMs} to ${createTimeMs} ms`;
+      this.#mismatches.push(mismatch(undefined, orderId, orderId, message));
+    } else this.#lastCreateTimeMs = createTimeMs;
+    let store = this.#stores.get(storeId);
+    if (!store) {
+      store = { first: orderNumber, next: orderNumber, count: 0n, rows: 0n, inOrder: true };
+      this.#stores.set(storeId, store);
+    }
+    if (orderNumber !== store.next || count < 1n) store.inOrder = false;
+    store.next = orderNumber + count;
+    store.count += count;
+    store.rows++;
+  }
+
+  /** What was found since the last time. */
+  *takeFindings(losses: Losses): Generator<Finding> {
+    yield* this.#mismatches;
+    this.#mismatches = [];
+    yield* this.#sequence.takeFindings(losses);
+  }
+
+  /** No more rows come. */
+  *finish(losses: Losses): Generator<VerifyEvent> {
+    this.#sequence.finish(this.#end);
+    yield* this.#sequence.end(this.#end, losses);
+  }
+
+  progress(orderId: bigint): VerifyProgress {
+    return { kind: 'progress', rowsRead: this.#rows, orderId, endOrderId: this.#end };
+  }
+}
+
+/** Rows beyond the counter of order_ids, as of the moment that it was read: so many, with `more` where not all were counted. */
+export function* checkRowsAbove(counter: bigint, rowsAbove: bigint, more = false): Generator<Finding> {
+  if (rowsAbove === 0n) return;
+  const message = `${rowsAbove} ${more ? 'or more ' : ''}rows lie above the counter of order_ids, ${counter}`;
+  yield mismatch(undefined, counter + 1n, counter + 1n, message);
+}

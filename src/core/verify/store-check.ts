@@ -1,0 +1,125 @@
+import { INT64_MIN } from '../allocation.ts';
+import type { Losses } from './declared-losses.ts';
+import type { SeenStore } from './ledger-pass.ts';
+import { checkLosses, SequenceCheck } from './sequence-check.ts';
+import { type Finding, mismatch, type VerifyEvent } from './events.ts';
+
+/** The counter of a store, and where its rows end at the same moment. */
+export interface StoreCounter {
+  readonly storeId: bigint;
+  readonly firstNumber: bigint;
+  readonly lastNumber: bigint;
+  /** The last number of its last row; null where it has none. */
+  readonly rowsEnd: bigint | null;
+}
+
+/** A row as the reading of one store sees it. */
+export type StoreRow = readonly [orderNumber: bigint, orderId: bigint, count: bigint, createTimeMs: bigint];
+
+/** The counters of the stores against their rows. */
+export class StoresCheck {
+  readonly #losses: Losses;
+  readonly #seen: ReadonlyMap<bigint, SeenStore> | undefined;
+  /** Stores with rows or losses whose counter did not come yet, with the last number of their rows. */
+  readonly #withoutCounter: Map<bigint, bigint>;
+
+  /** `seen` is what all rows came to, read by order_id; without it each store has to be read by its numbers. */
+  constructor(losses: Losses, seen?: ReadonlyMap<bigint, SeenStore>) {
+    this.#losses = losses;
+    this.#seen = seen;
+    this.#withoutCounter = new Map([...(seen ?? [])].map(([storeId, { next }]) => [storeId, next - 1n]));
+    for (const storeId of losses.stores()) if (!this.#withoutCounter.has(storeId)) this.sawRows(storeId, 0n);
+  }
+
+  /** This store has rows, so it must have a counter. */
+  sawRows(storeId: bigint, lastNumber: bigint): void {
+    this.#withoutCounter.set(storeId, lastNumber);
+  }
+
+  /** The next store's counter. */
+  *counter({ storeId, firstNumber, lastNumber: counter, rowsEnd }: StoreCounter): Generator<Finding> {
+    this.#withoutCounter.delete(storeId);
+    const end = rowsEnd ?? firstNumber - 1n;
+    const difference = `the counter of store ${storeId} says ${counter}, and its rows end at ${end}`;
+    if (end > counter) yield mismatch(storeId, counter + 1n, end, difference);
+    if (end >= counter) return;
+    for (const { first, last } of this.#losses.undeclared({ storeId, first: end + 1n, last: counter })) {
+      yield mismatch(storeId, first, last, `${difference}: no row covers ${first} to ${last}`);
+    }
+  }
+
+  /** Whether a store has to be read by its numbers; else `summary` says what it is. */
+  mustBeRead({ storeId, firstNumber }: StoreCounter): boolean {
+    if (!this.#seen) return true;
+    const rows = this.#seen.get(storeId);
+    return rows !== undefined && (!rows.inOrder || rows.first !== firstNumber);
+  }
+
+  /** A store whose rows were seen to follow one another. */
+  *summary({ storeId, firstNumber: first }: StoreCounter): Generator<VerifyEvent> {
+    const seen = this.#seen?.get(storeId);
+    const last = this.#losses.endAfter(storeId, seen ? seen.next - 1n : first - 1n);
+    const count = seen?.count ?? 0n;
+    yield* checkLosses({ storeId, first, last }, count, this.#losses);
+    yield { kind: 'sequence', storeId, first, last, count };
+  }
+
+  /** No more counters come. */
+  *finish(): Generator<Finding> {
+    for (const [storeId, number] of this.#withoutCounter) {
+      yield mismatch(storeId, number, number, `store ${storeId} has rows or declared losses and no counter`);
+    }
+  }
+}
+
+/** Reads one store by its numbers, to name what is wrong with them. */
+export class StoreReading {
+  readonly #storeId: bigint;
+  readonly #checksTimes: boolean;
+  readonly #sequence: SequenceCheck;
+  #rows = 0n;
+  #mismatches: Finding[] = [];
+  #lastNumber: bigint;
+  #lastOrderId = 0n;
+  #lastCreateTimeMs = INT64_MIN;
+
+  /** `checksTimes` where no pass over all rows does. */
+  constructor({ storeId, firstNumber }: StoreCounter, checksTimes: boolean) {
+    this.#storeId = storeId;
+    this.#checksTimes = checksTimes;
+    this.#sequence = new SequenceCheck(storeId, firstNumber);
+    this.#lastNumber = firstNumber - 1n;
+  }
+
+  get rows(): bigint {
+    return this.#rows;
+  }
+
+  /** The next row in the order of its numbers. */
+  add([orderNumber, orderId, count, createTimeMs]: StoreRow): void {
+    this.#rows++;
+    this.#sequence.add(orderNumber, count);
+    if (orderId <= this.#lastOrderId) {
+      const message = `order_number ${orderNumber} of store ${this.#storeId} has order_id ${orderId}, and the number before it ${this.#lastOrderId}: they do not rise together`;
+      this.#mismatches.push(mismatch(this.#storeId, orderNumber, orderNumber, message));
+    } else if (createTimeMs < this.#lastCreateTimeMs && this.#checksTimes) {
+      const message = `create_time falls at order_number ${orderNumber} of store ${this.#storeId}`;
+      this.#mismatches.push(mismatch(this.#storeId, orderNumber, orderNumber, message));
+    }
+    this.#lastOrderId = orderId;
+    this.#lastCreateTimeMs = createTimeMs;
+    this.#lastNumber = orderNumber + count - 1n;
+  }
+
+  /** What was found since the last time. */
+  *takeFindings(losses: Losses): Generator<Finding> {
+    yield* this.#mismatches;
+    this.#mismatches = [];
+    yield* this.#sequence.takeFindings(losses);
+  }
+
+  /** No more rows come. */
+  *finish(losses: Losses): Generator<VerifyEvent> {
+    yield* this.#sequence.end(losses.endAfter(this.#storeId, this.#lastNumber), losses);
+  }
+}

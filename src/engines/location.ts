@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs';
+import { isPostgresUrl, parsePostgresUrl } from './postgres/connection/postgres-url.ts';
+import { hasControlCharacter, settingText } from '../server/setting-values.ts';
+
+const PATH = 'Use the path of an SQLite file, such as data/orders.db';
+const URL = 'postgres://user@host:5432/database';
+
+/**
+ * What a path does not look like, and why. As a path each would be a new ledger that numbers from 1 again, perhaps
+ * with a password in its name.
+ */
+const NO_PATHS: readonly (readonly [pattern: RegExp, why: string])[] = [
+  [/^$/, 'it is empty'],
+  [/^\s/, 'it begins with white space'],
+  [/^["'`“”„‘’«]/, 'it begins with a quote, which a shell takes away and an env file keeps'],
+  [/^~/, '~ is not replaced here, so write the whole path'],
+  [/^:/, 'it begins with a colon'],
+  [/^-/, 'it looks like a flag, so a value is missing'],
+  [/^\$[\w(]|\$\{|\{\{|^%\w+%/, 'it has a variable in it that nothing replaced'],
+  [/^[^/]*=/, 'it looks like an assignment'],
+  [/^[a-z][a-z0-9+.-]+:|^(postgres(ql)?|pg)\/\//i, 'it looks like the URL of something else'],
+];
+
+/** The path of an SQLite file or the URL of a PostgreSQL database. Throws an Error that says what a good value is. */
+export function parseLedger(text: string): string {
+  return isPostgresUrl(text) ? checkedUrl(text) : checkedPath(text, `${PATH}, or ${URL}`);
+}
+
+/** The path of an SQLite file, for what only those can. */
+export function parseLedgerPath(text: string): string {
+  if (isPostgresUrl(text)) throw new Error(`${PATH}: PostgreSQL has tools of its own, such as pg_basebackup.`);
+  return checkedPath(text, PATH);
+}
+
+export function parseLedgerRead(text: string): string {
+  const url = settingText(text);
+  return url === 'off' ? url : checkedUrl(url);
+}
+
+function checkedUrl(text: string): string {
+  const url = settingText(text);
+  parsePostgresUrl(url);
+  return url;
+}
+
+/** Without white space behind it, which SQLite leaves out of a name, and the lock and the mark would not. */
+function checkedPath(text: string, remedy: string): string {
+  const path = text.trimEnd();
+  if (hasControlCharacter(path.trimStart())) throw new Error(`${remedy}: there is a control character in it.`);
+  if (/\/\.{0,2}$/.test(path)) throw new Error(`${remedy}: it ends like a folder, and the name of a file is missing.`);
+  if (path.startsWith('./')) return path;
+  const found = NO_PATHS.find(([pattern]) => pattern.test(path));
+  if (found === undefined || (path !== '' && existsSync(path))) return path;
+  throw new Error(`${remedy}: ${found[1]}; ./ before a name always makes it a path.`);
+}

@@ -1,0 +1,76 @@
+import { LedgerRefused, messageOf, OrderError } from '../../../core/errors.ts';
+import { ledgerReopening, ledgerUnreadable } from '../../../core/ledger-errors.ts';
+import {
+  DEADLOCK_DETECTED,
+  DISK_FULL,
+  DUPLICATE_PREPARED_STATEMENT,
+  FEATURE_NOT_SUPPORTED,
+  LOCK_NOT_AVAILABLE,
+  SERIALIZATION_FAILURE,
+  sqlState,
+  UNDEFINED_FUNCTION,
+  UNKNOWN_PREPARED_STATEMENT,
+} from './sql-state.ts';
+
+/** The wait for a standby was cancelled: the commit is on this server, and perhaps nowhere else. */
+export class NotReplicated extends Error {
+  override readonly name = 'NotReplicated';
+}
+
+/** Nothing came for too long: the network, a disk or a standby stalls. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+}
+
+/** There was no session for too long: nothing was asked. */
+export class NotSent extends NoAnswer {}
+
+/** Rolled back, for reasons that lie in what others did at the same time: the same session may ask again at once. */
+const TRY_AGAIN = new Set([SERIALIZATION_FAILURE, DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE]);
+/** A pooler put another backend behind this session than the one that prepared the statement. */
+const UNPREPARED = new Set([UNKNOWN_PREPARED_STATEMENT, DUPLICATE_PREPARED_STATEMENT]);
+/** Of classes: connections, an operator's or the system's intervention, lack of something; and a read-only server. */
+const SERVER_IN_TROUBLE = /^(08|57|53|25006)/;
+/** Broken pages and indexes, and a disk that cannot be read. */
+const DAMAGED = /^(XX001|XX002|58030)$/;
+
+/**
+ * What to do about a write that was not answered well: ask again on the same session, ask again on another one, or
+ * nothing but tell. Asking again is always safe: the ledger knows what it has done.
+ */
+export function remedyFor(error: unknown): 'ask again' | 'ask elsewhere' | 'tell' {
+  const state = sqlState(error);
+  if (state === undefined || SERVER_IN_TROUBLE.test(state)) return 'ask elsewhere';
+  return TRY_AGAIN.has(state) || UNPREPARED.has(state) ? 'ask again' : 'tell';
+}
+
+/** Whether a prepared statement was not on the backend that ran it, or was there already: nothing was run. */
+export function isUnprepared(error: unknown): boolean {
+  return UNPREPARED.has(sqlState(error) ?? '');
+}
+
+/** A refusal if the server lacks a function of PostgreSQL's own: it is too old, or a product that only speaks its protocol. */
+export function asLacking(error: unknown, server: string): LedgerRefused | undefined {
+  const state = sqlState(error);
+  const reason = reasonOf(error);
+  const isLacking =
+    state === FEATURE_NOT_SUPPORTED || (state === UNDEFINED_FUNCTION && !/ order_numbers\./.test(reason));
+  if (!isLacking) return undefined;
+  return new LedgerRefused(`${server} lacks what the ledger needs (${reason}): use PostgreSQL itself, 14 or newer`);
+}
+
+export function isDiskFull(error: unknown): boolean {
+  return sqlState(error) === DISK_FULL;
+}
+
+/** A read that failed: damage is the ledger's operator's business, anything else but a lost server is our fault. */
+export function toReadError(error: unknown): unknown {
+  if (DAMAGED.test(sqlState(error) ?? '')) return ledgerUnreadable(error);
+  return error instanceof OrderError || remedyFor(error) === 'tell' ? error : ledgerReopening(error);
+}
+
+/** One sentence's worth: several addresses of a host fail with several errors in one. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
+  return messageOf(error);
+}

@@ -1,0 +1,233 @@
+import type { QueryResultRow } from 'pg';
+import type { Allocation } from '../../../core/allocation.ts';
+import { LedgerRefused } from '../../../core/errors.ts';
+import type { LedgerContents } from '../../../core/move/contents.ts';
+import { COPY_PAGE } from '../../../core/move/contents.ts';
+import type { VerifyEvent } from '../../../core/verify/events.ts';
+import { reasonOf } from '../connection/failures.ts';
+import { insertAllocations, insertLosses, insertStores } from './bulk-insert.ts';
+import { PostgresContents } from './postgres-contents.ts';
+import { MAKE_DURABLE } from '../connection/server-state.ts';
+import type { Session } from '../connection/session.ts';
+import { INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, sqlState } from '../connection/sql-state.ts';
+import { verifyLedger } from '../verify/verify-source.ts';
+
+/** Held by the one command that rewrites the ledger of this database. "ORDM". */
+export const MOVE_LOCK = 0x4f52444d;
+/** How long a session of a server may take to end when it is told to. */
+const END_WAIT_MS = 5000;
+/** The session of a command that was killed is noticed by its server within a second, and then lets the lock go. */
+const LOCK_WAIT_MS = 5000;
+
+/** What a database is to a ledger that moves in: it has to be copied, or all was done before. */
+export type MovingState = 'unfinished' | 'done';
+
+interface LedgerRow {
+  readonly ledger_id: string;
+  readonly first_order_id: bigint;
+  readonly last_order_id: bigint;
+  readonly moving_from: string | null;
+}
+
+/**
+ * The PostgreSQL ledger that another one moves into: from `claim` to `activate` no server numbers in it. Everything
+ * goes through one session, which holds a lock against every other command of this kind; what fails rejects with one
+ * sentence that names the server.
+ */
+export class MovingIn {
+  readonly name: string;
+  /** What is here by now. */
+  readonly contents: LedgerContents;
+  readonly #session: Session;
+
+  /** `session` is durable (requireDurable), and the schema is there; `name` is without secrets. */
+  private constructor(session: Session, name: string) {
+    this.#session = session;
+    this.name = name;
+    this.contents = new PostgresContents(name, (text, values) => this.#write(text, values));
+  }
+
+  /** Rejects with LedgerRefused where another command moves a ledger to this database right now. */
+  static async open(session: Session, name: string): Promise<MovingIn> {
+    const target = new MovingIn(session, name);
+    try {
+      // Waited for by the server: see LOCK_WAIT_MS.
+      await target.#write(`SET lock_timeout = ${LOCK_WAIT_MS}`);
+      await target.#write('SELECT pg_advisory_lock($1)', [MOVE_LOCK]);
+      await target.#write('SET lock_timeout = 0');
+    } catch (error) {
+      session.abandon();
+      if (!(error instanceof Error && sqlState(error.cause) === LOCK_NOT_AVAILABLE)) throw error;
+      throw new LedgerRefused(`another order-numbers migrate is at work on ${name}: wait for its end`);
+    }
+    return target;
+  }
+
+  /** Of this database, under every name, on the primary and on each standby. */
+  async identity(): Promise<string> {
+    const [row] = await this.#write<{ database: number; system: bigint }>(
+      `SELECT oid::bigint AS database, system_identifier AS system FROM pg_database, pg_control_system()
+       WHERE datname = current_database()`,
+    );
+    return `database ${row?.database} of system ${row?.system}`;
+  }
+
+  /**
+   * Makes sure that no server numbers here from now on, unless all was done before. Resolves only when that is
+   * confirmed. Rejects with LedgerRefused where anything is here but the unfinished copy of this very ledger; where
+   * it `isSealed` already, an empty ledger is refused, too: the one that was here is gone, and may have numbered.
+   */
+  async claim(ledgerId: string, isSealed: boolean): Promise<MovingState> {
+    return this.#transaction(async () => {
+      // The lock on this row first: what a server commits before it is seen below, and a server after it is refused.
+      const [ledger] = await this.#write<LedgerRow>('SELECT * FROM order_numbers.ledger FOR UPDATE');
+      if (!ledger) throw new LedgerRefused(`the table ledger of ${this.name} is empty: use another database`);
+      const { ledger_id: there, moving_from: movingFrom } = ledger;
+      if (movingFrom === null && there !== ledgerId) await this.#requireEmpty(ledger, isSealed);
+      if (movingFrom !== null && movingFrom !== ledgerId) {
+        throw new LedgerRefused(
+          `${this.name} has the unfinished copy of another ledger, ${movingFrom}: finish that, or use another database`,
+        );
+      }
+      const isDone = movingFrom === null && there === ledgerId;
+      // Written in any case: what an earlier run committed is then on a standby, too, where one is asked for.
+      await this.#write('UPDATE order_numbers.ledger SET ledger_id = $1, moving_from = $2, version = version + 1', [
+        ledgerId,
+        isDone ? null : ledgerId,
+      ]);
+      return isDone ? 'done' : 'unfinished';
+    });
+  }
+
+  /**
+   * Ends the sessions that servers had here before the claim: they looked for their ledger when they opened them, would
+   * not look again, and it is another one now. Rejects with LedgerRefused where this role may not.
+   */
+  async endOtherSessions(): Promise<void> {
+    const others = `FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+       AND application_name = current_setting('application_name')`;
+    try {
+      await this.#write(`SELECT pg_terminate_backend(pid, ${END_WAIT_MS}) ${others}`);
+    } catch (error) {
+      if (!(error instanceof Error && sqlState(error.cause) === INSUFFICIENT_PRIVILEGE)) throw error;
+      throw new LedgerRefused(`order-numbers servers are connected to ${this.name} already: stop them first`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** The order_id of the last row that is copied; 0 where there is none. Rows come in order, so none before it is missing. */
+  async lastCopied(): Promise<bigint> {
+    const [row] = await this.#write<{ last: bigint | null }>(
+      'SELECT max(order_id) AS last FROM order_numbers.allocations',
+    );
+    return row?.last ?? 0n;
+  }
+
+  /** In one transaction, which is durable when this resolves. */
+  async addAllocations(allocations: readonly Allocation[]): Promise<void> {
+    await this.#transaction(() => this.#insert(insertAllocations(allocations)));
+  }
+
+  /** Takes everything but the allocations from another ledger, in one transaction, in place of what is there. */
+  async takeCounters(from: LedgerContents): Promise<void> {
+    const counters = await from.counters();
+    await this.#transaction(async () => {
+      await this.#write('DELETE FROM order_numbers.stores');
+      await this.#write('DELETE FROM order_numbers.declared_losses');
+      for (let after = 0n; ;) {
+        const stores = await from.storesAfter(after, COPY_PAGE);
+        const last = stores.at(-1);
+        if (!last) break;
+        await this.#insert(insertStores(stores));
+        after = last.storeId;
+      }
+      await this.#insert(insertLosses(await from.declaredLosses()));
+      await this.#updateOne(
+        `UPDATE order_numbers.ledger SET first_order_id = $2, last_order_id = $3, last_create_time_ms = $4,
+           version = version + 1 WHERE moving_from = $1`,
+        [counters.ledgerId, counters.firstOrderId, counters.lastOrderId, counters.lastCreateTimeMs],
+      );
+    });
+  }
+
+  /** See verifyLedger; up to the end that the counter has. */
+  async *verify(): AsyncGenerator<VerifyEvent> {
+    const { lastOrderId } = await this.contents.counters();
+    yield* verifyLedger((text, values) => this.#write(text, values), undefined, lastOrderId);
+  }
+
+  /** Lets servers number here. Resolves only when that is confirmed; call it only when the other ledger never will again. */
+  async activate(ledgerId: string): Promise<void> {
+    await this.#transaction(() =>
+      this.#updateOne(
+        'UPDATE order_numbers.ledger SET moving_from = NULL, version = version + 1 WHERE moving_from = $1 AND ledger_id = $1',
+        [ledgerId],
+      ),
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.#session.end();
+  }
+
+  async #requireEmpty({ ledger_id, first_order_id, last_order_id }: LedgerRow, isSealed: boolean): Promise<void> {
+    if (isSealed) {
+      throw new LedgerRefused(
+        `${this.name} has ledger ${ledger_id}, and no more the one that was moved to it: put that one back`,
+      );
+    }
+    const [has] = await this.#write<{ rows: boolean; stores: bigint; losses: boolean }>(
+      `SELECT EXISTS (SELECT FROM order_numbers.allocations) AS rows,
+         (SELECT count(*) FROM order_numbers.stores) AS stores,
+         EXISTS (SELECT FROM order_numbers.declared_losses) AS losses`,
+    );
+    if (last_order_id < first_order_id && has && !has.rows && has.stores === 0n && !has.losses) return;
+    throw new LedgerRefused(
+      `${this.name} has a ledger of its own already (${ledger_id}, last order_id ${last_order_id}, stores ` +
+        `${has?.stores}): only an empty one takes another in, so use another database`,
+    );
+  }
+
+  async #transaction<Result>(work: () => Promise<Result>): Promise<Result> {
+    await this.#write('BEGIN');
+    try {
+      await this.#requireOneBackend();
+      const result = await work();
+      await this.#write('COMMIT');
+      return result;
+    } catch (error) {
+      await this.#write('ROLLBACK').catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Makes the transaction durable, and refuses a pooler that runs it elsewhere: the lock and the settings are not there. */
+  async #requireOneBackend(): Promise<void> {
+    const [row] = await this.#write<{ backend: number }>(`${MAKE_DURABLE} SELECT backend FROM durable`);
+    if (row?.backend === this.#session.state.backend) return;
+    throw new LedgerRefused(
+      `${this.name} is behind a pooler in transaction mode, which keeps no lock for a whole move: connect directly`,
+    );
+  }
+
+  async #insert({ text, values }: { readonly text: string; readonly values: readonly unknown[] }): Promise<void> {
+    await this.#write(text, values);
+  }
+
+  async #updateOne(text: string, values: readonly unknown[]): Promise<void> {
+    const rows = await this.#write(`${text} RETURNING id`, values);
+    if (rows.length !== 1) throw new LedgerRefused(`${this.name} was changed by somebody else meanwhile`);
+  }
+
+  /** Runs one statement; a commit in it is confirmed when this resolves. */
+  async #write<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    try {
+      return await this.#session.write<Row>({ text, values: [...values] });
+    } catch (error) {
+      const message = `${this.#session.server}: ${reasonOf(error)}`;
+      if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw new Error(message, { cause: error });
+      throw new LedgerRefused(`${message}: move the ledger as the owner of the schema order_numbers`, { cause: error });
+    }
+  }
+}

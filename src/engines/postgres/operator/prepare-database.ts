@@ -1,0 +1,63 @@
+import { LedgerRefused } from '../../../core/errors.ts';
+import { reasonOf } from '../connection/failures.ts';
+import type { SchemaVersions } from '../schema/schema.ts';
+import { migrate } from '../schema/schema.ts';
+import { requireDurable } from '../connection/server-state.ts';
+import { Session } from '../connection/session.ts';
+
+/** A session of an operator's command, on a database that has the schema. */
+export interface PreparedDatabase {
+  readonly session: Session;
+  readonly schema: SchemaVersions;
+}
+
+/**
+ * Makes or upgrades the schema on the first of these hosts that is a primary and loses no commit. See
+ * {@link openPrimary}.
+ */
+export function prepareDatabase(hosts: readonly string[], signal: AbortSignal): Promise<PreparedDatabase> {
+  return openPrimary(hosts, signal, async (session) => ({ session, schema: await migrate(session.client) }));
+}
+
+/**
+ * Runs `prepare` on the first of these hosts that is a primary, loses no commit and lets it resolve. The session is given
+ * up when `signal` aborts, whatever it is doing. Rejects with one sentence: what each host said, without secrets.
+ */
+export async function openPrimary<Prepared>(
+  hosts: readonly string[],
+  signal: AbortSignal,
+  prepare: (session: Session) => Promise<Prepared>,
+): Promise<Prepared> {
+  const failures: unknown[] = [];
+  for (const host of hosts) {
+    signal.throwIfAborted();
+    try {
+      return await openOn(host, signal, prepare);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  signal.throwIfAborted();
+  const [failure] = failures;
+  throw failures.length === 1 && failure instanceof LedgerRefused
+    ? failure
+    : new Error(failures.map(reasonOf).join('; '), { cause: failure });
+}
+
+async function openOn<Prepared>(
+  host: string,
+  signal: AbortSignal,
+  prepare: (session: Session) => Promise<Prepared>,
+): Promise<Prepared> {
+  const session = await Session.open(host, signal);
+  const abandon = () => session.abandon();
+  signal.addEventListener('abort', abandon);
+  session.client.once('end', () => signal.removeEventListener('abort', abandon));
+  try {
+    requireDurable(session.state, session.server);
+    return await prepare(session);
+  } catch (error) {
+    session.abandon();
+    throw error;
+  }
+}

@@ -1,0 +1,179 @@
+import type { Client } from 'pg';
+import { LedgerRefused } from '../../../core/errors.ts';
+import { reasonOf } from '../connection/failures.ts';
+import { LIST_FUNCTIONS } from './lists.ts';
+import { READ_FUNCTIONS } from './reads.ts';
+import { CREATE_SCHEMA, TABLES } from './tables.ts';
+import { VERIFY_FUNCTIONS } from './verify.ts';
+import { WRITE_FUNCTIONS } from './writes.ts';
+import { DUPLICATE_SCHEMA, INSUFFICIENT_PRIVILEGE, sqlState } from '../connection/sql-state.ts';
+
+/** Of all who make or upgrade the schema of this database: one at a time. "ORDN". */
+const ADVISORY_LOCK = 0x4f52444e;
+
+/** How the schema says which version it is. */
+const VERSIONING = `
+CREATE TABLE order_numbers.migrations (version integer PRIMARY KEY, apply_time timestamptz NOT NULL DEFAULT now());
+
+CREATE FUNCTION order_numbers.schema_version() RETURNS integer LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = order_numbers, pg_temp AS $$ SELECT max(version) FROM migrations $$;
+`;
+
+/**
+ * Each entry brings the schema from version i to version i + 1 and is never edited once released: that goes for what it
+ * is put together from, too.
+ */
+const MIGRATIONS = [`${TABLES}${VERSIONING}${WRITE_FUNCTIONS}${READ_FUNCTIONS}${VERIFY_FUNCTIONS}`, LIST_FUNCTIONS];
+
+/**
+ * Lets whoever could read before use the functions of this migration, and no other that was withheld: what this
+ * transaction has created is told by its id. To be run before anything else touches the functions.
+ */
+const KEEP_GRANTS = `
+DO $grants$
+DECLARE
+  created regprocedure;
+  server name;
+BEGIN
+  FOR created, server IN
+    SELECT fresh.oid, rolname FROM pg_proc AS old CROSS JOIN aclexplode(old.proacl) JOIN pg_roles ON pg_roles.oid = grantee
+      JOIN pg_proc AS fresh USING (pronamespace)
+    WHERE pronamespace = 'order_numbers'::regnamespace AND old.proname = 'ledger_end' AND grantee <> old.proowner
+      AND fresh.xmin = pg_current_xact_id()::xid
+  LOOP
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', created, server);
+  END LOOP;
+END $grants$;
+`;
+
+/** What is in the schema, but for the rights that it gives to come. */
+const CONTENTS = `SELECT FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass
+  AND refobjid = to_regnamespace('order_numbers') AND classid <> 'pg_default_acl'::regclass`;
+
+/** CREATE SCHEMA IF NOT EXISTS asks for the right to create one even where it does not, and takes any that is there. */
+const CREATE_SCHEMA_UNLESS_EMPTY = `
+DO $schema$ BEGIN
+  IF to_regnamespace('order_numbers') IS NULL THEN
+    ${CREATE_SCHEMA}
+  ELSIF EXISTS (${CONTENTS}) THEN
+    RAISE EXCEPTION 'the schema order_numbers has something else in it: use another database, or give it an empty one';
+  END IF;
+END $schema$;
+`;
+
+/**
+ * All of the schema, for an owner to read and to run where servers may not make tables. It does what is missing, so that
+ * the same text upgrades an older schema.
+ */
+export function schemaSql(): string {
+  return `-- The schema of an order ledger, for psql -v ON_ERROR_STOP=1. Run it as the role that is to own it.
+BEGIN;
+${MIGRATIONS.map(unlessDone).join('\n').replace(CREATE_SCHEMA, CREATE_SCHEMA_UNLESS_EMPTY)}
+COMMIT;
+
+-- All that the role of a server needs (put its name for order_server):
+-- GRANT USAGE ON SCHEMA order_numbers TO order_server;
+-- GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA order_numbers TO order_server;
+`;
+}
+
+/** Versions of the schema; 0 is none. */
+export interface SchemaVersions {
+  readonly before: number;
+  readonly after: number;
+}
+
+/**
+ * Makes or upgrades the schema, in one transaction; many may do so at once. Throws LedgerRefused where it may not, and
+ * for a schema that only a newer version of this program knows.
+ */
+export async function migrate(client: Client): Promise<SchemaVersions> {
+  const after = MIGRATIONS.length;
+  try {
+    if ((await requireKnownVersion(client)) === after) return { before: after, after };
+    await client.query('BEGIN');
+    try {
+      await client.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCK]);
+      const version = await requireKnownVersion(client);
+      const isThere = version === 0 && (await hasEmptySchema(client));
+      for (const [i, migration] of MIGRATIONS.entries()) {
+        const missing = isThere ? migration.replace(CREATE_SCHEMA, '') : migration;
+        if (i >= version) await client.query(steps(missing, i));
+      }
+      await client.query('COMMIT');
+      return { before: version, after };
+    } catch (error) {
+      await client.query('ROLLBACK').catch(() => {});
+      throw error;
+    }
+  } catch (error) {
+    throw explain(error, client);
+  }
+}
+
+/** Nobody but the owner may use what a migration makes, unless he is told so. */
+function steps(migration: string, i: number): string {
+  return `${migration}${i === 0 ? '' : KEEP_GRANTS}
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA order_numbers FROM PUBLIC;
+INSERT INTO order_numbers.migrations (version) VALUES (${i + 1});
+`;
+}
+
+/** In SQL alone, because not only psql runs it. */
+function unlessDone(migration: string, i: number): string {
+  const isMissing =
+    i === 0
+      ? "to_regclass('order_numbers.migrations') IS NULL"
+      : `(SELECT max(version) FROM order_numbers.migrations) < ${i + 1}`;
+  return `DO $migration$ BEGIN IF ${isMissing} THEN EXECUTE $steps$${steps(migration, i)}$steps$; END IF; END $migration$;
+`;
+}
+
+/** 0 where there is no schema. Only reads; throws LedgerRefused for a schema that only a newer program knows. */
+export async function requireKnownVersion(client: Client): Promise<number> {
+  // Of the tables, because what to_regprocedure says may be older than the lock.
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+     WHERE nspname = 'order_numbers' AND proname = 'schema_version'`,
+  );
+  if (rowCount === 0) return 0;
+  const found = await client.query<{ version: number }>('SELECT order_numbers.schema_version() AS version');
+  const version = found.rows[0]?.version ?? 0;
+  if (version <= MIGRATIONS.length) return version;
+  throw new LedgerRefused(
+    `the schema order_numbers of ${where(client)} has version ${version}, this program knows ${MIGRATIONS.length}: ` +
+      'use the newer version that made it',
+  );
+}
+
+/**
+ * Whether there is a schema with nothing in it that this role may fill: an administrator may have created it for a role
+ * that may create none.
+ */
+async function hasEmptySchema(client: Client): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_namespace WHERE nspname = 'order_numbers' AND has_schema_privilege(oid, 'CREATE')
+       AND NOT EXISTS (${CONTENTS})`,
+  );
+  return rowCount === 1;
+}
+
+function explain(error: unknown, client: Client): unknown {
+  const state = sqlState(error);
+  if (state === INSUFFICIENT_PRIVILEGE) {
+    return new LedgerRefused(
+      `${client.user} may not use or make the schema order_numbers of ${where(client)} ` +
+        `(${reasonOf(error)}): as its owner run what order-numbers migrate --print prints, with its GRANTs`,
+    );
+  }
+  if (state === DUPLICATE_SCHEMA) {
+    return new LedgerRefused(
+      `${where(client)} has a schema order_numbers that is no order ledger, or is not this role's: use another database, or give it an empty one`,
+    );
+  }
+  return error;
+}
+
+function where({ database, host, port }: Client): string {
+  return `the database ${database} on ${host}:${port}`;
+}

@@ -1,0 +1,64 @@
+import type { Allocation } from '../../../core/allocation.ts';
+import type { Store } from '../../../core/store.ts';
+
+/** A row of the table `allocations`: int8 columns as bigint, all null where a look-up found none. */
+export interface AllocationRow {
+  readonly order_id: bigint | null;
+  readonly store_id: bigint;
+  readonly order_number: bigint;
+  readonly count: number;
+  readonly request_id: string;
+  readonly create_time_ms: bigint;
+  readonly prefix: string;
+  readonly suffix: string;
+  readonly min_digits: number;
+}
+
+/** A row of the table `stores`: all null where there is none. */
+export interface StoreRow {
+  readonly store_id: bigint | null;
+  readonly first_number: bigint;
+  readonly last_number: bigint;
+  readonly prefix: string;
+  readonly suffix: string;
+  readonly min_digits: number;
+  readonly create_time_ms: bigint;
+}
+
+export function toAllocations(rows: readonly AllocationRow[]): Allocation[] {
+  return rows.flatMap((row) =>
+    row.order_id === null
+      ? []
+      : [
+          {
+            orderId: row.order_id,
+            storeId: row.store_id,
+            orderNumber: row.order_number,
+            count: row.count,
+            requestId: row.request_id,
+            createTimeMs: Number(row.create_time_ms),
+            prefix: row.prefix,
+            suffix: row.suffix,
+            minDigits: row.min_digits,
+          },
+        ],
+  );
+}
+
+export function toStores(rows: readonly StoreRow[]): Store[] {
+  return rows.flatMap((row) =>
+    row.store_id === null
+      ? []
+      : [
+          {
+            storeId: row.store_id,
+            firstNumber: row.first_number,
+            lastNumber: row.last_number,
+            prefix: row.prefix,
+            suffix: row.suffix,
+            minDigits: row.min_digits,
+            createTimeMs: Number(row.create_time_ms),
+          },
+        ],
+  );
+}

@@ -1,0 +1,32 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ledgerFull } from '../../../core/ledger-errors.ts';
+import type { ClosedReason } from '../../../core/ledger-state.ts';
+import { ThreadFailure } from '../threads/thread.ts';
+
+/** How long a batch that met a full disk waits for the proof that nothing of it was done. */
+const PROOF_WAIT_MS = 1000;
+
+/**
+ * What to tell the callers of a write that failed. A full disk is worth a moment's wait for the reopened ledger: if
+ * its end `hasMoved` not, nothing of the batch was done.
+ */
+export async function explainFailure(
+  failure: unknown,
+  reopened: Promise<void>,
+  hasMoved: () => boolean,
+): Promise<unknown> {
+  if (!(failure instanceof ThreadFailure) || failure.code !== 'SQLITE_FULL') return failure;
+  const isReopened = reopened.then(
+    () => true,
+    () => false,
+  );
+  const isProven = (await Promise.race([isReopened, delay(PROOF_WAIT_MS, false)])) && !hasMoved();
+  return isProven ? ledgerFull(failure) : failure;
+}
+
+/** Why the ledger is closed after this failure, in words that callers may read. */
+export function closedReason(failure: unknown): ClosedReason {
+  const code = failure instanceof ThreadFailure ? failure.code : '';
+  if (/^(SQLITE_FULL|ENOSPC|EDQUOT)/.test(code)) return 'disk full';
+  return /^(SQLITE_IOERR|EIO|EROFS)/.test(code) ? 'disk error' : 'opening';
+}

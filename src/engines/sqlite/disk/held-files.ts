@@ -1,0 +1,179 @@
+import type { BigIntStats } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { lookAtDatabaseAlone } from '../recovery/database-alone.ts';
+import { readBase } from '../file/high-water-mark.ts';
+import type { LedgerFiles } from '../file/ledger-files.ts';
+
+/** What a file is, whatever its name: device and inode. Undefined if no file has the name. */
+export type FileIdentity = string | undefined;
+
+/** Looks a name up. The file is never opened: see {@link locateLedger}. */
+export function identityOf(path: string): FileIdentity {
+  return identityIn(statSync(path, { bigint: true, throwIfNoEntry: false }));
+}
+
+function identityIn(stat: BigIntStats | undefined): FileIdentity {
+  return stat && `${stat.dev}:${stat.ino}`;
+}
+
+/** The files of an open ledger are no longer at their names: what is committed now may be lost or seen by nobody. */
+export class HeldFilesChanged extends Error {
+  override readonly name = 'HeldFilesChanged';
+}
+
+/**
+ * The files that this process holds open, to be compared with what their names lead to. A file system lets anybody
+ * rename and remove an open file; the process then goes on with a file that nobody else finds, beside a second server
+ * that numbers from the beginning (https://www.sqlite.org/howtocorrupt.html, section 2.4).
+ */
+export class HeldFiles {
+  readonly #files: LedgerFiles;
+  readonly #lock: FileIdentity;
+  #database: FileIdentity;
+  #wasOpened = false;
+  #wal: FileIdentity;
+  #shm: FileIdentity;
+  /** When the database was written last, and its length; undefined while a checkpoint writes it. */
+  #written: string | undefined;
+
+  #isOverwritten = false;
+
+  /** `lock` is what the fence has locked. */
+  constructor(files: LedgerFiles, lock: FileIdentity) {
+    this.#files = files;
+    this.#lock = lock;
+  }
+
+  /**
+   * To be called before the database is opened. From the first opening on it must be there, with something in it:
+   * otherwise opening would create one, which numbers from the beginning.
+   */
+  beforeOpening(): void {
+    this.#wal = undefined;
+    this.#shm = undefined;
+    this.#written = undefined;
+    if (!this.#wasOpened) {
+      this.#database = identityOf(this.#files.database);
+      return;
+    }
+    this.requireSame();
+    if (statSync(this.#files.database).size > 0) return;
+    throw new HeldFilesChanged(`${this.#files.database} was emptied while it was open: ${PUT_BACK}`);
+  }
+
+  /** To be called right after the database was opened. */
+  afterOpening(): void {
+    const { database } = this.#files;
+    const now = identityOf(database);
+    // In a layer of an overlay file system a file may become another one when it is opened for writing.
+    const isFirst = !this.#wasOpened;
+    if (isFirst && (this.#database === undefined || isOpenHere(now))) this.#database = now;
+    this.requireSame();
+    this.#wasOpened = true;
+    this.#wal = identityOf(`${database}-wal`);
+    this.#shm = identityOf(`${database}-shm`);
+    this.afterCheckpoint();
+  }
+
+  /** To be called before a checkpoint: it writes the database, which nothing else does. */
+  beforeCheckpoint(): void {
+    this.#written = undefined;
+  }
+
+  afterCheckpoint(): void {
+    this.#written = writtenIn(statSync(this.#files.database, { bigint: true }));
+  }
+
+  /** What every commit depends on. Throws {@link HeldFilesChanged}. */
+  requireSame(): void {
+    const { database, lock } = this.#files;
+    const stat = statSync(database, { bigint: true, throwIfNoEntry: false });
+    if (!stat || identityIn(stat) !== this.#database) throw changed(database, PUT_BACK);
+    this.#requireNotOverwritten(stat);
+    if (this.#wal !== undefined && identityOf(`${database}-wal`) !== this.#wal) {
+      throw changed(`${database}-wal`, 'never touch it while a server runs; start the server again');
+    }
+    if (identityOf(lock) !== this.#lock) {
+      throw changed(lock, 'a second server could start on this ledger; stop that one, then start this one again');
+    }
+  }
+
+  /** Whether the database was found to be another one: nothing must be moved into it. */
+  get isOverwritten(): boolean {
+    return this.#isOverwritten;
+  }
+
+  /** What moving the WAL into the database depends on. Throws {@link HeldFilesChanged}. */
+  requireNotOverwritten(): void {
+    const stat = statSync(this.#files.database, { bigint: true, throwIfNoEntry: false });
+    if (stat) this.#requireNotOverwritten(stat);
+  }
+
+  /**
+   * If another process wrote the database, it was a checkpoint of the sqlite3 shell, or a copy put over it, which keeps
+   * device and inode. A copy is older than what the last checkpoint left, or in the middle of being written.
+   */
+  #requireNotOverwritten(stat: BigIntStats): void {
+    if (this.#written === undefined || writtenIn(stat) === this.#written) return;
+    const { database, mark } = this.#files;
+    const base = readBase(mark);
+    const alone = lookAtDatabaseAlone(database);
+    const isSame =
+      typeof alone === 'object' &&
+      (base === undefined ||
+        (alone.ledgerId === base.ledgerId &&
+          BigInt(alone.lastOrderId) >= base.lastOrderId &&
+          alone.generation >= base.generation &&
+          stat.size >= base.bytes));
+    if (!isSame) {
+      this.#isOverwritten = true;
+      throw new HeldFilesChanged(
+        `${database} was overwritten while it was open, and nothing is numbered any more: ${PUT_BACK}`,
+      );
+    }
+    this.#written = writtenIn(stat);
+  }
+
+  /** A change of the files explains every other error. */
+  explain(error: unknown): unknown {
+    try {
+      this.requireSame();
+      return error;
+    } catch (change) {
+      return change instanceof HeldFilesChanged ? change : error;
+    }
+  }
+
+  /** The same and the -shm, without which another process sees another WAL. */
+  requireAllSame(): void {
+    this.requireSame();
+    const shm = `${this.#files.database}-shm`;
+    if (this.#shm !== undefined && identityOf(shm) !== this.#shm) {
+      throw changed(shm, 'never touch it while a server runs; start the server again');
+    }
+  }
+}
+
+/** Whether this process has the file open, as far as Linux tells. Looked at by name: nothing is opened or closed. */
+function isOpenHere(file: FileIdentity): boolean {
+  const folder = '/proc/self/fd';
+  if (!existsSync(folder)) return false;
+  return readdirSync(folder).some((descriptor) => identityOf(join(folder, descriptor)) === file);
+}
+
+function writtenIn({ size, mtimeNs }: BigIntStats): string {
+  return `${size} ${mtimeNs}`;
+}
+
+const PUT_BACK = 'put the ledger back, with its -wal file, and start the server again';
+
+function changed(path: string, remedy: string): HeldFilesChanged {
+  const folder = dirname(path);
+  const what = existsSync(path)
+    ? `another file was put in the place of ${path}`
+    : existsSync(folder)
+      ? `${path} was moved or removed`
+      : `the folder ${folder} was moved or removed`;
+  return new HeldFilesChanged(`${what} while it was open, and nothing is numbered any more: ${remedy}`);
+}

@@ -1,0 +1,70 @@
+import Database from 'better-sqlite3';
+import { LedgerRefused } from '../../../core/errors.ts';
+import { requireLedger } from './schema.ts';
+
+/** How long SQLite itself waits for a lock that another connection holds for a moment. */
+const BUSY_TIMEOUT_MS = 250;
+/** Four times what a WAL has between two checkpoints. */
+const MAX_IDLE_WAL_BYTES = 16 * 2 ** 20;
+
+/**
+ * Opens the connection that writes, durable: every commit is on disk when it returns. int64 columns come
+ * as bigint. Throws LedgerRefused for what is not a ledger, and leaves it as it is.
+ *
+ * synchronous=FULL is set after journal_mode and read back, on every open: this build of SQLite opens a
+ * WAL database with NORMAL, which loses acknowledged commits in a power cut
+ * (https://www.sqlite.org/pragma.html#pragma_synchronous).
+ */
+export function openWriteConnection(path: string, { mayCreate = true } = {}): Database.Database {
+  const db = new Database(path, { timeout: BUSY_TIMEOUT_MS, fileMustExist: !mayCreate });
+  try {
+    db.defaultSafeIntegers(true);
+    requireLedger(db);
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = FULL');
+    // Checkpoints are the checkpointer's, off this thread.
+    db.pragma('wal_autocheckpoint = 0');
+    // One that grew long beside somebody's long reading is cut when it starts anew.
+    db.pragma(`journal_size_limit = ${MAX_IDLE_WAL_BYTES}`);
+    if (process.platform === 'darwin') {
+      // There fsync leaves data in the drive's cache; F_FULLFSYNC does not.
+      db.pragma('fullfsync = ON');
+      db.pragma('checkpoint_fullfsync = ON');
+    }
+    const journalMode = db.pragma('journal_mode', { simple: true });
+    const synchronous = Number(db.pragma('synchronous', { simple: true }));
+    if (journalMode !== 'wal' || synchronous !== 2) {
+      throw new LedgerRefused(
+        `${path} could not be opened durably (journal_mode ${String(journalMode)}, synchronous ${synchronous}): ` +
+          'use a local file system that supports WAL',
+      );
+    }
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Opens a connection that reads. int64 columns come as bigint. */
+export function openReadConnection(path: string): Database.Database {
+  const db = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
+  db.defaultSafeIntegers(true);
+  return db;
+}
+
+/** What `PRAGMA wal_checkpoint` answers: frames in the WAL, and how many of them are in the database. */
+export interface CheckpointResult {
+  readonly busy: boolean;
+  readonly walFrames: number;
+  readonly checkpointedFrames: number;
+}
+
+/**
+ * Runs one checkpoint (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint): NOOP only counts,
+ * PASSIVE waits for nobody, TRUNCATE ends with an empty WAL unless it is busy.
+ */
+export function checkpoint(db: Database.Database, mode: 'NOOP' | 'PASSIVE' | 'TRUNCATE'): CheckpointResult {
+  const [row] = db.pragma(`wal_checkpoint(${mode})`) as [{ busy: bigint; log: bigint; checkpointed: bigint }];
+  return { busy: row.busy !== 0n, walFrames: Number(row.log), checkpointedFrames: Number(row.checkpointed) };
+}

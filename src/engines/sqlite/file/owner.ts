@@ -1,0 +1,77 @@
+import { accessSync, chmodSync, chownSync, constants, existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { LedgerRefused } from '../../../core/errors.ts';
+
+/** What root creates belongs to root, unless it is given away: SQLite does so with what it keeps beside a database. */
+const IS_ROOT = () => process.geteuid?.() === 0;
+/** Read and write for whom a file may be read and written. */
+const MODE = 0o666;
+/** The files of a ledger: what follows the name of the database. */
+const SUFFIXES = ['', '-wal', '-shm', '.lock', '.mark'];
+
+/**
+ * Gives a file that root has created to the owner of `model`, with the same permissions: of the file whose place it takes,
+ * or that it belongs to. If there is none, to the owner of the folder. Whoever is not root can give nothing away.
+ */
+export function keepOwner(path: string, model?: string): void {
+  if (!IS_ROOT() || !existsSync(path)) return;
+  const kept = model === undefined ? undefined : statSync(model, { throwIfNoEntry: false });
+  const { uid, gid } = kept ?? statSync(dirname(path));
+  const now = statSync(path);
+  if (now.uid !== uid || now.gid !== gid) chownSync(path, uid, gid);
+  if (kept && (now.mode & MODE) !== (kept.mode & MODE)) chmodSync(path, kept.mode & MODE);
+}
+
+/** What the operator should know if the new owner of a ledger is not the old one, and may keep a server out. */
+export function ownerWarning(path: string, oldUid: number | undefined): string | undefined {
+  const { uid } = statSync(path);
+  if (oldUid === undefined || uid === oldUid) return undefined;
+  return (
+    `${path} and its mark belong to user ${uid} now, and the old ledger belonged to user ${oldUid}: give them back before ` +
+    `the server starts, with chown ${oldUid} ${path} ${path}.mark ${path}.lock`
+  );
+}
+
+/** The owner of a file; undefined if it does not exist. */
+export function ownerOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.uid;
+}
+
+/** Throws LedgerRefused, with owner and remedy, if this process may not create files in the folder or write the file. */
+export function requireWritable(path: string): void {
+  for (const [place, right] of [
+    [path, constants.W_OK],
+    [dirname(path), constants.W_OK | constants.X_OK],
+  ] as const) {
+    if (!existsSync(place)) continue;
+    try {
+      accessSync(place, right);
+    } catch (error) {
+      throw notWritable(place, error);
+    }
+  }
+}
+
+function notWritable(place: string, error: unknown): LedgerRefused {
+  const stat = statSync(place);
+  const { uid, gid } = stat;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'EROFS') {
+    return new LedgerRefused(
+      `${place} is on a file system that is mounted read-only: mount it for writing, or name another place`,
+    );
+  }
+  const self = process.geteuid?.();
+  // A server that ran as root has left every file of the ledger to root, not only the one tried here.
+  const given = stat.isFile() ? filesOfLedger(place).join(' ') : place;
+  return new LedgerRefused(
+    `${place} may not be written by this process (it belongs to user ${uid}, group ${gid}, and this is user ${self}): run ` +
+      `the command as its owner, or give it away with chown ${self} ${given}`,
+  );
+}
+
+/** All existing files of the ledger that this file is one of. */
+function filesOfLedger(path: string): string[] {
+  const database = path.replace(/(?:-wal|-shm|\.lock|\.mark)$/, '');
+  return SUFFIXES.map((suffix) => database + suffix).filter((file) => existsSync(file));
+}

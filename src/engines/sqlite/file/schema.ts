@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto';
+import type Database from 'better-sqlite3';
+import { LedgerRefused } from '../../../core/errors.ts';
+
+/** Says in the file's header that it is a ledger: "ORDN". */
+const APPLICATION_ID = 0x4f52444e;
+
+/**
+ * Each entry brings the schema from version i to version i + 1 and is never edited once released. All
+ * numbers are the last ones given, so that a sequence can reach 2^63-1.
+ */
+const MIGRATIONS = [
+  `
+  -- One row: the counter of the sequence over all stores.
+  CREATE TABLE ledger (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    ledger_id TEXT NOT NULL,
+    first_order_id INTEGER NOT NULL CHECK (first_order_id >= 1),
+    last_order_id INTEGER NOT NULL CHECK (last_order_id >= first_order_id - 1),
+    last_create_time_ms INTEGER NOT NULL,
+    -- Where this ledger was moved to; not null means that it must never number again.
+    sealed_to TEXT
+  ) STRICT;
+
+  -- One row a store: its counter and its style.
+  CREATE TABLE stores (
+    store_id INTEGER PRIMARY KEY CHECK (store_id >= 1),
+    first_number INTEGER NOT NULL CHECK (first_number >= 1),
+    last_number INTEGER NOT NULL CHECK (last_number >= first_number - 1),
+    prefix TEXT NOT NULL DEFAULT '',
+    suffix TEXT NOT NULL DEFAULT '',
+    min_digits INTEGER NOT NULL DEFAULT 0,
+    create_time_ms INTEGER NOT NULL
+  ) STRICT;
+
+  -- One row an allocation. Nothing is ever updated or deleted here.
+  CREATE TABLE allocations (
+    order_id INTEGER PRIMARY KEY CHECK (order_id >= 1),
+    store_id INTEGER NOT NULL,
+    order_number INTEGER NOT NULL,
+    count INTEGER NOT NULL CHECK (count >= 1),
+    request_id TEXT NOT NULL,
+    create_time_ms INTEGER NOT NULL,
+    prefix TEXT NOT NULL,
+    suffix TEXT NOT NULL,
+    min_digits INTEGER NOT NULL
+  ) STRICT;
+  -- request_id first: time-ordered keys of all stores then share the index's last page.
+  CREATE UNIQUE INDEX allocations_by_request_id ON allocations (request_id, store_id);
+  CREATE UNIQUE INDEX allocations_by_order_number ON allocations (store_id, order_number);
+
+  -- Ranges given up by a deliberate return to an older copy; no store_id means order_ids.
+  CREATE TABLE declared_losses (
+    store_id INTEGER,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL CHECK (last >= first),
+    declare_time_ms INTEGER NOT NULL
+  ) STRICT;
+
+  INSERT INTO ledger (id, ledger_id, first_order_id, last_order_id, last_create_time_ms)
+  VALUES (1, new_ledger_id(), 1, 0, 0);
+  `,
+];
+
+/** Refuses a database of another program. Reads only, so that it stays as it is. */
+export function requireLedger(db: Database.Database): void {
+  const applicationId = Number(db.pragma('application_id', { simple: true }));
+  if (applicationId === APPLICATION_ID || isEmpty(db)) return;
+  throw new LedgerRefused(
+    `${db.name} is a database of another program: --ledger must name an order ledger or a new file`,
+  );
+}
+
+/**
+ * Makes or upgrades the schema, each step in a transaction of its own. Refuses a ledger that a newer version
+ * of this program has upgraded.
+ */
+export function migrate(db: Database.Database): void {
+  const version = requireKnownSchema(db);
+  db.function('new_ledger_id', () => randomUUID());
+  for (const [i, migration] of MIGRATIONS.entries()) {
+    if (i < version) continue;
+    db.transaction(() => {
+      db.exec(migration);
+      db.pragma(`application_id = ${APPLICATION_ID}`);
+      db.pragma(`user_version = ${i + 1}`);
+    }).exclusive();
+  }
+}
+
+/** The version of the schema; refuses one that only a newer version of this program knows. Reads only. */
+export function requireKnownSchema(db: Database.Database): number {
+  const version = Number(db.pragma('user_version', { simple: true }));
+  if (version <= MIGRATIONS.length) return version;
+  throw new LedgerRefused(
+    `${db.name} has schema version ${version}, this program knows ${MIGRATIONS.length}: use the newer version that wrote it`,
+  );
+}
+
+/** Whether nothing was ever made in this database. */
+export function isEmpty(db: Database.Database): boolean {
+  return db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
+}
+
+/** Refuses what is no ledger, an empty database, and one that only a newer program knows. Reads only. */
+export function requireFilledLedger(db: Database.Database): void {
+  requireLedger(db);
+  if (isEmpty(db)) throw new LedgerRefused(`${db.name} is an empty file and no ledger: name the right one`);
+  requireKnownSchema(db);
+}

@@ -1,0 +1,209 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import Database, { SqliteError } from 'better-sqlite3';
+import { LedgerRefused } from '../../../core/errors.ts';
+import type { LedgerSummary } from './backup-check.ts';
+import { checkLedger } from './backup-check.ts';
+import { openReadConnection } from '../file/connection.ts';
+import { readMark } from '../file/high-water-mark.ts';
+import { requireWholeName, syncFolder } from '../file/ledger-files.ts';
+import { tidierOf } from '../file/look.ts';
+import { requireWritable } from '../file/owner.ts';
+import { makeReadable, requireServed } from '../recovery/readable.ts';
+import { requireFilledLedger } from '../file/schema.ts';
+
+/** Pages copied before the event loop has a turn: 8 MiB. */
+const PAGES_A_STEP = 2048;
+const CHECK_CACHE_KIB = 64 * 1024;
+/** What SQLite and this program keep beside a database. */
+const COMPANIONS = ['-wal', '-shm', '-journal', '.lock', '.mark'];
+
+/** How a long command hears of a wish to stop, and tells how far it is. */
+export interface LongRun {
+  readonly signal?: AbortSignal | undefined;
+  /** `done` of `all` pages copied, or checks made. */
+  readonly onProgress?: ((step: 'copying' | 'checking', done: number, all: number) => void) | undefined;
+}
+
+export interface BackupOptions extends LongRun {
+  /** Replaces a target that is there. */
+  readonly force: boolean;
+}
+
+/** A backup that is on disk, checked. */
+export interface Backup extends LedgerSummary {
+  /** Its real path. */
+  readonly target: string;
+  readonly bytes: bigint;
+}
+
+/**
+ * Writes a checked copy of the ledger at `source` to `target`, while a server may be writing. The target appears
+ * whole or not at all. Throws LedgerRefused; rejects with the signal's reason when stopped.
+ */
+export async function backupLedger(source: string, target: string, options: BackupOptions): Promise<Backup> {
+  const from = findLedger(source);
+  const to = findTarget(target, from, options.force);
+  // Read first: whatever it says was committed before the copy began.
+  const mark = readMark(`${from}.mark`);
+  const temporary = `${to}.tmp-${randomBytes(4).toString('hex')}`;
+  requireWritable(temporary);
+  const readable = makeReadable(from);
+  try {
+    const summary = await copyLedger(readable.path, temporary, options);
+    // Behind the check of the copy, which says more of a damage.
+    requireServed(from, readable);
+    if (mark !== undefined && mark !== 'torn' && mark.ledgerId === summary.ledgerId) {
+      if (mark.lastOrderId > summary.lastOrderId) {
+        throw new LedgerRefused(
+          `${from} ends at order_id ${summary.lastOrderId}, but ${mark.lastOrderId} was already given, says its mark: ` +
+            'it is an older copy or has lost its end, and no backup was made of it',
+        );
+      }
+    }
+    findTarget(target, from, options.force);
+    renameSync(temporary, to);
+    syncFolder(dirname(to));
+    return { ...summary, target: to, bytes: statSync(to, { bigint: true }).size };
+  } finally {
+    readable.remove();
+    removeDatabase(temporary);
+  }
+}
+
+/**
+ * Copies a ledger into a new file as one database without a WAL, checks the copy, and puts it on disk. The
+ * source is only read, in one transaction: stepped without one, SQLite's backup starts again at each commit
+ * of a server (https://www.sqlite.org/c3ref/backup_finish.html). What is left at `target` after an error is
+ * the caller's to remove.
+ */
+export async function copyLedger(source: string, target: string, run: LongRun): Promise<LedgerSummary> {
+  try {
+    await copyPages(source, target, run);
+    const copy = new Database(target);
+    let summary: LedgerSummary;
+    try {
+      copy.defaultSafeIntegers(true);
+      // The check jumps about in the index of request_ids.
+      copy.pragma(`cache_size = -${CHECK_CACHE_KIB}`);
+      // As it was copied, it says of itself that it has a WAL.
+      copy.pragma('journal_mode = DELETE');
+      summary = await checkLedger(copy, {
+        name: source,
+        signal: run.signal,
+        onCheck: (done, all) => run.onProgress?.('checking', done, all),
+      });
+    } finally {
+      copy.close();
+    }
+    syncFile(target);
+    return summary;
+  } catch (error) {
+    throw explain(error, source, target);
+  }
+}
+
+/** The real path of the ledger at `path`, which must be there; nothing is made. */
+export function findLedger(path: string): string {
+  if (path === '') throw new LedgerRefused('the path of the ledger or backup is empty: name its file');
+  if (!existsSync(path)) throw new LedgerRefused(`${path} is not there: name the file of a ledger`);
+  const real = realpathSync(path);
+  requireWholeName(real);
+  if (!statSync(real).isFile()) throw new LedgerRefused(`${real} is not a file: name the file of a ledger`);
+  return real;
+}
+
+/** Removes a database that is nobody's, with what SQLite may have left beside it. */
+export function removeDatabase(path: string): void {
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${path}${suffix}`, { force: true });
+}
+
+/** Puts a file on disk that no connection of this process has open. */
+export function syncFile(path: string): void {
+  const descriptor = openSync(path, 'r+');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+async function copyPages(source: string, target: string, { signal, onProgress }: LongRun): Promise<void> {
+  const tidy = tidierOf(source);
+  const db = openReadConnection(source);
+  try {
+    requireFilledLedger(db);
+    db.exec('BEGIN');
+    // Only a read begins the transaction.
+    db.prepare('SELECT 1 FROM ledger').get();
+    await db.backup(target, {
+      progress({ totalPages, remainingPages }) {
+        signal?.throwIfAborted();
+        onProgress?.('copying', totalPages - remainingPages, totalPages);
+        return PAGES_A_STEP;
+      },
+    });
+  } finally {
+    db.close();
+    tidy();
+  }
+}
+
+/** Where the backup goes: a place that no ledger, and no part of one, has. */
+function findTarget(target: string, source: string, force: boolean): string {
+  if (target === '') throw new LedgerRefused('the path of the backup is empty: name the file to write');
+  const folder = dirname(resolve(target));
+  if (!existsSync(folder)) throw new LedgerRefused(`the folder ${folder} is not there: make it, or choose another one`);
+  if (!statSync(folder).isDirectory()) {
+    throw new LedgerRefused(`${folder} is a file and no folder: choose another place for the backup`);
+  }
+  const path = join(realpathSync(folder), basename(resolve(target)));
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  const real = stat?.isSymbolicLink() && existsSync(path) ? realpathSync(path) : path;
+  const same = existsSync(real) && sameFile(real, source);
+  if (same || COMPANIONS.some((suffix) => real === `${source}${suffix}`)) {
+    throw new LedgerRefused(`${target} is the ledger itself or a part of it: choose another name for the backup`);
+  }
+  for (const suffix of COMPANIONS) {
+    if (!existsSync(`${path}${suffix}`)) continue;
+    throw new LedgerRefused(
+      `${path}${suffix} is there, so that a file at ${path} would be taken for a ledger in use: choose another name`,
+    );
+  }
+  if (!stat) return path;
+  if (!stat.isFile()) throw new LedgerRefused(`${path} is there and is not a file: choose another name for the backup`);
+  if (!force) throw new LedgerRefused(`${path} is there already: choose another name, or replace it with --force`);
+  return path;
+}
+
+function sameFile(one: string, other: string): boolean {
+  const [a, b] = [statSync(one, { bigint: true }), statSync(other, { bigint: true })];
+  return a.dev === b.dev && a.ino === b.ino;
+}
+
+/** An error of SQLite or of the system, as the operator needs it. */
+function explain(error: unknown, source: string, target: string): unknown {
+  if (error instanceof SqliteError) {
+    if (/^SQLITE_(CORRUPT|NOTADB)/.test(error.code)) {
+      return new LedgerRefused(`${source} is damaged or no SQLite database (${error.message}): use another copy`);
+    }
+    if (error.code === 'SQLITE_ERROR') {
+      return new LedgerRefused(`${source} is damaged or no ledger (${error.message}): use another copy`);
+    }
+    return new LedgerRefused(`cannot copy ${source} to ${target}: ${error.message} (${error.code})`);
+  }
+  if (error instanceof Error && 'syscall' in error)
+    return new LedgerRefused(`cannot write ${target}: ${error.message}`);
+  return error;
+}

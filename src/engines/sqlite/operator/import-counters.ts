@@ -1,0 +1,195 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type Database from 'better-sqlite3';
+import { SqliteError } from 'better-sqlite3';
+import { LedgerRefused } from '../../../core/errors.ts';
+import { lookBeforeOpening } from '../recovery/before-opening.ts';
+import { checkpoint } from '../file/connection.ts';
+import { takeFence } from '../file/fence.ts';
+import type { ImportedStore, ImportStaging } from './import-staging.ts';
+import { filesOf, locateLedger } from '../file/ledger-files.ts';
+import { lookAt } from '../file/look.ts';
+import { keepOwner } from '../file/owner.ts';
+import type { OpenLedger } from '../recovery/open-ledger.ts';
+import { openLedger } from '../recovery/open-ledger.ts';
+import { isEmpty, requireKnownSchema, requireLedger } from '../file/schema.ts';
+
+/** The numbers that an old shop goes on with. */
+export interface ImportedCounters {
+  /** The first order_id that the ledger gives, 1 to 2^63-1. */
+  readonly nextOrderId: bigint;
+  readonly stores: ImportStaging;
+}
+
+/** What an import does to one store: makes it, changes its first number, or finds it as it has to be. */
+export type StoreChange = ImportedStore & { readonly change: 'make' | 'set' | 'keep' };
+
+/** What an import does, or would do. */
+export interface ImportSummary {
+  /** Undefined for a ledger that is not there yet. */
+  readonly ledgerId: string | undefined;
+  /** The first order_id of the ledger as it is; undefined where it is not there yet. */
+  readonly currentFirstOrderId: bigint | undefined;
+  readonly nextOrderId: bigint;
+  readonly stores: number;
+  readonly storesMade: number;
+  readonly storesSet: number;
+  /** False where the ledger already is what the import would make of it. */
+  readonly isNeeded: boolean;
+}
+
+type ChangeListener = (change: StoreChange) => void;
+type ProgressListener = (done: number, all: number) => void;
+
+interface FirstNumbers {
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
+/**
+ * What {@link importCounters} would do to the ledger at `path`, told store by store. Writes nothing and makes
+ * nothing, not even a folder. Throws LedgerRefused where the import would be refused, but for a ledger in use.
+ */
+export function planImport(path: string, counters: ImportedCounters, onChange: ChangeListener): ImportSummary {
+  const database = existsSync(path) ? realpathSync(path) : resolve(path);
+  return explained(database, () => {
+    if (!lookBeforeOpening(filesOf(database), 'served').end) return compare(undefined, counters, onChange);
+    return lookAt(database, (db) => {
+      requireLedger(db);
+      requireKnownSchema(db);
+      return db.transaction(() => compare(isEmpty(db) ? undefined : db, counters, onChange))();
+    });
+  });
+}
+
+/**
+ * Sets the counters of an empty ledger, which is made where it is missing, in one transaction under the lock
+ * of the one writer (P8); a ledger that is as it should be stays. The mark agrees when this returns (P9). Throws LedgerRefused for a ledger that has
+ * given a number or declared a loss: forward jumps, too, would be holes.
+ */
+export function importCounters(path: string, counters: ImportedCounters, onProgress: ProgressListener): ImportSummary {
+  const files = locateLedger(path);
+  const plan = () => void planImport(files.database, counters, () => {});
+  const fence = takeFence(files, plan);
+  try {
+    return explained(files.database, () => {
+      // Opening writes; what is refused must stay as it is.
+      plan();
+      const isNew = !existsSync(files.database);
+      const ledger = openLedger(files);
+      if (isNew) keepOwner(files.database);
+      const companions = [files.mark, `${files.database}-wal`, `${files.database}-shm`];
+      for (const companion of companions) keepOwner(companion, files.database);
+      if (!ledger) {
+        throw new LedgerRefused(
+          `${files.database} is being read by another process: try again when that one has ended`,
+        );
+      }
+      try {
+        return apply(ledger, counters, onProgress);
+      } finally {
+        ledger.mark.close();
+        ledger.db.close();
+      }
+    });
+  } finally {
+    fence.release();
+  }
+}
+
+function apply(ledger: OpenLedger, counters: ImportedCounters, onProgress: ProgressListener): ImportSummary {
+  const { db, mark, ledgerId } = ledger;
+  const lastOrderId = counters.nextOrderId - 1n;
+  // Down before the commit, up after it: should the process die in between, the mark is not ahead, and that
+  // of a ledger that has given nothing protects nothing.
+  if (lastOrderId < ledger.lastOrderId) {
+    requireUnused(db);
+    mark.write({ ledgerId, lastOrderId });
+    mark.forgetBase();
+  }
+  const upsert = db.prepare<[bigint, bigint, bigint, bigint]>(
+    `INSERT INTO stores (store_id, first_number, last_number, create_time_ms) VALUES (?, ?, ?, ?)
+     ON CONFLICT (store_id) DO UPDATE SET first_number = excluded.first_number, last_number = excluded.last_number`,
+  );
+  const now = BigInt(Date.now());
+  const all = counters.stores.size;
+  let done = 0;
+  const summary = db
+    .transaction(() => {
+      const compared = compare(db, counters, ({ storeId, nextNumber, change }) => {
+        if (change !== 'keep') upsert.run(storeId, nextNumber, nextNumber - 1n, now);
+        onProgress(++done, all);
+      });
+      db.prepare('UPDATE ledger SET first_order_id = ?, last_order_id = ?').run(counters.nextOrderId, lastOrderId);
+      return compared;
+    })
+    .immediate();
+  mark.write({ ledgerId, lastOrderId });
+  mark.sync();
+  checkpoint(db, 'TRUNCATE');
+  return summary;
+}
+
+/** Compares what is there with what has to be; no `db` means that nothing is there. */
+function compare(
+  db: Database.Database | undefined,
+  { nextOrderId, stores }: ImportedCounters,
+  onChange: ChangeListener,
+): ImportSummary {
+  const ledger = db && requireUnused(db);
+  const select = db?.prepare<[bigint], FirstNumbers>(
+    'SELECT first_number AS first, last_number AS last FROM stores WHERE store_id = ?',
+  );
+  let [all, made, set] = [0, 0, 0];
+  for (const store of stores.stores()) {
+    const there = select?.get(store.storeId);
+    const change = !there ? 'make' : there.first === store.nextNumber ? 'keep' : 'set';
+    all++;
+    if (change === 'make') made++;
+    if (change === 'set') set++;
+    onChange({ ...store, change });
+  }
+  return {
+    ledgerId: ledger?.ledger_id,
+    currentFirstOrderId: ledger?.first_order_id,
+    nextOrderId,
+    stores: all,
+    storesMade: made,
+    storesSet: set,
+    isNeeded: made + set > 0 || ledger?.first_order_id !== nextOrderId,
+  };
+}
+
+/** Refuses a ledger that has given a number, or has given one up. */
+function requireUnused(db: Database.Database): { ledger_id: string; first_order_id: bigint } {
+  const ledger = db
+    .prepare<[], { ledger_id: string; first_order_id: bigint; last_order_id: bigint; sealed_to: string | null }>(
+      'SELECT ledger_id, first_order_id, last_order_id, sealed_to FROM ledger',
+    )
+    .get();
+  if (!ledger) throw new LedgerRefused(`${db.name} is damaged: its counter is gone; put a good copy back`);
+  if (ledger.sealed_to !== null) throw new LedgerRefused(`${db.name} was moved to ${ledger.sealed_to}: import there`);
+  const used = db
+    .prepare(
+      `SELECT 1 FROM allocations UNION ALL SELECT 1 FROM declared_losses
+       UNION ALL SELECT 1 FROM stores WHERE last_number >= first_number LIMIT 1`,
+    )
+    .get();
+  if (used !== undefined || ledger.last_order_id >= ledger.first_order_id) {
+    throw new LedgerRefused(
+      `${db.name} has given numbers already and ends at order_id ${ledger.last_order_id}: only an empty ledger takes an ` +
+        'import, so name a new file with --ledger',
+    );
+  }
+  return ledger;
+}
+
+/** Runs `work`; what SQLite cannot do with the file is said in one sentence. */
+function explained<Result>(database: string, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof SqliteError)) throw error;
+    throw new LedgerRefused(`cannot import into ${database}: ${error.message} (${error.code}); nothing was imported`);
+  }
+}

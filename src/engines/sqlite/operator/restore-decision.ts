@@ -1,0 +1,100 @@
+import { LedgerRefused } from '../../../core/errors.ts';
+import type { LedgerSummary } from './backup-check.ts';
+import type { ImportedStore } from './import-staging.ts';
+import type { LedgerFiles } from '../file/ledger-files.ts';
+import type { Evidence } from './restore-evidence.ts';
+import type { Continuation, Loss } from './restore-loss.ts';
+
+/** A backup, as far as a decision about it needs it. */
+export interface RestoredCopy extends LedgerSummary {
+  /** When the file was written, and when its last order was; the latter is undefined if there is none. */
+  readonly writeTime: Date;
+  readonly lastOrderTime: Date | undefined;
+}
+
+/** What a restore with a loss is about to do, for the operator who has to agree. */
+export interface LossPlan {
+  readonly backup: RestoredCopy;
+  readonly evidence: Evidence;
+  readonly loss: Loss;
+}
+
+/** Resolves to false if the loss is not agreed to. */
+export type Agreement = (plan: LossPlan) => Promise<boolean>;
+
+/** What the operator says of the numbers that the backup does not have; at most one of them. */
+export interface OperatorsWord {
+  /** They may be lost, as far as the old ledger and its mark know of them. Otherwise that is refused. */
+  readonly acceptLoss?: Agreement | undefined;
+  /** The last order_id that was given, from elsewhere, and perhaps the next number of some stores. */
+  readonly continueAbove?:
+    { readonly orderId: bigint; readonly stores: Iterable<ImportedStore>; readonly agree: Agreement } | undefined;
+  /** There are none. */
+  readonly nothingNumberedSince?: boolean | undefined;
+}
+
+/** Where a restored ledger goes on, and who has to agree if something is lost. */
+export interface Decision {
+  readonly continuation: Continuation;
+  readonly agree: Agreement | undefined;
+}
+
+/**
+ * Where a ledger that is restored from `backup` may go on without giving a number twice (P9). Throws LedgerRefused if
+ * the operator's word is needed and missing, or is not true.
+ */
+export function decide(
+  files: LedgerFiles,
+  backup: RestoredCopy,
+  evidence: Evidence,
+  { acceptLoss, continueAbove, nothingNumberedSince = false }: OperatorsWord,
+): Decision {
+  const { lastCreateTimeMs } = evidence;
+  if (continueAbove) {
+    const { orderId: above, stores, agree } = continueAbove;
+    requireNotBelow(above, backup, evidence);
+    return { continuation: { above, stores, lastCreateTimeMs }, agree };
+  }
+  const isAhead = evidence.end > backup.lastOrderId;
+  // A ledger that is ahead is more than nothing; a mark beside the backup says only how far it was at least.
+  const isKnown = evidence.doubt === undefined || (isAhead && evidence.hasLedger);
+  if (!isKnown && !nothingNumberedSince) throw unknown(backup, evidence.doubt, acceptLoss !== undefined);
+  if (isAhead) {
+    if (!acceptLoss) throw ahead(files, backup, evidence, nothingNumberedSince);
+    return { continuation: { above: evidence.end, stores: [], lastCreateTimeMs }, agree: acceptLoss };
+  }
+  return { continuation: { above: backup.lastOrderId, stores: [], lastCreateTimeMs }, agree: undefined };
+}
+
+function requireNotBelow(above: bigint, backup: LedgerSummary, evidence: Evidence): void {
+  if (above < backup.lastOrderId) {
+    throw new LedgerRefused(
+      `--continue-above ${above} would give numbers twice: the backup itself ends at order_id ${backup.lastOrderId}; ` +
+        'name the last order_id that was given, or a higher one',
+    );
+  }
+  if (above < evidence.end) {
+    throw new LedgerRefused(
+      `--continue-above ${above} would give numbers twice: order_id ${evidence.end} was already given, says ` +
+        `${evidence.witness}; name that one or a higher one`,
+    );
+  }
+}
+
+function ahead(files: LedgerFiles, backup: LedgerSummary, evidence: Evidence, isDenied: boolean): LedgerRefused {
+  return new LedgerRefused(
+    `${isDenied ? '--nothing-numbered-since is not true: ' : ''}the backup ends at order_id ${backup.lastOrderId}, but ` +
+      `${evidence.end} was already given by ${files.database}, says ${evidence.witness}: use a newer backup, or give up ` +
+      `the numbers in between with ${evidence.doubt === undefined ? '--accept-loss' : '--continue-above ORDER_ID'}`,
+  );
+}
+
+function unknown(backup: RestoredCopy, doubt: string, wantsLoss: boolean): LedgerRefused {
+  const { lastOrderId, writeTime, lastOrderTime } = backup;
+  const last = lastOrderTime === undefined ? '' : `, its last order from ${lastOrderTime.toISOString()}`;
+  return new LedgerRefused(
+    `${wantsLoss ? '--accept-loss cannot work here: ' : ''}${doubt}, so what was numbered after order_id ${lastOrderId} ` +
+      `(the backup file dates from ${writeTime.toISOString()}${last}) would be numbered again: find the last order_id ` +
+      'that any caller received and add --continue-above ORDER_ID, or add --nothing-numbered-since if the backup has every number',
+  );
+}

@@ -1,0 +1,137 @@
+import { existsSync, statSync } from 'node:fs';
+import { SqliteError } from 'better-sqlite3';
+import type Database from 'better-sqlite3';
+import { LedgerRefused } from '../../../core/errors.ts';
+import { readMark } from '../file/high-water-mark.ts';
+import type { LedgerFiles } from '../file/ledger-files.ts';
+import { lookAt } from '../file/look.ts';
+import { isEmpty, requireLedger } from '../file/schema.ts';
+
+/** What is known of the ledger that a restore would replace. */
+export interface Evidence {
+  /** Undefined where there was no ledger. */
+  readonly ledgerId: string | undefined;
+  /** The greatest order_id that was given, as far as is known; 0 where there was no ledger. */
+  readonly end: bigint;
+  /** Who says so: for a message. */
+  readonly witness: string;
+  /** Why `end` may be too low, as on a new machine; undefined if the mark, which nothing else can hold back, was read. */
+  readonly doubt: string | undefined;
+  /** False where only the mark speaks, which after a power cut may be behind. */
+  readonly hasLedger: boolean;
+  readonly lastCreateTimeMs: bigint;
+}
+
+/** With a mark that lies beside the backup, as in a snapshot of the whole folder: what it says was given, at least. */
+export function withMarkOf(backup: string, evidence: Evidence, ledgerId: string): Evidence {
+  const path = `${backup}.mark`;
+  const mark = readMark(path);
+  if (mark === undefined || mark === 'torn' || mark.ledgerId !== ledgerId) return evidence;
+  if (mark.lastOrderId <= evidence.end) return evidence;
+  return { ...evidence, end: mark.lastOrderId, witness: `the mark ${path}` };
+}
+
+/** What the operator should know if nothing but the mark says how far the numbers had gone. */
+export function markWarning({ hasLedger, doubt }: Evidence): string | undefined {
+  if (hasLedger || doubt !== undefined) return undefined;
+  return (
+    'only the mark says how far the numbers had gone. After a power cut it may be behind by what came since the last ' +
+    'checkpoint, and one that was copied here is as old as its copy; what is beyond it would be given twice: if it was ' +
+    'copied, restore again with --continue-above ORDER_ID'
+  );
+}
+
+interface OldEnd {
+  readonly ledgerId: string;
+  readonly end: bigint;
+  readonly lastCreateTimeMs: bigint;
+}
+
+/**
+ * Looks at what is in the place of a ledger and at its mark, and changes nothing. Throws LedgerRefused if the restored
+ * ledger has another id than `ledgerId`, and if the old one must never number again.
+ */
+export function gatherEvidence(files: LedgerFiles, ledgerId: string): Evidence {
+  const mark = readMark(files.mark);
+  const old = readOldEnd(files.database);
+  const readableMark = mark === 'torn' ? undefined : mark;
+  const readableOld = old === 'unreadable' ? undefined : old;
+  if (!readableMark && !readableOld) {
+    const isNew = mark === undefined && old === undefined;
+    const doubt = isNew
+      ? `no mark and no ledger exist at ${files.database}`
+      : `nobody knows which numbers ${files.database} has given, because neither it nor its mark ${files.mark} can be read`;
+    return { ledgerId: undefined, end: 0n, witness: 'nothing', doubt, hasLedger: false, lastCreateTimeMs: 0n };
+  }
+  for (const [path, witness] of [
+    [files.database, readableOld],
+    [files.mark, readableMark],
+  ] as const) {
+    if (!witness || witness.ledgerId === ledgerId) continue;
+    throw new LedgerRefused(
+      `${path} belongs to ledger ${witness.ledgerId}, the backup to ledger ${ledgerId}: move the old ledger and its ` +
+        '.mark away, or name another place with --ledger',
+    );
+  }
+  const oldEnd = readableOld?.end ?? -1n;
+  const markEnd = readableMark?.lastOrderId ?? -1n;
+  return {
+    ledgerId,
+    end: oldEnd > markEnd ? oldEnd : markEnd,
+    witness: oldEnd >= markEnd ? `${files.database}` : `the mark ${files.mark}`,
+    // A torn mark was written here, and the ledger beside it is the one that wrote it.
+    doubt: mark === undefined ? `no mark is beside ${files.database}, which may itself be an older copy` : undefined,
+    hasLedger: readableOld !== undefined,
+    lastCreateTimeMs: readableOld?.lastCreateTimeMs ?? 0n,
+  };
+}
+
+/** Undefined where there is no ledger. */
+function readOldEnd(database: string): OldEnd | 'unreadable' | undefined {
+  if (!existsSync(database)) return undefined;
+  // An empty file with a WAL may still be a ledger that was killed at its first commit.
+  if (statSync(database).size === 0 && !existsSync(`${database}-wal`)) return undefined;
+  try {
+    return lookAt(database, (db) => {
+      requireLedger(db);
+      return isEmpty(db) ? undefined : readCounters(db);
+    });
+  } catch (error) {
+    if (error instanceof SqliteError) return 'unreadable';
+    throw error;
+  }
+}
+
+function readCounters(db: Database.Database): OldEnd | 'unreadable' {
+  const ledger = db
+    .prepare<[], { ledger_id: string; last_order_id: bigint; last_create_time_ms: bigint; sealed_to: string | null }>(
+      'SELECT ledger_id, last_order_id, last_create_time_ms, sealed_to FROM ledger',
+    )
+    .get();
+  if (!ledger) return 'unreadable';
+  if (ledger.sealed_to !== null) {
+    throw new LedgerRefused(
+      `${db.name} was moved to ${ledger.sealed_to} and must not number again: an older copy of it must not either`,
+    );
+  }
+  return {
+    ledgerId: ledger.ledger_id,
+    end: maxEnd(ledger.last_order_id, lastRowEnd(db)),
+    lastCreateTimeMs: ledger.last_create_time_ms,
+  };
+}
+
+/** In a damaged ledger rows may be ahead of the counter. */
+function lastRowEnd(db: Database.Database): bigint {
+  try {
+    const sql = 'SELECT order_id + (count - 1) FROM allocations ORDER BY order_id DESC LIMIT 1';
+    return db.prepare<[], bigint>(sql).pluck().get() ?? 0n;
+  } catch (error) {
+    if (error instanceof SqliteError) return 0n;
+    throw error;
+  }
+}
+
+function maxEnd(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}

@@ -1,0 +1,142 @@
+import { dirname } from 'node:path';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import Database, { SqliteError } from 'better-sqlite3';
+import { LedgerRefused } from '../../../core/errors.ts';
+import type { LongRun } from './backup.ts';
+import { copyLedger, findLedger, removeDatabase, syncFile } from './backup.ts';
+import type { LedgerSummary } from './backup-check.ts';
+import { summarize } from './backup-check.ts';
+import { takeFence } from '../file/fence.ts';
+import { locateLedger, syncFolder } from '../file/ledger-files.ts';
+import { lookAt } from '../file/look.ts';
+import { ownerOf, ownerWarning } from '../file/owner.ts';
+import type { OperatorsWord, RestoredCopy } from './restore-decision.ts';
+import { decide } from './restore-decision.ts';
+import { gatherEvidence, markWarning, withMarkOf } from './restore-evidence.ts';
+import { makeReadable } from '../recovery/readable.ts';
+import type { Continuation, Loss } from './restore-loss.ts';
+import { declareLoss, planLoss } from './restore-loss.ts';
+import { replacedNameOf, swapSteps } from './restore-swap.ts';
+import { migrate, requireFilledLedger } from '../file/schema.ts';
+
+export interface RestoreOptions extends LongRun, OperatorsWord {
+  /** Path of the backup. */
+  readonly from: string;
+  /** Path of the ledger. */
+  readonly ledger: string;
+}
+
+/** A ledger that is in its place, with its mark. */
+export interface Restored {
+  readonly summary: LedgerSummary;
+  readonly database: string;
+  /** Where the old ledger is now, if there was one. */
+  readonly replaced: string | undefined;
+  readonly loss: Loss | undefined;
+  /** What the operator should know, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Puts a backup in the place of a ledger, under the lock of the one writer (P8). Never goes back (P9): numbers that the
+ * backup does not have and that were, or may have been, given are refused, or by agreement declared lost and never given
+ * again. Undefined if that was not agreed to. Throws LedgerRefused; until the last moment nothing is touched, and a
+ * process that dies leaves either ledger or none, never a wrong one: see {@link swapSteps}.
+ */
+export async function restoreLedger(options: RestoreOptions): Promise<Restored | undefined> {
+  const from = findLedger(options.from);
+  const source = makeReadable(from);
+  try {
+    return await restoreFrom(from, source.path, options);
+  } finally {
+    source.remove();
+  }
+}
+
+/** `source` is `from`, or a copy that can be read. */
+async function restoreFrom(from: string, source: string, options: RestoreOptions): Promise<Restored | undefined> {
+  const backup = readBackup(from, source, (db) => summarizeCopy(db, from));
+  const files = locateLedger(options.ledger);
+  if (existsSync(files.database) && realpathSync(files.database) === from) {
+    throw new LedgerRefused(`${options.from} is the ledger itself: name a backup with --from`);
+  }
+  const look = () => {
+    const evidence = withMarkOf(from, gatherEvidence(files, backup.ledgerId), backup.ledgerId);
+    const decision = decide(files, backup, evidence, options);
+    return { evidence, ...decision, loss: readBackup(from, source, (db) => planLoss(db, decision.continuation)) };
+  };
+  // Before the lock, too: what is refused here leaves no lock file behind.
+  look();
+  const fence = takeFence(files);
+  // Nobody else uses this name: the lock is held. One that was left by a process that died is in the way.
+  const replacement = `${files.database}.restore-tmp`;
+  try {
+    const { evidence, continuation, agree, loss: planned } = look();
+    if (agree && isLoss(planned) && !(await agree({ backup, evidence, loss: planned }))) return undefined;
+    removeDatabase(replacement);
+    const copied = await copyLedger(source, replacement, options);
+    if (copied.ledgerId !== backup.ledgerId || copied.lastOrderId !== backup.lastOrderId) {
+      throw new LedgerRefused(`${from} changed while it was read: name a backup, not a ledger in use`);
+    }
+    const { summary, loss } = prepare(replacement, continuation);
+    const replaced = existsSync(files.database) ? replacedNameOf(files.database, new Date()) : undefined;
+    const mark = { ledgerId: summary.ledgerId, lastOrderId: summary.lastOrderId };
+    const oldOwner = ownerOf(files.database);
+    const name = replaced ?? replacedNameOf(files.database, new Date());
+    for (const step of swapSteps(files, replacement, mark, name)) step();
+    const isTold = options.continueAbove !== undefined || options.nothingNumberedSince === true;
+    const warnings = [
+      isTold || agree ? undefined : markWarning(evidence),
+      ownerWarning(files.database, oldOwner),
+    ].filter((warning) => warning !== undefined);
+    return { summary, database: files.database, replaced, loss: isLoss(loss) ? loss : undefined, warnings };
+  } finally {
+    removeDatabase(replacement);
+    fence.release();
+  }
+}
+
+function isLoss({ length, storesContinued, storesCreated }: Loss): boolean {
+  return length > 0n || storesContinued > 0n || storesCreated > 0n;
+}
+
+/** Runs `read` on the backup, which must be a ledger that may number. */
+function readBackup<Result>(from: string, source: string, read: (db: Database.Database) => Result): Result {
+  try {
+    return lookAt(source, (db) => {
+      requireFilledLedger(db);
+      const sealedTo = db.prepare<[], string | null>('SELECT sealed_to FROM ledger').pluck().get();
+      if (typeof sealedTo === 'string') {
+        throw new LedgerRefused(`${from} was moved to ${sealedTo} and must not number again: it is not restored`);
+      }
+      return read(db);
+    });
+  } catch (error) {
+    if (!(error instanceof SqliteError)) throw error;
+    throw new LedgerRefused(`${from} cannot be read as a ledger (${error.message}): use another copy`);
+  }
+}
+
+function summarizeCopy(db: Database.Database, from: string): RestoredCopy {
+  const time = db.prepare<[], bigint>('SELECT last_create_time_ms FROM ledger').pluck().get() ?? 0n;
+  const lastOrderTime = time === 0n ? undefined : new Date(Number(time));
+  return { ...summarize(db), writeTime: statSync(from).mtime, lastOrderTime };
+}
+
+/** Makes the copy ready to serve, before it is put in place: the schema of this program, and what is lost. */
+function prepare(path: string, continuation: Continuation): { summary: LedgerSummary; loss: Loss } {
+  const db = new Database(path);
+  let prepared;
+  try {
+    db.defaultSafeIntegers(true);
+    db.pragma('synchronous = FULL');
+    migrate(db);
+    const loss = declareLoss(db, continuation);
+    prepared = { summary: summarize(db), loss };
+  } finally {
+    db.close();
+  }
+  syncFile(path);
+  syncFolder(dirname(path));
+  return prepared;
+}

@@ -1,0 +1,62 @@
+import { SqliteError } from 'better-sqlite3';
+import { LedgerRefused } from '../../../core/errors.ts';
+import type { VerifyEvent } from '../../../core/verify/events.ts';
+import { findLedger } from './backup.ts';
+import { lookAt, tidierOf } from '../file/look.ts';
+import type { Readable } from '../recovery/readable.ts';
+import { makeReadable, requireServed } from '../recovery/readable.ts';
+import { requireFilledLedger } from '../file/schema.ts';
+import { Thread, threadModule } from '../threads/thread.ts';
+import type { VerifierMethods, VerifierOptions } from '../threads/verifier.ts';
+import { eventsOf } from '../threads/verifier-events.ts';
+
+/**
+ * Verifies the ledger in the SQLite file at `path`, or one store of it, whether a server runs on it or not.
+ * See Ledger.verify. Throws LedgerRefused if there is no such file, or it is no ledger that can be read, and if a server
+ * would not start on it: whole as it may be, it is not what its mark and its -wal file say of it (P9).
+ */
+export function verifyLedgerFile(path: string, storeId: bigint | undefined): AsyncIterable<VerifyEvent> {
+  const database = findLedger(path);
+  const readable = makeReadable(database);
+  try {
+    requireReadable(database, readable.path);
+    requireServed(database, readable);
+  } catch (error) {
+    readable.remove();
+    throw error;
+  }
+  return eventsFrom(readable, storeId);
+}
+
+async function* eventsFrom(readable: Readable, storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
+  const options: VerifierOptions = { database: readable.path, storeId };
+  const tidy = tidierOf(readable.path);
+  try {
+    yield* eventsOf(new Thread<VerifierMethods>(threadModule('verifier'), options));
+  } finally {
+    tidy();
+    readable.remove();
+  }
+}
+
+/** Here, so that it is said in one sentence: what fails in the thread is only said to have failed. */
+function requireReadable(database: string, path: string): void {
+  try {
+    lookAt(path, (db) => {
+      requireFilledLedger(db);
+      if (db.prepare('SELECT 1 FROM ledger').get() === undefined) {
+        throw new LedgerRefused(`${database} is damaged: its counter is gone; use another copy`);
+      }
+    });
+  } catch (error) {
+    if (!(error instanceof SqliteError)) throw error;
+    throw new LedgerRefused(`${database} ${unreadable(error)}`);
+  }
+}
+
+function unreadable({ code, message }: InstanceType<typeof SqliteError>): string {
+  if (/^SQLITE_(NOTADB|CORRUPT|ERROR)/.test(code)) {
+    return `is damaged or no ledger (${message}): name the file of a ledger, or use another copy`;
+  }
+  return `cannot be read (${message}, ${code}): try again, or use another copy`;
+}

@@ -1,0 +1,212 @@
+import { existsSync, statSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { LedgerRefused } from '../../../core/errors.ts';
+import type { DatabaseAlone } from './alone.ts';
+import { openReadConnection } from '../file/connection.ts';
+import { lookAtDatabaseAlone } from './database-alone.ts';
+import type { Base, Mark } from '../file/high-water-mark.ts';
+import { readBase, readMark } from '../file/high-water-mark.ts';
+import type { LedgerFiles } from '../file/ledger-files.ts';
+import { isEmpty, requireKnownSchema, requireLedger } from '../file/schema.ts';
+import type { WalHeader } from './wal-file.ts';
+import { readWalHeader } from './wal-file.ts';
+
+/** How often a WAL has started anew since it was put aside, at most, to be known by its salts. */
+const MAX_RESTARTS = 1_000_000;
+
+/** Who asks for a ledger: a sealed one is refused, unless it is opened to be `moved`. */
+export type LedgerUse = 'served' | 'moved';
+
+/** What lies in the place of a ledger, and may be opened. */
+export interface Found {
+  /** Undefined where no ledger was made yet. */
+  readonly end: Mark | undefined;
+  /** What the operator should know, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Looks whether what lies in the place of a ledger is the whole ledger, and throws LedgerRefused where it is not, or where
+ * it must not be used. Changes no file but the -shm one: SQLite moves a WAL into whatever database lies beside it, and
+ * afterwards nobody can tell.
+ *
+ * Compared are what the database says alone, what it says with its WAL, and the mark (P9). At whatever moment the owner was
+ * killed or the power was cut:
+ *
+ * - with the WAL the ledger ends where the mark does, or behind that;
+ * - alone the database is as new as its {@link Base}, which is older than everything in the WAL. An older copy in its place
+ *   is not. What the end of a checkpoint was doing may have torn it; all of that is in the WAL, too, so that a database
+ *   which cannot be read alone is no reason to refuse.
+ */
+export function lookBeforeOpening(files: LedgerFiles, use: LedgerUse): Found {
+  const mark = readMark(files.mark);
+  const base = readBase(files.mark);
+  const walPath = `${files.database}-wal`;
+  const hasWal = existsSync(walPath);
+  if (isEmptyFile(files)) {
+    if (mark !== undefined) throw missing(files);
+    if (sizeOf(walPath) > 0) throw walWithoutDatabase(files);
+    return { end: undefined, warnings: [] };
+  }
+  // Before both are read together: beside a server that goes on, what is read later is newer.
+  const wal = hasWal ? readWalHeader(walPath) : undefined;
+  const alone = wal && lookAtDatabaseAlone(files.database);
+  const merged = readMerged(files, hasWal, use);
+  if (!merged) {
+    if (mark !== undefined) throw missing(files);
+    return { end: undefined, warnings: [] };
+  }
+  const warnings = compareWithMark(files, mark, merged);
+  if (base) requireNotBehind(files, base, merged);
+  if (alone) compareAlone(files, { alone, merged, base, wal });
+  return { end: merged, warnings };
+}
+
+/** Throws LedgerRefused where a ledger that ends here is not the one of its mark, or behind it; returns warnings. */
+export function compareWithMark(files: LedgerFiles, mark: Mark | 'torn' | undefined, end: Mark): string[] {
+  if (mark === undefined || mark === 'torn') {
+    const state = mark === 'torn' ? 'torn' : 'missing';
+    return [
+      `the mark ${files.mark} was ${state} and is written anew: an older copy put back could not be noticed this time; if ` +
+        'this is a backup, stop the server and put it in place with order-numbers restore --continue-above ORDER_ID',
+    ];
+  }
+  requireNotBehind(files, mark, end);
+  return [];
+}
+
+/** What the database and its WAL say together; undefined where nothing was ever made. */
+function readMerged(files: LedgerFiles, hasWal: boolean, use: LedgerUse): Merged | undefined {
+  // The last connection that may write moves the WAL when it closes, and removes what it made itself where there was none;
+  // one that only reads does neither.
+  const db = hasWal ? openReadConnection(files.database) : new Database(files.database, { fileMustExist: true });
+  try {
+    db.defaultSafeIntegers(true);
+    requireLedger(db);
+    requireKnownSchema(db);
+    if (isEmpty(db)) return undefined;
+    return { ...readEnd(db, use), generation: Number(db.pragma('schema_version', { simple: true })) };
+  } finally {
+    db.close();
+  }
+}
+
+/** Where the ledger ends. Throws LedgerRefused where its counter is gone, and where it must never number again. */
+export function readEnd(db: Database.Database, use: LedgerUse): Mark {
+  const ledger = db
+    .prepare<[], { ledger_id: string; last_order_id: bigint; sealed_to: string | null }>(
+      'SELECT ledger_id, last_order_id, sealed_to FROM ledger',
+    )
+    .get();
+  if (!ledger) throw new LedgerRefused(`${db.name} is damaged: its counter is gone; put a good copy back`);
+  if (ledger.sealed_to !== null && use === 'served') throw movedAway(db.name, ledger.sealed_to);
+  return { ledgerId: ledger.ledger_id, lastOrderId: ledger.last_order_id };
+}
+
+/** What is said of a ledger that has another place now. */
+export function movedAway(database: string, sealedTo: string): LedgerRefused {
+  // What the place is under every name says nothing to people.
+  const name = sealedTo.replace(/ \(database \d+ of system \d+\)$/, '');
+  return new LedgerRefused(`${database} was moved to ${name} and must not number again: serve that one`);
+}
+
+function requireNotBehind(files: LedgerFiles, mark: Mark, end: Mark): void {
+  if (mark.ledgerId !== end.ledgerId) {
+    throw new LedgerRefused(
+      `${files.database} is ledger ${end.ledgerId}, but its mark ${files.mark} belongs to ledger ${mark.ledgerId}: ` +
+        'put the right ledger back, or move its own mark along with it',
+    );
+  }
+  if (mark.lastOrderId > end.lastOrderId) {
+    throw new LedgerRefused(
+      `${files.database} ends at order_id ${end.lastOrderId}, but ${mark.lastOrderId} was already given, says its mark ` +
+        `${files.mark}: this is an older copy or its end is lost, and numbering on would give numbers twice; ` +
+        'put the newest copy back, with its -wal file, or, if that is lost, go on above ' +
+        `${mark.lastOrderId} with order-numbers restore --from BACKUP --accept-loss`,
+    );
+  }
+}
+
+/** What the database and its WAL say together. */
+interface Merged extends Mark {
+  readonly generation: number;
+}
+
+interface Witnesses {
+  readonly alone: DatabaseAlone;
+  readonly merged: Merged;
+  readonly base: Base | undefined;
+  readonly wal: WalHeader;
+}
+
+function compareAlone(files: LedgerFiles, { alone, merged, base, wal }: Witnesses): void {
+  if (base && sizeOf(files.database) < base.bytes)
+    throw olderThanWal(files, 'it is shorter than at the last checkpoint');
+  if (alone === 'unreadable') return;
+  if (alone === 'no ledger') {
+    if (base) throw olderThanWal(files, 'it holds no ledger');
+    return;
+  }
+  if (alone.ledgerId !== merged.ledgerId) {
+    throw olderThanWal(files, `alone it is ledger ${alone.ledgerId}, with its -wal file ledger ${merged.ledgerId}`);
+  }
+  const lastOrderId = BigInt(alone.lastOrderId);
+  // An import may lower the counter of a ledger that has given no number yet.
+  if (lastOrderId > merged.lastOrderId && lastOrderId >= BigInt(alone.firstOrderId)) {
+    throw olderThanWal(files, `alone it ends at order_id ${lastOrderId}, with its -wal file at ${merged.lastOrderId}`);
+  }
+  if (alone.generation > merged.generation) throw olderThanWal(files, 'the -wal file lacks later changes of stores');
+  if (!base) return;
+  if (lastOrderId < base.lastOrderId || alone.generation < base.generation) {
+    throw olderThanWal(
+      files,
+      `without its -wal file it ends at order_id ${lastOrderId}, and at the last checkpoint it held ` +
+        (lastOrderId < base.lastOrderId ? `${base.lastOrderId}` : 'later changes of stores'),
+    );
+  }
+  if (base.salts !== undefined && isEarlier(wal.salts, base.salts)) {
+    throw olderThanWal(files, 'the -wal file is from before the last checkpoint');
+  }
+}
+
+/** Whether a WAL is from before the one that had these salts. Only that: another program may have made a new file. */
+function isEarlier(salts: string, than: string): boolean {
+  const restarts = firstOf(than) - firstOf(salts);
+  return salts !== than && restarts >= 0 && restarts < MAX_RESTARTS;
+}
+
+function firstOf(salts: string): number {
+  return Number.parseInt(salts.slice(0, 8), 16);
+}
+
+function olderThanWal(files: LedgerFiles, why: string): LedgerRefused {
+  return new LedgerRefused(
+    `${files.database} and ${files.database}-wal do not belong together (${why}): this is an older copy put over the ` +
+      'ledger, or the wrong -wal file, and numbering on would give numbers twice; put the newest database back, or restore ' +
+      'the copy with order-numbers restore --from BACKUP',
+  );
+}
+
+function walWithoutDatabase(files: LedgerFiles): LedgerRefused {
+  return new LedgerRefused(
+    `${files.database} is missing or empty, but ${files.database}-wal is there and may hold numbers that were given: put ` +
+      'the ledger back; only to number from 1 again, remove the -wal file as well',
+  );
+}
+
+function missing(files: LedgerFiles): LedgerRefused {
+  return new LedgerRefused(
+    `${files.database} is missing or empty, but its mark ${files.mark} is there: put the ledger back, with its -wal ` +
+      'file, or, if it is lost, restore a backup with order-numbers restore --from BACKUP --accept-loss; only to number ' +
+      'from 1 again, remove the mark as well',
+  );
+}
+
+/** What SQLite takes for empty, and then it removes the WAL: a file of one byte, too. */
+function isEmptyFile({ database }: LedgerFiles): boolean {
+  return sizeOf(database) <= 1;
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}

@@ -1,0 +1,87 @@
+import { copyFileSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { SqliteError } from 'better-sqlite3';
+import { LedgerRefused, messageOf } from '../../../core/errors.ts';
+import { compareWithMark, lookBeforeOpening, readEnd } from './before-opening.ts';
+import { readMark } from '../file/high-water-mark.ts';
+import { filesOf } from '../file/ledger-files.ts';
+import { lookAt } from '../file/look.ts';
+
+/** A database that can be read: itself, or a copy of it that goes with `remove`. */
+export interface Readable {
+  readonly path: string;
+  remove(): void;
+}
+
+/**
+ * SQLite reads a database in WAL mode only if it can create files beside it. In a folder that cannot be written, as on a
+ * read-only mount, one that was closed cleanly is all in its one file: it is read from a temporary copy. Throws
+ * LedgerRefused if there is a -wal file, whose owner may be at work.
+ */
+export function makeReadable(database: string): Readable {
+  try {
+    lookAt(database, (db) => db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get());
+  } catch (error) {
+    if (isFolderReadOnly(error)) return copyOf(database);
+    // What else is wrong with it is said by whoever reads it.
+    if (!(error instanceof SqliteError)) throw error;
+  }
+  return { path: database, remove() {} };
+}
+
+/**
+ * Throws LedgerRefused if a server would not start on this ledger because of what its mark and its -wal file say of it
+ * (P9). Beside a server that runs, too; a ledger that was moved elsewhere is taken.
+ */
+export function requireServed(database: string, { path }: Readable): void {
+  const files = filesOf(database);
+  try {
+    if (path === database) lookBeforeOpening(files, 'moved');
+    else
+      compareWithMark(
+        files,
+        readMark(files.mark),
+        lookAt(path, (db) => readEnd(db, 'moved')),
+      );
+  } catch (error) {
+    // What is damaged is for whoever reads it to say.
+    if (!(error instanceof SqliteError)) throw error;
+  }
+}
+
+/** Whether SQLite cannot create what it needs beside a database. */
+function isFolderReadOnly(error: unknown): boolean {
+  return error instanceof SqliteError && /^SQLITE_(CANTOPEN|READONLY)/.test(error.code);
+}
+
+function copyOf(database: string): Readable {
+  const before = stateOf(database);
+  const folder = mkdtempSync(join(tmpdir(), 'order-numbers-copy-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const path = join(folder, basename(database));
+  try {
+    copyFileSync(database, path);
+    if (stateOf(database) !== before) throw cannotRead(database, 'it changes while it is read');
+    return { path, remove };
+  } catch (error) {
+    remove();
+    throw error instanceof LedgerRefused ? error : cannotRead(database, messageOf(error));
+  }
+}
+
+/** Changes whenever a server has written. */
+function stateOf(database: string): string {
+  const { mtimeNs, size, ino } = statSync(database, { bigint: true });
+  const wal = statSync(`${database}-wal`, { throwIfNoEntry: false });
+  if (wal && wal.size > 0) throw cannotRead(database, `its newest numbers are in ${database}-wal`);
+  return `${ino} ${size} ${mtimeNs}`;
+}
+
+function cannotRead(database: string, why: string): LedgerRefused {
+  return new LedgerRefused(
+    `${database} cannot be read where it is (${why}): SQLite creates a -shm file beside a ledger to read it, so mount its ` +
+      'folder for writing and use an account that may write there, or stop the server and copy it elsewhere with its ' +
+      '-wal file',
+  );
+}

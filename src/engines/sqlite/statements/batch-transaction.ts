@@ -1,0 +1,179 @@
+import type Database from 'better-sqlite3';
+import type { Allocation, AllocationRequest } from '../../../core/allocation.ts';
+import { DEFAULT_FIRST_NUMBER, INT64_MAX } from '../../../core/allocation.ts';
+import type { AllocationRow } from './rows.ts';
+import { toAllocation } from './rows.ts';
+
+/** What became of one request, as it crosses threads; 'exhausted' where a sequence is at its end. */
+export type BatchOutcome =
+  { readonly allocation: Allocation; readonly replayed: boolean } | 'exhausted' | 'store not found';
+
+/** A batch that is on disk. */
+export interface CommittedBatch {
+  readonly outcomes: BatchOutcome[];
+  /** The counter of the sequence over all stores, as committed. */
+  readonly lastOrderId: bigint;
+  /** The whole transaction, in milliseconds, and of that the COMMIT, which waits for the disk. */
+  readonly ms: number;
+  readonly syncMs: number;
+}
+
+interface StoreCounter {
+  readonly isNew: boolean;
+  readonly before: bigint;
+  lastNumber: bigint;
+  readonly prefix: string;
+  readonly suffix: string;
+  readonly minDigits: number;
+}
+
+/**
+ * The one transaction that numbers: reads the counters, writes a row for each request that has none yet,
+ * finds the rows of the others, writes every touched counter once. Nothing outlives it in memory. Prepared once a connection.
+ */
+export class BatchTransaction {
+  readonly #db: Database.Database;
+  readonly #statements: Statements;
+  readonly #autoCreateStores: boolean;
+
+  constructor(db: Database.Database, autoCreateStores: boolean) {
+    this.#db = db;
+    this.#statements = prepare(db);
+    this.#autoCreateStores = autoCreateStores;
+  }
+
+  /** Commits one batch: when this returns it is on disk, when it throws nobody knows. */
+  commit(batch: readonly AllocationRequest[]): CommittedBatch {
+    const { begin, commit, rollback } = this.#statements;
+    const began = performance.now();
+    begin.run();
+    try {
+      const numbered = this.#number(batch);
+      const wrote = performance.now();
+      commit.run();
+      const ended = performance.now();
+      return { ...numbered, ms: ended - began, syncMs: ended - wrote };
+    } catch (error) {
+      if (this.#db.inTransaction) rollback.run();
+      throw error;
+    }
+  }
+
+  #number(batch: readonly AllocationRequest[]): Pick<CommittedBatch, 'outcomes' | 'lastOrderId'> {
+    const ledger = this.#statements.selectLedger.get();
+    if (!ledger) throw new Error('the table ledger is empty');
+    if (ledger.sealed_to !== null) throw new Error(`the ledger was moved to ${ledger.sealed_to}`);
+    const createTimeMs = later(BigInt(Date.now()), ledger.last_create_time_ms);
+    const stores = new Map<bigint, StoreCounter>();
+    let lastOrderId = ledger.last_order_id;
+
+    const outcomes = batch.map((request): BatchOutcome => {
+      const store = this.#storeCounter(stores, request.storeId);
+      if (!store) return 'store not found';
+      const count = BigInt(request.count);
+      if (lastOrderId > INT64_MAX - count || store.lastNumber > INT64_MAX - count) {
+        return this.#replay(request) ?? 'exhausted';
+      }
+      const allocation: Allocation = {
+        orderId: lastOrderId + 1n,
+        storeId: request.storeId,
+        orderNumber: store.lastNumber + 1n,
+        count: request.count,
+        requestId: request.requestId,
+        createTimeMs: Number(createTimeMs),
+        prefix: store.prefix,
+        suffix: store.suffix,
+        minDigits: store.minDigits,
+      };
+      // Most requests are new: the row itself says so, at the price of one look into the index.
+      const known = this.#insert(allocation) ? undefined : this.#replay(request);
+      if (known) return known;
+      lastOrderId += count;
+      store.lastNumber += count;
+      return { allocation, replayed: false };
+    });
+
+    for (const [storeId, store] of stores) {
+      if (store.lastNumber === store.before) continue;
+      if (store.isNew) this.#statements.insertStore.run(storeId, DEFAULT_FIRST_NUMBER, store.lastNumber, createTimeMs);
+      else this.#statements.updateStore.run(store.lastNumber, storeId);
+    }
+    if (lastOrderId !== ledger.last_order_id) this.#statements.updateLedger.run(lastOrderId, createTimeMs);
+    return { outcomes, lastOrderId };
+  }
+
+  /** Undefined for a store that is not there, where it is not made by its first allocation. */
+  #storeCounter(stores: Map<bigint, StoreCounter>, storeId: bigint): StoreCounter | undefined {
+    let store = stores.get(storeId);
+    if (store) return store;
+    const row = this.#statements.selectStore.get(storeId);
+    if (!row && !this.#autoCreateStores) return undefined;
+    const before = row ? row.last_number : DEFAULT_FIRST_NUMBER - 1n;
+    store = {
+      isNew: row === undefined,
+      before,
+      lastNumber: before,
+      prefix: row?.prefix ?? '',
+      suffix: row?.suffix ?? '',
+      minDigits: Number(row?.min_digits ?? 0),
+    };
+    stores.set(storeId, store);
+    return store;
+  }
+
+  /** What was given to the request before, if anything. */
+  #replay({ storeId, requestId }: AllocationRequest): BatchOutcome | undefined {
+    const known = this.#statements.selectByRequestId.get(storeId, requestId);
+    return known && { allocation: toAllocation(known), replayed: true };
+  }
+
+  /** False, and nothing done, where the request has a row. */
+  #insert(a: Allocation): boolean {
+    const { changes } = this.#statements.insertAllocation.run(
+      a.orderId,
+      a.storeId,
+      a.orderNumber,
+      a.count,
+      a.requestId,
+      a.createTimeMs,
+      a.prefix,
+      a.suffix,
+      a.minDigits,
+    );
+    return changes === 1;
+  }
+}
+
+type Statements = ReturnType<typeof prepare>;
+
+function prepare(db: Database.Database) {
+  return {
+    begin: db.prepare('BEGIN IMMEDIATE'),
+    commit: db.prepare('COMMIT'),
+    rollback: db.prepare('ROLLBACK'),
+    selectLedger: db.prepare<[], { last_order_id: bigint; last_create_time_ms: bigint; sealed_to: string | null }>(
+      'SELECT last_order_id, last_create_time_ms, sealed_to FROM ledger',
+    ),
+    selectByRequestId: db.prepare<[bigint, string], AllocationRow>(
+      'SELECT * FROM allocations WHERE store_id = ? AND request_id = ?',
+    ),
+    selectStore: db.prepare<[bigint], { last_number: bigint; prefix: string; suffix: string; min_digits: bigint }>(
+      'SELECT last_number, prefix, suffix, min_digits FROM stores WHERE store_id = ?',
+    ),
+    insertAllocation: db.prepare(
+      `INSERT INTO allocations
+         (order_id, store_id, order_number, count, request_id, create_time_ms, prefix, suffix, min_digits)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (request_id, store_id) DO NOTHING`,
+    ),
+    insertStore: db.prepare(
+      'INSERT INTO stores (store_id, first_number, last_number, create_time_ms) VALUES (?, ?, ?, ?)',
+    ),
+    updateStore: db.prepare('UPDATE stores SET last_number = ? WHERE store_id = ?'),
+    updateLedger: db.prepare('UPDATE ledger SET last_order_id = ?, last_create_time_ms = ?'),
+  };
+}
+
+function later(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}

@@ -1,0 +1,64 @@
+import type Database from 'better-sqlite3';
+import type { Store, StoreChanges, StoreSettings } from '../../../core/store.ts';
+import type { StoreRow } from './rows.ts';
+import { toStore } from './rows.ts';
+
+/** Why a store was not made or changed; nothing is written then. */
+export type StoreRefusal = 'exists' | 'not found' | 'first number fixed';
+
+/** The transactions that make and change stores. Prepared once a connection. */
+export class StoreTransaction {
+  readonly #select: Database.Statement<[bigint], StoreRow>;
+  readonly #insert: Database.Statement;
+  readonly #update: Database.Statement;
+  readonly #create: Database.Transaction<(store: StoreSettings) => Store | StoreRefusal>;
+  readonly #change: Database.Transaction<(storeId: bigint, changes: StoreChanges) => Store | StoreRefusal>;
+
+  constructor(db: Database.Database) {
+    this.#select = db.prepare('SELECT * FROM stores WHERE store_id = ?');
+    this.#insert = db.prepare(
+      `INSERT INTO stores (store_id, first_number, last_number, prefix, suffix, min_digits, create_time_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#update = db.prepare(
+      `UPDATE stores SET first_number = ?, last_number = ?, prefix = ?, suffix = ?, min_digits = ? WHERE store_id = ?`,
+    );
+    this.#create = db.transaction((store) => this.#insertNew(store));
+    this.#change = db.transaction((storeId, changes) => this.#updateKnown(storeId, changes));
+  }
+
+  create(store: StoreSettings): Store | StoreRefusal {
+    return this.#create.immediate(store);
+  }
+
+  change(storeId: bigint, changes: StoreChanges): Store | StoreRefusal {
+    return this.#change.immediate(storeId, changes);
+  }
+
+  #insertNew({ storeId, firstNumber, prefix, suffix, minDigits }: StoreSettings): Store | StoreRefusal {
+    if (this.#select.get(storeId)) return 'exists';
+    this.#insert.run(storeId, firstNumber, firstNumber - 1n, prefix, suffix, minDigits, Date.now());
+    return this.#read(storeId);
+  }
+
+  #updateKnown(storeId: bigint, changes: StoreChanges): Store | StoreRefusal {
+    const row = this.#select.get(storeId);
+    if (!row) return 'not found';
+    const firstNumber = changes.firstNumber ?? row.first_number;
+    const isUsed = row.last_number >= row.first_number;
+    if (isUsed && firstNumber !== row.first_number) return 'first number fixed';
+    this.#update.run(
+      firstNumber,
+      isUsed ? row.last_number : firstNumber - 1n,
+      changes.prefix ?? row.prefix,
+      changes.suffix ?? row.suffix,
+      changes.minDigits ?? row.min_digits,
+      storeId,
+    );
+    return this.#read(storeId);
+  }
+
+  #read(storeId: bigint): Store {
+    return toStore(this.#select.get(storeId)!);
+  }
+}

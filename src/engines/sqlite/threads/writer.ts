@@ -1,0 +1,242 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { ExpectedLedger } from '../../../core/expected-ledger.ts';
+import type { Store, StoreChanges, StoreSettings } from '../../../core/store.ts';
+import { BatchTransaction } from '../statements/batch-transaction.ts';
+import { checkpoint } from '../file/connection.ts';
+import type { FileIdentity } from '../disk/held-files.ts';
+import { isDiskFull } from '../disk/disk-room.ts';
+import { HeldFiles } from '../disk/held-files.ts';
+import { holdersOf } from '../file/holders.ts';
+import type { LedgerFiles } from '../file/ledger-files.ts';
+import type { OpenLedger } from '../recovery/open-ledger.ts';
+import { completeCheckpoint, LedgerDiskFull, openLedger, raiseGeneration } from '../recovery/open-ledger.ts';
+import type { PackedOutcomes, PackedRequests } from './packed-batch.ts';
+import { packOutcomes, unpackRequests } from './packed-batch.ts';
+import { RestartGuard } from '../recovery/restart-guard.ts';
+import type { StoreRefusal } from '../statements/store-transaction.ts';
+import { StoreTransaction } from '../statements/store-transaction.ts';
+import { serveThread } from './thread.ts';
+
+/** How an attempt to open ended; 'busy' while another process reads an old state of the ledger. */
+export type Opening = Pick<OpenLedger, 'ledgerId' | 'lastOrderId' | 'isNew' | 'warnings'> | FullDisk | 'busy';
+
+/** There is no room to write; everything up to here is on disk and may be read. */
+export interface FullDisk {
+  readonly lastOrderId: bigint;
+  readonly why: string;
+}
+
+/** A committed batch, as it leaves the thread. */
+export interface WriterAnswer {
+  readonly outcomes: PackedOutcomes;
+  readonly lastOrderId: bigint;
+  /** As in CommittedBatch. */
+  readonly ms: number;
+  readonly syncMs: number;
+  /** Why the mark could not be written; P9 is weaker until it is. */
+  readonly markError: string | undefined;
+}
+
+/** What the writer thread is started with. */
+export interface WriterOptions {
+  readonly files: LedgerFiles;
+  /** Whether the first allocation makes its store. */
+  readonly autoCreateStores: boolean;
+  readonly expected: ExpectedLedger | undefined;
+  /** What the fence has locked. */
+  readonly lock: FileIdentity;
+}
+
+/** What the writer thread serves. */
+export type WriterMethods = {
+  open(how: { readonly atStart: boolean }): Opening;
+  /** Why the last opening was busy, in one sentence. */
+  whyBusy(_: undefined): string;
+  commit(batch: PackedRequests): WriterAnswer;
+  createStore(store: StoreSettings): Store | StoreRefusal;
+  updateStore(update: { readonly storeId: bigint; readonly changes: StoreChanges }): Store | StoreRefusal;
+  beginPass(_: undefined): void;
+  finishCheckpoint(_: undefined): void;
+  /** Throws HeldFilesChanged if the files are no longer at their names. */
+  look(_: undefined): void;
+  close(_: undefined): void;
+};
+
+interface WrittenLedger extends OpenLedger {
+  readonly batches: BatchTransaction;
+  readonly stores: StoreTransaction;
+  readonly guard: RestartGuard;
+}
+
+/** The one that writes the ledger's file. Everything here may wait for the disk. */
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #held: HeldFiles;
+  #expected: ExpectedLedger | undefined;
+  #ledger: WrittenLedger | undefined;
+  /** Why a transaction failed: nothing more is done on this connection. */
+  #failure: { readonly error: unknown } | undefined;
+  #wasFull = false;
+  /** The last change gave no order_id: see Base. */
+  #isStoreChangeLast = false;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#expected = options.expected;
+    this.#held = new HeldFiles(options.files, options.lock);
+  }
+
+  /** At start readers are passed by: nothing that failed in this process has left pages in memory that are not on disk. */
+  open({ atStart }: { readonly atStart: boolean }): Opening {
+    this.#release();
+    const { files, autoCreateStores } = this.#options;
+    this.#held.beforeOpening();
+    let ledger: OpenLedger | undefined;
+    try {
+      ledger = openLedger(files, { expected: this.#expected, passReaders: atStart, wasFull: this.#wasFull });
+    } catch (error) {
+      if (!(error instanceof LedgerDiskFull)) throw error;
+      this.#wasFull = true;
+      return { lastOrderId: error.lastOrderId, why: error.message };
+    }
+    if (!ledger) return 'busy';
+    const { db, mark, ledgerId, lastOrderId, isNew, warnings } = ledger;
+    try {
+      this.#held.afterOpening();
+      const batches = new BatchTransaction(db, autoCreateStores);
+      const stores = new StoreTransaction(db);
+      this.#ledger = { ...ledger, batches, stores, guard: new RestartGuard(files.database) };
+    } catch (error) {
+      mark.close();
+      db.close();
+      throw error;
+    }
+    this.#failure = undefined;
+    this.#wasFull = false;
+    this.#isStoreChangeLast = false;
+    // Whatever lies there later: it is opened again, and never created.
+    this.#expected = { create: false, ledgerId };
+    return { ledgerId, lastOrderId, isNew, warnings };
+  }
+
+  whyBusy(): string {
+    const holders = holdersOf(this.#options.files);
+    const who = holders.length === 0 ? 'another process' : `process ${holders.join(', process ')}`;
+    return `${who} is reading an old state of it; it can be opened when that reading ends`;
+  }
+
+  commit(batch: PackedRequests): WriterAnswer {
+    const { batches, mark, ledgerId } = this.#opened();
+    const { outcomes, lastOrderId, ms, syncMs } = this.#attempt(() => batches.commit(unpackRequests(batch)));
+    if (outcomes.some((outcome) => typeof outcome !== 'string' && !outcome.replayed)) this.#isStoreChangeLast = false;
+    let markError: string | undefined;
+    try {
+      mark.write({ ledgerId, lastOrderId });
+    } catch (error) {
+      // The batch is on disk all the same; what is weaker now is the guard against older copies.
+      markError = String(error);
+    }
+    return { outcomes: packOutcomes(outcomes), lastOrderId, ms, syncMs, markError };
+  }
+
+  createStore(store: StoreSettings): Store | StoreRefusal {
+    return this.#changeStores((stores) => stores.create(store));
+  }
+
+  updateStore(storeId: bigint, changes: StoreChanges): Store | StoreRefusal {
+    return this.#changeStores((stores) => stores.change(storeId, changes));
+  }
+
+  /** Lets the checkpointer move everything that was committed so far, and nothing else start anew. */
+  beginPass(): void {
+    this.#held.beforeCheckpoint();
+    this.#opened().guard.move();
+  }
+
+  /** Ends what the checkpointer began. Little has come meanwhile, and then the WAL starts again. */
+  finishCheckpoint(): void {
+    const { db, mark, guard } = this.#opened();
+    if (this.#isStoreChangeLast) this.#attempt(() => raiseGeneration(db));
+    this.#isStoreChangeLast = false;
+    this.#held.beforeCheckpoint();
+    guard.move();
+    if (completeCheckpoint(db, this.#options.files, mark)) guard.renew();
+    this.#held.afterCheckpoint();
+  }
+
+  look(): void {
+    if (this.#failure) throw this.#failure.error;
+    if (this.#ledger) this.#attempt(() => this.#held.requireAllSame());
+  }
+
+  close(): void {
+    const { db, mark, guard } = this.#ledger ?? {};
+    try {
+      if (db && mark && guard && !this.#failure) {
+        this.#held.requireNotOverwritten();
+        guard.close();
+        if (checkpoint(db, 'TRUNCATE').busy) mark.sync();
+        else mark.forgetBase();
+      }
+    } finally {
+      this.#release();
+    }
+  }
+
+  #changeStores(change: (stores: StoreTransaction) => Store | StoreRefusal): Store | StoreRefusal {
+    const { stores } = this.#opened();
+    this.#isStoreChangeLast = true;
+    return this.#attempt(() => change(stores));
+  }
+
+  #opened(): WrittenLedger {
+    if (this.#failure) throw this.#failure.error;
+    if (!this.#ledger) throw new Error('the ledger is not open');
+    return this.#ledger;
+  }
+
+  /** After one that failed nobody knows what is on disk: what was asked meanwhile must not be done either. */
+  #attempt<Result>(transaction: () => Result): Result {
+    try {
+      const result = transaction();
+      this.#held.requireSame();
+      return result;
+    } catch (error) {
+      const failure = this.#held.explain(error);
+      this.#failure = { error: failure };
+      this.#wasFull ||= isDiskFull(failure, this.#options.files);
+      throw failure;
+    }
+  }
+
+  #release(): void {
+    const ledger = this.#ledger;
+    this.#ledger = undefined;
+    if (!ledger) return;
+    try {
+      ledger.mark.close();
+    } finally {
+      // As the last connection it would move the WAL into the database.
+      if (this.#held.isOverwritten) ledger.db.close();
+      ledger.guard.close();
+      ledger.db.close();
+    }
+  }
+}
+
+// In a thread; a test has a writer of its own.
+if (parentPort) {
+  const writer = new Writer(workerData as WriterOptions);
+  serveThread({
+    open: (how: { readonly atStart: boolean }) => writer.open(how),
+    whyBusy: () => writer.whyBusy(),
+    commit: (batch: PackedRequests) => writer.commit(batch),
+    createStore: (store: StoreSettings) => writer.createStore(store),
+    updateStore: ({ storeId, changes }: { storeId: bigint; changes: StoreChanges }) =>
+      writer.updateStore(storeId, changes),
+    beginPass: () => writer.beginPass(),
+    finishCheckpoint: () => writer.finishCheckpoint(),
+    look: () => writer.look(),
+    close: () => writer.close(),
+  } satisfies WriterMethods);
+}

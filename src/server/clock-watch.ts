@@ -1,0 +1,49 @@
+import type { Logger } from './log/log.ts';
+import type { CommittedBatch } from '../core/observers.ts';
+
+/** Less is what clocks of two machines differ by. */
+const TOLERATED_MS = 5000;
+const BETWEEN_LINES_MS = 60_000;
+
+/**
+ * Warns while create_time stands still: it never falls, so one order that was numbered while a clock was ahead holds
+ * it until the clock has caught up. One line per minute, and one when it moves again.
+ */
+export class ClockWatch {
+  readonly #logger: Logger;
+  #isHeld = false;
+  #toldAt = -Infinity;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  committed({ allocated, createTimeMs }: CommittedBatch): void {
+    if (allocated === 0) return;
+    const aheadMs = createTimeMs - Date.now();
+    if (aheadMs < TOLERATED_MS) {
+      if (this.#isHeld) this.#logger.info('create_time follows the clock again');
+      this.#isHeld = false;
+      return;
+    }
+    this.#isHeld = true;
+    if (performance.now() - this.#toldAt < BETWEEN_LINES_MS) return;
+    this.#toldAt = performance.now();
+    const until = new Date(createTimeMs).toISOString();
+    this.#logger.warn(
+      { create_time: until, ahead_s: Math.round(aheadMs / 1000) },
+      `create_time stands still at ${until}, ${inWords(aheadMs)} ahead of this clock: a clock was ahead when an order ` +
+        'was numbered; numbers are not affected, and create_time moves again then',
+    );
+  }
+}
+
+function inWords(ms: number): string {
+  const units = [
+    ['days', 86_400_000],
+    ['hours', 3_600_000],
+    ['minutes', 60_000],
+  ] as const;
+  const [name, size] = units.find(([, length]) => ms >= 2 * length) ?? (['seconds', 1000] as const);
+  return `${Math.round(ms / size)} ${name}`;
+}

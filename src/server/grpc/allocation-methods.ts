@@ -1,0 +1,232 @@
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Allocation } from '../../core/allocation.ts';
+import type { Allocated } from '../../core/allocator.ts';
+import { checkRequestId, checkStoreId, INT64_MAX } from '../../core/allocation.ts';
+import { OrderError } from '../../core/errors.ts';
+import type {
+  AllocateOrderRequest,
+  AllocateOrderResponse,
+  AllocateOrdersRequest,
+  AllocateOrdersResponse,
+  GetAllocationRequest,
+  GetAllocationResponse,
+  ListAllocationsRequest,
+  ListAllocationsResponse,
+  WatchAllocationsRequest,
+  WatchAllocationsResponse,
+} from '../../wire/gen/orders/v1/orders.ts';
+import type { AllocationKey, LedgerReads } from '../../core/ledger.ts';
+import type { ListName, Page } from '../../core/reading/paging.ts';
+import { fromPageToken, pageSize, toPageToken } from '../../core/reading/paging.ts';
+import type { Watch } from '../../core/reading/watch.ts';
+import type { Lines } from './lines.ts';
+import { toAllocationMessage } from './messages.ts';
+import type { Served } from './service-context.ts';
+import { serverStream } from './server-stream.ts';
+import { unary } from './unary.ts';
+
+/** Watches at the same time, at most: each may keep one message that its client does not take. */
+const MOST_WATCHES = 1000;
+
+/** Of the fields of the keys. */
+const PROTO_NAMES: Readonly<Record<string, string>> = {
+  storeId: 'store_id',
+  orderNumber: 'order_number',
+  requestId: 'request_id',
+};
+
+/** AllocateOrder, AllocateOrders, GetAllocation, ListAllocations, WatchAllocations. */
+export function allocationMethods(served: Served, lines: Lines, watch: Watch): UntypedServiceImplementation {
+  const { allocator } = served;
+  return {
+    allocateOrder: unary<AllocateOrderRequest, AllocateOrderResponse>(
+      {
+        name: 'AllocateOrder',
+        writes: true,
+        async handle({ storeId, requestId }, signal) {
+          return toResponse(await allocator.allocate({ storeId, count: 1, requestId, signal }));
+        },
+        describe: describeRequest,
+        describeResponse,
+        mayRetry: hasKey,
+      },
+      served,
+    ),
+    allocateOrders: unary<AllocateOrdersRequest, AllocateOrdersResponse>(
+      {
+        name: 'AllocateOrders',
+        writes: true,
+        async handle({ storeId, count, requestId }, signal) {
+          return toResponse(await allocator.allocate({ storeId, count, requestId, signal }));
+        },
+        describe: (request) => ({ ...describeRequest(request), count: String(request.count) }),
+        describeResponse,
+        mayRetry: hasKey,
+      },
+      served,
+    ),
+    ...lookups(served, lines),
+    watchAllocations: serverStream<WatchAllocationsRequest, WatchAllocationsResponse>(
+      {
+        name: 'WatchAllocations',
+        mostStreams: MOST_WATCHES,
+        handle: (request, signal) => watchAllocations(watch, request, signal),
+        describe: describeList,
+      },
+      served,
+    ),
+  };
+}
+
+function lookups(served: Served, lines: Lines): UntypedServiceImplementation {
+  const { reads } = served.ledger;
+  return {
+    getAllocation: unary<GetAllocationRequest, GetAllocationResponse>(
+      {
+        name: 'GetAllocation',
+        async handle({ key: asked }, signal) {
+          const key = toKey(asked);
+          const allocation = await lines.reads.run('look-up', signal, () => reads.getAllocation(key));
+          if (!allocation) throw notFound(asked);
+          return { allocation: toAllocationMessage(allocation) };
+        },
+        describe: ({ key }) => (key ? { by: key.$case } : {}),
+        pathOf: (field, { key }) => (key && key.$case !== 'orderId' ? `${PROTO_NAMES[key.$case]}.${field}` : field),
+        mayRetry: () => true,
+      },
+      served,
+    ),
+    listAllocations: unary<ListAllocationsRequest, ListAllocationsResponse>(
+      {
+        name: 'ListAllocations',
+        handle: (request, signal) =>
+          listAllocations(request, (read) => lines.reads.run('list', signal, () => read(reads))),
+        describe: describeList,
+        mayRetry: () => true,
+      },
+      served,
+    ),
+  };
+}
+
+async function listAllocations(
+  request: ListAllocationsRequest,
+  inTurn: <Result>(read: (reads: LedgerReads) => Promise<Result>) => Promise<Result>,
+): Promise<ListAllocationsResponse> {
+  const { storeId, afterOrderId = 0n, beforeOrderId, newestFirst } = request;
+  if (storeId !== undefined) checkStoreId(storeId);
+  if (afterOrderId < 0n) throw badNumber('after_order_id', afterOrderId, '0');
+  if (beforeOrderId !== undefined) checkNumber('before_order_id', beforeOrderId);
+  const limit = pageSize(request.pageSize);
+  return inTurn(async (reads) => {
+    const { ledgerId, lastOrderId } = await reads.end();
+    const list: ListName = ['ListAllocations', filterOf(request), ledgerId];
+    const isBounded = beforeOrderId !== undefined && beforeOrderId <= lastOrderId;
+    const first: Page = { after: afterOrderId, end: isBounded ? beforeOrderId - 1n : lastOrderId };
+    const page = request.pageToken === '' ? first : fromPageToken(list, request.pageToken);
+    const range = { afterOrderId: page.after, upToOrderId: page.end, newestFirst, storeId, limit };
+    const found = await reads.listAllocations(range);
+    const last = found.at(-1);
+    const rest: Page | undefined = last && (newestFirst ? restBefore(last, page) : restAfter(last, page));
+    const isLast = rest === undefined || found.length < limit || rest.after >= rest.end;
+    return { allocations: found.map(toAllocationMessage), nextPageToken: isLast ? '' : toPageToken(list, rest) };
+  });
+}
+
+/** What is left of a page's range after its last allocation. */
+function restAfter({ orderId, count }: Allocation, { end }: Page): Page {
+  return { after: orderId + BigInt(count) - 1n, end };
+}
+
+/** The same going back. */
+function restBefore({ orderId }: Allocation, { after }: Page): Page {
+  return { after, end: orderId - 1n };
+}
+
+/** Everything that makes a list another one; only the store, as long as nothing else is asked for. */
+function filterOf({ storeId, afterOrderId, beforeOrderId, newestFirst }: ListAllocationsRequest): string {
+  const store = String(storeId ?? '');
+  if (afterOrderId === undefined && beforeOrderId === undefined && !newestFirst) return store;
+  return [store, afterOrderId ?? '', beforeOrderId ?? '', newestFirst].join(' ');
+}
+
+function describeList(request: Partial<ListAllocationsRequest>): Record<string, string> {
+  const { storeId, afterOrderId, beforeOrderId } = request;
+  return {
+    ...(storeId !== undefined && { store_id: String(storeId) }),
+    ...(afterOrderId !== undefined && { after_order_id: String(afterOrderId) }),
+    ...(beforeOrderId !== undefined && { before_order_id: String(beforeOrderId) }),
+  };
+}
+
+async function* watchAllocations(
+  watch: Watch,
+  { afterOrderId, storeId }: WatchAllocationsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<WatchAllocationsResponse> {
+  if (storeId !== undefined) checkStoreId(storeId);
+  if (afterOrderId !== undefined && afterOrderId < 0n) throw badNumber('after_order_id', afterOrderId, '0');
+  for await (const { allocations, cursor } of watch.watch({ afterOrderId, storeId, signal })) {
+    yield { allocations: allocations.map(toAllocationMessage), cursor };
+  }
+}
+
+function describeRequest({ storeId, requestId }: AllocateOrderRequest): Record<string, string> {
+  return { store_id: String(storeId), request_id: requestId };
+}
+
+/** The request_id once more: the server may have made it. */
+function describeResponse({ allocation, replayed }: AllocateOrderResponse): Record<string, string> {
+  return {
+    request_id: allocation?.requestId ?? '',
+    order_id: String(allocation?.orderId),
+    ...(replayed && { replayed: 'true' }),
+  };
+}
+
+/** Who sent a key can ask again without numbering an order twice. */
+function hasKey({ requestId }: AllocateOrderRequest): boolean {
+  return requestId !== '';
+}
+
+function toResponse({ allocation, replayed }: Allocated): AllocateOrderResponse {
+  return { allocation: toAllocationMessage(allocation), replayed };
+}
+
+function toKey(key: GetAllocationRequest['key']): AllocationKey {
+  switch (key?.$case) {
+    case 'orderId':
+      checkNumber('order_id', key.value);
+      return { orderId: key.value };
+    case 'orderNumber':
+      checkStoreId(key.value.storeId);
+      checkNumber('order_number', key.value.orderNumber);
+      return key.value;
+    case 'requestId':
+      checkStoreId(key.value.storeId);
+      checkRequestId(key.value.requestId);
+      return key.value;
+    default:
+      throw new OrderError('KEY_MISSING', 'key is missing: set order_id, order_number or request_id');
+  }
+}
+
+function notFound(key: GetAllocationRequest['key']): OrderError {
+  const fields = Object.fromEntries(
+    key?.$case === 'orderId'
+      ? [['order_id', String(key.value)]]
+      : Object.entries(key?.value ?? {}).map(([name, value]) => [PROTO_NAMES[name] ?? name, String(value)]),
+  );
+  const named = Object.entries(fields).map(([name, value]) => `${name} ${value}`);
+  return new OrderError('ALLOCATION_NOT_FOUND', `no allocation has ${named.join(' and ')}`, { fields });
+}
+
+function checkNumber(field: string, value: bigint): void {
+  if (value < 1n || value > INT64_MAX) throw badNumber(field, value, '1');
+}
+
+function badNumber(field: string, value: bigint, least: string): OrderError {
+  return new OrderError('ORDER_ID_INVALID', `${field} ${value} is not valid: it must be ${least} to 2^63-1`, {
+    fields: { [field]: String(value) },
+  });
+}

@@ -1,0 +1,90 @@
+import type { AddressInfo, Socket } from 'node:net';
+import { createServer } from 'node:net';
+import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Address } from '../settings.ts';
+import { OrderNumberServiceService } from '../../wire/gen/orders/v1/orders.ts';
+import { limitConnections } from './limits/connection-limits.ts';
+import { Health } from './standard/health.ts';
+import { addReflection } from './standard/reflection.ts';
+
+/** Bounds of what one client can take. The largest request of the service has some 400 bytes. */
+const LIMITS = {
+  'grpc.max_receive_message_length': 64 * 1024,
+  'grpc.max_concurrent_streams': 1000,
+  // A peer that is gone without a word is noticed and its calls end.
+  'grpc.keepalive_time_ms': 60_000,
+  'grpc.keepalive_timeout_ms': 20_000,
+  // Costs some percent of the throughput and serves nobody here.
+  'grpc.enable_channelz': 0,
+};
+/** Connections at the same time, at most. */
+const MAX_CONNECTIONS = 10_000;
+
+/** A gRPC server that listens. */
+export interface GrpcServer {
+  readonly address: Address;
+  /** Sets the answer of grpc.health.v1, overall and of the service. */
+  setServing(serving: boolean, why?: string): void;
+  /** Takes no new connection. Calls on those that are open go on. */
+  stopAccepting(): void;
+  /** Ends every connection: gently, and by force those that are left after `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * Serves the order numbers, health and reflection. Rejects where the address cannot be had. Health says
+ * NOT_SERVING until told otherwise.
+ *
+ * The sockets are accepted here and handed to grpc-js, which cannot be trusted to let them go: its
+ * tryShutdown waits for ever on an open stream, its forceShutdown forgets sessions.
+ */
+export async function startGrpcServer(address: Address, orders: UntypedServiceImplementation): Promise<GrpcServer> {
+  const server = new Server(LIMITS);
+  const service: ServiceDefinition = OrderNumberServiceService;
+  server.addService(service, orders);
+  const health = new Health();
+  health.addTo(server);
+  addReflection(server);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  limitConnections(server);
+
+  const sockets = new Set<Socket>();
+  const listener = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => socket.destroy());
+    injector.injectConnection(socket);
+  });
+  listener.maxConnections = MAX_CONNECTIONS;
+  await new Promise<void>((resolve, reject) => {
+    listener.once('error', reject);
+    listener.listen(address, () => {
+      listener.off('error', reject);
+      resolve();
+    });
+  });
+  // A connection that the system could not give; unheard, the event would end the process. The others go on.
+  listener.on('error', () => {});
+  const bound = listener.address() as AddressInfo;
+
+  return {
+    address: { host: address.host, port: bound.port },
+    setServing: (serving, why) => health.setServing(serving, why),
+    stopAccepting() {
+      listener.close();
+    },
+    async close(graceMs) {
+      listener.close();
+      injector.drain(graceMs);
+      const gone = Promise.withResolvers<void>();
+      const check = () => sockets.size === 0 && gone.resolve();
+      for (const socket of sockets) socket.once('close', () => setImmediate(check));
+      check();
+      const force = setTimeout(() => sockets.forEach((socket) => socket.destroy()), graceMs);
+      await gone.promise;
+      clearTimeout(force);
+      injector.destroy();
+    },
+  };
+}

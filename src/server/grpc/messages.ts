@@ -1,0 +1,74 @@
+import type { Allocation } from '../../core/allocation.ts';
+import { displayNumber, INT64_MAX } from '../../core/allocation.ts';
+import type {
+  Allocation as AllocationMessage,
+  Store as StoreMessage,
+  VerifyLedgerResponse,
+} from '../../wire/gen/orders/v1/orders.ts';
+import { VerifyFindingKind } from '../../wire/gen/orders/v1/orders.ts';
+import type { Store } from '../../core/store.ts';
+import type { VerifyEvent } from '../../core/verify/events.ts';
+
+const FINDING_KINDS = {
+  hole: VerifyFindingKind.VERIFY_FINDING_KIND_HOLE,
+  overlap: VerifyFindingKind.VERIFY_FINDING_KIND_OVERLAP,
+  mismatch: VerifyFindingKind.VERIFY_FINDING_KIND_MISMATCH,
+};
+const MOST_FINDING_CHARACTERS = 1000;
+
+export function toAllocationMessage(allocation: Allocation): AllocationMessage {
+  return {
+    orderId: allocation.orderId,
+    storeId: allocation.storeId,
+    orderNumber: allocation.orderNumber,
+    count: allocation.count,
+    displayNumber: displayNumber(allocation),
+    prefix: allocation.prefix,
+    suffix: allocation.suffix,
+    minDigits: allocation.minDigits,
+    requestId: allocation.requestId,
+    createTime: toTimestamp(allocation.createTimeMs),
+  };
+}
+
+export function toStoreMessage(store: Store): StoreMessage {
+  return {
+    storeId: store.storeId,
+    firstNumber: store.firstNumber,
+    nextNumber: store.lastNumber === INT64_MAX ? 0n : store.lastNumber + 1n,
+    prefix: store.prefix,
+    suffix: store.suffix,
+    minDigits: store.minDigits,
+    createTime: toTimestamp(store.createTimeMs),
+  };
+}
+
+export function toVerifyMessage(event: VerifyEvent): VerifyLedgerResponse {
+  switch (event.kind) {
+    case 'progress': {
+      const { rowsRead, orderId, endOrderId } = event;
+      return { event: { $case: 'progress', value: { rowsRead, orderId, endOrderId } } };
+    }
+    case 'sequence': {
+      const { storeId, first, last, count } = event;
+      return { event: { $case: 'sequence', value: { storeId, first, last, count } } };
+    }
+    case 'declaredLoss': {
+      const { storeId, first, last } = event;
+      return { event: { $case: 'declaredLoss', value: { storeId, first, last } } };
+    }
+    case 'verdict': {
+      const { asOfOrderId, rows, sequences, findings, ok } = event;
+      return { event: { $case: 'verdict', value: { asOfOrderId, rows, sequences, findings, ok } } };
+    }
+    default: {
+      const { storeId, first, last } = event;
+      const message = event.message.slice(0, MOST_FINDING_CHARACTERS);
+      return { event: { $case: 'finding', value: { kind: FINDING_KINDS[event.kind], storeId, first, last, message } } };
+    }
+  }
+}
+
+function toTimestamp(ms: number): { seconds: bigint; nanos: number } {
+  return { seconds: BigInt(Math.trunc(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
+}

@@ -1,0 +1,54 @@
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import { checkStoreId } from '../../core/allocation.ts';
+import type { VerifyLedgerRequest, VerifyLedgerResponse } from '../../wire/gen/orders/v1/orders.ts';
+import type { Ledger } from '../../core/ledger.ts';
+import type { WatchedLedger } from '../../core/reading/watch.ts';
+import { Watch } from '../../core/reading/watch.ts';
+import { allocationMethods } from './allocation-methods.ts';
+import type { Lines } from './lines.ts';
+import { linesTo } from './lines.ts';
+import { toVerifyMessage } from './messages.ts';
+import type { Served } from './service-context.ts';
+import { serverStream } from './server-stream.ts';
+import { storeMethods } from './store-methods.ts';
+
+/** Verifications at the same time, at most: each reads the whole ledger. */
+const MOST_VERIFICATIONS = 2;
+
+/** All methods of orders.v1.OrderNumberService. */
+export function orderNumberService(served: Served): UntypedServiceImplementation {
+  const lines = linesTo(served.ledger);
+  async function* verifyLedger({ storeId }: VerifyLedgerRequest, signal: AbortSignal) {
+    if (storeId !== undefined) checkStoreId(storeId);
+    for await (const event of served.ledger.reads.verify(storeId)) {
+      if (signal.aborted) return;
+      yield toVerifyMessage(event);
+    }
+  }
+  return {
+    ...allocationMethods(served, lines, new Watch(historyInLine(served.ledger, lines))),
+    ...storeMethods(served, lines),
+    verifyLedger: serverStream<VerifyLedgerRequest, VerifyLedgerResponse>(
+      {
+        name: 'VerifyLedger',
+        mostStreams: MOST_VERIFICATIONS,
+        handle: verifyLedger,
+        describe: ({ storeId }) => (storeId === undefined ? {} : { store_id: String(storeId) }),
+      },
+      served,
+    ),
+  };
+}
+
+/** Pages of history wait for each other: many watches that begin do not keep look-ups waiting. */
+function historyInLine(ledger: Ledger, { history }: Lines): WatchedLedger {
+  const { reads } = ledger;
+  return {
+    onCommitted: (listener) => ledger.onCommitted(listener),
+    reads: {
+      end: () => reads.end(),
+      // Whether its watch is gone is seen after the page, which is short.
+      listAllocations: (range) => history.run('page', { aborted: false }, () => reads.listAllocations(range)),
+    },
+  };
+}

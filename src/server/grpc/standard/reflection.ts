@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs';
+import type { Server, ServerDuplexStream, ServiceDefinition } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
+import { toOrderError } from '../../../core/errors.ts';
+import type {
+  ServerReflectionRequest,
+  ServerReflectionResponse,
+} from '../../../wire/gen/grpc/reflection/v1/reflection.ts';
+import { ServerReflectionService } from '../../../wire/gen/grpc/reflection/v1/reflection.ts';
+import { DescriptorIndex } from './descriptor-index.ts';
+import { goneSignal, send } from '../limits/sending.ts';
+import { toStatus } from '../status.ts';
+import { StreamLimit } from '../limits/stream-limit.ts';
+
+/** Each may hold some messages that came, and one answer that its client does not take. */
+const STREAMS = { inAll: 64, perConnection: 8 };
+
+type Call = ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>;
+type Answer = NonNullable<ServerReflectionResponse['messageResponse']>;
+
+/** Reflection v1 and v1alpha, which differ by their names only, for everything served, well-known types included. */
+export function addReflection(server: Server): void {
+  const index = new DescriptorIndex(readFileSync(new URL('../../../wire/gen/descriptor.binpb', import.meta.url)));
+  const streams = new StreamLimit('ServerReflectionInfo', STREAMS);
+  const serverReflectionInfo = (call: Call) => {
+    const fail = (error: unknown) => call.emit('error', toStatus(toOrderError(error, false), true));
+    try {
+      const leave = streams.enter(call.getPeer());
+      goneSignal(call).addEventListener('abort', leave, { once: true });
+      answerAll(call, (request) => answer(index, request), fail);
+    } catch (error) {
+      fail(error);
+    }
+  };
+  for (const version of ['v1', 'v1alpha']) server.addService(definition(version), { serverReflectionInfo });
+}
+
+function definition(version: string): ServiceDefinition {
+  const { serverReflectionInfo } = ServerReflectionService;
+  const path = serverReflectionInfo.path.replace('.v1.', `.${version}.`);
+  return { serverReflectionInfo: { ...serverReflectionInfo, path } };
+}
+
+/** One after the other: the next question is read when the answer before it is on its way. */
+function answerAll(
+  call: Call,
+  answerTo: (request: ServerReflectionRequest) => Answer,
+  fail: (error: unknown) => void,
+): void {
+  const gone = goneSignal(call);
+  call.on('data', (request: ServerReflectionRequest) => {
+    call.pause();
+    const { host } = request;
+    send(call, { validHost: host, originalRequest: request, messageResponse: answerTo(request) }, gone)
+      .then(() => call.resume())
+      .catch(fail);
+  });
+  call.on('end', () => call.end());
+}
+
+function answer(index: DescriptorIndex, { messageRequest }: ServerReflectionRequest): Answer {
+  switch (messageRequest?.$case) {
+    case 'listServices':
+      return { $case: 'listServicesResponse', value: { service: index.services.map((name) => ({ name })) } };
+    case 'fileByFilename':
+      return filesOf(index, messageRequest.value);
+    case 'fileContainingSymbol':
+      return filesOf(index, index.fileOf(messageRequest.value));
+    case 'fileContainingExtension':
+    case 'allExtensionNumbersOfType':
+      return refusal(status.NOT_FOUND, 'nothing that is served has extensions');
+    default:
+      return refusal(status.INVALID_ARGUMENT, 'message_request is missing, or is one that this server does not know');
+  }
+}
+
+function filesOf(index: DescriptorIndex, name: string | undefined): Answer {
+  const files = name === undefined ? undefined : index.withImports(name);
+  if (!files) return refusal(status.NOT_FOUND, 'nothing that is served has this name');
+  return { $case: 'fileDescriptorResponse', value: { fileDescriptorProto: files } };
+}
+
+function refusal(errorCode: status, errorMessage: string): Answer {
+  return { $case: 'errorResponse', value: { errorCode, errorMessage } };
+}

@@ -1,0 +1,158 @@
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import { checkStoreId } from '../../core/allocation.ts';
+import { OrderError } from '../../core/errors.ts';
+import type {
+  CreateStoreRequest,
+  CreateStoreResponse,
+  GetStoreRequest,
+  GetStoreResponse,
+  ListStoresRequest,
+  ListStoresResponse,
+  Store as StoreMessage,
+  UpdateStoreRequest,
+  UpdateStoreResponse,
+} from '../../wire/gen/orders/v1/orders.ts';
+import type { LedgerReads } from '../../core/ledger.ts';
+import type { ListName, Page } from '../../core/reading/paging.ts';
+import { fromPageToken, pageSize, toPageToken } from '../../core/reading/paging.ts';
+import type { StoreChanges } from '../../core/store.ts';
+import { checkStoreChanges, DEFAULT_STORE, storeNotFound } from '../../core/store.ts';
+import type { Lines } from './lines.ts';
+import { toStoreMessage } from './messages.ts';
+import type { Served } from './service-context.ts';
+import { unary } from './unary.ts';
+
+/** How each path of an update_mask reads its value. A path whose value is absent goes back to the default. */
+const CHANGES_BY_PATH: Readonly<Record<string, (store: StoreMessage) => StoreChanges>> = {
+  first_number: ({ firstNumber }) => ({ firstNumber: firstNumber ?? DEFAULT_STORE.firstNumber }),
+  prefix: ({ prefix }) => ({ prefix }),
+  suffix: ({ suffix }) => ({ suffix }),
+  min_digits: ({ minDigits }) => ({ minDigits }),
+};
+
+/** CreateStore, GetStore, ListStores, UpdateStore. */
+export function storeMethods(served: Served, lines: Lines): UntypedServiceImplementation {
+  const { ledger } = served;
+  return {
+    createStore: unary<CreateStoreRequest, CreateStoreResponse>(
+      {
+        name: 'CreateStore',
+        writes: true,
+        async handle(request, signal) {
+          const { storeId, prefix, suffix, minDigits, firstNumber = DEFAULT_STORE.firstNumber } = given(request);
+          const settings = { firstNumber, prefix, suffix, minDigits };
+          checkStoreChanges(settings);
+          const write = () => ledger.createStore({ storeId, ...settings });
+          return { store: toStoreMessage(await lines.stores.run('write', signal, write)) };
+        },
+        describe: describeStore,
+        pathOf: pathInStore,
+        // Asked again after it was done, it would be refused.
+        mayRetry: (_, { reason }) => reason !== 'OUTCOME_UNKNOWN',
+      },
+      served,
+    ),
+    updateStore: unary<UpdateStoreRequest, UpdateStoreResponse>(
+      {
+        name: 'UpdateStore',
+        writes: true,
+        async handle(request, signal) {
+          const store = given(request);
+          const changes = toChanges(store, request.updateMask ?? []);
+          checkStoreChanges(changes);
+          const write = () => ledger.updateStore(store.storeId, changes);
+          return { store: toStoreMessage(await lines.stores.run('write', signal, write)) };
+        },
+        describe: describeStore,
+        pathOf: pathInStore,
+        mayRetry: () => true,
+      },
+      served,
+    ),
+    ...lookups(served, lines),
+  };
+}
+
+function lookups(served: Served, lines: Lines): UntypedServiceImplementation {
+  const { reads } = served.ledger;
+  return {
+    getStore: unary<GetStoreRequest, GetStoreResponse>(
+      {
+        name: 'GetStore',
+        async handle({ storeId }, signal) {
+          checkStoreId(storeId);
+          const store = await lines.reads.run('look-up', signal, () => reads.getStore(storeId));
+          if (!store) throw storeNotFound(storeId);
+          return { store: toStoreMessage(store) };
+        },
+        describe: ({ storeId }) => ({ store_id: String(storeId) }),
+        mayRetry: () => true,
+      },
+      served,
+    ),
+    listStores: unary<ListStoresRequest, ListStoresResponse>(
+      {
+        name: 'ListStores',
+        async handle(request, signal) {
+          const limit = pageSize(request.pageSize);
+          return lines.reads.run('list', signal, () => listStores(reads, request, limit));
+        },
+        describe: () => ({}),
+        mayRetry: () => true,
+      },
+      served,
+    ),
+  };
+}
+
+async function listStores(
+  reads: LedgerReads,
+  { pageToken }: ListStoresRequest,
+  limit: number,
+): Promise<ListStoresResponse> {
+  const { ledgerId, lastStoreId } = await reads.end();
+  const list: ListName = ['ListStores', '', ledgerId];
+  const first: Page = { after: 0n, end: lastStoreId };
+  const { after, end } = pageToken === '' ? first : fromPageToken(list, pageToken);
+  const stores = await reads.listStores({ afterStoreId: after, upToStoreId: end, limit });
+  const position = stores.at(-1)?.storeId;
+  const isLast = position === undefined || stores.length < limit || position >= end;
+  return {
+    stores: stores.map(toStoreMessage),
+    nextPageToken: isLast ? '' : toPageToken(list, { after: position, end }),
+  };
+}
+
+function pathInStore(field: string): string {
+  return field === 'update_mask' ? field : `store.${field}`;
+}
+
+function given({ store }: { readonly store: StoreMessage | undefined }): StoreMessage {
+  if (!store) throw new OrderError('STORE_FIELD_INVALID', 'store is missing: set it, with its store_id');
+  checkStoreId(store.storeId);
+  return store;
+}
+
+function describeStore({ store }: { readonly store: StoreMessage | undefined }): Record<string, string> {
+  return store ? { store_id: String(store.storeId) } : {};
+}
+
+function toChanges(store: StoreMessage, mask: readonly string[]): StoreChanges {
+  const paths = Object.keys(CHANGES_BY_PATH).join(', ');
+  if (mask.length === 0) {
+    throw new OrderError('UPDATE_MASK_INVALID', `update_mask is empty: name what to change, of ${paths}`);
+  }
+  return Object.assign({}, ...mask.map((path) => changeOf(store, path, paths))) as StoreChanges;
+}
+
+function changeOf(store: StoreMessage, path: string, paths: string): StoreChanges {
+  const change = Object.hasOwn(CHANGES_BY_PATH, path) ? CHANGES_BY_PATH[path] : undefined;
+  if (change) return change(store);
+  throw new OrderError(
+    'UPDATE_MASK_INVALID',
+    `update_mask path ${JSON.stringify(path.slice(0, 64))} is not one of ${paths}`,
+    {
+      fields: { update_mask: path },
+    },
+  );
+}

@@ -1,0 +1,24 @@
+import type { FastifyReply } from 'fastify';
+import type { Reason } from '../../core/errors.ts';
+import type { TransportReason } from './status.ts';
+import { refusalBody, statusOf } from './status.ts';
+
+/** Whole, so that fastify need not add the charset to each answer. */
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** Sends a body that is JSON already. Headers that were set before stay. */
+export function sendJson(reply: FastifyReply, code: number, body: string): FastifyReply {
+  return reply.code(code).header('content-type', JSON_TYPE).send(body);
+}
+
+/** Sends a refusal: its status, Retry-After where a retry is right, and the reason in the body. */
+export function refuse(
+  reply: FastifyReply,
+  reason: Reason | TransportReason,
+  message: string,
+  detail?: string,
+): FastifyReply {
+  const { code, retryAfterSeconds } = statusOf(reason);
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
+  return sendJson(reply, code, refusalBody(reason, message, detail));
+}

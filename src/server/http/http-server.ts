@@ -1,0 +1,103 @@
+import type { RequestListener, Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Server as NetServer } from 'node:net';
+import type { Address } from '../settings.ts';
+import type { OrderEndpointOptions } from './order-endpoint.ts';
+import { OrderEndpoint } from './order-endpoint.ts';
+import { httpRoutes } from './routes.ts';
+
+/** What the HTTP endpoint needs. */
+export interface HttpServerOptions extends OrderEndpointOptions {
+  readonly address: Address;
+  /** How long a connection may stay idle. */
+  readonly idleTimeoutMs: number;
+  /** Whether the ledger is open and the server is not draining: what /readyz says. */
+  isServing(): boolean;
+  /** What /readyz says beside that it is not serving. */
+  whyNotServing?(): Readonly<Record<string, string>>;
+}
+
+/** An HTTP server that listens. */
+export interface HttpServer {
+  readonly address: Address;
+  /** Takes no new connection. Calls on those that are open go on, one more on each. */
+  stopAccepting(): void;
+  /** Ends every connection: gently, and by force those that are left after `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Bounds of what one client can take. */
+const LIMITS = {
+  maxHeaderSize: 16 * 1024,
+  /** How long a client may take for its headers, and for its whole request: answers may take as long as they do. */
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 1_000,
+  noDelay: true,
+  /** A peer that is gone without a word is noticed, and its calls with it. */
+  keepAlive: true,
+  keepAliveInitialDelay: 60_000,
+};
+/** Connections at the same time, at most. */
+const MAX_CONNECTIONS = 10_000;
+
+/** Serves the original sample's endpoint. Rejects where the address cannot be had. */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { address, logger } = options;
+  let isClosing = false;
+  const app = httpRoutes({
+    endpoint: new OrderEndpoint(options),
+    logger,
+    serverFactory: (handler) => limitedServer(handler, options.idleTimeoutMs),
+    isServing: () => options.isServing(),
+    whyNotServing: () => options.whyNotServing?.() ?? {},
+    isClosing: () => isClosing,
+  });
+  const { server } = app;
+  await app.ready();
+  await listen(server, address);
+  // Where the system gives no connection; unheard, the event would end the process. The others go on.
+  server.on('error', (error) => logger.error({ err: error }, 'a connection could not be accepted'));
+  const bound = server.address() as AddressInfo;
+
+  return {
+    address: { host: address.host, port: bound.port },
+    stopAccepting() {
+      isClosing = true;
+      stopListening(server);
+    },
+    async close(graceMs) {
+      isClosing = true;
+      // Ends idle connections at once; the others end with their answers.
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const force = setTimeout(() => server.closeAllConnections(), graceMs);
+      await closed;
+      clearTimeout(force);
+    },
+  };
+}
+
+function limitedServer(handler: RequestListener, idleTimeoutMs: number): Server {
+  const server = createServer({ ...LIMITS, keepAliveTimeout: idleTimeoutMs }, handler);
+  server.maxConnections = MAX_CONNECTIONS;
+  return server;
+}
+
+/**
+ * What net.Server does to close. http.Server's own would end idle connections, on which a client may be
+ * sending at this moment; they get one more answer instead, and `connection: close` with it.
+ */
+function stopListening(server: Server): void {
+  NetServer.prototype.close.call(server);
+}
+
+function listen(server: Server, address: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(address, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,110 @@
+import type { Server } from 'node:http';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerFactory } from 'fastify';
+import { fastify } from 'fastify';
+import type { Logger } from '../log/log.ts';
+import { refuse, sendJson } from './answer.ts';
+import { answerClientError } from './client-errors.ts';
+import type { OrderEndpoint } from './order-endpoint.ts';
+import { peerOf } from './peer.ts';
+
+/** What the routes are made of. */
+export interface RouteOptions {
+  readonly endpoint: OrderEndpoint;
+  readonly logger: Logger;
+  readonly serverFactory: FastifyServerFactory<Server>;
+  /** What /readyz says. */
+  isServing(): boolean;
+  whyNotServing(): Readonly<Record<string, string>>;
+  /** Whether each answer is the last of its connection. */
+  isClosing(): boolean;
+}
+
+/** Largest body, in bytes; the endpoint needs some 30. */
+const MAX_BODY_BYTES = 64 * 1024;
+const ORDER_PATH = '/api/generateOrderNumber';
+/** The methods of each path that is served. */
+const ALLOWED: ReadonlyMap<string, string> = new Map([
+  [ORDER_PATH, 'POST'],
+  ['/healthz', 'GET, HEAD'],
+  ['/readyz', 'GET, HEAD'],
+]);
+
+/** Everything that is served over HTTP. Every refusal that is made here is JSON with a message and a reason. */
+export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteOptions): FastifyInstance<Server> {
+  const app = fastify<Server>({
+    serverFactory,
+    bodyLimit: MAX_BODY_BYTES,
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
+    clientErrorHandler: answerClientError,
+    // A path that cannot be decoded is one that is not there.
+    frameworkErrors: (_error, request, reply) => refuseUnknown(request, reply),
+  });
+  // The endpoint reads the text itself: what is malformed is its business, and costs nobody the connection.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, toText(body)),
+  );
+
+  // Before a body is looked at: to what is not served, it does not matter.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) refuseUnknown(request, reply);
+    else done();
+  });
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (state.isClosing()) reply.header('connection', 'close');
+    done(null, payload);
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => refuseError(error, request, reply, logger));
+
+  app.post(ORDER_PATH, endpoint.handle);
+  app.get('/healthz', (_request, reply) => sendJson(reply, 200, '{"status":"ok"}'));
+  app.get('/readyz', (_request, reply) =>
+    state.isServing()
+      ? sendJson(reply, 200, '{"status":"ok"}')
+      : sendJson(reply, 503, JSON.stringify({ status: 'not serving', ...state.whyNotServing() })),
+  );
+  return app;
+}
+
+/** In the place of compilers for schemas, which take as long to load as all the rest of fastify. */
+function noSchemas(): never {
+  throw new Error('no route has a schema');
+}
+
+/** Without a byte order mark, which JSON has none of; some clients send it. */
+function toText(body: string | Buffer): string {
+  const text = body.toString();
+  return text.startsWith('\ufeff') ? text.slice(1) : text;
+}
+
+function refuseUnknown(request: FastifyRequest, reply: FastifyReply): void {
+  const [path = ''] = request.url.split('?', 1);
+  const allow = ALLOWED.get(path);
+  if (allow === undefined) refuse(reply, 'NOT_FOUND', 'nothing is served at this path');
+  else refuse(reply.header('allow', allow), 'METHOD_NOT_ALLOWED', `this path is for ${allow} only`);
+}
+
+/** What fastify refuses, and what nobody foresaw: of that nothing leaves but that it happened. */
+function refuseError(error: FastifyError, request: FastifyRequest, reply: FastifyReply, logger: Logger): void {
+  const line = { http_method: request.method, path: request.url.slice(0, 128), peer: peerOf(request) };
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    // What is left of the body is read and dropped: a connection closed over it would take the answer along.
+    reply.removeHeader('connection');
+    refuse(reply, 'PAYLOAD_TOO_LARGE', `the body is larger than ${MAX_BODY_BYTES} bytes`);
+    logger.info({ ...line, reason: 'PAYLOAD_TOO_LARGE' }, 'refused');
+  } else if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    refuse(reply, 'UNSUPPORTED_MEDIA_TYPE', 'the body has to be JSON, with Content-Type: application/json');
+    logger.info({ ...line, reason: 'UNSUPPORTED_MEDIA_TYPE' }, 'refused');
+  } else if (request.raw.destroyed && !request.raw.complete) {
+    // The client went away in the middle of its body.
+    refuse(reply, 'BAD_REQUEST', 'the body is shorter than announced');
+    logger.info({ ...line, reason: 'BAD_REQUEST' }, 'refused');
+  } else if (error.code?.startsWith('FST_') && error.statusCode === 400) {
+    // Whatever else fastify finds wrong with a request.
+    refuse(reply, 'BAD_REQUEST', 'the request cannot be read');
+    logger.info({ ...line, reason: 'BAD_REQUEST' }, 'refused');
+  } else {
+    refuse(reply, 'INTERNAL', 'the server met an error that it did not foresee');
+    logger.error({ ...line, reason: 'INTERNAL', err: error }, 'the server met an error that it did not foresee');
+  }
+}

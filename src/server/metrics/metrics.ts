@@ -1,0 +1,200 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Counter, Histogram, Registry } from '@prometheus-io/client';
+import type { Address } from '../settings.ts';
+import type { Reason } from '../../core/errors.ts';
+import type { MetricsServer } from './page-server.ts';
+import { gauge, registerEventLoop, registerProcess } from './process-metrics.ts';
+import { servePage } from './page-server.ts';
+import type { BatchObserver, CallObserver, CommittedBatch } from '../../core/observers.ts';
+
+export type { MetricsServer } from './page-server.ts';
+
+/** What is asked for at each scrape. What throws or rejects is left out of it. */
+export interface MetricSources {
+  /** Requests waiting for a batch. */
+  queueLength(): number;
+  lastOrderId(): bigint;
+  /** Lines of the log that standard output did not take. */
+  logLinesDropped(): number;
+  isLedgerOpen(): boolean;
+  /** 0 while it is open. */
+  ledgerClosedSeconds(): number;
+  /** In bytes; undefined where the engine keeps no files. */
+  ledgerSizes(): Promise<LedgerSizes | undefined>;
+}
+
+interface LedgerSizes {
+  readonly database: number;
+  readonly wal: number;
+}
+
+/** One transport and method: looked up once, because {@link Metrics.ended} runs for every call. */
+interface MethodMetrics {
+  readonly label: { readonly transport: string; readonly method: string };
+  readonly duration: Histogram.Internal<'transport' | 'method'>;
+  readonly results: Map<string, Counter.Internal>;
+}
+
+/** From a sync of a fast disk to a call that waited for the ledger to be reopened. */
+const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** Less than this is no clock that was ahead, but one that was set by a little. */
+const HELD_MS = 1000;
+const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+/** Of a transport. Both have fewer; a series for each name that a caller makes up would fill the memory. */
+const MOST_METHODS = 32;
+/** A scrape does without the sizes of the ledger's files when the disk takes longer to tell them. */
+const SIZES_MS = 1000;
+
+/** Counts what happens, for Prometheus, in a registry of its own. No method throws. */
+export class Metrics implements CallObserver, BatchObserver {
+  readonly registry = new Registry();
+  readonly #allocations = this.#counter('allocations_total', 'Requests that were given new numbers.');
+  readonly #replays = this.#counter('replays_total', 'Calls that were answered with numbers given before.');
+  readonly #held = this.#counter('create_times_held_total', 'Requests numbered while create_time stood still.');
+  #lastCreateTimeMs = 0;
+  readonly #batchSize = this.#histogram('batch_size', 'Calls answered by one committed batch.', BATCH_SIZES);
+  readonly #commit = this.#histogram('commit_duration_seconds', "From a batch's forming to the ledger's answer.");
+  readonly #transaction = this.#histogram('ledger_transaction_duration_seconds', 'One transaction of the ledger.');
+  readonly #sync = this.#histogram('ledger_sync_duration_seconds', 'Of a transaction, what the disk took to confirm.');
+  readonly #calls = new Counter({
+    name: 'order_numbers_calls_total',
+    help: 'Calls that ended, by result: OK, or the reason of the refusal.',
+    labelNames: ['transport', 'method', 'result'],
+    registers: [this.registry],
+  });
+  readonly #callDuration = new Histogram({
+    name: 'order_numbers_call_duration_seconds',
+    help: "From a call's arrival to its answer, refusals included.",
+    labelNames: ['transport', 'method'],
+    buckets: SECONDS,
+    registers: [this.registry],
+  });
+  readonly #methods = { grpc: new Map<string, MethodMetrics>(), http: new Map<string, MethodMetrics>() };
+
+  /** How long create_time still stands still, because an order was numbered while a clock was ahead. */
+  get clockBehindMs(): number {
+    return Math.max(0, this.#lastCreateTimeMs - Date.now());
+  }
+
+  ended(transport: 'grpc' | 'http', method: string, result: 'OK' | Reason, ms: number): void {
+    const metrics = this.#methods[transport].get(method) ?? this.#addMethod(transport, method);
+    metrics.duration.observe(amount(ms) / 1000);
+    let calls = metrics.results.get(result);
+    if (!calls) {
+      calls = this.#calls.labels({ ...metrics.label, result });
+      metrics.results.set(result, calls);
+    }
+    calls.inc();
+  }
+
+  committed({ allocated, replayed, createTimeMs, ms }: CommittedBatch): void {
+    this.#allocations.inc(amount(allocated));
+    if (allocated > 0) {
+      this.#lastCreateTimeMs = createTimeMs;
+      if (this.clockBehindMs > HELD_MS) this.#held.inc(amount(allocated));
+    }
+    this.#replays.inc(amount(replayed));
+    this.#batchSize.observe(amount(allocated + replayed));
+    this.#commit.observe(amount(ms) / 1000);
+  }
+
+  /** One transaction of the ledger: whole, and of that, where it is known, what the disk took to confirm it. */
+  transaction(ms: number, syncMs?: number): void {
+    this.#transaction.observe(amount(ms) / 1000);
+    if (syncMs !== undefined) this.#sync.observe(amount(syncMs) / 1000);
+  }
+
+  #addMethod(transport: 'grpc' | 'http', name: string): MethodMetrics {
+    const known = this.#methods[transport];
+    const method = known.size < MOST_METHODS ? name : 'other';
+    let metrics = known.get(method);
+    if (!metrics) {
+      const label = { transport, method };
+      metrics = { label, duration: this.#callDuration.labels(label), results: new Map() };
+      known.set(method, metrics);
+    }
+    return metrics;
+  }
+
+  #counter(name: string, help: string): Counter {
+    return new Counter({ name: `order_numbers_${name}`, help, registers: [this.registry] });
+  }
+
+  #histogram(name: string, help: string, buckets = SECONDS): Histogram {
+    return new Histogram({ name: `order_numbers_${name}`, help, buckets, registers: [this.registry] });
+  }
+}
+
+/** Serves GET /metrics. Rejects where the address cannot be had. */
+export async function startMetricsServer(
+  address: Address,
+  metrics: Metrics,
+  sources: MetricSources,
+): Promise<MetricsServer> {
+  const registry = new Registry();
+  const askSizes = registerSources(registry, sources);
+  gauge(
+    registry,
+    'order_numbers_clock_behind_seconds',
+    'How long create_time still stands still; 0 if it follows the clock.',
+    () => metrics.clockBehindMs / 1000,
+  );
+  registerProcess(registry);
+  const text = async () => {
+    await askSizes();
+    return `${await metrics.registry.metrics()}\n${await registry.metrics()}`;
+  };
+  const server = await servePage(address, { path: '/metrics', contentType: registry.contentType, text });
+  // Last: a server that does not start leaves nothing behind that runs.
+  const stopLoop = registerEventLoop(registry);
+  return {
+    address: server.address,
+    async close() {
+      stopLoop();
+      await server.close();
+    },
+  };
+}
+
+/** Returns what has to be awaited before a scrape; it never rejects. */
+function registerSources(registry: Registry, sources: MetricSources): () => Promise<void> {
+  let sizes: LedgerSizes | undefined;
+  /** One question at a time: a disk that hangs must not take all the threads of Node.js. */
+  let asked: Promise<LedgerSizes | undefined> | undefined;
+  gauge(registry, 'order_numbers_queue_length', 'Requests that wait for a batch.', () => sources.queueLength());
+  gauge(registry, 'order_numbers_last_order_id', 'The highest order_id given; rounded above 2^53.', () =>
+    Number(sources.lastOrderId()),
+  );
+  gauge(registry, 'order_numbers_ledger_open', '1 while the ledger numbers, 0 while it cannot.', () =>
+    Number(sources.isLedgerOpen()),
+  );
+  gauge(
+    registry,
+    'order_numbers_ledger_closed_seconds',
+    'How long the ledger has been closed; 0 while it is open.',
+    () => sources.ledgerClosedSeconds(),
+  );
+  const dropped = new Counter({
+    name: 'order_numbers_log_lines_dropped_total',
+    help: 'Lines of the log that standard output did not take.',
+    registers: [registry],
+    collect() {
+      dropped.reset();
+      dropped.inc(amount(sources.logLinesDropped()));
+    },
+  });
+  gauge(registry, 'order_numbers_ledger_database_bytes', "Size of the ledger's database.", () => sizes?.database);
+  gauge(registry, 'order_numbers_ledger_wal_bytes', "Size of the ledger's write-ahead log.", () => sizes?.wal);
+  return async () => {
+    asked ??= Promise.resolve()
+      .then(() => sources.ledgerSizes())
+      .catch(() => undefined)
+      .finally(() => (asked = undefined));
+    sizes = await Promise.race([asked, delay(SIZES_MS, undefined, { ref: false })]);
+  };
+}
+
+/** What the library takes: it throws for others, and the callers of {@link Metrics} have orders to answer. */
+function amount(value: number): number {
+  return value > 0 && value < Infinity ? value : 0;
+}

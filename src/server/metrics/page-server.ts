@@ -1,0 +1,71 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Address } from '../settings.ts';
+
+const REQUEST_MS = 10_000;
+/** Prometheus scrapes once a minute or more often, over one connection. */
+const KEEP_ALIVE_MS = 65_000;
+const MOST_CONNECTIONS = 100;
+const PLAIN_TEXT = 'text/plain; charset=utf-8';
+
+/** The one page of a {@link MetricsServer}. */
+export interface Page {
+  /** As in the URL, without a query. */
+  readonly path: string;
+  readonly contentType: string;
+  /** Made for each request. */
+  text(): Promise<string>;
+}
+
+/** A server of one page that listens. */
+export interface MetricsServer {
+  readonly address: Address;
+  /** Ends every connection at once: a scrape that is cut off is made again. */
+  close(): Promise<void>;
+}
+
+/** Serves GET and HEAD of one page. Rejects where the address cannot be had. */
+export async function servePage(address: Address, page: Page): Promise<MetricsServer> {
+  const server = createServer(
+    { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS },
+    (request, response) => void answer(request, response, page),
+  );
+  // Also ends those who ask and then do not read.
+  server.timeout = REQUEST_MS;
+  server.maxConnections = MOST_CONNECTIONS;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(address, resolve);
+  });
+  // A connection that could not be accepted, for want of file descriptors, must not end the process.
+  server.on('error', () => {});
+  const { port } = server.address() as AddressInfo;
+  return {
+    address: { host: address.host, port },
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** Never rejects. */
+async function answer(request: IncomingMessage, response: ServerResponse, page: Page): Promise<void> {
+  const [path] = (request.url ?? '').split('?');
+  if (path !== page.path) return send(response, 404, PLAIN_TEXT, `not found: there is ${page.path} only\n`);
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('Allow', 'GET, HEAD');
+    return send(response, 405, PLAIN_TEXT, 'method not allowed: use GET\n');
+  }
+  try {
+    send(response, 200, page.contentType, await page.text());
+  } catch (error) {
+    send(response, 500, PLAIN_TEXT, `${error instanceof Error ? error.message : String(error)}\n`);
+  }
+}
+
+function send(response: ServerResponse, status: number, contentType: string, text: string): void {
+  response.writeHead(status, { 'Content-Type': contentType, 'Content-Length': Buffer.byteLength(text) }).end(text);
+}

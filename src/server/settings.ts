@@ -1,0 +1,170 @@
+import { parseLedger, parseLedgerRead } from '../engines/location.ts';
+import type { Address, LogLevel } from './setting-values.ts';
+import {
+  LOG_LEVELS,
+  parseAddress,
+  parseAddressOrOff,
+  parseBoolean,
+  parseLedgerId,
+  parseLogLevel,
+  trimmed,
+  wholeNumber,
+} from './setting-values.ts';
+
+export type { Address, LogLevel } from './setting-values.ts';
+
+/** What `order-numbers serve` can be told. */
+export interface ServeSettings {
+  readonly grpcListen: Address;
+  readonly httpListen: Address | 'off';
+  readonly metricsListen: Address | 'off';
+  /** Path of the SQLite ledger, or the URL of a PostgreSQL database. */
+  readonly ledger: string;
+  /** The URL of a standby for reads. */
+  readonly ledgerRead: string | 'off';
+  /** Whether a ledger may be created if there is none. */
+  readonly create: boolean;
+  /** The only ledger to serve; another one is refused. */
+  readonly expectLedgerId: string | 'none';
+  readonly maxBatch: number;
+  readonly maxQueue: number;
+  readonly requireRequestId: boolean;
+  readonly autoCreateStores: boolean;
+  readonly drainTimeoutMs: number;
+  /** How long an HTTP request may wait for its answer. */
+  readonly httpRequestTimeoutMs: number;
+  /** How long an HTTP connection may stay idle. */
+  readonly httpIdleTimeoutMs: number;
+  readonly logLevel: LogLevel;
+}
+
+/** One setting: a flag and an environment variable of the same meaning; the flag wins. */
+export interface Setting<Value> {
+  /** As commander writes it: `--name <value>`, or `--name [value]` where the bare flag means true. */
+  readonly flag: string;
+  readonly variable: string;
+  /** As it would be typed. */
+  readonly default: string;
+  readonly help: string;
+  /** White space around the text is no part of the value. Throws an Error whose message says what a good one is. */
+  parse(text: string): Value;
+}
+
+/** The schema of all settings: the help, the check and the README's table come from here. */
+export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<ServeSettings[K]> } = {
+  grpcListen: {
+    flag: '--grpc-listen <host:port>',
+    variable: 'ORDERS_GRPC_LISTEN',
+    default: '127.0.0.1:50051',
+    help: 'where gRPC is served; port 0 takes any free one and logs it',
+    parse: trimmed(parseAddress),
+  },
+  httpListen: {
+    flag: '--http-listen <host:port|off>',
+    variable: 'ORDERS_HTTP_LISTEN',
+    default: '127.0.0.1:3000',
+    help: 'where POST /api/generateOrderNumber is served; off switches it off',
+    parse: trimmed(parseAddressOrOff),
+  },
+  metricsListen: {
+    flag: '--metrics-listen <host:port|off>',
+    variable: 'ORDERS_METRICS_LISTEN',
+    default: '127.0.0.1:9464',
+    help: 'where Prometheus finds /metrics; off switches it off',
+    parse: trimmed(parseAddressOrOff),
+  },
+  ledger: {
+    flag: '--ledger <path|url>',
+    variable: 'ORDERS_LEDGER',
+    default: 'data/orders.db',
+    help: 'what keeps the ledger: an SQLite file, created if it is missing, or postgres://user@host:5432/database',
+    parse: parseLedger,
+  },
+  ledgerRead: {
+    flag: '--ledger-read <url|off>',
+    variable: 'ORDERS_LEDGER_READ',
+    default: 'off',
+    help: 'with PostgreSQL: the URL of a standby for lists of allocations, verifications and most look-ups',
+    parse: parseLedgerRead,
+  },
+  create: {
+    flag: '--create [true|false]',
+    variable: 'ORDERS_CREATE',
+    default: 'true',
+    help: 'create the ledger if there is none; false refuses to start instead, for production',
+    parse: trimmed(parseBoolean),
+  },
+  expectLedgerId: {
+    flag: '--expect-ledger-id <id|none>',
+    variable: 'ORDERS_EXPECT_LEDGER_ID',
+    default: 'none',
+    help: 'refuse to start on any ledger but the one with this ledger_id, which the log names at each start',
+    parse: trimmed(parseLedgerId),
+  },
+  maxBatch: {
+    flag: '--max-batch <requests>',
+    variable: 'ORDERS_MAX_BATCH',
+    default: '1000',
+    help: 'requests committed in one transaction, at most',
+    parse: trimmed(wholeNumber(1, 10_000)),
+  },
+  maxQueue: {
+    flag: '--max-queue <requests>',
+    variable: 'ORDERS_MAX_QUEUE',
+    default: '10000',
+    help: 'requests waiting for a transaction, at most; more are refused',
+    parse: trimmed(wholeNumber(1, 1_000_000)),
+  },
+  requireRequestId: {
+    flag: '--require-request-id [true|false]',
+    variable: 'ORDERS_REQUIRE_REQUEST_ID',
+    default: 'false',
+    help: 'refuse requests without a request_id instead of making one',
+    parse: trimmed(parseBoolean),
+  },
+  autoCreateStores: {
+    flag: '--auto-create-stores [true|false]',
+    variable: 'ORDERS_AUTO_CREATE_STORES',
+    default: 'true',
+    help: 'make a store at its first allocation; otherwise an unknown store is NOT_FOUND',
+    parse: trimmed(parseBoolean),
+  },
+  drainTimeoutMs: {
+    flag: '--drain-timeout-ms <ms>',
+    variable: 'ORDERS_DRAIN_TIMEOUT_MS',
+    default: '10000',
+    help: 'how long a stopping server works on what it has accepted',
+    parse: trimmed(wholeNumber(0, 600_000)),
+  },
+  httpRequestTimeoutMs: {
+    flag: '--http-request-timeout-ms <ms>',
+    variable: 'ORDERS_HTTP_REQUEST_TIMEOUT_MS',
+    default: '10000',
+    help: 'how long an HTTP request may wait for its number; then the answer is 503 with Retry-After and its key',
+    parse: trimmed(wholeNumber(1, 600_000)),
+  },
+  httpIdleTimeoutMs: {
+    flag: '--http-idle-timeout-ms <ms>',
+    variable: 'ORDERS_HTTP_IDLE_TIMEOUT_MS',
+    default: '75000',
+    help: 'how long an idle HTTP connection is kept open: set it above the idle timeout of your load balancer',
+    parse: trimmed(wholeNumber(1, 86_400_000)),
+  },
+  logLevel: {
+    flag: '--log-level <level>',
+    variable: 'ORDERS_LOG_LEVEL',
+    default: 'info',
+    help: `the least level that is logged: ${LOG_LEVELS.join(', ')}`,
+    parse: trimmed(parseLogLevel),
+  },
+};
+
+/** Whether only this machine can reach a listener on `host`. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** As a URL or a flag would have it: an IPv6 host in brackets. */
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,51 @@
+import type { Log } from './log/log.ts';
+
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+/** What follows a signal so closely is the same wish: make, npm and a terminal each pass it on to all they started. */
+const ECHO_MS = 500;
+
+/** Resolves to the first signal that asks the process to stop; one that comes later than its echoes ends it at once. */
+export function stopSignals(log: Log): Promise<NodeJS.Signals> {
+  const first = Promise.withResolvers<NodeJS.Signals>();
+  let isForced = false;
+  onSignals(SIGNALS, first.resolve, (signal) => {
+    // Others come while this one is being obeyed.
+    if (isForced) return;
+    isForced = true;
+    log.logger.warn({ signal }, 'forced to stop: calls in flight get no answer');
+    void endAtOnce(log);
+  });
+  return first.promise;
+}
+
+/** Calls `stop` at the first signal; one that comes later than its echoes ends the process as if nothing listened. */
+export function onStopSignal(stop: (signal: NodeJS.Signals) => void, names: readonly NodeJS.Signals[] = SIGNALS): void {
+  onSignals(names, stop, (signal) => {
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+}
+
+function onSignals(
+  names: readonly NodeJS.Signals[],
+  first: (signal: NodeJS.Signals) => void,
+  later: (signal: NodeJS.Signals) => void,
+): void {
+  let firstAt: number | undefined;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (firstAt === undefined) {
+      firstAt = performance.now();
+      first(signal);
+    } else if (performance.now() - firstAt >= ECHO_MS) later(signal);
+  };
+  for (const name of names) process.on(name, onSignal);
+}
+
+/**
+ * Ends the process whatever it is doing. process.exit would wait for a thread that waits for a disk; the
+ * ledger is made to survive this.
+ */
+export async function endAtOnce(log: Log): Promise<void> {
+  await log.end();
+  process.kill(process.pid, 'SIGKILL');
+}

@@ -1,0 +1,52 @@
+import { expect, it } from 'vitest';
+import { localOrderNumbers as orderNumbers } from '../../support/processes/local-command.ts';
+import { warnUnknownVariables } from '../../../src/cli/run/environment.ts';
+import { SERVE_SETTINGS } from '../../../src/server/settings.ts';
+
+function warnings(...names: string[]): string[] {
+  return warnUnknownVariables(Object.fromEntries(names.map((name) => [name, 's3cret'])));
+}
+
+it.each([
+  ['ORDERS_LEDGR', 'ORDERS_LEDGER'],
+  ['ORDERS_LEDGERS', 'ORDERS_LEDGER'],
+  ['ORDERS_LEDGER_PATH', 'ORDERS_LEDGER'],
+  ['ORDERS_GRPC_LISTENER', 'ORDERS_GRPC_LISTEN'],
+  ['ORDERS_HTTP_PORT', 'ORDERS_HTTP_LISTEN'],
+  ['ORDERS_EXPECTED_LEDGER_ID', 'ORDERS_EXPECT_LEDGER_ID'],
+  ['ORDERS_SERVR', 'ORDERS_SERVER'],
+  ['ORDER_LEDGER', 'ORDERS_LEDGER'],
+  ['orders_ledger', 'ORDERS_LEDGER'],
+])('%s is no setting, and %s was meant', (name, meant) => {
+  expect(warnings(name)).toEqual([`the variable ${name} is not a setting: did you mean ${meant}?`]);
+});
+
+it('a name that is like no other is named alone', () => {
+  expect(warnings('ORDERS_FAVOURITE_COLOUR_OF_THE_DATABASE')).toEqual([
+    'the variable ORDERS_FAVOURITE_COLOUR_OF_THE_DATABASE is not a setting; serve --help lists them',
+  ]);
+});
+
+it('settings, what Kubernetes sets, and what is not ours are no cause for a warning', () => {
+  const ours = Object.values(SERVE_SETTINGS).map(({ variable }) => variable);
+  const clients = ['ORDERS_SERVER', 'ORDERS_TOKEN', 'ORDERS_TIMEOUT_MS', 'ORDERS_CLIENT_TLS', 'ORDERS_CLIENT_TLS_KEY'];
+  const kubernetes = [
+    'ORDERS_SERVICE_HOST',
+    'ORDERS_SERVICE_PORT_GRPC',
+    'ORDERS_PORT',
+    'ORDERS_PORT_50051_TCP_ADDR',
+    'ORDERS_DB_SERVICE_HOST',
+    'ORDERS_DB_PORT_5432_TCP',
+  ];
+  expect(warnings(...ours, ...clients, ...kubernetes, 'ORDER', 'ORDER_DATE', 'PATH', 'MY_ORDERS_LEDGER')).toEqual([]);
+});
+
+it('a command of an operator says it on standard error, and goes on', async () => {
+  const env = { ORDERS_LEDGR: '/var/lib/s3cret.db' };
+  const { exitCode, stderr } = await orderNumbers(['backup', '/nowhere/x.db', '--ledger', '/nowhere/o.db'], { env });
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(
+    /^warning: the variable ORDERS_LEDGR is not a setting: did you mean ORDERS_LEDGER\?\nerror: [^\n]+\n$/,
+  );
+  expect(stderr).not.toContain('s3cret');
+});

@@ -1,0 +1,19 @@
+import { WriteStream } from 'node:tty';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { ProgressBar } from '../../../src/cli/view/progress-bar.ts';
+
+/** A stream that says of itself that it is a terminal, or not. */
+function stream(isTTY: boolean): WriteStream {
+  return Object.assign(Object.create(WriteStream.prototype) as WriteStream, { isTTY });
+}
+
+it.each([
+  ['xterm-256color', true, true],
+  ['xterm-256color', false, false],
+  ['dumb', true, false],
+  ['dumb', false, false],
+])('a bar is drawn only where the cursor can be moved: TERM=%s, a terminal: %s', (term, isTTY, isDrawn) => {
+  onTestFinished(() => void vi.unstubAllEnvs());
+  vi.stubEnv('TERM', term);
+  expect(ProgressBar.onTerminal(stream(isTTY)) !== undefined).toBe(isDrawn);
+});

@@ -1,0 +1,13 @@
+import { expect, it } from 'vitest';
+import { contractFaultsSuite } from './contract-faults-suite.ts';
+import { callEachMethod, grpcurl, METHOD_NAMES } from './contract-methods.ts';
+import { ENGINES } from '../support/engines/engines.ts';
+import { requireTools } from '../support/required-tool.ts';
+import { SQLITE } from '../support/engines/sqlite-engine.ts';
+
+contractFaultsSuite(SQLITE);
+
+it.for(ENGINES)('each RPC, by grpcurl, and no other is served, on $name', async (engine, test) => {
+  requireTools(test, 'grpcurl');
+  expect(await callEachMethod(await engine.newLedger(), grpcurl)).toEqual(METHOD_NAMES);
+});

@@ -1,0 +1,134 @@
+import { describe, expect, it, vi } from 'vitest';
+import { CallQueue } from '../../src/core/call-queue.ts';
+import { OrderError } from '../../src/core/errors.ts';
+
+const HERE = { aborted: false };
+const LANES = { short: { maxRunning: 2, maxWaiting: 4 }, long: { maxRunning: 1, maxWaiting: 2 } };
+
+describe('lanes', () => {
+  it('P10: of each no more calls work than it lets, and none waits for another lane', async () => {
+    const { queue, ask } = room();
+    const long = [ask('long'), ask('long')];
+    const short = [ask('short'), ask('short'), ask('short')];
+    expect([...long, ...short].map(({ hasBegun }) => hasBegun())).toEqual([true, false, true, true, false]);
+    expect(queue.length).toBe(2);
+    short[1]!.finish('b');
+    expect(await short[1]!.answer).toBe('b');
+    await vi.waitUntil(() => short[2]!.hasBegun());
+    long[0]!.fail(new Error('it failed'));
+    await expect(long[0]!.answer).rejects.toThrow('it failed');
+    await vi.waitUntil(() => long[1]!.hasBegun());
+    expect(queue.length).toBe(0);
+  });
+
+  it('a call that comes when all is done begins at once', async () => {
+    const { ask } = room();
+    for (const name of ['first', 'second']) {
+      const call = ask('long');
+      expect(call.hasBegun()).toBe(true);
+      call.finish(name);
+      expect(await call.answer).toBe(name);
+      await settled();
+    }
+  });
+});
+
+describe('bounds', () => {
+  it('beyond those of a lane, and beyond those of all, a call is refused with QUEUE_FULL', async () => {
+    const { queue, ask } = room({ maxWaiting: 5 });
+    const long = Array.from({ length: 4 }, () => ask('long'));
+    await expect(long[3]!.answer).rejects.toMatchObject({ reason: 'QUEUE_FULL' });
+    const short = Array.from({ length: 6 }, () => ask('short'));
+    await expect(short[5]!.answer).rejects.toMatchObject({ reason: 'QUEUE_FULL' });
+    expect(queue.length).toBe(5);
+    short[0]!.finish('');
+    await vi.waitUntil(() => queue.length === 4);
+    expect(ask('short').hasBegun()).toBe(false);
+    expect(queue.length).toBe(5);
+  });
+
+  it('P6: calls that are gone make room for others, and never begin', async () => {
+    const { queue, ask } = room();
+    ask('long');
+    const gone = { aborted: false };
+    const waiting = [ask('long', gone), ask('long', gone)];
+    gone.aborted = true;
+    const next = ask('long');
+    for (const { answer } of waiting) await expect(answer).rejects.toMatchObject({ reason: 'CANCELLED' });
+    expect(queue.length).toBe(1);
+    expect([...waiting, next].map(({ hasBegun }) => hasBegun())).toEqual([false, false, false]);
+  });
+});
+
+describe('calls that are gone', () => {
+  it('P6: are passed over when it is their turn', async () => {
+    const { ask } = room();
+    const gone = { aborted: false };
+    const [first, second, third] = [ask('long'), ask('long', gone), ask('long')];
+    gone.aborted = true;
+    first.finish('');
+    await expect(second.answer).rejects.toMatchObject({ reason: 'CANCELLED' });
+    await vi.waitUntil(() => third.hasBegun());
+    expect(second.hasBegun()).toBe(false);
+  });
+
+  it('do not stay in the length while nothing moves', async () => {
+    const { queue, ask } = room();
+    ask('long');
+    const gone = { aborted: false };
+    const { answer } = ask('long', gone);
+    gone.aborted = true;
+    await expect(answer).rejects.toMatchObject({ reason: 'CANCELLED' });
+    expect(queue.length).toBe(0);
+  });
+});
+
+describe('until it is ready', () => {
+  it('P6: calls wait, and those that are gone by then never begin', async () => {
+    const ready = Promise.withResolvers<void>();
+    const { ask } = room({ ready: () => ready.promise });
+    const gone = { aborted: false };
+    const [first, second] = [ask('long', gone), ask('long')];
+    expect(first.hasBegun()).toBe(false);
+    gone.aborted = true;
+    ready.resolve();
+    await vi.waitUntil(() => second.hasBegun());
+    expect(first.hasBegun()).toBe(false);
+    await expect(first.answer).rejects.toMatchObject({ reason: 'CANCELLED' });
+  });
+
+  it('all that wait are refused where it never will be, and later ones may begin', async () => {
+    let ready: Promise<void> = Promise.reject(new OrderError('LEDGER_DAMAGED', 'it is damaged'));
+    ready.catch(() => {});
+    const { ask } = room({ ready: () => ready });
+    for (const { answer } of [ask('long'), ask('long')]) {
+      await expect(answer).rejects.toMatchObject({ reason: 'LEDGER_DAMAGED' });
+    }
+    await settled();
+    ready = Promise.resolve();
+    const later = ask('long');
+    await vi.waitUntil(() => later.hasBegun());
+  });
+});
+
+function room({ maxWaiting = 100, ready }: { maxWaiting?: number; ready?: () => Promise<void> } = {}) {
+  const queue = new CallQueue({ maxWaiting, lanes: LANES, ...(ready && { ready }) });
+  return {
+    queue,
+    ask(lane: keyof typeof LANES, signal = HERE) {
+      const work = Promise.withResolvers<string>();
+      let begun = false;
+      const answer = queue.run(lane, signal, () => {
+        begun = true;
+        return work.promise;
+      });
+      answer.catch(() => {});
+      return { answer, hasBegun: () => begun, finish: work.resolve, fail: work.reject };
+    },
+  };
+}
+
+/** Everything that was resolved has been heard of. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}

@@ -1,0 +1,52 @@
+import { expect, it } from 'vitest';
+import { isPostgresUrl, parsePostgresUrl } from '../../../../src/engines/postgres/connection/postgres-url.ts';
+
+it.each([
+  ['postgres://h/db', ['postgres://h/db'], 'postgres://h/db'],
+  ['postgresql://u@h:5433/db', ['postgresql://u@h:5433/db'], 'postgresql://u@h:5433/db'],
+  [
+    'postgres://u:s%40c@a:1,b,[::1]:3/db?sslmode=verify-full',
+    [
+      'postgres://u:s%40c@a:1/db?sslmode=verify-full',
+      'postgres://u:s%40c@b/db?sslmode=verify-full',
+      'postgres://u:s%40c@[::1]:3/db?sslmode=verify-full',
+    ],
+    'postgres://u@a:1,b,[::1]:3/db',
+  ],
+  ['postgres:///db?host=/var/run/postgresql', ['postgres:///db?host=/var/run/postgresql'], 'postgres:///db'],
+])('%s', (text, hosts, name) => {
+  expect(isPostgresUrl(text)).toBe(true);
+  expect(parsePostgresUrl(text)).toEqual({ hosts, name });
+});
+
+it.each([
+  'postgres://h/db?sslmod=require',
+  'postgres://h/db?sslmode=require&application_name=x',
+  'postgres://h/db?password=secret',
+])('%s has a parameter that is named, with those that are known', (text) => {
+  expect(() => parsePostgresUrl(text)).toThrow(
+    /^Its parameter (sslmod|application_name|password) is not known: use channel_binding, host,/,
+  );
+});
+
+it.each([
+  'postgres://',
+  'postgres://a,b/db?host=c',
+  'postgres://h',
+  'postgres://h/',
+  'postgres:///db',
+  'postgres://a,,b/db',
+  'postgres://h:port/db',
+  'postgres://h:70000/db',
+  'postgres://u:p@ss@h/db',
+  'mysql://h/db',
+])('%s is refused with what a good one is, and without its password', (text) => {
+  expect(() => parsePostgresUrl(text)).toThrow(/^Use postgres:\/\/user@host:5432\/database/);
+});
+
+it.each([
+  ['postgres://h/db?sslmode=verify_full', /^Its sslmode is verify_full: use disable, /],
+  ['postgres://h/db?channel_binding=always', /^Its channel_binding is always: use disable, prefer, require\.$/],
+])('%s has a value that would be taken for none', (text, says) => {
+  expect(() => parsePostgresUrl(text)).toThrow(says);
+});

@@ -1,0 +1,38 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { fillLedger } from '../../../support/ledgers/filled-ledger.ts';
+import { requireTools } from '../../../support/required-tool.ts';
+import { ORDER_NUMBERS, testFolder } from '../../../support/processes/server-process.ts';
+
+/** Nobody's, on every Linux. */
+const OTHER_USER = '65534';
+
+it.for(['', '.mark', '.lock'])(
+  'P4: a ledger whose file orders.db%s is not this user’s to write is never served',
+  (suffix, test) => {
+    requireTools(test, 'root', 'linux');
+    const folder = testFolder();
+    const ledger = join(folder, 'orders.db');
+    fillLedger(ledger, { storeId: 1n, requestId: 'a' });
+    chmodSync(folder, 0o777);
+    for (const each of ['', '.mark']) chmodSync(`${ledger}${each}`, 0o666);
+    spawnSync('touch', [`${ledger}.lock`]);
+    chmodSync(`${ledger}.lock`, 0o666);
+    chmodSync(`${ledger}${suffix}`, 0o444);
+    const as = ['--reuid', OTHER_USER, '--regid', OTHER_USER, '--clear-groups'];
+    const { status, stdout } = spawnSync(
+      'setpriv',
+      [...as, process.execPath, ORDER_NUMBERS, 'serve', '--ledger', ledger],
+      {
+        encoding: 'utf8',
+        timeout: 30_000,
+      },
+    );
+    expect(status).toBe(1);
+    expect(stdout).toContain(`${ledger}${suffix} may not be written by this process (it belongs to user 0`);
+    expect(stdout).toContain(`chown ${OTHER_USER} ${ledger} ${ledger}.lock ${ledger}.mark`);
+    expect(stdout).not.toContain('serving');
+  },
+);

@@ -1,0 +1,66 @@
+import Database from 'better-sqlite3';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { makeLedger } from '../../../../bench/make-ledger.ts';
+import { verifyLedgerFile } from '../../../../src/engines/sqlite/operator/verify-file.ts';
+import { GrpcClient } from '../../../support/clients/grpc-client.ts';
+import { LocalServer } from '../../../support/processes/local-server.ts';
+import { testFolder } from '../../../support/processes/server-process.ts';
+import { all, damageFile, findingsOf, newLedgerFile, RUNS } from '../../verified-ledger.ts';
+
+it('P2: a row that the index of order_numbers does not have is named', async () => {
+  const path = await newLedgerFile(RUNS);
+  const db = new Database(path);
+  // Only so may it write a schema that lies.
+  db.unsafeMode();
+  db.exec(
+    `CREATE TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = 'allocations_by_order_number';
+     DROP INDEX allocations_by_order_number;
+     CREATE UNIQUE INDEX allocations_by_order_number ON allocations (store_id, order_number) WHERE order_id <> 3;
+     PRAGMA writable_schema = ON;
+     UPDATE sqlite_schema SET sql = (SELECT sql FROM kept) WHERE name = 'allocations_by_order_number';`,
+  );
+  db.close();
+  expect(findingsOf(await verify(path))).toEqual([['mismatch', 7n, 1n, 5n]]);
+});
+
+it('a loss declared for each of very many stores does not make it slow', async () => {
+  const path = join(testFolder(), 'orders.db');
+  makeLedger(path, { rows: 60_000, stores: 30_000 });
+  damageFile(
+    path,
+    `INSERT INTO declared_losses SELECT store_id, last_number + 1, last_number + 5, 0 FROM stores;
+     UPDATE stores SET last_number = last_number + 5`,
+  );
+  const events = await verify(path);
+  expect(events.at(-1)).toMatchObject({ kind: 'verdict', ok: true, sequences: 30_001n });
+  expect(events.filter(({ kind }) => kind === 'declaredLoss')).toHaveLength(30_000);
+});
+
+it('a ledger that grows meanwhile is verified up to the end it had, by the server and past it', async () => {
+  const path = join(testFolder(), 'orders.db');
+  const server = new LocalServer(path);
+  const client = new GrpcClient(await server.serving());
+  const done = new AbortController();
+  const load = Array.from({ length: 8 }, async (_, i) => {
+    while (!done.signal.aborted) await client.allocate(BigInt((i % 3) + 1), i + 1);
+  });
+  for (let round = 0; round < 10; round++) {
+    const events = await client.verify();
+    const verdict = events.at(-1);
+    expect(verdict?.$case === 'verdict' && verdict.value.ok).toBe(true);
+    expect(events.filter((event) => event?.$case === 'finding')).toEqual([]);
+    expect((await verify(path)).at(-1)).toMatchObject({ kind: 'verdict', ok: true });
+  }
+  done.abort();
+  await Promise.all(load);
+});
+
+it('a file that is not there is named, and not made', async () => {
+  const path = join(testFolder(), 'none.db');
+  expect(() => verifyLedgerFile(path, undefined)).toThrow(/none\.db is not there/);
+});
+
+function verify(path: string) {
+  return all(verifyLedgerFile(path, undefined));
+}

@@ -1,0 +1,4 @@
+import { POSTGRES } from '../../support/engines/postgres-engine.ts';
+import { failedCommitSuite } from './failed-commit-suite.ts';
+
+failedCommitSuite(POSTGRES);

@@ -1,0 +1,4 @@
+import { POSTGRES } from '../../support/engines/postgres-engine.ts';
+import { ledgerAwaySuite } from './ledger-away-suite.ts';
+
+ledgerAwaySuite(POSTGRES);

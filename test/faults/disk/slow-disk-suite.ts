@@ -1,0 +1,46 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Engine } from '../../support/engines/engines.ts';
+import { connect } from '../../support/clients/orders-client.ts';
+import { newServer } from '../../support/processes/local-server.ts';
+
+/** A commit has no limit, so this is only to tell an event loop that waits for it from one that does not. */
+const FAST_MS = 500;
+
+/** What holds on every engine: SQLite's faults need gcc, so that its suite runs with the tools. */
+export function slowDiskSuite(engine: Engine): void {
+  describe(`on ${engine.name}`, () => {
+    it('P10: while a commit hangs, health checks and new connections are answered at once', async (test) => {
+      const faulty = await engine.newFaultyLedger(test);
+      const address = await newServer(faulty.ledger, faulty.options).serving();
+      const client = connect(address);
+      onTestFinished(() => client.close());
+      await client.allocateOrder({ storeId: 1n, requestId: 'before' });
+
+      await faulty.holdCommits();
+      let isPending = true;
+      const hanging = client.allocateOrder({ storeId: 1n, requestId: 'hanging' }).finally(() => (isPending = false));
+      await faulty.commitHangs();
+      // One more waits behind it, in the queue.
+      const queued = client.allocateOrder({ storeId: 1n, requestId: 'queued' });
+
+      for (let i = 0; i < 5; i++) {
+        expect(await took(() => client.checkHealth())).toBeLessThan(FAST_MS);
+        const another = connect(address);
+        onTestFinished(() => another.close());
+        expect(await took(() => another.checkHealth())).toBeLessThan(FAST_MS);
+      }
+      expect(isPending).toBe(true);
+
+      await faulty.letGo();
+      expect((await hanging).allocation).toMatchObject({ orderId: 2n });
+      expect((await queued).allocation).toMatchObject({ orderId: 3n });
+      expect(await engine.assertDense(faulty.ledger)).toHaveLength(3);
+    });
+  });
+}
+
+async function took(call: () => Promise<string>): Promise<number> {
+  const started = performance.now();
+  expect(await call()).toBe('SERVING');
+  return performance.now() - started;
+}

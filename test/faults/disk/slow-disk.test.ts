@@ -1,0 +1,4 @@
+import { POSTGRES } from '../../support/engines/postgres-engine.ts';
+import { slowDiskSuite } from './slow-disk-suite.ts';
+
+slowDiskSuite(POSTGRES);

@@ -1,0 +1,4 @@
+import { SQLITE } from '../../support/engines/sqlite-engine.ts';
+import { slowDiskSuite } from './slow-disk-suite.ts';
+
+slowDiskSuite(SQLITE);

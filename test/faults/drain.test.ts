@@ -1,4 +1,0 @@
-import { POSTGRES } from '../support/postgres-engine.ts';
-import { drainSuite } from './drain-suite.ts';
-
-drainSuite(POSTGRES);

@@ -1,4 +1,0 @@
-import { POSTGRES } from '../support/postgres-engine.ts';
-import { failedCommitSuite } from './failed-commit-suite.ts';
-
-failedCommitSuite(POSTGRES);

@@ -1,4 +1,0 @@
-import { POSTGRES } from '../support/postgres-engine.ts';
-import { ledgerAwaySuite } from './ledger-away-suite.ts';
-
-ledgerAwaySuite(POSTGRES);

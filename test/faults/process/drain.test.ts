@@ -1,0 +1,4 @@
+import { POSTGRES } from '../../support/engines/postgres-engine.ts';
+import { drainSuite } from './drain-suite.ts';
+
+drainSuite(POSTGRES);

@@ -1,0 +1,73 @@
+import { linkSync, mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { assertDense } from '../../support/ledgers/density.ts';
+import type { OrdersClient } from '../../support/clients/orders-client.ts';
+import { connect } from '../../support/clients/orders-client.ts';
+import { refusedProcess } from '../../support/processes/refused-start.ts';
+import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
+
+// Of files: any number of servers share one PostgreSQL.
+
+it('P8: a second server on the same file exits at once and names it, by path, by symbolic link of file or folder', async () => {
+  const folder = join(testFolder(), 'real');
+  mkdirSync(folder);
+  const ledger = join(folder, 'orders.db');
+  const first = new ServerProcess(ledger);
+  const client = connectTo(await first.serving());
+  await client.allocateOrder({ storeId: 1n, requestId: 'one' });
+
+  const elsewhere = testFolder();
+  symlinkSync(ledger, join(elsewhere, 'link.db'));
+  symlinkSync(folder, join(elsewhere, 'linked'));
+  const names = [
+    ledger,
+    join(folder, '..', 'real', '.', 'orders.db'),
+    join(elsewhere, 'link.db'),
+    join(elsewhere, 'linked', 'orders.db'),
+  ];
+  for (const name of names)
+    expect(await refusedProcess(name)).toContain(`${ledger} is in use by another order-numbers process`);
+
+  expect((await client.allocateOrder({ storeId: 1n, requestId: 'two' })).allocation).toMatchObject({ orderId: 2n });
+  expect(assertDense(ledger)).toHaveLength(2);
+});
+
+it('P8: a file with several hard links is refused, because a server on another of them would not be noticed', async () => {
+  const ledger = join(testFolder(), 'orders.db');
+  const first = new ServerProcess(ledger);
+  await first.serving();
+  const another = join(testFolder(), 'another.db');
+  linkSync(ledger, another);
+  expect(await refusedProcess(another)).toMatch(/another\.db has 2 hard links.*keep one name/);
+  await first.stop();
+  expect(await refusedProcess(ledger)).toMatch(/orders\.db has 2 hard links.*keep one name/);
+});
+
+it('P8: a killed server leaves no lock behind', async () => {
+  const ledger = join(testFolder(), 'orders.db');
+  for (const requestId of ['one', 'two', 'three']) {
+    const server = new ServerProcess(ledger);
+    const client = connectTo(await server.serving());
+    await client.allocateOrder({ storeId: 1n, requestId });
+    await server.kill();
+  }
+  const last = new ServerProcess(ledger);
+  await last.serving();
+  expect(assertDense(ledger)).toHaveLength(3);
+});
+
+it('P8: another program reads on while a server writes', async () => {
+  const ledger = join(testFolder(), 'orders.db');
+  const client = connectTo(await new ServerProcess(ledger).serving());
+  for (let orders = 1; orders <= 3; orders++) {
+    await client.allocateOrder({ storeId: 1n, requestId: '' });
+    expect(assertDense(ledger)).toHaveLength(orders);
+  }
+});
+
+function connectTo(address: string): OrdersClient {
+  const client = connect(address);
+  onTestFinished(() => client.close());
+  return client;
+}

@@ -1,4 +1,0 @@
-import { POSTGRES } from '../support/postgres-engine.ts';
-import { slowDiskSuite } from './slow-disk-suite.ts';
-
-slowDiskSuite(POSTGRES);

@@ -1,0 +1,291 @@
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+const ENTRY = 'src/cli/order-numbers.js';
+const CORE = ['allocation', 'errors', 'ledger', 'batch-queue', 'allocator'].map((name) => `src/${name}.ts`);
+/** Beside the core, as free of everything outside. */
+const DOMAIN = [
+  'store',
+  'expected-ledger',
+  'observers',
+  'paging',
+  'watch',
+  'call-queue',
+  'settled-within',
+  'ledger-state',
+  'refusals',
+  'ledger-errors',
+  'verification',
+  'verdict-tally',
+  'declared-losses',
+  'ledger-copy',
+  'sequence-check',
+  'ledger-pass',
+  'store-check',
+  'index-check',
+].map((name) => `src/${name}.ts`);
+const INSIDE = [...CORE, ...DOMAIN];
+const MOST_LINES_CORE_FILE = 200;
+const MOST_LINES_CORE = 600;
+const MOST_LINES_FILE = 250;
+/** Words that say nothing of what is in a file. */
+const BANNED_NAMES = new Set(['utils', 'util', 'helpers', 'helper', 'manager', 'types', 'common', 'misc']);
+/** Marks of unfinished work, written so that this file has none. */
+const LEFTOVERS = /\b(TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b/;
+
+/** What each room may import beside its own files: rooms, single files, and npm packages. */
+const ROOMS: readonly {
+  readonly room: string;
+  readonly files: readonly string[];
+  readonly packages: readonly string[];
+}[] = [
+  { room: 'src/engines/sqlite/', files: INSIDE, packages: ['better-sqlite3'] },
+  {
+    room: 'src/engines/postgres/',
+    files: [...INSIDE, 'src/engines/postgres/connection/postgres-url.ts'],
+    packages: ['pg'],
+  },
+  {
+    room: 'src/grpc/',
+    files: [...INSIDE, 'src/server/settings.ts', 'src/server/log/log.ts', 'src/server/calls.ts', 'src/wire/gen/'],
+    packages: ['@grpc/grpc-js', '@bufbuild/protobuf'],
+  },
+  {
+    room: 'src/http/',
+    files: [...INSIDE, 'src/server/settings.ts', 'src/server/log/log.ts', 'src/server/calls.ts'],
+    packages: ['fastify'],
+  },
+  { room: 'src/metrics', files: [...INSIDE, 'src/server/settings.ts'], packages: ['@prometheus-io/client'] },
+  { room: 'src/client/', files: [...INSIDE, 'src/wire/gen/'], packages: ['@grpc/grpc-js', '@bufbuild/protobuf'] },
+  {
+    room: 'src/cli/',
+    files: ['src/'],
+    packages: ['commander', 'cli-progress', 'cli-table3', 'csv-parse', 'csv-stringify'],
+  },
+  { room: 'src/server/settings.ts', files: ['src/engines/location.ts', 'src/server/setting-values.ts'], packages: [] },
+  {
+    room: 'src/engines/location.ts',
+    files: ['src/engines/postgres/connection/postgres-url.ts', 'src/server/setting-values.ts'],
+    packages: [],
+  },
+  { room: 'src/server/setting-values.ts', files: [], packages: [] },
+  { room: 'src/engines/postgres/connection/postgres-url.ts', files: [], packages: [] },
+  { room: 'src/server/calls.ts', files: [...INSIDE, 'src/server/log/log.ts'], packages: [] },
+  { room: 'src/log', files: ['src/server/settings.ts'], packages: ['pino'] },
+  ...INSIDE.map((room) => ({ room, files: INSIDE, packages: [] })),
+];
+
+/** One source file: its text, with and without comments, and what it imports. */
+interface SourceFile {
+  readonly path: string;
+  readonly text: string;
+  readonly code: string;
+  readonly lines: number;
+  /** Paths of files of this repository, as from its root. */
+  readonly imports: readonly string[];
+  readonly packages: readonly string[];
+}
+
+const SOURCES = globSync('src/**/*.{ts,js}', { cwd: ROOT })
+  .filter((path) => !path.startsWith('src/wire/gen/'))
+  .toSorted()
+  .map(read);
+const HAND_WRITTEN = globSync(
+  ['{src,test,bench,proto}/**/*.{ts,js,proto,sh,c,sql}', '*.{ts,json,yaml,md}', 'Makefile', '.ci/*'],
+  { cwd: ROOT },
+)
+  .filter((path) => !path.startsWith('src/wire/gen/') && path !== 'package-lock.json')
+  .toSorted();
+
+describe('imports', () => {
+  it.each(INSIDE)('the core: %s knows only the core and Node.js', (path) => {
+    const { imports, packages } = source(path);
+    expect(imports.filter((imported) => !INSIDE.includes(imported))).toEqual([]);
+    expect(packages).toEqual([]);
+  });
+
+  it('the core knows no SQL and no gRPC, not even by name', () => {
+    const words = /\b(select|insert into|begin immediate|sqlite|better-sqlite3|postgres(ql)?|plpgsql|grpc|http2?)\b/i;
+    expect(
+      SOURCES.filter(({ path, code }) => INSIDE.includes(path) && words.test(code)).map(({ path }) => path),
+    ).toEqual([]);
+  });
+
+  it('every file is in a room', () => {
+    expect(SOURCES.filter(({ path }) => roomOf(path) === undefined).map(({ path }) => path)).toEqual([]);
+  });
+
+  it.each(SOURCES.map(({ path }) => path))('%s imports only what its room may', (path) => {
+    const { imports, packages } = source(path);
+    const room = roomOf(path);
+    const allowed = [room?.room ?? '', ...(room?.files ?? [])];
+    expect(imports.filter((imported) => !allowed.some((prefix) => imported.startsWith(prefix)))).toEqual([]);
+    expect(packages.filter((name) => !room?.packages.includes(name))).toEqual([]);
+  });
+
+  it('only the command line knows both an engine and a transport', () => {
+    const both = SOURCES.filter(
+      ({ imports }) =>
+        imports.some((path) => path.startsWith('src/engines/')) &&
+        imports.some((path) => /^src\/(grpc|http|client)\//.test(path)),
+    );
+    expect(both.every(({ path }) => path.startsWith('src/cli/'))).toBe(true);
+  });
+
+  it('nothing goes round in a circle', () => {
+    expect(SOURCES.map(({ path }) => circleFrom(path)).filter((circle) => circle !== undefined)).toEqual([]);
+  });
+
+  it('every npm package in use is a dependency, and every dependency is in use', () => {
+    const manifest = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as {
+      dependencies: Record<string, string>;
+    };
+    const generated = globSync('src/wire/gen/**/*.ts', { cwd: ROOT }).map(read);
+    const used = new Set([...SOURCES, ...generated].flatMap(({ packages }) => packages));
+    expect([...used].toSorted()).toEqual(Object.keys(manifest.dependencies).toSorted());
+  });
+});
+
+describe('files', () => {
+  it(`the core is small: ${MOST_LINES_CORE_FILE} lines a file and ${MOST_LINES_CORE} in all, at most`, () => {
+    const lengths = CORE.map((path) => [path, source(path).lines] as const);
+    expect(lengths.filter(([, lines]) => lines > MOST_LINES_CORE_FILE)).toEqual([]);
+    expect(lengths.reduce((sum, [, lines]) => sum + lines, 0)).toBeLessThanOrEqual(MOST_LINES_CORE);
+  });
+
+  it(`no source file has more than ${MOST_LINES_FILE} lines`, () => {
+    const long = SOURCES.filter(({ lines }) => lines > MOST_LINES_FILE);
+    expect(long.map(({ path, lines }) => `${path}: ${lines}`)).toEqual([]);
+  });
+
+  it('no file has a name that says nothing', () => {
+    expect(HAND_WRITTEN.filter((path) => wordsOf(path).some((word) => BANNED_NAMES.has(word)))).toEqual([]);
+  });
+
+  it('every source file is used, from the entry on', () => {
+    const reached = new Set<string>();
+    const waiting = [ENTRY];
+    for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+      if (reached.has(path) || path.startsWith('src/wire/gen/')) continue;
+      reached.add(path);
+      waiting.push(...source(path).imports);
+    }
+    expect(SOURCES.map(({ path }) => path).filter((path) => !reached.has(path))).toEqual([]);
+  });
+
+  it('everything that is imported is there', () => {
+    const missing = SOURCES.flatMap(({ path, imports }) => imports.map((imported) => ({ path, imported })));
+    expect(missing.filter(({ imported }) => !existsSync(`${ROOT}${imported}`))).toEqual([]);
+  });
+
+  it('no marker of unfinished work is left', () => {
+    expect(HAND_WRITTEN.filter((path) => LEFTOVERS.test(readFileSync(`${ROOT}${path}`, 'utf8')))).toEqual([]);
+  });
+});
+
+describe('code', () => {
+  it('reads the environment in one place: settings have one schema', () => {
+    expect(
+      offenders(/\bprocess\s*\??\.\s*env\b|\bprocess\s*\[|import\s*\{[^}]*\benv\b[^}]*\}\s*from\s*'node:process'/),
+    ).toEqual(['src/cli/run/environment.ts']);
+  });
+
+  it('writes to no console, but for the entry, which has no log yet', () => {
+    expect(offenders(/\bconsole\s*\./)).toEqual([ENTRY]);
+    expect([...source(ENTRY).code.matchAll(/\bconsole\s*\.\s*(\w+)/g)].map((match) => match[1])).toEqual(['error']);
+  });
+
+  it('has nothing that Node.js cannot strip: no enum, namespace, parameter property or decorator', () => {
+    expect(
+      offenders(
+        /^\s*(export\s+)?(declare\s+)?(const\s+)?enum\s+\w|^\s*(export\s+)?(declare\s+)?(namespace|module)\s+[\w.]+\s*\{|constructor\s*\([^)]*\b(private|protected|public|readonly)\s+\w+\s*\??:|^\s*@\w+(\(|\s*$)|\bimport\s+\w+\s*=/m,
+      ),
+    ).toEqual([]);
+  });
+
+  it('switches no check off', () => {
+    const switches = /@ts-(ignore|nocheck)|(oxlint|eslint)-(disable)/;
+    expect(HAND_WRITTEN.filter((path) => switches.test(readFileSync(`${ROOT}${path}`, 'utf8')))).toEqual([]);
+    expect(offenders(/:\s*any\b|\bas\s+any\b|<any>/)).toEqual([]);
+  });
+
+  it('has tests that all run', () => {
+    const quiet = /\b(it|test|describe)\s*\.\s*(skip|only|todo|fails)\b/;
+    const tests = HAND_WRITTEN.filter((path) => path.endsWith('.test.ts'));
+    expect(tests.filter((path) => quiet.test(read(path).code))).toEqual([]);
+  });
+});
+
+function read(path: string): SourceFile {
+  const text = readFileSync(join(ROOT, path), 'utf8');
+  const code = withoutComments(text);
+  const specifiers = [...code.matchAll(/(?:\bfrom\s+|^import\s+|\bimport\()\s*'([^']+)'/gm)].map((match) => match[1]!);
+  const files = specifiers.filter((specifier) => specifier.startsWith('.'));
+  const others = specifiers.filter((specifier) => !specifier.startsWith('.') && !specifier.startsWith('node:'));
+  // Threads are started by the names of their files.
+  const urls = [...code.matchAll(/new URL\('(\.[^']+\.[tj]s)'/g)].map((match) => match[1]!);
+  const threads = [...code.matchAll(/\bstartThread\('([\w-]+)'/g)].map((match) => `./${match[1]!}.ts`);
+  return {
+    path,
+    text,
+    code,
+    lines: text.split('\n').length - 1,
+    imports: [...files, ...urls, ...threads].map((specifier) => relative(ROOT, join(ROOT, dirname(path), specifier))),
+    packages: [...new Set(others.map(packageOf))],
+  };
+}
+
+function source(path: string): SourceFile {
+  const found = SOURCES.find((file) => file.path === path);
+  if (!found) throw new Error(`${path} is not among the sources`);
+  return found;
+}
+
+function roomOf(path: string) {
+  return ROOMS.find(({ room }) => path.startsWith(room));
+}
+
+/** The sources whose code, comments aside, has this. */
+function offenders(pattern: RegExp): string[] {
+  return SOURCES.filter(({ code }) => pattern.test(code)).map(({ path }) => path);
+}
+
+/** The way from a file back to itself, if there is one; imports of types alone count. */
+function circleFrom(start: string): string[] | undefined {
+  const seen = new Set<string>();
+  const ways = [[start]];
+  for (let way = ways.pop(); way !== undefined; way = ways.pop()) {
+    const last = way.at(-1)!;
+    for (const next of SOURCES.find(({ path }) => path === last)?.imports ?? []) {
+      if (next === start) return [...way, next];
+      if (!seen.has(next)) ways.push([...way, next]);
+      seen.add(next);
+    }
+  }
+  return undefined;
+}
+
+/** Good enough for this code: strings that hold the marks of a comment are kept whole. */
+function withoutComments(text: string): string {
+  return text.replace(
+    /('(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`)|\/\/.*$|\/\*[\s\S]*?\*\//gm,
+    (_, string: string | undefined) => string ?? '',
+  );
+}
+
+/** What the name of a file says. */
+function wordsOf(path: string): string[] {
+  return basename(path)
+    .toLowerCase()
+    .split(/[.\-_]/);
+}
+
+/** `@scope/name` of `@scope/name/inner`. */
+function packageOf(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+}

@@ -1,0 +1,356 @@
+import { once } from 'node:events';
+import type { ClientHttp2Stream } from 'node:http2';
+import { constants } from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+import { connect as connectSocket, createServer } from 'node:net';
+import { connectivityState, credentials, status } from '@grpc/grpc-js';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { Allocator } from '../../../../src/core/allocator.ts';
+import { OrderNumberServiceClient } from '../../../../src/wire/gen/orders/v1/orders.ts';
+import { startGrpcServer } from '../../../../src/server/grpc/grpc-server.ts';
+import { orderNumberService } from '../../../../src/server/grpc/order-number-service.ts';
+import type { Engine } from '../../../support/engines/engines.ts';
+import { ENGINES } from '../../../support/engines/engines.ts';
+import { answerOf, encode, framed, HostileClient } from '../../../support/network/hostile-client.ts';
+import { MemoryLedger } from '../../../support/engines/memory-ledger.ts';
+import { connect, failureOf } from '../../../support/clients/orders-client.ts';
+import { ServerProcess } from '../../../support/processes/server-process.ts';
+import { SQLITE } from '../../../support/engines/sqlite-engine.ts';
+import { listAfter } from '../../../support/engines/memory-reads.ts';
+import { served } from '../../../support/processes/served.ts';
+
+const KIB = 1024;
+const REQUEST = { storeId: 7n, requestId: 'cart-1' };
+const MAX_STREAMS = 1000;
+const LIST_ALLOCATIONS = '/orders.v1.OrderNumberService/ListAllocations';
+
+describe('sizes', () => {
+  it('P6: a message above 64 KiB is refused, whether it comes or is only announced', async () => {
+    const { address, allocator, ledger } = await serveInProcess();
+    const client = connect(address);
+    onTestFinished(() => client.close());
+    const error = await failureOf(client.allocateOrder({ storeId: 7n, requestId: 'r'.repeat(64 * KIB) }));
+    expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
+
+    const hostile = await HostileClient.connect(address);
+    const stream = hostile.open();
+    const answer = answerOf(stream);
+    const announcement = Buffer.alloc(5);
+    announcement.writeUInt32BE(0xffff_ffff, 1);
+    stream.write(announcement);
+    // Refused before anything of it came.
+    stream.once('response', () => stream.end());
+    expect((await answer).grpcStatus).toBe(status.RESOURCE_EXHAUSTED);
+    expect(allocator.queueLength).toBe(0);
+    expect(ledger.batches).toEqual([]);
+  });
+
+  it('headers of 4 KiB pass, those above 16 KiB are refused, and the connection lives on', async () => {
+    const { address, ledger } = await serveInProcess();
+    const client = await HostileClient.connect(address);
+    const first = await client.call(encode(REQUEST), { 'x-big': 'h'.repeat(4 * KIB) });
+    expect(first).toMatchObject({ grpcStatus: status.OK, rstCode: 0 });
+    for (const size of [17, 60]) {
+      const answer = await client.call(encode({ storeId: 7n, requestId: 'big' }), { 'x-big': 'h'.repeat(size * KIB) });
+      expect(answer.grpcStatus).not.toBe(status.OK);
+      expect(answer.rstCode).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+    expect((await client.call(encode(REQUEST))).grpcStatus).toBe(status.OK);
+    expect((await listAfter(ledger, 0n, 10)).map(({ requestId }) => requestId)).toEqual(['cart-1']);
+  });
+
+  it('bytes that are no AllocateOrderRequest, or none at all, are refused and harm nothing', async () => {
+    const { address, ledger } = await serveInProcess();
+    const client = await HostileClient.connect(address);
+    const badMessages = [
+      Buffer.from([0x08]),
+      Buffer.alloc(1000, 0xff),
+      Buffer.from([0x12, 0x02, 0xff, 0xfe]),
+      Buffer.alloc(0),
+    ];
+    for (const message of badMessages) expect((await client.call(message)).grpcStatus).not.toBe(status.OK);
+
+    const empty = client.open();
+    const answer = answerOf(empty);
+    empty.end();
+    expect((await answer).grpcStatus).not.toBe(status.OK);
+    expect(ledger.batches).toEqual([]);
+    expect((await client.call(encode(REQUEST))).grpcStatus).toBe(status.OK);
+  });
+});
+
+describe('streams', () => {
+  it('of more than 1000 calls at once on a connection the rest is held back, and all are answered', async () => {
+    const { address, allocator, ledger } = await serveInProcess();
+    const reopening = ledger.startReopening();
+    const client = await HostileClient.connect(address);
+    const answers = Array.from({ length: MAX_STREAMS + 100 }, (_, i) =>
+      client.call(encode({ storeId: 7n, requestId: `cart-${i}` })),
+    );
+    await vi.waitUntil(() => allocator.queueLength === MAX_STREAMS, { timeout: 10_000 });
+    await client.ping();
+    expect(allocator.queueLength).toBe(MAX_STREAMS);
+    reopening.resolve();
+    expect(new Set((await Promise.all(answers)).map(({ grpcStatus }) => grpcStatus))).toEqual(new Set([status.OK]));
+    expect(await listAfter(ledger, 0n, 2000)).toHaveLength(MAX_STREAMS + 100);
+  });
+
+  it.each(ENGINES)(
+    'P1 P2 P6: 1,200 rapid resets leave the server healthy and the ledger dense on $name',
+    async (engine) => {
+      const { address, ledger, server } = await serveProcess(engine);
+      const hostile = await HostileClient.connect(address);
+      const streams: ClientHttp2Stream[] = [];
+      for (let i = 0; i < 1200 && !hostile.isClosed; i++) {
+        const stream = hostile.open();
+        stream.end(framed(encode({ storeId: 7n, requestId: `reset-${i}` })));
+        stream.close(constants.NGHTTP2_CANCEL);
+        streams.push(stream);
+      }
+      await Promise.all(streams.map(answerOf));
+      await expectHealthy(address, server);
+      const rows = await engine.assertDense(ledger);
+      expect(new Set(rows.map((row) => row.request_id)).size).toBe(rows.length);
+    },
+  );
+});
+
+describe('pings', () => {
+  it('a flood of them on an idle connection ends it with ENHANCE_YOUR_CALM, and only it', async () => {
+    const { address } = await serveInProcess();
+    const [flooder, bystander] = await Promise.all([HostileClient.connect(address), HostileClient.connect(address)]);
+    expect(await pingUntilCut(flooder, 1)).toBeLessThan(40);
+    expect(flooder.goodbye).toEqual({ code: constants.NGHTTP2_ENHANCE_YOUR_CALM, text: 'too_many_pings' });
+    expect((await bystander.call(encode(REQUEST))).grpcStatus).toBe(status.OK);
+  });
+
+  it.each([2, 9, 100])('a flood of them, %i at a time, is noticed too', async (atOnce) => {
+    const { address } = await serveInProcess();
+    const flooder = await HostileClient.connect(address);
+    expect(await pingUntilCut(flooder, atOnce)).toBeLessThan(300);
+    expect(flooder.goodbye).toMatchObject({ code: constants.NGHTTP2_ENHANCE_YOUR_CALM });
+  });
+
+  it('those between calls are no flood: clients measure the bandwidth with them', async () => {
+    const { address } = await serveInProcess();
+    const client = await HostileClient.connect(address);
+    for (let i = 0; i < 200; i++) {
+      const answer = client.call(encode({ storeId: 7n, requestId: `cart-${i}` }));
+      expect(await client.ping()).toBe(true);
+      expect((await answer).grpcStatus).toBe(status.OK);
+    }
+    expect(client.goodbye).toBeUndefined();
+  });
+
+  it('one every 10 s on an idle connection is no flood, one every second is', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { address } = await serveInProcess();
+    const client = await HostileClient.connect(address);
+    for (let i = 0; i < 300; i++) {
+      vi.advanceTimersByTime(10_000);
+      expect(await client.ping()).toBe(true);
+    }
+    expect(client.goodbye).toBeUndefined();
+    let more = 0;
+    while (more < 100 && (await client.ping())) {
+      more++;
+      vi.advanceTimersByTime(1000);
+    }
+    expect(more).toBeLessThan(40);
+    expect(client.goodbye).toMatchObject({ text: 'too_many_pings' });
+  });
+
+  it('a grpc-js client with keepalive every 10 s keeps its connection', async () => {
+    const { address } = await serveInProcess();
+    const proxy = await countPings(address);
+    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const client = new OrderNumberServiceClient(proxy.address, credentials.createInsecure(), {
+      'grpc.keepalive_time_ms': 10_000,
+      'grpc.keepalive_timeout_ms': 5_000,
+      'grpc.keepalive_permit_without_calls': 1,
+      'grpc.use_local_subchannel_pool': 1,
+    });
+    onTestFinished(() => client.close());
+    await new Promise<void>((resolve, reject) => {
+      client.allocateOrder(REQUEST, (error) => (error ? reject(error) : resolve()));
+    });
+    const before = proxy.pings();
+    for (let i = 1; i <= 60; i++) {
+      await vi.advanceTimersByTimeAsync(10_000);
+      await vi.waitUntil(() => proxy.pings() >= before + i && proxy.answers() >= proxy.pings());
+    }
+    expect(proxy.connections()).toBe(1);
+    expect(client.getChannel().getConnectivityState(false)).toBe(connectivityState.READY);
+  });
+});
+
+describe('answers that nobody takes', () => {
+  it('end the connection with ENHANCE_YOUR_CALM when they are many, and only it', async () => {
+    const { address, ledger } = await serveInProcess();
+    const batch = Array.from({ length: 1000 }, (_, i) => ({
+      storeId: 7n,
+      count: 1,
+      requestId: `${i}`.padEnd(128, 'x'),
+    }));
+    await ledger.commit(batch);
+    const [hostile, slow] = await Promise.all([
+      HostileClient.connect(address, { takesNothing: true }),
+      HostileClient.connect(address, { takesNothing: true }),
+    ]);
+    const list = framed(Buffer.from([0x10, 0xe8, 0x07]));
+    const ask = (client: HostileClient) => client.open({}, LIST_ALLOCATIONS).end(list);
+    for (let i = 0; i < 20; i++) ask(slow);
+    await vi.waitUntil(
+      () => {
+        for (let i = 0; i < 20 && !hostile.isClosed; i++) ask(hostile);
+        return hostile.isClosed;
+      },
+      { timeout: 30_000 },
+    );
+    expect(hostile.goodbye).toEqual({ code: constants.NGHTTP2_ENHANCE_YOUR_CALM, text: 'answers_not_taken' });
+    expect(await slow.ping()).toBe(true);
+    const client = connect(address);
+    onTestFinished(() => client.close());
+    expect((await client.allocateOrder({ storeId: 7n, requestId: 'after' })).replayed).toBe(false);
+  });
+});
+
+describe('what is no gRPC', () => {
+  it('garbage, HTTP/1.1, a preface cut short and half-closed connections harm nothing', async () => {
+    const { address, server } = await serveProcess(SQLITE);
+    const attacks = [
+      Buffer.alloc(100_000, 0xaa),
+      Buffer.from('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n'),
+      Buffer.from('POST /api/generateOrderNumber HTTP/1.1\r\ncontent-length: 20\r\n\r\n{"store_id": 32913}\n'),
+      Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\u0000\u0000\u0004\u0001garbage, not frames'),
+      Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00]),
+    ];
+    for (const bytes of attacks) {
+      const socket = openSocket(address);
+      socket.end(bytes);
+      await once(socket, 'close');
+    }
+    const [silent, cutShort] = [openSocket(address), openSocket(address)];
+    cutShort.write('PRI * HTTP/2.0\r\n');
+    await Promise.all([silent, cutShort].map((socket) => once(socket, 'connect')));
+    await expectHealthy(address, server);
+    cutShort.resetAndDestroy();
+    await expectHealthy(address, server);
+    // A connection that says nothing does not hold the server back from stopping.
+    expect(await server.stop()).toBe(0);
+  });
+
+  it.each(ENGINES)('P1 P6: connections that are lost in the middle of calls harm nothing on $name', async (engine) => {
+    const { address, ledger, server } = await serveProcess(engine);
+    for (let round = 0; round < 20; round++) {
+      const client = await HostileClient.connect(address);
+      const unfinished = client.open();
+      unfinished.write(framed(encode(REQUEST)).subarray(0, 7));
+      const answers = [0, 1, 2].map((i) => client.call(encode({ storeId: 7n, requestId: `lost-${round}-${i}` })));
+      await client.ping();
+      client.session.destroy();
+      await Promise.all(answers);
+    }
+    await expectHealthy(address, server);
+    expect((await engine.assertDense(ledger)).length).toBeGreaterThan(0);
+  });
+});
+
+/** Sends that many pings at a time; returns how many were sent when the connection was cut, or 1000. */
+async function pingUntilCut(client: HostileClient, atOnce: number): Promise<number> {
+  let sent = 0;
+  while (sent < 1000 && !client.isClosed) {
+    sent += atOnce;
+    await Promise.race([Promise.all(Array.from({ length: atOnce }, () => client.ping())), client.closed]);
+  }
+  return sent;
+}
+
+async function serveInProcess() {
+  const ledger = new MemoryLedger();
+  const allocator = new Allocator({ ledger, maxBatch: 1000, maxQueue: 10_000, requireRequestId: false });
+  const service = orderNumberService(served(allocator, ledger));
+  const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, service);
+  onTestFinished(() => server.close(0));
+  return { ledger, allocator, address: `127.0.0.1:${server.address.port}` };
+}
+
+async function serveProcess(engine: Engine) {
+  const ledger = await engine.newLedger();
+  const server = new ServerProcess(ledger);
+  return { ledger, server, address: await server.serving() };
+}
+
+/** Health and numbers still come, from the same process, which has complained of nothing. */
+async function expectHealthy(address: string, server: ServerProcess): Promise<void> {
+  const client = connect(address);
+  onTestFinished(() => client.close());
+  const answer = await client.allocateOrder({ storeId: 9n, requestId: 'healthy' });
+  const health = await client.checkHealth();
+  if (health !== 'SERVING' || answer.allocation?.storeId !== 9n) throw new Error(`not healthy: ${health}`);
+  if (server.stderr !== '') throw new Error(`standard error: ${server.stderr}`);
+}
+
+function openSocket(address: string): Socket {
+  const { hostname, port } = new URL(`http://${address}`);
+  const socket = connectSocket(Number(port), hostname);
+  // The server may well answer with a reset.
+  socket.on('error', () => {});
+  socket.resume();
+  onTestFinished(() => void socket.destroy());
+  return socket;
+}
+
+/** A proxy that reads along: how many pings have come from clients, and how many answers of the server have passed. */
+async function countPings(address: string) {
+  let pings = 0;
+  let answers = 0;
+  let connections = 0;
+  const proxy = createServer((client) => {
+    connections++;
+    const server = openSocket(address);
+    client.on('error', () => {});
+    client.on('close', () => server.destroy());
+    server.on('close', () => client.destroy());
+    client.on(
+      'data',
+      pingCounter((isAnswer) => isAnswer || pings++, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'.length),
+    );
+    server.on(
+      'data',
+      pingCounter((isAnswer) => isAnswer && answers++, 0),
+    );
+    client.pipe(server);
+    server.pipe(client);
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  onTestFinished(() => void proxy.close());
+  return {
+    address: `127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    pings: () => pings,
+    answers: () => answers,
+    connections: () => connections,
+  };
+}
+
+/** Cuts one direction of a connection into HTTP/2 frames and tells of each that is a ping or its answer. */
+function pingCounter(onPing: (isAnswer: boolean) => unknown, preface: number): (chunk: Buffer) => void {
+  const HEADER_BYTES = 9;
+  const TYPE_PING = 6;
+  const FLAG_ACK = 1;
+  let rest = Buffer.alloc(0);
+  let skip = preface;
+  return (chunk) => {
+    rest = Buffer.concat([rest, chunk]);
+    if (rest.length < skip) return;
+    rest = rest.subarray(skip);
+    skip = 0;
+    while (rest.length >= HEADER_BYTES && rest.length >= HEADER_BYTES + rest.readUIntBE(0, 3)) {
+      if (rest[3] === TYPE_PING) onPing(((rest[4] ?? 0) & FLAG_ACK) !== 0);
+      rest = rest.subarray(HEADER_BYTES + rest.readUIntBE(0, 3));
+    }
+  };
+}

@@ -1,0 +1,61 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { ENGINES } from '../../support/engines/engines.ts';
+import { connect, failureOf } from '../../support/clients/orders-client.ts';
+import { LocalServer } from '../../support/processes/local-server.ts';
+
+const ERROR = 50;
+const DEBUG = 20;
+
+describe.each(ENGINES)('on $name', (engine) => {
+  it('at the level info a good call is not in the log, a failed one is once', async () => {
+    const server = await runCalls(await engine.newLedger(), 'info');
+    expect(server.log.filter((line) => 'method' in line)).toMatchObject([
+      {
+        method: 'AllocateOrder',
+        store_id: '-7',
+        request_id: 'bad',
+        reason: 'STORE_ID_INVALID',
+        ms: expect.any(Number),
+        peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+      },
+      { method: 'AllocateOrder', store_id: '7', request_id: 'bad one', reason: 'REQUEST_ID_INVALID' },
+    ]);
+    expect(server.said()).not.toContain('good-');
+  });
+});
+
+it.each(['debug', 'trace'])('at the level %s every call is in the log', async (level) => {
+  const server = await runCalls(await ENGINES[0]!.newLedger(), level);
+  const good = server.log.filter((line) => line.level === DEBUG && 'method' in line);
+  // 20 orders, the same one again, and one without a request_id.
+  expect(good).toHaveLength(22);
+  const orderIds = new Set(good.map((line) => Number(line['order_id'])));
+  expect([...orderIds].toSorted((a, b) => a - b)).toEqual(Array.from({ length: 21 }, (_, i) => i + 1));
+  for (const line of good) {
+    expect(line).toMatchObject({
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      method: 'AllocateOrder',
+      store_id: '7',
+      request_id: expect.stringMatching(/^(good-\d+|[0-9a-f-]{36})$/),
+      ms: expect.any(Number),
+      peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+    });
+  }
+});
+
+async function runCalls(ledger: string, level: string): Promise<LocalServer> {
+  const server = new LocalServer(ledger, { args: ['--log-level', level] });
+  const client = connect(await server.serving());
+  onTestFinished(() => client.close());
+  await Promise.all(
+    Array.from({ length: 20 }, (_, i) => client.allocateOrder({ storeId: 7n, requestId: `good-${i}` })),
+  );
+  await client.allocateOrder({ storeId: 7n, requestId: 'good-1' });
+  if (level !== 'info') await client.allocateOrder({ storeId: 7n, requestId: '' });
+  await failureOf(client.allocateOrder({ storeId: -7n, requestId: 'bad' }));
+  await failureOf(client.allocateOrder({ storeId: 7n, requestId: 'bad one' }));
+  await client.checkHealth();
+  expect(await server.stop()).toBe(0);
+  expect(server.log.every((line) => line.level > 0 && line.level < ERROR)).toBe(true);
+  return server;
+}

@@ -1,0 +1,135 @@
+import { status } from '@grpc/grpc-js';
+import { describe, expect, it } from 'vitest';
+import type { Reason } from '../../../src/core/errors.ts';
+import { OrderError, toOrderError } from '../../../src/core/errors.ts';
+import { toStatus } from '../../../src/server/grpc/status.ts';
+import { errorDetails } from '../../support/clients/orders-client.ts';
+
+/** Of each reason: its code, and whether asking again with the same request_id is right. */
+const CONTRACT: Readonly<Record<Reason, readonly [code: keyof typeof status, retry: boolean]>> = {
+  STORE_ID_INVALID: ['INVALID_ARGUMENT', false],
+  COUNT_INVALID: ['INVALID_ARGUMENT', false],
+  REQUEST_ID_INVALID: ['INVALID_ARGUMENT', false],
+  REQUEST_ID_REQUIRED: ['INVALID_ARGUMENT', false],
+  PAGE_TOKEN_INVALID: ['INVALID_ARGUMENT', false],
+  PAGE_SIZE_INVALID: ['INVALID_ARGUMENT', false],
+  ORDER_ID_INVALID: ['INVALID_ARGUMENT', false],
+  STORE_FIELD_INVALID: ['INVALID_ARGUMENT', false],
+  UPDATE_MASK_INVALID: ['INVALID_ARGUMENT', false],
+  KEY_MISSING: ['INVALID_ARGUMENT', false],
+  FIRST_NUMBER_FIXED: ['FAILED_PRECONDITION', false],
+  STORE_NOT_FOUND: ['NOT_FOUND', false],
+  ALLOCATION_NOT_FOUND: ['NOT_FOUND', false],
+  STORE_EXISTS: ['ALREADY_EXISTS', false],
+  REQUEST_ID_MISMATCH: ['FAILED_PRECONDITION', false],
+  QUEUE_FULL: ['RESOURCE_EXHAUSTED', true],
+  LEDGER_FULL: ['RESOURCE_EXHAUSTED', true],
+  SEQUENCE_EXHAUSTED: ['OUT_OF_RANGE', false],
+  CANCELLED: ['CANCELLED', false],
+  DRAINING: ['UNAVAILABLE', true],
+  OUTCOME_UNKNOWN: ['UNAVAILABLE', true],
+  LEDGER_REOPENING: ['UNAVAILABLE', true],
+  LEDGER_DAMAGED: ['DATA_LOSS', false],
+  INTERNAL: ['INTERNAL', false],
+};
+const REASONS = Object.keys(CONTRACT) as Reason[];
+const FIELDS = { store_id: '7', request_id: 'cart-1' };
+
+describe('the status of a reason', () => {
+  it.each(REASONS)('%s has its code and ErrorInfo', (reason) => {
+    const answer = statusOf(new OrderError(reason, 'this is why', { fields: FIELDS }), true);
+    expect(status[answer.code]).toBe(CONTRACT[reason][0]);
+    expect(answer.details).toBe('this is why');
+    expect(answer.info).toMatchObject({ reason, domain: 'orders.v1', metadata: FIELDS });
+  });
+
+  it.each(REASONS)('%s asks for a retry only where one is right, and the caller sent a key', (reason) => {
+    const error = new OrderError(reason, 'this is why', { fields: FIELDS });
+    const delayMs = statusOf(error, true).info?.retryDelayMs;
+    expect(delayMs !== undefined && delayMs > 0).toBe(CONTRACT[reason][1]);
+    expect(statusOf(error, false).info?.retryDelayMs).toBeUndefined();
+  });
+
+  it.each(REASONS)(
+    'P7: %s names the request_id in a trailer where the outcome is unknown, and only there',
+    (reason) => {
+      const { metadata } = statusOf(new OrderError(reason, 'this is why', { fields: FIELDS }), true);
+      expect(metadata.get('request-id')).toEqual(reason === 'OUTCOME_UNKNOWN' ? ['cart-1'] : []);
+    },
+  );
+});
+
+describe('BadRequest', () => {
+  it.each(REASONS)('%s names the wrong fields where the request is to blame, and nowhere else', (reason) => {
+    const error = new OrderError(reason, 'this is why', { fields: FIELDS });
+    const violation = { description: 'this is why', reason };
+    expect(statusOf(error, true).info?.violations).toEqual(
+      CONTRACT[reason][0] === 'INVALID_ARGUMENT'
+        ? [
+            { field: 'store_id', ...violation },
+            { field: 'request_id', ...violation },
+          ]
+        : undefined,
+    );
+  });
+
+  it.each([
+    ['REQUEST_ID_REQUIRED', 'request_id'],
+    ['KEY_MISSING', 'key'],
+    ['STORE_FIELD_INVALID', 'store'],
+    ['UPDATE_MASK_INVALID', 'update_mask'],
+  ] as const)('%s without a value says that %s is missing', (reason, field) => {
+    const { info } = statusOf(new OrderError(reason, 'this is why'), true);
+    expect(info?.violations).toEqual([{ field, description: 'this is why', reason }]);
+  });
+});
+
+describe('ErrorInfo', () => {
+  it('has values of 128 bytes at most, cut between two characters', () => {
+    const values = { ascii: 'a'.repeat(129), fits: 'b'.repeat(128), euro: '€'.repeat(100), clef: 'x𝄞'.repeat(100) };
+    const { info } = statusOf(new OrderError('REQUEST_ID_INVALID', 'no', { fields: values }), true);
+    expect(info?.metadata).toEqual({
+      ascii: 'a'.repeat(128),
+      fits: values.fits,
+      euro: '€'.repeat(42),
+      clef: `${'x𝄞'.repeat(25)}x`,
+    });
+  });
+});
+
+describe('what is thrown', () => {
+  it('is told as it is where the core foresaw it', () => {
+    const error = new OrderError('QUEUE_FULL', 'too many');
+    expect(toOrderError(error, true)).toBe(error);
+  });
+
+  it.each([
+    new Error('disk /var/secret'),
+    new TypeError('no'),
+    'a string',
+    undefined,
+    null,
+    7,
+    { reason: 'QUEUE_FULL' },
+  ])('tells the caller nothing of the inside where it is unforeseen: %s', (thrown) => {
+    const error = toOrderError(thrown, false);
+    expect(error).toMatchObject({ reason: 'INTERNAL', fields: {} });
+    expect(error.cause).toBe(thrown);
+    const answer = statusOf(error, true);
+    expect(answer.details).toBe('the server met an error that it did not foresee');
+    expect(JSON.stringify([answer.info, answer.details])).not.toContain('secret');
+  });
+
+  it('P7: where the method writes, the unforeseen is an unknown outcome', () => {
+    const answer = statusOf(toOrderError(new TypeError('secret'), true), true);
+    expect(answer.code).toBe(status.UNAVAILABLE);
+    expect(answer.info).toMatchObject({ reason: 'OUTCOME_UNKNOWN' });
+    expect(JSON.stringify([answer.info, answer.details])).not.toContain('secret');
+  });
+});
+
+/** The status as a client decodes it. */
+function statusOf(error: OrderError, mayRetry: boolean) {
+  const answer = toStatus(error, mayRetry);
+  return { ...answer, info: errorDetails(Object.assign(new Error(answer.details), answer)) };
+}

@@ -1,0 +1,166 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { connect } from 'node:net';
+import { pino } from 'pino';
+import { onTestFinished, vi } from 'vitest';
+import type { AllocateCall, Allocated, AllocatorOptions, CallSignal } from '../../../src/core/allocator.ts';
+import { Allocator } from '../../../src/core/allocator.ts';
+import type { Reason } from '../../../src/core/errors.ts';
+import type { HttpServer, HttpServerOptions } from '../../../src/server/http/http-server.ts';
+import { startHttpServer } from '../../../src/server/http/http-server.ts';
+import { MemoryDisk, MemoryLedger } from '../../support/engines/memory-ledger.ts';
+
+export const ORDER_PATH = '/api/generateOrderNumber';
+
+/** An answer as it came: nothing is decoded but the bytes of its text. */
+export interface RawAnswer {
+  readonly code: number;
+  /** Names in lower case; of a header that came twice, the last. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** A server in this process, on a ledger in memory that waits and fails when it is told to. */
+export class HttpRoom {
+  readonly disk = new MemoryDisk();
+  readonly ledger = new MemoryLedger(this.disk);
+  readonly allocator: WatchedAllocator;
+  readonly options: HttpServerOptions;
+  readonly log: Record<string, unknown>[] = [];
+  /** What was counted: the method and its result. */
+  readonly ended: [transport: string, method: string, result: 'OK' | Reason][] = [];
+  isServing = true;
+  server!: HttpServer;
+
+  private constructor(options: Partial<AllocatorOptions>) {
+    const limits = { maxBatch: 1000, maxQueue: 10_000, requireRequestId: false };
+    this.allocator = new WatchedAllocator({ ledger: this.ledger, ...limits, ...options });
+    const write = (line: string) => void this.log.push(JSON.parse(line) as Record<string, unknown>);
+    this.options = {
+      address: { host: '127.0.0.1', port: 0 },
+      requestTimeoutMs: 60_000,
+      idleTimeoutMs: 75_000,
+      allocator: this.allocator,
+      logger: pino({ level: 'info' }, { write }),
+      observer: { ended: (transport, method, result) => void this.ended.push([transport, method, result]) },
+      requireRequestId: options.requireRequestId ?? false,
+      isServing: () => this.isServing,
+    };
+  }
+
+  static async open(options: Partial<AllocatorOptions> = {}): Promise<HttpRoom> {
+    const room = new HttpRoom(options);
+    room.server = await startHttpServer(room.options);
+    onTestFinished(() => room.server.close(0));
+    return room;
+  }
+
+  get port(): number {
+    return this.server.address.port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Asks for a number of a store. */
+  async order(storeId: number, headers: Record<string, string> = {}): Promise<RawAnswer> {
+    return this.post(`{"store_id": ${storeId}}`, headers);
+  }
+
+  async post(body: string | Uint8Array, headers: Record<string, string> = {}): Promise<RawAnswer> {
+    return this.ask(ORDER_PATH, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } });
+  }
+
+  async ask(path: string, init: RequestInit = {}): Promise<RawAnswer> {
+    const answer = await fetch(`${this.url}${path}`, init);
+    return { code: answer.status, headers: Object.fromEntries(answer.headers), body: await answer.text() };
+  }
+
+  /** A connection of its own, destroyed when the test ends. */
+  async connect(): Promise<RawConnection> {
+    const socket = connect(this.port, '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    await once(socket, 'connect');
+    return new RawConnection(socket);
+  }
+
+  /** Resolves when so many calls have reached the allocator since the start. */
+  async arrived(calls: number): Promise<void> {
+    await vi.waitUntil(() => this.allocator.signals.length === calls);
+  }
+}
+
+/** An allocator that lets the test ask whose callers are gone. */
+class WatchedAllocator extends Allocator {
+  /** Of each call so far. */
+  readonly signals: CallSignal[] = [];
+
+  override async allocate(call: AllocateCall): Promise<Allocated> {
+    this.signals.push(call.signal);
+    return super.allocate(call);
+  }
+}
+
+/** A client that sends the bytes it is told to. */
+export class RawConnection {
+  readonly socket: Socket;
+  readonly closed: Promise<unknown>;
+  /** Everything that came. */
+  received = '';
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    this.closed = new Promise((resolve) => socket.once('close', resolve));
+    // The server may well answer with a reset.
+    socket.on('error', () => {});
+    socket.on('data', (chunk: Buffer) => (this.received += chunk.toString('latin1')));
+  }
+
+  send(text: string | Buffer): void {
+    this.socket.write(text);
+  }
+
+  /** The next so many answers, in order. */
+  async answers(count: number): Promise<RawAnswer[]> {
+    await vi.waitUntil(() => parseAnswers(this.received).length >= count, { timeout: 20_000 });
+    return parseAnswers(this.received);
+  }
+
+  async answer(): Promise<RawAnswer> {
+    const [answer] = await this.answers(1);
+    return answer!;
+  }
+}
+
+/** A request for a number, as bytes. `headers` are whole lines, in Latin-1. */
+export function orderRequest(body: string, ...headers: string[]): Buffer {
+  const head = [
+    `POST ${ORDER_PATH} HTTP/1.1`,
+    'Host: localhost',
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...headers,
+  ];
+  return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1'), Buffer.from(body)]);
+}
+
+function parseAnswers(text: string): RawAnswer[] {
+  const answers: RawAnswer[] = [];
+  for (let rest = text; ;) {
+    const end = rest.indexOf('\r\n\r\n');
+    if (end < 0) return answers;
+    const [status = '', ...lines] = rest.slice(0, end).split('\r\n');
+    const headers = Object.fromEntries(
+      lines.map((line) => {
+        const colon = line.indexOf(':');
+        return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+      }),
+    );
+    const bodyStart = end + 4;
+    const length = Number(headers['content-length'] ?? 0);
+    if (rest.length < bodyStart + length) return answers;
+    answers.push({ code: Number(status.split(' ')[1]), headers, body: rest.slice(bodyStart, bodyStart + length) });
+    rest = rest.slice(bodyStart + length);
+  }
+}

@@ -1,0 +1,84 @@
+import type { ClientReadableStream } from '@grpc/grpc-js';
+import { credentials, Metadata } from '@grpc/grpc-js';
+import { onTestFinished } from 'vitest';
+import type {
+  Allocation,
+  ListAllocationsRequest,
+  Store,
+  UpdateStoreRequest,
+  VerifyLedgerResponse,
+  WatchAllocationsRequest,
+  WatchAllocationsResponse,
+} from '../../../src/wire/gen/orders/v1/orders.ts';
+import { OrderNumberServiceClient, Store as StoreMessage } from '../../../src/wire/gen/orders/v1/orders.ts';
+
+type Unary<Request, Response> = (
+  request: Request,
+  metadata: Metadata,
+  options: { deadline: number },
+  callback: (error: Error | null, response: Response) => void,
+) => unknown;
+
+/** No test waits longer for one answer. */
+const DEADLINE_MS = 50_000;
+
+/** Every method of the service as a promise or a stream, on a connection of its own; closed with the test. */
+export class GrpcClient {
+  readonly stub: OrderNumberServiceClient;
+
+  constructor(address: string) {
+    this.stub = new OrderNumberServiceClient(address, credentials.createInsecure(), {
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.enable_retries': 0,
+    });
+    onTestFinished(() => this.stub.close());
+  }
+
+  async allocate(storeId: bigint, count = 1, requestId = ''): Promise<{ allocation: Allocation; replayed: boolean }> {
+    const { allocation, replayed } = await this.call(this.stub.allocateOrders, { storeId, count, requestId });
+    return { allocation: allocation!, replayed };
+  }
+
+  async createStore(store: Partial<Store>): Promise<Store> {
+    return (await this.call(this.stub.createStore, { store: StoreMessage.fromPartial(store) })).store!;
+  }
+
+  async updateStore(store: Partial<Store>, ...paths: string[]): Promise<Store> {
+    const request: UpdateStoreRequest = { store: StoreMessage.fromPartial(store), updateMask: paths };
+    return (await this.call(this.stub.updateStore, request)).store!;
+  }
+
+  async listAllocations(request: Partial<ListAllocationsRequest> = {}) {
+    return this.call(this.stub.listAllocations, {
+      storeId: undefined,
+      newestFirst: false,
+      pageSize: 0,
+      pageToken: '',
+      ...request,
+    });
+  }
+
+  watch(request: Partial<WatchAllocationsRequest>): ClientReadableStream<WatchAllocationsResponse> {
+    const stream = this.stub.watchAllocations({ afterOrderId: undefined, storeId: undefined, ...request });
+    // Who reads it hears of errors; who stopped reading does not care.
+    stream.on('error', () => {});
+    onTestFinished(() => stream.cancel());
+    return stream;
+  }
+
+  async verify(storeId?: bigint): Promise<VerifyLedgerResponse['event'][]> {
+    const events: VerifyLedgerResponse['event'][] = [];
+    for await (const { event } of this.stub.verifyLedger({ storeId }) as AsyncIterable<VerifyLedgerResponse>) {
+      events.push(event);
+    }
+    return events;
+  }
+
+  call<Request, Response>(method: Unary<Request, Response>, request: Request): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      method.call(this.stub, request, new Metadata(), { deadline: Date.now() + DEADLINE_MS }, (error, response) =>
+        error ? reject(error) : resolve(response),
+      );
+    });
+  }
+}

@@ -1,0 +1,115 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { onTestFinished } from 'vitest';
+import { assertDense } from '../ledgers/density.ts';
+import type { Engine, FaultyLedger } from './engines.ts';
+import { FsyncShim } from '../disk/fsync-shim.ts';
+import { requireTools } from '../required-tool.ts';
+import { testFolder } from '../processes/server-process.ts';
+
+const PAGE_BYTES = 4096;
+/** The tables' roots, and the indexes', are before these pages. */
+const FIRST_DAMAGED_PAGE = 8;
+const DAMAGED_PAGES = 32;
+
+export const SQLITE: Engine = {
+  name: 'SQLite',
+  newLedger: async () => newLedger(),
+  assertDense: async (path) => assertDense(path),
+  execute: async (path, sql) => execute(path, sql),
+
+  async damage(path) {
+    // Out of the WAL, so that the damage is where it is read.
+    execute(path, 'PRAGMA wal_checkpoint(TRUNCATE)');
+    const file = openSync(path, 'r+');
+    const noise = Buffer.alloc(PAGE_BYTES * DAMAGED_PAGES, 0xa5);
+    writeSync(file, noise, 0, noise.length, PAGE_BYTES * FIRST_DAMAGED_PAGE);
+    closeSync(file);
+  },
+
+  async newFaultyLedger(test) {
+    requireTools(test, 'gcc');
+    return new SqliteFaults(newLedger());
+  },
+};
+
+/** A disk that misbehaves. */
+class SqliteFaults implements FaultyLedger {
+  readonly ledger: string;
+  readonly #shim = new FsyncShim();
+  readonly options = { env: this.#shim.env };
+  // Its frames are in the WAL before the fsync hangs, and stay there.
+  readonly heldIsReplayed = [true];
+  readonly whyAway = /is reading an old state/;
+  #isHolding = false;
+  #others: Database.Database[] = [];
+
+  constructor(ledger: string) {
+    this.ledger = ledger;
+  }
+
+  async holdCommits(): Promise<void> {
+    this.#shim.arm('fsync-hangs');
+    this.#isHolding = true;
+  }
+
+  commitHangs(): Promise<void> {
+    return this.#shim.hit('fsync-hangs');
+  }
+
+  async letGo(): Promise<void> {
+    // A fault that was armed since has ended the hanging by itself.
+    if (this.#isHolding) this.#shim.disarm();
+    this.#isHolding = false;
+  }
+
+  async failNextCommit(): Promise<void> {
+    this.#shim.arm('fsync-fails');
+    this.#isHolding = false;
+  }
+
+  async fillDisk(): Promise<void> {
+    this.#shim.arm('disk-full');
+  }
+
+  async makeRoom(): Promise<void> {
+    this.#shim.disarm();
+  }
+
+  /**
+   * Somebody who reads an old state keeps it from being opened again, once a commit has failed; and somebody who writes,
+   * too, once the server was killed.
+   */
+  async takeAway(): Promise<void> {
+    const reader = new Database(this.ledger, { readonly: true });
+    const writer = new Database(this.ledger);
+    onTestFinished(() => {
+      reader.close();
+      writer.close();
+    });
+    reader.exec('BEGIN');
+    reader.prepare('SELECT count(*) FROM allocations').get();
+    execute(this.ledger, 'UPDATE ledger SET last_order_id = last_order_id');
+    writer.exec('BEGIN IMMEDIATE');
+    this.#others = [reader, writer];
+  }
+
+  async giveBack(): Promise<void> {
+    for (const other of this.#others.splice(0)) other.exec('ROLLBACK');
+  }
+
+  async killAfterCommit(): Promise<void> {
+    this.#shim.arm('fsync-done-then-killed');
+  }
+}
+
+function newLedger(): string {
+  return join(testFolder(), 'orders.db');
+}
+
+function execute(path: string, sql: string): void {
+  const db = new Database(path);
+  db.exec(sql);
+  db.close();
+}

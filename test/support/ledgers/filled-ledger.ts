@@ -1,0 +1,61 @@
+import Database from 'better-sqlite3';
+import type { LedgerFiles } from '../../../src/engines/sqlite/file/ledger-files.ts';
+import { locateLedger } from '../../../src/engines/sqlite/file/ledger-files.ts';
+import { openLedger } from '../../../src/engines/sqlite/recovery/open-ledger.ts';
+
+/** One allocation to make: `count` numbers, one unless it says so. */
+export interface Fill {
+  readonly storeId: bigint;
+  readonly requestId: string;
+  readonly count?: number;
+}
+
+/** `count` single numbers for the stores 1 to `stores` in turn, with request_ids that no other call made. */
+export function fills(count: number, { stores = 3, name = 'r' } = {}): Fill[] {
+  return Array.from({ length: count }, (_, i) => ({ storeId: BigInt(1 + (i % stores)), requestId: `${name}-${i}` }));
+}
+
+/** Gives these numbers in the ledger at `path`, made where it is missing, and closes it: nothing stays in the WAL. */
+export function fillLedger(path: string, ...batch: readonly Fill[]): LedgerFiles {
+  const files = locateLedger(path);
+  const ledger = openLedger(files);
+  if (!ledger) throw new Error(`${path} is busy`);
+  const lastOrderId = giveNumbers(ledger.db, batch);
+  ledger.mark.write({ ledgerId: ledger.ledgerId, lastOrderId });
+  ledger.mark.close();
+  ledger.db.close();
+  return files;
+}
+
+/** One transaction that gives these numbers as the server would; returns the last order_id. */
+export function giveNumbers(db: Database.Database, batch: readonly Fill[]): bigint {
+  const select = db.prepare('SELECT last_order_id FROM ledger').pluck().safeIntegers();
+  const make = db.prepare(
+    'INSERT INTO stores (store_id, first_number, last_number, create_time_ms) VALUES (?, 100, 99, 0) ON CONFLICT DO NOTHING',
+  );
+  const insert = db.prepare(
+    `INSERT INTO allocations SELECT l.last_order_id + 1, s.store_id, s.last_number + 1, ?, ?, 1000, '', '', 0
+     FROM ledger l, stores s WHERE s.store_id = ?`,
+  );
+  const moveStore = db.prepare('UPDATE stores SET last_number = last_number + ? WHERE store_id = ?');
+  const moveLedger = db.prepare('UPDATE ledger SET last_order_id = last_order_id + ?, last_create_time_ms = 1000');
+  return db
+    .transaction(() => {
+      for (const { storeId, requestId, count = 1 } of batch) {
+        make.run(storeId);
+        // A number would come as a REAL, which has only 53 bits.
+        insert.run(BigInt(count), requestId, storeId);
+        moveStore.run(BigInt(count), storeId);
+        moveLedger.run(BigInt(count));
+      }
+      return select.get() as bigint;
+    })
+    .immediate();
+}
+
+/** Changes a ledger's file past everything that guards it. */
+export function tamper(path: string, sql: string): void {
+  const db = new Database(path);
+  db.exec(sql);
+  db.close();
+}
