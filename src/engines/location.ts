@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { isPostgresUrl, parsePostgresUrl } from './postgres/connection/postgres-url.ts';
-import { hasControlCharacter, settingText } from '../server/setting-values.ts';
+import { hasControlCharacter, settingText } from '../core/plain-text.ts';
 
 const PATH = 'Use the path of an SQLite file, such as data/orders.db';
 const URL = 'postgres://user@host:5432/database';

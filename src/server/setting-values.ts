@@ -1,3 +1,5 @@
+import { settingText } from '../core/plain-text.ts';
+
 /** A host and port to listen on. Port 0 means any free one. */
 export interface Address {
   readonly host: string;
@@ -11,21 +13,6 @@ export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', '
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]'"`/@\\${}]+)):(\d{1,5})$/;
 /** A UUID, in the lower case that every ledger_id has. */
 const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-/** Whether a text would break the line that it is in, or worse. */
-export function hasControlCharacter(text: string): boolean {
-  return /[\p{Cc}\p{Zl}\p{Zp}]/u.test(text);
-}
-
-/**
- * The text of a setting, without the white space around it: an env file with the line ends of Windows leaves a
- * carriage return behind each value. Throws for what would break a line inside it.
- */
-export function settingText(text: string): string {
-  const value = text.trim();
-  if (!hasControlCharacter(value)) return value;
-  throw new Error('It has a line break or another control character in it: remove that.');
-}
 
 /** The same parser, which then never sees white space around a value. */
 export function trimmed<Value>(parse: (text: string) => Value): (text: string) => Value {

@@ -20,9 +20,9 @@ const ENTRY = [
   'src/cli/compile-cache.js',
   'src/cli/main.ts',
   'src/cli/order-numbers.js',
-  'src/cli/view/printable.ts',
   'src/cli/run/required-options.ts',
   'src/cli/run/without-secrets.ts',
+  'src/cli/view/printable.ts',
 ];
 
 it.each(['--version', '--help'])('%s loads no command', async (flag) => {
@@ -45,15 +45,19 @@ it('allocate loads the client, and nothing of a server', async () => {
     'cli-table3',
     'commander',
   ]);
-  expect(files.filter((path) => /^src\/(engines|grpc|http|metrics|log)/.test(path))).toEqual([]);
   expect(
-    files.filter((path) => /\/(serve|backup|restore|import|migrate|verify|operator|watch)\.ts$/.test(path)),
+    files.filter((path) =>
+      /^src\/(engines\/(sqlite|postgres)\/(?!connection\/postgres-url)|server\/(grpc|http|metrics|log)\/)/.test(path),
+    ),
+  ).toEqual([]);
+  expect(
+    files.filter((path) => /\/(serve|backup|restore|import|migrate|verify|operator-command|watch)\.ts$/.test(path)),
   ).toEqual(['src/client/watch.ts']);
 });
 
 /** What only commands other than `serve` use: the operators' tools, the client, tables and files of other shops. */
 const NOT_SERVED =
-  /^src\/client\/(?!address)|\/(allocate|backup|backup-check|restore[\w-]*|import[\w-]*|migrate|move[\w-]*|moving-out|verify-(file|url|report|event)|operator|columns)\.ts$/;
+  /^src\/client\/(?!connection\/address)|\/(allocate|backup|backup-check|restore[\w-]*|import[\w-]*|migrate|move[\w-]*|verify-(file|database|report|event)|operator-command|columns)\.ts$/;
 const NOT_SERVED_PACKAGES = new Set([
   'ajv',
   'cli-progress',
@@ -67,7 +71,9 @@ it('serve on SQLite loads no PostgreSQL, and no command of operators', async () 
   const { files, packages } = await loadedByServe(join(testFolder(), 'orders.db'));
   expect(files).toContain('src/engines/sqlite/threads/writer.ts');
   expect(files.filter((path) => NOT_SERVED.test(path))).toEqual([]);
-  expect(files.filter((path) => path.startsWith('src/engines/postgres/'))).toEqual([]);
+  expect(files.filter((path) => path.startsWith('src/engines/postgres/'))).toEqual([
+    'src/engines/postgres/connection/postgres-url.ts',
+  ]);
   expect(packages.filter((name) => name.startsWith('pg') || NOT_SERVED_PACKAGES.has(name))).toEqual([]);
 });
 

@@ -11,6 +11,8 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 /** Packages come from the registry, and one of them may be compiled. */
 const LIMIT_MS = 180_000;
+/** A request to the registry that hangs is made again: npm itself would wait for it for five minutes. */
+const PATIENCE = ['--fetch-timeout', '20000', '--fetch-retries', '4'];
 const run = promisify(execFile);
 
 const JAVASCRIPT = `
@@ -55,7 +57,7 @@ it('the package serves, and its client works from JavaScript and TypeScript', { 
   const folder = mkdtempSync(join(tmpdir(), 'order-numbers-package-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const installed = await install(folder);
-  expect(existsSync(join(installed, 'dist/gen/descriptor.binpb'))).toBe(true);
+  expect(existsSync(join(installed, 'dist/wire/gen/descriptor.binpb'))).toBe(true);
   expect(existsSync(join(installed, 'src'))).toBe(false);
 
   const address = await serve(folder);
@@ -82,7 +84,7 @@ async function install(folder: string): Promise<string> {
   const name = /[\w.-]+\.tgz/.exec(packed)?.[0];
   if (name === undefined) throw new Error(`npm pack named no tarball: ${packed}`);
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'a-shop', private: true, type: 'module' }));
-  await npm(folder, ['install', '--no-audit', '--no-fund', '--prefer-offline', join(folder, name)]);
+  await npm(folder, ['install', '--no-audit', '--no-fund', '--prefer-offline', ...PATIENCE, join(folder, name)]);
   return join(folder, 'node_modules/order-number-generator');
 }
 

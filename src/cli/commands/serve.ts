@@ -13,10 +13,10 @@ import { Metrics } from '../../server/metrics/metrics.ts';
 import type { CommittedBatch, LedgerObserver } from '../../core/observers.ts';
 import { isPostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
 import { ClockWatch } from '../../server/clock-watch.ts';
-import type { ServedLedger } from '../../engines/registry.ts';
+import type { ServedLedger } from '../../engines/engine.ts';
 import { startEngine } from '../../engines/registry.ts';
 import { environment, warnUnknownVariables } from '../run/environment.ts';
-import { requireFolder } from '../run/ledger-folder.ts';
+import { makeDefaultFolder, requireFolder } from '../run/ledger-folder.ts';
 import { Listeners } from '../../server/listeners.ts';
 import { asOptionParser } from '../run/option-values.ts';
 import { endAtOnce, stopSignals } from '../../server/stop-signals.ts';
@@ -72,6 +72,8 @@ export async function serve(settings: ServeSettings, log: Log, stop: Promise<str
   const lost = Promise.withResolvers<'lost'>();
   let engine: ServedLedger;
   try {
+    const { create, expectLedgerId } = settings;
+    if (create && expectLedgerId === 'none') await makeDefaultFolder(settings.ledger);
     engine = await startEngine(
       settings,
       ledgerObserver({ logger, metrics, state, setOpen, onLost: () => lost.resolve('lost') }),

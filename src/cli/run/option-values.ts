@@ -2,13 +2,9 @@ import { InvalidArgumentError } from 'commander';
 import { INT64_MAX } from '../../core/allocation.ts';
 import { parseServerAddress } from '../../client/connection/address.ts';
 import { messageOf } from '../../core/errors.ts';
+import { settingText } from '../../core/plain-text.ts';
 import { parseLedgerPath as ledgerPath } from '../../engines/location.ts';
-import {
-  parseBoolean as boolean,
-  settingText,
-  trimmed,
-  wholeNumber as wholeNumberOf,
-} from '../../server/setting-values.ts';
+import { parseBoolean as boolean, trimmed, wholeNumber as wholeNumberOf } from '../../server/setting-values.ts';
 
 const TARGET_SCHEME = /^(dns|ipv4|ipv6):/;
 

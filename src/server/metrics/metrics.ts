@@ -5,27 +5,20 @@ import type { Reason } from '../../core/errors.ts';
 import type { MetricsServer } from './page-server.ts';
 import { gauge, registerEventLoop, registerProcess } from './process-metrics.ts';
 import { servePage } from './page-server.ts';
+import type { LedgerSizes, LedgerSources } from '../../engines/engine.ts';
 import type { BatchObserver, CallObserver, CommittedBatch } from '../../core/observers.ts';
 
 export type { MetricsServer } from './page-server.ts';
 
 /** What is asked for at each scrape. What throws or rejects is left out of it. */
-export interface MetricSources {
+export interface MetricSources extends LedgerSources {
   /** Requests waiting for a batch. */
   queueLength(): number;
-  lastOrderId(): bigint;
   /** Lines of the log that standard output did not take. */
   logLinesDropped(): number;
   isLedgerOpen(): boolean;
   /** 0 while it is open. */
   ledgerClosedSeconds(): number;
-  /** In bytes; undefined where the engine keeps no files. */
-  ledgerSizes(): Promise<LedgerSizes | undefined>;
-}
-
-interface LedgerSizes {
-  readonly database: number;
-  readonly wal: number;
 }
 
 /** One transport and method: looked up once, because {@link Metrics.ended} runs for every call. */

@@ -7,7 +7,7 @@ import { Thread, ThreadFailure } from '../../../../src/engines/sqlite/threads/th
 import type { WriterMethods } from '../../../../src/engines/sqlite/threads/writer.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
-const SOURCE = new URL('../../../../src/engines/sqlite/', import.meta.url);
+const SOURCE = new URL('../../../../src/engines/sqlite/threads/', import.meta.url);
 
 /** A thread with a memory, and with ways to fail that the real ones should not have. */
 const MODULE = `

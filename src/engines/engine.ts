@@ -1,0 +1,35 @@
+import type { Ledger } from '../core/ledger.ts';
+
+/** Which ledger to serve, and how. */
+export interface LedgerSettings {
+  /** Path of the SQLite ledger, or the URL of a PostgreSQL database. */
+  readonly ledger: string;
+  /** The URL of a standby for reads. */
+  readonly ledgerRead: string | 'off';
+  readonly autoCreateStores: boolean;
+  /** Whether a ledger may be created if there is none. */
+  readonly create: boolean;
+  /** The only ledger to serve; another one is refused. */
+  readonly expectLedgerId: string | 'none';
+}
+
+/** A ledger that is served, whichever engine keeps it. */
+export interface ServedLedger {
+  readonly ledger: Ledger;
+  /** For the log: what keeps it, without secrets. */
+  readonly name: string;
+  readonly sources: LedgerSources;
+}
+
+/** What a ledger is asked for at each scrape of the metrics. */
+export interface LedgerSources {
+  lastOrderId(): bigint;
+  /** Undefined if the engine keeps no files. */
+  ledgerSizes(): Promise<LedgerSizes | undefined>;
+}
+
+/** In bytes. */
+export interface LedgerSizes {
+  readonly database: number;
+  readonly wal: number;
+}
