@@ -1,4 +1,12 @@
+import type { ExpectedLedger } from '../core/expected-ledger.ts';
 import type { Ledger } from '../core/ledger.ts';
+import type { LedgerObserver } from '../core/observers.ts';
+
+/** What every engine's engine.ts exports: the one door through which a server opens a ledger. */
+export interface Engine {
+  /** Begins to open the ledger. Throws if the settings, or what they lead to, rule that out. */
+  openLedger(settings: LedgerSettings, observer: LedgerObserver): Promise<ServedLedger>;
+}
 
 /** Which ledger to serve, and how. */
 export interface LedgerSettings {
@@ -18,6 +26,8 @@ export interface ServedLedger {
   readonly ledger: Ledger;
   /** For the log: what keeps it, without secrets. */
   readonly name: string;
+  /** Path of its file; undefined if the engine keeps none. */
+  readonly file: string | undefined;
   readonly sources: LedgerSources;
 }
 
@@ -32,4 +42,9 @@ export interface LedgerSources {
 export interface LedgerSizes {
   readonly database: number;
   readonly wal: number;
+}
+
+/** The settings that say which ledger is expected, as the core has them. */
+export function expectedLedger({ create, expectLedgerId }: LedgerSettings): ExpectedLedger {
+  return { create, ledgerId: expectLedgerId === 'none' ? undefined : expectLedgerId };
 }

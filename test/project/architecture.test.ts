@@ -31,8 +31,8 @@ const ROOMS: readonly {
 }[] = [
   { room: 'src/core/', files: [], packages: [] },
   { room: 'src/wire/', files: [], packages: ['@grpc/grpc-js', '@bufbuild/protobuf'] },
-  { room: 'src/engines/sqlite/', files: ['src/core/'], packages: ['better-sqlite3'] },
-  { room: 'src/engines/postgres/', files: ['src/core/'], packages: ['pg'] },
+  { room: 'src/engines/sqlite/', files: ['src/core/', 'src/engines/engine.ts'], packages: ['better-sqlite3'] },
+  { room: 'src/engines/postgres/', files: ['src/core/', 'src/engines/engine.ts'], packages: ['pg'] },
   { room: 'src/engines/', files: ['src/core/'], packages: [] },
   {
     room: 'src/server/grpc/',

@@ -81,7 +81,7 @@ export async function serve(settings: ServeSettings, log: Log, stop: Promise<str
   } catch (error) {
     return refuse(logger, error);
   }
-  const { ledger, name } = engine;
+  const { ledger, name, file } = engine;
   const clock = new ClockWatch(logger);
   const observer = {
     committed(batch: CommittedBatch) {
@@ -98,7 +98,6 @@ export async function serve(settings: ServeSettings, log: Log, stop: Promise<str
     isLedgerOpen: () => state.isOpen,
     ledgerClosedSeconds: () => state.closedSeconds,
   };
-  const file = isPostgresUrl(settings.ledger) ? undefined : settings.ledger;
   listeners = new Listeners(settings, { allocator, ledger, logger, metrics, sources, state, name, file });
   try {
     await listeners.start();
