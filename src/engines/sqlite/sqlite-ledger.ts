@@ -10,7 +10,7 @@ import { Checkpoints } from './threads/checkpoints.ts';
 import type { Fence } from './file/fence.ts';
 import { takeFence } from './file/fence.ts';
 import { FileWatch } from './disk/file-watch.ts';
-import { closedReason, explainFailure } from './disk/full-disk.ts';
+import { closedReason, explainFailure } from './disk/failures.ts';
 import type { FileSizes, LedgerFiles } from './file/ledger-files.ts';
 import { fileSizes, locateLedger } from './file/ledger-files.ts';
 import { requireOpenable } from './recovery/open-ledger.ts';

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { lookAtDatabaseAlone } from '../recovery/database-alone.ts';
+import { lookAtDatabaseAlone } from '../recovery/database-without-wal.ts';
 import { readBase } from '../file/high-water-mark.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
 

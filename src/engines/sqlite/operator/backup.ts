@@ -18,9 +18,9 @@ import { checkLedger } from './backup-check.ts';
 import { openReadConnection } from '../file/connection.ts';
 import { readMark } from '../file/high-water-mark.ts';
 import { requireWholeName, syncFolder } from '../file/ledger-files.ts';
-import { tidierOf } from '../file/look.ts';
+import { tidierOf } from '../file/inspection.ts';
 import { requireWritable } from '../file/owner.ts';
-import { makeReadable, requireServed } from '../recovery/readable.ts';
+import { makeReadable, requireServed } from './readable-database.ts';
 import { requireFilledLedger } from '../file/schema.ts';
 
 /** Pages copied before the event loop has a turn: 8 MiB. */

@@ -4,7 +4,7 @@ import type Database from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
 import { readMark } from '../file/high-water-mark.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
-import { lookAt } from '../file/look.ts';
+import { lookAt } from '../file/inspection.ts';
 import { isEmpty, requireLedger } from '../file/schema.ts';
 
 /** What is known of the ledger that a restore would replace. */

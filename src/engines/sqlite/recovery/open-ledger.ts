@@ -5,10 +5,10 @@ import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused, messageOf } from '../../../core/errors.ts';
 import type { ExpectedLedger } from '../../../core/expected-ledger.ts';
 import { ANY_LEDGER, mayCreate, notCreated, requireExpectedId } from '../../../core/expected-ledger.ts';
-import type { Found, LedgerUse } from './before-opening.ts';
-import { compareWithMark, lookBeforeOpening, readEnd } from './before-opening.ts';
+import type { Found, LedgerUse } from './opening-check.ts';
+import { compareWithMark, lookBeforeOpening, readEnd } from './opening-check.ts';
 import { checkpoint, openWriteConnection } from '../file/connection.ts';
-import { lookAtDatabaseAlone, syncDatabase } from './database-alone.ts';
+import { lookAtDatabaseAlone, syncDatabase } from './database-without-wal.ts';
 import { isDiskFull, requireRoom } from '../disk/disk-room.ts';
 import type { Base, Mark } from '../file/high-water-mark.ts';
 import { HighWaterMark, readMark } from '../file/high-water-mark.ts';
@@ -16,7 +16,7 @@ import type { LedgerFiles } from '../file/ledger-files.ts';
 import { syncFolder } from '../file/ledger-files.ts';
 import { requireWritable } from '../file/owner.ts';
 import { migrate, requireFilledLedger } from '../file/schema.ts';
-import { readWalHeader, rewriteFrames } from './wal-file.ts';
+import { readWalHeader, rewriteFrames } from '../file/wal-file.ts';
 
 /** A ledger that may number: everything that was ever committed is on disk, and its mark agrees. */
 export interface OpenLedger {

@@ -12,7 +12,7 @@ import type { OpenLedger } from '../recovery/open-ledger.ts';
 import { completeCheckpoint, LedgerDiskFull, openLedger, raiseGeneration } from '../recovery/open-ledger.ts';
 import type { PackedOutcomes, PackedRequests } from './packed-batch.ts';
 import { packOutcomes, unpackRequests } from './packed-batch.ts';
-import { RestartGuard } from '../recovery/restart-guard.ts';
+import { RestartGuard } from './wal-restart-guard.ts';
 import type { StoreRefusal } from '../statements/store-transaction.ts';
 import { StoreTransaction } from '../statements/store-transaction.ts';
 import { serveThread } from './thread.ts';

@@ -13,7 +13,7 @@ import { locateLedger } from '../../../../src/engines/sqlite/file/ledger-files.t
 import type { OpenLedger } from '../../../../src/engines/sqlite/recovery/open-ledger.ts';
 import { openLedger } from '../../../../src/engines/sqlite/recovery/open-ledger.ts';
 import { packRequests } from '../../../../src/engines/sqlite/threads/packed-batch.ts';
-import { readWalHeader } from '../../../../src/engines/sqlite/recovery/wal-file.ts';
+import { readWalHeader } from '../../../../src/engines/sqlite/file/wal-file.ts';
 import { Writer } from '../../../../src/engines/sqlite/threads/writer.ts';
 import { LedgerRefused } from '../../../../src/core/errors.ts';
 import { DEFAULT_STORE } from '../../../../src/core/store.ts';

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DatabaseAlone, Job } from './alone.ts';
+import type { DatabaseAlone, Job } from './database-without-wal-process.ts';
 
 // What needs a descriptor of the database file is done by a short-lived process: to close one in this process would drop
 // the POSIX locks that SQLite holds on the file here (https://www.sqlite.org/howtocorrupt.html, section 2.2), and whether
@@ -19,7 +19,7 @@ export function syncDatabase(database: string): void {
 
 function run(job: Job, database: string): string {
   // As this file, source (.ts) or compiled (.js).
-  const program = fileURLToPath(new URL(`./alone${extname(import.meta.url)}`, import.meta.url));
+  const program = fileURLToPath(new URL(`./database-without-wal-process${extname(import.meta.url)}`, import.meta.url));
   return execFileSync(process.execPath, [program, job, database], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -2,7 +2,7 @@ import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 
-// A program of its own, run by database-alone.ts: whatever this process opens and closes, the locks of the server stay.
+// A program of its own, run by database-without-wal.ts: whatever this process opens and closes, the locks of the server stay.
 
 export type Job = 'look' | 'sync';
 

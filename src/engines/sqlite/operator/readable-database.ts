@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused, messageOf } from '../../../core/errors.ts';
-import { compareWithMark, lookBeforeOpening, readEnd } from './before-opening.ts';
+import { compareWithMark, lookBeforeOpening, readEnd } from '../recovery/opening-check.ts';
 import { readMark } from '../file/high-water-mark.ts';
 import { filesOf } from '../file/ledger-files.ts';
-import { lookAt } from '../file/look.ts';
+import { lookAt } from '../file/inspection.ts';
 
 /** A database that can be read: itself, or a copy of it that goes with `remove`. */
 export interface Readable {

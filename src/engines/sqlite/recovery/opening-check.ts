@@ -1,15 +1,15 @@
 import { existsSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
-import type { DatabaseAlone } from './alone.ts';
+import type { DatabaseAlone } from './database-without-wal-process.ts';
 import { openReadConnection } from '../file/connection.ts';
-import { lookAtDatabaseAlone } from './database-alone.ts';
+import { lookAtDatabaseAlone } from './database-without-wal.ts';
 import type { Base, Mark } from '../file/high-water-mark.ts';
 import { readBase, readMark } from '../file/high-water-mark.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
 import { isEmpty, requireKnownSchema, requireLedger } from '../file/schema.ts';
-import type { WalHeader } from './wal-file.ts';
-import { readWalHeader } from './wal-file.ts';
+import type { WalHeader } from '../file/wal-file.ts';
+import { readWalHeader } from '../file/wal-file.ts';
 
 /** How often a WAL has started anew since it was put aside, at most, to be known by its salts. */
 const MAX_RESTARTS = 1_000_000;
