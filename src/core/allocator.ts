@@ -1,10 +1,10 @@
 import type { Allocation, AllocationRequest } from './allocation.ts';
 import { checkCount, checkRequestId, checkStoreId, newRequestId } from './allocation.ts';
 import { BatchQueue } from './batch-queue.ts';
-import { draining, OrderError } from './errors.ts';
+import { OrderError } from './errors.ts';
 import type { Ledger, Outcome } from './ledger.ts';
 import type { BatchObserver, CommittedBatch } from './observers.ts';
-import { cancelled, mismatch, outcomeUnknown, queueFull } from './refusals.ts';
+import { cancelled, draining, mismatch, outcomeUnknown, queueFull, requestIdRequired } from './refusals.ts';
 
 /** Says whether a call was cancelled or its deadline has passed. An AbortSignal is one. */
 export interface CallSignal {
@@ -125,9 +125,7 @@ export class Allocator {
     checkStoreId(storeId);
     checkCount(count);
     if (requestId !== '') checkRequestId(requestId);
-    else if (this.#options.requireRequestId) {
-      throw new OrderError('REQUEST_ID_REQUIRED', 'request_id is missing: this server requires one in every request');
-    }
+    else if (this.#options.requireRequestId) throw requestIdRequired();
     return { storeId, count, requestId: requestId || newRequestId() };
   }
 

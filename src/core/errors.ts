@@ -57,22 +57,6 @@ export class LedgerRefused extends Error {
   override readonly name = 'LedgerRefused';
 }
 
-/**
- * What is not an OrderError was not foreseen: a fault of this program, of which nothing leaks. Where the method
- * `writes`, nobody knows whether it was done.
- */
-export function toOrderError(error: unknown, writes: boolean): OrderError {
-  if (error instanceof OrderError) return error;
-  return writes
-    ? new OrderError('OUTCOME_UNKNOWN', 'it was perhaps done: ask again with the same request_id', { cause: error })
-    : new OrderError('INTERNAL', 'the server met an error that it did not foresee', { cause: error });
-}
-
-/** What a server says that is stopping. */
-export function draining(): OrderError {
-  return new OrderError('DRAINING', 'the server is shutting down: ask again, another or the next one will answer');
-}
-
 /** What a thrown thing says of itself. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -54,35 +54,6 @@ export function checkStoreChanges({ firstNumber, prefix, suffix, minDigits }: St
   }
 }
 
-/** What is said of a store that is not there. */
-export function storeNotFound(storeId: bigint): OrderError {
-  return new OrderError('STORE_NOT_FOUND', `store ${storeId} is not there: make it with CreateStore`, {
-    fields: { store_id: String(storeId) },
-  });
-}
-
-export function storeExists(storeId: bigint): OrderError {
-  return new OrderError('STORE_EXISTS', `store ${storeId} exists: change it with UpdateStore`, {
-    fields: { store_id: String(storeId) },
-  });
-}
-
-export function firstNumberFixed(storeId: bigint): OrderError {
-  return new OrderError(
-    'FIRST_NUMBER_FIXED',
-    `store ${storeId} has numbered: its first_number cannot change any more`,
-    { fields: { store_id: String(storeId) } },
-  );
-}
-
-/** A write of a store failed: nobody knows whether it was done. */
-export function storeUnknown(storeId: bigint, cause: unknown): OrderError {
-  return new OrderError('OUTCOME_UNKNOWN', 'the store was perhaps written: look it up, or ask again', {
-    fields: { store_id: String(storeId) },
-    cause,
-  });
-}
-
 function checkAffix(field: string, text: string): void {
   if (text.length <= MAX_AFFIX_LENGTH && AFFIX.test(text)) return;
   throw invalid(field, text, `it must be up to ${MAX_AFFIX_LENGTH} printable ASCII characters`);

@@ -2,7 +2,7 @@ import type { QueryResultRow } from 'pg';
 import type { Allocation } from '../../core/allocation.ts';
 import { OrderError } from '../../core/errors.ts';
 import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange } from '../../core/ledger.ts';
-import { ledgerReopening } from '../../core/ledger-errors.ts';
+import { ledgerReopening } from '../../core/refusals.ts';
 import type { Store } from '../../core/store.ts';
 import type { VerifyEvent } from '../../core/verify/events.ts';
 import type { ConfirmedMark, LedgerPoint, SeenPoint } from './confirmed-mark.ts';

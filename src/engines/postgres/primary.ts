@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OrderError } from '../../core/errors.ts';
 import { LedgerRefused } from '../../core/errors.ts';
-import { ledgerUnusable, stoppedBeforeOpen } from '../../core/ledger-errors.ts';
+import { ledgerUnusable, stoppedBeforeOpen } from '../../core/refusals.ts';
 import type { LedgerObserver } from '../../core/observers.ts';
 import type { LedgerPoint } from './confirmed-mark.ts';
 import { within } from './connection/deadline.ts';

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Allocation, AllocationRequest } from '../../core/allocation.ts';
 import type { OrderError } from '../../core/errors.ts';
 import { messageOf } from '../../core/errors.ts';
-import { ledgerFull, ledgerLost, ledgerUnusable, stoppedBeforeOpen } from '../../core/ledger-errors.ts';
+import { ledgerFull, ledgerLost, ledgerUnusable, stoppedBeforeOpen } from '../../core/refusals.ts';
 import type { CommitListener, Ledger, Outcome } from '../../core/ledger.ts';
 import type { LedgerObserver } from '../../core/observers.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../core/store.ts';

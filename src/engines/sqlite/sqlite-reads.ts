@@ -1,6 +1,6 @@
 import type { Allocation } from '../../core/allocation.ts';
 import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange } from '../../core/ledger.ts';
-import { ledgerReopening } from '../../core/ledger-errors.ts';
+import { ledgerReopening } from '../../core/refusals.ts';
 import type { Store } from '../../core/store.ts';
 import type { VerifyEvent } from '../../core/verify/events.ts';
 import type { LedgerFiles } from './file/ledger-files.ts';

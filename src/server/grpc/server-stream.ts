@@ -1,7 +1,7 @@
 import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
 import { logRefusal, logStreamEnd } from '../calls.ts';
 import type { OrderError } from '../../core/errors.ts';
-import { draining, toOrderError } from '../../core/errors.ts';
+import { draining, toOrderError } from '../../core/refusals.ts';
 import { goneSignal, send } from './limits/sending.ts';
 import type { Served } from './service-context.ts';
 import { toStatus } from './status.ts';

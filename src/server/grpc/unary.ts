@@ -2,7 +2,7 @@ import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
 import type { CallSignal } from '../../core/allocator.ts';
 import { logAnswer, logRefusal } from '../calls.ts';
 import type { OrderError } from '../../core/errors.ts';
-import { toOrderError } from '../../core/errors.ts';
+import { toOrderError } from '../../core/refusals.ts';
 import type { Served } from './service-context.ts';
 import { toStatus } from './status.ts';
 

@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerFactory } from 'fastify';
 import { fastify } from 'fastify';
+import { toOrderError } from '../../core/refusals.ts';
 import type { Logger } from '../log/log.ts';
 import { refuse, sendJson } from './answer.ts';
 import { answerClientError } from './client-errors.ts';
@@ -104,7 +105,8 @@ function refuseError(error: FastifyError, request: FastifyRequest, reply: Fastif
     refuse(reply, 'BAD_REQUEST', 'the request cannot be read');
     logger.info({ ...line, reason: 'BAD_REQUEST' }, 'refused');
   } else {
-    refuse(reply, 'INTERNAL', 'the server met an error that it did not foresee');
-    logger.error({ ...line, reason: 'INTERNAL', err: error }, 'the server met an error that it did not foresee');
+    const { reason, message } = toOrderError(error, false);
+    refuse(reply, reason, message);
+    logger.error({ ...line, reason, err: error }, message);
   }
 }

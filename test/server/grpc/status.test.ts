@@ -1,7 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import type { Reason } from '../../../src/core/errors.ts';
-import { OrderError, toOrderError } from '../../../src/core/errors.ts';
+import { OrderError } from '../../../src/core/errors.ts';
+import { toOrderError } from '../../../src/core/refusals.ts';
 import { toStatus } from '../../../src/server/grpc/status.ts';
 import { errorDetails } from '../../support/clients/orders-client.ts';
 

@@ -1,5 +1,5 @@
 import { LedgerRefused, messageOf, OrderError } from '../../../core/errors.ts';
-import { ledgerReopening, ledgerUnreadable } from '../../../core/ledger-errors.ts';
+import { ledgerReopening, ledgerUnreadable } from '../../../core/refusals.ts';
 import {
   DEADLOCK_DETECTED,
   DISK_FULL,

@@ -1,8 +1,6 @@
 import type { Allocation, AllocationRequest } from '../../../core/allocation.ts';
-import { OrderError } from '../../../core/errors.ts';
-import { sequenceExhausted } from '../../../core/ledger-errors.ts';
+import { perhapsSentBefore, sequenceExhausted, storeNotFound } from '../../../core/refusals.ts';
 import type { Outcome } from '../../../core/ledger.ts';
-import { storeNotFound } from '../../../core/store.ts';
 import type { LedgerPoint } from '../confirmed-mark.ts';
 import { MAKE_DURABLE } from '../connection/server-state.ts';
 import type { Session } from '../connection/session.ts';
@@ -65,17 +63,11 @@ export async function allocate(
   return { outcomes, added, ...point, timeline: session.timeline };
 }
 
-/**
- * The outcomes of a batch that was sent before. That one may be on its way still: an allocation that it finds is the
- * same, but what refused this one, a store that is not there or is at its end, may have changed by then.
- */
+/** The outcomes of a batch that was sent before: what refused a request now may have been otherwise then. */
 export function asSentBefore(outcomes: readonly Outcome[], batch: readonly AllocationRequest[]): readonly Outcome[] {
   return outcomes.map((outcome, i) => {
     const request = batch[i];
-    if (!request || !('refused' in outcome)) return outcome;
-    const message = `${outcome.refused.message}; but the numbers may still be allocated: ask again with the same request_id`;
-    const fields = { store_id: String(request.storeId), request_id: request.requestId };
-    return { refused: new OrderError('OUTCOME_UNKNOWN', message, { fields, cause: outcome.refused }) };
+    return request && 'refused' in outcome ? { refused: perhapsSentBefore(request, outcome.refused) } : outcome;
   });
 }
 

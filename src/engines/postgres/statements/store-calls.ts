@@ -1,6 +1,6 @@
 import type { OrderError } from '../../../core/errors.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../../core/store.ts';
-import { firstNumberFixed, storeExists, storeNotFound } from '../../../core/store.ts';
+import { firstNumberFixed, storeExists, storeNotFound } from '../../../core/refusals.ts';
 import type { LedgerPoint } from '../confirmed-mark.ts';
 import type { StoreRow } from './rows.ts';
 import { toStores } from './rows.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ledgerFull } from '../../../core/ledger-errors.ts';
+import { ledgerFull } from '../../../core/refusals.ts';
 import type { ClosedReason } from '../../../core/ledger-state.ts';
 import { ThreadFailure } from '../threads/thread.ts';
 

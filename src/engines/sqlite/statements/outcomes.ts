@@ -1,9 +1,16 @@
 import type { Allocation, AllocationRequest } from '../../../core/allocation.ts';
 import { OrderError } from '../../../core/errors.ts';
-import { ledgerOutOfReach, ledgerUnreadable, sequenceExhausted } from '../../../core/ledger-errors.ts';
+import {
+  firstNumberFixed,
+  ledgerOutOfReach,
+  ledgerUnreadable,
+  sequenceExhausted,
+  storeExists,
+  storeNotFound,
+  storeUnknown,
+} from '../../../core/refusals.ts';
 import type { Outcome } from '../../../core/ledger.ts';
 import type { Store } from '../../../core/store.ts';
-import { firstNumberFixed, storeExists, storeNotFound, storeUnknown } from '../../../core/store.ts';
 import type { BatchOutcome } from './batch-transaction.ts';
 import type { StoreRefusal } from './store-transaction.ts';
 import { ThreadFailure } from '../threads/thread.ts';

@@ -1,6 +1,6 @@
 import type { Server, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import { Metadata, status as statusCode } from '@grpc/grpc-js';
-import { toOrderError } from '../../../core/errors.ts';
+import { toOrderError } from '../../../core/refusals.ts';
 import type {
   HealthCheckRequest,
   HealthCheckResponse,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Server, ServerDuplexStream, ServiceDefinition } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
-import { toOrderError } from '../../../core/errors.ts';
+import { toOrderError } from '../../../core/refusals.ts';
 import type {
   ServerReflectionRequest,
   ServerReflectionResponse,
