@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { lookAtDatabaseAlone } from '../recovery/database-without-wal.ts';
+import { readWithoutWal } from '../recovery/database-without-wal.ts';
 import { readBase } from '../file/high-water-mark.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
 
@@ -118,7 +118,7 @@ export class HeldFiles {
     if (this.#written === undefined || writtenIn(stat) === this.#written) return;
     const { database, mark } = this.#files;
     const base = readBase(mark);
-    const alone = lookAtDatabaseAlone(database);
+    const alone = readWithoutWal(database);
     const isSame =
       typeof alone === 'object' &&
       (base === undefined ||

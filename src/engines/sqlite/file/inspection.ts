@@ -6,8 +6,8 @@ import { openReadConnection } from './connection.ts';
  * Reads a database and leaves its folder as it was. Throws what `read` throws, and SqliteError if the file cannot be
  * opened.
  */
-export function lookAt<Result>(path: string, read: (db: Database.Database) => Result): Result {
-  const tidy = tidierOf(path);
+export function inspect<Result>(path: string, read: (db: Database.Database) => Result): Result {
+  const cleanUp = prepareCleanup(path);
   try {
     const db = openReadConnection(path);
     try {
@@ -16,7 +16,7 @@ export function lookAt<Result>(path: string, read: (db: Database.Database) => Re
       db.close();
     }
   } finally {
-    tidy();
+    cleanUp();
   }
 }
 
@@ -26,7 +26,7 @@ export function lookAt<Result>(path: string, read: (db: Database.Database) => Re
  * does, at its close (https://www.sqlite.org/walformat.html#the_wal_file_lifecycle): one that only reads leaves the
  * database itself untouched.
  */
-export function tidierOf(path: string): () => void {
+export function prepareCleanup(path: string): () => void {
   const wal = `${path}-wal`;
   const hadWal = existsSync(wal);
   return () => {

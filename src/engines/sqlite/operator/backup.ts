@@ -18,13 +18,13 @@ import { checkLedger } from './backup-check.ts';
 import { openReadConnection } from '../file/connection.ts';
 import { readMark } from '../file/high-water-mark.ts';
 import { requireWholeName, syncFolder } from '../file/ledger-files.ts';
-import { tidierOf } from '../file/inspection.ts';
+import { prepareCleanup } from '../file/inspection.ts';
 import { requireWritable } from '../file/owner.ts';
-import { makeReadable, requireServed } from './readable-database.ts';
+import { makeReadable, requireServable } from './readable-database.ts';
 import { requireFilledLedger } from '../file/schema.ts';
 
 /** Pages copied before the event loop has a turn: 8 MiB. */
-const PAGES_A_STEP = 2048;
+const PAGES_PER_STEP = 2048;
 const CHECK_CACHE_KIB = 64 * 1024;
 /** What SQLite and this program keep beside a database. */
 const COMPANIONS = ['-wal', '-shm', '-journal', '.lock', '.mark'];
@@ -63,7 +63,7 @@ export async function backupLedger(source: string, target: string, options: Back
   try {
     const summary = await copyLedger(readable.path, temporary, options);
     // Behind the check of the copy, which says more of a damage.
-    requireServed(from, readable);
+    requireServable(from, readable);
     if (mark !== undefined && mark !== 'torn' && mark.ledgerId === summary.ledgerId) {
       if (mark.lastOrderId > summary.lastOrderId) {
         throw new LedgerRefused(
@@ -140,7 +140,7 @@ export function syncFile(path: string): void {
 }
 
 async function copyPages(source: string, target: string, { signal, onProgress }: LongRun): Promise<void> {
-  const tidy = tidierOf(source);
+  const cleanUp = prepareCleanup(source);
   const db = openReadConnection(source);
   try {
     requireFilledLedger(db);
@@ -151,12 +151,12 @@ async function copyPages(source: string, target: string, { signal, onProgress }:
       progress({ totalPages, remainingPages }) {
         signal?.throwIfAborted();
         onProgress?.('copying', totalPages - remainingPages, totalPages);
-        return PAGES_A_STEP;
+        return PAGES_PER_STEP;
       },
     });
   } finally {
     db.close();
-    tidy();
+    cleanUp();
   }
 }
 

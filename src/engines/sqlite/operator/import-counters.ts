@@ -3,12 +3,12 @@ import { resolve } from 'node:path';
 import type Database from 'better-sqlite3';
 import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
-import { lookBeforeOpening } from '../recovery/opening-check.ts';
+import { checkBeforeOpening } from '../recovery/opening-check.ts';
 import { checkpoint } from '../file/connection.ts';
 import { takeFence } from '../file/fence.ts';
 import type { ImportedStore, ImportStaging } from './import-staging.ts';
 import { filesOf, locateLedger } from '../file/ledger-files.ts';
-import { lookAt } from '../file/inspection.ts';
+import { inspect } from '../file/inspection.ts';
 import { keepOwner } from '../file/owner.ts';
 import type { OpenLedger } from '../recovery/open-ledger.ts';
 import { openLedger } from '../recovery/open-ledger.ts';
@@ -53,8 +53,8 @@ interface FirstNumbers {
 export function planImport(path: string, counters: ImportedCounters, onChange: ChangeListener): ImportSummary {
   const database = existsSync(path) ? realpathSync(path) : resolve(path);
   return explained(database, () => {
-    if (!lookBeforeOpening(filesOf(database), 'served').end) return compare(undefined, counters, onChange);
-    return lookAt(database, (db) => {
+    if (!checkBeforeOpening(filesOf(database), 'served').end) return compare(undefined, counters, onChange);
+    return inspect(database, (db) => {
       requireLedger(db);
       requireKnownSchema(db);
       return db.transaction(() => compare(isEmpty(db) ? undefined : db, counters, onChange))();

@@ -12,7 +12,7 @@ import { checkpoint } from '../file/connection.ts';
 import type { Fence } from '../file/fence.ts';
 import { takeFence } from '../file/fence.ts';
 import { locateLedger } from '../file/ledger-files.ts';
-import { lookAt } from '../file/inspection.ts';
+import { inspect } from '../file/inspection.ts';
 import type { OpenLedger } from '../recovery/open-ledger.ts';
 import { openLedger, requireOpenable } from '../recovery/open-ledger.ts';
 import type { AllocationRow, StoreRow } from '../statements/rows.ts';
@@ -153,7 +153,7 @@ export class MovingOut implements LedgerContents {
 
 /** What is no ledger yet would be made one by opening it. */
 function requireFilled(database: string): void {
-  lookAt(database, requireFilledLedger);
+  inspect(database, requireFilledLedger);
 }
 
 /** Runs `work`; what SQLite cannot do with the file is said in one sentence. */

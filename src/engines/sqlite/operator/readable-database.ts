@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused, messageOf } from '../../../core/errors.ts';
-import { compareWithMark, lookBeforeOpening, readEnd } from '../recovery/opening-check.ts';
+import { compareWithMark, checkBeforeOpening, readEnd } from '../recovery/opening-check.ts';
 import { readMark } from '../file/high-water-mark.ts';
 import { filesOf } from '../file/ledger-files.ts';
-import { lookAt } from '../file/inspection.ts';
+import { inspect } from '../file/inspection.ts';
 
 /** A database that can be read: itself, or a copy of it that goes with `remove`. */
-export interface Readable {
+export interface ReadableDatabase {
   readonly path: string;
   remove(): void;
 }
@@ -19,9 +19,9 @@ export interface Readable {
  * read-only mount, one that was closed cleanly is all in its one file: it is read from a temporary copy. Throws
  * LedgerRefused if there is a -wal file, whose owner may be at work.
  */
-export function makeReadable(database: string): Readable {
+export function makeReadable(database: string): ReadableDatabase {
   try {
-    lookAt(database, (db) => db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get());
+    inspect(database, (db) => db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get());
   } catch (error) {
     if (isFolderReadOnly(error)) return copyOf(database);
     // What else is wrong with it is said by whoever reads it.
@@ -34,15 +34,15 @@ export function makeReadable(database: string): Readable {
  * Throws LedgerRefused if a server would not start on this ledger because of what its mark and its -wal file say of it
  * (P9). Beside a server that runs, too; a ledger that was moved elsewhere is taken.
  */
-export function requireServed(database: string, { path }: Readable): void {
+export function requireServable(database: string, { path }: ReadableDatabase): void {
   const files = filesOf(database);
   try {
-    if (path === database) lookBeforeOpening(files, 'moved');
+    if (path === database) checkBeforeOpening(files, 'moved');
     else
       compareWithMark(
         files,
         readMark(files.mark),
-        lookAt(path, (db) => readEnd(db, 'moved')),
+        inspect(path, (db) => readEnd(db, 'moved')),
       );
   } catch (error) {
     // What is damaged is for whoever reads it to say.
@@ -55,7 +55,7 @@ function isFolderReadOnly(error: unknown): boolean {
   return error instanceof SqliteError && /^SQLITE_(CANTOPEN|READONLY)/.test(error.code);
 }
 
-function copyOf(database: string): Readable {
+function copyOf(database: string): ReadableDatabase {
   const before = stateOf(database);
   const folder = mkdtempSync(join(tmpdir(), 'order-numbers-copy-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });

@@ -4,7 +4,7 @@ import type Database from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
 import { readMark } from '../file/high-water-mark.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
-import { lookAt } from '../file/inspection.ts';
+import { inspect } from '../file/inspection.ts';
 import { isEmpty, requireLedger } from '../file/schema.ts';
 
 /** What is known of the ledger that a restore would replace. */
@@ -92,7 +92,7 @@ function readOldEnd(database: string): OldEnd | 'unreadable' | undefined {
   // An empty file with a WAL may still be a ledger that was killed at its first commit.
   if (statSync(database).size === 0 && !existsSync(`${database}-wal`)) return undefined;
   try {
-    return lookAt(database, (db) => {
+    return inspect(database, (db) => {
       requireLedger(db);
       return isEmpty(db) ? undefined : readCounters(db);
     });

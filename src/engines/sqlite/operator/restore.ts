@@ -8,7 +8,7 @@ import type { LedgerSummary } from './backup-check.ts';
 import { summarize } from './backup-check.ts';
 import { takeFence } from '../file/fence.ts';
 import { locateLedger, syncFolder } from '../file/ledger-files.ts';
-import { lookAt } from '../file/inspection.ts';
+import { inspect } from '../file/inspection.ts';
 import { ownerOf, ownerWarning } from '../file/owner.ts';
 import type { OperatorsWord, RestoredCopy } from './restore-decision.ts';
 import { decide } from './restore-decision.ts';
@@ -103,7 +103,7 @@ function isLoss({ length, storesContinued, storesCreated }: Loss): boolean {
 /** Runs `read` on the backup, which must be a ledger that may number. */
 function readBackup<Result>(from: string, source: string, read: (db: Database.Database) => Result): Result {
   try {
-    return lookAt(source, (db) => {
+    return inspect(source, (db) => {
       requireFilledLedger(db);
       const sealedTo = db.prepare<[], string | null>('SELECT sealed_to FROM ledger').pluck().get();
       if (typeof sealedTo === 'string') {

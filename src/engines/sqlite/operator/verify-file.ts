@@ -2,9 +2,9 @@ import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { VerifyEvent } from '../../../core/verify/events.ts';
 import { findLedger } from './backup.ts';
-import { lookAt, tidierOf } from '../file/inspection.ts';
-import type { Readable } from './readable-database.ts';
-import { makeReadable, requireServed } from './readable-database.ts';
+import { inspect, prepareCleanup } from '../file/inspection.ts';
+import type { ReadableDatabase } from './readable-database.ts';
+import { makeReadable, requireServable } from './readable-database.ts';
 import { requireFilledLedger } from '../file/schema.ts';
 import { Thread, threadModule } from '../threads/thread.ts';
 import type { VerifierMethods, VerifierOptions } from '../threads/verifier.ts';
@@ -20,7 +20,7 @@ export function verifyLedgerFile(path: string, storeId: bigint | undefined): Asy
   const readable = makeReadable(database);
   try {
     requireReadable(database, readable.path);
-    requireServed(database, readable);
+    requireServable(database, readable);
   } catch (error) {
     readable.remove();
     throw error;
@@ -28,13 +28,13 @@ export function verifyLedgerFile(path: string, storeId: bigint | undefined): Asy
   return eventsFrom(readable, storeId);
 }
 
-async function* eventsFrom(readable: Readable, storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
+async function* eventsFrom(readable: ReadableDatabase, storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
   const options: VerifierOptions = { database: readable.path, storeId };
-  const tidy = tidierOf(readable.path);
+  const cleanUp = prepareCleanup(readable.path);
   try {
     yield* eventsOf(new Thread<VerifierMethods>(threadModule('verifier'), options));
   } finally {
-    tidy();
+    cleanUp();
     readable.remove();
   }
 }
@@ -42,7 +42,7 @@ async function* eventsFrom(readable: Readable, storeId: bigint | undefined): Asy
 /** Here, so that it is said in one sentence: what fails in the thread is only said to have failed. */
 function requireReadable(database: string, path: string): void {
   try {
-    lookAt(path, (db) => {
+    inspect(path, (db) => {
       requireFilledLedger(db);
       if (db.prepare('SELECT 1 FROM ledger').get() === undefined) {
         throw new LedgerRefused(`${database} is damaged: its counter is gone; use another copy`);

@@ -4,10 +4,10 @@ import { pathToFileURL } from 'node:url';
 
 // A program of its own, run by database-without-wal.ts: whatever this process opens and closes, the locks of the server stay.
 
-export type Job = 'look' | 'sync';
+export type Job = 'read' | 'sync';
 
 /** What the database file says without its WAL; numbers as text. */
-export type DatabaseAlone =
+export type DatabaseWithoutWal =
   | {
       readonly ledgerId: string;
       readonly firstOrderId: string;
@@ -25,7 +25,7 @@ const SQLITE_ERROR = 1;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
-function look(path: string): DatabaseAlone {
+function read(path: string): DatabaseWithoutWal {
   // `immutable` leaves the WAL aside, takes no lock and makes no file (https://www.sqlite.org/c3ref/open.html). This is
   // Node's own SQLite, because the one of better-sqlite3 takes no URI.
   const url = pathToFileURL(path);
@@ -70,4 +70,4 @@ function sync(path: string): null {
 }
 
 const [job, path = ''] = process.argv.slice(2) as [Job?, string?];
-process.stdout.write(JSON.stringify(job === 'sync' ? sync(path) : look(path)));
+process.stdout.write(JSON.stringify(job === 'sync' ? sync(path) : read(path)));

@@ -1,15 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DatabaseAlone, Job } from './database-without-wal-process.ts';
+import type { DatabaseWithoutWal, Job } from './database-without-wal-process.ts';
 
 // What needs a descriptor of the database file is done by a short-lived process: to close one in this process would drop
 // the POSIX locks that SQLite holds on the file here (https://www.sqlite.org/howtocorrupt.html, section 2.2), and whether
 // it holds some is nothing to rely on. It costs a tenth of a second, after a kill or beside a reader only.
 
 /** Looks at the database file as if it had no WAL. Changes no file. */
-export function lookAtDatabaseAlone(database: string): DatabaseAlone {
-  return JSON.parse(run('look', database)) as DatabaseAlone;
+export function readWithoutWal(database: string): DatabaseWithoutWal {
+  return JSON.parse(run('read', database)) as DatabaseWithoutWal;
 }
 
 /** Puts on disk what was written to the database file, by whatever process. */

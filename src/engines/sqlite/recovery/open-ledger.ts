@@ -6,9 +6,9 @@ import { LedgerRefused, messageOf } from '../../../core/errors.ts';
 import type { ExpectedLedger } from '../../../core/expected-ledger.ts';
 import { ANY_LEDGER, mayCreate, notCreated, requireExpectedId } from '../../../core/expected-ledger.ts';
 import type { Found, LedgerUse } from './opening-check.ts';
-import { compareWithMark, lookBeforeOpening, readEnd } from './opening-check.ts';
+import { compareWithMark, checkBeforeOpening, readEnd } from './opening-check.ts';
 import { checkpoint, openWriteConnection } from '../file/connection.ts';
-import { lookAtDatabaseAlone, syncDatabase } from './database-without-wal.ts';
+import { readWithoutWal, syncDatabase } from './database-without-wal.ts';
 import { isDiskFull, requireRoom } from '../disk/disk-room.ts';
 import type { Base, Mark } from '../file/high-water-mark.ts';
 import { HighWaterMark, readMark } from '../file/high-water-mark.ts';
@@ -68,7 +68,7 @@ export function requireOpenable(files: LedgerFiles, options: OpenOptions): void 
 
 function look(files: LedgerFiles, { use = 'served', expected = ANY_LEDGER }: OpenOptions): Found {
   requireLedgerWritable(files);
-  const found = lookBeforeOpening(files, use);
+  const found = checkBeforeOpening(files, use);
   if (found.end) requireExpectedId(files.database, found.end.ledgerId, expected);
   else if (!mayCreate(expected)) throw notCreated(files.database, expected);
   return found;
@@ -171,8 +171,7 @@ function makeDurable(db: Database.Database, files: LedgerFiles): boolean {
 
 /** A ledger of which no more is known than that its disk is full: not even the -shm file could be created. */
 function fullBeforeLook(files: LedgerFiles, use: LedgerUse, error: unknown): Error {
-  const alone =
-    existsSync(files.database) && !readWalHeader(`${files.database}-wal`) && lookAtDatabaseAlone(files.database);
+  const alone = existsSync(files.database) && !readWalHeader(`${files.database}-wal`) && readWithoutWal(files.database);
   if (typeof alone !== 'object' || use === 'moved') {
     return new LedgerRefused(`${whyFull(files, error)}: make room there, or name another place`);
   }

@@ -1,9 +1,9 @@
 import { existsSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
-import type { DatabaseAlone } from './database-without-wal-process.ts';
+import type { DatabaseWithoutWal } from './database-without-wal-process.ts';
 import { openReadConnection } from '../file/connection.ts';
-import { lookAtDatabaseAlone } from './database-without-wal.ts';
+import { readWithoutWal } from './database-without-wal.ts';
 import type { Base, Mark } from '../file/high-water-mark.ts';
 import { readBase, readMark } from '../file/high-water-mark.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
@@ -38,7 +38,7 @@ export interface Found {
  *   is not. What the end of a checkpoint was doing may have torn it; all of that is in the WAL, too, so that a database
  *   which cannot be read alone is no reason to refuse.
  */
-export function lookBeforeOpening(files: LedgerFiles, use: LedgerUse): Found {
+export function checkBeforeOpening(files: LedgerFiles, use: LedgerUse): Found {
   const mark = readMark(files.mark);
   const base = readBase(files.mark);
   const walPath = `${files.database}-wal`;
@@ -50,7 +50,7 @@ export function lookBeforeOpening(files: LedgerFiles, use: LedgerUse): Found {
   }
   // Before both are read together: beside a server that goes on, what is read later is newer.
   const wal = hasWal ? readWalHeader(walPath) : undefined;
-  const alone = wal && lookAtDatabaseAlone(files.database);
+  const alone = wal && readWithoutWal(files.database);
   const merged = readMerged(files, hasWal, use);
   if (!merged) {
     if (mark !== undefined) throw missing(files);
@@ -133,7 +133,7 @@ interface Merged extends Mark {
 }
 
 interface Witnesses {
-  readonly alone: DatabaseAlone;
+  readonly alone: DatabaseWithoutWal;
   readonly merged: Merged;
   readonly base: Base | undefined;
   readonly wal: WalHeader;

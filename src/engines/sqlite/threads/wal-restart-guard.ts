@@ -5,9 +5,9 @@ import { openReadConnection } from '../file/connection.ts';
  * Keeps the WAL from starting anew before the mark says what the database holds alone. SQLite begins a WAL again at the
  * first commit after everything in it was moved, and then the database is all that knows of the time before; a read
  * transaction that looks into the WAL forbids that to every process. It forbids, too, to move what is behind the end that
- * it sees: hence {@link RestartGuard.move}.
+ * it sees: hence {@link WalRestartGuard.move}.
  */
-export class RestartGuard {
+export class WalRestartGuard {
   readonly #connections: readonly [Database.Database, Database.Database];
   #holding: 0 | 1 = 0;
 

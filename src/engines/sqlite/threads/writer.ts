@@ -12,7 +12,7 @@ import type { OpenLedger } from '../recovery/open-ledger.ts';
 import { completeCheckpoint, LedgerDiskFull, openLedger, raiseGeneration } from '../recovery/open-ledger.ts';
 import type { PackedOutcomes, PackedRequests } from './packed-batch.ts';
 import { packOutcomes, unpackRequests } from './packed-batch.ts';
-import { RestartGuard } from './wal-restart-guard.ts';
+import { WalRestartGuard } from './wal-restart-guard.ts';
 import type { StoreRefusal } from '../statements/store-transaction.ts';
 import { StoreTransaction } from '../statements/store-transaction.ts';
 import { serveThread } from './thread.ts';
@@ -65,7 +65,7 @@ export type WriterMethods = {
 interface WrittenLedger extends OpenLedger {
   readonly batches: BatchTransaction;
   readonly stores: StoreTransaction;
-  readonly guard: RestartGuard;
+  readonly guard: WalRestartGuard;
 }
 
 /** The one that writes the ledger's file. Everything here may wait for the disk. */
@@ -105,7 +105,7 @@ export class Writer {
       this.#held.afterOpening();
       const batches = new BatchTransaction(db, autoCreateStores);
       const stores = new StoreTransaction(db);
-      this.#ledger = { ...ledger, batches, stores, guard: new RestartGuard(files.database) };
+      this.#ledger = { ...ledger, batches, stores, guard: new WalRestartGuard(files.database) };
     } catch (error) {
       mark.close();
       db.close();
