@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import type { OrderNumbersClient, VerifyStep } from '../../client/index.ts';
 import { SERVE_SETTINGS } from '../../server/settings.ts';
 import { messageOf } from '../../core/errors.ts';
-import { isPostgresUrl, parsePostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
+import { verifiedLedgerAt } from '../../engines/registry.ts';
 import type { Verdict, VerifyEvent, VerifyProgress } from '../../core/verify/events.ts';
 import { withClient } from '../run/client-command.ts';
 import { withConnectionOptions } from '../run/client-options.ts';
@@ -49,21 +49,21 @@ Examples:
   order-numbers verify data/orders.db --json | tail -n 1
   order-numbers verify postgres://verifier@standby/orders`,
     )
-    .action(async (path: string | undefined, flags: VerifyFlags) => {
-      if (path === undefined) {
+    .action(async (location: string | undefined, flags: VerifyFlags) => {
+      if (location === undefined) {
         const request = flags.store === undefined ? {} : { storeId: flags.store };
         const work = (client: OrderNumbersClient, context: CommandContext) =>
-          verify(fromServer(client.verifyLedger(request)), flags.store, context);
+          show(fromServer(client.verifyLedger(request)), flags.store, context);
         await withClient(command, work, FAILURES);
         return;
       }
-      if (path === '') {
+      if (location === '') {
         command.error('error: the path is empty: give an SQLite file or a postgres:// URL, or none to ask a server');
       }
       if (command.getOptionValueSource('server') === 'cli') {
         command.error('error: --server and a path are two ledgers: give the path to read it, or --server to ask');
       }
-      const work = (context: CommandContext) => verify(fromLedger(path, flags.store), flags.store, context);
+      const work = (context: CommandContext) => show(fromLedger(location, flags.store), flags.store, context);
       await runCommand(flags.json ?? false, work, FAILURES);
     });
 }
@@ -75,29 +75,19 @@ async function* fromServer(steps: AsyncIterable<VerifyStep>): AsyncIterable<Veri
   for await (const step of steps) yield toVerifyEvent(step);
 }
 
-/** Whatever fails names the ledger, and no password. */
-async function* fromLedger(ledger: string, storeId: bigint | undefined): AsyncIterable<VerifyEvent> {
-  const name = isPostgresUrl(ledger) ? parsePostgresUrl(ledger).name : ledger;
+/** Any failure names the ledger, and no password. */
+async function* fromLedger(location: string, storeId: bigint | undefined): AsyncIterable<VerifyEvent> {
+  const { name, verify } = verifiedLedgerAt(location);
   try {
-    yield* await readLedger(ledger, storeId);
+    yield* verify(storeId);
   } catch (error) {
     const why = messageOf(error);
     throw new Error(why.includes(name) ? why : `${name} cannot be verified: ${why}`, { cause: error });
   }
 }
 
-/** Loaded only here: no other client command needs an engine. */
-async function readLedger(ledger: string, storeId: bigint | undefined): Promise<AsyncIterable<VerifyEvent>> {
-  if (isPostgresUrl(ledger)) {
-    const { verifyPostgresLedger } = await import('../../engines/postgres/operator/verify-database.ts');
-    return verifyPostgresLedger(ledger, storeId);
-  }
-  const { verifyLedgerFile } = await import('../../engines/sqlite/operator/verify-file.ts');
-  return verifyLedgerFile(ledger, storeId);
-}
-
 /** Shows what a verification says, wherever it runs. Resolves to the exit code. */
-async function verify(
+async function show(
   events: AsyncIterable<VerifyEvent>,
   storeId: bigint | undefined,
   { output, json }: CommandContext,
