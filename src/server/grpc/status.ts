@@ -1,6 +1,7 @@
 import type { StatusObject } from '@grpc/grpc-js';
 import { Metadata, status } from '@grpc/grpc-js';
-import type { OrderError, Reason } from '../../core/errors.ts';
+import type { OrderError, Reason, ReasonKind } from '../../core/errors.ts';
+import { REASONS } from '../../core/errors.ts';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../wire/gen/google/rpc/error_details.ts';
 import { Status } from '../../wire/gen/google/rpc/status.ts';
 
@@ -8,32 +9,18 @@ const DOMAIN = 'orders.v1';
 /** Longest value in ErrorInfo's metadata, in bytes. */
 const MAX_VALUE_BYTES = 128;
 
-/** The code of each reason, and after how long a retry with the same request_id is right, if it is. */
-const STATUS_OF: Readonly<Record<Reason, { readonly code: status; readonly retryMs?: number }>> = {
-  STORE_ID_INVALID: { code: status.INVALID_ARGUMENT },
-  COUNT_INVALID: { code: status.INVALID_ARGUMENT },
-  REQUEST_ID_INVALID: { code: status.INVALID_ARGUMENT },
-  REQUEST_ID_REQUIRED: { code: status.INVALID_ARGUMENT },
-  PAGE_TOKEN_INVALID: { code: status.INVALID_ARGUMENT },
-  PAGE_SIZE_INVALID: { code: status.INVALID_ARGUMENT },
-  ORDER_ID_INVALID: { code: status.INVALID_ARGUMENT },
-  STORE_FIELD_INVALID: { code: status.INVALID_ARGUMENT },
-  UPDATE_MASK_INVALID: { code: status.INVALID_ARGUMENT },
-  KEY_MISSING: { code: status.INVALID_ARGUMENT },
-  REQUEST_ID_MISMATCH: { code: status.FAILED_PRECONDITION },
-  FIRST_NUMBER_FIXED: { code: status.FAILED_PRECONDITION },
-  STORE_NOT_FOUND: { code: status.NOT_FOUND },
-  ALLOCATION_NOT_FOUND: { code: status.NOT_FOUND },
-  STORE_EXISTS: { code: status.ALREADY_EXISTS },
-  QUEUE_FULL: { code: status.RESOURCE_EXHAUSTED, retryMs: 100 },
-  LEDGER_FULL: { code: status.RESOURCE_EXHAUSTED, retryMs: 5_000 },
-  SEQUENCE_EXHAUSTED: { code: status.OUT_OF_RANGE },
-  CANCELLED: { code: status.CANCELLED },
-  DRAINING: { code: status.UNAVAILABLE, retryMs: 200 },
-  OUTCOME_UNKNOWN: { code: status.UNAVAILABLE, retryMs: 200 },
-  LEDGER_REOPENING: { code: status.UNAVAILABLE, retryMs: 200 },
-  LEDGER_DAMAGED: { code: status.DATA_LOSS },
-  INTERNAL: { code: status.INTERNAL },
+const CODE_OF: Readonly<Record<ReasonKind, status>> = {
+  invalid: status.INVALID_ARGUMENT,
+  mismatch: status.FAILED_PRECONDITION,
+  fixed: status.FAILED_PRECONDITION,
+  missing: status.NOT_FOUND,
+  exists: status.ALREADY_EXISTS,
+  overload: status.RESOURCE_EXHAUSTED,
+  exhausted: status.OUT_OF_RANGE,
+  cancelled: status.CANCELLED,
+  unavailable: status.UNAVAILABLE,
+  damaged: status.DATA_LOSS,
+  internal: status.INTERNAL,
 };
 
 /** The field that is wrong where an error names no value: it is missing. */
@@ -54,7 +41,8 @@ export type ErrorStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
  * of the error is.
  */
 export function toStatus(error: OrderError, mayRetry: boolean, pathOf = (field: string) => field): ErrorStatus {
-  const { code, retryMs } = STATUS_OF[error.reason];
+  const { kind, retryMs } = REASONS[error.reason];
+  const code = CODE_OF[kind];
   const fields = Object.entries(error.fields).map(([name, value]) => [name, cut(value)]);
   const info = { reason: error.reason, domain: DOMAIN, metadata: Object.fromEntries(fields) };
   const details = [pack('google.rpc.ErrorInfo', ErrorInfo.encode(info).finish())];
@@ -62,7 +50,7 @@ export function toStatus(error: OrderError, mayRetry: boolean, pathOf = (field: 
     const retryDelay = { seconds: BigInt(Math.trunc(retryMs / 1000)), nanos: (retryMs % 1000) * 1_000_000 };
     details.push(pack('google.rpc.RetryInfo', RetryInfo.encode({ retryDelay }).finish()));
   }
-  if (code === status.INVALID_ARGUMENT) {
+  if (kind === 'invalid') {
     const named = Object.keys(error.fields);
     const fieldViolations = (named.length > 0 ? named.map(pathOf) : (MISSING[error.reason] ?? [])).map((field) => ({
       field,

@@ -1,4 +1,5 @@
-import type { Reason } from '../../core/errors.ts';
+import type { Reason, ReasonKind } from '../../core/errors.ts';
+import { REASONS } from '../../core/errors.ts';
 
 /** Why a request was refused by the transport itself: it never became a call. */
 export type TransportReason =
@@ -17,44 +18,47 @@ export interface HttpStatus {
   readonly retryAfterSeconds?: number;
 }
 
-const STATUS_OF: Readonly<Record<Reason | TransportReason, HttpStatus>> = {
-  STORE_ID_INVALID: { code: 400 },
-  COUNT_INVALID: { code: 400 },
-  REQUEST_ID_INVALID: { code: 400 },
-  REQUEST_ID_REQUIRED: { code: 400 },
-  PAGE_TOKEN_INVALID: { code: 400 },
-  PAGE_SIZE_INVALID: { code: 400 },
-  ORDER_ID_INVALID: { code: 400 },
-  STORE_FIELD_INVALID: { code: 400 },
-  UPDATE_MASK_INVALID: { code: 400 },
-  KEY_MISSING: { code: 400 },
-  REQUEST_ID_MISMATCH: { code: 422 },
-  STORE_NOT_FOUND: { code: 404 },
-  ALLOCATION_NOT_FOUND: { code: 404 },
-  SEQUENCE_EXHAUSTED: { code: 409 },
-  QUEUE_FULL: { code: 503, retryAfterSeconds: 1 },
-  LEDGER_FULL: { code: 503, retryAfterSeconds: 5 },
-  CANCELLED: { code: 503, retryAfterSeconds: 1 },
-  DRAINING: { code: 503, retryAfterSeconds: 1 },
-  OUTCOME_UNKNOWN: { code: 503, retryAfterSeconds: 1 },
-  LEDGER_REOPENING: { code: 503, retryAfterSeconds: 1 },
-  LEDGER_DAMAGED: { code: 500 },
-  INTERNAL: { code: 500 },
-  // What no call of this transport can end with is unforeseen.
-  FIRST_NUMBER_FIXED: { code: 500 },
-  STORE_EXISTS: { code: 500 },
-  BAD_REQUEST: { code: 400 },
-  NOT_FOUND: { code: 404 },
-  METHOD_NOT_ALLOWED: { code: 405 },
-  REQUEST_TIMEOUT: { code: 408 },
-  PAYLOAD_TOO_LARGE: { code: 413 },
-  UNSUPPORTED_MEDIA_TYPE: { code: 415 },
-  HEADERS_TOO_LARGE: { code: 431 },
+const CODE_OF: Readonly<Record<ReasonKind, number>> = {
+  invalid: 400,
+  mismatch: 422,
+  missing: 404,
+  overload: 503,
+  exhausted: 409,
+  cancelled: 503,
+  unavailable: 503,
+  damaged: 500,
+  internal: 500,
+  // No call of this transport can end with one of these: it would be unforeseen.
+  fixed: 500,
+  exists: 500,
 };
+
+const TRANSPORT_CODE_OF: Readonly<Record<TransportReason, number>> = {
+  BAD_REQUEST: 400,
+  NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  REQUEST_TIMEOUT: 408,
+  PAYLOAD_TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  HEADERS_TOO_LARGE: 431,
+};
+
+/**
+ * A gRPC call ends with CANCELLED when its caller's own deadline has passed, so nobody is left to retry. Over HTTP it is
+ * this server's limit that has passed, and the caller waits for what to do.
+ */
+const CANCELLED_RETRY_MS = 1000;
 
 /** The status of a refusal. */
 export function statusOf(reason: Reason | TransportReason): HttpStatus {
-  return STATUS_OF[reason];
+  if (!isReason(reason)) return { code: TRANSPORT_CODE_OF[reason] };
+  const { kind, retryMs = kind === 'cancelled' ? CANCELLED_RETRY_MS : undefined } = REASONS[reason];
+  const code = CODE_OF[kind];
+  return retryMs === undefined ? { code } : { code, retryAfterSeconds: Math.ceil(retryMs / 1000) };
+}
+
+function isReason(reason: Reason | TransportReason): reason is Reason {
+  return reason in REASONS;
 }
 
 /** The body of a refusal. That of a 400 has a detail, too: the message again unless there is more to say. */
