@@ -45,8 +45,8 @@ export interface LedgerEnd {
 }
 
 /**
- * Told of every commit, in order: where the ledger ends now, and what it knows of the allocations that led
- * there, which may be only the last of them, or none.
+ * Told of every commit that moved the end, in order: where the ledger ends now, and what it knows of the
+ * allocations that led there, which may be only the last of them, or none.
  */
 export type CommitListener = (lastOrderId: bigint, allocations: readonly Allocation[]) => void;
 

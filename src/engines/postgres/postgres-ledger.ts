@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Allocation, AllocationRequest } from '../../core/allocation.ts';
+import type { AllocationRequest } from '../../core/allocation.ts';
 import { OrderError } from '../../core/errors.ts';
 import type { ExpectedLedger } from '../../core/expected-ledger.ts';
 import { ANY_LEDGER } from '../../core/expected-ledger.ts';
 import { ledgerFull, ledgerReopening, storeUnknown } from '../../core/refusals.ts';
 import type { CommitListener, Ledger, Outcome } from '../../core/ledger.ts';
 import type { LedgerObserver } from '../../core/observers.ts';
+import { CommitFeed } from '../../core/reading/commit-feed.ts';
 import { parsePostgresUrl } from './connection/postgres-url.ts';
 import { settledWithin } from '../../core/settled-within.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../core/store.ts';
@@ -57,12 +58,11 @@ export class PostgresLedger implements Ledger {
   readonly #primary: Primary;
   readonly #mark: ConfirmedMark;
   readonly reads: PostgresReads;
-  readonly #listeners = new Set<CommitListener>();
+  readonly #feed = new CommitFeed();
   /** The last use of the session that writes. It takes one at a time, and the time of one is not spent waiting for another. */
   #turn: Promise<unknown> = Promise.resolve();
   #storeWrites = 0;
   #isLooking = false;
-  #toldOrderId = 0n;
 
   /** Throws an Error where a URL cannot be; starts to look for the primary. */
   constructor(url: string, options: PostgresLedgerOptions, observer: LedgerObserver) {
@@ -94,8 +94,8 @@ export class PostgresLedger implements Ledger {
         const work = (session: Session) => allocate(session, batch, this.#autoCreateStores);
         const committed = await this.#mark.follow(this.#attempt(Math.min(attemptMs, end - performance.now()), work));
         this.#observer.transaction(performance.now() - began);
-        this.#tell(committed.lastOrderId, committed.added);
-        const { outcomes } = committed;
+        const { lastOrderId, outcomes } = committed;
+        this.#feed.committed(lastOrderId, outcomes);
         return attempts === 1 ? outcomes : asSentBefore(outcomes, batch);
       } catch (error) {
         // The ledger cannot be opened, or is being closed.
@@ -117,13 +117,13 @@ export class PostgresLedger implements Ledger {
   }
 
   onCommitted(listener: CommitListener): () => void {
-    this.#listeners.add(listener);
+    const leave = this.#feed.listen(listener);
     if (!this.#isLooking) void this.#look();
-    return () => this.#listeners.delete(listener);
+    return leave;
   }
 
   async close(): Promise<void> {
-    this.#listeners.clear();
+    this.#feed.close();
     await Promise.all([this.#primary.close(), this.reads.close()]);
   }
 
@@ -186,19 +186,13 @@ export class PostgresLedger implements Ledger {
     return store;
   }
 
-  #tell(lastOrderId: bigint, allocations: readonly Allocation[]): void {
-    if (lastOrderId <= this.#toldOrderId) return;
-    this.#toldOrderId = lastOrderId;
-    for (const listener of this.#listeners) listener(lastOrderId, allocations);
-  }
-
   /** Tells what other servers committed. Nothing is missed: order_ids have no hole, and only the end is told. */
   async #look(): Promise<void> {
     this.#isLooking = true;
-    while (this.#listeners.size > 0) {
+    while (this.#feed.hasListeners) {
       const pauseMs = await this.reads.end().then(
         ({ lastOrderId }) => {
-          this.#tell(lastOrderId, []);
+          this.#feed.endsAt(lastOrderId);
           return LOOK_MS;
         },
         () => LOOK_AFTER_FAILURE_MS,

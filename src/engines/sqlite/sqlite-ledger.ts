@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Allocation, AllocationRequest } from '../../core/allocation.ts';
+import type { AllocationRequest } from '../../core/allocation.ts';
 import type { OrderError } from '../../core/errors.ts';
 import { messageOf } from '../../core/errors.ts';
 import { ledgerFull, ledgerLost, ledgerUnusable, stoppedBeforeOpen } from '../../core/refusals.ts';
 import type { CommitListener, Ledger, Outcome } from '../../core/ledger.ts';
 import type { LedgerObserver } from '../../core/observers.ts';
+import { CommitFeed } from '../../core/reading/commit-feed.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../core/store.ts';
 import { Checkpoints } from './threads/checkpoints.ts';
 import type { Fence } from './file/fence.ts';
@@ -14,7 +15,7 @@ import { closedReason, explainFailure } from './disk/failures.ts';
 import type { FileSizes, LedgerFiles } from './file/ledger-files.ts';
 import { fileSizes, locateLedger } from './file/ledger-files.ts';
 import { requireOpenable } from './recovery/open-ledger.ts';
-import { isFinal, isLoss, newAllocations, storeOutcome, toOutcomes } from './statements/outcomes.ts';
+import { isFinal, isLoss, storeOutcome, toOutcomes } from './statements/outcomes.ts';
 import { packRequests, unpackOutcomes } from './threads/packed-batch.ts';
 import { SqliteReads } from './sqlite-reads.ts';
 import type { ThreadFailure } from './threads/thread.ts';
@@ -41,12 +42,11 @@ export class SqliteLedger implements Ledger {
   readonly #writer: Thread<WriterMethods>;
   readonly #checkpoints: Checkpoints;
   readonly reads: SqliteReads;
-  readonly #listeners = new Set<CommitListener>();
+  readonly #feed = new CommitFeed();
   readonly #fileWatch: FileWatch;
   #isClosing = false;
   #isLost = false;
   #opened: Promise<void>;
-  #lastOrderId = 0n;
   /** The disk is full: why. What is in the ledger is served; nothing is written. */
   #full: FullDisk | undefined;
   #retry: Promise<void> | undefined;
@@ -73,7 +73,7 @@ export class SqliteLedger implements Ledger {
 
   /** The end of the sequence over all stores, as far as this process has seen. */
   get lastOrderId(): bigint {
-    return this.#lastOrderId;
+    return this.#feed.lastOrderId;
   }
 
   readonly fileSizes = (): Promise<FileSizes> => fileSizes(this.#files);
@@ -87,9 +87,9 @@ export class SqliteLedger implements Ledger {
     if (answer.markError) this.#observer.warning(`the high-water mark could not be written: ${answer.markError}`);
     this.#observer.transaction(answer.ms, answer.syncMs);
     this.#checkpoints.committed();
-    const outcomes = unpackOutcomes(answer.outcomes, batch);
-    this.#endsAt(answer.lastOrderId, newAllocations(outcomes));
-    return toOutcomes(outcomes, batch);
+    const outcomes = toOutcomes(unpackOutcomes(answer.outcomes, batch), batch);
+    this.#feed.committed(answer.lastOrderId, outcomes);
+    return outcomes;
   }
 
   createStore(store: StoreSettings): Promise<Store> {
@@ -101,8 +101,7 @@ export class SqliteLedger implements Ledger {
   }
 
   onCommitted(listener: CommitListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#feed.listen(listener);
   }
 
   async close(): Promise<void> {
@@ -137,17 +136,12 @@ export class SqliteLedger implements Ledger {
     }
   }
 
-  #endsAt(lastOrderId: bigint, allocations: readonly Allocation[]): void {
-    this.#lastOrderId = lastOrderId;
-    for (const listener of this.#listeners) listener(lastOrderId, allocations);
-  }
-
   /**
    * Starts to open the ledger again after a write that failed, unless that was begun since the opening it was
    * written to; returns what to tell its callers.
    */
   async #reopenAfter(failure: unknown, opened: Promise<void>): Promise<unknown> {
-    const lastKnown = this.#lastOrderId;
+    const lastKnown = this.#feed.lastOrderId;
     if (isLoss(failure)) {
       this.#lose(failure);
       return failure;
@@ -158,7 +152,7 @@ export class SqliteLedger implements Ledger {
       this.#opened = this.#open(false);
       this.#opened.catch(ignore);
     }
-    return explainFailure(failure, this.#opened, () => this.#lastOrderId !== lastKnown);
+    return explainFailure(failure, this.#opened, () => this.#feed.lastOrderId !== lastKnown);
   }
 
   /** Tries until the ledger is open. At start every failure but a busy ledger is final. */
@@ -187,7 +181,7 @@ export class SqliteLedger implements Ledger {
     const opening = await this.#writer.call('open', { atStart });
     if (opening === 'busy') return false;
     this.reads.allow();
-    this.#endsAt(opening.lastOrderId, []);
+    this.#feed.endsAt(opening.lastOrderId);
     const wasFull = this.#full;
     this.#full = 'why' in opening ? opening : undefined;
     if ('why' in opening) {

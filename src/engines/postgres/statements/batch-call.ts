@@ -8,8 +8,6 @@ import type { Session } from '../connection/session.ts';
 /** A batch that is committed, and confirmed where a standby is asked for. */
 export interface CommittedBatch extends LedgerPoint {
   readonly outcomes: readonly Outcome[];
-  /** What it added to the ledger, in order_id order. */
-  readonly added: readonly Allocation[];
 }
 
 type Numbers = [orderId: bigint, orderNumber: bigint, count: number, createTimeMs: bigint];
@@ -57,10 +55,7 @@ export async function allocate(
     // Near the end of all order_ids a batch is numbered one by one: where the last one ended.
     if (version > point.version) point = { lastOrderId, version };
   }
-  const added = outcomes.flatMap((outcome) =>
-    'allocation' in outcome && !outcome.replayed ? [outcome.allocation] : [],
-  );
-  return { outcomes, added, ...point, timeline: session.timeline };
+  return { outcomes, ...point, timeline: session.timeline };
 }
 
 /** The outcomes of a batch that was sent before: what refused a request now may have been otherwise then. */

@@ -1,4 +1,4 @@
-import type { Allocation, AllocationRequest } from '../../../core/allocation.ts';
+import type { AllocationRequest } from '../../../core/allocation.ts';
 import { OrderError } from '../../../core/errors.ts';
 import {
   firstNumberFixed,
@@ -22,11 +22,6 @@ export function toOutcomes(outcomes: readonly BatchOutcome[], batch: readonly Al
     const { storeId } = batch[i]!;
     return { refused: outcome === 'exhausted' ? sequenceExhausted(storeId) : storeNotFound(storeId) };
   });
-}
-
-/** The allocations that a batch added to the ledger, in order_id order. */
-export function newAllocations(outcomes: readonly BatchOutcome[]): Allocation[] {
-  return outcomes.flatMap((outcome) => (typeof outcome === 'object' && !outcome.replayed ? [outcome.allocation] : []));
 }
 
 /** What became of a store write, in the words of the core. */
