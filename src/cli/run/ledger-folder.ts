@@ -24,7 +24,7 @@ export function requireFolder(ledger: string, command: Command): void {
 export async function makeDefaultFolder(ledger: string): Promise<void> {
   const folder = missingFolder(ledger);
   if (folder === undefined || !isDefault(folder)) return;
-  const { syncFolder } = await import('../../engines/sqlite/file/ledger-files.ts');
+  const { syncFolder } = await import('../../engines/sqlite/file/fsync.ts');
   try {
     mkdirSync(folder);
     syncFolder(dirname(folder));

@@ -64,15 +64,15 @@ export class HeldFiles {
 
   /** To be called right after the database was opened. */
   afterOpening(): void {
-    const { database } = this.#files;
+    const { database, wal, shm } = this.#files;
     const now = identityOf(database);
     // In a layer of an overlay file system a file may become another one when it is opened for writing.
     const isFirst = !this.#wasOpened;
     if (isFirst && (this.#database === undefined || isOpenHere(now))) this.#database = now;
     this.requireSame();
     this.#wasOpened = true;
-    this.#wal = identityOf(`${database}-wal`);
-    this.#shm = identityOf(`${database}-shm`);
+    this.#wal = identityOf(wal);
+    this.#shm = identityOf(shm);
     this.afterCheckpoint();
   }
 
@@ -87,12 +87,12 @@ export class HeldFiles {
 
   /** What every commit depends on. Throws {@link HeldFilesChanged}. */
   requireSame(): void {
-    const { database, lock } = this.#files;
+    const { database, wal, lock } = this.#files;
     const stat = statSync(database, { bigint: true, throwIfNoEntry: false });
     if (!stat || identityIn(stat) !== this.#database) throw changed(database, PUT_BACK);
     this.#requireNotOverwritten(stat);
-    if (this.#wal !== undefined && identityOf(`${database}-wal`) !== this.#wal) {
-      throw changed(`${database}-wal`, 'never touch it while a server runs; start the server again');
+    if (this.#wal !== undefined && identityOf(wal) !== this.#wal) {
+      throw changed(wal, 'never touch it while a server runs; start the server again');
     }
     if (identityOf(lock) !== this.#lock) {
       throw changed(lock, 'a second server could start on this ledger; stop that one, then start this one again');
@@ -148,7 +148,7 @@ export class HeldFiles {
   /** The same and the -shm, without which another process sees another WAL. */
   requireAllSame(): void {
     this.requireSame();
-    const shm = `${this.#files.database}-shm`;
+    const { shm } = this.#files;
     if (this.#shm !== undefined && identityOf(shm) !== this.#shm) {
       throw changed(shm, 'never touch it while a server runs; start the server again');
     }

@@ -1,7 +1,7 @@
 import { closeSync, constants, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { syncFolder } from './ledger-files.ts';
+import { syncFolder } from './fsync.ts';
 
 /** What the mark says: the ledger of this id has given every order_id up to this one. */
 export interface Mark {

@@ -5,8 +5,8 @@ import type { LedgerFiles } from './ledger-files.ts';
  * The processes that have the ledger open, but for this one, as far as this system tells (only Linux does, of processes in
  * the same container): `1234 (order-numbers backup …)`. What only reads holds the -shm file.
  */
-export function holdersOf({ database }: LedgerFiles): string[] {
-  const inodes = new Set([database, `${database}-shm`].map(inodeOf).filter((inode) => inode !== undefined));
+export function holdersOf({ database, shm }: LedgerFiles): string[] {
+  const inodes = new Set([database, shm].map(inodeOf).filter((inode) => inode !== undefined));
   return entries('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .filter((pid) => entries(`/proc/${pid}/fd`).some((fd) => inodes.has(inodeOf(`/proc/${pid}/fd/${fd}`) ?? '')))

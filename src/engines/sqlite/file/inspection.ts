@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import Database, { SqliteError } from 'better-sqlite3';
 import { openReadConnection } from './connection.ts';
+import { filesOf } from './ledger-files.ts';
 
 /**
  * Reads a database and leaves its folder as it was. Throws what `read` throws, and SqliteError if the file cannot be
@@ -27,7 +28,7 @@ export function inspect<Result>(path: string, read: (db: Database.Database) => R
  * database itself untouched.
  */
 export function prepareCleanup(path: string): () => void {
-  const wal = `${path}-wal`;
+  const { wal } = filesOf(path);
   const hadWal = existsSync(wal);
   return () => {
     if (hadWal || statSync(wal, { throwIfNoEntry: false })?.size !== 0) return;

@@ -1,13 +1,26 @@
-import { closeSync, existsSync, fsyncSync, lstatSync, openSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { LedgerRefused } from '../../../core/errors.ts';
+import { LedgerRefused, messageOf } from '../../../core/errors.ts';
 import { requireNoMountPoint } from './mount-points.ts';
+
+/** What SQLite keeps beside a database, by what follows its name. */
+const OF_SQLITE = { wal: '-wal', shm: '-shm', journal: '-journal' };
+/** What this program keeps beside it. */
+const OF_LEDGER = { lock: '.lock', mark: '.mark' };
+/** The database and what SQLite keeps of it, which only moves as a whole: a WAL is written into any database beside it. */
+export const DATABASE_SUFFIXES: readonly string[] = ['', ...Object.values(OF_SQLITE)];
+/** Everything that may stand beside a database. */
+export const COMPANION_SUFFIXES: readonly string[] = [...Object.values(OF_SQLITE), ...Object.values(OF_LEDGER)];
 
 /** The files of one ledger, all in one folder. */
 export interface LedgerFiles {
   /** The SQLite database itself, by its real path. Never opened with `fs`: see {@link locateLedger}. */
   readonly database: string;
+  /** SQLite's write-ahead log. */
+  readonly wal: string;
+  /** SQLite's index of it, shared by all processes that have the database open. */
+  readonly shm: string;
   /** Held locked by the one process that may write. */
   readonly lock: string;
   /** The high-water mark. */
@@ -16,8 +29,8 @@ export interface LedgerFiles {
 
 /**
  * Finds the files of the ledger at `path`. Its folder must exist: a missing one is mostly a disk that is not mounted,
- * or a mistyped path. Symbolic links are followed, so that every name of one ledger leads to the same lock; a file with several hard links is
- * refused, because its other names would not, and so is one that is mounted alone.
+ * or a mistyped path. Symbolic links are followed, so that every name of one ledger leads to the same lock; a file with
+ * several hard links is refused, because its other names would not, and so is one that is mounted alone.
  *
  * The database is looked at by name only: closing any descriptor of it would drop the POSIX locks that
  * SQLite holds on it in this process (https://www.sqlite.org/howtocorrupt.html, section 2.2).
@@ -37,13 +50,36 @@ export function locateLedger(path: string): LedgerFiles {
     }
   }
   const files = filesOf(database);
-  requireNoMountPoint(files);
+  requireNoMountPoint(Object.values(files));
   return files;
+}
+
+/** The real path of the ledger or backup at `path`, which must exist; nothing is created. */
+export function findLedger(path: string): string {
+  if (path === '') throw new LedgerRefused('the path of the ledger or backup is empty: name its file');
+  if (!existsSync(path)) throw new LedgerRefused(`${path} is not there: name the file of a ledger`);
+  const real = realpathSync(path);
+  requireWholeName(real);
+  if (!statSync(real).isFile()) throw new LedgerRefused(`${real} is not a file: name the file of a ledger`);
+  return real;
 }
 
 /** The files of the ledger whose database has this real path. */
 export function filesOf(database: string): LedgerFiles {
-  return { database, lock: `${database}.lock`, mark: `${database}.mark` };
+  return {
+    database,
+    wal: database + OF_SQLITE.wal,
+    shm: database + OF_SQLITE.shm,
+    lock: database + OF_LEDGER.lock,
+    mark: database + OF_LEDGER.mark,
+  };
+}
+
+/** The existing files of the ledger that `path` is one of. */
+export function existingFilesBeside(path: string): string[] {
+  const suffix = COMPANION_SUFFIXES.find((end) => path.endsWith(end)) ?? '';
+  const database = path.slice(0, path.length - suffix.length);
+  return ['', ...COMPANION_SUFFIXES].map((end) => database + end).filter((file) => existsSync(file));
 }
 
 /** In bytes. */
@@ -52,27 +88,22 @@ export interface FileSizes {
   readonly wal: number;
 }
 
-export async function fileSizes({ database }: LedgerFiles): Promise<FileSizes> {
-  const [{ size }, wal] = await Promise.all([stat(database), stat(`${database}-wal`).catch(() => ({ size: 0 }))]);
-  return { database: size, wal: wal.size };
+export async function fileSizes(files: LedgerFiles): Promise<FileSizes> {
+  const [database, wal] = await Promise.all([stat(files.database), stat(files.wal).catch(() => ({ size: 0 }))]);
+  return { database: database.size, wal: wal.size };
+}
+
+/** Removes a database that nobody uses, with what SQLite may have left beside it. */
+export function removeDatabase(path: string): void {
+  for (const suffix of DATABASE_SUFFIXES) rmSync(path + suffix, { force: true });
 }
 
 /** Throws LedgerRefused for a name of which SQLite would open another: it leaves out white space at the end. */
-export function requireWholeName(path: string): void {
+function requireWholeName(path: string): void {
   if (path === path.trimEnd()) return;
   throw new LedgerRefused(
     `SQLite cannot open ${JSON.stringify(path)}: its name ends with white space; rename the file`,
   );
-}
-
-/** Puts the entries of a folder on disk: a new file whose name is lost in a power cut is lost itself. */
-export function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 function realFolder(folder: string): string {
@@ -86,7 +117,7 @@ function realFolder(folder: string): string {
       );
     }
     throw new LedgerRefused(
-      `cannot use the folder ${folder} for the ledger (${reasonOf(error)}): choose a writable one with --ledger`,
+      `cannot use the folder ${folder} for the ledger (${messageOf(error)}): choose a writable one with --ledger`,
     );
   }
 }
@@ -99,8 +130,4 @@ function followLinks(path: string): string {
     );
   }
   return path;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

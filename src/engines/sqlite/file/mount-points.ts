@@ -9,12 +9,9 @@ const MOUNT_POINT = /^(?:\S+ ){4}(\S+) /gm;
  * same file may then be mounted in another folder, too, and a second server there finds neither the lock, the mark nor the
  * WAL, which are found by the folder. Where the system has no list of mounts, nothing is checked.
  */
-export function requireNoMountPoint(
-  { database, lock, mark }: { readonly database: string; readonly lock: string; readonly mark: string },
-  mountinfo = readMountinfo(),
-): void {
+export function requireNoMountPoint(files: readonly string[], mountinfo = readMountinfo()): void {
   const mounted = mountPoints(mountinfo);
-  for (const path of [database, `${database}-wal`, `${database}-shm`, lock, mark]) {
+  for (const path of files) {
     if (!mounted.has(path)) continue;
     throw new LedgerRefused(
       `${path} is mounted as a single file, and a server that uses another mount of it would not be noticed: mount the ` +

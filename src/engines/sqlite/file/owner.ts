@@ -1,13 +1,13 @@
 import { accessSync, chmodSync, chownSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { LedgerRefused } from '../../../core/errors.ts';
+import type { LedgerFiles } from './ledger-files.ts';
+import { existingFilesBeside } from './ledger-files.ts';
 
 /** What root creates belongs to root, unless it is given away: SQLite does so with what it keeps beside a database. */
 const IS_ROOT = () => process.geteuid?.() === 0;
 /** Read and write for whom a file may be read and written. */
 const MODE = 0o666;
-/** The files of a ledger: what follows the name of the database. */
-const SUFFIXES = ['', '-wal', '-shm', '.lock', '.mark'];
 
 /**
  * Gives a file that root has created to the owner of `model`, with the same permissions: of the file whose place it takes,
@@ -23,12 +23,12 @@ export function keepOwner(path: string, model?: string): void {
 }
 
 /** What the operator should know if the new owner of a ledger is not the old one, and may keep a server out. */
-export function ownerWarning(path: string, oldUid: number | undefined): string | undefined {
-  const { uid } = statSync(path);
+export function ownerWarning({ database, mark, lock }: LedgerFiles, oldUid: number | undefined): string | undefined {
+  const { uid } = statSync(database);
   if (oldUid === undefined || uid === oldUid) return undefined;
   return (
-    `${path} and its mark belong to user ${uid} now, and the old ledger belonged to user ${oldUid}: give them back before ` +
-    `the server starts, with chown ${oldUid} ${path} ${path}.mark ${path}.lock`
+    `${database} and its mark belong to user ${uid} now, and the old ledger belonged to user ${oldUid}: give them back before ` +
+    `the server starts, with chown ${oldUid} ${database} ${mark} ${lock}`
   );
 }
 
@@ -63,15 +63,9 @@ function notWritable(place: string, error: unknown): LedgerRefused {
   }
   const self = process.geteuid?.();
   // A server that ran as root has left every file of the ledger to root, not only the one tried here.
-  const given = stat.isFile() ? filesOfLedger(place).join(' ') : place;
+  const given = stat.isFile() ? existingFilesBeside(place).join(' ') : place;
   return new LedgerRefused(
     `${place} may not be written by this process (it belongs to user ${uid}, group ${gid}, and this is user ${self}): run ` +
       `the command as its owner, or give it away with chown ${self} ${given}`,
   );
-}
-
-/** All existing files of the ledger that this file is one of. */
-function filesOfLedger(path: string): string[] {
-  const database = path.replace(/(?:-wal|-shm|\.lock|\.mark)$/, '');
-  return SUFFIXES.map((suffix) => database + suffix).filter((file) => existsSync(file));
 }

@@ -1,15 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { existsSync, lstatSync, realpathSync, renameSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import Database, { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
@@ -17,7 +7,8 @@ import type { LedgerSummary } from './backup-check.ts';
 import { checkLedger } from './backup-check.ts';
 import { openReadConnection } from '../file/connection.ts';
 import { readMark } from '../file/high-water-mark.ts';
-import { requireWholeName, syncFolder } from '../file/ledger-files.ts';
+import { syncFile, syncFolder } from '../file/fsync.ts';
+import { COMPANION_SUFFIXES, filesOf, findLedger, removeDatabase } from '../file/ledger-files.ts';
 import { prepareCleanup } from '../file/inspection.ts';
 import { requireWritable } from '../file/owner.ts';
 import { makeReadable, requireServable } from './readable-database.ts';
@@ -26,8 +17,6 @@ import { requireFilledLedger } from '../file/schema.ts';
 /** Pages copied before the event loop has a turn: 8 MiB. */
 const PAGES_PER_STEP = 2048;
 const CHECK_CACHE_KIB = 64 * 1024;
-/** What SQLite and this program keep beside a database. */
-const COMPANIONS = ['-wal', '-shm', '-journal', '.lock', '.mark'];
 
 /** How a long command hears of a wish to stop, and tells how far it is. */
 export interface LongRun {
@@ -56,7 +45,7 @@ export async function backupLedger(source: string, target: string, options: Back
   const from = findLedger(source);
   const to = findTarget(target, from, options.force);
   // Read first: whatever it says was committed before the copy began.
-  const mark = readMark(`${from}.mark`);
+  const mark = readMark(filesOf(from).mark);
   const temporary = `${to}.tmp-${randomBytes(4).toString('hex')}`;
   requireWritable(temporary);
   const readable = makeReadable(from);
@@ -114,31 +103,6 @@ export async function copyLedger(source: string, target: string, run: LongRun): 
   }
 }
 
-/** The real path of the ledger at `path`, which must be there; nothing is made. */
-export function findLedger(path: string): string {
-  if (path === '') throw new LedgerRefused('the path of the ledger or backup is empty: name its file');
-  if (!existsSync(path)) throw new LedgerRefused(`${path} is not there: name the file of a ledger`);
-  const real = realpathSync(path);
-  requireWholeName(real);
-  if (!statSync(real).isFile()) throw new LedgerRefused(`${real} is not a file: name the file of a ledger`);
-  return real;
-}
-
-/** Removes a database that is nobody's, with what SQLite may have left beside it. */
-export function removeDatabase(path: string): void {
-  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${path}${suffix}`, { force: true });
-}
-
-/** Puts a file on disk that no connection of this process has open. */
-export function syncFile(path: string): void {
-  const descriptor = openSync(path, 'r+');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
 async function copyPages(source: string, target: string, { signal, onProgress }: LongRun): Promise<void> {
   const cleanUp = prepareCleanup(source);
   const db = openReadConnection(source);
@@ -172,10 +136,10 @@ function findTarget(target: string, source: string, force: boolean): string {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   const real = stat?.isSymbolicLink() && existsSync(path) ? realpathSync(path) : path;
   const same = existsSync(real) && sameFile(real, source);
-  if (same || COMPANIONS.some((suffix) => real === `${source}${suffix}`)) {
+  if (same || COMPANION_SUFFIXES.some((suffix) => real === `${source}${suffix}`)) {
     throw new LedgerRefused(`${target} is the ledger itself or a part of it: choose another name for the backup`);
   }
-  for (const suffix of COMPANIONS) {
+  for (const suffix of COMPANION_SUFFIXES) {
     if (!existsSync(`${path}${suffix}`)) continue;
     throw new LedgerRefused(
       `${path}${suffix} is there, so that a file at ${path} would be taken for a ledger in use: choose another name`,

@@ -78,8 +78,7 @@ export function importCounters(path: string, counters: ImportedCounters, onProgr
       const isNew = !existsSync(files.database);
       const ledger = openLedger(files);
       if (isNew) keepOwner(files.database);
-      const companions = [files.mark, `${files.database}-wal`, `${files.database}-shm`];
-      for (const companion of companions) keepOwner(companion, files.database);
+      for (const companion of [files.mark, files.wal, files.shm]) keepOwner(companion, files.database);
       if (!ledger) {
         throw new LedgerRefused(
           `${files.database} is being read by another process: try again when that one has ended`,

@@ -73,8 +73,9 @@ function copyOf(database: string): ReadableDatabase {
 /** Changes whenever a server has written. */
 function stateOf(database: string): string {
   const { mtimeNs, size, ino } = statSync(database, { bigint: true });
-  const wal = statSync(`${database}-wal`, { throwIfNoEntry: false });
-  if (wal && wal.size > 0) throw cannotRead(database, `its newest numbers are in ${database}-wal`);
+  const { wal } = filesOf(database);
+  const walStat = statSync(wal, { throwIfNoEntry: false });
+  if (walStat && walStat.size > 0) throw cannotRead(database, `its newest numbers are in ${wal}`);
   return `${ino} ${size} ${mtimeNs}`;
 }
 

@@ -4,6 +4,7 @@ import type Database from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
 import { readMark } from '../file/high-water-mark.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
+import { filesOf } from '../file/ledger-files.ts';
 import { inspect } from '../file/inspection.ts';
 import { isEmpty, requireLedger } from '../file/schema.ts';
 
@@ -24,7 +25,7 @@ export interface Evidence {
 
 /** With a mark that lies beside the backup, as in a snapshot of the whole folder: what it says was given, at least. */
 export function withMarkOf(backup: string, evidence: Evidence, ledgerId: string): Evidence {
-  const path = `${backup}.mark`;
+  const path = filesOf(backup).mark;
   const mark = readMark(path);
   if (mark === undefined || mark === 'torn' || mark.ledgerId !== ledgerId) return evidence;
   if (mark.lastOrderId <= evidence.end) return evidence;
@@ -53,7 +54,7 @@ interface OldEnd {
  */
 export function gatherEvidence(files: LedgerFiles, ledgerId: string): Evidence {
   const mark = readMark(files.mark);
-  const old = readOldEnd(files.database);
+  const old = readOldEnd(files);
   const readableMark = mark === 'torn' ? undefined : mark;
   const readableOld = old === 'unreadable' ? undefined : old;
   if (!readableMark && !readableOld) {
@@ -87,10 +88,10 @@ export function gatherEvidence(files: LedgerFiles, ledgerId: string): Evidence {
 }
 
 /** Undefined where there is no ledger. */
-function readOldEnd(database: string): OldEnd | 'unreadable' | undefined {
+function readOldEnd({ database, wal }: LedgerFiles): OldEnd | 'unreadable' | undefined {
   if (!existsSync(database)) return undefined;
   // An empty file with a WAL may still be a ledger that was killed at its first commit.
-  if (statSync(database).size === 0 && !existsSync(`${database}-wal`)) return undefined;
+  if (statSync(database).size === 0 && !existsSync(wal)) return undefined;
   try {
     return inspect(database, (db) => {
       requireLedger(db);

@@ -1,13 +1,11 @@
 import { existsSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { syncFolder } from '../file/fsync.ts';
 import type { Mark } from '../file/high-water-mark.ts';
 import { HighWaterMark } from '../file/high-water-mark.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
-import { syncFolder } from '../file/ledger-files.ts';
+import { DATABASE_SUFFIXES } from '../file/ledger-files.ts';
 import { keepOwner } from '../file/owner.ts';
-
-/** What SQLite keeps of a database: the WAL of one beside another would be written into it. */
-const DATABASE_FILES = ['', '-wal', '-shm', '-journal'];
 
 /**
  * The steps that put `replacement`, a finished file in the ledger's folder, in the ledger's place, in order.
@@ -43,7 +41,7 @@ export function swapSteps(
       renameSync(fresh, files.mark);
       syncFolder(folder);
     },
-    ...DATABASE_FILES.map((suffix) => () => moveAway(suffix)),
+    ...DATABASE_SUFFIXES.map((suffix) => () => moveAway(suffix)),
     () => syncFolder(folder),
     () => {
       renameSync(replacement, files.database);
@@ -57,6 +55,6 @@ export function replacedNameOf(database: string, now: Date): string {
   const time = now.toISOString().replaceAll(/[-:.]/g, '');
   for (let i = 0; ; i++) {
     const name = `${database}.replaced-${time}${i === 0 ? '' : `-${i}`}`;
-    if (DATABASE_FILES.every((suffix) => !existsSync(`${name}${suffix}`))) return name;
+    if (DATABASE_SUFFIXES.every((suffix) => !existsSync(`${name}${suffix}`))) return name;
   }
 }

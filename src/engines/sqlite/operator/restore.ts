@@ -3,11 +3,12 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import Database, { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { LongRun } from './backup.ts';
-import { copyLedger, findLedger, removeDatabase, syncFile } from './backup.ts';
+import { copyLedger } from './backup.ts';
 import type { LedgerSummary } from './backup-check.ts';
 import { summarize } from './backup-check.ts';
 import { takeFence } from '../file/fence.ts';
-import { locateLedger, syncFolder } from '../file/ledger-files.ts';
+import { syncFile, syncFolder } from '../file/fsync.ts';
+import { findLedger, locateLedger, removeDatabase } from '../file/ledger-files.ts';
 import { inspect } from '../file/inspection.ts';
 import { ownerOf, ownerWarning } from '../file/owner.ts';
 import type { OperatorsWord, RestoredCopy } from './restore-decision.ts';
@@ -85,10 +86,9 @@ async function restoreFrom(from: string, source: string, options: RestoreOptions
     const name = replaced ?? replacedNameOf(files.database, new Date());
     for (const step of swapSteps(files, replacement, mark, name)) step();
     const isTold = options.continueAbove !== undefined || options.nothingNumberedSince === true;
-    const warnings = [
-      isTold || agree ? undefined : markWarning(evidence),
-      ownerWarning(files.database, oldOwner),
-    ].filter((warning) => warning !== undefined);
+    const warnings = [isTold || agree ? undefined : markWarning(evidence), ownerWarning(files, oldOwner)].filter(
+      (warning) => warning !== undefined,
+    );
     return { summary, database: files.database, replaced, loss: isLoss(loss) ? loss : undefined, warnings };
   } finally {
     removeDatabase(replacement);

@@ -1,7 +1,7 @@
 import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { VerifyEvent } from '../../../core/verify/events.ts';
-import { findLedger } from './backup.ts';
+import { findLedger } from '../file/ledger-files.ts';
 import { inspect, prepareCleanup } from '../file/inspection.ts';
 import type { ReadableDatabase } from './readable-database.ts';
 import { makeReadable, requireServable } from './readable-database.ts';

@@ -1,6 +1,6 @@
-import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import { syncFile } from '../file/fsync.ts';
 
 // A program of its own, run by database-without-wal.ts: whatever this process opens and closes, the locks of the server stay.
 
@@ -60,13 +60,8 @@ function isOneOf(error: unknown, ...codes: number[]): boolean {
 }
 
 function sync(path: string): null {
-  const descriptor = openSync(path, 'r+');
-  try {
-    fsyncSync(descriptor);
-    return null;
-  } finally {
-    closeSync(descriptor);
-  }
+  syncFile(path);
+  return null;
 }
 
 const [job, path = ''] = process.argv.slice(2) as [Job?, string?];

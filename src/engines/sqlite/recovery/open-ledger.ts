@@ -12,8 +12,8 @@ import { readWithoutWal, syncDatabase } from './database-without-wal.ts';
 import { isDiskFull, requireRoom } from '../disk/disk-room.ts';
 import type { Base, Mark } from '../file/high-water-mark.ts';
 import { HighWaterMark, readMark } from '../file/high-water-mark.ts';
+import { syncFolder } from '../file/fsync.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
-import { syncFolder } from '../file/ledger-files.ts';
 import { requireWritable } from '../file/owner.ts';
 import { migrate, requireFilledLedger } from '../file/schema.ts';
 import { readWalHeader, rewriteFrames } from '../file/wal-file.ts';
@@ -160,7 +160,7 @@ function makeDurable(db: Database.Database, files: LedgerFiles): boolean {
     throw error;
   }
   try {
-    frames = rewriteFrames(`${files.database}-wal`);
+    frames = rewriteFrames(files.wal);
     syncDatabase(files.database);
   } finally {
     db.exec('ROLLBACK');
@@ -171,7 +171,7 @@ function makeDurable(db: Database.Database, files: LedgerFiles): boolean {
 
 /** A ledger of which no more is known than that its disk is full: not even the -shm file could be created. */
 function fullBeforeLook(files: LedgerFiles, use: LedgerUse, error: unknown): Error {
-  const alone = existsSync(files.database) && !readWalHeader(`${files.database}-wal`) && readWithoutWal(files.database);
+  const alone = existsSync(files.database) && !readWalHeader(files.wal) && readWithoutWal(files.database);
   if (typeof alone !== 'object' || use === 'moved') {
     return new LedgerRefused(`${whyFull(files, error)}: make room there, or name another place`);
   }
@@ -228,13 +228,13 @@ function readBaseNow(db: Database.Database, files: LedgerFiles): Base {
     ...end,
     generation: readGeneration(db),
     bytes: pages * Number(db.pragma('page_size', { simple: true })),
-    salts: readWalHeader(`${files.database}-wal`)?.salts,
+    salts: readWalHeader(files.wal)?.salts,
   };
 }
 
 /** Found before anything is written, so that the message can name the file. */
-function requireLedgerWritable({ database, mark }: LedgerFiles): void {
-  for (const path of [database, `${database}-wal`, `${database}-shm`, mark]) requireWritable(path);
+function requireLedgerWritable({ database, wal, shm, mark }: LedgerFiles): void {
+  for (const path of [database, wal, shm, mark]) requireWritable(path);
 }
 
 function readGeneration(db: Database.Database): number {

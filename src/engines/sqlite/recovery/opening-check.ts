@@ -41,15 +41,14 @@ export interface Found {
 export function checkBeforeOpening(files: LedgerFiles, use: LedgerUse): Found {
   const mark = readMark(files.mark);
   const base = readBase(files.mark);
-  const walPath = `${files.database}-wal`;
-  const hasWal = existsSync(walPath);
+  const hasWal = existsSync(files.wal);
   if (isEmptyFile(files)) {
     if (mark !== undefined) throw missing(files);
-    if (sizeOf(walPath) > 0) throw walWithoutDatabase(files);
+    if (sizeOf(files.wal) > 0) throw walWithoutDatabase(files);
     return { end: undefined, warnings: [] };
   }
   // Before both are read together: beside a server that goes on, what is read later is newer.
-  const wal = hasWal ? readWalHeader(walPath) : undefined;
+  const wal = hasWal ? readWalHeader(files.wal) : undefined;
   const alone = wal && readWithoutWal(files.database);
   const merged = readMerged(files, hasWal, use);
   if (!merged) {
@@ -181,7 +180,7 @@ function firstOf(salts: string): number {
 
 function olderThanWal(files: LedgerFiles, why: string): LedgerRefused {
   return new LedgerRefused(
-    `${files.database} and ${files.database}-wal do not belong together (${why}): this is an older copy put over the ` +
+    `${files.database} and ${files.wal} do not belong together (${why}): this is an older copy put over the ` +
       'ledger, or the wrong -wal file, and numbering on would give numbers twice; put the newest database back, or restore ' +
       'the copy with order-numbers restore --from BACKUP',
   );
@@ -189,7 +188,7 @@ function olderThanWal(files: LedgerFiles, why: string): LedgerRefused {
 
 function walWithoutDatabase(files: LedgerFiles): LedgerRefused {
   return new LedgerRefused(
-    `${files.database} is missing or empty, but ${files.database}-wal is there and may hold numbers that were given: put ` +
+    `${files.database} is missing or empty, but ${files.wal} is there and may hold numbers that were given: put ` +
       'the ledger back; only to number from 1 again, remove the -wal file as well',
   );
 }

@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { filesOf } from '../../../../src/engines/sqlite/file/ledger-files.ts';
 import { takeFence } from '../../../../src/engines/sqlite/file/fence.ts';
 import { HeldFiles, identityOf } from '../../../../src/engines/sqlite/disk/held-files.ts';
 import { SqliteLedger } from '../../../../src/engines/sqlite/sqlite-ledger.ts';
@@ -47,7 +48,7 @@ const BLOWS: readonly Blow[] = [
     'its lock replaced by a second server',
     (db) => {
       rmSync(`${db}.lock`);
-      const fence = takeFence({ database: db, lock: `${db}.lock`, mark: `${db}.mark` });
+      const fence = takeFence(filesOf(db));
       onTestFinished(() => fence.release());
     },
     /another file was put in the place of .*orders\.db\.lock/,

@@ -4,10 +4,9 @@ import { existsSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'nod
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { openReadConnection, openWriteConnection } from '../../../../src/engines/sqlite/file/connection.ts';
-import { findLedger } from '../../../../src/engines/sqlite/operator/backup.ts';
 import type { Fence } from '../../../../src/engines/sqlite/file/fence.ts';
 import { takeFence } from '../../../../src/engines/sqlite/file/fence.ts';
-import { locateLedger } from '../../../../src/engines/sqlite/file/ledger-files.ts';
+import { findLedger, locateLedger } from '../../../../src/engines/sqlite/file/ledger-files.ts';
 import { LedgerRefused } from '../../../../src/core/errors.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 

@@ -7,6 +7,7 @@ import { openReadConnection } from '../../../../src/engines/sqlite/file/connecti
 import { HighWaterMark, readMark } from '../../../../src/engines/sqlite/file/high-water-mark.ts';
 import type { ImportedStore } from '../../../../src/engines/sqlite/operator/import-staging.ts';
 import type { LedgerFiles } from '../../../../src/engines/sqlite/file/ledger-files.ts';
+import { filesOf } from '../../../../src/engines/sqlite/file/ledger-files.ts';
 import type { RestoreOptions } from '../../../../src/engines/sqlite/operator/restore.ts';
 import { restoreLedger } from '../../../../src/engines/sqlite/operator/restore.ts';
 import type { LossPlan } from '../../../../src/engines/sqlite/operator/restore-decision.ts';
@@ -45,7 +46,7 @@ async function refused(restored: Promise<unknown>): Promise<string> {
 }
 
 function files(): LedgerFiles {
-  return { database: ledger, lock: `${ledger}.lock`, mark: `${ledger}.mark` };
+  return filesOf(ledger);
 }
 
 /** The declared losses, and that verify finds nothing else. */
