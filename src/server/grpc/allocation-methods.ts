@@ -19,7 +19,7 @@ import type { AllocationKey, LedgerReads } from '../../core/ledger.ts';
 import type { ListName, Page } from '../../core/reading/paging.ts';
 import { fromPageToken, pageSize, toPageToken } from '../../core/reading/paging.ts';
 import type { Watch } from '../../core/reading/watch.ts';
-import type { Lines } from './lines.ts';
+import type { Lines } from './call-queues.ts';
 import { toAllocationMessage } from './messages.ts';
 import type { Served } from './service-context.ts';
 import { serverStream } from './server-stream.ts';

@@ -18,7 +18,7 @@ import { fromPageToken, pageSize, toPageToken } from '../../core/reading/paging.
 import type { StoreChanges } from '../../core/store.ts';
 import { checkStoreChanges, DEFAULT_STORE } from '../../core/store.ts';
 import { storeNotFound } from '../../core/refusals.ts';
-import type { Lines } from './lines.ts';
+import type { Lines } from './call-queues.ts';
 import { toStoreMessage } from './messages.ts';
 import type { Served } from './service-context.ts';
 import { unary } from './unary.ts';
