@@ -3,7 +3,7 @@ import { checkCount, checkRequestId, checkStoreId, newRequestId } from './alloca
 import { BatchQueue } from './batch-queue.ts';
 import { OrderError } from './errors.ts';
 import type { Ledger, Outcome } from './ledger.ts';
-import type { BatchObserver, CommittedBatch } from './observers.ts';
+import type { BatchObserver, BatchSummary } from './observers.ts';
 import { cancelled, draining, mismatch, outcomeUnknown, queueFull, requestIdRequired } from './refusals.ts';
 
 /** Says whether a call was cancelled or its deadline has passed. An AbortSignal is one. */
@@ -40,8 +40,8 @@ interface Caller {
   reject(error: OrderError): void;
 }
 
-/** What {@link CommittedBatch} says, while it is being counted. */
-type Counts = { -readonly [Key in keyof CommittedBatch]: CommittedBatch[Key] };
+/** What {@link BatchSummary} says, while it is being counted. */
+type Counts = { -readonly [Key in keyof BatchSummary]: BatchSummary[Key] };
 
 /** A request on its way to the ledger, with everybody who waits for it: racing copies share one. */
 interface Pending {
