@@ -10,7 +10,7 @@ import { parsePostgresUrl } from '../../engines/postgres/connection/postgres-url
 import { trimmed } from '../../server/setting-values.ts';
 import { fieldTable } from '../view/columns.ts';
 import { jsonLine } from '../view/json-form.ts';
-import { moveLedger } from '../move-ledger.ts';
+import { moveLedger } from '../../core/move/move-ledger.ts';
 import type { OperatorContext } from '../run/operator-command.ts';
 import { jsonOption, runOperator } from '../run/operator-command.ts';
 import { asOptionParser } from '../run/option-values.ts';

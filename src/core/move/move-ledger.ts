@@ -1,7 +1,7 @@
-import { LedgerRefused, messageOf } from '../core/errors.ts';
-import { COPY_PAGE, firstDifference } from '../core/move/contents.ts';
-import type { LedgerSource, Place } from '../core/move/ledger-source.ts';
-import type { LedgerTarget } from '../core/move/ledger-target.ts';
+import { LedgerRefused, messageOf } from '../errors.ts';
+import { COPY_PAGE, firstDifference } from './contents.ts';
+import type { LedgerSource, Place } from './ledger-source.ts';
+import type { LedgerTarget } from './ledger-target.ts';
 
 /** A move's long steps. */
 export type MoveStep = 'copying' | 'comparing' | 'verifying';
