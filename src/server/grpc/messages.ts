@@ -61,10 +61,12 @@ export function toVerifyMessage(event: VerifyEvent): VerifyLedgerResponse {
       const { asOfOrderId, rows, sequences, findings, ok } = event;
       return { event: { $case: 'verdict', value: { asOfOrderId, rows, sequences, findings, ok } } };
     }
-    default: {
-      const { storeId, first, last } = event;
+    case 'finding': {
+      const { findingKind, storeId, first, last } = event;
       const message = event.message.slice(0, MAX_FINDING_CHARACTERS);
-      return { event: { $case: 'finding', value: { kind: FINDING_KINDS[event.kind], storeId, first, last, message } } };
+      return {
+        event: { $case: 'finding', value: { kind: FINDING_KINDS[findingKind], storeId, first, last, message } },
+      };
     }
   }
 }
