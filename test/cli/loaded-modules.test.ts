@@ -21,6 +21,7 @@ const ENTRY = [
   'src/cli/main.ts',
   'src/cli/order-numbers.js',
   'src/cli/run/required-options.ts',
+  'src/cli/run/version.ts',
   'src/cli/run/without-secrets.ts',
   'src/cli/view/printable.ts',
 ];

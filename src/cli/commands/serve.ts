@@ -19,6 +19,7 @@ import { environment, warnUnknownVariables } from '../run/environment.ts';
 import { makeDefaultFolder, requireFolder } from '../run/ledger-folder.ts';
 import { Listeners } from '../../server/listeners.ts';
 import { asOptionParser } from '../run/option-values.ts';
+import { packageVersion } from '../run/version.ts';
 import { endAtOnce, stopSignals } from '../../server/stop-signals.ts';
 
 /** Could not start. */
@@ -93,6 +94,7 @@ export async function serve(settings: ServeSettings, log: Log, stop: Promise<str
   const queueLength = () => allocator.queueLength;
   const sources: MetricSources = {
     ...engine.sources,
+    version: packageVersion(),
     queueLength,
     logLinesDropped: () => log.dropped(),
     isLedgerOpen: () => state.isOpen,

@@ -12,6 +12,8 @@ export type { PageServer } from './page-server.ts';
 
 /** What is asked for at each scrape. What throws or rejects is left out of it. */
 export interface MetricSources extends LedgerSources {
+  /** The version of this package. */
+  readonly version: string;
   /** Requests waiting for a batch. */
   queueLength(): number;
   /** Lines of the log that standard output did not take. */
@@ -132,7 +134,7 @@ export async function startMetricsServer(
     'How long create_time still stands still; 0 if it follows the clock.',
     () => metrics.clockBehindMs / 1000,
   );
-  registerProcess(registry);
+  registerProcess(registry, sources.version);
   const text = async () => {
     await askSizes();
     return `${await metrics.registry.metrics()}\n${await registry.metrics()}`;

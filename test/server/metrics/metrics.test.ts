@@ -478,6 +478,7 @@ async function serve(changed: Partial<MetricSources> = {}): Promise<string> {
 
 function sources(): MetricSources {
   return {
+    version: '1.2.3',
     queueLength: () => 0,
     lastOrderId: () => 0n,
     logLinesDropped: () => 0,
