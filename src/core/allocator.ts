@@ -80,15 +80,18 @@ export class Allocator {
    * Answers with the allocation of (storeId, requestId) once it is durable. Rejects with an OrderError:
    * OUTCOME_UNKNOWN means perhaps done, every other reason means that this call allocated nothing.
    */
-  async allocate(call: AllocateCall): Promise<Allocated> {
+  allocate(call: AllocateCall): Promise<Allocated> {
+    return new Promise((resolve, reject) => this.#enqueue(call, { signal: call.signal, resolve, reject }));
+  }
+
+  /** Has the caller wait for its own request, or for a racing copy of it. Throws an OrderError if it may not. */
+  #enqueue(call: AllocateCall, caller: Caller): void {
     const request = this.#check(call);
     if (this.#draining) throw draining();
     const key = keyOf(request);
     const racing = this.#pending.get(key);
     if (racing && racing.request.count !== request.count) throw mismatch(request, racing.request.count);
 
-    const { promise, resolve, reject } = Promise.withResolvers<Allocated>();
-    const caller: Caller = { signal: call.signal, resolve, reject };
     if (racing) {
       if (this.#copies >= this.#options.maxQueue) throw queueFull();
       this.#copies++;
@@ -98,7 +101,6 @@ export class Allocator {
       if (!this.#queue.offer(pending)) throw queueFull();
       this.#pending.set(key, pending);
     }
-    return promise;
   }
 
   /**
