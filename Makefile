@@ -18,15 +18,15 @@ help: ## Show what there is
 run: node_modules/.installed ## Serve on data/orders.db; settings come from ORDERS_... variables, flags from ARGS
 	@exec $(NODE) src/cli/order-numbers.js serve $(ARGS)
 
-test: node_modules/.installed ## Run all tests; only some with ARGS=test/allocator.test.ts
+test: node_modules/.installed ## Run all tests; only some with ARGS=test/core/allocator.test.ts
 	@$(BIN)/vitest run --project plain $(ARGS)
 
-test-tools: node_modules/.installed ## Run the tests that need more: gcc, strace, sqlite3, curl, script, pgbouncer, root, make tools
+test-tools: node_modules/.installed ## Run the tests that need more: gcc, strace, sqlite3, curl, script, pgbouncer, psql, root, make tools
 	@$(BIN)/vitest run --project tools $(ARGS)
 
 test-failover: node_modules/.installed ## Kill PostgreSQL and servers under load, 190 times; `make test` does so a few times
 	@FAILOVER=full $(BIN)/vitest run --project plain test/failover/failover.test.ts \
-	  test/faults/kill.test.ts test/client/kill.test.ts test/cli/migrate-interrupted.test.ts
+	  test/faults/process/kill.test.ts test/client/kill.test.ts test/cli/commands/migrate-interrupted.test.ts
 
 check: node_modules/.installed ## Check types, lint, format and that the generated code is what the proto says
 	@$(BIN)/tsc -p .
