@@ -11,12 +11,12 @@ import type { HttpServer } from './http/http-server.ts';
 import type { Ledger } from '../core/ledger.ts';
 import type { LedgerState } from '../core/ledger-state.ts';
 import type { Logger } from './log/log.ts';
-import type { Metrics, MetricSources, PageServer } from './metrics/metrics.ts';
+import type { Metrics, MetricSources, MetricsServer } from './metrics/metrics.ts';
 import { startMetricsServer } from './metrics/metrics.ts';
 import { logWhileClosed } from './closed-ledger.ts';
 
 /** What the listeners serve. */
-export interface ListenersContext {
+export interface Served {
   readonly allocator: Allocator;
   readonly ledger: Ledger;
   readonly logger: Logger;
@@ -32,24 +32,24 @@ export interface ListenersContext {
 /** Everything that this process listens on, with one state of health. */
 export class Listeners {
   readonly #settings: ServeSettings;
-  readonly #context: ListenersContext;
+  readonly #served: Served;
   #grpc: GrpcServer | undefined;
   #http: HttpServer | undefined;
-  #metrics: PageServer | undefined;
+  #metrics: MetricsServer | undefined;
   readonly #stopping = new AbortController();
   #stopTelling: (() => void) | undefined;
   #isOpen = false;
   #isDraining = false;
 
-  constructor(settings: ServeSettings, served: ListenersContext) {
+  constructor(settings: ServeSettings, served: Served) {
     this.#settings = settings;
-    this.#context = served;
+    this.#served = served;
   }
 
   /** Rejects with one sentence that names the address and the flag; nothing listens then. */
   async start(): Promise<void> {
     const { grpcListen, httpListen, metricsListen } = this.#settings;
-    const { allocator, ledger, logger, metrics, sources, state } = this.#context;
+    const { allocator, ledger, logger, metrics, sources, state } = this.#served;
     logLibrary(logger);
     try {
       await listen('grpc', grpcListen, async () => {
@@ -80,7 +80,7 @@ export class Listeners {
       throw error;
     }
     this.#tellHealth();
-    const { name, file } = this.#context;
+    const { name, file } = this.#served;
     this.#stopTelling = logWhileClosed({ state, logger, name, path: file, queueLength: () => allocator.queueLength });
   }
 
@@ -129,7 +129,7 @@ export class Listeners {
   /** For whoever looks at /readyz: the name of the file, and never a path or host. */
   #whyNotServing(): Readonly<Record<string, string>> {
     if (this.#isDraining) return { reason: 'draining' };
-    const { state, file } = this.#context;
+    const { state, file } = this.#served;
     return { reason: state.reason, ...(file !== undefined && { ledger: basename(file) }) };
   }
 

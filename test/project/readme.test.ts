@@ -1,43 +1,101 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { REASONS } from '../../src/core/errors.ts';
+import type { Reason } from '../../src/core/errors.ts';
+import { OrderError, REASONS } from '../../src/core/errors.ts';
+import { schemaSql } from '../../src/engines/postgres/schema/schema.ts';
+import { toStatus } from '../../src/server/grpc/status.ts';
+import { statusOf } from '../../src/server/http/status.ts';
 import { SERVE_SETTINGS } from '../../src/server/settings.ts';
+import type { Document } from './documents.ts';
+import { anchors, blockLines, documentAt, DOCUMENTS, links, paths, ROOT, tableRows } from './documents.ts';
 
-const ROOT = new URL('../..', import.meta.url).pathname;
-const README = readFileSync(`${ROOT}README.md`, 'utf8');
-
-/** The cells of each row of the README's tables, without backticks. */
-const ROWS = README.split('\n')
-  .filter((line) => line.startsWith('|'))
-  .map((line) => line.split('|').map((cell) => cell.replaceAll('`', '').trim()));
+const README = documentAt('README.md');
+const OPERATIONS = documentAt('docs/operations.md');
+const PROTOCOL = documentAt('docs/protocol.md');
+const MAKEFILE = readFileSync(`${ROOT}Makefile`, 'utf8');
+/** What people read, and what tells them of files and targets. */
+const TOLD = [...DOCUMENTS, ...['CONTRIBUTING.md', 'Makefile'].map(documentAt)];
 
 describe('README', () => {
-  it.each(Object.values(SERVE_SETTINGS))('lists $flag as the schema has it', (setting) => {
+  it('has a map that names every room', () => {
+    const rooms = readdirSync(`${ROOT}src`).map((room) => `src/${room}/`);
+    expect(rooms.filter((room) => !README.text.includes(`\`${room}\``))).toEqual([]);
+  });
+});
+
+describe('settings in operations.md', () => {
+  const rows = tableRows(OPERATIONS);
+
+  it.each(Object.values(SERVE_SETTINGS))('$flag is listed as the schema has it', (setting) => {
     const flag = setting.flag.split(' ')[0];
-    const row = ROWS.find((cells) => cells[1] === flag);
+    const row = rows.find((cells) => cells[1] === flag);
     expect(row?.slice(2, 4)).toEqual([setting.variable, setting.default]);
   });
 
-  it('names every reason that a call can be refused for, once', () => {
-    const reasons = Object.keys(REASONS);
-    const statusRows = ROWS.filter((cells) => (cells[2] ?? '') in status);
-    const listed = statusRows.flatMap((cells) => (cells[3] ?? '').split(', '));
-    expect(listed.toSorted()).toEqual(reasons.toSorted());
-  });
-
-  it('names only files and make targets that are there', () => {
-    const makefile = readFileSync(`${ROOT}Makefile`, 'utf8');
-    const targets = [...README.matchAll(/\bmake ([a-z-]+)\b/g)].map((match) => match[1]!);
-    expect(targets.filter((target) => !makefile.includes(`\n${target}:`))).toEqual([]);
-    const links = [...README.matchAll(/\]\(([^)#]+)\)/g)]
-      .map((match) => match[1]!)
-      .filter((link) => !link.includes(':'));
-    expect(links.filter((link) => !existsSync(`${ROOT}${link}`))).toEqual([]);
-  });
-
-  it('has a map that names every room', () => {
-    const rooms = readdirSync(`${ROOT}src`).map((room) => `src/${room}/`);
-    expect(rooms.filter((room) => !README.includes(`\`${room}\``))).toEqual([]);
+  it('are taken as the env file has them', () => {
+    const settings = Object.values(SERVE_SETTINGS);
+    const lines = blockLines(OPERATIONS, 'ini').map((line) => line.split('=', 2) as [string, string]);
+    expect(lines.length).toBeGreaterThan(0);
+    for (const [variable, value] of lines) {
+      const setting = settings.find((known) => known.variable === variable);
+      expect(() => setting!.parse(value)).not.toThrow();
+    }
   });
 });
+
+describe('status codes in protocol.md', () => {
+  const rows = tableRows(PROTOCOL).filter((cells) => (cells[2] ?? '') in status);
+  const listed = rows.flatMap((cells) =>
+    cells[3]!
+      .split(', ')
+      .map((reason) => ({ reason: reason as Reason, code: cells[2]!, http: cells[4]!, times: cells[5]! })),
+  );
+
+  it('name every reason that a call can be refused for, once', () => {
+    expect(listed.map(({ reason }) => reason).toSorted()).toEqual(Object.keys(REASONS).toSorted());
+  });
+
+  it.each(listed)('$reason is told as the transports tell it', ({ reason, code, http, times }) => {
+    expect(status[toStatus(new OrderError(reason, ''), true).code]).toBe(code);
+    const { code: httpCode, retryAfterSeconds } = statusOf(reason);
+    // What HTTP can never end with has no status there.
+    if (http !== '') expect(String(httpCode)).toBe(http);
+    const { retryMs } = REASONS[reason] as { readonly retryMs?: number };
+    const inWords = (ms: number | undefined) => (ms === undefined ? '-' : ms < 1000 ? `${ms} ms` : `${ms / 1000} s`);
+    const expected = [inWords(retryMs), retryAfterSeconds === undefined ? '-' : `${retryAfterSeconds} s`];
+    expect(times === '' ? '-, -' : times).toBe(expected.join(', '));
+  });
+});
+
+describe('grants in postgres.md', () => {
+  it('are those that the printed schema ends with', () => {
+    const lines = blockLines(documentAt('docs/postgres.md'), 'sql');
+    expect(lines).toHaveLength(2);
+    expect(lines.filter((line) => !schemaSql().includes(`-- ${line}\n`))).toEqual([]);
+  });
+});
+
+describe.each(TOLD)('$path', (document) => {
+  it('links to what is there', () => {
+    expect(links(document).filter((link) => !isThere(document, link))).toEqual([]);
+  });
+
+  it('names only files that are there', () => {
+    expect(paths(document).filter((path) => !existsSync(`${ROOT}${path}`))).toEqual([]);
+  });
+
+  it('names only make targets that are there', () => {
+    const targets = [...document.text.matchAll(/\bmake ([a-z-]+)\b(?= ARGS|[`\n])/g)].map((match) => match[1]!);
+    expect(targets.filter((target) => !MAKEFILE.includes(`\n${target}:`))).toEqual([]);
+  });
+});
+
+/** A file, and inside a document a heading. */
+function isThere(document: Document, link: string): boolean {
+  const [file = '', anchor] = link.split('#', 2);
+  const path = file === '' ? document.path : relative(ROOT, join(ROOT, dirname(document.path), file));
+  if (!existsSync(`${ROOT}${path}`)) return false;
+  return anchor === undefined || anchors(documentAt(path)).has(anchor);
+}

@@ -4,7 +4,18 @@ import type { TestContext } from 'vitest';
 
 /** What some tests cannot do without: commands, and `root` (the right to mount) and `linux` (its /proc). */
 export type Tool =
-  'gcc' | 'strace' | 'sqlite3' | 'grpcurl' | 'ghz' | 'curl' | 'openssl' | 'pgbouncer' | 'script' | 'root' | 'linux';
+  | 'gcc'
+  | 'strace'
+  | 'sqlite3'
+  | 'grpcurl'
+  | 'ghz'
+  | 'curl'
+  | 'openssl'
+  | 'pgbouncer'
+  | 'psql'
+  | 'script'
+  | 'root'
+  | 'linux';
 
 const TOOLS_FOLDER = new URL('../../.tools', import.meta.url).pathname;
 
@@ -17,6 +28,7 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   curl: 'install curl',
   openssl: 'install openssl',
   pgbouncer: 'install pgbouncer',
+  psql: 'install psql (postgresql-client)',
   script: 'install script (bsdutils)',
   root: 'run the tests as root',
   linux: 'run the tests on Linux, which has /proc',

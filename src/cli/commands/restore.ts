@@ -101,7 +101,9 @@ async function restore(flags: RestoreFlags, context: OperatorContext): Promise<v
         onProgress: (step, done, all) => bar?.update(step, done, all),
         acceptLoss: acceptLoss ? agreed : undefined,
         continueAbove:
-          continueAbove === undefined ? undefined : { orderId: continueAbove, stores: staging, agree: agreed },
+          continueAbove === undefined
+            ? undefined
+            : { orderId: continueAbove, stores: { [Symbol.iterator]: () => staging.stores() }, agree: agreed },
         nothingNumberedSince,
       }),
     );

@@ -5,7 +5,7 @@ import type { Logger } from '../log/log.ts';
 import type { CallObserver } from '../../core/observers.ts';
 
 /** What the methods of the service work on. */
-export interface ServiceContext {
+export interface Served {
   readonly allocator: Allocator;
   readonly ledger: Ledger;
   readonly logger: Logger;

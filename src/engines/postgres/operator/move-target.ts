@@ -3,7 +3,6 @@ import type { Allocation } from '../../../core/allocation.ts';
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { LedgerContents } from '../../../core/move/contents.ts';
 import { COPY_PAGE } from '../../../core/move/contents.ts';
-import type { LedgerTarget, MovingState } from '../../../core/move/ledger-target.ts';
 import type { VerifyEvent } from '../../../core/verify/events.ts';
 import { reasonOf } from '../connection/failures.ts';
 import { insertAllocations, insertLosses, insertStores } from './bulk-insert.ts';
@@ -20,6 +19,9 @@ const END_WAIT_MS = 5000;
 /** The session of a command that was killed is noticed by its server within a second, and then lets the lock go. */
 const LOCK_WAIT_MS = 5000;
 
+/** What a database is to a ledger that moves in: it has to be copied, or all was done before. */
+export type MovingState = 'unfinished' | 'done';
+
 interface LedgerRow {
   readonly ledger_id: string;
   readonly first_order_id: bigint;
@@ -28,12 +30,13 @@ interface LedgerRow {
 }
 
 /**
- * The PostgreSQL ledger that another one moves into. Everything goes through one session, which holds a lock against
- * every other command of this kind; a failure rejects with one sentence that names the server.
+ * The PostgreSQL ledger that another one moves into: from `claim` to `activate` no server numbers in it. Everything
+ * goes through one session, which holds a lock against every other command of this kind; what fails rejects with one
+ * sentence that names the server.
  */
-export class MoveTarget implements LedgerTarget {
+export class MovingIn {
   readonly name: string;
-  readonly howToEmpty: string;
+  /** What is here by now. */
   readonly contents: LedgerContents;
   readonly #session: Session;
 
@@ -41,13 +44,12 @@ export class MoveTarget implements LedgerTarget {
   private constructor(session: Session, name: string) {
     this.#session = session;
     this.name = name;
-    this.howToEmpty = `drop the schema order_numbers of ${name}`;
     this.contents = new PostgresContents(name, (text, values) => this.#write(text, values));
   }
 
-  /** Rejects with LedgerRefused while another command moves a ledger to this database. */
-  static async open(session: Session, name: string): Promise<MoveTarget> {
-    const target = new MoveTarget(session, name);
+  /** Rejects with LedgerRefused where another command moves a ledger to this database right now. */
+  static async open(session: Session, name: string): Promise<MovingIn> {
+    const target = new MovingIn(session, name);
     try {
       // Waited for by the server: see LOCK_WAIT_MS.
       await target.#write(`SET lock_timeout = ${LOCK_WAIT_MS}`);
@@ -61,7 +63,7 @@ export class MoveTarget implements LedgerTarget {
     return target;
   }
 
-  /** The same on the primary and on each standby. */
+  /** Of this database, under every name, on the primary and on each standby. */
   async identity(): Promise<string> {
     const [row] = await this.#write<{ database: number; system: bigint }>(
       `SELECT oid::bigint AS database, system_identifier AS system FROM pg_database, pg_control_system()
@@ -70,6 +72,11 @@ export class MoveTarget implements LedgerTarget {
     return `database ${row?.database} of system ${row?.system}`;
   }
 
+  /**
+   * Makes sure that no server numbers here from now on, unless all was done before. Resolves only when that is
+   * confirmed. Rejects with LedgerRefused where anything is here but the unfinished copy of this very ledger; where
+   * it `isSealed` already, an empty ledger is refused, too: the one that was here is gone, and may have numbered.
+   */
   async claim(ledgerId: string, isSealed: boolean): Promise<MovingState> {
     return this.#transaction(async () => {
       // The lock on this row first: what a server commits before it is seen below, and a server after it is refused.
@@ -93,8 +100,8 @@ export class MoveTarget implements LedgerTarget {
   }
 
   /**
-   * A server looks for its ledger when it opens a session, and not again; by now it is another ledger. Rejects with
-   * LedgerRefused if this role may not end them.
+   * Ends the sessions that servers had here before the claim: they looked for their ledger when they opened them, would
+   * not look again, and it is another one now. Rejects with LedgerRefused where this role may not.
    */
   async endOtherSessions(): Promise<void> {
     const others = `FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -109,6 +116,7 @@ export class MoveTarget implements LedgerTarget {
     }
   }
 
+  /** The order_id of the last row that is copied; 0 where there is none. Rows come in order, so none before it is missing. */
   async lastCopied(): Promise<bigint> {
     const [row] = await this.#write<{ last: bigint | null }>(
       'SELECT max(order_id) AS last FROM order_numbers.allocations',
@@ -116,10 +124,12 @@ export class MoveTarget implements LedgerTarget {
     return row?.last ?? 0n;
   }
 
+  /** In one transaction, which is durable when this resolves. */
   async addAllocations(allocations: readonly Allocation[]): Promise<void> {
     await this.#transaction(() => this.#insert(insertAllocations(allocations)));
   }
 
+  /** Takes everything but the allocations from another ledger, in one transaction, in place of what is there. */
   async takeCounters(from: LedgerContents): Promise<void> {
     const counters = await from.counters();
     await this.#transaction(async () => {
@@ -141,11 +151,13 @@ export class MoveTarget implements LedgerTarget {
     });
   }
 
+  /** See verifyLedger; up to the end that the counter has. */
   async *verify(): AsyncGenerator<VerifyEvent> {
     const { lastOrderId } = await this.contents.counters();
     yield* verifyLedger((text, values) => this.#write(text, values), undefined, lastOrderId);
   }
 
+  /** Lets servers number here. Resolves only when that is confirmed; call it only when the other ledger never will again. */
   async activate(ledgerId: string): Promise<void> {
     await this.#transaction(() =>
       this.#updateOne(

@@ -1,0 +1,112 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, symlinkSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { expect, vi } from 'vitest';
+import { localOrderNumbers } from '../support/processes/local-command.ts';
+import { ORDER_NUMBERS, testFolder } from '../support/processes/server-process.ts';
+import { ROOT } from './documents.ts';
+
+/** Whether lines are run with the tools that they name, or with what stands in for those that may be missing. */
+export type Tools = 'real' | 'stand-ins';
+
+const FOLDERS: Readonly<Record<Tools, string>> = {
+  real: join(ROOT, '.tools'),
+  'stand-ins': join(ROOT, 'test/support/stand-ins'),
+};
+const OWN_COMMAND = /^(npx )?order-numbers /;
+/** What only a shell understands. */
+const NEEDS_SHELL = /['"|<>;&$\\]/;
+
+/** A line of a document, and what it has to say at least. */
+export type Said = readonly [part: string, says: RegExp];
+
+/** A checkout of one's own, without any data, and the lines of a document that are run in it. */
+export class Checkout {
+  readonly folder = testFolder();
+  readonly #tools: Tools;
+  readonly #replacements: (readonly [RegExp | string, string])[] = [];
+  #server: string | undefined;
+
+  constructor(tools: Tools) {
+    this.#tools = tools;
+    for (const name of readdirSync(ROOT)) {
+      if (name !== 'data' && name !== '.git') symlinkSync(join(ROOT, name), join(this.folder, name));
+    }
+  }
+
+  /** The lines mean a server on the default ports: it is this one. */
+  serves({ grpc, http, metrics }: Readonly<Record<string, unknown>>): void {
+    this.#server = String(grpc);
+    this.replace('localhost:50051', String(grpc));
+    this.replace('localhost:3000', String(http));
+    this.replace('localhost:9464', String(metrics));
+  }
+
+  /** Replaces a place of the documents, such as a host, by one of this test. */
+  replace(place: RegExp | string, by: string): void {
+    this.#replacements.push([place, by]);
+  }
+
+  /** The line as it is run here. */
+  here(line: string): string {
+    return this.#replacements.reduce((changed, [place, by]) => changed.replaceAll(place, by), line);
+  }
+
+  /** Runs lines one after the other; each has to end well and to say what is expected of it. */
+  async run(lines: readonly string[], expected: readonly Said[]): Promise<void> {
+    expect(
+      lines
+        .map((line, i) => (line.includes(expected[i]?.[0] ?? '\n') ? '' : line))
+        .join('\n')
+        .trim(),
+    ).toBe('');
+    for (const [i, line] of lines.entries()) {
+      const [, says] = expected[i]!;
+      expect({ line, said: (await this.#said(line, says)).trim() }).toEqual({
+        line,
+        said: expect.stringMatching(says),
+      });
+    }
+    expect(expected.slice(lines.length)).toEqual([]);
+  }
+
+  async #said(line: string, until: RegExp): Promise<string> {
+    const command = this.here(line);
+    const env: Record<string, string> = this.#server === undefined ? {} : { ORDERS_SERVER: this.#server };
+    if (this.#tools === 'stand-ins' && OWN_COMMAND.test(command) && !NEEDS_SHELL.test(command) && !isEndless(line)) {
+      const args = command.replace(OWN_COMMAND, '').split(' ');
+      const { exitCode, stdout, stderr } = await localOrderNumbers(args, { cwd: this.folder, env });
+      expect({ exitCode, line, stderr }).toMatchObject({ exitCode: 0 });
+      return stdout + stderr;
+    }
+    return this.#saidByShell(line, command, env, until);
+  }
+
+  /** One that goes on until it is told to stop is ended as by Ctrl-C once it has said enough. */
+  async #saidByShell(line: string, command: string, env: Record<string, string>, until: RegExp): Promise<string> {
+    const own = `'${process.execPath}' '${ORDER_NUMBERS}' `;
+    const child = spawn('sh', ['-c', command.replace(OWN_COMMAND, `${isEndless(line) ? 'exec ' : ''}${own}`)], {
+      cwd: this.folder,
+      env: { ...process.env, PATH: [FOLDERS[this.#tools], process.env['PATH']].join(delimiter), ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk));
+    const stderr = text(child.stderr);
+    const closed = once(child, 'close');
+    if (isEndless(line)) {
+      await vi.waitUntil(() => until.test(stdout), { timeout: 20_000, interval: 10 });
+      child.kill('SIGINT');
+    }
+    await closed;
+    expect({ exitCode: child.exitCode, line, stderr: await stderr }).toMatchObject({ exitCode: 0 });
+    // Of tools only what they answer: curl tells its progress on standard error.
+    return OWN_COMMAND.test(command) ? stdout + (await stderr) : stdout || (await stderr);
+  }
+}
+
+function isEndless(line: string): boolean {
+  return line.includes(' watch ');
+}

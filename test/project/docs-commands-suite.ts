@@ -1,0 +1,171 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestContext } from 'vitest';
+import { expect, it } from 'vitest';
+import { newDatabase } from '../support/postgres/database.ts';
+import { LocalServer } from '../support/processes/local-server.ts';
+import { ServerProcess } from '../support/processes/server-process.ts';
+import type { Said, Tools } from './checkout.ts';
+import { Checkout } from './checkout.ts';
+import { blockLines, documentAt, DOCUMENTS, tableRows } from './documents.ts';
+
+// Each line of a shell in docs/ is run here, but for those of losing-the-machine.md, which are one story and have a test of
+// their own. What cannot be run on a machine of tests is in blocks of other languages: env files (ini), grants (sql),
+// programs (go, yaml). A make target is only looked up by make, because .ci/run makes run and test of a clean clone, and
+// bench takes minutes.
+
+const PROTOCOL: readonly Said[] = [
+  ['allocate --store 7', /order id +1\n[^]*order number +100\n[^]*replayed +no/],
+  ['allocate --store 7', /order id +1\n[^]*order number +100\n[^]*replayed +yes/],
+  ['get --store 7', /order-1001/],
+  ['describe', /AllocateOrder/],
+  ['AllocateOrder', /"orderId": ?"1"[^]*"replayed": ?true/],
+  ['Health/Check', /"status": ?"SERVING"/],
+  [
+    'curl -i',
+    /(?=[^]*display-number: 101)[^]*idempotency-key: order-1002[^]*\{"OrderID":2,"OrderNumber":101,"StoreID":7\}/i,
+  ],
+  ['healthz', /^\{"status":"ok"\}$/],
+  ['readyz', /^\{"status":"ok"\}$/],
+  ['list --store 7', /order-1001[^]*order-1002/],
+  ['watch', /order-1001[^]*order-1002/],
+];
+const OPERATIONS: readonly Said[] = [
+  ['curl', /^order_numbers_last_order_id 2$/m],
+  ['backup', /last_order_id +2\n/],
+  ['verify', /no hole, no repeat/],
+  ['verify data', /no hole, no repeat/],
+];
+const RESTORE: readonly Said[] = [['restore', /last_order_id +2\n/]];
+const IMPORT: readonly Said[] = [
+  ['import --dynamodb', /next_order_id +78\n[^]*dry run/],
+  ['import --dynamodb', /next_order_id +78\n/],
+  ['printf', /^$/],
+  ['import --csv', /next_order_id +48211\n[^]*dry run/],
+  ['import --csv', /next_order_id +48211\n/],
+  ['migrate --from', /last_order_id +77\n[^]*moved: serve it/],
+];
+
+/** The documents whose lines are run here. */
+const RUN_HERE = [
+  'docs/benchmarks.md',
+  'docs/migration.md',
+  'docs/operations.md',
+  'docs/postgres.md',
+  'docs/protocol.md',
+  'docs/writing-an-engine.md',
+];
+const RUN_ELSEWHERE = ['README.md', 'docs/losing-the-machine.md'];
+
+export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => void): void {
+  it('no document has lines that no test runs', () => {
+    const withLines = DOCUMENTS.filter((document) => blockLines(document, 'sh').length > 0).map(({ path }) => path);
+    expect(withLines.toSorted()).toEqual([...RUN_HERE, ...RUN_ELSEWHERE].toSorted());
+  });
+
+  it('protocol.md and operations.md: every line does what it says, on a new ledger', async (test) => {
+    require(test);
+    const checkout = new Checkout(tools);
+    const server = new ServerProcess('data/orders.db', { cwd: checkout.folder });
+    checkout.serves(await server.line('serving'));
+    await checkout.run(linesOf('docs/protocol.md'), PROTOCOL);
+    const lines = linesOf('docs/operations.md');
+    const isRestore = (line: string) => line.includes(' restore ');
+    await checkout.run(
+      lines.filter((line) => !isRestore(line)),
+      OPERATIONS,
+    );
+    await expectMetrics(String((await server.line('serving'))['metrics']));
+    expect(await server.stop()).toBe(0);
+    await checkout.run(lines.filter(isRestore), RESTORE);
+  });
+
+  it('migration.md: counters come from the sample and from CSV, and a ledger moves to PostgreSQL', async (test) => {
+    require(test);
+    const checkout = new Checkout(tools);
+    const url = await newDatabase();
+    checkout.replace(DATABASE, url);
+    writeFileSync(
+      join(checkout.folder, 'table.json'),
+      '{"Item":{"StoreID":{"N":"0"},"OrderID":{"N":"77"}}}\n' +
+        '{"Item":{"StoreID":{"N":"32913"},"OrderNumber":{"N":"141"},"OrderID":{"N":"77"}}}\n',
+    );
+    const lines = linesOf('docs/migration.md');
+    await checkout.run(
+      lines.filter((line) => !isServe(line)),
+      IMPORT,
+    );
+    const [opened] = await openedBy(lines.filter(isServe), checkout);
+    expect(opened).toMatchObject({ last_order_id: '77' });
+  });
+
+  it('postgres.md: servers and commands on one database', async (test) => {
+    require(test);
+    const checkout = new Checkout(tools);
+    const printed = await newDatabase();
+    // The owner begins with an empty database.
+    checkout.replace(/postgres:\/\/owner@[\w,]+\/orders/g, printed);
+    checkout.replace(DATABASE, await newDatabase());
+    const lines = linesOf('docs/postgres.md');
+    expect(await openedBy(lines.filter(isServe), checkout)).toHaveLength(2);
+    await checkout.run(
+      lines.filter((line) => !isServe(line)),
+      [
+        ['migrate --to', /version \d+, as it was/],
+        ['psql', /^/],
+        ['verify', /no hole, no repeat/],
+      ],
+    );
+    const afterwards = new Checkout(tools);
+    await afterwards.run([`npx order-numbers migrate --to ${printed}`], [['migrate', /version \d+, as it was/]]);
+  });
+
+  it.each(DOCUMENTS)('$path: make knows its targets', async (document) => {
+    const lines = blockLines(document, 'sh').filter(isMake);
+    // Nothing is installed, and nothing is run.
+    const dry = lines.map((line) => line.replace('make ', 'make --dry-run --assume-old=node_modules/.installed '));
+    await new Checkout(tools).run(
+      dry,
+      dry.map((line) => [line, /node_modules\/\.bin/]),
+    );
+  });
+}
+
+const DATABASE = /postgres:\/\/orders@[\w,]+\/orders/g;
+
+function linesOf(path: string): string[] {
+  return blockLines(documentAt(path), 'sh').filter((line) => !isMake(line));
+}
+
+function isMake(line: string): boolean {
+  return /^(\w+=\S+ )*make /.test(line);
+}
+
+function isServe(line: string): boolean {
+  return line.includes('order-numbers serve ');
+}
+
+/** Starts the server of each line; what each says of its ledger. */
+async function openedBy(lines: readonly string[], checkout: Checkout) {
+  const opened = [];
+  for (const line of lines) {
+    const [, ledger, ...args] = checkout
+      .here(line)
+      .replace(/^.* serve /, '')
+      .split(' ');
+    const server = new LocalServer(ledger!, { args });
+    await server.serving();
+    opened.push(server.log.find(({ ledger_id: id }) => id !== undefined));
+    await server.stop();
+  }
+  return opened;
+}
+
+/** The table of operations.md has every metric of a server, and no other. */
+async function expectMetrics(address: string): Promise<void> {
+  const page = await (await fetch(`http://${address}/metrics`)).text();
+  const served = [...page.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]!);
+  const rows = tableRows(documentAt('docs/operations.md')).map((cells) => cells[1]!);
+  const listed = rows.filter((cell) => /^(order_numbers|process|nodejs)_\w+$/.test(cell));
+  expect([...new Set(listed)].toSorted()).toEqual(served.toSorted());
+}

@@ -1,0 +1,3 @@
+import { docsCommandsSuite } from './docs-commands-suite.ts';
+
+docsCommandsSuite('stand-ins', () => {});
