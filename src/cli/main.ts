@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { printable } from './view/printable.ts';
 import { missOptionsLast } from './run/required-options.ts';
+import { packageVersion } from './run/version.ts';
 import { withoutSecrets } from './run/without-secrets.ts';
 
 /** A flag, a value or a command that cannot be. */
@@ -72,7 +72,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
 
 const program = new Command('order-numbers')
   .description('Gapless, exactly-once order numbers for many stores.')
-  .version(version())
+  .version(packageVersion())
   .configureOutput({
     writeOut: (text) => void process.stdout.once('error', outputFailed).write(text),
     outputError: (text, write) => write(`${printable(withoutSecrets(text.trim()))}  (see --help)\n`),
@@ -101,12 +101,6 @@ function outputFailed(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') return;
   process.stderr.write(`error: cannot write to standard output: ${error.message}\n`);
   process.exitCode = 1;
-}
-
-/** Of the package, which is two folders above this file, as source and compiled. */
-function version(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }
 
 /** How errors are said, for commands inside commands, too: they are made before they are added. */

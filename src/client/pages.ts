@@ -1,7 +1,7 @@
 import { stoppable } from './iteration.ts';
 
 /** A page as the server gives it. */
-interface Page<T> {
+interface ListPage<T> {
   readonly items: readonly T[];
   /** Empty on the last page. */
   readonly nextPageToken: string;
@@ -9,7 +9,7 @@ interface Page<T> {
 
 /** Everything on all pages, fetched one by one as they are needed. */
 export function pages<T>(
-  fetchPage: (pageToken: string, returned: AbortSignal) => Promise<Page<T>>,
+  fetchPage: (pageToken: string, returned: AbortSignal) => Promise<ListPage<T>>,
 ): AsyncIterableIterator<T> {
   return stoppable(async function* (returned) {
     let pageToken = '';

@@ -3,7 +3,7 @@ import { checkCount, checkRequestId, checkStoreId, newRequestId } from './alloca
 import { BatchQueue } from './batch-queue.ts';
 import { OrderError } from './errors.ts';
 import type { Ledger, Outcome } from './ledger.ts';
-import type { BatchObserver, CommittedBatch } from './observers.ts';
+import type { BatchObserver, BatchSummary } from './observers.ts';
 import { cancelled, draining, mismatch, outcomeUnknown, queueFull, requestIdRequired } from './refusals.ts';
 
 /** Says whether a call was cancelled or its deadline has passed. An AbortSignal is one. */
@@ -40,8 +40,8 @@ interface Caller {
   reject(error: OrderError): void;
 }
 
-/** What {@link CommittedBatch} says, while it is being counted. */
-type Counts = { -readonly [Key in keyof CommittedBatch]: CommittedBatch[Key] };
+/** What {@link BatchSummary} says, while it is being counted. */
+type Counts = { -readonly [Key in keyof BatchSummary]: BatchSummary[Key] };
 
 /** A request on its way to the ledger, with everybody who waits for it: racing copies share one. */
 interface Pending {
@@ -80,15 +80,18 @@ export class Allocator {
    * Answers with the allocation of (storeId, requestId) once it is durable. Rejects with an OrderError:
    * OUTCOME_UNKNOWN means perhaps done, every other reason means that this call allocated nothing.
    */
-  async allocate(call: AllocateCall): Promise<Allocated> {
+  allocate(call: AllocateCall): Promise<Allocated> {
+    return new Promise((resolve, reject) => this.#enqueue(call, { signal: call.signal, resolve, reject }));
+  }
+
+  /** Has the caller wait for its own request, or for a racing copy of it. Throws an OrderError if it may not. */
+  #enqueue(call: AllocateCall, caller: Caller): void {
     const request = this.#check(call);
     if (this.#draining) throw draining();
     const key = keyOf(request);
     const racing = this.#pending.get(key);
     if (racing && racing.request.count !== request.count) throw mismatch(request, racing.request.count);
 
-    const { promise, resolve, reject } = Promise.withResolvers<Allocated>();
-    const caller: Caller = { signal: call.signal, resolve, reject };
     if (racing) {
       if (this.#copies >= this.#options.maxQueue) throw queueFull();
       this.#copies++;
@@ -98,7 +101,6 @@ export class Allocator {
       if (!this.#queue.offer(pending)) throw queueFull();
       this.#pending.set(key, pending);
     }
-    return promise;
   }
 
   /**

@@ -8,7 +8,7 @@ export interface CallObserver {
 }
 
 /** A batch that is on disk. */
-export interface CommittedBatch {
+export interface BatchSummary {
   /** Requests of it that got new numbers. */
   readonly allocated: number;
   /** Calls of it that were answered with old ones. */
@@ -21,7 +21,7 @@ export interface CommittedBatch {
 
 /** Told of every batch, for metrics; returns at once and never throws. */
 export interface BatchObserver {
-  committed(batch: CommittedBatch): void;
+  committed(batch: BatchSummary): void;
 }
 
 /** A ledger that was opened. */

@@ -2,7 +2,7 @@ import type { OrderError } from '../core/errors.ts';
 import type { Logger } from './log/log.ts';
 
 /** A caller's value may be as long as a message; the log has no use for more than its beginning. */
-const MOST_CHARACTERS = 128;
+const MAX_CHARACTERS = 128;
 /** A call that took longer than this is logged. */
 const SLOW_CALL_MS = 1000;
 
@@ -39,5 +39,5 @@ function toLine({ method, fields, peer, ms }: LoggedCall) {
 }
 
 function cut(fields: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value.slice(0, MOST_CHARACTERS)]));
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value.slice(0, MAX_CHARACTERS)]));
 }

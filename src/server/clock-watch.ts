@@ -1,5 +1,5 @@
 import type { Logger } from './log/log.ts';
-import type { CommittedBatch } from '../core/observers.ts';
+import type { BatchSummary } from '../core/observers.ts';
 
 /** Less is what clocks of two machines differ by. */
 const TOLERATED_MS = 5000;
@@ -18,7 +18,7 @@ export class ClockWatch {
     this.#logger = logger;
   }
 
-  committed({ allocated, createTimeMs }: CommittedBatch): void {
+  committed({ allocated, createTimeMs }: BatchSummary): void {
     if (allocated === 0) return;
     const aheadMs = createTimeMs - Date.now();
     if (aheadMs < TOLERATED_MS) {

@@ -11,12 +11,12 @@ import type { HttpServer } from './http/http-server.ts';
 import type { Ledger } from '../core/ledger.ts';
 import type { LedgerState } from '../core/ledger-state.ts';
 import type { Logger } from './log/log.ts';
-import type { Metrics, MetricSources, MetricsServer } from './metrics/metrics.ts';
+import type { Metrics, MetricSources, PageServer } from './metrics/metrics.ts';
 import { startMetricsServer } from './metrics/metrics.ts';
 import { logWhileClosed } from './closed-ledger.ts';
 
 /** What the listeners serve. */
-export interface Served {
+export interface ListenersContext {
   readonly allocator: Allocator;
   readonly ledger: Ledger;
   readonly logger: Logger;
@@ -32,24 +32,24 @@ export interface Served {
 /** Everything that this process listens on, with one state of health. */
 export class Listeners {
   readonly #settings: ServeSettings;
-  readonly #served: Served;
+  readonly #context: ListenersContext;
   #grpc: GrpcServer | undefined;
   #http: HttpServer | undefined;
-  #metrics: MetricsServer | undefined;
+  #metrics: PageServer | undefined;
   readonly #stopping = new AbortController();
   #stopTelling: (() => void) | undefined;
   #isOpen = false;
   #isDraining = false;
 
-  constructor(settings: ServeSettings, served: Served) {
+  constructor(settings: ServeSettings, served: ListenersContext) {
     this.#settings = settings;
-    this.#served = served;
+    this.#context = served;
   }
 
   /** Rejects with one sentence that names the address and the flag; nothing listens then. */
   async start(): Promise<void> {
     const { grpcListen, httpListen, metricsListen } = this.#settings;
-    const { allocator, ledger, logger, metrics, sources, state } = this.#served;
+    const { allocator, ledger, logger, metrics, sources, state } = this.#context;
     logLibrary(logger);
     try {
       await listen('grpc', grpcListen, async () => {
@@ -80,7 +80,7 @@ export class Listeners {
       throw error;
     }
     this.#tellHealth();
-    const { name, file } = this.#served;
+    const { name, file } = this.#context;
     this.#stopTelling = logWhileClosed({ state, logger, name, path: file, queueLength: () => allocator.queueLength });
   }
 
@@ -129,7 +129,7 @@ export class Listeners {
   /** For whoever looks at /readyz: the name of the file, and never a path or host. */
   #whyNotServing(): Readonly<Record<string, string>> {
     if (this.#isDraining) return { reason: 'draining' };
-    const { state, file } = this.#served;
+    const { state, file } = this.#context;
     return { reason: state.reason, ...(file !== undefined && { ledger: basename(file) }) };
   }
 

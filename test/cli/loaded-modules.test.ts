@@ -21,6 +21,7 @@ const ENTRY = [
   'src/cli/main.ts',
   'src/cli/order-numbers.js',
   'src/cli/run/required-options.ts',
+  'src/cli/run/version.ts',
   'src/cli/run/without-secrets.ts',
   'src/cli/view/printable.ts',
 ];
@@ -57,7 +58,7 @@ it('allocate loads the client, and nothing of a server', async () => {
 
 /** What only commands other than `serve` use: the operators' tools, the client, tables and files of other shops. */
 const NOT_SERVED =
-  /^src\/client\/(?!connection\/address)|\/(allocate|backup|backup-check|restore[\w-]*|import[\w-]*|migrate|move[\w-]*|verify-(file|database|report|event)|operator-command|columns)\.ts$/;
+  /^src\/client\/(?!connection\/address)|\/(allocate|backup|backup-check|restore[\w-]*|import[\w-]*|migrate|move[\w-]*|verify-(file|database|report)|operator-command|columns)\.ts$/;
 const NOT_SERVED_PACKAGES = new Set([
   'ajv',
   'cli-progress',

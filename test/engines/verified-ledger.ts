@@ -145,9 +145,7 @@ export async function all(reading: AsyncIterable<VerifyEvent>): Promise<VerifyEv
 export function findingsOf(events: readonly VerifyEvent[]) {
   return inOrder(
     events.flatMap((event) =>
-      event.kind === 'hole' || event.kind === 'overlap' || event.kind === 'mismatch'
-        ? [[event.kind, event.storeId, event.first, event.last] as const]
-        : [],
+      event.kind === 'finding' ? [[event.findingKind, event.storeId, event.first, event.last] as const] : [],
     ),
   );
 }

@@ -61,7 +61,7 @@ async function run(url: PostgresUrl, flags: DeclareLossFlags, context: OperatorC
       await readCsv(flags.stores, staging, { signal, onProgress, refusal: 'nothing was declared lost, because of' });
       bar?.stop();
     }
-    const continuation = { above: flags.continueAbove, stores: { [Symbol.iterator]: () => staging.stores() } };
+    const continuation = { above: flags.continueAbove, stores: staging };
     const agree = (loss: DeclaredLoss) => {
       say(describe(url, loss));
       return askToGoOn(flags.yes === true, context);

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { ImportSummary } from '../../engines/sqlite/operator/import-counters.ts';
 import { importCounters, planImport } from '../../engines/sqlite/operator/import-counters.ts';
 import { ImportStaging } from '../../engines/sqlite/operator/import-staging.ts';
+import type { StoreSink } from '../../core/move/imported-store.ts';
 import { fieldTable, table } from '../view/columns.ts';
 import { readCsv } from '../import/import-csv.ts';
 import { readDynamodb } from '../import/import-dynamodb.ts';
@@ -94,13 +95,13 @@ async function runImport(flags: ImportFlags, context: OperatorContext): Promise<
 
 async function readSource(
   { csv, nextOrderId, dynamodb, wholeTable = false }: ImportFlags,
-  staging: ImportStaging,
+  stores: StoreSink,
   signal: AbortSignal,
   onProgress: (done: number, all: number) => void,
 ): Promise<bigint> {
-  if (dynamodb !== undefined) return readDynamodb(dynamodb, { isWhole: wholeTable, staging }, { signal, onProgress });
+  if (dynamodb !== undefined) return readDynamodb(dynamodb, { isWhole: wholeTable, stores }, { signal, onProgress });
   if (csv === undefined || nextOrderId === undefined) throw new Error('the flags were not checked');
-  await readCsv(csv, staging, { signal, onProgress });
+  await readCsv(csv, stores, { signal, onProgress });
   return nextOrderId;
 }
 

@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
+import { MoveTarget } from '../../engines/postgres/operator/move-target.ts';
 import { prepareDatabase } from '../../engines/postgres/operator/prepare-database.ts';
 import { schemaSql } from '../../engines/postgres/schema/schema.ts';
+import { MoveSource } from '../../engines/sqlite/operator/move-source.ts';
 import { parseLedgerPath } from '../../engines/location.ts';
 import type { PostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
 import { parsePostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
 import { trimmed } from '../../server/setting-values.ts';
 import { fieldTable } from '../view/columns.ts';
 import { jsonLine } from '../view/json-form.ts';
-import { moveLedger } from '../move-ledger.ts';
+import { moveLedger } from '../../core/move/move-ledger.ts';
 import type { OperatorContext } from '../run/operator-command.ts';
 import { jsonOption, runOperator } from '../run/operator-command.ts';
 import { asOptionParser } from '../run/option-values.ts';
@@ -81,8 +83,9 @@ async function move(from: string, to: PostgresUrl, context: OperatorContext): Pr
   const { output, json, bar, signal, say, done } = context;
   const began = performance.now();
   const moved = await moveLedger({
-    from,
-    to,
+    openSource: () => MoveSource.open(from),
+    openTarget: async (stop) => MoveTarget.open((await prepareDatabase(to.hosts, stop)).session, to.name),
+    targetName: to.name,
     signal,
     onProgress: (step, ready, all) => bar?.update(step, ready, all),
     onWarning: (warning) => {

@@ -101,9 +101,7 @@ async function restore(flags: RestoreFlags, context: OperatorContext): Promise<v
         onProgress: (step, done, all) => bar?.update(step, done, all),
         acceptLoss: acceptLoss ? agreed : undefined,
         continueAbove:
-          continueAbove === undefined
-            ? undefined
-            : { orderId: continueAbove, stores: { [Symbol.iterator]: () => staging.stores() }, agree: agreed },
+          continueAbove === undefined ? undefined : { orderId: continueAbove, stores: staging, agree: agreed },
         nothingNumberedSince,
       }),
     );

@@ -10,7 +10,7 @@ import type { Log, Logger } from '../../server/log/log.ts';
 import { createLog } from '../../server/log/log.ts';
 import type { MetricSources } from '../../server/metrics/metrics.ts';
 import { Metrics } from '../../server/metrics/metrics.ts';
-import type { CommittedBatch, LedgerObserver } from '../../core/observers.ts';
+import type { BatchSummary, LedgerObserver } from '../../core/observers.ts';
 import { isPostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
 import { ClockWatch } from '../../server/clock-watch.ts';
 import type { ServedLedger } from '../../engines/engine.ts';
@@ -19,6 +19,7 @@ import { environment, warnUnknownVariables } from '../run/environment.ts';
 import { makeDefaultFolder, requireFolder } from '../run/ledger-folder.ts';
 import { Listeners } from '../../server/listeners.ts';
 import { asOptionParser } from '../run/option-values.ts';
+import { packageVersion } from '../run/version.ts';
 import { endAtOnce, stopSignals } from '../../server/stop-signals.ts';
 
 /** Could not start. */
@@ -84,7 +85,7 @@ export async function serve(settings: ServeSettings, log: Log, stop: Promise<str
   const { ledger, name, file } = engine;
   const clock = new ClockWatch(logger);
   const observer = {
-    committed(batch: CommittedBatch) {
+    committed(batch: BatchSummary) {
       metrics.committed(batch);
       clock.committed(batch);
     },
@@ -93,6 +94,7 @@ export async function serve(settings: ServeSettings, log: Log, stop: Promise<str
   const queueLength = () => allocator.queueLength;
   const sources: MetricSources = {
     ...engine.sources,
+    version: packageVersion(),
     queueLength,
     logLinesDropped: () => log.dropped(),
     isLedgerOpen: () => state.isOpen,

@@ -3,21 +3,22 @@ import type { OrderNumbersClient, VerifyStep } from '../../client/index.ts';
 import { SERVE_SETTINGS } from '../../server/settings.ts';
 import { messageOf } from '../../core/errors.ts';
 import { verifiedLedgerAt } from '../../engines/registry.ts';
-import type { Verdict, VerifyEvent, VerifyProgress } from '../../core/verify/events.ts';
+import type { VerifyEvent } from '../../core/verify/events.ts';
 import { withClient } from '../run/client-command.ts';
 import { withConnectionOptions } from '../run/client-options.ts';
 import { grouped } from '../view/columns.ts';
 import { EXIT_REFUSED } from '../run/failure.ts';
-import { verifyEventJson } from '../view/json-form.ts';
+import { verifyStepJson } from '../view/json-form.ts';
 import { asOptionParser, parseNumber } from '../run/option-values.ts';
 import { ProgressBar } from '../view/progress-bar.ts';
 import type { CommandContext } from '../run/run-command.ts';
 import { runCommand } from '../run/run-command.ts';
-import { toVerifyEvent } from '../view/verify-event.ts';
 import { VerifyReport } from '../view/verify-report.ts';
 
 /** Exit code 0 says that the ledger is good: not where the verdict was not taken. */
 const FAILURES = { needsReader: true };
+
+type Progress = Extract<VerifyStep, { kind: 'progress' }>;
 
 interface VerifyFlags {
   readonly store?: bigint;
@@ -53,7 +54,7 @@ Examples:
       if (location === undefined) {
         const request = flags.store === undefined ? {} : { storeId: flags.store };
         const work = (client: OrderNumbersClient, context: CommandContext) =>
-          show(fromServer(client.verifyLedger(request)), flags.store, context);
+          show(client.verifyLedger(request), flags.store, context);
         await withClient(command, work, FAILURES);
         return;
       }
@@ -71,10 +72,6 @@ Examples:
 /** An empty path has a message of its own. */
 const parseLedger = asOptionParser((text) => (text === '' ? text : SERVE_SETTINGS.ledger.parse(text)));
 
-async function* fromServer(steps: AsyncIterable<VerifyStep>): AsyncIterable<VerifyEvent> {
-  for await (const step of steps) yield toVerifyEvent(step);
-}
-
 /** Any failure names the ledger, and no password. */
 async function* fromLedger(location: string, storeId: bigint | undefined): AsyncIterable<VerifyEvent> {
   const { name, verify } = verifiedLedgerAt(location);
@@ -88,25 +85,25 @@ async function* fromLedger(location: string, storeId: bigint | undefined): Async
 
 /** Shows what a verification says, wherever it runs. Resolves to the exit code. */
 async function show(
-  events: AsyncIterable<VerifyEvent>,
+  steps: AsyncIterable<VerifyStep>,
   storeId: bigint | undefined,
   { output, json }: CommandContext,
 ): Promise<number> {
   const report = new VerifyReport();
   const bar = json ? undefined : ProgressBar.onTerminal(process.stderr);
-  let verdict: Verdict | undefined;
+  let isGood: boolean | undefined;
   try {
-    for await (const event of events) {
-      if (event.kind === 'progress') showProgress(event, bar);
-      if (event.kind === 'verdict') {
-        verdict = event;
+    for await (const step of steps) {
+      if (step.kind === 'progress') showProgress(step, bar);
+      if (step.kind === 'verdict') {
+        isGood = step.ok;
         bar?.stop();
         // Nothing was read, and a good verdict would be misunderstood.
-        if (event.ok && event.sequences === 0n && storeId !== undefined) {
+        if (step.ok && step.sequences === 0n && storeId !== undefined) {
           throw new Error(`store ${storeId} is not in this ledger: nothing was verified, check --store`);
         }
       }
-      const lines = json ? jsonLines(event) : report.lines(event);
+      const lines = json ? jsonLines(step) : report.lines(step);
       if (lines.length > 0) bar?.clear();
       for (const line of lines) await output.line(line);
       // A bar and lines share a terminal: the lines have to be out before the bar is drawn again.
@@ -115,15 +112,16 @@ async function show(
   } finally {
     bar?.stop();
   }
-  if (!verdict) throw new Error('the verification ended without a verdict: nothing is proven, run it again');
-  return verdict.ok ? 0 : EXIT_REFUSED;
+  if (isGood === undefined)
+    throw new Error('the verification ended without a verdict: nothing is proven, run it again');
+  return isGood ? 0 : EXIT_REFUSED;
 }
 
-function showProgress({ rowsRead, orderId, endOrderId }: VerifyProgress, bar: ProgressBar | undefined): void {
+function showProgress({ rowsRead, orderId, endOrderId }: Progress, bar: ProgressBar | undefined): void {
   // Only drawn: what a double rounds away nobody sees.
   bar?.update('verifying', Number(orderId), Number(endOrderId), `${grouped(rowsRead)} rows`);
 }
 
-function jsonLines(event: VerifyEvent): string[] {
-  return event.kind === 'progress' ? [] : [JSON.stringify(verifyEventJson(event))];
+function jsonLines(step: VerifyStep): string[] {
+  return step.kind === 'progress' ? [] : [JSON.stringify(verifyStepJson(step))];
 }

@@ -1,5 +1,5 @@
 import { CsvError, parse } from 'csv-parse';
-import type { ImportStaging } from '../../engines/sqlite/operator/import-staging.ts';
+import type { StoreSink } from '../../core/move/imported-store.ts';
 import { Problems, show, wholeNumber } from './import-rows.ts';
 import { openImport } from './import-source.ts';
 
@@ -13,7 +13,7 @@ interface Row {
 /** Reads the stores of a CSV file with the header store_id,next_number. Throws LedgerRefused with all of its problems. */
 export async function readCsv(
   path: string,
-  staging: ImportStaging,
+  stores: StoreSink,
   {
     signal,
     onProgress,
@@ -32,7 +32,7 @@ export async function readCsv(
       signal.throwIfAborted();
       const cells = withoutEmptyEnd(record);
       if (cells.length === 0) continue;
-      if (columns) addStore(cells, columns, info.lines, staging, problems);
+      if (columns) addStore(cells, columns, info.lines, stores, problems);
       else columns = columnsOf(cells, info.lines, problems);
     }
   } catch (error) {
@@ -63,7 +63,7 @@ function addStore(
   record: readonly string[],
   columns: { storeId: number; nextNumber: number },
   line: number,
-  staging: ImportStaging,
+  stores: StoreSink,
   problems: Problems,
 ): void {
   if (record.length !== HEADER.length) {
@@ -77,6 +77,6 @@ function addStore(
   const storeId = wholeNumber(record[columns.storeId], { name: 'store_id', at }, problems);
   const nextNumber = wholeNumber(record[columns.nextNumber], { name: 'next_number', at }, problems);
   if (storeId === undefined || nextNumber === undefined) return;
-  const before = staging.add({ storeId, nextNumber }, line);
+  const before = stores.add({ storeId, nextNumber }, line);
   if (before !== undefined) problems.add(at, `store_id ${storeId} is on line ${before} already: keep one of them`);
 }

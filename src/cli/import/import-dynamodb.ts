@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { INT64_MAX } from '../../core/allocation.ts';
-import type { ImportStaging } from '../../engines/sqlite/operator/import-staging.ts';
 import { LedgerRefused } from '../../core/errors.ts';
+import type { StoreSink } from '../../core/move/imported-store.ts';
 import type { TableFile } from './dynamodb-export.ts';
 import { findTable } from './dynamodb-export.ts';
 import { Problems, show, wholeNumber } from './import-rows.ts';
@@ -19,7 +19,7 @@ interface Reading {
   readonly onProgress: (done: number, all: number) => void;
 }
 
-/** Where something stands in the table: the file and the line, both in one number for the staging. */
+/** Where something stands in the table: the file and the line, both in one number for the sink. */
 const LINES_A_FILE = 2 ** 40;
 const LINES_A_PROGRESS = 1000;
 
@@ -31,12 +31,12 @@ const LINES_A_PROGRESS = 1000;
  */
 export async function readDynamodb(
   paths: readonly string[],
-  { isWhole, staging }: { readonly isWhole: boolean; readonly staging: ImportStaging },
+  { isWhole, stores }: { readonly isWhole: boolean; readonly stores: StoreSink },
   { signal, onProgress }: Reading,
 ): Promise<bigint> {
   const { files, isComplete } = findTable(paths);
   const problems = new Problems(paths.join(' '));
-  const table = new Table(staging, problems, (at) => placeOf(at, files));
+  const table = new Table(stores, problems, (at) => placeOf(at, files));
   const all = files.reduce((sum, { path }) => sum + statSync(path).size, 0);
   let before = 0;
   for (const [i, { path, itemCount }] of files.entries()) {
@@ -75,15 +75,15 @@ function placeOf(at: number, files: readonly TableFile[]): string {
 
 /** The items of a table, checked one by one and in the end as a whole. */
 class Table {
-  readonly #staging: ImportStaging;
+  readonly #stores: StoreSink;
   readonly #problems: Problems;
   readonly #placeOf: (at: number) => string;
   #global: { readonly at: number; readonly nextOrderId: bigint | undefined } | undefined;
   #highest: { readonly at: number; readonly orderId: bigint } | undefined;
   #lastAt = 0;
 
-  constructor(staging: ImportStaging, problems: Problems, place: (at: number) => string) {
-    this.#staging = staging;
+  constructor(stores: StoreSink, problems: Problems, place: (at: number) => string) {
+    this.#stores = stores;
     this.#problems = problems;
     this.#placeOf = place;
   }
@@ -134,7 +134,7 @@ class Table {
   #addStore(item: JsonObject, storeId: bigint, at: number): void {
     const nextNumber = this.#next(item, 'OrderNumber', at);
     if (nextNumber === undefined) return;
-    const before = this.#staging.add({ storeId, nextNumber }, at);
+    const before = this.#stores.add({ storeId, nextNumber }, at);
     if (before !== undefined)
       this.#add(at, `StoreID ${storeId} is on ${this.#placeOf(before)} already: keep one of them`);
   }

@@ -1,5 +1,4 @@
-import type { Allocation, Store } from '../../client/index.ts';
-import type { VerifyEvent } from '../../core/verify/events.ts';
+import type { Allocation, FindingKind, Store, VerifyStep } from '../../client/index.ts';
 
 // The JSON mapping of the proto, every field shown. A string for an int64: a JSON number would round it.
 
@@ -38,23 +37,31 @@ export function storeJson(store: Store) {
 }
 
 /** As the message orders.v1.VerifyLedgerResponse; the sequence over all stores has no storeId. */
-export function verifyEventJson(event: VerifyEvent): Record<string, unknown> {
-  switch (event.kind) {
+export function verifyStepJson(step: VerifyStep): Record<string, unknown> {
+  switch (step.kind) {
     case 'progress':
-      return { progress: fields(event) };
+      return { progress: fields(step) };
     case 'sequence':
-      return { sequence: fields(event) };
+      return { sequence: fields(step) };
     case 'declaredLoss':
-      return { declaredLoss: fields(event) };
+      return { declaredLoss: fields(step) };
     case 'verdict':
-      return { verdict: fields(event) };
-    default:
-      return { finding: { kind: `VERIFY_FINDING_KIND_${event.kind.toUpperCase()}`, ...fields(event) } };
+      return { verdict: fields(step) };
+    case 'finding': {
+      const { findingKind, ...finding } = step;
+      const kind = `VERIFY_FINDING_KIND_${shownKind(findingKind).toUpperCase()}`;
+      return { finding: { kind, ...fields(finding) } };
+    }
   }
 }
 
-function fields(event: VerifyEvent): Record<string, unknown> {
-  const present = Object.entries(event).filter(([name, value]) => name !== 'kind' && value !== undefined);
+/** A kind that only a newer server knows is no less wrong, and its message says what it is. */
+export function shownKind(kind: FindingKind): string {
+  return kind === 'unknown' ? 'mismatch' : kind;
+}
+
+function fields(step: object): Record<string, unknown> {
+  const present = Object.entries(step).filter(([name, value]) => name !== 'kind' && value !== undefined);
   return Object.fromEntries(
     present.map(([name, value]: [string, unknown]) => [name, typeof value === 'bigint' ? String(value) : value]),
   );

@@ -1,18 +1,21 @@
-import type { Finding, NumberRange, Verdict, VerifyEvent } from '../../core/verify/events.ts';
+import type { NumberRange, VerifyStep } from '../../client/index.ts';
 import { grouped, table } from './columns.ts';
+import { shownKind } from './json-form.ts';
 import { printable } from './printable.ts';
 
 /** With more stores than this only those that are not whole are shown. */
-const MOST_STORES = 50;
+const MAX_STORES = 50;
 /** Rows of a table for people, at most: a million bad sequences would help nobody. */
-const MOST_ROWS = 1000;
+const MAX_ROWS = 1000;
 
-type Sequence = NumberRange & { readonly count: bigint };
+type Finding = Extract<VerifyStep, { kind: 'finding' }>;
+type Sequence = Extract<VerifyStep, { kind: 'sequence' }>;
+type Verdict = Extract<VerifyStep, { kind: 'verdict' }>;
 
 /** What a verification says, as lines for people: findings as they come, the rest at the end. In bounded memory. */
 export class VerifyReport {
   #global: Sequence | undefined;
-  /** The first stores; after {@link MOST_STORES} none is added. */
+  /** The first stores; after {@link MAX_STORES} none is added. */
   readonly #stores: Sequence[] = [];
   /** Those of all stores whose rows do not cover each number once. */
   readonly #notWhole: Sequence[] = [];
@@ -22,23 +25,23 @@ export class VerifyReport {
   readonly #losses: NumberRange[] = [];
   #lossCount = 0;
 
-  /** The lines that this event adds. */
-  lines(event: VerifyEvent): string[] {
-    switch (event.kind) {
+  /** The lines that this step adds. */
+  lines(step: VerifyStep): string[] {
+    switch (step.kind) {
       case 'progress':
         return [];
       case 'sequence':
-        this.#addSequence(event);
+        this.#addSequence(step);
         return [];
       case 'declaredLoss':
         this.#lossCount += 1;
-        if (this.#losses.length < MOST_ROWS) this.#losses.push(event);
+        if (this.#losses.length < MAX_ROWS) this.#losses.push(step);
         return [];
       case 'verdict':
-        return [...this.#sequenceLines(), ...this.#lossLines(), verdictLine(event)];
-      default:
-        if (this.#bad.size < MOST_ROWS) this.#bad.add(nameOf(event));
-        return [findingLine(event)];
+        return [...this.#sequenceLines(), ...this.#lossLines(), verdictLine(step)];
+      case 'finding':
+        if (this.#bad.size < MAX_ROWS) this.#bad.add(nameOf(step));
+        return [findingLine(step)];
     }
   }
 
@@ -48,13 +51,13 @@ export class VerifyReport {
       return;
     }
     this.#storeCount += 1;
-    if (this.#stores.length < MOST_STORES) this.#stores.push(sequence);
+    if (this.#stores.length < MAX_STORES) this.#stores.push(sequence);
     const looksBad = surplus(sequence) !== 0n || this.#bad.has(nameOf(sequence));
-    if (looksBad && this.#notWhole.length < MOST_ROWS) this.#notWhole.push(sequence);
+    if (looksBad && this.#notWhole.length < MAX_ROWS) this.#notWhole.push(sequence);
   }
 
   #sequenceLines(): string[] {
-    const all = this.#storeCount <= MOST_STORES;
+    const all = this.#storeCount <= MAX_STORES;
     // Losses are known only at the end.
     const bad = this.#notWhole.filter((sequence) => this.#remark(sequence) !== '');
     const shown = [...(this.#global ? [this.#global] : []), ...(all ? this.#stores : bad)];
@@ -98,7 +101,7 @@ export class VerifyReport {
 }
 
 function findingLine(finding: Finding): string {
-  return `${finding.kind} in ${nameOf(finding)}, ${rangeOf(finding)}: ${printable(finding.message)}`;
+  return `${shownKind(finding.findingKind)} in ${nameOf(finding)}, ${rangeOf(finding)}: ${printable(finding.message)}`;
 }
 
 function verdictLine({ ok, rows, sequences, findings, asOfOrderId }: Verdict): string {

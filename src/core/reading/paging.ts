@@ -12,7 +12,7 @@ const END_AT = 9;
 const AFTER_AT = 17;
 
 /** What one page of a list shows: what comes after one id, up to the end that the first page saw. */
-export interface Page {
+export interface PageRange {
   readonly after: bigint;
   readonly end: bigint;
 }
@@ -29,7 +29,7 @@ export function pageSize(asked: number): number {
 }
 
 /** A token for the page that comes next. Good as long as the ledger, on every server of it. */
-export function toPageToken(list: ListName, { after, end }: Page): string {
+export function toPageToken(list: ListName, { after, end }: PageRange): string {
   const token = Buffer.alloc(TOKEN_BYTES);
   token.writeUInt8(TOKEN_VERSION);
   token.writeBigInt64BE(end, END_AT);
@@ -39,7 +39,7 @@ export function toPageToken(list: ListName, { after, end }: Page): string {
 }
 
 /** Throws PAGE_TOKEN_INVALID unless the token was made for this very list. */
-export function fromPageToken(list: ListName, text: string): Page {
+export function fromPageToken(list: ListName, text: string): PageRange {
   const token = Buffer.from(text, 'base64url');
   if (token.length === TOKEN_BYTES && token.toString('base64url') === text && token.readUInt8() === TOKEN_VERSION) {
     const page = { end: token.readBigInt64BE(END_AT), after: token.readBigInt64BE(AFTER_AT) };

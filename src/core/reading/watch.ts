@@ -5,7 +5,7 @@ import { settledWithin } from '../settled-within.ts';
 /** Allocations read from history at once: a message that nobody takes is not large. */
 const PAGE_ALLOCATIONS = 250;
 /** Allocations kept for a watcher that is slower than they come. */
-const MOST_KEPT = 1000;
+const MAX_KEPT = 1000;
 /** Between two messages of live allocations to one watcher: what comes meanwhile shares the next one. */
 const LIVE_INTERVAL_MS = 50;
 /** A watcher for whom nothing matched is told at least so often how far it is. */
@@ -46,7 +46,7 @@ interface Follower {
 
 /**
  * Hands what is committed to everybody who watches: history from the ledger, page by page, then live from
- * memory. A watcher pulls; one that is slow keeps at most {@link MOST_KEPT} and goes back to reading
+ * memory. A watcher pulls; one that is slow keeps at most {@link MAX_KEPT} and goes back to reading
  * history, so that it delays nobody.
  */
 export class Watch {
@@ -167,7 +167,7 @@ export class Watch {
 
 function keep(follower: Follower, allocations: readonly Allocation[]): void {
   if (allocations.length === 0) return;
-  if (follower.kept.length + allocations.length > MOST_KEPT) {
+  if (follower.kept.length + allocations.length > MAX_KEPT) {
     follower.kept = [];
     follower.isBehind = true;
   } else {

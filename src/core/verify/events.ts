@@ -13,14 +13,17 @@ export interface Verdict {
 
 /** Numbers of one sequence: a store's, or with no storeId the one over all stores. */
 export interface NumberRange {
-  readonly storeId?: bigint | undefined;
+  readonly storeId: bigint | undefined;
   readonly first: bigint;
   readonly last: bigint;
 }
 
+export type FindingKind = 'hole' | 'overlap' | 'mismatch';
+
 /** Something that is wrong with a ledger. */
 export interface Finding extends NumberRange {
-  readonly kind: 'hole' | 'overlap' | 'mismatch';
+  readonly kind: 'finding';
+  readonly findingKind: FindingKind;
   /** One sentence for people. */
   readonly message: string;
 }
@@ -45,5 +48,5 @@ export type VerifyEvent =
 
 /** Something that is wrong with numbers of a sequence: a store's, or with no storeId the one over all stores. */
 export function mismatch(storeId: bigint | undefined, first: bigint, last: bigint, message: string): Finding {
-  return { kind: 'mismatch', storeId, first, last, message };
+  return { kind: 'finding', findingKind: 'mismatch', storeId, first, last, message };
 }

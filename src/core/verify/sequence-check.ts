@@ -1,4 +1,4 @@
-import type { Finding, NumberRange, VerifyEvent } from './events.ts';
+import { type Finding, type FindingKind, mismatch, type NumberRange, type VerifyEvent } from './events.ts';
 import type { Losses } from './declared-losses.ts';
 
 /** Rows and declared losses have to fill a sequence exactly: losses lie neither on rows nor beyond the end. */
@@ -8,7 +8,7 @@ export function* checkLosses(sequence: NumberRange, count: bigint, losses: Losse
   if (count + lost === last - first + 1n) return;
   const whose = storeId === undefined ? 'order_ids' : `order_numbers of store ${storeId}`;
   const message = `${count} ${whose} have rows and ${lost} are declared lost, of ${last - first + 1n}: the losses lie on rows or beyond the end`;
-  yield { kind: 'mismatch', ...sequence, message };
+  yield mismatch(storeId, first, last, message);
 }
 
 /** Checks that the runs of one sequence, told in the order of their numbers, follow one another exactly. */
@@ -75,13 +75,13 @@ export class SequenceCheck {
     this.#find('overlap', number, last, `more than one row covers ${this.#named(number, last)}`);
   }
 
-  #find(kind: Finding['kind'], first: bigint, last: bigint, message: string): void {
+  #find(findingKind: FindingKind, first: bigint, last: bigint, message: string): void {
     this.#isWhole = false;
-    this.#findings.push(this.#finding(kind, first, last, message));
+    this.#findings.push(this.#finding(findingKind, first, last, message));
   }
 
-  #finding(kind: Finding['kind'], first: bigint, last: bigint, message: string): Finding {
-    return { kind, storeId: this.#storeId, first, last, message };
+  #finding(findingKind: FindingKind, first: bigint, last: bigint, message: string): Finding {
+    return { kind: 'finding', findingKind, storeId: this.#storeId, first, last, message };
   }
 
   #named(first: bigint, last = first): string {

@@ -7,7 +7,7 @@ export class VerdictTally {
   #rows = 0n;
 
   count(event: VerifyEvent): void {
-    if (event.kind === 'hole' || event.kind === 'overlap' || event.kind === 'mismatch') this.#findings++;
+    if (event.kind === 'finding') this.#findings++;
     if (event.kind === 'sequence') this.#sequences++;
     if (event.kind === 'progress') this.#rows = event.rowsRead;
   }

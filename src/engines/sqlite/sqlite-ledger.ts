@@ -11,11 +11,11 @@ import { Checkpoints } from './threads/checkpoints.ts';
 import type { Fence } from './file/fence.ts';
 import { takeFence } from './file/fence.ts';
 import { FileWatch } from './disk/file-watch.ts';
-import { closedReason, explainFailure } from './disk/failures.ts';
+import { closedReason, explainFailure, isFinal, isLoss } from './disk/failures.ts';
 import type { FileSizes, LedgerFiles } from './file/ledger-files.ts';
 import { fileSizes, locateLedger } from './file/ledger-files.ts';
 import { requireOpenable } from './recovery/open-ledger.ts';
-import { isFinal, isLoss, storeOutcome, toOutcomes } from './statements/outcomes.ts';
+import { storeOutcome } from './statements/store-transaction.ts';
 import { packRequests, unpackOutcomes } from './threads/packed-batch.ts';
 import { SqliteReads } from './sqlite-reads.ts';
 import type { ThreadFailure } from './threads/thread.ts';
@@ -47,6 +47,8 @@ export class SqliteLedger implements Ledger {
   #isClosing = false;
   #isLost = false;
   #opened: Promise<void>;
+  /** Whether {@link #opened} has resolved, so that a write need not wait for it. */
+  #isOpen = false;
   /** The disk is full: why. What is in the ledger is served; nothing is written. */
   #full: FullDisk | undefined;
   #retry: Promise<void> | undefined;
@@ -65,8 +67,7 @@ export class SqliteLedger implements Ledger {
     } satisfies WriterOptions);
     this.#checkpoints = new Checkpoints(files, this.#writer, observer);
     this.reads = new SqliteReads(files);
-    this.#opened = this.#open(true);
-    this.#opened.catch(ignore);
+    this.#opened = this.#watched(this.#open(true));
     const look = async () => this.#writer.isRunning && this.#writer.call('look', undefined);
     this.#fileWatch = new FileWatch(look, (loss) => this.#lose(loss));
   }
@@ -87,7 +88,7 @@ export class SqliteLedger implements Ledger {
     if (answer.markError) this.#observer.warning(`the high-water mark could not be written: ${answer.markError}`);
     this.#observer.transaction(answer.ms, answer.syncMs);
     this.#checkpoints.committed();
-    const outcomes = toOutcomes(unpackOutcomes(answer.outcomes, batch), batch);
+    const outcomes = unpackOutcomes(answer.outcomes, batch);
     this.#feed.committed(answer.lastOrderId, outcomes);
     return outcomes;
   }
@@ -126,7 +127,8 @@ export class SqliteLedger implements Ledger {
     argument: Parameters<WriterMethods[Name]>[0],
   ): Promise<ReturnType<WriterMethods[Name]>> {
     const opened = this.#opened;
-    await opened;
+    // Another write may have failed since `ready` resolved.
+    if (!this.#isOpen) await opened;
     if (this.#full) await this.#openAgain();
     if (this.#full) throw ledgerFull(this.#full.why);
     try {
@@ -149,10 +151,16 @@ export class SqliteLedger implements Ledger {
     if (opened === this.#opened) {
       this.reads.refuse();
       this.#observer.waiting(`a commit failed; reopening the ledger: ${messageOf(failure)}`, closedReason(failure));
-      this.#opened = this.#open(false);
-      this.#opened.catch(ignore);
+      this.#opened = this.#watched(this.#open(false));
     }
     return explainFailure(failure, this.#opened, () => this.#feed.lastOrderId !== lastKnown);
+  }
+
+  /** The same promise, for `#opened`: whoever awaits that sees its rejection. */
+  #watched(opened: Promise<void>): Promise<void> {
+    this.#isOpen = false;
+    opened.then(() => (this.#isOpen = opened === this.#opened), ignore);
+    return opened;
   }
 
   /** Tries until the ledger is open. At start every failure but a busy ledger is final. */
@@ -200,8 +208,7 @@ export class SqliteLedger implements Ledger {
     this.#retry ??= this.#tryToOpen(false)
       .then(ignore, (error: unknown) => {
         if (isLoss(error)) this.#lose(error);
-        else if (isFinal(error)) this.#opened = Promise.reject(this.#fail(error));
-        this.#opened.catch(ignore);
+        else if (isFinal(error)) this.#opened = this.#watched(Promise.reject(this.#fail(error)));
       })
       .finally(() => (this.#retry = undefined));
     return this.#retry;
@@ -227,8 +234,7 @@ export class SqliteLedger implements Ledger {
     this.#isLost = true;
     this.#fileWatch.stop();
     this.reads.refuse();
-    this.#opened = Promise.reject(stopped);
-    this.#opened.catch(ignore);
+    this.#opened = this.#watched(Promise.reject(stopped));
     this.#observer.lost(loss.message);
     return stopped;
   }
@@ -240,5 +246,4 @@ export class SqliteLedger implements Ledger {
   }
 }
 
-/** The promise's rejection is seen by whoever awaits ready(). */
 function ignore(): void {}

@@ -1,12 +1,11 @@
 import type { Allocation } from '../../core/allocation.ts';
 import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange } from '../../core/ledger.ts';
-import { ledgerReopening } from '../../core/refusals.ts';
+import { ledgerOutOfReach, ledgerReopening, ledgerUnreadable } from '../../core/refusals.ts';
 import type { Store } from '../../core/store.ts';
 import type { VerifyEvent } from '../../core/verify/events.ts';
 import type { LedgerFiles } from './file/ledger-files.ts';
-import { toReadError } from './statements/outcomes.ts';
 import type { ReaderMethods } from './threads/reader.ts';
-import { Thread, threadModule } from './threads/thread.ts';
+import { Thread, ThreadFailure, threadModule } from './threads/thread.ts';
 import type { VerifierMethods, VerifierOptions } from './threads/verifier.ts';
 import { eventsOf } from './threads/verifier-events.ts';
 
@@ -95,4 +94,14 @@ export class SqliteReads implements LedgerReads {
       throw toReadError(error);
     }
   }
+}
+
+/**
+ * A read that failed: damage is for the ledger's operator to repair, what the system lacks may come back, and
+ * anything else is a fault of this program.
+ */
+function toReadError(error: unknown): unknown {
+  if (!(error instanceof ThreadFailure)) return error;
+  if (/^SQLITE_(CORRUPT|NOTADB|IOERR)/.test(error.code)) return ledgerUnreadable(error);
+  return /^(SQLITE_(CANTOPEN|NOMEM)|THREAD_DIED|E[MN]FILE|ENOMEM)/.test(error.code) ? ledgerOutOfReach(error) : error;
 }

@@ -16,17 +16,17 @@ import type {
   WatchAllocationsResponse,
 } from '../../wire/gen/orders/v1/orders.ts';
 import type { AllocationKey, LedgerReads } from '../../core/ledger.ts';
-import type { ListName, Page } from '../../core/reading/paging.ts';
+import type { ListName, PageRange } from '../../core/reading/paging.ts';
 import { fromPageToken, pageSize, toPageToken } from '../../core/reading/paging.ts';
 import type { Watch } from '../../core/reading/watch.ts';
-import type { Lines } from './lines.ts';
+import type { CallQueues } from './call-queues.ts';
 import { toAllocationMessage } from './messages.ts';
-import type { Served } from './service-context.ts';
+import type { ServiceContext } from './service-context.ts';
 import { serverStream } from './server-stream.ts';
 import { unary } from './unary.ts';
 
 /** Watches at the same time, at most: each may keep one message that its client does not take. */
-const MOST_WATCHES = 1000;
+const MAX_WATCHES = 1000;
 
 /** Of the fields of the keys. */
 const PROTO_NAMES: Readonly<Record<string, string>> = {
@@ -36,8 +36,12 @@ const PROTO_NAMES: Readonly<Record<string, string>> = {
 };
 
 /** AllocateOrder, AllocateOrders, GetAllocation, ListAllocations, WatchAllocations. */
-export function allocationMethods(served: Served, lines: Lines, watch: Watch): UntypedServiceImplementation {
-  const { allocator } = served;
+export function allocationMethods(
+  context: ServiceContext,
+  queues: CallQueues,
+  watch: Watch,
+): UntypedServiceImplementation {
+  const { allocator } = context;
   return {
     allocateOrder: unary<AllocateOrderRequest, AllocateOrderResponse>(
       {
@@ -50,7 +54,7 @@ export function allocationMethods(served: Served, lines: Lines, watch: Watch): U
         describeResponse,
         mayRetry: hasKey,
       },
-      served,
+      context,
     ),
     allocateOrders: unary<AllocateOrdersRequest, AllocateOrdersResponse>(
       {
@@ -63,30 +67,30 @@ export function allocationMethods(served: Served, lines: Lines, watch: Watch): U
         describeResponse,
         mayRetry: hasKey,
       },
-      served,
+      context,
     ),
-    ...lookups(served, lines),
+    ...lookups(context, queues),
     watchAllocations: serverStream<WatchAllocationsRequest, WatchAllocationsResponse>(
       {
         name: 'WatchAllocations',
-        mostStreams: MOST_WATCHES,
+        maxStreams: MAX_WATCHES,
         handle: (request, signal) => watchAllocations(watch, request, signal),
         describe: describeList,
       },
-      served,
+      context,
     ),
   };
 }
 
-function lookups(served: Served, lines: Lines): UntypedServiceImplementation {
-  const { reads } = served.ledger;
+function lookups(context: ServiceContext, queues: CallQueues): UntypedServiceImplementation {
+  const { reads } = context.ledger;
   return {
     getAllocation: unary<GetAllocationRequest, GetAllocationResponse>(
       {
         name: 'GetAllocation',
         async handle({ key: asked }, signal) {
           const key = toKey(asked);
-          const allocation = await lines.reads.run('look-up', signal, () => reads.getAllocation(key));
+          const allocation = await queues.reads.run('look-up', signal, () => reads.getAllocation(key));
           if (!allocation) throw notFound(asked);
           return { allocation: toAllocationMessage(allocation) };
         },
@@ -94,17 +98,17 @@ function lookups(served: Served, lines: Lines): UntypedServiceImplementation {
         pathOf: (field, { key }) => (key && key.$case !== 'orderId' ? `${PROTO_NAMES[key.$case]}.${field}` : field),
         mayRetry: () => true,
       },
-      served,
+      context,
     ),
     listAllocations: unary<ListAllocationsRequest, ListAllocationsResponse>(
       {
         name: 'ListAllocations',
         handle: (request, signal) =>
-          listAllocations(request, (read) => lines.reads.run('list', signal, () => read(reads))),
+          listAllocations(request, (read) => queues.reads.run('list', signal, () => read(reads))),
         describe: describeList,
         mayRetry: () => true,
       },
-      served,
+      context,
     ),
   };
 }
@@ -122,24 +126,24 @@ async function listAllocations(
     const { ledgerId, lastOrderId } = await reads.end();
     const list: ListName = ['ListAllocations', filterOf(request), ledgerId];
     const isBounded = beforeOrderId !== undefined && beforeOrderId <= lastOrderId;
-    const first: Page = { after: afterOrderId, end: isBounded ? beforeOrderId - 1n : lastOrderId };
+    const first: PageRange = { after: afterOrderId, end: isBounded ? beforeOrderId - 1n : lastOrderId };
     const page = request.pageToken === '' ? first : fromPageToken(list, request.pageToken);
     const range = { afterOrderId: page.after, upToOrderId: page.end, newestFirst, storeId, limit };
     const found = await reads.listAllocations(range);
     const last = found.at(-1);
-    const rest: Page | undefined = last && (newestFirst ? restBefore(last, page) : restAfter(last, page));
+    const rest: PageRange | undefined = last && (newestFirst ? restBefore(last, page) : restAfter(last, page));
     const isLast = rest === undefined || found.length < limit || rest.after >= rest.end;
     return { allocations: found.map(toAllocationMessage), nextPageToken: isLast ? '' : toPageToken(list, rest) };
   });
 }
 
 /** What is left of a page's range after its last allocation. */
-function restAfter({ orderId, count }: Allocation, { end }: Page): Page {
+function restAfter({ orderId, count }: Allocation, { end }: PageRange): PageRange {
   return { after: orderId + BigInt(count) - 1n, end };
 }
 
 /** The same going back. */
-function restBefore({ orderId }: Allocation, { after }: Page): Page {
+function restBefore({ orderId }: Allocation, { after }: PageRange): PageRange {
   return { after, end: orderId - 1n };
 }
 

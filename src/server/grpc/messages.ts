@@ -14,7 +14,7 @@ const FINDING_KINDS = {
   overlap: VerifyFindingKind.VERIFY_FINDING_KIND_OVERLAP,
   mismatch: VerifyFindingKind.VERIFY_FINDING_KIND_MISMATCH,
 };
-const MOST_FINDING_CHARACTERS = 1000;
+const MAX_FINDING_CHARACTERS = 1000;
 
 export function toAllocationMessage(allocation: Allocation): AllocationMessage {
   return {
@@ -61,10 +61,12 @@ export function toVerifyMessage(event: VerifyEvent): VerifyLedgerResponse {
       const { asOfOrderId, rows, sequences, findings, ok } = event;
       return { event: { $case: 'verdict', value: { asOfOrderId, rows, sequences, findings, ok } } };
     }
-    default: {
-      const { storeId, first, last } = event;
-      const message = event.message.slice(0, MOST_FINDING_CHARACTERS);
-      return { event: { $case: 'finding', value: { kind: FINDING_KINDS[event.kind], storeId, first, last, message } } };
+    case 'finding': {
+      const { findingKind, storeId, first, last } = event;
+      const message = event.message.slice(0, MAX_FINDING_CHARACTERS);
+      return {
+        event: { $case: 'finding', value: { kind: FINDING_KINDS[findingKind], storeId, first, last, message } },
+      };
     }
   }
 }

@@ -5,43 +5,43 @@ import type { Ledger } from '../../core/ledger.ts';
 import type { WatchedLedger } from '../../core/reading/watch.ts';
 import { Watch } from '../../core/reading/watch.ts';
 import { allocationMethods } from './allocation-methods.ts';
-import type { Lines } from './lines.ts';
-import { linesTo } from './lines.ts';
+import type { CallQueues } from './call-queues.ts';
+import { callQueuesOf } from './call-queues.ts';
 import { toVerifyMessage } from './messages.ts';
-import type { Served } from './service-context.ts';
+import type { ServiceContext } from './service-context.ts';
 import { serverStream } from './server-stream.ts';
 import { storeMethods } from './store-methods.ts';
 
 /** Verifications at the same time, at most: each reads the whole ledger. */
-const MOST_VERIFICATIONS = 2;
+const MAX_VERIFICATIONS = 2;
 
 /** All methods of orders.v1.OrderNumberService. */
-export function orderNumberService(served: Served): UntypedServiceImplementation {
-  const lines = linesTo(served.ledger);
+export function orderNumberService(context: ServiceContext): UntypedServiceImplementation {
+  const queues = callQueuesOf(context.ledger);
   async function* verifyLedger({ storeId }: VerifyLedgerRequest, signal: AbortSignal) {
     if (storeId !== undefined) checkStoreId(storeId);
-    for await (const event of served.ledger.reads.verify(storeId)) {
+    for await (const event of context.ledger.reads.verify(storeId)) {
       if (signal.aborted) return;
       yield toVerifyMessage(event);
     }
   }
   return {
-    ...allocationMethods(served, lines, new Watch(historyInLine(served.ledger, lines))),
-    ...storeMethods(served, lines),
+    ...allocationMethods(context, queues, new Watch(queuedHistory(context.ledger, queues))),
+    ...storeMethods(context, queues),
     verifyLedger: serverStream<VerifyLedgerRequest, VerifyLedgerResponse>(
       {
         name: 'VerifyLedger',
-        mostStreams: MOST_VERIFICATIONS,
+        maxStreams: MAX_VERIFICATIONS,
         handle: verifyLedger,
         describe: ({ storeId }) => (storeId === undefined ? {} : { store_id: String(storeId) }),
       },
-      served,
+      context,
     ),
   };
 }
 
 /** Pages of history wait for each other: many watches that begin do not keep look-ups waiting. */
-function historyInLine(ledger: Ledger, { history }: Lines): WatchedLedger {
+function queuedHistory(ledger: Ledger, { history }: CallQueues): WatchedLedger {
   const { reads } = ledger;
   return {
     onCommitted: (listener) => ledger.onCommitted(listener),

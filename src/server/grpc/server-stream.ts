@@ -3,7 +3,7 @@ import { logRefusal, logStreamEnd } from '../calls.ts';
 import type { OrderError } from '../../core/errors.ts';
 import { draining, toOrderError } from '../../core/refusals.ts';
 import { goneSignal, send } from './limits/sending.ts';
-import type { Served } from './service-context.ts';
+import type { ServiceContext } from './service-context.ts';
 import { toStatus } from './status.ts';
 import { StreamLimit } from './limits/stream-limit.ts';
 
@@ -11,7 +11,7 @@ import { StreamLimit } from './limits/stream-limit.ts';
 export interface StreamMethod<Request, Response> {
   readonly name: string;
   /** Streams of this method at the same time, at most. */
-  readonly mostStreams: number;
+  readonly maxStreams: number;
   /** Ends when it has said everything, or soon after `signal` aborted. */
   handle(request: Request, signal: AbortSignal): AsyncIterable<Response>;
   /** What of the request goes into the log. */
@@ -25,9 +25,9 @@ export interface StreamMethod<Request, Response> {
  */
 export function serverStream<Request, Response>(
   method: StreamMethod<Request, Response>,
-  { logger, observer, stopping, state }: Served,
+  { logger, observer, stopping, state }: ServiceContext,
 ): handleServerStreamingCall<Request, Response> {
-  const streams = new StreamLimit(method.name, { inAll: method.mostStreams });
+  const streams = new StreamLimit(method.name, { inAll: method.maxStreams });
   const run = async (call: ServerWritableStream<Request, Response>, gone: AbortSignal): Promise<void> => {
     const leave = streams.enter(call.getPeer());
     try {

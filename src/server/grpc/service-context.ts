@@ -5,7 +5,7 @@ import type { Logger } from '../log/log.ts';
 import type { CallObserver } from '../../core/observers.ts';
 
 /** What the methods of the service work on. */
-export interface Served {
+export interface ServiceContext {
   readonly allocator: Allocator;
   readonly ledger: Ledger;
   readonly logger: Logger;

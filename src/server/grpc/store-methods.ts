@@ -13,14 +13,14 @@ import type {
   UpdateStoreResponse,
 } from '../../wire/gen/orders/v1/orders.ts';
 import type { LedgerReads } from '../../core/ledger.ts';
-import type { ListName, Page } from '../../core/reading/paging.ts';
+import type { ListName, PageRange } from '../../core/reading/paging.ts';
 import { fromPageToken, pageSize, toPageToken } from '../../core/reading/paging.ts';
 import type { StoreChanges } from '../../core/store.ts';
 import { checkStoreChanges, DEFAULT_STORE } from '../../core/store.ts';
 import { storeNotFound } from '../../core/refusals.ts';
-import type { Lines } from './lines.ts';
+import type { CallQueues } from './call-queues.ts';
 import { toStoreMessage } from './messages.ts';
-import type { Served } from './service-context.ts';
+import type { ServiceContext } from './service-context.ts';
 import { unary } from './unary.ts';
 
 /** How each path of an update_mask reads its value. A path whose value is absent goes back to the default. */
@@ -32,8 +32,8 @@ const CHANGES_BY_PATH: Readonly<Record<string, (store: StoreMessage) => StoreCha
 };
 
 /** CreateStore, GetStore, ListStores, UpdateStore. */
-export function storeMethods(served: Served, lines: Lines): UntypedServiceImplementation {
-  const { ledger } = served;
+export function storeMethods(context: ServiceContext, queues: CallQueues): UntypedServiceImplementation {
+  const { ledger } = context;
   return {
     createStore: unary<CreateStoreRequest, CreateStoreResponse>(
       {
@@ -44,14 +44,14 @@ export function storeMethods(served: Served, lines: Lines): UntypedServiceImplem
           const settings = { firstNumber, prefix, suffix, minDigits };
           checkStoreChanges(settings);
           const write = () => ledger.createStore({ storeId, ...settings });
-          return { store: toStoreMessage(await lines.stores.run('write', signal, write)) };
+          return { store: toStoreMessage(await queues.stores.run('write', signal, write)) };
         },
         describe: describeStore,
         pathOf: pathInStore,
         // Asked again after it was done, it would be refused.
         mayRetry: (_, { reason }) => reason !== 'OUTCOME_UNKNOWN',
       },
-      served,
+      context,
     ),
     updateStore: unary<UpdateStoreRequest, UpdateStoreResponse>(
       {
@@ -62,46 +62,46 @@ export function storeMethods(served: Served, lines: Lines): UntypedServiceImplem
           const changes = toChanges(store, request.updateMask ?? []);
           checkStoreChanges(changes);
           const write = () => ledger.updateStore(store.storeId, changes);
-          return { store: toStoreMessage(await lines.stores.run('write', signal, write)) };
+          return { store: toStoreMessage(await queues.stores.run('write', signal, write)) };
         },
         describe: describeStore,
         pathOf: pathInStore,
         mayRetry: () => true,
       },
-      served,
+      context,
     ),
-    ...lookups(served, lines),
+    ...lookups(context, queues),
   };
 }
 
-function lookups(served: Served, lines: Lines): UntypedServiceImplementation {
-  const { reads } = served.ledger;
+function lookups(context: ServiceContext, queues: CallQueues): UntypedServiceImplementation {
+  const { reads } = context.ledger;
   return {
     getStore: unary<GetStoreRequest, GetStoreResponse>(
       {
         name: 'GetStore',
         async handle({ storeId }, signal) {
           checkStoreId(storeId);
-          const store = await lines.reads.run('look-up', signal, () => reads.getStore(storeId));
+          const store = await queues.reads.run('look-up', signal, () => reads.getStore(storeId));
           if (!store) throw storeNotFound(storeId);
           return { store: toStoreMessage(store) };
         },
         describe: ({ storeId }) => ({ store_id: String(storeId) }),
         mayRetry: () => true,
       },
-      served,
+      context,
     ),
     listStores: unary<ListStoresRequest, ListStoresResponse>(
       {
         name: 'ListStores',
         async handle(request, signal) {
           const limit = pageSize(request.pageSize);
-          return lines.reads.run('list', signal, () => listStores(reads, request, limit));
+          return queues.reads.run('list', signal, () => listStores(reads, request, limit));
         },
         describe: () => ({}),
         mayRetry: () => true,
       },
-      served,
+      context,
     ),
   };
 }
@@ -113,7 +113,7 @@ async function listStores(
 ): Promise<ListStoresResponse> {
   const { ledgerId, lastStoreId } = await reads.end();
   const list: ListName = ['ListStores', '', ledgerId];
-  const first: Page = { after: 0n, end: lastStoreId };
+  const first: PageRange = { after: 0n, end: lastStoreId };
   const { after, end } = pageToken === '' ? first : fromPageToken(list, pageToken);
   const stores = await reads.listStores({ afterStoreId: after, upToStoreId: end, limit });
   const position = stores.at(-1)?.storeId;

@@ -3,7 +3,7 @@ import type { CallSignal } from '../../core/allocator.ts';
 import { logAnswer, logRefusal } from '../calls.ts';
 import type { OrderError } from '../../core/errors.ts';
 import { toOrderError } from '../../core/refusals.ts';
-import type { Served } from './service-context.ts';
+import type { ServiceContext } from './service-context.ts';
 import { toStatus } from './status.ts';
 
 /** How one unary method answers. May throw or reject with anything. */
@@ -28,7 +28,7 @@ export interface UnaryMethod<Request, Response> {
  */
 export function unary<Request, Response>(
   method: UnaryMethod<Request, Response>,
-  { logger, observer, state }: Pick<Served, 'logger' | 'observer' | 'state'>,
+  { logger, observer, state }: Pick<ServiceContext, 'logger' | 'observer' | 'state'>,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     const started = performance.now();

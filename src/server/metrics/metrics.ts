@@ -2,16 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Counter, Histogram, Registry } from '@prometheus-io/client';
 import type { Address } from '../settings.ts';
 import type { Reason } from '../../core/errors.ts';
-import type { MetricsServer } from './page-server.ts';
+import type { PageServer } from './page-server.ts';
 import { gauge, registerEventLoop, registerProcess } from './process-metrics.ts';
 import { servePage } from './page-server.ts';
 import type { LedgerSizes, LedgerSources } from '../../engines/engine.ts';
-import type { BatchObserver, CallObserver, CommittedBatch } from '../../core/observers.ts';
+import type { BatchObserver, CallObserver, BatchSummary } from '../../core/observers.ts';
 
-export type { MetricsServer } from './page-server.ts';
+export type { PageServer } from './page-server.ts';
 
 /** What is asked for at each scrape. What throws or rejects is left out of it. */
 export interface MetricSources extends LedgerSources {
+  /** The version of this package. */
+  readonly version: string;
   /** Requests waiting for a batch. */
   queueLength(): number;
   /** Lines of the log that standard output did not take. */
@@ -34,7 +36,7 @@ const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 const HELD_MS = 1000;
 const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 /** Of a transport. Both have fewer; a series for each name that a caller makes up would fill the memory. */
-const MOST_METHODS = 32;
+const MAX_METHODS = 32;
 /** A scrape does without the sizes of the ledger's files when the disk takes longer to tell them. */
 const SIZES_MS = 1000;
 
@@ -80,7 +82,7 @@ export class Metrics implements CallObserver, BatchObserver {
     calls.inc();
   }
 
-  committed({ allocated, replayed, createTimeMs, ms }: CommittedBatch): void {
+  committed({ allocated, replayed, createTimeMs, ms }: BatchSummary): void {
     this.#allocations.inc(amount(allocated));
     if (allocated > 0) {
       this.#lastCreateTimeMs = createTimeMs;
@@ -99,7 +101,7 @@ export class Metrics implements CallObserver, BatchObserver {
 
   #addMethod(transport: 'grpc' | 'http', name: string): MethodMetrics {
     const known = this.#methods[transport];
-    const method = known.size < MOST_METHODS ? name : 'other';
+    const method = known.size < MAX_METHODS ? name : 'other';
     let metrics = known.get(method);
     if (!metrics) {
       const label = { transport, method };
@@ -123,7 +125,7 @@ export async function startMetricsServer(
   address: Address,
   metrics: Metrics,
   sources: MetricSources,
-): Promise<MetricsServer> {
+): Promise<PageServer> {
   const registry = new Registry();
   const askSizes = registerSources(registry, sources);
   gauge(
@@ -132,7 +134,7 @@ export async function startMetricsServer(
     'How long create_time still stands still; 0 if it follows the clock.',
     () => metrics.clockBehindMs / 1000,
   );
-  registerProcess(registry);
+  registerProcess(registry, sources.version);
   const text = async () => {
     await askSizes();
     return `${await metrics.registry.metrics()}\n${await registry.metrics()}`;

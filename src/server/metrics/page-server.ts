@@ -6,10 +6,10 @@ import type { Address } from '../settings.ts';
 const REQUEST_MS = 10_000;
 /** Prometheus scrapes once a minute or more often, over one connection. */
 const KEEP_ALIVE_MS = 65_000;
-const MOST_CONNECTIONS = 100;
+const MAX_CONNECTIONS = 100;
 const PLAIN_TEXT = 'text/plain; charset=utf-8';
 
-/** The one page of a {@link MetricsServer}. */
+/** The one page of a {@link PageServer}. */
 export interface Page {
   /** As in the URL, without a query. */
   readonly path: string;
@@ -19,21 +19,21 @@ export interface Page {
 }
 
 /** A server of one page that listens. */
-export interface MetricsServer {
+export interface PageServer {
   readonly address: Address;
   /** Ends every connection at once: a scrape that is cut off is made again. */
   close(): Promise<void>;
 }
 
 /** Serves GET and HEAD of one page. Rejects where the address cannot be had. */
-export async function servePage(address: Address, page: Page): Promise<MetricsServer> {
+export async function servePage(address: Address, page: Page): Promise<PageServer> {
   const server = createServer(
     { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS },
     (request, response) => void answer(request, response, page),
   );
   // Also ends those who ask and then do not read.
   server.timeout = REQUEST_MS;
-  server.maxConnections = MOST_CONNECTIONS;
+  server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(address, resolve);

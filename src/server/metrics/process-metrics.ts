@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Registry } from '@prometheus-io/client';
 import { Counter, Gauge } from '@prometheus-io/client';
@@ -12,7 +12,7 @@ const LOOP_WINDOW_MS = 60_000;
  * Under the names that every Prometheus client uses. Not the library's collectDefaultMetrics: that resets
  * the event loop's delay at each scrape, which two scrapers take from each other, and starts a timer for good.
  */
-export function registerProcess(registry: Registry): void {
+export function registerProcess(registry: Registry, version: string): void {
   const cpu = new Counter({
     name: 'process_cpu_seconds_total',
     help: 'CPU time of all threads, user and system.',
@@ -34,8 +34,6 @@ export function registerProcess(registry: Registry): void {
   gauge(registry, 'process_open_fds', 'Open file descriptors.', () => readdirSync('/proc/self/fd').length - 1);
   gauge(registry, 'nodejs_heap_size_total_bytes', 'Heap of the main thread.', () => process.memoryUsage().heapTotal);
   gauge(registry, 'nodejs_heap_size_used_bytes', 'Heap in use, main thread.', () => process.memoryUsage().heapUsed);
-  const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  const { version } = JSON.parse(manifest) as { version: string };
   new Gauge({
     name: 'order_numbers_build_info',
     help: 'Always 1; its labels say which version runs on which Node.js.',

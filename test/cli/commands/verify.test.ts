@@ -153,6 +153,26 @@ it('with --json every event but progress is a line', async () => {
   ]);
 });
 
+it('a kind of finding that only a newer server knows is shown as a mismatch', async () => {
+  const unknown = finding(99 as VerifyFindingKind, 8n);
+  const server = await serverThatSays([unknown, verdict({ findings: 1n, ok: false })]);
+  const forPeople = await localOrderNumbers(['verify', '--server', server]);
+  const json = await localOrderNumbers(['verify', '--json', '--server', server]);
+  expect(forPeople).toMatchObject({
+    exitCode: 1,
+    stdout: expect.stringMatching(/^mismatch in store 8, 5 to 6: something is wrong\n/),
+  });
+  expect(JSON.parse(json.stdout.split('\n')[0]!)).toEqual({
+    finding: {
+      kind: 'VERIFY_FINDING_KIND_MISMATCH',
+      storeId: '8',
+      first: '5',
+      last: '6',
+      message: 'something is wrong',
+    },
+  });
+});
+
 it('nothing is proven without a verdict', async () => {
   const quiet = await localOrderNumbers(['verify', '--server', await serverThatSays([])]);
   const broken = await fakeOrdersServer({

@@ -20,14 +20,14 @@ const READING = { signal: new AbortController().signal, onProgress: () => {} };
 /** What an import reads from a table: its next order_id and stores, or why it is refused. */
 async function dynamodb(paths: string | readonly string[], isWhole = false) {
   const staging = newStaging();
-  const nextOrderId = await readDynamodb([paths].flat(), { isWhole, staging }, READING);
-  return { nextOrderId, stores: [...staging.stores()] };
+  const nextOrderId = await readDynamodb([paths].flat(), { isWhole, stores: staging }, READING);
+  return { nextOrderId, stores: [...staging] };
 }
 
 async function csv(content: string | Uint8Array) {
   const staging = newStaging();
   await readCsv(write('stores.csv', content), staging, READING);
-  return [...staging.stores()];
+  return [...staging];
 }
 
 function newStaging(): ImportStaging {

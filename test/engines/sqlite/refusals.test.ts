@@ -20,7 +20,7 @@ import { takeFence } from '../../../src/engines/sqlite/file/fence.ts';
 import { importCounters, planImport } from '../../../src/engines/sqlite/operator/import-counters.ts';
 import { ImportStaging } from '../../../src/engines/sqlite/operator/import-staging.ts';
 import { filesOf } from '../../../src/engines/sqlite/file/ledger-files.ts';
-import { MovingOut } from '../../../src/engines/sqlite/operator/move-source.ts';
+import { MoveSource } from '../../../src/engines/sqlite/operator/move-source.ts';
 import { restoreLedger } from '../../../src/engines/sqlite/operator/restore.ts';
 import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
 import { verifyLedgerFile } from '../../../src/engines/sqlite/operator/verify-file.ts';
@@ -60,7 +60,7 @@ const ACTIONS = {
     }
   },
   backup: ({ ledger, folder }: Place) => backupLedger(ledger, join(folder, 'copy.db'), { force: false }),
-  migrate: async ({ ledger }: Place) => MovingOut.open(ledger).close(),
+  migrate: async ({ ledger }: Place) => MoveSource.open(ledger).close(),
 };
 const ALL = Object.keys(ACTIONS) as (keyof typeof ACTIONS)[];
 

@@ -16,7 +16,7 @@ import { ServerProcess, testFolder } from '../../support/processes/server-proces
 import { SQLITE } from '../../support/engines/sqlite-engine.ts';
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
-const MOST_SERIES = 1000;
+const MAX_SERIES = 1000;
 const NOT_BASE_UNITS =
   /^([num]?s|secs?|m|mins?|minutes?|h|hours?|d|days?|[kmgt]?b|percent|(nano|micro|milli|kilo|mega|giga|kibi|mebi|gibi).*)$/;
 
@@ -165,7 +165,7 @@ describe('Metrics', () => {
     const calls = samplesOf(families, 'order_numbers_calls_total');
     expect(calls.reduce((sum, { value }) => sum + value, 0)).toBe(5001);
     expect(calls.length).toBeLessThan(100);
-    expect(families.flatMap(({ samples }) => samples).length).toBeLessThan(MOST_SERIES);
+    expect(families.flatMap(({ samples }) => samples).length).toBeLessThan(MAX_SERIES);
     expect(valueOf(families, 'order_numbers_calls_total', labelsOf('grpc', 'AllocateOrder', 'OK'))).toBe(1);
     expect(valueOf(families, 'order_numbers_calls_total', labelsOf('http', 'other', 'DRAINING'))).toBeGreaterThan(2000);
   });
@@ -478,6 +478,7 @@ async function serve(changed: Partial<MetricSources> = {}): Promise<string> {
 
 function sources(): MetricSources {
   return {
+    version: '1.2.3',
     queueLength: () => 0,
     lastOrderId: () => 0n,
     logLinesDropped: () => 0,
@@ -583,7 +584,7 @@ function problemsOf(text: string): string[] {
   problems.push(...twice(families.map(({ name }) => name)).map((name) => `${name} is there twice`));
   const series = families.flatMap(({ samples }) => samples).map(({ name, labels }) => seriesOf(name, labels));
   problems.push(...twice(series).map((name) => `${name} is there twice`));
-  if (series.length > MOST_SERIES) problems.push(`${series.length} series are too many`);
+  if (series.length > MAX_SERIES) problems.push(`${series.length} series are too many`);
   return problems;
 }
 

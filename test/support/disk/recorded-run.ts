@@ -48,7 +48,7 @@ function commit(writer: Writer, stores: readonly bigint[]): void {
   });
   const { outcomes } = writer.commit(packRequests(batch));
   const lines = unpackOutcomes(outcomes, batch).map((outcome) => {
-    if (typeof outcome === 'string') throw new Error(outcome);
+    if ('refused' in outcome) throw outcome.refused;
     return `${outcome.allocation.requestId} ${outcome.allocation.orderId}\n`;
   });
   tell(lines.join(''));

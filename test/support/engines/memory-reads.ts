@@ -65,7 +65,12 @@ export class MemoryReads implements LedgerReads {
         runs: rows.filter((row) => row.storeId === store.storeId).map((row) => [row.orderNumber, row.count]),
       }));
     if (storeId === undefined) {
-      sequences.unshift({ first: 1n, last: lastOrderId, runs: rows.map((row) => [row.orderId, row.count]) });
+      sequences.unshift({
+        storeId: undefined,
+        first: 1n,
+        last: lastOrderId,
+        runs: rows.map((row) => [row.orderId, row.count]),
+      });
     }
     let findings = 0n;
     for (const { runs, ...range } of sequences) {
@@ -73,7 +78,7 @@ export class MemoryReads implements LedgerReads {
       for (const [number, count] of [...runs, [range.last + 1n, 0] as const]) {
         if (number !== next) {
           findings++;
-          yield { kind: 'hole', storeId: range.storeId, first: next, last: number - 1n, message: 'no row' };
+          yield { ...range, kind: 'finding', findingKind: 'hole', first: next, last: number - 1n, message: 'no row' };
         }
         next = number + BigInt(count);
       }

@@ -1,5 +1,6 @@
 import type { QueryResultRow } from 'pg';
 import { LedgerRefused } from '../../../core/errors.ts';
+import type { ImportedStore } from '../../../core/move/imported-store.ts';
 import type { PostgresUrl } from '../connection/postgres-url.ts';
 import { reasonOf } from '../connection/failures.ts';
 import { MOVE_LOCK } from './move-target.ts';
@@ -14,7 +15,7 @@ export interface Continuation {
   /** The greatest order_id that may have been given: the next one is above it. */
   readonly above: bigint;
   /** Stores whose next order_number is known; each other store skips as many numbers as order_ids are lost. */
-  readonly stores: Iterable<{ readonly storeId: bigint; readonly nextNumber: bigint }>;
+  readonly stores: Iterable<ImportedStore>;
 }
 
 /** What is declared lost, or would be. */

@@ -3,6 +3,7 @@ import type { Allocation } from '../../../core/allocation.ts';
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { LedgerContents } from '../../../core/move/contents.ts';
 import { COPY_PAGE } from '../../../core/move/contents.ts';
+import type { LedgerTarget, MovingState } from '../../../core/move/ledger-target.ts';
 import type { VerifyEvent } from '../../../core/verify/events.ts';
 import { reasonOf } from '../connection/failures.ts';
 import { insertAllocations, insertLosses, insertStores } from './bulk-insert.ts';
@@ -19,9 +20,6 @@ const END_WAIT_MS = 5000;
 /** The session of a command that was killed is noticed by its server within a second, and then lets the lock go. */
 const LOCK_WAIT_MS = 5000;
 
-/** What a database is to a ledger that moves in: it has to be copied, or all was done before. */
-export type MovingState = 'unfinished' | 'done';
-
 interface LedgerRow {
   readonly ledger_id: string;
   readonly first_order_id: bigint;
@@ -30,13 +28,12 @@ interface LedgerRow {
 }
 
 /**
- * The PostgreSQL ledger that another one moves into: from `claim` to `activate` no server numbers in it. Everything
- * goes through one session, which holds a lock against every other command of this kind; what fails rejects with one
- * sentence that names the server.
+ * The PostgreSQL ledger that another one moves into. Everything goes through one session, which holds a lock against
+ * every other command of this kind; a failure rejects with one sentence that names the server.
  */
-export class MovingIn {
+export class MoveTarget implements LedgerTarget {
   readonly name: string;
-  /** What is here by now. */
+  readonly howToEmpty: string;
   readonly contents: LedgerContents;
   readonly #session: Session;
 
@@ -44,12 +41,13 @@ export class MovingIn {
   private constructor(session: Session, name: string) {
     this.#session = session;
     this.name = name;
+    this.howToEmpty = `drop the schema order_numbers of ${name}`;
     this.contents = new PostgresContents(name, (text, values) => this.#write(text, values));
   }
 
-  /** Rejects with LedgerRefused where another command moves a ledger to this database right now. */
-  static async open(session: Session, name: string): Promise<MovingIn> {
-    const target = new MovingIn(session, name);
+  /** Rejects with LedgerRefused while another command moves a ledger to this database. */
+  static async open(session: Session, name: string): Promise<MoveTarget> {
+    const target = new MoveTarget(session, name);
     try {
       // Waited for by the server: see LOCK_WAIT_MS.
       await target.#write(`SET lock_timeout = ${LOCK_WAIT_MS}`);
@@ -63,7 +61,7 @@ export class MovingIn {
     return target;
   }
 
-  /** Of this database, under every name, on the primary and on each standby. */
+  /** The same on the primary and on each standby. */
   async identity(): Promise<string> {
     const [row] = await this.#write<{ database: number; system: bigint }>(
       `SELECT oid::bigint AS database, system_identifier AS system FROM pg_database, pg_control_system()
@@ -72,11 +70,6 @@ export class MovingIn {
     return `database ${row?.database} of system ${row?.system}`;
   }
 
-  /**
-   * Makes sure that no server numbers here from now on, unless all was done before. Resolves only when that is
-   * confirmed. Rejects with LedgerRefused where anything is here but the unfinished copy of this very ledger; where
-   * it `isSealed` already, an empty ledger is refused, too: the one that was here is gone, and may have numbered.
-   */
   async claim(ledgerId: string, isSealed: boolean): Promise<MovingState> {
     return this.#transaction(async () => {
       // The lock on this row first: what a server commits before it is seen below, and a server after it is refused.
@@ -100,8 +93,8 @@ export class MovingIn {
   }
 
   /**
-   * Ends the sessions that servers had here before the claim: they looked for their ledger when they opened them, would
-   * not look again, and it is another one now. Rejects with LedgerRefused where this role may not.
+   * A server looks for its ledger when it opens a session, and not again; by now it is another ledger. Rejects with
+   * LedgerRefused if this role may not end them.
    */
   async endOtherSessions(): Promise<void> {
     const others = `FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -116,7 +109,6 @@ export class MovingIn {
     }
   }
 
-  /** The order_id of the last row that is copied; 0 where there is none. Rows come in order, so none before it is missing. */
   async lastCopied(): Promise<bigint> {
     const [row] = await this.#write<{ last: bigint | null }>(
       'SELECT max(order_id) AS last FROM order_numbers.allocations',
@@ -124,12 +116,10 @@ export class MovingIn {
     return row?.last ?? 0n;
   }
 
-  /** In one transaction, which is durable when this resolves. */
   async addAllocations(allocations: readonly Allocation[]): Promise<void> {
     await this.#transaction(() => this.#insert(insertAllocations(allocations)));
   }
 
-  /** Takes everything but the allocations from another ledger, in one transaction, in place of what is there. */
   async takeCounters(from: LedgerContents): Promise<void> {
     const counters = await from.counters();
     await this.#transaction(async () => {
@@ -151,13 +141,11 @@ export class MovingIn {
     });
   }
 
-  /** See verifyLedger; up to the end that the counter has. */
   async *verify(): AsyncGenerator<VerifyEvent> {
     const { lastOrderId } = await this.contents.counters();
     yield* verifyLedger((text, values) => this.#write(text, values), undefined, lastOrderId);
   }
 
-  /** Lets servers number here. Resolves only when that is confirmed; call it only when the other ledger never will again. */
   async activate(ledgerId: string): Promise<void> {
     await this.#transaction(() =>
       this.#updateOne(

@@ -30,3 +30,13 @@ export function closedReason(failure: unknown): ClosedReason {
   if (/^(SQLITE_FULL|ENOSPC|EDQUOT)/.test(code)) return 'disk full';
   return /^(SQLITE_IOERR|EIO|EROFS)/.test(code) ? 'disk error' : 'opening';
 }
+
+/** Whether the files of the ledger are no longer those that were opened. */
+export function isLoss(error: unknown): error is ThreadFailure {
+  return error instanceof ThreadFailure && error.errorName === 'HeldFilesChanged';
+}
+
+/** Whether trying again cannot help, because an operator has to act. */
+export function isFinal(error: unknown): boolean {
+  return !(error instanceof ThreadFailure) || error.errorName === 'LedgerRefused';
+}

@@ -1,4 +1,4 @@
-import { isLoss } from '../statements/outcomes.ts';
+import { isLoss } from './failures.ts';
 import type { ThreadFailure } from '../threads/thread.ts';
 
 /** Between two looks whether the files are still at their names; each commit looks, too. */

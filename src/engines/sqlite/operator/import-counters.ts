@@ -3,10 +3,10 @@ import { resolve } from 'node:path';
 import type Database from 'better-sqlite3';
 import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
+import type { ImportedStore } from '../../../core/move/imported-store.ts';
 import { checkBeforeOpening } from '../recovery/opening-check.ts';
 import { checkpoint } from '../file/connection.ts';
 import { takeFence } from '../file/fence.ts';
-import type { ImportedStore, ImportStaging } from './import-staging.ts';
 import { filesOf, locateLedger } from '../file/ledger-files.ts';
 import { inspect } from '../file/inspection.ts';
 import { keepOwner } from '../file/owner.ts';
@@ -18,7 +18,7 @@ import { isEmpty, requireKnownSchema, requireLedger } from '../file/schema.ts';
 export interface ImportedCounters {
   /** The first order_id that the ledger gives, 1 to 2^63-1. */
   readonly nextOrderId: bigint;
-  readonly stores: ImportStaging;
+  readonly stores: Iterable<ImportedStore> & { readonly size: number };
 }
 
 /** What an import does to one store: makes it, changes its first number, or finds it as it has to be. */
@@ -140,7 +140,7 @@ function compare(
     'SELECT first_number AS first, last_number AS last FROM stores WHERE store_id = ?',
   );
   let [all, made, set] = [0, 0, 0];
-  for (const store of stores.stores()) {
+  for (const store of stores) {
     const there = select?.get(store.storeId);
     const change = !there ? 'make' : there.first === store.nextNumber ? 'keep' : 'set';
     all++;

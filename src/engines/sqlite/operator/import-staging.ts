@@ -1,18 +1,11 @@
 import Database from 'better-sqlite3';
-
-/** A store of the shop that is carried over. */
-export interface ImportedStore {
-  /** 1 to 2^63-1. */
-  readonly storeId: bigint;
-  /** The order_number it goes on with, 1 to 2^63-1. */
-  readonly nextNumber: bigint;
-}
+import type { ImportedStore, StoreSink } from '../../../core/move/imported-store.ts';
 
 /**
- * The stores of an import, checked for doubles and put in order. In a temporary file of SQLite, so that their
- * number is not bounded by the memory; it goes with the process.
+ * The stores of an import, without doubles and in the order of their ids. A temporary file of SQLite keeps them, so
+ * that memory does not bound their number; it goes with the process.
  */
-export class ImportStaging {
+export class ImportStaging implements StoreSink, Iterable<ImportedStore> {
   readonly #db = new Database('');
   readonly #insert: Database.Statement<[bigint, bigint, number]>;
   readonly #selectLine: Database.Statement<[bigint], number>;
@@ -26,7 +19,6 @@ export class ImportStaging {
     this.#selectLine = this.#db.prepare<[bigint], number>('SELECT line FROM staged WHERE store_id = ?').pluck();
   }
 
-  /** Takes a store from this line; returns the line that had it before, and then takes nothing. */
   add({ storeId, nextNumber }: ImportedStore, line: number): number | undefined {
     if (this.#insert.run(storeId, nextNumber, line).changes === 1) return undefined;
     return this.#selectLine.get(storeId);
@@ -36,8 +28,7 @@ export class ImportStaging {
     return this.#db.prepare<[], number>('SELECT count(*) FROM staged').pluck().get() ?? 0;
   }
 
-  /** In the order of their ids. */
-  *stores(): IterableIterator<ImportedStore> {
+  *[Symbol.iterator](): Generator<ImportedStore, void> {
     const select = this.#db.prepare<[], { store_id: bigint; next_number: bigint }>(
       'SELECT store_id, next_number FROM staged ORDER BY store_id',
     );

@@ -2,10 +2,9 @@ import type Database from 'better-sqlite3';
 import { SqliteError } from 'better-sqlite3';
 import type { Allocation } from '../../../core/allocation.ts';
 import { LedgerRefused } from '../../../core/errors.ts';
-import type { DeclaredLoss, LedgerContents, LedgerCounters } from '../../../core/move/contents.ts';
+import type { DeclaredLoss, LedgerCounters } from '../../../core/move/contents.ts';
+import type { LedgerCounts, LedgerSource, Place } from '../../../core/move/ledger-source.ts';
 import type { Store } from '../../../core/store.ts';
-import type { LedgerSummary } from './backup-check.ts';
-import { summarize } from './backup-check.ts';
 import { movedAway } from '../recovery/opening-check.ts';
 import { checkpoint } from '../file/connection.ts';
 import type { Fence } from '../file/fence.ts';
@@ -18,29 +17,18 @@ import type { AllocationRow, StoreRow } from '../statements/rows.ts';
 import { toAllocation, toStore } from '../statements/rows.ts';
 import { requireFilledLedger } from '../file/schema.ts';
 
-/** Where a ledger moves to. */
-export interface Place {
-  /** Without secrets; another one after a failover, perhaps. */
-  readonly name: string;
-  /** What it is under every name. */
-  readonly identity: string;
-}
-
-/**
- * A ledger that leaves its file: read out whole, then sealed, so that it never numbers again. Nobody else writes it
- * until `close`, because the fence of the one writer (P8) is held.
- */
-export class MovingOut implements LedgerContents {
+/** A ledger that leaves its file. The fence of the one writer (P8) is held until `close`. */
+export class MoveSource implements LedgerSource {
   readonly name: string;
   readonly #fence: Fence;
   readonly #ledger: OpenLedger;
   readonly #statements: ReturnType<typeof prepare>;
 
   /**
-   * Opens the ledger at `path` as a server would. Throws LedgerRefused where a server would be refused, and where no
-   * ledger is there; one that is sealed is opened all the same.
+   * Opens the ledger at `path` as a server would. Throws LedgerRefused if a server would be refused, or if there is no
+   * ledger; one that is sealed is opened all the same.
    */
-  static open(path: string): MovingOut {
+  static open(path: string): MoveSource {
     const files = locateLedger(findLedger(path));
     const look = () => {
       explained(files.database, () => requireFilled(files.database));
@@ -51,7 +39,7 @@ export class MovingOut implements LedgerContents {
       return explained(files.database, () => {
         requireFilled(files.database);
         const ledger = openLedger(files, { use: 'moved' });
-        if (ledger) return new MovingOut(files.database, fence, ledger);
+        if (ledger) return new MoveSource(files.database, fence, ledger);
         throw new LedgerRefused(
           `${files.database} is being read by another process: try again when that one has ended`,
         );
@@ -69,7 +57,6 @@ export class MovingOut implements LedgerContents {
     this.#statements = prepare(ledger.db);
   }
 
-  /** What the operator should know, one sentence each. */
   get warnings(): readonly string[] {
     return this.#ledger.warnings;
   }
@@ -78,10 +65,7 @@ export class MovingOut implements LedgerContents {
     return this.#sealedTo !== undefined;
   }
 
-  /**
-   * Throws LedgerRefused where the file is sealed, and to another place than this one: neither of the same name nor the
-   * same database, which a failover may have given another name.
-   */
+  /** The same place has the same name or the same identity: a failover may have given it another name. */
   requireNotElsewhere(place: Place): void {
     const sealedTo = this.#sealedTo;
     if (sealedTo === undefined || sealedTo.startsWith(`${place.name} (`)) return;
@@ -93,8 +77,8 @@ export class MovingOut implements LedgerContents {
     return this.#statements.sealedTo.get() ?? undefined;
   }
 
-  summary(): LedgerSummary {
-    return summarize(this.#ledger.db);
+  async counts(): Promise<LedgerCounts> {
+    return { rows: this.#statements.rows.get() ?? 0n, stores: this.#statements.storeCount.get() ?? 0n };
   }
 
   async counters(): Promise<LedgerCounters> {
@@ -127,10 +111,10 @@ export class MovingOut implements LedgerContents {
   }
 
   /**
-   * Seals the file: when this returns, that is on disk and in the database itself, not only in the WAL beside it.
-   * Throws LedgerRefused where it is on disk and another process that reads keeps it in the WAL.
+   * Seals the file, on disk and in the database itself, not only in the WAL beside it. Rejects with LedgerRefused if
+   * another process that reads keeps it in the WAL.
    */
-  seal({ name, identity }: Place): void {
+  async seal({ name, identity }: Place): Promise<void> {
     explained(this.name, () => {
       // A commit of its own, with the fsync of synchronous=FULL.
       this.#statements.seal.run(`${name} (${identity})`);
@@ -143,7 +127,7 @@ export class MovingOut implements LedgerContents {
     });
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#ledger.mark.close();
     this.#ledger.db.close();
     this.#fence.release();
@@ -155,7 +139,7 @@ function requireFilled(database: string): void {
   inspect(database, requireFilledLedger);
 }
 
-/** Runs `work`; what SQLite cannot do with the file is said in one sentence. */
+/** Runs `work`; a failure of SQLite becomes one sentence that names the file. */
 function explained<Result>(database: string, work: () => Result): Result {
   try {
     return work();
@@ -172,6 +156,8 @@ function prepare(db: Database.Database) {
       { ledger_id: string; first_order_id: bigint; last_order_id: bigint; last_create_time_ms: bigint }
     >('SELECT ledger_id, first_order_id, last_order_id, last_create_time_ms FROM ledger'),
     sealedTo: db.prepare<[], string | null>('SELECT sealed_to FROM ledger').pluck(),
+    rows: db.prepare<[], bigint>('SELECT count(*) FROM allocations').pluck(),
+    storeCount: db.prepare<[], bigint>('SELECT count(*) FROM stores').pluck(),
     seal: db.prepare<[string]>('UPDATE ledger SET sealed_to = ?'),
     allocations: db.prepare<[bigint, number], AllocationRow>(
       'SELECT * FROM allocations WHERE order_id > ? ORDER BY order_id LIMIT ?',

@@ -1,6 +1,6 @@
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { LedgerSummary } from './backup-check.ts';
-import type { ImportedStore } from './import-staging.ts';
+import type { ImportedStore } from '../../../core/move/imported-store.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
 import type { Evidence } from './restore-evidence.ts';
 import type { Continuation, Loss } from './restore-loss.ts';

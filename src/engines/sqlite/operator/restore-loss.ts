@@ -1,7 +1,7 @@
 import type Database from 'better-sqlite3';
 import { INT64_MAX } from '../../../core/allocation.ts';
 import { LedgerRefused } from '../../../core/errors.ts';
-import type { ImportedStore } from './import-staging.ts';
+import type { ImportedStore } from '../../../core/move/imported-store.ts';
 
 /** Where the numbers of a restored copy go on. */
 export interface Continuation {

@@ -4,7 +4,7 @@ import { DEFAULT_FIRST_NUMBER, INT64_MAX } from '../../../core/allocation.ts';
 import type { AllocationRow } from './rows.ts';
 import { toAllocation } from './rows.ts';
 
-/** What became of one request, as it crosses threads; 'exhausted' where a sequence is at its end. */
+/** What became of one request; 'exhausted' if a sequence is at its end. */
 export type BatchOutcome =
   { readonly allocation: Allocation; readonly replayed: boolean } | 'exhausted' | 'store not found';
 
@@ -63,7 +63,7 @@ export class BatchTransaction {
     const ledger = this.#statements.selectLedger.get();
     if (!ledger) throw new Error('the table ledger is empty');
     if (ledger.sealed_to !== null) throw new Error(`the ledger was moved to ${ledger.sealed_to}`);
-    const createTimeMs = later(BigInt(Date.now()), ledger.last_create_time_ms);
+    const createTimeMs = Math.max(Date.now(), Number(ledger.last_create_time_ms));
     const stores = new Map<bigint, StoreCounter>();
     let lastOrderId = ledger.last_order_id;
 
@@ -80,7 +80,7 @@ export class BatchTransaction {
         orderNumber: store.lastNumber + 1n,
         count: request.count,
         requestId: request.requestId,
-        createTimeMs: Number(createTimeMs),
+        createTimeMs,
         prefix: store.prefix,
         suffix: store.suffix,
         minDigits: store.minDigits,
@@ -172,8 +172,4 @@ function prepare(db: Database.Database) {
     updateStore: db.prepare('UPDATE stores SET last_number = ? WHERE store_id = ?'),
     updateLedger: db.prepare('UPDATE ledger SET last_order_id = ?, last_create_time_ms = ?'),
   };
-}
-
-function later(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }

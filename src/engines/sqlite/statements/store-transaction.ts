@@ -1,4 +1,6 @@
 import type Database from 'better-sqlite3';
+import { OrderError } from '../../../core/errors.ts';
+import { firstNumberFixed, storeExists, storeNotFound, storeUnknown } from '../../../core/refusals.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../../core/store.ts';
 import type { StoreRow } from './rows.ts';
 import { toStore } from './rows.ts';
@@ -61,4 +63,18 @@ export class StoreTransaction {
   #read(storeId: bigint): Store {
     return toStore(this.#select.get(storeId)!);
   }
+}
+
+/** The outcome of a store write on another thread, in the words of the core. */
+export async function storeOutcome(storeId: bigint, write: Promise<Store | StoreRefusal>): Promise<Store> {
+  const written = await write.catch((error: unknown) => {
+    throw error instanceof OrderError ? error : storeUnknown(storeId, error);
+  });
+  if (typeof written === 'string') throw toStoreError(written, storeId);
+  return written;
+}
+
+function toStoreError(refusal: StoreRefusal, storeId: bigint): OrderError {
+  if (refusal === 'not found') return storeNotFound(storeId);
+  return refusal === 'exists' ? storeExists(storeId) : firstNumberFixed(storeId);
 }

@@ -1,91 +1,95 @@
 import type { AllocationRequest } from '../../../core/allocation.ts';
+import type { Outcome } from '../../../core/ledger.ts';
+import { sequenceExhausted, storeNotFound } from '../../../core/refusals.ts';
 import type { BatchOutcome } from '../statements/batch-transaction.ts';
 
 /**
  * A batch as it crosses between threads. Cloned as objects, batches of this size cost the event loop more
- * than everything else that is done for their calls; a buffer and a string cost next to nothing.
+ * than everything else that is done for their calls; buffers and a string cost next to nothing.
  */
 export interface PackedRequests {
-  /** storeId and count of each request in turn. */
-  readonly numbers: BigInt64Array;
+  readonly storeIds: BigInt64Array;
+  readonly counts: Uint16Array;
   /** Joined by {@link SEPARATOR}, which no request id contains. */
   readonly requestIds: string;
 }
 
 /** The outcomes of a batch, in the order of its requests. */
 export interface PackedOutcomes {
-  /** The {@link OUTCOME_NUMBERS} of each outcome in turn; an orderId below 1 is one of {@link REFUSALS}. */
+  /** orderId and orderNumber of each outcome in turn; of a refusal neither means anything. */
   readonly numbers: BigInt64Array;
+  /** The {@link DETAILS} of each outcome in turn. */
+  readonly details: Float64Array;
   /** Prefix and suffix of each outcome in turn, joined by {@link SEPARATOR}, which neither contains. */
   readonly styles: string;
 }
 
 const SEPARATOR = '\n';
-const REQUEST_NUMBERS = 2;
-/** orderId, orderNumber, count, createTimeMs, minDigits, replayed. */
-const OUTCOME_NUMBERS = 6;
-
-/** By the orderId that stands for them. */
-const REFUSALS = { '0': 'exhausted', '-1': 'store not found' } as const;
+/** orderId, orderNumber. */
+const NUMBERS = 2;
+/** One of {@link KIND}, count, createTimeMs, minDigits. Only the first means anything in a refusal. */
+const DETAILS = 4;
+const KIND = { allocated: 0, replayed: 1, exhausted: 2, 'store not found': 3 } as const;
 
 export function packRequests(batch: readonly AllocationRequest[]): PackedRequests {
-  const numbers = new BigInt64Array(batch.length * REQUEST_NUMBERS);
+  const storeIds = new BigInt64Array(batch.length);
+  const counts = new Uint16Array(batch.length);
+  const requestIds: string[] = [];
   for (const [i, request] of batch.entries()) {
-    numbers[i * REQUEST_NUMBERS] = request.storeId;
-    numbers[i * REQUEST_NUMBERS + 1] = BigInt(request.count);
+    storeIds[i] = request.storeId;
+    counts[i] = request.count;
+    requestIds.push(request.requestId);
   }
-  return { numbers, requestIds: batch.map((request) => request.requestId).join(SEPARATOR) };
+  return { storeIds, counts, requestIds: requestIds.join(SEPARATOR) };
 }
 
-export function unpackRequests({ numbers, requestIds }: PackedRequests): AllocationRequest[] {
-  return requestIds.split(SEPARATOR).map((requestId, i) => ({
-    storeId: numbers[i * REQUEST_NUMBERS]!,
-    count: Number(numbers[i * REQUEST_NUMBERS + 1]),
-    requestId,
-  }));
+export function unpackRequests({ storeIds, counts, requestIds }: PackedRequests): AllocationRequest[] {
+  return requestIds.split(SEPARATOR).map((requestId, i) => ({ storeId: storeIds[i]!, count: counts[i]!, requestId }));
 }
 
 export function packOutcomes(outcomes: readonly BatchOutcome[]): PackedOutcomes {
-  const numbers = new BigInt64Array(outcomes.length * OUTCOME_NUMBERS);
+  const numbers = new BigInt64Array(outcomes.length * NUMBERS);
+  const details = new Float64Array(outcomes.length * DETAILS);
   const styles: string[] = [];
   for (const [i, outcome] of outcomes.entries()) {
+    const at = i * DETAILS;
     if (typeof outcome === 'string') {
-      numbers[i * OUTCOME_NUMBERS] = outcome === 'exhausted' ? 0n : -1n;
+      details[at] = KIND[outcome];
       styles.push('', '');
       continue;
     }
     const { allocation, replayed } = outcome;
-    const at = i * OUTCOME_NUMBERS;
-    numbers[at] = allocation.orderId;
-    numbers[at + 1] = allocation.orderNumber;
-    numbers[at + 2] = BigInt(allocation.count);
-    numbers[at + 3] = BigInt(allocation.createTimeMs);
-    numbers[at + 4] = BigInt(allocation.minDigits);
-    numbers[at + 5] = replayed ? 1n : 0n;
+    numbers[i * NUMBERS] = allocation.orderId;
+    numbers[i * NUMBERS + 1] = allocation.orderNumber;
+    details[at] = replayed ? KIND.replayed : KIND.allocated;
+    details[at + 1] = allocation.count;
+    details[at + 2] = allocation.createTimeMs;
+    details[at + 3] = allocation.minDigits;
     styles.push(allocation.prefix, allocation.suffix);
   }
-  return { numbers, styles: styles.join(SEPARATOR) };
+  return { numbers, details, styles: styles.join(SEPARATOR) };
 }
 
-/** `batch` is what was asked: the outcomes' keys are those of its requests. */
-export function unpackOutcomes(packed: PackedOutcomes, batch: readonly AllocationRequest[]): BatchOutcome[] {
-  const { numbers } = packed;
+/** In the words of the core. `batch` is what was asked: the outcomes' keys are those of its requests. */
+export function unpackOutcomes(packed: PackedOutcomes, batch: readonly AllocationRequest[]): Outcome[] {
+  const { numbers, details } = packed;
   const styles = packed.styles.split(SEPARATOR);
-  return batch.map(({ storeId, requestId }, i) => {
-    const at = i * OUTCOME_NUMBERS;
-    const orderId = numbers[at]!;
-    if (orderId < 1n) return REFUSALS[orderId === 0n ? '0' : '-1'];
+  return batch.map(({ storeId, requestId }, i): Outcome => {
+    const at = i * DETAILS;
+    const kind = details[at];
+    if (kind === KIND.exhausted) return { refused: sequenceExhausted(storeId) };
+    if (kind === KIND['store not found']) return { refused: storeNotFound(storeId) };
     const allocation = {
-      orderId,
+      orderId: numbers[i * NUMBERS]!,
       storeId,
-      orderNumber: numbers[at + 1]!,
-      count: Number(numbers[at + 2]),
+      orderNumber: numbers[i * NUMBERS + 1]!,
+      count: details[at + 1]!,
       requestId,
-      createTimeMs: Number(numbers[at + 3]),
+      createTimeMs: details[at + 2]!,
       prefix: styles[i * 2]!,
       suffix: styles[i * 2 + 1]!,
-      minDigits: Number(numbers[at + 4]),
+      minDigits: details[at + 3]!,
     };
-    return { allocation, replayed: numbers[at + 5] === 1n };
+    return { allocation, replayed: kind === KIND.replayed };
   });
 }

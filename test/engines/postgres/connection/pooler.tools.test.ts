@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
-import { MovingIn } from '../../../../src/engines/postgres/operator/move-target.ts';
+import { MoveTarget } from '../../../../src/engines/postgres/operator/move-target.ts';
 import { prepareDatabase } from '../../../../src/engines/postgres/operator/prepare-database.ts';
 import { assertDense } from '../../../support/postgres/density.ts';
 import { databaseName, newDatabase, query } from '../../../support/postgres/database.ts';
@@ -31,7 +31,7 @@ it('P8: no ledger moves in through a pooler in transaction mode, which would los
   const url = await newDatabase();
   const pooled = await poolTransactions(url);
   const { session } = await prepareDatabase([pooled], new AbortController().signal);
-  const target = await MovingIn.open(session, 'the pool');
+  const target = await MoveTarget.open(session, 'the pool');
   onTestFinished(() => target.close());
   const other = new Client({ connectionString: pooled });
   await other.connect();

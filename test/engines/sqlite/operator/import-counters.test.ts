@@ -184,7 +184,7 @@ it('staging gives the stores in order, and says where a double was', () => {
   expect(staging.add({ storeId: 9n, nextNumber: 1n }, 2)).toBeUndefined();
   expect(staging.add({ storeId: 2n, nextNumber: 5n }, 3)).toBeUndefined();
   expect(staging.add({ storeId: 9n, nextNumber: 7n }, 4)).toBe(2);
-  expect([...staging.stores()]).toEqual([
+  expect([...staging]).toEqual([
     { storeId: 2n, nextNumber: 5n },
     { storeId: 9n, nextNumber: 1n },
   ]);

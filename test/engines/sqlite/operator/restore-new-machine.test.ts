@@ -5,7 +5,7 @@ import { INT64_MAX } from '../../../../src/core/allocation.ts';
 import { backupLedger } from '../../../../src/engines/sqlite/operator/backup.ts';
 import { openReadConnection } from '../../../../src/engines/sqlite/file/connection.ts';
 import { HighWaterMark, readMark } from '../../../../src/engines/sqlite/file/high-water-mark.ts';
-import type { ImportedStore } from '../../../../src/engines/sqlite/operator/import-staging.ts';
+import type { ImportedStore } from '../../../../src/core/move/imported-store.ts';
 import type { LedgerFiles } from '../../../../src/engines/sqlite/file/ledger-files.ts';
 import { filesOf } from '../../../../src/engines/sqlite/file/ledger-files.ts';
 import type { RestoreOptions } from '../../../../src/engines/sqlite/operator/restore.ts';

@@ -7,17 +7,17 @@ import { orderNumberService } from '../../../../src/server/grpc/order-number-ser
 import { GrpcClient } from '../../../support/clients/grpc-client.ts';
 import { MemoryLedger } from '../../../support/engines/memory-ledger.ts';
 import { errorDetails, failureOf } from '../../../support/clients/orders-client.ts';
-import { served } from '../../../support/processes/served.ts';
+import { serviceContext } from '../../../support/processes/service-context.ts';
 
-const MOST_WAITING = 256;
-const MOST_LISTS_WAITING = 128;
+const MAX_WAITING = 256;
+const MAX_LISTS_WAITING = 128;
 const FLOOD = 300;
 
 it('P6 P10: of a flood of new stores 256 wait; those whose callers left are never made, and orders do not wait', async () => {
   const { client, ledger, release } = await serve('createStore');
   const flood = new AbortController();
   const calls = Array.from({ length: FLOOD }, (_, i) => create(client, BigInt(i + 100), flood.signal));
-  const refused = FLOOD - MOST_WAITING - 1;
+  const refused = FLOOD - MAX_WAITING - 1;
   await vi.waitUntil(() => calls.filter(({ error }) => error !== undefined).length === refused, 20_000);
   for (const { error } of calls.filter((call) => call.error !== undefined)) {
     expect(error!.code).toBe(status.RESOURCE_EXHAUSTED);
@@ -40,7 +40,7 @@ it('P10: of a flood of lists 128 wait; look-ups, stores, health and orders do no
   const { client, release } = await serve('listAllocations');
   await client.allocate(7n);
   const lists = Array.from({ length: FLOOD }, () => client.listAllocations().catch((error: unknown) => error));
-  const refused = FLOOD - MOST_LISTS_WAITING - 1;
+  const refused = FLOOD - MAX_LISTS_WAITING - 1;
   const results: unknown[] = [];
   for (const list of lists) void list.then((result) => results.push(result));
   await vi.waitUntil(() => results.length === refused, 20_000);
@@ -57,7 +57,7 @@ it('P10: of a flood of lists 128 wait; look-ups, stores, health and orders do no
   expect((await client.allocate(7n)).allocation.orderId).toBe(2n);
   release();
   await Promise.all(lists);
-  expect(results.filter((result) => !(result instanceof Error))).toHaveLength(MOST_LISTS_WAITING + 1);
+  expect(results.filter((result) => !(result instanceof Error))).toHaveLength(MAX_LISTS_WAITING + 1);
 });
 
 it('P10: pages of watches wait for each other, and neither lists nor look-ups for them', async () => {
@@ -94,7 +94,10 @@ async function serve(held: 'createStore' | 'listAllocations') {
     vi.spyOn(reads, held).mockImplementation((range) => hold(() => listAllocations(range)));
   }
   const allocator = new Allocator({ ledger, maxBatch: 1000, maxQueue: 10_000, requireRequestId: false });
-  const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, orderNumberService(served(allocator, ledger)));
+  const server = await startGrpcServer(
+    { host: '127.0.0.1', port: 0 },
+    orderNumberService(serviceContext(allocator, ledger)),
+  );
   onTestFinished(() => server.close(0));
   const client = new GrpcClient(`127.0.0.1:${server.address.port}`);
   return { ledger, client, release, underWay: () => underWay };

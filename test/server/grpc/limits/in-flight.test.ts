@@ -13,7 +13,7 @@ import { MemoryLedger } from '../../../support/engines/memory-ledger.ts';
 import type { OrdersClient } from '../../../support/clients/orders-client.ts';
 import { connect, errorDetails, failureOf } from '../../../support/clients/orders-client.ts';
 import { listAfter } from '../../../support/engines/memory-reads.ts';
-import { served } from '../../../support/processes/served.ts';
+import { serviceContext } from '../../../support/processes/service-context.ts';
 
 type Handler = handleUnaryCall<AllocateOrderRequest, AllocateOrderResponse>;
 
@@ -279,7 +279,7 @@ class Room {
   static async open(options: Partial<AllocatorOptions> = {}): Promise<Room> {
     const room = new Room(options);
     const logger = pino({ level: 'info' }, { write: (line) => room.#logLines.push(line) });
-    const service = orderNumberService(served(room.allocator, room.ledger, { logger }));
+    const service = orderNumberService(serviceContext(room.allocator, room.ledger, { logger }));
     const allocateOrder = service['allocateOrder'] as Handler;
     const server = await startGrpcServer(
       { host: '127.0.0.1', port: 0 },

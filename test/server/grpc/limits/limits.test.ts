@@ -17,7 +17,7 @@ import { connect, failureOf } from '../../../support/clients/orders-client.ts';
 import { ServerProcess } from '../../../support/processes/server-process.ts';
 import { SQLITE } from '../../../support/engines/sqlite-engine.ts';
 import { listAfter } from '../../../support/engines/memory-reads.ts';
-import { served } from '../../../support/processes/served.ts';
+import { serviceContext } from '../../../support/processes/service-context.ts';
 
 const KIB = 1024;
 const REQUEST = { storeId: 7n, requestId: 'cart-1' };
@@ -271,7 +271,7 @@ async function pingUntilCut(client: HostileClient, atOnce: number): Promise<numb
 async function serveInProcess() {
   const ledger = new MemoryLedger();
   const allocator = new Allocator({ ledger, maxBatch: 1000, maxQueue: 10_000, requireRequestId: false });
-  const service = orderNumberService(served(allocator, ledger));
+  const service = orderNumberService(serviceContext(allocator, ledger));
   const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, service);
   onTestFinished(() => server.close(0));
   return { ledger, allocator, address: `127.0.0.1:${server.address.port}` };

@@ -9,8 +9,8 @@ import { ServerProcess, testFolder } from '../../../support/processes/server-pro
 
 const MIB = 1024 * 1024;
 /** Above what the server uses without this client: while that is connected, and soon after it left. */
-const MOST_MORE_MIB = 64;
-const MOST_LEFT_MIB = 32;
+const MAX_MORE_MIB = 64;
+const MAX_LEFT_MIB = 32;
 const SENT_BYTES = 22_700_000;
 const QUESTION = framed(
   ServerReflectionRequest.encode({
@@ -44,12 +44,12 @@ it('a client that takes no answer costs little memory, and soon none once it lef
     const each = times === 1 ? chunk.length : SENT_BYTES / streams;
     for (const stream of open) write(stream, chunk, each);
     const most = await mostUntilQuiet(hostile, memory);
-    expect([what, (most - before) / MIB]).toEqual([what, expect.toSatisfy((more: number) => more < MOST_MORE_MIB)]);
+    expect([what, (most - before) / MIB]).toEqual([what, expect.toSatisfy((more: number) => more < MAX_MORE_MIB)]);
     hostile.session.destroy();
     await vi.waitFor(
       async () => {
         const left = ((await memory()) - before) / MIB;
-        expect([what, left]).toEqual([what, expect.toSatisfy((more: number) => more < MOST_LEFT_MIB)]);
+        expect([what, left]).toEqual([what, expect.toSatisfy((more: number) => more < MAX_LEFT_MIB)]);
       },
       { timeout: 10_000, interval: 200 },
     );

@@ -10,7 +10,7 @@ import { StreamLimit } from '../../../../src/server/grpc/limits/stream-limit.ts'
 import { GrpcClient } from '../../../support/clients/grpc-client.ts';
 import { MemoryLedger } from '../../../support/engines/memory-ledger.ts';
 import { isServiceError } from '../../../support/clients/orders-client.ts';
-import { served } from '../../../support/processes/served.ts';
+import { serviceContext } from '../../../support/processes/service-context.ts';
 
 /** More than may be open at the same time on one connection. */
 const MANY = 20;
@@ -77,7 +77,10 @@ type Clients = [orders: GrpcClient, health: HealthClient, reflection: ServerRefl
 async function serve(): Promise<Clients> {
   const ledger = new MemoryLedger();
   const allocator = new Allocator({ ledger, maxBatch: 1000, maxQueue: 10_000, requireRequestId: false });
-  const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, orderNumberService(served(allocator, ledger)));
+  const server = await startGrpcServer(
+    { host: '127.0.0.1', port: 0 },
+    orderNumberService(serviceContext(allocator, ledger)),
+  );
   onTestFinished(() => server.close(0));
   const address = `127.0.0.1:${server.address.port}`;
   const health = new HealthClient(address, credentials.createInsecure());

@@ -1,18 +1,16 @@
-import { MovingIn } from '../engines/postgres/operator/move-target.ts';
-import { prepareDatabase } from '../engines/postgres/operator/prepare-database.ts';
-import type { Place } from '../engines/sqlite/operator/move-source.ts';
-import { MovingOut } from '../engines/sqlite/operator/move-source.ts';
-import { LedgerRefused, messageOf } from '../core/errors.ts';
-import { COPY_PAGE, firstDifference } from '../core/move/contents.ts';
-import type { PostgresUrl } from '../engines/postgres/connection/postgres-url.ts';
+import { LedgerRefused, messageOf } from '../errors.ts';
+import { COPY_PAGE, firstDifference } from './contents.ts';
+import type { LedgerSource, Place } from './ledger-source.ts';
+import type { LedgerTarget } from './ledger-target.ts';
 
-/** Which of a move's long steps is at work. */
+/** A move's long steps. */
 export type MoveStep = 'copying' | 'comparing' | 'verifying';
 
 export interface Move {
-  /** Path of the SQLite ledger. */
-  readonly from: string;
-  readonly to: PostgresUrl;
+  readonly openSource: () => LedgerSource;
+  readonly openTarget: (signal: AbortSignal) => Promise<LedgerTarget>;
+  /** Names the target before it is open, too; without secrets. */
+  readonly targetName: string;
   readonly signal: AbortSignal;
   /** `done` of `all` order_ids. */
   readonly onProgress: (step: MoveStep, done: number, all: number) => void;
@@ -34,21 +32,21 @@ export interface MovedLedger {
 }
 
 /**
- * Moves a ledger from SQLite to PostgreSQL, so that at no moment both number: while the file's fence is held (P8) and no
- * server numbers in the database, everything is copied and compared; then the file is sealed, for ever; then the
- * database is opened for servers. Each step is durable before the next begins, so that the same call goes on wherever
- * an earlier one ended. Rejects with one sentence that says which of both serves now.
+ * Moves a ledger to another place, so that at no moment both number. While nothing else writes the source (P8) and no
+ * server numbers in the target, everything is copied and compared; then the source is sealed forever; then the target is
+ * opened for servers. Each step is durable before the next begins, so that the same call continues an interrupted one.
+ * Rejects with one sentence that says which of the two serves now.
  */
 export async function moveLedger(move: Move): Promise<MovedLedger> {
-  const source = MovingOut.open(move.from);
-  let target: MovingIn | undefined;
+  const source = move.openSource();
+  let target: LedgerTarget | undefined;
   try {
     for (const warning of source.warnings) move.onWarning(warning);
-    const { session } = await prepareDatabase(move.to.hosts, move.signal);
-    target = await MovingIn.open(session, move.to.name);
+    target = await move.openTarget(move.signal);
     const place = { name: target.name, identity: await target.identity() };
     source.requireNotElsewhere(place);
-    const { ledgerId, rows, stores, lastOrderId } = source.summary();
+    const { ledgerId, lastOrderId } = await source.counters();
+    const { rows, stores } = await source.counts();
     const state = await target.claim(ledgerId, source.isSealed);
     if (state === 'done' && !source.isSealed) throw outdated(source, target);
     if (state !== 'done') await carryOver(source, target, place, move);
@@ -57,27 +55,27 @@ export async function moveLedger(move: Move): Promise<MovedLedger> {
     throw explain(error, source, move);
   } finally {
     await target?.close();
-    source.close();
+    await source.close();
   }
 }
 
-async function carryOver(source: MovingOut, target: MovingIn, place: Place, move: Move): Promise<void> {
+async function carryOver(source: LedgerSource, target: LedgerTarget, place: Place, move: Move): Promise<void> {
   const { ledgerId } = await source.counters();
   await target.endOtherSessions();
-  // A sealed file was copied whole. Where the copy is less than that now, it may be an older one of a ledger that has
-  // numbered since: it is only compared.
+  // A sealed source was copied whole. If the copy has less by now, it may be an older one of a ledger that has numbered
+  // since, so it is only compared.
   if (!source.isSealed) {
     await copyAllocations(source, target, move);
     await target.takeCounters(source);
   }
   await requireSame(source, target, move);
   move.signal.throwIfAborted();
-  if (!source.isSealed) source.seal(place);
+  if (!source.isSealed) await source.seal(place);
   await target.activate(ledgerId);
 }
 
-/** Goes on above the last row that an earlier run has copied. Reads the next rows while the server writes the last. */
-async function copyAllocations(source: MovingOut, target: MovingIn, move: Move): Promise<void> {
+/** Continues above the last row that an earlier run copied. Reads the next rows while the last ones are written. */
+async function copyAllocations(source: LedgerSource, target: LedgerTarget, move: Move): Promise<void> {
   const report = await progressOf(source, 'copying', move);
   let after = await target.lastCopied();
   let writing = Promise.resolve();
@@ -95,8 +93,8 @@ async function copyAllocations(source: MovingOut, target: MovingIn, move: Move):
   }
 }
 
-/** Throws LedgerRefused where the copy is not what the source is, or is no good ledger. */
-async function requireSame(source: MovingOut, target: MovingIn, move: Move): Promise<void> {
+/** Rejects with LedgerRefused if the copy differs from the source, or is no good ledger. */
+async function requireSame(source: LedgerSource, target: LedgerTarget, move: Move): Promise<void> {
   const reportCompared = await progressOf(source, 'comparing', move);
   const difference = await firstDifference(source, target.contents, (orderId) => {
     move.signal.throwIfAborted();
@@ -116,31 +114,31 @@ async function requireSame(source: MovingOut, target: MovingIn, move: Move): Pro
 }
 
 /** Tells how far a step is, in order_ids. */
-async function progressOf(source: MovingOut, step: MoveStep, move: Move): Promise<(orderId: bigint) => void> {
+async function progressOf(source: LedgerSource, step: MoveStep, move: Move): Promise<(orderId: bigint) => void> {
   const { firstOrderId, lastOrderId } = await source.counters();
   const all = Math.max(1, Number(lastOrderId - firstOrderId + 1n));
   return (orderId) => move.onProgress(step, Math.min(all, Math.max(0, Number(orderId - firstOrderId + 1n))), all);
 }
 
-/** The file must not be served, sealed or not. */
+/** The source must not be served, sealed or not. */
 class OutdatedFile extends LedgerRefused {}
 
-function outdated(source: MovingOut, target: MovingIn): OutdatedFile {
+function outdated(source: LedgerSource, target: LedgerTarget): OutdatedFile {
   return new OutdatedFile(
     `${target.name} has this ledger already and numbers in it, and ${source.name} is not sealed: this is an older copy ` +
       'of the file, which must not be served',
   );
 }
 
-function notTheSame(difference: string, source: MovingOut, target: MovingIn): LedgerRefused {
+function notTheSame(difference: string, source: LedgerSource, target: LedgerTarget): LedgerRefused {
   const remedy = source.isSealed
     ? `${target.name} is not what it was when the file was sealed: put the newest copy of that database back`
-    : `drop the schema order_numbers of ${target.name} to begin anew`;
+    : `${target.howToEmpty} to begin anew`;
   return new LedgerRefused(`the copy is not the same: ${difference}; ${remedy}`);
 }
 
 /** What failed, and what serves now. */
-function explain(error: unknown, source: MovingOut, { signal, to }: Move): unknown {
+function explain(error: unknown, source: LedgerSource, { signal, targetName }: Move): unknown {
   if (error instanceof OutdatedFile) return error;
   const what = signal.aborted ? 'stopped' : messageOf(error);
   const goOn = error instanceof LedgerRefused && !signal.aborted ? '' : '; run the same command again to go on';
@@ -151,7 +149,7 @@ function explain(error: unknown, source: MovingOut, { signal, to }: Move): unkno
   }
   if (goOn === '') return error;
   return new LedgerRefused(
-    `${what}; ${source.name} is sealed, and it is not known whether the move to ${to.name} was finished${goOn}`,
+    `${what}; ${source.name} is sealed, and it is not known whether the move to ${targetName} was finished${goOn}`,
     { cause: error },
   );
 }

@@ -11,14 +11,14 @@ const LISTS = { maxRunning: 1, maxWaiting: MAX_WAITING / 2 };
 const STORE_WRITES = { maxRunning: 1, maxWaiting: MAX_WAITING };
 
 /** Where the calls wait that are not allocations. */
-export interface Lines {
+export interface CallQueues {
   readonly reads: CallQueue<'look-up' | 'list'>;
   /** Pages of the watches, which are bounded by their number. */
   readonly history: CallQueue<'page'>;
   readonly stores: CallQueue<'write'>;
 }
 
-export function linesTo(ledger: Ledger): Lines {
+export function callQueuesOf(ledger: Ledger): CallQueues {
   return {
     reads: new CallQueue({ maxWaiting: MAX_WAITING, lanes: { 'look-up': LOOK_UPS, list: LISTS } }),
     history: new CallQueue({ maxWaiting: Infinity, lanes: { page: { maxRunning: 1, maxWaiting: Infinity } } }),
