@@ -1,4 +1,5 @@
 import { Metadata, status } from '@grpc/grpc-js';
+import { messageOf } from '../core/errors.ts';
 import { ErrorInfo, RetryInfo } from '../wire/gen/google/rpc/error_details.ts';
 import type { Any } from '../wire/gen/google/protobuf/any.ts';
 import { Status } from '../wire/gen/google/rpc/status.ts';
@@ -32,7 +33,7 @@ export class AttemptFailed extends Error {
   readonly wasSent: boolean;
 
   constructor(cause: unknown, wasSent: boolean) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    super(messageOf(cause), { cause });
     this.wasSent = wasSent;
   }
 }

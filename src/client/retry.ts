@@ -1,3 +1,4 @@
+import { messageOf } from '../core/errors.ts';
 import type { Connection } from './connection/connection.ts';
 import type { ConnectionProblem } from './connection/diagnosis.ts';
 import type { Failure } from './failure.ts';
@@ -166,8 +167,7 @@ function settlesAll({ code, reason }: Failure): boolean {
 export function cancelled(policy: Policy, signals: readonly AbortSignal[], perhapsDone: boolean): OrderNumbersError {
   const outcome = outcomeOf(policy, perhapsDone);
   const cause: unknown = stoppedBy(signals)?.reason;
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new OrderNumbersError(`cancelled: ${why}${adviceFor(policy, outcome)}`, {
+  return new OrderNumbersError(`cancelled: ${messageOf(cause)}${adviceFor(policy, outcome)}`, {
     code: 'CANCELLED',
     reason: undefined,
     metadata: {},

@@ -1,6 +1,16 @@
-/** Whether a text would break the line that it is in, or worse. */
+/** Runs of what would break the line that it is in, or move a cursor. */
+export const CONTROL_CHARACTERS = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
+
+/** Digits that fit any number here, with zeros in front. */
+const DIGITS = /^\d{1,40}$/;
+
 export function hasControlCharacter(text: string): boolean {
-  return /[\p{Cc}\p{Zl}\p{Zp}]/u.test(text);
+  return text.search(CONTROL_CHARACTERS) !== -1;
+}
+
+/** A text from elsewhere as one line that moves no cursor. */
+export function printable(text: string): string {
+  return text.replace(CONTROL_CHARACTERS, ' ');
 }
 
 /**
@@ -11,4 +21,32 @@ export function settingText(text: string): string {
   const value = text.trim();
   if (!hasControlCharacter(value)) return value;
   throw new Error('It has a line break or another control character in it: remove that.');
+}
+
+/** The same parser, which then never sees white space around a value. */
+export function trimmed<Value>(parse: (text: string) => Value): (text: string) => Value {
+  return (text) => parse(settingText(text));
+}
+
+/** A whole number in decimal digits, exactly: never a double, which would round it. Undefined for any other text. */
+export function exactNumber(text: string, least: bigint, most: bigint): bigint | undefined {
+  if (!DIGITS.test(text)) return undefined;
+  const number = BigInt(text);
+  return number >= least && number <= most ? number : undefined;
+}
+
+/** A parser of whole numbers that fit a double. Throws an Error whose message says what a good value is. */
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = exactNumber(text, BigInt(least), BigInt(most));
+    if (number === undefined) throw new Error(`Use a whole number from ${least} to ${most}.`);
+    return Number(number);
+  };
+}
+
+/** Throws an Error whose message says what a good value is. */
+export function parseBoolean(text: string): boolean {
+  if (text === 'true') return true;
+  if (text === 'false') return false;
+  throw new Error('Use true or false.');
 }

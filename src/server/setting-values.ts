@@ -1,5 +1,3 @@
-import { settingText } from '../core/plain-text.ts';
-
 /** A host and port to listen on. Port 0 means any free one. */
 export interface Address {
   readonly host: string;
@@ -13,11 +11,6 @@ export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', '
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]'"`/@\\${}]+)):(\d{1,5})$/;
 /** A UUID, in the lower case that every ledger_id has. */
 const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-/** The same parser, which then never sees white space around a value. */
-export function trimmed<Value>(parse: (text: string) => Value): (text: string) => Value {
-  return (text) => parse(settingText(text));
-}
 
 export function parseAddress(text: string): Address {
   const match = ADDRESS.exec(text);
@@ -43,20 +36,6 @@ export function parseAddressOrOff(text: string): Address | 'off' {
 export function parseLedgerId(text: string): string {
   if (text === 'none' || LEDGER_ID.test(text)) return text;
   throw new Error('Use a ledger_id, such as 0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22, or none.');
-}
-
-export function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const number = Number(text);
-    if (/^\d+$/.test(text) && number >= least && number <= most) return number;
-    throw new Error(`Use a whole number from ${least} to ${most}.`);
-  };
-}
-
-export function parseBoolean(text: string): boolean {
-  if (text === 'true') return true;
-  if (text === 'false') return false;
-  throw new Error('Use true or false.');
 }
 
 export function parseLogLevel(text: string): LogLevel {

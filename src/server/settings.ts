@@ -1,15 +1,7 @@
+import { parseBoolean, trimmed, wholeNumber } from '../core/plain-text.ts';
 import { parseLedger, parseLedgerRead } from '../engines/location.ts';
 import type { Address, LogLevel } from './setting-values.ts';
-import {
-  LOG_LEVELS,
-  parseAddress,
-  parseAddressOrOff,
-  parseBoolean,
-  parseLedgerId,
-  parseLogLevel,
-  trimmed,
-  wholeNumber,
-} from './setting-values.ts';
+import { LOG_LEVELS, parseAddress, parseAddressOrOff, parseLedgerId, parseLogLevel } from './setting-values.ts';
 
 export type { Address, LogLevel } from './setting-values.ts';
 

@@ -45,7 +45,7 @@ const ROOMS: readonly {
     files: ['src/core/', 'src/engines/engine.ts', ...GROUND_FLOOR],
     packages: ['@prometheus-io/client'],
   },
-  { room: 'src/server/log/', files: ['src/server/settings.ts'], packages: ['pino'] },
+  { room: 'src/server/log/', files: ['src/core/plain-text.ts', 'src/server/settings.ts'], packages: ['pino'] },
   { room: 'src/server/', files: ['src/core/', ...ENGINES_DOOR], packages: [] },
   { room: 'src/client/', files: ['src/core/', 'src/wire/'], packages: ['@grpc/grpc-js', '@bufbuild/protobuf'] },
   {

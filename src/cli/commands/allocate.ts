@@ -1,12 +1,13 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { checkRequestId, newRequestId } from '../../core/allocation.ts';
+import { wholeNumber } from '../../core/plain-text.ts';
 import { allocationTable } from '../view/allocation-view.ts';
 import { stopOnSignal, withClient } from '../run/client-command.ts';
 import { withClientOptions } from '../run/client-options.ts';
 import type { UnknownOutcome } from '../run/failure.ts';
 import { allocationJson } from '../view/json-form.ts';
-import { parseNumber, wholeNumber } from '../run/option-values.ts';
-import { shellWord } from '../view/printable.ts';
+import { asOptionParser, parseNumber } from '../run/option-values.ts';
+import { shellWord } from '../view/shell-word.ts';
 
 const INT32_MAX = 2 ** 31 - 1;
 
@@ -23,7 +24,7 @@ export function allocateCommand(): Command {
     .addOption(
       new Option('--count <n>', 'how many consecutive numbers; the server gives up to 1000')
         .default(1)
-        .argParser(wholeNumber(1, INT32_MAX)),
+        .argParser(asOptionParser(wholeNumber(1, INT32_MAX))),
     )
     .addOption(
       new Option('--request-id <key>', 'the key of this order; the same key gets the same numbers (default: a new one)')

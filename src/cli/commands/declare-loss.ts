@@ -5,7 +5,7 @@ import { ImportStaging } from '../../engines/sqlite/operator/import-staging.ts';
 import { LedgerRefused } from '../../core/errors.ts';
 import type { PostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
 import { parsePostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
-import { trimmed } from '../../server/setting-values.ts';
+import { trimmed } from '../../core/plain-text.ts';
 import { askToGoOn } from '../run/agreement.ts';
 import { fieldTable } from '../view/columns.ts';
 import { readCsv } from '../import/import-csv.ts';

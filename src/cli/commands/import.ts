@@ -23,7 +23,7 @@ interface ImportFlags {
 }
 
 /** Stores that a person is shown; --json has them all. */
-const MOST_SHOWN = 20;
+const MAX_SHOWN = 20;
 const WORDS = { make: 'new', set: 'changed', keep: 'as it is' } as const;
 
 const NOTHING_TO_DO = 'nothing to do: the ledger is what this import makes of it';
@@ -116,7 +116,7 @@ async function report(
   const plan = planImport(flags.ledger, counters, ({ storeId, nextNumber, change }) => {
     // A line that cannot be written fails again at the last one, which is awaited.
     if (json) output.line(jsonLine({ storeId, nextNumber, change: WORDS[change] })).catch(() => {});
-    else if (rows.length <= MOST_SHOWN) rows.push([String(storeId), String(nextNumber), WORDS[change]]);
+    else if (rows.length <= MAX_SHOWN) rows.push([String(storeId), String(nextNumber), WORDS[change]]);
     else more++;
   });
   if (rows.length > 1) await output.line(`${table(rows, [0, 1])}\n`);

@@ -1,12 +1,13 @@
 import { Command, Option } from 'commander';
 import type { Allocation, ListFilter, OrderNumbersClient } from '../../client/index.ts';
+import { wholeNumber } from '../../core/plain-text.ts';
 import { allocationColumns } from '../view/allocation-view.ts';
 import { withClient } from '../run/client-command.ts';
 import { withClientOptions } from '../run/client-options.ts';
 import { grouped } from '../view/columns.ts';
 import { csvLine } from '../view/csv.ts';
 import { allocationJson } from '../view/json-form.ts';
-import { parseCursor, parseLimit, parseNumber, wholeNumber } from '../run/option-values.ts';
+import { asOptionParser, parseCursor, parseLimit, parseNumber } from '../run/option-values.ts';
 import type { CommandContext } from '../run/run-command.ts';
 
 /** Allocations a page: the server's most. */
@@ -27,7 +28,7 @@ const CSV_COLUMNS: readonly (keyof ReturnType<typeof allocationJson>)[] = [
 /** Shown on a terminal unless a flag says otherwise. */
 const TERMINAL_LIMIT = 100;
 /** Held in memory to be turned round, at most. */
-const MOST_LAST = 100_000;
+const MAX_LAST = 100_000;
 
 /** What a list can be told. */
 export interface ListFlags {
@@ -54,7 +55,7 @@ export function listCommand(): Command {
     )
     .addOption(
       new Option('--last <n>', 'the last n, at most; the newest at the end, unless --newest-first is given').argParser(
-        wholeNumber(1, MOST_LAST),
+        asOptionParser(wholeNumber(1, MAX_LAST)),
       ),
     )
     .addOption(

@@ -7,7 +7,7 @@ import { MoveSource } from '../../engines/sqlite/operator/move-source.ts';
 import { parseLedgerPath } from '../../engines/location.ts';
 import type { PostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
 import { parsePostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
-import { trimmed } from '../../server/setting-values.ts';
+import { trimmed } from '../../core/plain-text.ts';
 import { fieldTable } from '../view/columns.ts';
 import { jsonLine } from '../view/json-form.ts';
 import { moveLedger } from '../../core/move/move-ledger.ts';

@@ -1,13 +1,14 @@
 import { Command, Option } from 'commander';
 import type { OrderNumbersClient, Store } from '../../client/index.ts';
 import { OrderNumbersError } from '../../client/index.ts';
+import { wholeNumber } from '../../core/plain-text.ts';
 import { MAX_DIGITS } from '../../core/store.ts';
 import { withClient } from '../run/client-command.ts';
 import { withClientOptions } from '../run/client-options.ts';
 import type { Column } from '../view/columns.ts';
 import { Columns, grouped, localTime, shortTime, table } from '../view/columns.ts';
 import { storeJson } from '../view/json-form.ts';
-import { parseLimit, parseNumber, wholeNumber } from '../run/option-values.ts';
+import { asOptionParser, parseLimit, parseNumber } from '../run/option-values.ts';
 import type { CommandContext } from '../run/run-command.ts';
 
 /** Stores a page: the server's most. */
@@ -15,7 +16,7 @@ const PAGE_SIZE = 1000;
 /** Shown on a terminal unless --limit says otherwise. */
 const TERMINAL_LIMIT = 100;
 /** Counted beyond them, at most. */
-const MOST_COUNTED = 1000;
+const MAX_COUNTED = 1000;
 const JSON_HELP = '\nWith --json: one object a store, as Store in the proto.\n';
 
 interface StoreFlags {
@@ -124,7 +125,7 @@ export async function listStores(
   let listed = 0;
   for await (const store of client.listStores({ pageSize: Math.min(PAGE_SIZE, isShort ? PAGE_SIZE : limit) })) {
     listed += 1;
-    if (listed > limit + MOST_COUNTED) break;
+    if (listed > limit + MAX_COUNTED) break;
     if (listed > limit) continue;
     // Not before the first answer: a list that is refused shows nothing.
     if (listed === 1 && !json) await output.line(columns.header());
@@ -134,7 +135,7 @@ export async function listStores(
   if (listed === 0 && !json) await output.line(columns.header());
   if (listed <= limit) return;
   await output.flush();
-  const more = listed - limit > MOST_COUNTED ? `more than ${grouped(MOST_COUNTED)}` : grouped(listed - limit);
+  const more = listed - limit > MAX_COUNTED ? `more than ${grouped(MAX_COUNTED)}` : grouped(listed - limit);
   say(`${limit} are shown, ${more} more stores follow: --limit all shows all`);
 }
 
@@ -177,7 +178,7 @@ function withStyleOptions(command: Command): Command {
     .option('--suffix <text>', 'put after the number in display numbers')
     .addOption(
       new Option('--min-digits <n>', 'pad display numbers with zeros to so many digits').argParser(
-        wholeNumber(0, MAX_DIGITS),
+        asOptionParser(wholeNumber(0, MAX_DIGITS)),
       ),
     );
 }

@@ -20,7 +20,7 @@ export interface TableFiles {
 const FILES_MANIFEST = 'manifest-files.json';
 const SUMMARY_MANIFEST = 'manifest-summary.json';
 /** How many missing files are named. */
-const MOST_SHOWN = 5;
+const MAX_SHOWN = 5;
 
 /**
  * The files of a table at these paths, each a file or the folder of an export. If the manifest of the export lies where
@@ -74,10 +74,10 @@ function requireAll(manifest: string, listed: ReadonlyMap<string, number>, given
   const names = new Set(given.map(nameOf));
   const missing = [...listed.keys()].filter((name) => !names.has(name));
   if (missing.length > 0) {
-    const more = missing.length > MOST_SHOWN ? ` and ${missing.length - MOST_SHOWN} more` : '';
+    const more = missing.length > MAX_SHOWN ? ` and ${missing.length - MAX_SHOWN} more` : '';
     throw new LedgerRefused(
       `nothing was imported: this is only a part of the table, whose manifest ${manifest} has ${listed.size} data files; ` +
-        `missing: ${missing.slice(0, MOST_SHOWN).join(', ')}${more}: name all of them, or the folder of the export`,
+        `missing: ${missing.slice(0, MAX_SHOWN).join(', ')}${more}: name all of them, or the folder of the export`,
     );
   }
   requireTotal(join(dirname(manifest), SUMMARY_MANIFEST), [...listed.values()]);

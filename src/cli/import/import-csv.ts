@@ -1,6 +1,6 @@
 import { CsvError, parse } from 'csv-parse';
 import type { StoreSink } from '../../core/move/imported-store.ts';
-import { Problems, show, wholeNumber } from './import-rows.ts';
+import { Problems, show, checkedNumber } from './import-rows.ts';
 import { openImport } from './import-source.ts';
 
 const HEADER = ['store_id', 'next_number'] as const;
@@ -74,8 +74,8 @@ function addStore(
     return;
   }
   const at = `line ${line}`;
-  const storeId = wholeNumber(record[columns.storeId], { name: 'store_id', at }, problems);
-  const nextNumber = wholeNumber(record[columns.nextNumber], { name: 'next_number', at }, problems);
+  const storeId = checkedNumber(record[columns.storeId], { name: 'store_id', at }, problems);
+  const nextNumber = checkedNumber(record[columns.nextNumber], { name: 'next_number', at }, problems);
   if (storeId === undefined || nextNumber === undefined) return;
   const before = stores.add({ storeId, nextNumber }, line);
   if (before !== undefined) problems.add(at, `store_id ${storeId} is on line ${before} already: keep one of them`);

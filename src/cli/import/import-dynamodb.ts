@@ -5,7 +5,7 @@ import { LedgerRefused } from '../../core/errors.ts';
 import type { StoreSink } from '../../core/move/imported-store.ts';
 import type { TableFile } from './dynamodb-export.ts';
 import { findTable } from './dynamodb-export.ts';
-import { Problems, show, wholeNumber } from './import-rows.ts';
+import { Problems, show, checkedNumber } from './import-rows.ts';
 import { linesOf, openImport } from './import-source.ts';
 
 /** The store id under which the sample keeps the counter over all stores. */
@@ -20,8 +20,8 @@ interface Reading {
 }
 
 /** Where something stands in the table: the file and the line, both in one number for the sink. */
-const LINES_A_FILE = 2 ** 40;
-const LINES_A_PROGRESS = 1000;
+const LINES_PER_FILE = 2 ** 40;
+const LINES_PER_PROGRESS = 1000;
 
 /**
  * Reads the table of the original sample, one item a line: as an export to S3 writes it, without the wrapper
@@ -46,13 +46,13 @@ export async function readDynamodb(
       for await (const text of linesOf(path, source)) {
         signal.throwIfAborted();
         line++;
-        if (line % LINES_A_PROGRESS === 0) onProgress(before + source.bytesRead(), all);
+        if (line % LINES_PER_PROGRESS === 0) onProgress(before + source.bytesRead(), all);
         const item = parseItem(line === 1 ? text.replace(/^\uFEFF/, '') : text, path, line, (problem) =>
-          problems.add(placeOf(i * LINES_A_FILE + line, files), problem),
+          problems.add(placeOf(i * LINES_PER_FILE + line, files), problem),
         );
         if (!item) continue;
         items++;
-        table.add(item, i * LINES_A_FILE + line);
+        table.add(item, i * LINES_PER_FILE + line);
       }
     } finally {
       source.stream.destroy();
@@ -60,7 +60,7 @@ export async function readDynamodb(
     before += source.size;
     if (itemCount !== undefined && itemCount !== items) {
       problems.add(
-        placeOf(i * LINES_A_FILE + line, files),
+        placeOf(i * LINES_PER_FILE + line, files),
         `the file has ${items} items, its manifest says ${itemCount}: copy it from the export again`,
       );
     }
@@ -69,8 +69,8 @@ export async function readDynamodb(
 }
 
 function placeOf(at: number, files: readonly TableFile[]): string {
-  const line = `line ${at % LINES_A_FILE}`;
-  return files.length === 1 ? line : `${basename(files[Math.floor(at / LINES_A_FILE)]!.path)} ${line}`;
+  const line = `line ${at % LINES_PER_FILE}`;
+  return files.length === 1 ? line : `${basename(files[Math.floor(at / LINES_PER_FILE)]!.path)} ${line}`;
 }
 
 /** The items of a table, checked one by one and in the end as a whole. */
@@ -141,7 +141,7 @@ class Table {
 
   #number(item: JsonObject, name: string, at: number, most?: bigint): bigint | undefined {
     const bounds = { name, at: this.#placeOf(at), least: 0n, ...(most !== undefined && { most }) };
-    return wholeNumber(wholeOf(numberOf(item[name])), bounds, this.#problems);
+    return checkedNumber(wholeOf(numberOf(item[name])), bounds, this.#problems);
   }
 
   /** One above the last number given. */

@@ -1,11 +1,11 @@
 import { INT64_MAX } from '../../core/allocation.ts';
 import { LedgerRefused } from '../../core/errors.ts';
+import { exactNumber } from '../../core/plain-text.ts';
 
 /** How much of a long bad file is told. */
-const MOST_PROBLEMS = 20;
+const MAX_PROBLEMS = 20;
 /** How much of a bad value is shown. */
-const MOST_SHOWN = 40;
-const WHOLE_NUMBER = /^\d{1,19}$/;
+const MAX_SHOWN = 40;
 
 /** What is wrong with a file, line by line; nothing of a file with a problem is used. */
 export class Problems {
@@ -22,8 +22,7 @@ export class Problems {
   /** `at` says where it is. Throws everything so far when there is enough of it. */
   add(at: string, problem: string): void {
     this.#lines.push(`${at}: ${problem}`);
-    if (this.#lines.length === MOST_PROBLEMS)
-      this.throwIfAny(`; and perhaps more: reading stopped at ${MOST_PROBLEMS}`);
+    if (this.#lines.length === MAX_PROBLEMS) this.throwIfAny(`; and perhaps more: reading stopped at ${MAX_PROBLEMS}`);
   }
 
   throwIfAny(end = ''): void {
@@ -38,21 +37,20 @@ export class Problems {
  * A whole number within bounds, exactly; undefined, and a problem, for anything else. `most` is 2^63-1 unless it
  * has to leave room.
  */
-export function wholeNumber(
+export function checkedNumber(
   text: unknown,
   { name, at, least = 1n, most = INT64_MAX }: { name: string; at: string; least?: bigint; most?: bigint },
   problems: Problems,
 ): bigint | undefined {
-  if (typeof text === 'string' && WHOLE_NUMBER.test(text)) {
-    const number = BigInt(text);
-    if (number >= least && number <= most) return number;
+  const number = typeof text === 'string' ? exactNumber(text, least, most) : undefined;
+  if (number === undefined) {
+    problems.add(at, `${name} ${show(text)} is not valid: it must be a whole number from ${least} to ${most}`);
   }
-  problems.add(at, `${name} ${show(text)} is not valid: it must be a whole number from ${least} to ${most}`);
-  return undefined;
+  return number;
 }
 
 /** A value in a message. */
 export function show(value: unknown): string {
   const text = JSON.stringify(value) ?? 'nothing';
-  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }

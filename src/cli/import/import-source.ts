@@ -5,7 +5,7 @@ import { createGunzip } from 'node:zlib';
 import { LedgerRefused, messageOf } from '../../core/errors.ts';
 
 /** A longer line is no item: DynamoDB's have 400 KB at most. */
-const MOST_LINE_LENGTH = 4 * 1024 * 1024;
+const MAX_LINE_LENGTH = 4 * 1024 * 1024;
 
 type Kind = 'gzip' | 'text';
 
@@ -56,7 +56,7 @@ export async function* linesOf(path: string, { stream }: ImportSource): AsyncGen
       rest = lines.pop() ?? '';
       yield* lines;
       // Handed over unfinished, for its beginning to be told from an item.
-      if (rest.length > MOST_LINE_LENGTH) {
+      if (rest.length > MAX_LINE_LENGTH) {
         yield rest;
         throw new LedgerRefused(
           `nothing was imported from ${path}: it has a line of more than 4 MiB, and no item is as long`,

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import type { OrderNumbersClient } from '../../client/index.ts';
 import { createClient, OrderNumbersError } from '../../client/index.ts';
+import { messageOf } from '../../core/errors.ts';
 import type { Rewording } from './failure.ts';
 import { quietLibraryLog } from '../../client/connection/library-log.ts';
-import { printable } from '../view/printable.ts';
+import { printable } from '../../core/plain-text.ts';
 import type { ClientFlags } from './client-options.ts';
 import { clientOptions } from './client-options.ts';
 import type { CommandContext, CommandFailures } from './run-command.ts';
@@ -50,8 +51,9 @@ function clientFor(
   try {
     return createClient({ ...options, onRetrying });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return command.error(`error: the flags for the connection do not work (${why}): check --token and --tls-...`);
+    return command.error(
+      `error: the flags for the connection do not work (${messageOf(error)}): check --token and --tls-...`,
+    );
   }
 }
 

@@ -3,8 +3,10 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { DEFAULT_PORT } from '../../client/connection/address.ts';
 import type { ClientOptions } from '../../client/index.ts';
+import { messageOf } from '../../core/errors.ts';
+import { parseBoolean, trimmed, wholeNumber } from '../../core/plain-text.ts';
 import { SERVE_SETTINGS } from '../../server/settings.ts';
-import { milliseconds, notEmpty, parseBoolean, parseServer, parseText } from './option-values.ts';
+import { asOptionParser, notEmpty, parseServer, parseText } from './option-values.ts';
 
 /** What every command that asks a server can be told. */
 export interface ClientFlags {
@@ -29,7 +31,7 @@ export const CLIENT_VARIABLES = [
   'ORDERS_CLIENT_TLS_KEY',
 ];
 
-const MOST_TIMEOUT_MS = 3_600_000;
+const MAX_TIMEOUT_MS = 3_600_000;
 /** As the client itself has it. */
 const DEFAULT_TIMEOUT_MS = 30_000;
 /** How long a command that only reads looks for a server. */
@@ -43,7 +45,7 @@ export function withClientOptions(command: Command): Command {
   )
     .env('ORDERS_TIMEOUT_MS')
     .default(DEFAULT_TIMEOUT_MS)
-    .argParser(milliseconds(MOST_TIMEOUT_MS));
+    .argParser(asOptionParser(trimmed(wholeNumber(1, MAX_TIMEOUT_MS))));
   return withJsonOption(addConnectionOptions(command).addOption(timeout));
 }
 
@@ -77,7 +79,7 @@ function addConnectionOptions(command: Command): Command {
       new Option('--tls [true|false]', 'speak TLS, with the authorities that this machine trusts')
         .env('ORDERS_CLIENT_TLS')
         .preset('true')
-        .argParser(parseBoolean),
+        .argParser(asOptionParser(trimmed(parseBoolean))),
     )
     .addOption(fileOption('--tls-ca <file>', 'PEM: trust these authorities instead', 'ORDERS_CLIENT_TLS_CA'))
     .addOption(fileOption('--tls-cert <file>', 'PEM: our certificate, for mutual TLS', 'ORDERS_CLIENT_TLS_CERT'))
@@ -117,8 +119,9 @@ function readPem(flag: string, path: string, command: Command): string {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return command.error(`error: the file of ${flag} cannot be read (${why}): give the path of a PEM file`);
+    return command.error(
+      `error: the file of ${flag} cannot be read (${messageOf(error)}): give the path of a PEM file`,
+    );
   }
   // The TLS library passes over what it cannot read, and then trusts nobody.
   if (text.includes('-----BEGIN ')) return text;

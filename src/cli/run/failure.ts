@@ -1,6 +1,6 @@
 import { OrderNumbersError } from '../../client/order-numbers-error.ts';
-import { LedgerRefused } from '../../core/errors.ts';
-import { printable } from '../view/printable.ts';
+import { LedgerRefused, messageOf } from '../../core/errors.ts';
+import { printable } from '../../core/plain-text.ts';
 import { OutputError } from '../view/output.ts';
 
 /** Refused, or found bad. */
@@ -32,7 +32,7 @@ export function describeFailure(
   const refused = error instanceof OrderNumbersError && error.outcome === 'refused';
   const perhapsDone = unknown !== undefined && !refused;
   const exitCode = perhapsDone ? EXIT_UNKNOWN : EXIT_REFUSED;
-  const message = reword(error) ?? messageOf(error);
+  const message = reword(error) ?? shownMessage(error);
   if (json) {
     const outcome = perhapsDone ? { outcome: 'unknown', ...unknown.fields } : { outcome: 'refused' };
     return { exitCode, line: JSON.stringify({ error: { ...details(error), message, ...outcome } }) };
@@ -49,8 +49,8 @@ export function isReaderGone(error: unknown): boolean {
   return error instanceof OutputError && error.readerGone;
 }
 
-function messageOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+function shownMessage(error: unknown): string {
+  const message = messageOf(error);
   // Of a file to import it lists the bad lines.
   return error instanceof LedgerRefused ? message.split('\n').map(printable).join('\n') : printable(message);
 }

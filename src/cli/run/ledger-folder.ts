@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { SERVE_SETTINGS } from '../../server/settings.ts';
 import { LedgerRefused, messageOf } from '../../core/errors.ts';
 import { isPostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
-import { shellWord } from '../view/printable.ts';
+import { shellWord } from '../view/shell-word.ts';
 
 /**
  * Ends the program as wrong usage if the folder of a ledger is missing: mostly a disk is not mounted, or the path is

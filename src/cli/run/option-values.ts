@@ -2,9 +2,8 @@ import { InvalidArgumentError } from 'commander';
 import { INT64_MAX } from '../../core/allocation.ts';
 import { parseServerAddress } from '../../client/connection/address.ts';
 import { messageOf } from '../../core/errors.ts';
-import { settingText } from '../../core/plain-text.ts';
+import { exactNumber, settingText, wholeNumber } from '../../core/plain-text.ts';
 import { parseLedgerPath as ledgerPath } from '../../engines/location.ts';
-import { parseBoolean as boolean, trimmed, wholeNumber as wholeNumberOf } from '../../server/setting-values.ts';
 
 const TARGET_SCHEME = /^(dns|ipv4|ipv6):/;
 
@@ -21,12 +20,6 @@ export function asOptionParser<Value>(parse: (text: string) => Value): (text: st
 
 /** The path of an SQLite file: a ledger or a backup. */
 export const parseLedgerPath = asOptionParser(ledgerPath);
-export const parseBoolean = asOptionParser(trimmed(boolean));
-
-/** A time that may be set by a variable, too. */
-export function milliseconds(most: number): (text: string) => number {
-  return asOptionParser(trimmed(wholeNumberOf(1, most)));
-}
 
 /** An id or a number of a sequence: decimal digits, 1 to 2^63-1. Never a double, which would round it. */
 export function parseNumber(text: string): bigint {
@@ -36,11 +29,6 @@ export function parseNumber(text: string): bigint {
 /** An order_id to go on after: like a number, and 0 stands before the first. */
 export function parseCursor(text: string): bigint {
   return decimal(text, 0n, 'Use 0 for all, or the order_id to go on after, in digits.');
-}
-
-/** A whole number that fits a double, in digits. */
-export function wholeNumber(least: number, most: number): (text: string) => number {
-  return asOptionParser(wholeNumberOf(least, most));
 }
 
 /** How much of a list is shown: a whole number, or all. */
@@ -77,9 +65,7 @@ export const notEmpty = asOptionParser((text) => {
 });
 
 function decimal(text: string, least: bigint, remedy: string): bigint {
-  if (/^\d{1,40}$/.test(text)) {
-    const number = BigInt(text);
-    if (number >= least && number <= INT64_MAX) return number;
-  }
-  throw new InvalidArgumentError(remedy);
+  const number = exactNumber(text, least, INT64_MAX);
+  if (number === undefined) throw new InvalidArgumentError(remedy);
+  return number;
 }

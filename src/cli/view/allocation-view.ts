@@ -3,7 +3,7 @@ import type { Column } from './columns.ts';
 import { Columns, localTime, shortTime, table } from './columns.ts';
 
 /** A narrower terminal wraps. */
-const LEAST_WIDTH = 60;
+const MIN_WIDTH = 60;
 
 /** How lists show allocations to people, one a line. */
 export const ALLOCATION_COLUMNS: readonly Column<Allocation>[] = [
@@ -30,7 +30,7 @@ const FITTED_ALLOCATION_COLUMNS: readonly Column<Allocation>[] = [
 export function allocationColumns(width: number | undefined): Columns<Allocation> {
   return width === undefined
     ? new Columns(ALLOCATION_COLUMNS)
-    : new Columns(FITTED_ALLOCATION_COLUMNS, Math.max(width, LEAST_WIDTH));
+    : new Columns(FITTED_ALLOCATION_COLUMNS, Math.max(width, MIN_WIDTH));
 }
 
 /** The display number, unless it is the number itself. */

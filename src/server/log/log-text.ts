@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { CONTROL_CHARACTERS } from '../../core/plain-text.ts';
 
 /** A line of the log as pino makes it. */
 interface Line {
@@ -19,8 +20,6 @@ const COLORS = {
 } as const;
 /** What a person who reads along knows already. */
 const LEFT_OUT = new Set(['level', 'time', 'msg', 'pid', 'hostname']);
-/** What a terminal would obey. */
-const CONTROL = /[\p{Cc}\u2028\u2029]/gu;
 const BARE = /^[^\s"=]+$/;
 
 /** One line of JSON as one line for a person: time, level, message, then the fields. */
@@ -46,6 +45,11 @@ function describe(value: object): string {
   return 'type' in value ? `${String(value.type)}: ${String(value.message)}` : String(value.message);
 }
 
+/** Without what a terminal would obey. */
 function harmless(text: string): string {
-  return text.replace(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(CONTROL_CHARACTERS, (run) => Array.from(run, escaped).join(''));
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

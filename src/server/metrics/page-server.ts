@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { messageOf } from '../../core/errors.ts';
 import type { Address } from '../settings.ts';
 
 const REQUEST_MS = 10_000;
@@ -62,7 +63,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, page: 
   try {
     send(response, 200, page.contentType, await page.text());
   } catch (error) {
-    send(response, 500, PLAIN_TEXT, `${error instanceof Error ? error.message : String(error)}\n`);
+    send(response, 500, PLAIN_TEXT, `${messageOf(error)}\n`);
   }
 }
 

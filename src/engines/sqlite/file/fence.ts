@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import Database from 'better-sqlite3';
-import { LedgerRefused } from '../../../core/errors.ts';
+import { LedgerRefused, messageOf } from '../../../core/errors.ts';
 import type { FileIdentity } from '../disk/held-files.ts';
 import { identityOf } from '../disk/held-files.ts';
 import type { LedgerFiles } from './ledger-files.ts';
@@ -45,9 +45,8 @@ export function takeFence(files: LedgerFiles, look: () => void = () => {}): Fenc
         `${files.database} is in use by another order-numbers process: stop that one first, or name another ledger`,
       );
     }
-    const reason = error instanceof Error ? error.message : String(error);
     throw new LedgerRefused(
-      `cannot make the lock file ${files.lock} (${reason}): the folder must be writable, or choose another with --ledger`,
+      `cannot make the lock file ${files.lock} (${messageOf(error)}): the folder must be writable, or choose another with --ledger`,
     );
   }
 }
