@@ -11,8 +11,8 @@ import { parsePostgresUrl } from './connection/postgres-url.ts';
 import { settledWithin } from '../../core/settled-within.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../core/store.ts';
 import { allocate, asSentBefore } from './statements/batch-call.ts';
-import type { LedgerPoint } from './confirmed-mark.ts';
-import { ConfirmedMark } from './confirmed-mark.ts';
+import type { LedgerPoint } from './ledger-position.ts';
+import { LedgerPosition } from './ledger-position.ts';
 import { within } from './connection/deadline.ts';
 import { isDiskFull, NotSent, remedyFor } from './connection/failures.ts';
 import { PostgresReads } from './postgres-reads.ts';
@@ -56,7 +56,7 @@ export class PostgresLedger implements Ledger {
   readonly #observer: LedgerObserver;
   readonly #autoCreateStores: boolean;
   readonly #primary: Primary;
-  readonly #mark: ConfirmedMark;
+  readonly #position: LedgerPosition;
   readonly reads: PostgresReads;
   readonly #feed = new CommitFeed();
   /** The last use of the session that writes. It takes one at a time, and the time of one is not spent waiting for another. */
@@ -70,14 +70,16 @@ export class PostgresLedger implements Ledger {
     this.#observer = observer;
     this.#autoCreateStores = autoCreateStores;
     const readHosts = readUrl === undefined ? undefined : parsePostgresUrl(readUrl).hosts;
-    this.#mark = new ConfirmedMark(() => this.#attempt(FIRST_ATTEMPT_MS, confirm));
-    this.#primary = new Primary({ ...parsePostgresUrl(url), expected }, observer, (point) => this.#mark.raise(point));
-    this.reads = new PostgresReads(this.#primary, this.#mark, readHosts, (message) => observer.warning(message));
+    this.#position = new LedgerPosition(() => this.#attempt(FIRST_ATTEMPT_MS, confirm));
+    this.#primary = new Primary({ ...parsePostgresUrl(url), expected }, observer, (point) =>
+      this.#position.raise(point),
+    );
+    this.reads = new PostgresReads(this.#primary, this.#position, readHosts, (message) => observer.warning(message));
   }
 
   /** The end of the sequence over all stores, as far as this process has seen it confirmed. */
   get lastOrderId(): bigint {
-    return this.#mark.lastOrderId;
+    return this.#position.lastOrderId;
   }
 
   async ready(): Promise<void> {
@@ -92,7 +94,9 @@ export class PostgresLedger implements Ledger {
         await within(end - performance.now(), this.ready(), 'no primary was found in time');
         const began = performance.now();
         const work = (session: Session) => allocate(session, batch, this.#autoCreateStores);
-        const committed = await this.#mark.follow(this.#attempt(Math.min(attemptMs, end - performance.now()), work));
+        const committed = await this.#position.follow(
+          this.#attempt(Math.min(attemptMs, end - performance.now()), work),
+        );
         this.#observer.transaction(performance.now() - began);
         const { lastOrderId, outcomes } = committed;
         this.#feed.committed(lastOrderId, outcomes);
@@ -178,7 +182,7 @@ export class PostgresLedger implements Ledger {
     storeId: bigint,
     write: (session: Session) => Promise<LedgerPoint & { readonly store: Store | OrderError }>,
   ): Promise<Store> {
-    const { store } = await this.#mark.follow(this.#attempt(LONGEST_ATTEMPT_MS, write)).catch((error: unknown) => {
+    const { store } = await this.#position.follow(this.#attempt(LONGEST_ATTEMPT_MS, write)).catch((error: unknown) => {
       if (error instanceof NotSent) throw ledgerReopening(error);
       throw error instanceof OrderError ? error : storeUnknown(storeId, error);
     });

@@ -5,7 +5,7 @@ import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange
 import { ledgerReopening } from '../../core/refusals.ts';
 import type { Store } from '../../core/store.ts';
 import type { VerifyEvent } from '../../core/verify/events.ts';
-import type { ConfirmedMark, LedgerPoint, SeenPoint } from './confirmed-mark.ts';
+import type { LedgerPosition, LedgerPoint, SeenPoint } from './ledger-position.ts';
 import { reasonOf, toReadError } from './connection/failures.ts';
 import type { Primary } from './primary.ts';
 import { ReadPool } from './connection/read-pool.ts';
@@ -36,13 +36,13 @@ interface Found<Row> extends LedgerPoint {
 }
 
 /**
- * The reads of a ledger on PostgreSQL. They show nothing that is not confirmed: see {@link ConfirmedMark}. Lists of allocations,
+ * The reads of a ledger on PostgreSQL. They show nothing that is not confirmed: see {@link LedgerPosition}. Lists of allocations,
  * verifications and look-ups but those by request_id go to the standby of --ledger-read where there is one, as far as it has come; what it does not know yet is asked of the
  * primary, and request_ids always are, because a NOT_FOUND must not come from one who is behind.
  */
 export class PostgresReads implements LedgerReads {
   readonly #primary: Primary;
-  readonly #mark: ConfirmedMark;
+  readonly #position: LedgerPosition;
   readonly #standby: ReadPool | undefined;
   readonly #warn: (message: string) => void;
   #standbyPausesUntil = 0;
@@ -53,13 +53,13 @@ export class PostgresReads implements LedgerReads {
 
   constructor(
     primary: Primary,
-    mark: ConfirmedMark,
+    position: LedgerPosition,
     readHosts: readonly string[] | undefined,
     warn: (message: string) => void,
   ) {
     this.#warn = warn;
     this.#primary = primary;
-    this.#mark = mark;
+    this.#position = position;
     this.#standby = readHosts && new ReadPool(readHosts, STANDBY_READ_MS);
   }
 
@@ -81,7 +81,7 @@ export class PostgresReads implements LedgerReads {
     if (!found || !allocation) {
       found = await this.#find<AllocationRow>(this.#primaryPool(), call, values);
       allocation = covering(found.rows, key);
-      if (!allocation && found.lastOrderId < this.#mark.lastOrderId) throw ledgerReopening();
+      if (!allocation && found.lastOrderId < this.#position.lastOrderId) throw ledgerReopening();
     }
     // Whoever hears that a request has no numbers may ask with another key: that it has none is true of the primary
     // alone, and a write that came after the look says that this was it.
@@ -108,7 +108,7 @@ export class PostgresReads implements LedgerReads {
     if (!found || !isFarEnough(found)) {
       found = await this.#find<AllocationRow>(this.#primaryPool(), call, values);
       // Less than this process has seen: an old primary, or none that is one.
-      if (!isFarEnough(found) && found.lastOrderId < this.#mark.lastOrderId) throw ledgerReopening();
+      if (!isFarEnough(found) && found.lastOrderId < this.#position.lastOrderId) throw ledgerReopening();
     }
     const allocations = toAllocations(found.rows);
     await this.#requireConfirmed({
@@ -122,8 +122,8 @@ export class PostgresReads implements LedgerReads {
   async end(): Promise<LedgerEnd> {
     const [row] = await this.#query<SnapshotRow>(this.#primaryPool(), 'SELECT * FROM order_numbers.ledger_end()');
     const { ledger_id: ledgerId, last_order_id: lastOrderId, last_store_id: lastStoreId, timeline } = this.#ours(row);
-    const isConfirmed = await this.#mark.covers({ lastOrderId, timeline }, CONFIRM_END_MS);
-    return { ledgerId, lastOrderId: isConfirmed ? lastOrderId : this.#mark.lastOrderId, lastStoreId };
+    const isConfirmed = await this.#position.covers({ lastOrderId, timeline }, CONFIRM_END_MS);
+    return { ledgerId, lastOrderId: isConfirmed ? lastOrderId : this.#position.lastOrderId, lastStoreId };
   }
 
   async *verify(storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
@@ -159,7 +159,7 @@ export class PostgresReads implements LedgerReads {
     );
     if (found) this.#isStandbyMissed = false;
     // One that was ahead of the standby that took over still has what that one never had.
-    return found && found.timeline >= this.#mark.timeline ? found : undefined;
+    return found && found.timeline >= this.#position.timeline ? found : undefined;
   }
 
   #missStandby(error: unknown): undefined {
@@ -200,13 +200,13 @@ export class PostgresReads implements LedgerReads {
 
   #ours<Row extends SnapshotRow>(row: Row | undefined): Row {
     // An old primary that lives on: its connections are not to be used again.
-    if (row && row.timeline < this.#mark.timeline) this.#pool?.reads.startAnew();
+    if (row && row.timeline < this.#position.timeline) this.#pool?.reads.startAnew();
     if (row?.ledger_id !== undefined && row.ledger_id === this.#primary.ledgerId) return row;
     throw ledgerReopening(new Error(`ledger ${row?.ledger_id} was read, and ${this.#primary.ledgerId} is served`));
   }
 
   async #requireConfirmed(needed: SeenPoint): Promise<void> {
-    if (!(await this.#mark.covers(needed, CONFIRM_READ_MS))) throw ledgerReopening();
+    if (!(await this.#position.covers(needed, CONFIRM_READ_MS))) throw ledgerReopening();
   }
 }
 

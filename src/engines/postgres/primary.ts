@@ -3,7 +3,7 @@ import type { OrderError } from '../../core/errors.ts';
 import { LedgerRefused } from '../../core/errors.ts';
 import { ledgerUnusable, stoppedBeforeOpen } from '../../core/refusals.ts';
 import type { LedgerObserver } from '../../core/observers.ts';
-import type { LedgerPoint } from './confirmed-mark.ts';
+import type { LedgerPoint } from './ledger-position.ts';
 import { within } from './connection/deadline.ts';
 import type { ExpectedDatabase } from './expected-database.ts';
 import { prepareLedger } from './expected-database.ts';

@@ -3,7 +3,7 @@ export const CREATE_SCHEMA = 'CREATE SCHEMA order_numbers;';
 
 /**
  * The tables. The same as SQLite's, and one number more: `version` rises with every transaction that writes, whatever
- * it writes, so that a reader can tell whether what it saw is confirmed (confirmed-mark.ts).
+ * it writes, so that a reader can tell whether what it saw is confirmed (ledger-position.ts).
  */
 export const TABLES = `
 ${CREATE_SCHEMA}

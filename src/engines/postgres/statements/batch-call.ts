@@ -1,7 +1,7 @@
 import type { Allocation, AllocationRequest } from '../../../core/allocation.ts';
 import { perhapsSentBefore, sequenceExhausted, storeNotFound } from '../../../core/refusals.ts';
 import type { Outcome } from '../../../core/ledger.ts';
-import type { LedgerPoint } from '../confirmed-mark.ts';
+import type { LedgerPoint } from '../ledger-position.ts';
 import { MAKE_DURABLE } from '../connection/server-state.ts';
 import type { Session } from '../connection/session.ts';
 

@@ -1,7 +1,7 @@
 import type { OrderError } from '../../../core/errors.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../../core/store.ts';
 import { firstNumberFixed, storeExists, storeNotFound } from '../../../core/refusals.ts';
-import type { LedgerPoint } from '../confirmed-mark.ts';
+import type { LedgerPoint } from '../ledger-position.ts';
 import type { StoreRow } from './rows.ts';
 import { toStores } from './rows.ts';
 import { MAKE_DURABLE } from '../connection/server-state.ts';

@@ -18,7 +18,7 @@ export type SeenPoint = Pick<LedgerPoint, 'timeline'> & Partial<LedgerPoint>;
  * Each write of this server that was confirmed raises it, because a commit is confirmed with everything before it. A
  * reader who saw more waits for the write under way, or for a small one that all readers who wait share.
  */
-export class ConfirmedMark {
+export class LedgerPosition {
   readonly #confirm: () => Promise<LedgerPoint>;
   #point: LedgerPoint = { lastOrderId: 0n, version: 0n, timeline: 0 };
   #underWay: Promise<LedgerPoint> | undefined;
