@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Client } from 'pg';
 import type { Query } from '../../src/engines/postgres/statements/query.ts';
-import { migrate } from '../../src/engines/postgres/schema/schema.ts';
+import { schemaSql } from '../../src/engines/postgres/schema/schema.ts';
 import { verifyLedger } from '../../src/engines/postgres/verify/verify-source.ts';
 import { verifyLedgerFile } from '../../src/engines/sqlite/operator/verify-file.ts';
 import type { VerifyEvent } from '../../src/core/verify/events.ts';
@@ -100,7 +100,7 @@ export function damageFile(path: string, sql: string): void {
 export async function newLedgerDatabase(runs: Runs, firstNumber?: bigint): Promise<string> {
   const url = await newDatabase();
   await withClient(url, async (client) => {
-    await migrate(client);
+    await client.query(schemaSql());
     if (firstNumber !== undefined) {
       for (const storeId of storesOf(runs)) {
         await client.query("SELECT order_numbers.create_store($1, $2, '', '', 0)", [storeId, firstNumber]);

@@ -11,20 +11,25 @@ export interface LedgerPoint {
 /** What a reader saw: up to some order_id, or some version. */
 export type SeenPoint = Pick<LedgerPoint, 'timeline'> & Partial<LedgerPoint>;
 
+/** A server has the ledger as it was before: an older copy was put in its place. */
+export class WentBack extends Error {
+  override readonly name = 'WentBack';
+}
+
 /**
- * Up to where everything is known to survive a failover. Other sessions can see a commit that no standby has: after a
- * crash of the primary, or where somebody cancelled its wait. Nothing beyond this mark is shown to anybody.
+ * How far this process has seen the ledger confirmed: it never goes back behind that (P9), and what lies beyond is
+ * shown to no reader. Other sessions can see a commit that no standby has, after a crash of the primary or a cancelled
+ * wait, and a failover would lose it.
  *
- * Each write of this server that was confirmed raises it, because a commit is confirmed with everything before it. A
- * reader who saw more waits for the write under way, or for a small one that all readers who wait share.
+ * Each confirmed write of this process advances it, because a commit is confirmed with everything before it. A reader
+ * that saw more waits for the write in progress, or for a small one that all waiting readers share.
  */
 export class LedgerPosition {
-  readonly #confirm: () => Promise<LedgerPoint>;
+  readonly #confirm: () => Promise<unknown>;
   #point: LedgerPoint = { lastOrderId: 0n, version: 0n, timeline: 0 };
-  #underWay: Promise<LedgerPoint> | undefined;
 
-  /** `confirm` is the small write: it raises nothing by itself. */
-  constructor(confirm: () => Promise<LedgerPoint>) {
+  /** `confirm` waits for a write that advances this position, and starts one if none is in progress. */
+  constructor(confirm: () => Promise<unknown>) {
     this.#confirm = confirm;
   }
 
@@ -32,41 +37,36 @@ export class LedgerPosition {
     return this.#point.lastOrderId;
   }
 
-  /** Of the primary in use, as far as this process knows. */
+  /** The timeline of the primary in use, as far as this process knows. */
   get timeline(): number {
     return this.#point.timeline;
   }
 
-  raise({ lastOrderId, version, timeline }: LedgerPoint): void {
-    const current = this.#point.timeline;
-    if (timeline < current || (timeline === current && version <= this.#point.version)) return;
-    this.#point = { lastOrderId, version, timeline };
-  }
-
-  /** Takes part in a write of this server: whoever waits for the mark waits for this one first. */
-  async follow<Written extends LedgerPoint>(write: Promise<Written>): Promise<Written> {
-    this.#underWay = write;
-    try {
-      const written = await write;
-      this.raise(written);
-      return written;
-    } finally {
-      if (this.#underWay === write) this.#underWay = undefined;
+  /** Moves on to what `server` has confirmed. Throws {@link WentBack} if that is not beyond this position. */
+  advance(server: string, point: LedgerPoint): void {
+    const { lastOrderId, version, timeline } = this.#point;
+    // A promotion may lose what nothing had to wait for; on one timeline nothing is lost, and each write has a version.
+    const isBeyond = point.timeline > timeline || (point.timeline === timeline && point.version > version);
+    if (!isBeyond || point.lastOrderId < lastOrderId) {
+      throw new WentBack(
+        `${server} ends at order_id ${point.lastOrderId}, but ${lastOrderId} was already given: this is an older copy, ` +
+          'and numbering on would give numbers twice; put the newest one back',
+      );
     }
+    this.#point = { lastOrderId: point.lastOrderId, version: point.version, timeline: point.timeline };
   }
 
   /**
-   * Resolves to true as soon as the mark is there; to false where a write fails, after `withinMs`, or where the primary
-   * is not the one that this was seen on: then there may be something else in its place.
+   * Resolves to true as soon as everything `needed` is confirmed. Resolves to false if a write fails, after `withinMs`,
+   * and if `needed` was seen on another timeline: that ledger may have had something else there.
    */
   async covers(needed: SeenPoint, withinMs: number): Promise<boolean> {
     const end = performance.now() + withinMs;
     while (!this.#isAt(needed)) {
       if (needed.timeline < this.#point.timeline) return false;
-      const write = this.#underWay ?? this.follow(this.#confirm());
       let hasFailed = false;
-      const written = write.catch(() => (hasFailed = true));
-      if (!(await settledWithin(end - performance.now(), written)) || hasFailed) return false;
+      const write = this.#confirm().catch(() => (hasFailed = true));
+      if (!(await settledWithin(end - performance.now(), write)) || hasFailed) return false;
       if (needed.timeline !== this.#point.timeline) return false;
     }
     return true;

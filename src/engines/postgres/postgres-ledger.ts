@@ -8,40 +8,38 @@ import type { CommitListener, Ledger, Outcome } from '../../core/ledger.ts';
 import type { LedgerObserver } from '../../core/observers.ts';
 import { CommitFeed } from '../../core/reading/commit-feed.ts';
 import { parsePostgresUrl } from './connection/postgres-url.ts';
-import { settledWithin } from '../../core/settled-within.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../core/store.ts';
 import { allocate, asSentBefore } from './statements/batch-call.ts';
-import type { LedgerPoint } from './ledger-position.ts';
 import { LedgerPosition } from './ledger-position.ts';
-import { within } from './connection/deadline.ts';
 import { isDiskFull, NotSent, remedyFor } from './connection/failures.ts';
 import { PostgresReads } from './postgres-reads.ts';
-import { confirm, Primary } from './primary.ts';
+import { Primary } from './primary.ts';
 import type { Session } from './connection/session.ts';
+import type { WrittenStore } from './statements/store-calls.ts';
 import { changeStore, createStore } from './statements/store-calls.ts';
 
 /**
- * How long a write may go without an answer before it is asked again on another session: at first, and at most. Where
- * the first one is still at it, the second stands in line behind it.
+ * How long a write may go without an answer before it is asked again on another session: at first, and at most. If the
+ * first is still running, the second queues behind its lock.
  */
 const FIRST_ATTEMPT_MS = 3000;
-const LONGEST_ATTEMPT_MS = 12_000;
+const MAX_ATTEMPT_MS = 12_000;
 /** How long a batch is asked again before its callers are told that its outcome is unknown. */
 const RESEND_MS = 30_000;
-/** Before the n-th repetition, n times this. */
+/** The pause before the n-th repetition is n times this. */
 const PAUSE_MS = 5;
-/** Writes of stores under way or waiting, at most. */
-const MOST_STORE_WRITES = 1000;
+/** Writes of stores in progress or waiting. */
+const MAX_STORE_WRITES = 1000;
 /** How often what other servers committed is looked for, while somebody listens. */
 const LOOK_MS = 20;
 const LOOK_AFTER_FAILURE_MS = 500;
 
 export interface PostgresLedgerOptions {
-  /** Whether the first allocation makes its store. */
+  /** Whether the first allocation creates its store. */
   readonly autoCreateStores: boolean;
   /** The URL of a standby for reads; undefined means the primary. */
   readonly readUrl: string | undefined;
-  /** Any, unless it is given. */
+  /** Which ledger to serve; any unless given. */
   readonly expected?: ExpectedLedger;
 }
 
@@ -55,25 +53,21 @@ export interface PostgresLedgerOptions {
 export class PostgresLedger implements Ledger {
   readonly #observer: LedgerObserver;
   readonly #autoCreateStores: boolean;
-  readonly #primary: Primary;
   readonly #position: LedgerPosition;
+  readonly #primary: Primary;
   readonly reads: PostgresReads;
   readonly #feed = new CommitFeed();
-  /** The last use of the session that writes. It takes one at a time, and the time of one is not spent waiting for another. */
-  #turn: Promise<unknown> = Promise.resolve();
   #storeWrites = 0;
   #isLooking = false;
 
-  /** Throws an Error where a URL cannot be; starts to look for the primary. */
+  /** Throws an Error for a URL that cannot be used; starts to look for the primary. */
   constructor(url: string, options: PostgresLedgerOptions, observer: LedgerObserver) {
     const { autoCreateStores, readUrl, expected = ANY_LEDGER } = options;
     this.#observer = observer;
     this.#autoCreateStores = autoCreateStores;
     const readHosts = readUrl === undefined ? undefined : parsePostgresUrl(readUrl).hosts;
-    this.#position = new LedgerPosition(() => this.#attempt(FIRST_ATTEMPT_MS, confirm));
-    this.#primary = new Primary({ ...parsePostgresUrl(url), expected }, observer, (point) =>
-      this.#position.raise(point),
-    );
+    this.#position = new LedgerPosition(() => this.#primary.confirmed(FIRST_ATTEMPT_MS));
+    this.#primary = new Primary({ ...parsePostgresUrl(url), expected }, observer, this.#position);
     this.reads = new PostgresReads(this.#primary, this.#position, readHosts, (message) => observer.warning(message));
   }
 
@@ -82,31 +76,31 @@ export class PostgresLedger implements Ledger {
     return this.#position.lastOrderId;
   }
 
-  async ready(): Promise<void> {
-    await this.#primary.session();
+  ready(): Promise<void> {
+    return this.#primary.ready();
   }
 
   async commit(batch: readonly AllocationRequest[]): Promise<readonly Outcome[]> {
     const end = performance.now() + RESEND_MS;
+    const work = (session: Session) => allocate(session, batch, this.#autoCreateStores);
     let attemptMs = FIRST_ATTEMPT_MS;
     for (let attempts = 1; ; attempts++) {
       try {
-        await within(end - performance.now(), this.ready(), 'no primary was found in time');
+        // Before its turn, so that it keeps no other write waiting.
+        await this.#primary.session(end - performance.now());
         const began = performance.now();
-        const work = (session: Session) => allocate(session, batch, this.#autoCreateStores);
-        const committed = await this.#position.follow(
-          this.#attempt(Math.min(attemptMs, end - performance.now()), work),
-        );
+        const { lastOrderId, outcomes } = await this.#primary.write(Math.min(attemptMs, end - began), work);
         this.#observer.transaction(performance.now() - began);
-        const { lastOrderId, outcomes } = committed;
         this.#feed.committed(lastOrderId, outcomes);
         return attempts === 1 ? outcomes : asSentBefore(outcomes, batch);
       } catch (error) {
         // The ledger cannot be opened, or is being closed.
         if (error instanceof OrderError) throw error;
-        if (attempts === 1 && isDiskFull(error) && (await this.#isAlive())) throw ledgerFull(error);
+        if (attempts === 1 && isDiskFull(error) && (await this.#primary.isAlive(FIRST_ATTEMPT_MS))) {
+          throw ledgerFull(error);
+        }
         if (remedyFor(error) === 'tell' || performance.now() >= end) throw error;
-        attemptMs = Math.min(2 * attemptMs, LONGEST_ATTEMPT_MS);
+        attemptMs = Math.min(2 * attemptMs, MAX_ATTEMPT_MS);
         await delay(PAUSE_MS * attempts);
       }
     }
@@ -131,66 +125,24 @@ export class PostgresLedger implements Ledger {
     await Promise.all([this.#primary.close(), this.reads.close()]);
   }
 
-  /** Works on the session that writes, which is given up where it failed, or did not answer in time. */
-  #attempt<Written extends LedgerPoint>(ms: number, work: (session: Session) => Promise<Written>): Promise<Written> {
-    return this.#inTurn(() => this.#write(ms, work));
-  }
-
-  #inTurn<Result>(use: () => Promise<Result>): Promise<Result> {
-    const result = this.#turn.then(use);
-    this.#turn = result.catch(() => {});
-    return result;
-  }
-
-  async #write<Written extends LedgerPoint>(
-    ms: number,
-    work: (session: Session) => Promise<Written>,
-  ): Promise<Written> {
-    const found = this.#primary.session();
-    if (!(await settledWithin(ms, found))) throw new NotSent('no primary was found in time');
-    const session = await found;
-    try {
-      const written = await within(
-        ms,
-        work(session),
-        `an answer of ${session.server} took longer than ${Math.round(ms)} ms`,
-      );
-      this.#primary.saw(session, written);
-      return written;
-    } catch (error) {
-      if (remedyFor(error) !== 'ask again' && !isDiskFull(error)) this.#primary.giveUp(session, error);
-      throw error;
-    }
-  }
-
-  async #writeStore(
-    storeId: bigint,
-    write: (session: Session) => Promise<LedgerPoint & { readonly store: Store | OrderError }>,
-  ): Promise<Store> {
-    if (this.#storeWrites >= MOST_STORE_WRITES) {
+  async #writeStore(storeId: bigint, work: (session: Session) => Promise<WrittenStore>): Promise<Store> {
+    if (this.#storeWrites >= MAX_STORE_WRITES) {
       throw new OrderError('QUEUE_FULL', 'too many stores are being written: ask again later');
     }
     this.#storeWrites++;
     try {
-      return await this.#written(storeId, write);
+      const { store } = await this.#primary.write(MAX_ATTEMPT_MS, work);
+      if (store instanceof OrderError) throw store;
+      return store;
+    } catch (error) {
+      if (error instanceof NotSent) throw ledgerReopening(error);
+      throw error instanceof OrderError ? error : storeUnknown(storeId, error);
     } finally {
       this.#storeWrites--;
     }
   }
 
-  async #written(
-    storeId: bigint,
-    write: (session: Session) => Promise<LedgerPoint & { readonly store: Store | OrderError }>,
-  ): Promise<Store> {
-    const { store } = await this.#position.follow(this.#attempt(LONGEST_ATTEMPT_MS, write)).catch((error: unknown) => {
-      if (error instanceof NotSent) throw ledgerReopening(error);
-      throw error instanceof OrderError ? error : storeUnknown(storeId, error);
-    });
-    if (store instanceof OrderError) throw store;
-    return store;
-  }
-
-  /** Tells what other servers committed. Nothing is missed: order_ids have no hole, and only the end is told. */
+  /** Tells what other servers committed. Only the end is told, so nothing can be missed: order_ids have no hole. */
   async #look(): Promise<void> {
     this.#isLooking = true;
     while (this.#feed.hasListeners) {
@@ -204,16 +156,5 @@ export class PostgresLedger implements Ledger {
       await delay(pauseMs, undefined, { ref: false });
     }
     this.#isLooking = false;
-  }
-
-  /** A server that goes on after an error has rolled back what failed; one that fell over may have done it. */
-  #isAlive(): Promise<boolean> {
-    return this.#inTurn(async () => {
-      const session = await this.#primary.session();
-      return within(FIRST_ATTEMPT_MS, session.write({ text: 'SELECT 1' }), 'no answer').then(
-        () => true,
-        () => false,
-      );
-    });
   }
 }

@@ -1,60 +1,45 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OrderError } from '../../core/errors.ts';
 import { LedgerRefused } from '../../core/errors.ts';
-import { ledgerUnusable, stoppedBeforeOpen } from '../../core/refusals.ts';
 import type { LedgerObserver } from '../../core/observers.ts';
-import type { LedgerPoint } from './ledger-position.ts';
-import { within } from './connection/deadline.ts';
-import type { ExpectedDatabase } from './expected-database.ts';
-import { prepareLedger } from './expected-database.ts';
-import { asLacking, reasonOf } from './connection/failures.ts';
-import { MAKE_DURABLE, NotPrimary, requireDurable, warningsOf } from './connection/server-state.ts';
+import { ledgerUnusable, stoppedBeforeOpen } from '../../core/refusals.ts';
+import { settledWithin } from '../../core/settled-within.ts';
+import { asLacking, isDiskFull, NotSent, reasonOf, remedyFor, within } from './connection/failures.ts';
+import { NotPrimary, requireDurable, warningsOf } from './connection/server-state.ts';
 import { Session } from './connection/session.ts';
 import { INSUFFICIENT_PRIVILEGE, MUST_NOT_NUMBER, sqlState, UNDEFINED_FUNCTION } from './connection/sql-state.ts';
+import type { ExpectedDatabase } from './expected-database.ts';
+import { prepareLedger } from './expected-database.ts';
+import type { LedgerPoint, LedgerPosition } from './ledger-position.ts';
+import type { ConfirmedLedger } from './statements/confirm-call.ts';
+import { confirm, confirmInTime } from './statements/confirm-call.ts';
 
-/** How long a server may take to confirm that it can write, its standby included, before others are tried. */
-const CONFIRM_MS = 3000;
 /** Between two rounds over all hosts: at first, and at most. */
 const FIRST_PAUSE_MS = 20;
-const LONGEST_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 500;
 
-/** What this process has seen of the ledger: it must never be behind that (P9). */
-interface Seen extends LedgerPoint {
-  readonly ledgerId: string;
-}
-
-interface ConfirmRow {
-  readonly backend: number;
-  readonly ledger_id: string;
-  readonly last_order_id: bigint;
-  readonly version: bigint;
-  readonly timeline: number;
-}
-
-/** The ledger is not the one any more that this session was opened on. */
-class WentBack extends Error {
-  override readonly name = 'WentBack';
-}
-
-/** The one session that writes, found again wherever the primary is when it was lost. */
+/** The one session that writes. When it is lost, the primary is looked for again, wherever it is by then. */
 export class Primary {
   readonly #place: ExpectedDatabase;
   readonly #observer: LedgerObserver;
-  readonly #raise: (point: LedgerPoint) => void;
-  #seen: Seen | undefined;
+  readonly #position: LedgerPosition;
+  /** The ledger that was found first: no other one is served. */
+  #ledgerId: string | undefined;
   /** Whether this process has created the ledger, perhaps in an attempt that failed later. */
   #isNew = false;
   #toldShared = false;
   #current: Session | undefined;
   #session: Promise<Session>;
   #found: { readonly url: string; readonly times: number } | undefined;
+  /** The last use of the session, until it has ended. */
+  #inUse: Promise<unknown> | undefined;
   readonly #closing = new AbortController();
 
-  /** Starts to look for the primary. `raise` hears of each point that a server has confirmed while it was opened. */
-  constructor(place: ExpectedDatabase, observer: LedgerObserver, raise: (point: LedgerPoint) => void) {
+  /** Starts to look for the primary; `position` follows what it confirms. */
+  constructor(place: ExpectedDatabase, observer: LedgerObserver, position: LedgerPosition) {
     this.#place = place;
     this.#observer = observer;
-    this.#raise = raise;
+    this.#position = position;
     this.#session = this.#open();
     this.#session.catch(ignore);
   }
@@ -65,16 +50,76 @@ export class Primary {
   }
 
   get ledgerId(): string | undefined {
-    return this.#seen?.ledgerId;
+    return this.#ledgerId;
   }
 
-  /** The session, when there is one. Rejects where an operator has to act before there can be. */
-  session(): Promise<Session> {
-    return this.#session;
+  /** Resolves when there is a session. Rejects if an operator has to act before there can be one. */
+  async ready(): Promise<void> {
+    await this.#session;
   }
 
-  /** Gives a session up, and looks for the primary again unless that was begun already. */
-  giveUp(session: Session, why: unknown): void {
+  /** The session; waits for it at most `ms`, and rejects with NotSent if there is none by then. */
+  async session(ms: number): Promise<Session> {
+    if (this.#current && ms > 0) return this.#current;
+    const session = this.#session;
+    if (!(await settledWithin(ms, session))) throw new NotSent('no primary was found in time');
+    return session;
+  }
+
+  /**
+   * Runs one write at a time; waiting for a turn does not count against a write's own limit of `ms`. A session on which
+   * a write failed, or got no answer in time, is given up.
+   */
+  write<Written extends LedgerPoint>(ms: number, work: (session: Session) => Promise<Written>): Promise<Written> {
+    return this.#inTurn(async () => {
+      const session = await this.session(ms);
+      try {
+        const late = `an answer of ${session.server} took longer than ${Math.round(ms)} ms`;
+        const written = await within(ms, work(session), late);
+        this.#warnIfShared(session);
+        this.#position.advance(session.server, written);
+        return written;
+      } catch (error) {
+        if (remedyFor(error) !== 'ask again' && !isDiskFull(error)) this.#giveUp(session, error);
+        throw error;
+      }
+    });
+  }
+
+  /** Waits for the write in progress, or for a small one of at most `ms`: each shows how far the ledger is confirmed. */
+  confirmed(ms: number): Promise<unknown> {
+    return this.#inUse ?? this.write(ms, confirm);
+  }
+
+  /** A server that goes on after an error has rolled back what failed; one that fell over may have done it. */
+  isAlive(ms: number): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const session = await this.#session;
+      return within(ms, session.write({ text: 'SELECT 1' }), 'no answer').then(
+        () => true,
+        () => false,
+      );
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#current?.end();
+    await this.#session.catch(ignore);
+  }
+
+  #inTurn<Result>(use: () => Promise<Result>): Promise<Result> {
+    const result = this.#inUse ? this.#inUse.then(use, use) : use();
+    const ended = () => {
+      if (this.#inUse === result) this.#inUse = undefined;
+    };
+    this.#inUse = result;
+    result.then(ended, ended);
+    return result;
+  }
+
+  /** Gives a session up, and looks for the primary again unless that has begun already. */
+  #giveUp(session: Session, why: unknown): void {
     session.abandon();
     if (this.#current !== session) return;
     this.#current = undefined;
@@ -87,27 +132,7 @@ export class Primary {
     this.#session.catch(ignore);
   }
 
-  /**
-   * What a write of the session in use was answered with. Throws {@link WentBack} where that is behind what was seen
-   * before: every write moves the ledger on, so somebody put an older copy, or another ledger, in its place.
-   */
-  saw(session: Session, { lastOrderId, version }: LedgerPoint): void {
-    this.#warnIfShared(session);
-    const seen = this.#seen;
-    if (!seen) return;
-    if (version <= seen.version || lastOrderId < seen.lastOrderId) {
-      throw new WentBack(`${session.server} went back: it ends at order_id ${lastOrderId}, after ${seen.lastOrderId}`);
-    }
-    this.#seen = { ...seen, lastOrderId, version };
-  }
-
-  async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#current?.end();
-    await this.#session.catch(ignore);
-  }
-
-  /** Tries until there is one. At start what only an operator can change is final. */
+  /** Tries until there is a session. Until the first one, what only an operator can change is final. */
   async #open(): Promise<Session> {
     let toldWhy: string | undefined;
     let pauseMs = FIRST_PAUSE_MS;
@@ -121,11 +146,11 @@ export class Primary {
         }
       }
       const why = failures.map(reasonOf).join('; ');
-      if (!this.#seen && failures.every(isFinal)) throw this.#fail(why);
+      if (this.#ledgerId === undefined && failures.every(isFinal)) throw this.#fail(why);
       if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`, 'database unreachable');
       toldWhy = why;
       await delay(pauseMs);
-      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+      pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS);
     }
     throw stoppedBeforeOpen();
   }
@@ -133,66 +158,55 @@ export class Primary {
   async #openOn(host: string): Promise<Session> {
     const { signal } = this.#closing;
     const session = await Session.open(host, signal);
-    const abandon = () => session.abandon();
-    signal.addEventListener('abort', abandon);
+    const release = session.abandonOn(signal);
     try {
       signal.throwIfAborted();
       this.#requireNewest(session);
-      const prepared = this.#seen ? undefined : await prepareLedger(session, this.#place);
+      const prepared = this.#ledgerId === undefined ? await prepareLedger(session, this.#place) : undefined;
       this.#isNew ||= prepared?.isNew ?? false;
-      const end = await within(CONFIRM_MS, confirm(session), notConfirmed(session));
-      this.#compare(session.server, end);
-      session.ledgerId = end.ledgerId;
-      const isKnown = session.timeline === this.#seen?.timeline;
-      if (!isKnown) for (const warning of warningsOf(session.state, session.server)) this.#observer.warning(warning);
-      this.#seen = end;
+      const end = await confirmInTime(session);
+      this.#follow(session, end);
       this.#found = { url: host, times: (this.#found?.times ?? 0) + 1 };
-      this.#raise(end);
       this.#current = session;
       const isNew = prepared !== undefined && this.#isNew;
       this.#observer.opened({ ...end, where: this.#place.name, isNew, bytes: prepared?.bytes });
-      // Noticed also while nobody writes.
-      session.client.on('error', (error) => this.giveUp(session, error));
+      session.onLost((error) => this.#giveUp(session, error));
       return session;
     } catch (error) {
       session.abandon();
       throw asRefusal(error, session.server);
     } finally {
-      signal.removeEventListener('abort', abandon);
+      release();
     }
   }
 
   #requireNewest({ state, server, timeline }: Session): void {
     requireDurable(state, server);
-    if (this.#seen && timeline < this.#seen.timeline) {
-      throw new NotPrimary(
-        `${server} is an old primary (timeline ${timeline}, and ${this.#seen.timeline} was seen): stop it, and keep it stopped; ` +
-          'or start this server again, if the database was copied to a new one, as in a major upgrade',
-      );
-    }
+    const newest = this.#position.timeline;
+    if (timeline >= newest) return;
+    throw new NotPrimary(
+      `${server} is an old primary (timeline ${timeline}, and ${newest} was seen): stop it, and keep it stopped; ` +
+        'or start this server again, if the database was copied to a new one, as in a major upgrade',
+    );
   }
 
-  #compare(server: string, end: LedgerPoint & { readonly ledgerId: string }): void {
-    const seen = this.#seen;
-    if (!seen) return;
-    if (end.ledgerId !== seen.ledgerId) {
+  /** Goes on with the ledger of this session. Throws if it is another one, or an older copy. */
+  #follow(session: Session, end: ConfirmedLedger): void {
+    const { server, state } = session;
+    if (this.#ledgerId !== undefined && this.#ledgerId !== end.ledgerId) {
       throw new LedgerRefused(
-        `${server} has ledger ${end.ledgerId}, and ${seen.ledgerId} was served: put that one back, or start this server ` +
+        `${server} has ledger ${end.ledgerId}, and ${this.#ledgerId} was served: put that one back, or start this server ` +
           'again where another one was moved there on purpose',
       );
     }
-    // A promotion may lose what nothing had to wait for; on one timeline nothing is lost.
-    const isBehind =
-      end.lastOrderId < seen.lastOrderId || (end.timeline === seen.timeline && end.version <= seen.version);
-    if (isBehind) {
-      throw new LedgerRefused(
-        `${server} ends at order_id ${end.lastOrderId}, but ${seen.lastOrderId} was already given: this is an older copy, ` +
-          'and numbering on would give numbers twice; put the newest one back',
-      );
-    }
+    const isNewTimeline = end.timeline !== this.#position.timeline;
+    this.#position.advance(server, end);
+    this.#ledgerId = end.ledgerId;
+    session.ledgerId = end.ledgerId;
+    if (isNewTimeline) for (const warning of warningsOf(state, server)) this.#observer.warning(warning);
   }
 
-  /** Once: every write is durable all the same, and slower. */
+  /** Warns once. */
   #warnIfShared({ isShared, server }: Session): void {
     if (!isShared || this.#toldShared) return;
     this.#toldShared = true;
@@ -209,24 +223,7 @@ export class Primary {
   }
 }
 
-/** The small write: when it is answered, everything that was committed before it is confirmed. */
-export async function confirm(session: Session): Promise<LedgerPoint & { readonly ledgerId: string }> {
-  const [row] = await session.write<ConfirmRow>({
-    text: `${MAKE_DURABLE} SELECT * FROM durable, order_numbers.confirm($1)`,
-    values: [session.ledgerId],
-  });
-  if (!row) throw new Error('confirm() returned nothing');
-  session.ranOn(row.backend);
-  return { ledgerId: row.ledger_id, lastOrderId: row.last_order_id, version: row.version, timeline: row.timeline };
-}
-
-function notConfirmed({ server, state: { standbyNames } }: Session): string {
-  const late = `${server}: a write took longer than ${CONFIRM_MS} ms to be confirmed`;
-  if (standbyNames === '') return late;
-  return `${late}: see in pg_stat_replication whether a standby that synchronous_standby_names (${standbyNames}) asks for is streaming`;
-}
-
-/** Whether trying again cannot help, because an operator is asked for. */
+/** Whether an operator has to act, so that no retry helps. */
 function isFinal(error: unknown): boolean {
   return error instanceof LedgerRefused || error instanceof NotPrimary;
 }
@@ -244,5 +241,5 @@ function asRefusal(error: unknown, server: string): unknown {
   return error;
 }
 
-/** The promise's rejection is seen by whoever awaits the session. */
+/** Every caller that awaits the session sees its rejection. */
 function ignore(): void {}

@@ -2,13 +2,12 @@ import type { ChildProcess } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { migrate } from '../../../src/engines/postgres/schema/schema.ts';
+import { schemaSql } from '../../../src/engines/postgres/schema/schema.ts';
 import { fillLedger, fills } from '../../support/ledgers/filled-ledger.ts';
 import { IS_LONG } from '../../support/long-form.ts';
 import { move, textOfDatabase, textOfFile, whileServed } from '../../support/ledgers/moved-ledger.ts';
 import { connect } from '../../support/clients/orders-client.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
-import { withClient } from '../../support/postgres/query.ts';
 import { refusedStart } from '../../support/processes/refused-start.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 import {
@@ -30,7 +29,7 @@ const ROWS = 11_000;
 async function ledgers(rows = ROWS) {
   const from = fillLedger(join(testFolder(), 'orders.db'), ...fills(rows)).database;
   const to = await newDatabase();
-  await withClient(to, migrate);
+  await query(to, schemaSql());
   return { from, to };
 }
 

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
-import { migrate } from '../../../src/engines/postgres/schema/schema.ts';
+import { schemaSql } from '../../../src/engines/postgres/schema/schema.ts';
 import { fillLedger, fills } from '../../support/ledgers/filled-ledger.ts';
 import { move, textOfDatabase, textOfFile, whileServed } from '../../support/ledgers/moved-ledger.ts';
 import { databaseName } from '../../support/postgres/database.ts';
 import type { Pair } from '../../support/postgres/pair.ts';
 import { startPair } from '../../support/postgres/pair.ts';
-import { query, withClient } from '../../support/postgres/query.ts';
+import { query } from '../../support/postgres/query.ts';
 import { AWAITS_STANDBY, commitAwaitsStandby } from '../../support/postgres/standby-wait.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
 import { ACTIVATION, ended, hasEnded, hold, isHeld, startMove } from '../../support/ledgers/started-move.ts';
@@ -88,7 +88,7 @@ async function ledgers() {
   const name = `moved_${++databases}`;
   await pair.primary.query(`CREATE DATABASE ${name}`);
   const to = pair.primary.url(name);
-  await withClient(to, migrate);
+  await query(to, schemaSql());
   return { from, to };
 }
 

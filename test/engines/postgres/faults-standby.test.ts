@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { allocate } from '../../../src/engines/postgres/statements/batch-call.ts';
-import { confirm } from '../../../src/engines/postgres/primary.ts';
+import { confirm } from '../../../src/engines/postgres/statements/confirm-call.ts';
 import { Session } from '../../../src/engines/postgres/connection/session.ts';
 import { changeStore, createStore } from '../../../src/engines/postgres/statements/store-calls.ts';
 import { PostgresCluster } from '../../support/postgres/cluster.ts';
@@ -124,8 +124,8 @@ describe('a backend that was never set up, as a pooler in transaction mode may h
     await query(url, `ALTER DATABASE ${databaseName(url)} SET client_min_messages = error`);
     const session = await Session.open(url, new AbortController().signal);
     onTestFinished(() => session.abandon());
-    await session.client.query('RESET ALL');
-    expect((await session.client.query('SHOW synchronous_commit')).rows).toEqual([{ synchronous_commit: 'off' }]);
+    await session.query('RESET ALL');
+    expect(await session.query('SHOW synchronous_commit')).toEqual([{ synchronous_commit: 'off' }]);
     await standby.pause();
     onTestFinished(() => standby.resume());
     const cancelled = waits().then(() =>

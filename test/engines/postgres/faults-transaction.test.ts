@@ -86,7 +86,7 @@ describe('defaults of a database and a role', () => {
     const session = await Session.open(asRole(url, role), new AbortController().signal);
     onTestFinished(() => session.end());
     expect(session.state).toMatchObject({ synchronousCommit: 'on', isolation: 'read committed' });
-    const { rows } = await session.client.query(
+    const rows = await session.query(
       `SELECT name, setting FROM pg_settings WHERE name = ANY ($1) AND name !~ 'synchronous_commit|isolation' ORDER BY name`,
       [Object.keys(settings)],
     );

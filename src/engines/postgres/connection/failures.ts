@@ -1,5 +1,6 @@
 import { LedgerRefused, messageOf, OrderError } from '../../../core/errors.ts';
 import { ledgerReopening, ledgerUnreadable } from '../../../core/refusals.ts';
+import { settledWithin } from '../../../core/settled-within.ts';
 import {
   DEADLOCK_DETECTED,
   DISK_FULL,
@@ -12,31 +13,39 @@ import {
   UNKNOWN_PREPARED_STATEMENT,
 } from './sql-state.ts';
 
-/** The wait for a standby was cancelled: the commit is on this server, and perhaps nowhere else. */
+/** The wait for a standby was cancelled: the commit is on this server, and perhaps on no other. */
 export class NotReplicated extends Error {
   override readonly name = 'NotReplicated';
 }
 
-/** Nothing came for too long: the network, a disk or a standby stalls. */
+/** No answer came in time: the network, a disk or a standby stalls. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
 }
 
-/** There was no session for too long: nothing was asked. */
+/** There was no session in time: nothing was asked. */
 export class NotSent extends NoAnswer {}
 
-/** Rolled back, for reasons that lie in what others did at the same time: the same session may ask again at once. */
+/** The promise, or a rejection with {@link NoAnswer} that says `late` if it has not settled after `ms`. */
+export async function within<Value>(ms: number, promise: Promise<Value>, late: string): Promise<Value> {
+  if (await settledWithin(ms, promise)) return promise;
+  // Its rejection has no other listener.
+  promise.catch(() => {});
+  throw new NoAnswer(late);
+}
+
+/** Rolled back because of concurrent transactions: the same session may ask again at once. */
 const TRY_AGAIN = new Set([SERIALIZATION_FAILURE, DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE]);
 /** A pooler put another backend behind this session than the one that prepared the statement. */
 const UNPREPARED = new Set([UNKNOWN_PREPARED_STATEMENT, DUPLICATE_PREPARED_STATEMENT]);
-/** Of classes: connections, an operator's or the system's intervention, lack of something; and a read-only server. */
+/** SQLSTATE classes 08 (connection), 57 (operator intervention), 53 (insufficient resources), and 25006 (read-only). */
 const SERVER_IN_TROUBLE = /^(08|57|53|25006)/;
 /** Broken pages and indexes, and a disk that cannot be read. */
 const DAMAGED = /^(XX001|XX002|58030)$/;
 
 /**
- * What to do about a write that was not answered well: ask again on the same session, ask again on another one, or
- * nothing but tell. Asking again is always safe: the ledger knows what it has done.
+ * What to do about a write that failed: ask again on the same session, ask again on another one, or only tell. Asking
+ * again is always safe: the ledger knows what it has done.
  */
 export function remedyFor(error: unknown): 'ask again' | 'ask elsewhere' | 'tell' {
   const state = sqlState(error);
@@ -44,7 +53,7 @@ export function remedyFor(error: unknown): 'ask again' | 'ask elsewhere' | 'tell
   return TRY_AGAIN.has(state) || UNPREPARED.has(state) ? 'ask again' : 'tell';
 }
 
-/** Whether a prepared statement was not on the backend that ran it, or was there already: nothing was run. */
+/** Whether a prepared statement was missing on the backend, or existed there already: nothing was run. */
 export function isUnprepared(error: unknown): boolean {
   return UNPREPARED.has(sqlState(error) ?? '');
 }
@@ -63,13 +72,13 @@ export function isDiskFull(error: unknown): boolean {
   return sqlState(error) === DISK_FULL;
 }
 
-/** A read that failed: damage is the ledger's operator's business, anything else but a lost server is our fault. */
+/** What to tell the caller of a read that failed: damage needs an operator, a lost server a retry; the rest is our fault. */
 export function toReadError(error: unknown): unknown {
   if (DAMAGED.test(sqlState(error) ?? '')) return ledgerUnreadable(error);
   return error instanceof OrderError || remedyFor(error) === 'tell' ? error : ledgerReopening(error);
 }
 
-/** One sentence's worth: several addresses of a host fail with several errors in one. */
+/** One sentence, also if each address of a host failed with an error of its own. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ');
   return messageOf(error);

@@ -10,37 +10,43 @@ import { INVALID_AUTHORIZATION, INVALID_PASSWORD, sqlState, UNDEFINED_DATABASE }
 
 /** How long a server may take to let a session in, and then to set it up. */
 const CONNECT_MS = 3000;
-/** What PostgreSQL calls where a commit waits for a standby; its texts are translated, its names are not. */
+/** The routine in which PostgreSQL waits for a standby; its messages are translated, its names are not. */
 const STANDBY_WAIT = 'SyncRepWaitForLSN';
 const INT8 = 20;
-/** Error codes of certificates (https://nodejs.org/api/tls.html#x509-certificate-error-codes) that stay what they are. */
+/** Errors of certificates (https://nodejs.org/api/tls.html#x509-certificate-error-codes) that no retry mends. */
 const UNTRUSTED = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|CERT_\w+|ERR_TLS_CERT_\w+)$/;
-/** How long a server may take to take leave: one behind a network that fell silent never does. */
+/** How long to wait for a clean close; a server behind a dead network never answers. */
 export const GOODBYE_MS = 1000;
 
 /** One connection to one server, set up so that its commits are durable. */
 export class Session {
   /** The server, for messages: host and port. */
   readonly server: string;
+  /** The database and its server, for messages. */
+  readonly database: string;
+  /** The role that this session has. */
+  readonly user: string | undefined;
   readonly state: ServerState;
-  readonly client: Client;
-  /** Which ledger was found here: its writes are for no other. Null until it is known. */
+  /** The ledger that was found here: writes are for no other. Null until it is known. */
   ledgerId: string | null = null;
+  readonly #client: Client;
   #isShared = false;
   #notReplicated = false;
   #lostBy: Error | undefined;
 
   private constructor(client: Client, state: ServerState) {
-    this.client = client;
+    this.#client = client;
     this.state = state;
     this.server = serverOf(client);
+    this.database = `the database ${client.database} on ${client.host}:${client.port}`;
+    this.user = client.user;
     client.on('notice', ({ routine }) => (this.#notReplicated ||= routine === STANDBY_WAIT));
     client.on('error', (error) => (this.#lostBy ??= error));
   }
 
   /**
-   * `url` names one host. Rejects with one sentence that names the server, without secrets: a LedgerRefused where no
-   * other attempt will change it. Given up, whatever it is doing, when `signal` aborts.
+   * Connects to the one host that `url` names. Rejects with one sentence that names the server, without secrets; with a
+   * LedgerRefused if another attempt would end the same way. `signal` ends the attempt, whatever it is doing.
    */
   static async open(url: string, signal: AbortSignal): Promise<Session> {
     const client = clientOf(url);
@@ -51,7 +57,7 @@ export class Session {
     try {
       await client.connect();
       const state = setUp(client);
-      // Once it is in, the library would wait for ever.
+      // Once it is in, the library would wait forever.
       if (!(await settledWithin(CONNECT_MS, state))) hangUp(client);
       return new Session(client, await state);
     } catch (error) {
@@ -75,48 +81,61 @@ export class Session {
     this.#isShared ||= backend !== this.state.backend;
   }
 
-  /** Of its server; 0 while that recovers. */
+  /** The timeline of its server; 0 while that recovers. */
   get timeline(): number {
     return this.state.timeline ?? 0;
   }
 
   /**
-   * Runs one statement that writes; not while another one is under way, which the library does not take. Rejects with NotReplicated where a standby was not waited for to the end, and
-   * after that has happened: the session is to be given up then, and what it was asked to be asked again.
+   * Runs one statement that writes; the library takes no second one meanwhile. With `rowMode: 'array'` each row is an
+   * array in the order of its columns. Rejects with NotReplicated if the wait for a standby was cut short, now or
+   * earlier: give the session up, and ask again on another one.
    */
-  async write<Row extends QueryResultRow>(query: QueryConfig): Promise<Row[]> {
-    return this.#confirmed(() => this.client.query<Row>(query));
-  }
-
-  /** The same; each row as an array, in the order of its columns. */
-  async writeArrays<Row extends unknown[]>(query: QueryConfig): Promise<Row[]> {
-    return this.#confirmed(() => this.client.query<Row>({ ...query, rowMode: 'array' }));
-  }
-
-  async #confirmed<Row>(ask: () => Promise<{ readonly rows: Row[] }>): Promise<Row[]> {
+  async write<Row extends QueryResultRow>(query: QueryConfig & { readonly rowMode?: 'array' }): Promise<Row[]> {
     if (this.#lostBy) throw this.#lostBy;
-    const { rows } = await ask().catch((error: unknown) => {
+    try {
+      const { rows } = await this.#client.query<Row>(query);
+      if (this.#notReplicated) throw new NotReplicated(`${this.server} stopped waiting for its standby`);
+      return rows;
+    } catch (error) {
       this.#isShared ||= isUnprepared(error);
       throw error;
-    });
-    if (this.#notReplicated) throw new NotReplicated(`${this.server} stopped waiting for its standby`);
-    return rows;
+    }
   }
 
-  /** Leaves at once: whatever is under way goes on at the server, and nobody hears of it. */
+  /** Runs one statement whose commit, if there is one, need not be confirmed. */
+  async query<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return (await this.#client.query<Row>(text, [...values])).rows;
+  }
+
+  /** Calls `listener` when the connection is lost, also while nothing is asked. */
+  onLost(listener: (error: Error) => void): void {
+    this.#client.on('error', listener);
+  }
+
+  /** Abandons the session when `signal` aborts, until the session ends or the returned function is called. */
+  abandonOn(signal: AbortSignal): () => void {
+    const abandon = () => this.abandon();
+    const release = () => signal.removeEventListener('abort', abandon);
+    signal.addEventListener('abort', abandon);
+    this.#client.once('end', release);
+    return release;
+  }
+
+  /** Leaves at once: whatever is in progress goes on at the server, and its answer is lost. */
   abandon(): void {
     this.#lostBy ??= new Error('the session was given up');
-    hangUp(this.client);
+    hangUp(this.#client);
   }
 
-  /** Politely, where the server answers; else at once. */
+  /** Closes cleanly if the server answers in time; else at once. */
   async end(): Promise<void> {
-    await settledWithin(GOODBYE_MS, this.client.end());
+    await settledWithin(GOODBYE_MS, this.#client.end());
     this.abandon();
   }
 }
 
-/** Ends the socket itself: a polite end waits for the answer of what is under way. */
+/** Ends the socket itself: a clean close waits for the answer of what is in progress. */
 export function hangUp(client: Client): void {
   client.connection.stream.destroy();
 }
@@ -144,7 +163,7 @@ function serverOf({ host, port }: { readonly host: string; readonly port: number
   return `PostgreSQL on ${host}:${port}`;
 }
 
-/** Throws LedgerRefused where the URL names files, say, that are not there. */
+/** Throws LedgerRefused for a URL that cannot be used, such as one that names a missing file. */
 function clientOf(url: string): Client {
   try {
     const { Client } = channelBindingOf(url);

@@ -83,7 +83,7 @@ export async function declareLoss(
 
 /** In another database than the one that was meant, nothing is created, and nothing upgraded. */
 async function requireSchema(session: Session, name: string): Promise<void> {
-  const version = await explained(session, () => requireKnownVersion(session.client));
+  const version = await explained(session, () => requireKnownVersion(session));
   if (version === 0) throw new LedgerRefused(`there is no ledger in ${name}: name the database that was restored`);
 }
 

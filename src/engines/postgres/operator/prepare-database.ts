@@ -16,7 +16,7 @@ export interface PreparedDatabase {
  * {@link openPrimary}.
  */
 export function prepareDatabase(hosts: readonly string[], signal: AbortSignal): Promise<PreparedDatabase> {
-  return openPrimary(hosts, signal, async (session) => ({ session, schema: await migrate(session.client) }));
+  return openPrimary(hosts, signal, async (session) => ({ session, schema: await migrate(session) }));
 }
 
 /**
@@ -50,9 +50,7 @@ async function openOn<Prepared>(
   prepare: (session: Session) => Promise<Prepared>,
 ): Promise<Prepared> {
   const session = await Session.open(host, signal);
-  const abandon = () => session.abandon();
-  signal.addEventListener('abort', abandon);
-  session.client.once('end', () => signal.removeEventListener('abort', abandon));
+  session.abandonOn(signal);
   try {
     requireDurable(session.state, session.server);
     return await prepare(session);

@@ -1,14 +1,14 @@
-import type { Client } from 'pg';
 import { LedgerRefused } from '../../../core/errors.ts';
 import { reasonOf } from '../connection/failures.ts';
+import type { Session } from '../connection/session.ts';
+import { DUPLICATE_SCHEMA, INSUFFICIENT_PRIVILEGE, sqlState } from '../connection/sql-state.ts';
 import { LIST_FUNCTIONS } from './lists.ts';
 import { READ_FUNCTIONS } from './reads.ts';
 import { CREATE_SCHEMA, TABLES } from './tables.ts';
 import { VERIFY_FUNCTIONS } from './verify.ts';
 import { WRITE_FUNCTIONS } from './writes.ts';
-import { DUPLICATE_SCHEMA, INSUFFICIENT_PRIVILEGE, sqlState } from '../connection/sql-state.ts';
 
-/** Of all who make or upgrade the schema of this database: one at a time. "ORDN". */
+/** Serializes everyone who creates or upgrades this database's schema. "ORDN". */
 const ADVISORY_LOCK = 0x4f52444e;
 
 /** How the schema says which version it is. */
@@ -20,14 +20,14 @@ SET search_path = order_numbers, pg_temp AS $$ SELECT max(version) FROM migratio
 `;
 
 /**
- * Each entry brings the schema from version i to version i + 1 and is never edited once released: that goes for what it
- * is put together from, too.
+ * Each entry brings the schema from version i to version i + 1. Once released, neither it nor the parts that it is put
+ * together from are ever edited; test/engines/postgres/schema/migrations.test.ts holds their hashes.
  */
 const MIGRATIONS = [`${TABLES}${VERSIONING}${WRITE_FUNCTIONS}${READ_FUNCTIONS}${VERIFY_FUNCTIONS}`, LIST_FUNCTIONS];
 
 /**
- * Lets whoever could read before use the functions of this migration, and no other that was withheld: what this
- * transaction has created is told by its id. To be run before anything else touches the functions.
+ * Lets every role that could read before use the functions of this migration, and none that was withheld: the id of this
+ * transaction tells which functions it has created. It has to run before anything else touches them.
  */
 const KEEP_GRANTS = `
 DO $grants$
@@ -46,11 +46,11 @@ BEGIN
 END $grants$;
 `;
 
-/** What is in the schema, but for the rights that it gives to come. */
+/** What the schema contains, apart from default privileges. */
 const CONTENTS = `SELECT FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass
   AND refobjid = to_regnamespace('order_numbers') AND classid <> 'pg_default_acl'::regclass`;
 
-/** CREATE SCHEMA IF NOT EXISTS asks for the right to create one even where it does not, and takes any that is there. */
+/** CREATE SCHEMA IF NOT EXISTS needs the right to create one even if it exists, and accepts one with other contents. */
 const CREATE_SCHEMA_UNLESS_EMPTY = `
 DO $schema$ BEGIN
   IF to_regnamespace('order_numbers') IS NULL THEN
@@ -62,8 +62,8 @@ END $schema$;
 `;
 
 /**
- * All of the schema, for an owner to read and to run where servers may not make tables. It does what is missing, so that
- * the same text upgrades an older schema.
+ * The whole schema, for an owner to read, and to run if servers may not create tables. It does what is missing, so the
+ * same text upgrades an older schema.
  */
 export function schemaSql(): string {
   return `-- The schema of an order ledger, for psql -v ON_ERROR_STOP=1. Run it as the role that is to own it.
@@ -77,6 +77,9 @@ COMMIT;
 `;
 }
 
+/** What a migration needs of its session. */
+export type SchemaSession = Pick<Session, 'query' | 'database' | 'user'>;
+
 /** Versions of the schema; 0 is none. */
 export interface SchemaVersions {
   readonly before: number;
@@ -84,34 +87,34 @@ export interface SchemaVersions {
 }
 
 /**
- * Makes or upgrades the schema, in one transaction; many may do so at once. Throws LedgerRefused where it may not, and
- * for a schema that only a newer version of this program knows.
+ * Creates or upgrades the schema in one transaction; several servers may do so at once. Throws LedgerRefused if it may
+ * not, and for a schema that only a newer version of this program knows.
  */
-export async function migrate(client: Client): Promise<SchemaVersions> {
+export async function migrate(session: SchemaSession): Promise<SchemaVersions> {
   const after = MIGRATIONS.length;
   try {
-    if ((await requireKnownVersion(client)) === after) return { before: after, after };
-    await client.query('BEGIN');
+    if ((await requireKnownVersion(session)) === after) return { before: after, after };
+    await session.query('BEGIN');
     try {
-      await client.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCK]);
-      const version = await requireKnownVersion(client);
-      const isThere = version === 0 && (await hasEmptySchema(client));
+      await session.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCK]);
+      const version = await requireKnownVersion(session);
+      const isThere = version === 0 && (await hasEmptySchema(session));
       for (const [i, migration] of MIGRATIONS.entries()) {
         const missing = isThere ? migration.replace(CREATE_SCHEMA, '') : migration;
-        if (i >= version) await client.query(steps(missing, i));
+        if (i >= version) await session.query(steps(missing, i));
       }
-      await client.query('COMMIT');
+      await session.query('COMMIT');
       return { before: version, after };
     } catch (error) {
-      await client.query('ROLLBACK').catch(() => {});
+      await session.query('ROLLBACK').catch(() => {});
       throw error;
     }
   } catch (error) {
-    throw explain(error, client);
+    throw explain(error, session);
   }
 }
 
-/** Nobody but the owner may use what a migration makes, unless he is told so. */
+/** Only the owner may use what a migration creates, until it grants others the right. */
 function steps(migration: string, i: number): string {
   return `${migration}${i === 0 ? '' : KEEP_GRANTS}
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA order_numbers FROM PUBLIC;
@@ -129,51 +132,44 @@ function unlessDone(migration: string, i: number): string {
 `;
 }
 
-/** 0 where there is no schema. Only reads; throws LedgerRefused for a schema that only a newer program knows. */
-export async function requireKnownVersion(client: Client): Promise<number> {
-  // Of the tables, because what to_regprocedure says may be older than the lock.
-  const { rowCount } = await client.query(
+/** 0 if there is no schema. Only reads; throws LedgerRefused for a schema that only a newer program knows. */
+export async function requireKnownVersion(session: SchemaSession): Promise<number> {
+  // From the catalog's tables: what to_regprocedure says may be older than the lock.
+  const functions = await session.query(
     `SELECT FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
      WHERE nspname = 'order_numbers' AND proname = 'schema_version'`,
   );
-  if (rowCount === 0) return 0;
-  const found = await client.query<{ version: number }>('SELECT order_numbers.schema_version() AS version');
-  const version = found.rows[0]?.version ?? 0;
+  if (functions.length === 0) return 0;
+  const [row] = await session.query<{ version: number }>('SELECT order_numbers.schema_version() AS version');
+  const version = row?.version ?? 0;
   if (version <= MIGRATIONS.length) return version;
   throw new LedgerRefused(
-    `the schema order_numbers of ${where(client)} has version ${version}, this program knows ${MIGRATIONS.length}: ` +
+    `the schema order_numbers of ${session.database} has version ${version}, this program knows ${MIGRATIONS.length}: ` +
       'use the newer version that made it',
   );
 }
 
-/**
- * Whether there is a schema with nothing in it that this role may fill: an administrator may have created it for a role
- * that may create none.
- */
-async function hasEmptySchema(client: Client): Promise<boolean> {
-  const { rowCount } = await client.query(
+/** Whether there is an empty schema that this role may fill, created by an administrator for a role that may create none. */
+async function hasEmptySchema(session: SchemaSession): Promise<boolean> {
+  const schemas = await session.query(
     `SELECT FROM pg_namespace WHERE nspname = 'order_numbers' AND has_schema_privilege(oid, 'CREATE')
        AND NOT EXISTS (${CONTENTS})`,
   );
-  return rowCount === 1;
+  return schemas.length === 1;
 }
 
-function explain(error: unknown, client: Client): unknown {
+function explain(error: unknown, { user, database }: SchemaSession): unknown {
   const state = sqlState(error);
   if (state === INSUFFICIENT_PRIVILEGE) {
     return new LedgerRefused(
-      `${client.user} may not use or make the schema order_numbers of ${where(client)} ` +
+      `${user} may not use or make the schema order_numbers of ${database} ` +
         `(${reasonOf(error)}): as its owner run what order-numbers migrate --print prints, with its GRANTs`,
     );
   }
   if (state === DUPLICATE_SCHEMA) {
     return new LedgerRefused(
-      `${where(client)} has a schema order_numbers that is no order ledger, or is not this role's: use another database, or give it an empty one`,
+      `${database} has a schema order_numbers that is no order ledger, or is not this role's: use another database, or give it an empty one`,
     );
   }
   return error;
-}
-
-function where({ database, host, port }: Client): string {
-  return `the database ${database} on ${host}:${port}`;
 }

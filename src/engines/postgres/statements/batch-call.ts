@@ -43,7 +43,7 @@ export async function allocate(
   ];
   // Prepared once per session, unless its backends change.
   const prepared = session.isShared ? {} : { name: 'allocate' };
-  const rows = await session.writeArrays<Row>({ ...prepared, text: ALLOCATE, values });
+  const rows = await session.write<Row>({ ...prepared, rowMode: 'array', text: ALLOCATE, values });
   if (rows.length !== batch.length) throw new Error(`the server answered ${rows.length} of ${batch.length} requests`);
   const outcomes: Outcome[] = [];
   let point = { lastOrderId: 0n, version: 0n };
