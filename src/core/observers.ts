@@ -1,11 +1,5 @@
-import type { OrderError, Reason } from './errors.ts';
+import type { OrderError } from './errors.ts';
 import type { ClosedReason } from './ledger-state.ts';
-
-/** Told of every call that ended, for metrics; returns at once and never throws. */
-export interface CallObserver {
-  /** `transport` and `method` are names from short fixed lists, `ms` the time from its arrival to its answer. */
-  ended(transport: string, method: string, result: 'OK' | Reason, ms: number): void;
-}
 
 /** A batch that is on disk. */
 export interface BatchSummary {

@@ -1,4 +1,6 @@
-import type { OrderError } from '../core/errors.ts';
+import type { OrderError, Reason } from '../core/errors.ts';
+import type { LedgerState } from '../core/ledger-state.ts';
+import { toOrderError } from '../core/refusals.ts';
 import type { Logger } from './log/log.ts';
 
 /** A caller's value may be as long as a message; the log has no use for more than its beginning. */
@@ -6,38 +8,120 @@ const MAX_CHARACTERS = 128;
 /** A call that took longer than this is logged. */
 const SLOW_CALL_MS = 1000;
 
-/** What the log says of a call: its method, what it asked for, how long it took. */
-export interface LoggedCall {
-  readonly method: string;
-  readonly fields: Readonly<Record<string, string>>;
-  /** The caller's address. */
-  readonly peer: string;
-  readonly ms: number;
+/** Told of every call that ended, for metrics; returns at once and never throws. */
+export interface CallObserver {
+  /** `transport` and `method` are names from short fixed lists, `ms` the time from the call's arrival to its answer. */
+  ended(transport: 'grpc' | 'http', method: string, result: 'OK' | Reason, ms: number): void;
 }
 
-/** One line for a call that failed: an error where somebody has to look, information where a caller erred. */
-export function logRefusal(logger: Logger, call: LoggedCall, error: OrderError): void {
-  const line = { ...toLine(call), ...cut(error.fields), reason: error.reason };
-  const isOurs = error.cause !== undefined || error.reason === 'INTERNAL' || error.reason === 'OUTCOME_UNKNOWN';
-  if (isOurs) logger.error({ ...line, err: error.cause }, error.message);
-  else logger.info(line, error.message);
+/** Where calls leave their traces. */
+export interface CallRecords {
+  readonly logger: Logger;
+  readonly observer: CallObserver;
+  /** What refusals are explained with, if they are. */
+  readonly state?: LedgerState;
 }
 
-/** One line for a call that was slow, and at the level debug for every call; none for another good one. */
-export function logAnswer(logger: Logger, ms: number, call: () => Omit<LoggedCall, 'ms'>): void {
-  if (ms >= SLOW_CALL_MS) logger.warn(toLine({ ...call(), ms }), 'slow call');
-  else if (logger.isLevelEnabled('debug')) logger.debug(toLine({ ...call(), ms }), 'answered');
+/** How one transport knows its callers. */
+export interface Transport<Source> {
+  readonly name: 'grpc' | 'http';
+  /** The address that the call came from. */
+  peerOf(source: Source): string;
 }
 
-/** One line for a stream that ended well, at the level debug: it may last as long as it likes. */
-export function logStreamEnd(logger: Logger, call: LoggedCall): void {
-  logger.debug(toLine(call), 'ended');
+/** A method, as metrics and log have it. */
+export interface CalledMethod {
+  readonly name: string;
+  /** Whether it writes: if something unforeseen happens, its outcome is unknown. */
+  readonly writes?: boolean;
 }
 
-function toLine({ method, fields, peer, ms }: LoggedCall) {
-  return { method, ...cut(fields), ms: Math.round(ms * 10) / 10, peer };
+/** Values of a call that the log shows. */
+export type CallFields = Readonly<Record<string, string>>;
+
+/** The one door of the calls of a method, on either transport: every call comes in by `begin` and ends once. */
+export class CallDoor<Source> {
+  readonly transport: Transport<Source>;
+  readonly method: CalledMethod;
+  readonly records: CallRecords;
+
+  constructor(transport: Transport<Source>, method: CalledMethod, records: CallRecords) {
+    this.transport = transport;
+    this.method = method;
+    this.records = records;
+  }
+
+  /** `source` is the call as its transport has it. */
+  begin(source: Source): Call<Source> {
+    return new Call(this, source);
+  }
 }
 
-function cut(fields: Readonly<Record<string, string>>): Record<string, string> {
+/**
+ * A call that has come in. It ends with `answered`, `refused` or `streamed`, after its answer has left: that it is
+ * counted and logged costs its caller no time.
+ */
+class Call<Source> {
+  readonly #door: CallDoor<Source>;
+  readonly #source: Source;
+  readonly #started = performance.now();
+
+  constructor(door: CallDoor<Source>, source: Source) {
+    this.#door = door;
+    this.#source = source;
+  }
+
+  /** What to tell the caller of what was thrown. */
+  refusalOf(thrown: unknown): OrderError {
+    const { method, records } = this.#door;
+    const error = toOrderError(thrown, method.writes ?? false);
+    return records.state?.explain(error) ?? error;
+  }
+
+  /** Logs a call that was slow; at the level debug, every call. */
+  answered(fieldsOf: () => CallFields): void {
+    const { logger } = this.#door.records;
+    const ms = this.#count('OK');
+    if (ms >= SLOW_CALL_MS) logger.warn(this.#line(fieldsOf(), ms), 'slow call');
+    else if (logger.isLevelEnabled('debug')) logger.debug(this.#line(fieldsOf(), ms), 'answered');
+  }
+
+  /** Logs an error if somebody has to look, and information if the caller erred. */
+  refused(error: OrderError, fields: CallFields = {}): void {
+    const { logger } = this.#door.records;
+    const line = { ...this.#line(fields, this.#count(error.reason)), ...cut(error.fields), reason: error.reason };
+    const isOurs = error.cause !== undefined || error.reason === 'INTERNAL' || error.reason === 'OUTCOME_UNKNOWN';
+    if (isOurs) logger.error({ ...line, err: error.cause }, error.message);
+    else logger.info(line, error.message);
+  }
+
+  /** Logs the end of a stream at the level debug: it may last as long as it likes. */
+  streamed(result: 'OK' | 'CANCELLED', fields: CallFields): void {
+    this.#door.records.logger.debug(this.#line(fields, this.#count(result)), 'ended');
+  }
+
+  /** Logs what kept the call from being ended as it should. */
+  failed(error: unknown, message: string): void {
+    this.#door.records.logger.error({ method: this.#door.method.name, err: error }, message);
+  }
+
+  /** Returns how long the call took. */
+  #count(result: 'OK' | Reason): number {
+    const { transport, method, records } = this.#door;
+    const ms = performance.now() - this.#started;
+    records.observer.ended(transport.name, method.name, result, ms);
+    return ms;
+  }
+
+  #line(fields: CallFields, ms: number) {
+    const { transport, method } = this.#door;
+    const peer = transport.peerOf(this.#source);
+    return { method: method.name, ...cut(fields), ms: Math.round(ms * 10) / 10, peer };
+  }
+}
+
+export type { Call };
+
+function cut(fields: CallFields): CallFields {
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value.slice(0, MAX_CHARACTERS)]));
 }

@@ -1,15 +1,15 @@
 import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
-import { logRefusal, logStreamEnd } from '../calls.ts';
-import type { OrderError } from '../../core/errors.ts';
-import { draining, toOrderError } from '../../core/refusals.ts';
+import { draining } from '../../core/refusals.ts';
+import type { Call, CalledMethod } from '../calls.ts';
+import { CallDoor } from '../calls.ts';
 import { goneSignal, send } from './limits/sending.ts';
 import type { ServiceContext } from './service-context.ts';
+import { GRPC } from './service-context.ts';
 import { toStatus } from './status.ts';
 import { StreamLimit } from './limits/stream-limit.ts';
 
 /** How one server-streaming method answers. May throw or reject with anything. */
-export interface StreamMethod<Request, Response> {
-  readonly name: string;
+export interface StreamMethod<Request, Response> extends CalledMethod {
   /** Streams of this method at the same time, at most. */
   readonly maxStreams: number;
   /** Ends when it has said everything, or soon after `signal` aborted. */
@@ -25,40 +25,42 @@ export interface StreamMethod<Request, Response> {
  */
 export function serverStream<Request, Response>(
   method: StreamMethod<Request, Response>,
-  { logger, observer, stopping, state }: ServiceContext,
+  context: ServiceContext,
 ): handleServerStreamingCall<Request, Response> {
+  const { stopping } = context;
+  const door = new CallDoor(GRPC, method, context);
   const streams = new StreamLimit(method.name, { inAll: method.maxStreams });
-  const run = async (call: ServerWritableStream<Request, Response>, gone: AbortSignal): Promise<void> => {
-    const leave = streams.enter(call.getPeer());
+  const run = async (rpc: ServerWritableStream<Request, Response>, gone: AbortSignal): Promise<void> => {
+    const leave = streams.enter(rpc.getPeer());
     try {
-      for await (const message of method.handle(call.request, AbortSignal.any([gone, stopping]))) {
+      for await (const message of method.handle(rpc.request, AbortSignal.any([gone, stopping]))) {
         if (gone.aborted) return;
-        await send(call, message, gone);
+        await send(rpc, message, gone);
       }
     } finally {
       leave();
     }
     if (stopping.aborted && !gone.aborted) throw draining();
   };
-  return (call) => {
-    const started = performance.now();
-    const gone = goneSignal(call);
-    const finish = (error?: OrderError) => {
-      const ms = performance.now() - started;
-      observer.ended('grpc', method.name, error?.reason ?? (gone.aborted ? 'CANCELLED' : 'OK'), ms);
-      const logged = { method: method.name, fields: method.describe(call.request), peer: call.getPeer() };
-      if (!error) {
-        call.end();
-        logStreamEnd(logger, { ...logged, ms });
+  const stream = async (rpc: ServerWritableStream<Request, Response>, call: Call<unknown>): Promise<void> => {
+    const gone = goneSignal(rpc);
+    try {
+      await run(rpc, gone);
+    } catch (thrown) {
+      if (!gone.aborted) {
+        const error = call.refusalOf(thrown);
+        // A question can always be asked again.
+        rpc.emit('error', toStatus(error, true));
+        call.refused(error, method.describe(rpc.request));
         return;
       }
-      // A question can always be asked again.
-      call.emit('error', toStatus(state?.explain(error) ?? error, true));
-      logRefusal(logger, { ...logged, ms }, error);
-    };
-    run(call, gone)
-      .then(() => finish())
-      .catch((thrown: unknown) => finish(gone.aborted ? undefined : toOrderError(thrown, false)))
-      .catch((error: unknown) => logger.error({ method: method.name, err: error }, 'a stream could not be ended'));
+    }
+    const isGone = gone.aborted;
+    rpc.end();
+    call.streamed(isGone ? 'CANCELLED' : 'OK', method.describe(rpc.request));
+  };
+  return (rpc) => {
+    const call = door.begin(rpc);
+    stream(rpc, call).catch((error: unknown) => call.failed(error, 'a stream could not be ended'));
   };
 }

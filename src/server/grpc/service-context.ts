@@ -1,17 +1,17 @@
 import type { Allocator } from '../../core/allocator.ts';
 import type { Ledger } from '../../core/ledger.ts';
-import type { LedgerState } from '../../core/ledger-state.ts';
-import type { Logger } from '../log/log.ts';
-import type { CallObserver } from '../../core/observers.ts';
+import type { CallRecords, Transport } from '../calls.ts';
 
 /** What the methods of the service work on. */
-export interface ServiceContext {
+export interface ServiceContext extends CallRecords {
   readonly allocator: Allocator;
   readonly ledger: Ledger;
-  readonly logger: Logger;
-  readonly observer: CallObserver;
-  /** What refusals are explained with, if they are. */
-  readonly state?: LedgerState;
   /** Aborts when the server begins to stop: streams end then. */
   readonly stopping: AbortSignal;
 }
+
+/** Calls as grpc-js hands them over. */
+export const GRPC: Transport<{ getPeer(): string }> = {
+  name: 'grpc',
+  peerOf: (rpc) => rpc.getPeer(),
+};

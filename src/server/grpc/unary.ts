@@ -1,21 +1,18 @@
-import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
+import type { handleUnaryCall, sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
 import type { CallSignal } from '../../core/allocator.ts';
-import { logAnswer, logRefusal } from '../calls.ts';
 import type { OrderError } from '../../core/errors.ts';
-import { toOrderError } from '../../core/refusals.ts';
-import type { ServiceContext } from './service-context.ts';
+import type { Call, CalledMethod, CallRecords } from '../calls.ts';
+import { CallDoor } from '../calls.ts';
+import { GRPC } from './service-context.ts';
 import { toStatus } from './status.ts';
 
 /** How one unary method answers. May throw or reject with anything. */
-export interface UnaryMethod<Request, Response> {
-  readonly name: string;
+export interface UnaryMethod<Request, Response> extends CalledMethod {
   handle(request: Request, signal: CallSignal): Promise<Response>;
   /** What of the request goes into the log. */
   describe(request: Request): Record<string, string>;
   /** What of the response goes into the log. */
   describeResponse?(response: Response): Record<string, string>;
-  /** Whether it writes: where something unforeseen happens, nobody knows whether it was done. */
-  readonly writes?: boolean;
   /** Where in the request a field of an error is; at its top unless said. */
   pathOf?(field: string, request: Request): string;
   /** Whether the caller can ask again without risk, because it sent a key or asked a question only. */
@@ -24,43 +21,39 @@ export interface UnaryMethod<Request, Response> {
 
 /**
  * Makes a grpc-js handler of a method. Every error becomes a status, and none escapes: grpc-js ends the
- * process when an async handler throws. One log line for each call that failed or was slow.
+ * process when an async handler throws.
  */
 export function unary<Request, Response>(
   method: UnaryMethod<Request, Response>,
-  { logger, observer, state }: Pick<ServiceContext, 'logger' | 'observer' | 'state'>,
+  records: CallRecords,
 ): handleUnaryCall<Request, Response> {
-  return (call, callback) => {
-    const started = performance.now();
-    const msSoFar = () => performance.now() - started;
-    const refuse = (thrown: unknown) => {
-      const unexplained = toOrderError(thrown, method.writes ?? false);
-      const error = state?.explain(unexplained) ?? unexplained;
-      const pathOf = (field: string) => method.pathOf?.(field, call.request) ?? field;
-      callback(toStatus(error, method.mayRetry(call.request, error), pathOf));
-      observer.ended('grpc', method.name, error.reason, msSoFar());
-      const fields = method.describe(call.request);
-      logRefusal(logger, { method: method.name, fields, peer: call.getPeer(), ms: msSoFar() }, error);
-    };
-    const reply = async () => {
-      let response: Response;
-      try {
-        response = await method.handle(call.request, new GrpcCallSignal(call));
-      } catch (thrown) {
-        return refuse(thrown);
-      }
-      callback(null, response);
-      const ms = msSoFar();
-      observer.ended('grpc', method.name, 'OK', ms);
-      logAnswer(logger, ms, () => ({
-        method: method.name,
-        fields: { ...method.describe(call.request), ...method.describeResponse?.(response) },
-        peer: call.getPeer(),
-      }));
-    };
-    reply().catch((error: unknown) => logger.error({ method: method.name, err: error }, 'a reply could not be sent'));
+  const door = new CallDoor(GRPC, method, records);
+  const reply: Reply<Request, Response> = async (rpc, callback, call) => {
+    const { request } = rpc;
+    let response: Response;
+    try {
+      response = await method.handle(request, new GrpcCallSignal(rpc));
+    } catch (thrown) {
+      const error = call.refusalOf(thrown);
+      const pathOf = (field: string) => method.pathOf?.(field, request) ?? field;
+      callback(toStatus(error, method.mayRetry(request, error), pathOf));
+      call.refused(error, method.describe(request));
+      return;
+    }
+    callback(null, response);
+    call.answered(() => ({ ...method.describe(request), ...method.describeResponse?.(response) }));
+  };
+  return (rpc, callback) => {
+    const call = door.begin(rpc);
+    reply(rpc, callback, call).catch((error: unknown) => call.failed(error, 'a reply could not be sent'));
   };
 }
+
+type Reply<Request, Response> = (
+  rpc: ServerUnaryCall<Request, Response>,
+  callback: sendUnaryData<Response>,
+  call: Call<unknown>,
+) => Promise<void>;
 
 /** The caller is gone once the call is cancelled or its deadline has passed. Asked, not told: no timer. */
 class GrpcCallSignal<Request, Response> implements CallSignal {

@@ -6,7 +6,8 @@ import type { PageServer } from './page-server.ts';
 import { gauge, registerEventLoop, registerProcess } from './process-metrics.ts';
 import { servePage } from './page-server.ts';
 import type { LedgerSizes, LedgerSources } from '../../engines/engine.ts';
-import type { BatchObserver, CallObserver, BatchSummary } from '../../core/observers.ts';
+import type { BatchObserver, BatchSummary } from '../../core/observers.ts';
+import type { CallObserver } from '../calls.ts';
 
 export type { PageServer } from './page-server.ts';
 
