@@ -38,7 +38,7 @@ async function backup(target: string, flags: BackupFlags, context: OperatorConte
     lastOrderId,
     rows,
     bytes,
-    sealedTo,
+    movedTo,
     target: path,
   } = await backupLedger(flags.ledger, target, {
     force: flags.force === true,
@@ -52,9 +52,9 @@ async function backup(target: string, flags: BackupFlags, context: OperatorConte
       ? jsonLine({ backup: path, ledgerId, lastOrderId, rows, bytes })
       : fieldTable({ backup: path, ledger_id: ledgerId, last_order_id: lastOrderId, rows, bytes }),
   );
-  if (sealedTo !== undefined) {
+  if (movedTo !== undefined) {
     say(
-      `warning: ${flags.ledger} was moved to ${sealedTo}: this is a copy of what it was then, and no backup of that one`,
+      `warning: ${flags.ledger} was moved to ${movedTo}: this is a copy of what it was then, and no backup of that one`,
     );
   }
 }

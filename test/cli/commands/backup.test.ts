@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished } from 'vitest';
 import { assertDense } from '../../support/ledgers/density.ts';
 import { killRepeatedly } from '../../support/processes/doubled-signal.ts';
-import { fillLedger, fills } from '../../support/ledgers/filled-ledger.ts';
+import { fillLedger, fills, tamper } from '../../support/ledgers/filled-ledger.ts';
 import { connect } from '../../support/clients/orders-client.ts';
 import { localOrderNumbers } from '../../support/processes/local-command.ts';
 import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
@@ -134,3 +134,12 @@ function temporaryOf(target: string): Promise<void> {
   onTestFinished(() => watcher.close());
   return promise;
 }
+
+it('says where a ledger was moved to, by the name alone', async () => {
+  const ledger = join(testFolder(), 'orders.db');
+  fillLedger(ledger, ...fills(3));
+  tamper(ledger, "UPDATE ledger SET sealed_to = 'postgres://orders@db1/orders (database 5 of system 7)'");
+  const { exitCode, stderr } = await localOrderNumbers(['backup', '--ledger', ledger, join(testFolder(), 'copy.db')]);
+  expect(exitCode).toBe(0);
+  expect(stderr).toContain(`warning: ${ledger} was moved to postgres://orders@db1/orders: this is a copy`);
+});

@@ -138,7 +138,23 @@ it.each(CASES)('P9: %s: whatever is refused leaves every file byte for byte as i
   expect(outcomes).toEqual(refused);
 });
 
-function except(...actions: readonly string[]): string[] {
+/** As migrate writes it: the name for people, and what is the same under every name. */
+const SEAL = "UPDATE ledger SET sealed_to = 'postgres://orders@db1/orders (database 5 of system 7)'";
+
+it.each([
+  ...except('verify', 'backup', 'migrate').map((action) => ['ledger', action] as const),
+  ['backup', 'restore'],
+  ['backup', 'restore with a loss'],
+] as const)('of a %s that was moved elsewhere people read the name alone: %s', async (file, action) => {
+  const place = await aPlace();
+  tamper(place[file], SEAL);
+  const error: unknown = await ACTIONS[action](place).catch((reason: unknown) => reason);
+  expect(String(error)).toContain(
+    `${place[file]} was moved to postgres://orders@db1/orders and must not number again: `,
+  );
+});
+
+function except(...actions: readonly string[]): (keyof typeof ACTIONS)[] {
   return ALL.filter((action) => !actions.includes(action));
 }
 

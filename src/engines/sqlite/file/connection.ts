@@ -53,6 +53,17 @@ export function openReadConnection(path: string): Database.Database {
   return db;
 }
 
+/** Begins a transaction that reads. BEGIN alone does not: only a read sees, and holds, one state of the ledger. */
+export function beginRead(db: Database.Database): void {
+  db.exec('BEGIN');
+  try {
+    db.prepare('SELECT 1 FROM ledger').get();
+  } catch (error) {
+    db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
 /** What `PRAGMA wal_checkpoint` answers: frames in the WAL, and how many of them are in the database. */
 export interface CheckpointResult {
   readonly busy: boolean;

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type Database from 'better-sqlite3';
 import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
+import { requireLedgerRow } from '../file/ledger-row.ts';
 import { requireFilledLedger } from '../file/schema.ts';
 
 /** What a ledger is, in short. */
@@ -12,15 +13,8 @@ export interface LedgerSummary {
   /** Allocations. */
   readonly rows: bigint;
   readonly stores: bigint;
-  /** Where it was moved to: it never numbers again. */
-  readonly sealedTo: string | undefined;
-}
-
-interface LedgerRow {
-  readonly ledger_id: string;
-  readonly first_order_id: bigint;
-  readonly last_order_id: bigint;
-  readonly sealed_to: string | null;
+  /** The name of the place that it was moved to: it never numbers again. */
+  readonly movedTo: string | undefined;
 }
 
 /** What a check of one kind looks for; an answer is a sentence that says what is wrong. */
@@ -154,16 +148,13 @@ export async function checkLedger(
 
 /** Reads what a ledger is. Throws LedgerRefused where its counter is gone. */
 export function summarize(db: Database.Database): LedgerSummary {
-  const ledger = db
-    .prepare<[], LedgerRow>('SELECT ledger_id, first_order_id, last_order_id, sealed_to FROM ledger')
-    .get();
-  if (!ledger) throw new LedgerRefused(`${db.name} is damaged: its counter is gone; use another copy`);
+  const { ledgerId, firstOrderId, lastOrderId, movedTo } = requireLedgerRow(db, 'use another copy');
   const count = (table: string) => db.prepare<[], bigint>(`SELECT count(*) FROM ${table}`).pluck().get() ?? 0n;
   return {
-    ledgerId: ledger.ledger_id,
-    firstOrderId: ledger.first_order_id,
-    lastOrderId: ledger.last_order_id,
-    sealedTo: ledger.sealed_to ?? undefined,
+    ledgerId,
+    firstOrderId,
+    lastOrderId,
+    movedTo: movedTo?.name,
     rows: count('allocations'),
     stores: count('stores'),
   };

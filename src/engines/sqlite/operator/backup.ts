@@ -5,7 +5,7 @@ import Database, { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { LedgerSummary } from './backup-check.ts';
 import { checkLedger } from './backup-check.ts';
-import { openReadConnection } from '../file/connection.ts';
+import { beginRead, openReadConnection } from '../file/connection.ts';
 import { readMark } from '../file/high-water-mark.ts';
 import { syncFile, syncFolder } from '../file/fsync.ts';
 import { COMPANION_SUFFIXES, filesOf, findLedger, removeDatabase } from '../file/ledger-files.ts';
@@ -108,9 +108,7 @@ async function copyPages(source: string, target: string, { signal, onProgress }:
   const db = openReadConnection(source);
   try {
     requireFilledLedger(db);
-    db.exec('BEGIN');
-    // Only a read begins the transaction.
-    db.prepare('SELECT 1 FROM ledger').get();
+    beginRead(db);
     await db.backup(target, {
       progress({ totalPages, remainingPages }) {
         signal?.throwIfAborted();

@@ -9,6 +9,8 @@ import { checkpoint } from '../file/connection.ts';
 import { takeFence } from '../file/fence.ts';
 import { filesOf, locateLedger } from '../file/ledger-files.ts';
 import { inspect } from '../file/inspection.ts';
+import type { LedgerRow } from '../file/ledger-row.ts';
+import { movedAway, requireLedgerRow, setNextOrderId } from '../file/ledger-row.ts';
 import { keepOwner } from '../file/owner.ts';
 import type { OpenLedger } from '../recovery/open-ledger.ts';
 import { openLedger } from '../recovery/open-ledger.ts';
@@ -119,7 +121,7 @@ function apply(ledger: OpenLedger, counters: ImportedCounters, onProgress: Progr
         if (change !== 'keep') upsert.run(storeId, nextNumber, nextNumber - 1n, now);
         onProgress(++done, all);
       });
-      db.prepare('UPDATE ledger SET first_order_id = ?, last_order_id = ?').run(counters.nextOrderId, lastOrderId);
+      setNextOrderId(db, counters.nextOrderId);
       return compared;
     })
     .immediate();
@@ -149,34 +151,29 @@ function compare(
     onChange({ ...store, change });
   }
   return {
-    ledgerId: ledger?.ledger_id,
-    currentFirstOrderId: ledger?.first_order_id,
+    ledgerId: ledger?.ledgerId,
+    currentFirstOrderId: ledger?.firstOrderId,
     nextOrderId,
     stores: all,
     storesMade: made,
     storesSet: set,
-    isNeeded: made + set > 0 || ledger?.first_order_id !== nextOrderId,
+    isNeeded: made + set > 0 || ledger?.firstOrderId !== nextOrderId,
   };
 }
 
 /** Refuses a ledger that has given a number, or has given one up. */
-function requireUnused(db: Database.Database): { ledger_id: string; first_order_id: bigint } {
-  const ledger = db
-    .prepare<[], { ledger_id: string; first_order_id: bigint; last_order_id: bigint; sealed_to: string | null }>(
-      'SELECT ledger_id, first_order_id, last_order_id, sealed_to FROM ledger',
-    )
-    .get();
-  if (!ledger) throw new LedgerRefused(`${db.name} is damaged: its counter is gone; put a good copy back`);
-  if (ledger.sealed_to !== null) throw new LedgerRefused(`${db.name} was moved to ${ledger.sealed_to}: import there`);
+function requireUnused(db: Database.Database): LedgerRow {
+  const ledger = requireLedgerRow(db, 'put a good copy back');
+  if (ledger.movedTo) throw movedAway(db.name, ledger.movedTo, 'import there');
   const used = db
     .prepare(
       `SELECT 1 FROM allocations UNION ALL SELECT 1 FROM declared_losses
        UNION ALL SELECT 1 FROM stores WHERE last_number >= first_number LIMIT 1`,
     )
     .get();
-  if (used !== undefined || ledger.last_order_id >= ledger.first_order_id) {
+  if (used !== undefined || ledger.lastOrderId >= ledger.firstOrderId) {
     throw new LedgerRefused(
-      `${db.name} has given numbers already and ends at order_id ${ledger.last_order_id}: only an empty ledger takes an ` +
+      `${db.name} has given numbers already and ends at order_id ${ledger.lastOrderId}: only an empty ledger takes an ` +
         'import, so name a new file with --ledger',
     );
   }

@@ -5,11 +5,12 @@ import { LedgerRefused } from '../../../core/errors.ts';
 import type { DeclaredLoss, LedgerCounters } from '../../../core/move/contents.ts';
 import type { LedgerCounts, LedgerSource, Place } from '../../../core/move/ledger-source.ts';
 import type { Store } from '../../../core/store.ts';
-import { movedAway } from '../recovery/opening-check.ts';
 import { checkpoint } from '../file/connection.ts';
 import type { Fence } from '../file/fence.ts';
 import { takeFence } from '../file/fence.ts';
 import { findLedger, locateLedger } from '../file/ledger-files.ts';
+import type { LedgerRow } from '../file/ledger-row.ts';
+import { movedAway, requireLedgerRow, seal } from '../file/ledger-row.ts';
 import { inspect } from '../file/inspection.ts';
 import type { OpenLedger } from '../recovery/open-ledger.ts';
 import { openLedger, requireOpenable } from '../recovery/open-ledger.ts';
@@ -62,19 +63,18 @@ export class MoveSource implements LedgerSource {
   }
 
   get isSealed(): boolean {
-    return this.#sealedTo !== undefined;
+    return this.#row.movedTo !== undefined;
   }
 
   /** The same place has the same name or the same identity: a failover may have given it another name. */
   requireNotElsewhere(place: Place): void {
-    const sealedTo = this.#sealedTo;
-    if (sealedTo === undefined || sealedTo.startsWith(`${place.name} (`)) return;
-    if (sealedTo.endsWith(` (${place.identity})`)) return;
-    throw movedAway(this.name, sealedTo);
+    const { movedTo } = this.#row;
+    if (!movedTo || movedTo.name === place.name || movedTo.identity === place.identity) return;
+    throw movedAway(this.name, movedTo, 'serve that one');
   }
 
-  get #sealedTo(): string | undefined {
-    return this.#statements.sealedTo.get() ?? undefined;
+  get #row(): LedgerRow {
+    return requireLedgerRow(this.#ledger.db, 'put a good copy back', this.name);
   }
 
   async counts(): Promise<LedgerCounts> {
@@ -82,14 +82,8 @@ export class MoveSource implements LedgerSource {
   }
 
   async counters(): Promise<LedgerCounters> {
-    const row = this.#statements.counters.get();
-    if (!row) throw new LedgerRefused(`${this.name} is damaged: its counter is gone; put a good copy back`);
-    return {
-      ledgerId: row.ledger_id,
-      firstOrderId: row.first_order_id,
-      lastOrderId: row.last_order_id,
-      lastCreateTimeMs: row.last_create_time_ms,
-    };
+    const { ledgerId, firstOrderId, lastOrderId, lastCreateTimeMs } = this.#row;
+    return { ledgerId, firstOrderId, lastOrderId, lastCreateTimeMs };
   }
 
   async allocationsAfter(orderId: bigint, limit: number): Promise<readonly Allocation[]> {
@@ -114,10 +108,10 @@ export class MoveSource implements LedgerSource {
    * Seals the file, on disk and in the database itself, not only in the WAL beside it. Rejects with LedgerRefused if
    * another process that reads keeps it in the WAL.
    */
-  async seal({ name, identity }: Place): Promise<void> {
+  async seal(place: Place): Promise<void> {
     explained(this.name, () => {
       // A commit of its own, with the fsync of synchronous=FULL.
-      this.#statements.seal.run(`${name} (${identity})`);
+      seal(this.#ledger.db, place);
       if (checkpoint(this.#ledger.db, 'TRUNCATE').busy) {
         throw new LedgerRefused(
           `${this.name} is sealed, but another process reads it and keeps the seal in its -wal file: end that one, and ` +
@@ -151,14 +145,8 @@ function explained<Result>(database: string, work: () => Result): Result {
 
 function prepare(db: Database.Database) {
   return {
-    counters: db.prepare<
-      [],
-      { ledger_id: string; first_order_id: bigint; last_order_id: bigint; last_create_time_ms: bigint }
-    >('SELECT ledger_id, first_order_id, last_order_id, last_create_time_ms FROM ledger'),
-    sealedTo: db.prepare<[], string | null>('SELECT sealed_to FROM ledger').pluck(),
     rows: db.prepare<[], bigint>('SELECT count(*) FROM allocations').pluck(),
     storeCount: db.prepare<[], bigint>('SELECT count(*) FROM stores').pluck(),
-    seal: db.prepare<[string]>('UPDATE ledger SET sealed_to = ?'),
     allocations: db.prepare<[bigint, number], AllocationRow>(
       'SELECT * FROM allocations WHERE order_id > ? ORDER BY order_id LIMIT ?',
     ),

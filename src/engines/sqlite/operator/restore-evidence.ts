@@ -6,6 +6,7 @@ import { readMark } from '../file/high-water-mark.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
 import { filesOf } from '../file/ledger-files.ts';
 import { inspect } from '../file/inspection.ts';
+import { movedAway, readLedgerRow } from '../file/ledger-row.ts';
 import { isEmpty, requireLedger } from '../file/schema.ts';
 
 /** What is known of the ledger that a restore would replace. */
@@ -104,22 +105,11 @@ function readOldEnd({ database, wal }: LedgerFiles): OldEnd | 'unreadable' | und
 }
 
 function readCounters(db: Database.Database): OldEnd | 'unreadable' {
-  const ledger = db
-    .prepare<[], { ledger_id: string; last_order_id: bigint; last_create_time_ms: bigint; sealed_to: string | null }>(
-      'SELECT ledger_id, last_order_id, last_create_time_ms, sealed_to FROM ledger',
-    )
-    .get();
+  const ledger = readLedgerRow(db);
   if (!ledger) return 'unreadable';
-  if (ledger.sealed_to !== null) {
-    throw new LedgerRefused(
-      `${db.name} was moved to ${ledger.sealed_to} and must not number again: an older copy of it must not either`,
-    );
-  }
-  return {
-    ledgerId: ledger.ledger_id,
-    end: maxEnd(ledger.last_order_id, lastRowEnd(db)),
-    lastCreateTimeMs: ledger.last_create_time_ms,
-  };
+  const { ledgerId, lastOrderId, lastCreateTimeMs, movedTo } = ledger;
+  if (movedTo) throw movedAway(db.name, movedTo, 'an older copy of it must not either');
+  return { ledgerId, end: maxEnd(lastOrderId, lastRowEnd(db)), lastCreateTimeMs };
 }
 
 /** In a damaged ledger rows may be ahead of the counter. */

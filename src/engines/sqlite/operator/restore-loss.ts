@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3';
 import { INT64_MAX } from '../../../core/allocation.ts';
 import { LedgerRefused } from '../../../core/errors.ts';
+import { goOnAbove, requireLedgerRow } from '../file/ledger-row.ts';
 import type { ImportedStore } from '../../../core/move/imported-store.ts';
 
 /** Where the numbers of a restored copy go on. */
@@ -63,10 +64,7 @@ export function declareLoss(db: Database.Database, continuation: Continuation): 
        SELECT store_id, next_number, next_number - 1, ? FROM temp.continued
        WHERE store_id NOT IN (SELECT store_id FROM stores) ORDER BY store_id`,
     ).run(now);
-    db.prepare('UPDATE ledger SET last_order_id = ?, last_create_time_ms = max(last_create_time_ms, ?)').run(
-      above,
-      lastCreateTimeMs,
-    );
+    goOnAbove(db, above, lastCreateTimeMs);
     return loss;
   });
   return declare.immediate();
@@ -74,8 +72,8 @@ export function declareLoss(db: Database.Database, continuation: Continuation): 
 
 /** Leaves the given stores in temp.continued. */
 function plan(db: Database.Database, { above, stores }: Continuation): Loss {
-  const end = db.prepare<[], bigint>('SELECT last_order_id FROM ledger').pluck().get();
-  if (end === undefined || end > above) throw new Error(`order_ids would go back from ${end} to ${above}`);
+  const { lastOrderId: end } = requireLedgerRow(db, 'use another copy');
+  if (end > above) throw new Error(`order_ids would go back from ${end} to ${above}`);
   const length = above - end;
   db.exec('DROP TABLE IF EXISTS temp.continued');
   db.exec('CREATE TEMP TABLE continued (store_id INTEGER PRIMARY KEY, next_number INTEGER NOT NULL)');

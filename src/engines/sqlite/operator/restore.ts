@@ -9,6 +9,7 @@ import { summarize } from './backup-check.ts';
 import { takeFence } from '../file/fence.ts';
 import { syncFile, syncFolder } from '../file/fsync.ts';
 import { findLedger, locateLedger, removeDatabase } from '../file/ledger-files.ts';
+import { movedAway, readLedgerRow } from '../file/ledger-row.ts';
 import { inspect } from '../file/inspection.ts';
 import { ownerOf, ownerWarning } from '../file/owner.ts';
 import type { OperatorsWord, RestoredCopy } from './restore-decision.ts';
@@ -105,10 +106,8 @@ function readBackup<Result>(from: string, source: string, read: (db: Database.Da
   try {
     return inspect(source, (db) => {
       requireFilledLedger(db);
-      const sealedTo = db.prepare<[], string | null>('SELECT sealed_to FROM ledger').pluck().get();
-      if (typeof sealedTo === 'string') {
-        throw new LedgerRefused(`${from} was moved to ${sealedTo} and must not number again: it is not restored`);
-      }
+      const movedTo = readLedgerRow(db)?.movedTo;
+      if (movedTo) throw movedAway(from, movedTo, 'it is not restored');
       return read(db);
     });
   } catch (error) {
@@ -118,7 +117,7 @@ function readBackup<Result>(from: string, source: string, read: (db: Database.Da
 }
 
 function summarizeCopy(db: Database.Database, from: string): RestoredCopy {
-  const time = db.prepare<[], bigint>('SELECT last_create_time_ms FROM ledger').pluck().get() ?? 0n;
+  const time = readLedgerRow(db)?.lastCreateTimeMs ?? 0n;
   const lastOrderTime = time === 0n ? undefined : new Date(Number(time));
   return { ...summarize(db), writeTime: statSync(from).mtime, lastOrderTime };
 }

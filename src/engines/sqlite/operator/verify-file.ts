@@ -5,6 +5,7 @@ import { findLedger } from '../file/ledger-files.ts';
 import { inspect, prepareCleanup } from '../file/inspection.ts';
 import type { ReadableDatabase } from './readable-database.ts';
 import { makeReadable, requireServable } from './readable-database.ts';
+import { requireLedgerRow } from '../file/ledger-row.ts';
 import { requireFilledLedger } from '../file/schema.ts';
 import { Thread, threadModule } from '../threads/thread.ts';
 import type { VerifierMethods, VerifierOptions } from '../threads/verifier.ts';
@@ -44,9 +45,7 @@ function requireReadable(database: string, path: string): void {
   try {
     inspect(path, (db) => {
       requireFilledLedger(db);
-      if (db.prepare('SELECT 1 FROM ledger').get() === undefined) {
-        throw new LedgerRefused(`${database} is damaged: its counter is gone; use another copy`);
-      }
+      requireLedgerRow(db, 'use another copy', database);
     });
   } catch (error) {
     if (!(error instanceof SqliteError)) throw error;

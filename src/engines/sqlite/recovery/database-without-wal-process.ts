@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { syncFile } from '../file/fsync.ts';
+import { SELECT_LEDGER_ROW } from '../file/ledger-row.ts';
 
 // A program of its own, run by database-without-wal.ts: whatever this process opens and closes, the locks of the server stay.
 
@@ -33,7 +34,7 @@ function read(path: string): DatabaseWithoutWal {
   const db = new DatabaseSync(url, { readOnly: true });
   try {
     if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'ledger'").get() === undefined) return 'no ledger';
-    const select = db.prepare('SELECT ledger_id, first_order_id, last_order_id FROM ledger');
+    const select = db.prepare(SELECT_LEDGER_ROW);
     select.setReadBigInts(true);
     const { ledger_id, first_order_id, last_order_id } = select.get() ?? {};
     const generation = Number(db.prepare('PRAGMA schema_version').get()?.['schema_version']);

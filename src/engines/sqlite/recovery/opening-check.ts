@@ -7,6 +7,7 @@ import { readWithoutWal } from './database-without-wal.ts';
 import type { Base, Mark } from '../file/high-water-mark.ts';
 import { readBase, readMark } from '../file/high-water-mark.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
+import { movedAway, requireLedgerRow } from '../file/ledger-row.ts';
 import { isEmpty, requireKnownSchema, requireLedger } from '../file/schema.ts';
 import type { WalHeader } from '../file/wal-file.ts';
 import { readWalHeader } from '../file/wal-file.ts';
@@ -90,23 +91,11 @@ function readMerged(files: LedgerFiles, hasWal: boolean, use: LedgerUse): Merged
   }
 }
 
-/** Where the ledger ends. Throws LedgerRefused where its counter is gone, and where it must never number again. */
+/** Where the ledger ends. Throws LedgerRefused if its counter is gone, or if it must never number again. */
 export function readEnd(db: Database.Database, use: LedgerUse): Mark {
-  const ledger = db
-    .prepare<[], { ledger_id: string; last_order_id: bigint; sealed_to: string | null }>(
-      'SELECT ledger_id, last_order_id, sealed_to FROM ledger',
-    )
-    .get();
-  if (!ledger) throw new LedgerRefused(`${db.name} is damaged: its counter is gone; put a good copy back`);
-  if (ledger.sealed_to !== null && use === 'served') throw movedAway(db.name, ledger.sealed_to);
-  return { ledgerId: ledger.ledger_id, lastOrderId: ledger.last_order_id };
-}
-
-/** What is said of a ledger that has another place now. */
-export function movedAway(database: string, sealedTo: string): LedgerRefused {
-  // What the place is under every name says nothing to people.
-  const name = sealedTo.replace(/ \(database \d+ of system \d+\)$/, '');
-  return new LedgerRefused(`${database} was moved to ${name} and must not number again: serve that one`);
+  const { ledgerId, lastOrderId, movedTo } = requireLedgerRow(db, 'put a good copy back');
+  if (movedTo && use === 'served') throw movedAway(db.name, movedTo, 'serve that one');
+  return { ledgerId, lastOrderId };
 }
 
 function requireNotBehind(files: LedgerFiles, mark: Mark, end: Mark): void {

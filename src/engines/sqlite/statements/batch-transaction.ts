@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3';
 import type { Allocation, AllocationRequest } from '../../../core/allocation.ts';
 import { DEFAULT_FIRST_NUMBER, INT64_MAX } from '../../../core/allocation.ts';
+import { LedgerCounter, movedAway } from '../file/ledger-row.ts';
 import type { AllocationRow } from './rows.ts';
 import { toAllocation } from './rows.ts';
 
@@ -33,11 +34,13 @@ interface StoreCounter {
  */
 export class BatchTransaction {
   readonly #db: Database.Database;
+  readonly #counter: LedgerCounter;
   readonly #statements: Statements;
   readonly #autoCreateStores: boolean;
 
   constructor(db: Database.Database, autoCreateStores: boolean) {
     this.#db = db;
+    this.#counter = new LedgerCounter(db);
     this.#statements = prepare(db);
     this.#autoCreateStores = autoCreateStores;
   }
@@ -60,12 +63,11 @@ export class BatchTransaction {
   }
 
   #number(batch: readonly AllocationRequest[]): Pick<CommittedBatch, 'outcomes' | 'lastOrderId'> {
-    const ledger = this.#statements.selectLedger.get();
-    if (!ledger) throw new Error('the table ledger is empty');
-    if (ledger.sealed_to !== null) throw new Error(`the ledger was moved to ${ledger.sealed_to}`);
-    const createTimeMs = Math.max(Date.now(), Number(ledger.last_create_time_ms));
+    const ledger = this.#counter.read();
+    if (ledger.movedTo) throw movedAway(this.#db.name, ledger.movedTo, 'serve that one');
+    const createTimeMs = Math.max(Date.now(), Number(ledger.lastCreateTimeMs));
     const stores = new Map<bigint, StoreCounter>();
-    let lastOrderId = ledger.last_order_id;
+    let { lastOrderId } = ledger;
 
     const outcomes = batch.map((request): BatchOutcome => {
       const store = this.#storeCounter(stores, request.storeId);
@@ -98,7 +100,7 @@ export class BatchTransaction {
       if (store.isNew) this.#statements.insertStore.run(storeId, DEFAULT_FIRST_NUMBER, store.lastNumber, createTimeMs);
       else this.#statements.updateStore.run(store.lastNumber, storeId);
     }
-    if (lastOrderId !== ledger.last_order_id) this.#statements.updateLedger.run(lastOrderId, createTimeMs);
+    if (lastOrderId !== ledger.lastOrderId) this.#counter.advance(lastOrderId, createTimeMs);
     return { outcomes, lastOrderId };
   }
 
@@ -151,9 +153,6 @@ function prepare(db: Database.Database) {
     begin: db.prepare('BEGIN IMMEDIATE'),
     commit: db.prepare('COMMIT'),
     rollback: db.prepare('ROLLBACK'),
-    selectLedger: db.prepare<[], { last_order_id: bigint; last_create_time_ms: bigint; sealed_to: string | null }>(
-      'SELECT last_order_id, last_create_time_ms, sealed_to FROM ledger',
-    ),
     selectByRequestId: db.prepare<[bigint, string], AllocationRow>(
       'SELECT * FROM allocations WHERE store_id = ? AND request_id = ?',
     ),
@@ -170,6 +169,5 @@ function prepare(db: Database.Database) {
       'INSERT INTO stores (store_id, first_number, last_number, create_time_ms) VALUES (?, ?, ?, ?)',
     ),
     updateStore: db.prepare('UPDATE stores SET last_number = ? WHERE store_id = ?'),
-    updateLedger: db.prepare('UPDATE ledger SET last_order_id = ?, last_create_time_ms = ?'),
   };
 }

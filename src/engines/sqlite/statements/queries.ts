@@ -3,21 +3,23 @@ import type { Allocation } from '../../../core/allocation.ts';
 import { INT64_MAX } from '../../../core/allocation.ts';
 import type { AllocationKey, AllocationRange, LedgerEnd, StoreRange } from '../../../core/ledger.ts';
 import type { Store } from '../../../core/store.ts';
+import { LedgerCounter } from '../file/ledger-row.ts';
 import type { AllocationRow, StoreRow } from './rows.ts';
 import { toAllocation, toStore } from './rows.ts';
 
 /** All reads of a ledger, each of them short. Prepared once a connection. */
 export class Queries {
+  readonly #counter: LedgerCounter;
   readonly #statements: ReturnType<typeof prepare>;
 
   constructor(db: Database.Database) {
+    this.#counter = new LedgerCounter(db);
     this.#statements = prepare(db);
   }
 
   end(): LedgerEnd {
-    const row = this.#statements.end.get();
-    if (!row) throw new Error('the table ledger is empty');
-    return { ledgerId: row.ledger_id, lastOrderId: row.last_order_id, lastStoreId: row.last_store_id ?? 0n };
+    const { ledgerId, lastOrderId } = this.#counter.read();
+    return { ledgerId, lastOrderId, lastStoreId: this.#statements.lastStore.get()?.store_id ?? 0n };
   }
 
   getStore(storeId: bigint): Store | undefined {
@@ -89,9 +91,7 @@ function prepare(db: Database.Database) {
   const allocation = <Parameters extends unknown[]>(clause: string) =>
     db.prepare<Parameters, AllocationRow>(`SELECT * FROM allocations ${clause}`);
   return {
-    end: db.prepare<[], { ledger_id: string; last_order_id: bigint; last_store_id: bigint | null }>(
-      'SELECT ledger_id, last_order_id, (SELECT max(store_id) FROM stores) AS last_store_id FROM ledger',
-    ),
+    lastStore: db.prepare<[], { store_id: bigint | null }>('SELECT max(store_id) AS store_id FROM stores'),
     store: db.prepare<[bigint], StoreRow>('SELECT * FROM stores WHERE store_id = ?'),
     stores: db.prepare<[bigint, bigint, number], StoreRow>(
       'SELECT * FROM stores WHERE store_id > ? AND store_id <= ? ORDER BY store_id LIMIT ?',

@@ -1,5 +1,5 @@
 import type Database from 'better-sqlite3';
-import { openReadConnection } from '../file/connection.ts';
+import { beginRead, openReadConnection } from '../file/connection.ts';
 
 /**
  * Keeps the WAL from starting anew before the mark says what the database holds alone. SQLite begins a WAL again at the
@@ -16,7 +16,7 @@ export class WalRestartGuard {
     const first = openReadConnection(database);
     try {
       this.#connections = [first, openReadConnection(database)];
-      begin(first);
+      beginRead(first);
     } catch (error) {
       first.close();
       throw error;
@@ -26,7 +26,7 @@ export class WalRestartGuard {
   /** Lets everything be moved that was committed so far. At no moment nobody holds the WAL. */
   move(): void {
     const next = this.#holding === 0 ? 1 : 0;
-    begin(this.#connections[next]);
+    beginRead(this.#connections[next]);
     this.#connections[this.#holding].exec('COMMIT');
     this.#holding = next;
   }
@@ -38,21 +38,10 @@ export class WalRestartGuard {
   renew(): void {
     const connection = this.#connections[this.#holding];
     connection.exec('COMMIT');
-    begin(connection);
+    beginRead(connection);
   }
 
   close(): void {
     for (const connection of this.#connections) connection.close();
-  }
-}
-
-/** Only a read begins the transaction. */
-function begin(connection: Database.Database): void {
-  connection.exec('BEGIN');
-  try {
-    connection.prepare('SELECT 1 FROM ledger').get();
-  } catch (error) {
-    connection.exec('ROLLBACK');
-    throw error;
   }
 }
