@@ -42,7 +42,7 @@ export interface Setting<Value> {
   parse(text: string): Value;
 }
 
-/** The schema of all settings: the help, the check and the README's table come from here. */
+/** The schema of all settings: the help, the check and the table in docs/operations.md come from here. */
 export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<ServeSettings[K]> } = {
   grpcListen: {
     flag: '--grpc-listen <host:port>',

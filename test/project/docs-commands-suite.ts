@@ -6,8 +6,9 @@ import { newDatabase } from '../support/postgres/database.ts';
 import { LocalServer } from '../support/processes/local-server.ts';
 import { ServerProcess } from '../support/processes/server-process.ts';
 import type { Said, Tools } from './checkout.ts';
-import { Checkout } from './checkout.ts';
+import { allSay, Checkout } from './checkout.ts';
 import { blockLines, documentAt, DOCUMENTS, tableRows } from './documents.ts';
+import { SAMPLE_TABLE } from './readme-commands-suite.ts';
 
 // Each line of a shell in docs/ is run here, but for those of losing-the-machine.md, which are one story and have a test of
 // their own. What cannot be run on a machine of tests is in blocks of other languages: env files (ini), grants (sql),
@@ -46,6 +47,9 @@ const IMPORT: readonly Said[] = [
   ['migrate --from', /last_order_id +77\n[^]*moved: serve it/],
 ];
 
+const UPGRADE: readonly Said[] = [['migrate --to', /version \d+, as it was/]];
+const DATABASES: readonly Said[] = [...UPGRADE, ['psql', /^/], ['verify', /no hole, no repeat/]];
+
 /** The documents whose lines are run here. */
 const RUN_HERE = [
   'docs/benchmarks.md',
@@ -68,16 +72,13 @@ export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => 
     const checkout = new Checkout(tools);
     const server = new ServerProcess('data/orders.db', { cwd: checkout.folder });
     checkout.serves(await server.line('serving'));
-    await checkout.run(linesOf('docs/protocol.md'), PROTOCOL);
+    expect(await checkout.run(linesOf('docs/protocol.md'), PROTOCOL)).toEqual(allSay(PROTOCOL));
     const lines = linesOf('docs/operations.md');
-    const isRestore = (line: string) => line.includes(' restore ');
-    await checkout.run(
-      lines.filter((line) => !isRestore(line)),
-      OPERATIONS,
-    );
+    const ofServer = lines.filter((line) => !isRestore(line));
+    expect(await checkout.run(ofServer, OPERATIONS)).toEqual(allSay(OPERATIONS));
     await expectMetrics(String((await server.line('serving'))['metrics']));
     expect(await server.stop()).toBe(0);
-    await checkout.run(lines.filter(isRestore), RESTORE);
+    expect(await checkout.run(lines.filter(isRestore), RESTORE)).toEqual(allSay(RESTORE));
   });
 
   it('migration.md: counters come from the sample and from CSV, and a ledger moves to PostgreSQL', async (test) => {
@@ -85,16 +86,10 @@ export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => 
     const checkout = new Checkout(tools);
     const url = await newDatabase();
     checkout.replace(DATABASE, url);
-    writeFileSync(
-      join(checkout.folder, 'table.json'),
-      '{"Item":{"StoreID":{"N":"0"},"OrderID":{"N":"77"}}}\n' +
-        '{"Item":{"StoreID":{"N":"32913"},"OrderNumber":{"N":"141"},"OrderID":{"N":"77"}}}\n',
-    );
+    writeFileSync(join(checkout.folder, 'table.json'), SAMPLE_TABLE);
     const lines = linesOf('docs/migration.md');
-    await checkout.run(
-      lines.filter((line) => !isServe(line)),
-      IMPORT,
-    );
+    const commands = lines.filter((line) => !isServe(line));
+    expect(await checkout.run(commands, IMPORT)).toEqual(allSay(IMPORT));
     const [opened] = await openedBy(lines.filter(isServe), checkout);
     expect(opened).toMatchObject({ last_order_id: '77' });
   });
@@ -108,26 +103,19 @@ export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => 
     checkout.replace(DATABASE, await newDatabase());
     const lines = linesOf('docs/postgres.md');
     expect(await openedBy(lines.filter(isServe), checkout)).toHaveLength(2);
-    await checkout.run(
-      lines.filter((line) => !isServe(line)),
-      [
-        ['migrate --to', /version \d+, as it was/],
-        ['psql', /^/],
-        ['verify', /no hole, no repeat/],
-      ],
-    );
-    const afterwards = new Checkout(tools);
-    await afterwards.run([`npx order-numbers migrate --to ${printed}`], [['migrate', /version \d+, as it was/]]);
+    const commands = lines.filter((line) => !isServe(line));
+    expect(await checkout.run(commands, DATABASES)).toEqual(allSay(DATABASES));
+    // Nothing is left to do for it.
+    const upgraded = await checkout.run([`npx order-numbers migrate --to ${printed}`], UPGRADE);
+    expect(upgraded).toEqual(allSay(UPGRADE));
   });
 
   it.each(DOCUMENTS)('$path: make knows its targets', async (document) => {
     const lines = blockLines(document, 'sh').filter(isMake);
     // Nothing is installed, and nothing is run.
     const dry = lines.map((line) => line.replace('make ', 'make --dry-run --assume-old=node_modules/.installed '));
-    await new Checkout(tools).run(
-      dry,
-      dry.map((line) => [line, /node_modules\/\.bin/]),
-    );
+    const commands = dry.map((line): Said => [line, /node_modules\/\.bin/]);
+    expect(await new Checkout(tools).run(dry, commands)).toEqual(allSay(commands));
   });
 }
 
@@ -139,6 +127,11 @@ function linesOf(path: string): string[] {
 
 function isMake(line: string): boolean {
   return /^(\w+=\S+ )*make /.test(line);
+}
+
+/** The server must not run then. */
+function isRestore(line: string): boolean {
+  return line.includes(' restore ');
 }
 
 function isServe(line: string): boolean {

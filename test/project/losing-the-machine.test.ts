@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
@@ -8,14 +8,14 @@ import { assertDense } from '../support/ledgers/density.ts';
 import { connect } from '../support/clients/orders-client.ts';
 import { newDatabase, query } from '../support/postgres/database.ts';
 import { ORDER_NUMBERS, ServerProcess, testFolder } from '../support/processes/server-process.ts';
+import { blockLines, documentAt } from './documents.ts';
 
-const ROOT = new URL('../..', import.meta.url).pathname;
-const PAGE = readFileSync(`${ROOT}docs/losing-the-machine.md`, 'utf8');
+const PAGE = documentAt('docs/losing-the-machine.md');
 
 it('P9: the drill, line by line: the machine is gone, and no number is given twice', async () => {
   const folder = testFolder();
   mkdirSync(join(folder, 'old'));
-  const lines = shellLines('## SQLite');
+  const lines = blockLines(PAGE, 'sh', '## SQLite');
   for (const line of lines.filter((each) => each.startsWith('mkdir'))) {
     expect((await run(line, folder)).exitCode).toBe(0);
   }
@@ -60,7 +60,7 @@ it('P9: the drill, line by line: the machine is gone, and no number is given twi
 
 it('P9: the drill on PostgreSQL: the database is restored to an earlier time, and no number is given twice', async () => {
   const folder = testFolder();
-  const [declare, verify, serve, ...more] = shellLines('## PostgreSQL');
+  const [declare, verify, serve, ...more] = blockLines(PAGE, 'sh', '## PostgreSQL');
   expect(more).toEqual([]);
   const url = await newDatabase();
   const at = (line: string) => line.replace('postgres://orders@db1/orders', url);
@@ -110,13 +110,6 @@ async function number(server: ServerProcess, orders: readonly string[]): Promise
   }
   client.close();
   return given;
-}
-
-/** The lines of the shell blocks of a section of the page. */
-function shellLines(heading: string): string[] {
-  const section = PAGE.slice(PAGE.indexOf(`${heading}\n`)).split(/\n## /)[0]!;
-  const blocks = [...section.matchAll(/```sh\n([^]*?)```/g)].map((match) => match[1]!);
-  return blocks.flatMap((block) => block.split('\n').map((line) => line.trim())).filter((line) => line !== '');
 }
 
 /** Runs a line as it stands, with this `order-numbers`. */

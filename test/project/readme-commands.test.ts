@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { createClient } from '../../src/client/index.ts';
+import { blockLines } from './documents.ts';
 import { README, readmeCommandsSuite } from './readme-commands-suite.ts';
 import { ServerProcess, testFolder } from '../support/processes/server-process.ts';
 
 readmeCommandsSuite('stand-ins', () => {});
 
 it("the client's lines do what they say", async () => {
-  const code = /```ts\n([^]*?)```/.exec(README)?.[1] ?? '';
+  const code = blockLines(README, 'ts').join('\n');
   const call = /client\.allocate\(\{ storeId: (\d+), requestId: '([^']+)' \}\)/.exec(code);
   expect(code).toContain("createClient({ address: 'localhost:50051' })");
   const server = new ServerProcess(join(testFolder(), 'orders.db'));

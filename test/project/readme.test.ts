@@ -14,11 +14,22 @@ import { anchors, blockLines, documentAt, DOCUMENTS, links, paths, ROOT, tableRo
 const README = documentAt('README.md');
 const OPERATIONS = documentAt('docs/operations.md');
 const PROTOCOL = documentAt('docs/protocol.md');
+/** What is longer is not read. */
+const MAX_README_LINES = 150;
 const MAKEFILE = readFileSync(`${ROOT}Makefile`, 'utf8');
 /** What people read, and what tells them of files and targets. */
 const TOLD = [...DOCUMENTS, ...['CONTRIBUTING.md', 'Makefile'].map(documentAt)];
 
 describe('README', () => {
+  it(`has ${MAX_README_LINES} lines at most`, () => {
+    expect(README.text.split('\n').length - 1).toBeLessThanOrEqual(MAX_README_LINES);
+  });
+
+  it('leads to every other document', () => {
+    const others = DOCUMENTS.filter(({ path }) => path !== README.path).map(({ path }) => path);
+    expect(others.filter((path) => !links(README).includes(path))).toEqual([]);
+  });
+
   it('has a map that names every room', () => {
     const rooms = readdirSync(`${ROOT}src`).map((room) => `src/${room}/`);
     expect(rooms.filter((room) => !README.text.includes(`\`${room}\``))).toEqual([]);
@@ -58,14 +69,15 @@ describe('status codes in protocol.md', () => {
   });
 
   it.each(listed)('$reason is told as the transports tell it', ({ reason, code, http, times }) => {
-    expect(status[toStatus(new OrderError(reason, ''), true).code]).toBe(code);
     const { code: httpCode, retryAfterSeconds } = statusOf(reason);
-    // What HTTP can never end with has no status there.
-    if (http !== '') expect(String(httpCode)).toBe(http);
     const { retryMs } = REASONS[reason] as { readonly retryMs?: number };
-    const inWords = (ms: number | undefined) => (ms === undefined ? '-' : ms < 1000 ? `${ms} ms` : `${ms / 1000} s`);
-    const expected = [inWords(retryMs), retryAfterSeconds === undefined ? '-' : `${retryAfterSeconds} s`];
-    expect(times === '' ? '-, -' : times).toBe(expected.join(', '));
+    const seconds = retryAfterSeconds === undefined ? undefined : retryAfterSeconds * 1000;
+    expect({ code, http, times }).toEqual({
+      code: status[toStatus(new OrderError(reason, ''), true).code],
+      // What HTTP can never end with has no status there.
+      http: http === '' ? '' : String(httpCode),
+      times: http === '' || seconds === undefined ? '' : `${inWords(retryMs)}, ${inWords(seconds)}`,
+    });
   });
 });
 
@@ -91,6 +103,11 @@ describe.each(TOLD)('$path', (document) => {
     expect(targets.filter((target) => !MAKEFILE.includes(`\n${target}:`))).toEqual([]);
   });
 });
+
+function inWords(ms: number | undefined): string {
+  if (ms === undefined) return '-';
+  return ms < 1000 ? `${ms} ms` : `${ms / 1000} s`;
+}
 
 /** A file, and inside a document a heading. */
 function isThere(document: Document, link: string): boolean {
