@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
 import type { Allocator } from '../core/allocator.ts';
-import type { Address, ServeSettings } from './settings.ts';
-import { formatAddress, isLoopback } from './settings.ts';
+import type { Address } from './address.ts';
+import { formatAddress, isLoopback } from './address.ts';
+import type { ServeSettings } from './settings.ts';
 import { messageOf } from '../core/errors.ts';
 import type { GrpcServer } from './grpc/grpc-server.ts';
 import { startGrpcServer } from './grpc/grpc-server.ts';

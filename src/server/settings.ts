@@ -1,9 +1,12 @@
 import { parseBoolean, trimmed, wholeNumber } from '../core/plain-text.ts';
 import { parseLedger, parseLedgerRead } from '../engines/location.ts';
-import type { Address, LogLevel } from './setting-values.ts';
-import { LOG_LEVELS, parseAddress, parseAddressOrOff, parseLedgerId, parseLogLevel } from './setting-values.ts';
+import type { Address } from './address.ts';
+import { parseAddress, parseAddressOrOff } from './address.ts';
+import type { LogLevel } from './log-level.ts';
+import { LOG_LEVELS, parseLogLevel } from './log-level.ts';
 
-export type { Address, LogLevel } from './setting-values.ts';
+/** A UUID, in the lower case that every ledger_id has. */
+const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** What `order-numbers serve` can be told. */
 export interface ServeSettings {
@@ -151,12 +154,7 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
   },
 };
 
-/** Whether only this machine can reach a listener on `host`. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
-}
-
-/** As a URL or a flag would have it: an IPv6 host in brackets. */
-export function formatAddress({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+function parseLedgerId(text: string): string {
+  if (text === 'none' || LEDGER_ID.test(text)) return text;
+  throw new Error('Use a ledger_id, such as 0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22, or none.');
 }

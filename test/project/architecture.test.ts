@@ -18,7 +18,7 @@ const BANNED_NAMES = new Set(['utils', 'util', 'helpers', 'helper', 'manager', '
 const LEFTOVERS = /\b(TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b/;
 
 /** What both transports and the metrics stand on. */
-const GROUND_FLOOR = ['settings', 'setting-values', 'calls', 'log/'].map((name) => `src/server/${name}`);
+const GROUND_FLOOR = ['address', 'calls', 'limits', 'log/'].map((name) => `src/server/${name}`);
 
 /** What of the engines whoever serves a ledger may know. */
 const ENGINES_DOOR = ['engine', 'registry', 'location'].map((name) => `src/engines/${name}.ts`);
@@ -45,7 +45,7 @@ const ROOMS: readonly {
     files: ['src/core/', 'src/engines/engine.ts', ...GROUND_FLOOR],
     packages: ['@prometheus-io/client'],
   },
-  { room: 'src/server/log/', files: ['src/core/plain-text.ts', 'src/server/settings.ts'], packages: ['pino'] },
+  { room: 'src/server/log/', files: ['src/core/plain-text.ts', 'src/server/log-level.ts'], packages: ['pino'] },
   { room: 'src/server/', files: ['src/core/', ...ENGINES_DOOR], packages: [] },
   { room: 'src/client/', files: ['src/core/', 'src/wire/'], packages: ['@grpc/grpc-js', '@bufbuild/protobuf'] },
   {

@@ -1,8 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Address, ServeSettings } from '../../src/server/settings.ts';
-import { formatAddress, isLoopback, SERVE_SETTINGS } from '../../src/server/settings.ts';
+import type { Address } from '../../src/server/address.ts';
+import { formatAddress, isLoopback } from '../../src/server/address.ts';
+import type { ServeSettings } from '../../src/server/settings.ts';
+import { SERVE_SETTINGS } from '../../src/server/settings.ts';
 import { parseLedgerPath } from '../../src/engines/location.ts';
 import { testFolder } from '../support/processes/server-process.ts';
 

@@ -1,25 +1,24 @@
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createServer } from 'node:net';
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import type { Address } from '../settings.ts';
+import type { Address } from '../address.ts';
+import { listenOn } from '../address.ts';
+import { KEEP_ALIVE_MS, MAX_CONNECTIONS, MAX_REQUEST_BYTES } from '../limits.ts';
 import { OrderNumberServiceService } from '../../wire/gen/orders/v1/orders.ts';
 import { limitConnections } from './limits/connection-limits.ts';
 import { Health } from './standard/health.ts';
 import { addReflection } from './standard/reflection.ts';
 
-/** Bounds of what one client can take. The largest request of the service has some 400 bytes. */
+/** Bounds of what one client can take. */
 const LIMITS = {
-  'grpc.max_receive_message_length': 64 * 1024,
+  'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
   'grpc.max_concurrent_streams': 1000,
-  // A peer that is gone without a word is noticed and its calls end.
-  'grpc.keepalive_time_ms': 60_000,
+  'grpc.keepalive_time_ms': KEEP_ALIVE_MS,
   'grpc.keepalive_timeout_ms': 20_000,
   // Costs some percent of the throughput and serves nobody here.
   'grpc.enable_channelz': 0,
 };
-/** Connections at the same time, at most. */
-const MAX_CONNECTIONS = 10_000;
 
 /** A gRPC server that listens. */
 export interface GrpcServer {
@@ -57,19 +56,12 @@ export async function startGrpcServer(address: Address, orders: UntypedServiceIm
     injector.injectConnection(socket);
   });
   listener.maxConnections = MAX_CONNECTIONS;
-  await new Promise<void>((resolve, reject) => {
-    listener.once('error', reject);
-    listener.listen(address, () => {
-      listener.off('error', reject);
-      resolve();
-    });
-  });
+  const bound = await listenOn(listener, address);
   // A connection that the system could not give; unheard, the event would end the process. The others go on.
   listener.on('error', () => {});
-  const bound = listener.address() as AddressInfo;
 
   return {
-    address: { host: address.host, port: bound.port },
+    address: bound,
     setServing: (serving, why) => health.setServing(serving, why),
     stopAccepting() {
       listener.close();

@@ -1,8 +1,9 @@
 import type { RequestListener, Server } from 'node:http';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Server as NetServer } from 'node:net';
-import type { Address } from '../settings.ts';
+import type { Address } from '../address.ts';
+import { listenOn } from '../address.ts';
+import { KEEP_ALIVE_MS, MAX_CONNECTIONS, MAX_HEADER_BYTES } from '../limits.ts';
 import type { OrderEndpointOptions } from './order-endpoint.ts';
 import { OrderEndpoint } from './order-endpoint.ts';
 import { httpRoutes } from './routes.ts';
@@ -29,18 +30,15 @@ export interface HttpServer {
 
 /** Bounds of what one client can take. */
 const LIMITS = {
-  maxHeaderSize: 16 * 1024,
+  maxHeaderSize: MAX_HEADER_BYTES,
   /** How long a client may take for its headers, and for its whole request: answers may take as long as they do. */
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 1_000,
   noDelay: true,
-  /** A peer that is gone without a word is noticed, and its calls with it. */
   keepAlive: true,
-  keepAliveInitialDelay: 60_000,
+  keepAliveInitialDelay: KEEP_ALIVE_MS,
 };
-/** Connections at the same time, at most. */
-const MAX_CONNECTIONS = 10_000;
 
 /** Serves the original sample's endpoint. Rejects where the address cannot be had. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
@@ -56,13 +54,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   });
   const { server } = app;
   await app.ready();
-  await listen(server, address);
+  const bound = await listenOn(server, address);
   // Where the system gives no connection; unheard, the event would end the process. The others go on.
   server.on('error', (error) => logger.error({ err: error }, 'a connection could not be accepted'));
-  const bound = server.address() as AddressInfo;
 
   return {
-    address: { host: address.host, port: bound.port },
+    address: bound,
     stopAccepting() {
       isClosing = true;
       stopListening(server);
@@ -90,14 +87,4 @@ function limitedServer(handler: RequestListener, idleTimeoutMs: number): Server 
  */
 function stopListening(server: Server): void {
   NetServer.prototype.close.call(server);
-}
-
-function listen(server: Server, address: Address): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(address, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { formatAddress } from '../settings.ts';
+import { formatAddress } from '../address.ts';
 
 /** The address of whoever sent a request, for the log; empty once its connection is gone. */
 export function peerOf({ raw: { socket } }: FastifyRequest): string {

@@ -4,6 +4,7 @@ import { fastify } from 'fastify';
 import { toOrderError } from '../../core/refusals.ts';
 import type { Logger } from '../log/log.ts';
 import { refuse, sendJson } from './answer.ts';
+import { MAX_REQUEST_BYTES } from '../limits.ts';
 import { answerClientError } from './client-errors.ts';
 import type { OrderEndpoint } from './order-endpoint.ts';
 import { peerOf } from './peer.ts';
@@ -20,8 +21,6 @@ export interface RouteOptions {
   isClosing(): boolean;
 }
 
-/** Largest body, in bytes; the endpoint needs some 30. */
-const MAX_BODY_BYTES = 64 * 1024;
 const ORDER_PATH = '/api/generateOrderNumber';
 /** The methods of each path that is served. */
 const ALLOWED: ReadonlyMap<string, string> = new Map([
@@ -34,7 +33,7 @@ const ALLOWED: ReadonlyMap<string, string> = new Map([
 export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteOptions): FastifyInstance<Server> {
   const app = fastify<Server>({
     serverFactory,
-    bodyLimit: MAX_BODY_BYTES,
+    bodyLimit: MAX_REQUEST_BYTES,
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     clientErrorHandler: answerClientError,
     // A path that cannot be decoded is one that is not there.
@@ -91,7 +90,7 @@ function refuseError(error: FastifyError, request: FastifyRequest, reply: Fastif
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     // What is left of the body is read and dropped: a connection closed over it would take the answer along.
     reply.removeHeader('connection');
-    refuse(reply, 'PAYLOAD_TOO_LARGE', `the body is larger than ${MAX_BODY_BYTES} bytes`);
+    refuse(reply, 'PAYLOAD_TOO_LARGE', `the body is larger than ${MAX_REQUEST_BYTES} bytes`);
     logger.info({ ...line, reason: 'PAYLOAD_TOO_LARGE' }, 'refused');
   } else if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
     refuse(reply, 'UNSUPPORTED_MEDIA_TYPE', 'the body has to be JSON, with Content-Type: application/json');

@@ -1,6 +1,6 @@
 import type { LogFn, Logger } from 'pino';
 import { pino } from 'pino';
-import type { LogLevel } from '../settings.ts';
+import type { LogLevel } from '../log-level.ts';
 import { closeOutput, LogOutput, openStandardOutput } from './log-output.ts';
 import { LogRepeats } from './log-repeats.ts';
 import { toText } from './log-text.ts';

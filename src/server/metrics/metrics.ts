@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Counter, Histogram, Registry } from '@prometheus-io/client';
-import type { Address } from '../settings.ts';
+import type { Address } from '../address.ts';
 import type { Reason } from '../../core/errors.ts';
 import type { PageServer } from './page-server.ts';
 import { gauge, registerEventLoop, registerProcess } from './process-metrics.ts';

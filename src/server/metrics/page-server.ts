@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { messageOf } from '../../core/errors.ts';
-import type { Address } from '../settings.ts';
+import type { Address } from '../address.ts';
+import { listenOn } from '../address.ts';
 
 const REQUEST_MS = 10_000;
 /** Prometheus scrapes once a minute or more often, over one connection. */
@@ -35,15 +35,11 @@ export async function servePage(address: Address, page: Page): Promise<PageServe
   // Also ends those who ask and then do not read.
   server.timeout = REQUEST_MS;
   server.maxConnections = MAX_CONNECTIONS;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(address, resolve);
-  });
+  const bound = await listenOn(server, address);
   // A connection that could not be accepted, for want of file descriptors, must not end the process.
   server.on('error', () => {});
-  const { port } = server.address() as AddressInfo;
   return {
-    address: { host: address.host, port },
+    address: bound,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { register as globalRegistry } from '@prometheus-io/client';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Reason } from '../../../src/core/errors.ts';
-import { formatAddress } from '../../../src/server/settings.ts';
+import { formatAddress } from '../../../src/server/address.ts';
 import type { MetricSources } from '../../../src/server/metrics/metrics.ts';
 import { Metrics, startMetricsServer } from '../../../src/server/metrics/metrics.ts';
 import type { Engine } from '../../support/engines/engines.ts';

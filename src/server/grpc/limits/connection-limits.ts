@@ -1,10 +1,9 @@
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session } from 'node:http2';
 import { constants } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
+import { MAX_HEADER_BYTES } from '../../limits.ts';
 import { UnsentLimit } from './unsent-limit.ts';
 
-/** Largest header list of a call, in bytes: gRPC's usual 8 KiB, and some room. */
-const MAX_HEADER_BYTES = 16 * 1024;
 /** Pings that a client may send while nothing else happens on its connection. */
 const MAX_IDLE_PINGS = 20;
 /** Each of this many milliseconds gives back one of them; gRPC clients ping every 10 s at most. */

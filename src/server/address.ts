@@ -1,16 +1,13 @@
+import type { AddressInfo, Server } from 'node:net';
+
 /** A host and port to listen on. Port 0 means any free one. */
 export interface Address {
   readonly host: string;
   readonly port: number;
 }
 
-export type LogLevel = (typeof LOG_LEVELS)[number];
-export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
-
 /** A name that cannot be looked up is refused here: quotes, say, that belong to a shell. */
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]'"`/@\\${}]+)):(\d{1,5})$/;
-/** A UUID, in the lower case that every ledger_id has. */
-const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export function parseAddress(text: string): Address {
   const match = ADDRESS.exec(text);
@@ -33,13 +30,25 @@ export function parseAddressOrOff(text: string): Address | 'off' {
   }
 }
 
-export function parseLedgerId(text: string): string {
-  if (text === 'none' || LEDGER_ID.test(text)) return text;
-  throw new Error('Use a ledger_id, such as 0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22, or none.');
+/** As a URL or a flag has it: an IPv6 host in brackets. */
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-export function parseLogLevel(text: string): LogLevel {
-  const level = LOG_LEVELS.find((known) => known === text);
-  if (level === undefined) throw new Error(`Use one of ${LOG_LEVELS.join(', ')}.`);
-  return level;
+/** Whether only this machine can reach a listener on `host`. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** Resolves to the address that the server got, with its real port; rejects if the address cannot be had. */
+export async function listenOn(server: Server, address: Address): Promise<Address> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(address, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { port } = server.address() as AddressInfo;
+  return { host: address.host, port };
 }
