@@ -1,13 +1,17 @@
 import { existsSync } from 'node:fs';
+import type { PostgresUrl } from './postgres/connection/postgres-url.ts';
 import { isPostgresUrl, parsePostgresUrl } from './postgres/connection/postgres-url.ts';
 import { hasControlCharacter, settingText } from '../core/plain-text.ts';
+
+/** Each is a folder beside this file. */
+export type EngineName = 'sqlite' | 'postgres';
 
 const PATH = 'Use the path of an SQLite file, such as data/orders.db';
 const URL = 'postgres://user@host:5432/database';
 
 /**
- * What a path does not look like, and why. As a path each would be a new ledger that numbers from 1 again, perhaps
- * with a password in its name.
+ * What no path looks like, and why. Taken as a path, each would be a new ledger that numbers from 1 again, perhaps with
+ * a password in its name.
  */
 const NO_PATHS: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/^$/, 'it is empty'],
@@ -21,15 +25,30 @@ const NO_PATHS: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/^[a-z][a-z0-9+.-]+:|^(postgres(ql)?|pg)\/\//i, 'it looks like the URL of something else'],
 ];
 
-/** The path of an SQLite file or the URL of a PostgreSQL database. Throws an Error that says what a good value is. */
-export function parseLedger(text: string): string {
-  return isPostgresUrl(text) ? checkedUrl(text) : checkedPath(text, `${PATH}, or ${URL}`);
+/** The engine that keeps the ledger at this place, which {@link parseLedger} has taken. */
+export function engineOf(ledger: string): EngineName {
+  return isPostgresUrl(ledger) ? 'postgres' : 'sqlite';
 }
 
-/** The path of an SQLite file, for what only those can. */
+/** The same place for messages: without secrets. */
+export function ledgerName(ledger: string): string {
+  return engineOf(ledger) === 'postgres' ? parsePostgresUrl(ledger).name : ledger;
+}
+
+/** The path of an SQLite file or the URL of a PostgreSQL database. Throws an Error that says what a good value is. */
+export function parseLedger(text: string): string {
+  return engineOf(text) === 'postgres' ? checkedUrl(text) : checkedPath(text, `${PATH}, or ${URL}`);
+}
+
+/** For what works on SQLite's files only. */
 export function parseLedgerPath(text: string): string {
-  if (isPostgresUrl(text)) throw new Error(`${PATH}: PostgreSQL has tools of its own, such as pg_basebackup.`);
-  return checkedPath(text, PATH);
+  if (engineOf(text) === 'sqlite') return checkedPath(text, PATH);
+  throw new Error(`${PATH}: PostgreSQL has tools of its own, such as pg_basebackup.`);
+}
+
+/** For what works on PostgreSQL's databases only. */
+export function parseLedgerUrl(text: string): PostgresUrl {
+  return parsePostgresUrl(settingText(text));
 }
 
 export function parseLedgerRead(text: string): string {
@@ -43,7 +62,7 @@ function checkedUrl(text: string): string {
   return url;
 }
 
-/** Without white space behind it, which SQLite leaves out of a name, and the lock and the mark would not. */
+/** Without trailing white space: SQLite drops it from the name of a file, but the lock and the mark would keep it. */
 function checkedPath(text: string, remedy: string): string {
   const path = text.trimEnd();
   if (hasControlCharacter(path.trimStart())) throw new Error(`${remedy}: there is a control character in it.`);

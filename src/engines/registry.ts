@@ -1,13 +1,27 @@
 import type { LedgerObserver } from '../core/observers.ts';
 import type { VerifyEvent } from '../core/verify/events.ts';
 import type { Engine, LedgerSettings, ServedLedger } from './engine.ts';
-import { isPostgresUrl, parsePostgresUrl } from './postgres/connection/postgres-url.ts';
+import type { EngineName } from './location.ts';
+import { engineOf, ledgerName } from './location.ts';
 
-/** Starts the engine that --ledger asks for; only that one is loaded. Throws where it cannot be. */
+/** What verifies the ledger at a place by itself. */
+type Verifier = (ledger: string, storeId: bigint | undefined) => AsyncIterable<VerifyEvent>;
+
+/** Every engine's two doors, each of which loads what it needs, and nothing of another engine. */
+const ENGINES: Readonly<Record<EngineName, { load(): Promise<Engine>; loadVerifier(): Promise<Verifier> }>> = {
+  sqlite: {
+    load: () => import('./sqlite/engine.ts'),
+    loadVerifier: async () => (await import('./sqlite/operator/verify-file.ts')).verifyLedgerFile,
+  },
+  postgres: {
+    load: () => import('./postgres/engine.ts'),
+    loadVerifier: async () => (await import('./postgres/operator/verify-database.ts')).verifyPostgresLedger,
+  },
+};
+
+/** Starts the engine that --ledger means. Rejects if its settings rule that out. */
 export async function startEngine(settings: LedgerSettings, observer: LedgerObserver): Promise<ServedLedger> {
-  const engine: Engine = isPostgresUrl(settings.ledger)
-    ? await import('./postgres/engine.ts')
-    : await import('./sqlite/engine.ts');
+  const engine = await ENGINES[engineOf(settings.ledger)].load();
   return engine.openLedger(settings, observer);
 }
 
@@ -21,17 +35,10 @@ export interface VerifiedLedger {
 
 /** The ledger in an SQLite file or a PostgreSQL database, to be verified. */
 export function verifiedLedgerAt(location: string): VerifiedLedger {
-  return isPostgresUrl(location)
-    ? { name: parsePostgresUrl(location).name, verify: (storeId) => verifyDatabase(location, storeId) }
-    : { name: location, verify: (storeId) => verifyFile(location, storeId) };
+  return { name: ledgerName(location), verify: (storeId) => verifyAt(location, storeId) };
 }
 
-async function* verifyDatabase(url: string, storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
-  const { verifyPostgresLedger } = await import('./postgres/operator/verify-database.ts');
-  yield* verifyPostgresLedger(url, storeId);
-}
-
-async function* verifyFile(path: string, storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
-  const { verifyLedgerFile } = await import('./sqlite/operator/verify-file.ts');
-  yield* verifyLedgerFile(path, storeId);
+async function* verifyAt(location: string, storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
+  const verify = await ENGINES[engineOf(location)].loadVerifier();
+  yield* verify(location, storeId);
 }

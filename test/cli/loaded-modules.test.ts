@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { fakeAllocation, fakeOrdersServer } from '../support/clients/fake-orders-server.ts';
+import type { FakeAnswers } from '../support/clients/fake-orders-server.ts';
+import { fakeAllocation, fakeOrdersServer, fakeStore } from '../support/clients/fake-orders-server.ts';
 import { orderNumbers } from '../support/processes/order-numbers-command.ts';
 import { newDatabase } from '../support/postgres/database.ts';
 import { ServerProcess, testFolder } from '../support/processes/server-process.ts';
@@ -34,26 +35,50 @@ it.each(['--version', '--help'])('%s loads no command', async (flag) => {
   expect(files).toEqual(ENTRY);
 });
 
-it('allocate loads the client, and nothing of a server', async () => {
-  const server = await fakeOrdersServer({ allocateOrder: () => ({ allocation: fakeAllocation(), replayed: false }) });
+/** What every command that asks a server loads beside the client. */
+const CLIENT_COMMAND = [
+  ...ENTRY,
+  'src/cli/run/client-command.ts',
+  'src/cli/run/client-options.ts',
+  'src/cli/run/failure.ts',
+  'src/cli/run/option-values.ts',
+  'src/cli/run/run-command.ts',
+  'src/cli/view/columns.ts',
+  'src/cli/view/json-form.ts',
+  'src/cli/view/output.ts',
+  'src/core/allocation.ts',
+  'src/core/errors.ts',
+  'src/server/stop-signals.ts',
+];
+/** A watch is refused, and ends by that. */
+const ANSWERS: FakeAnswers = {
+  allocateOrder: () => ({ allocation: fakeAllocation(), replayed: false }),
+  getAllocation: () => ({ allocation: fakeAllocation() }),
+  listAllocations: () => ({ allocations: [fakeAllocation()], nextPageToken: '' }),
+  listStores: () => ({ stores: [fakeStore()], nextPageToken: '' }),
+};
+
+it.each<[args: string, exitCode: number, own: readonly string[]]>([
+  ['allocate --store 7', 0, ['cli/commands/allocate', 'cli/view/allocation-view', 'cli/view/shell-word']],
+  ['get --order-id 1', 0, ['cli/commands/get', 'cli/view/allocation-view']],
+  ['list --limit 1', 0, ['cli/commands/list', 'cli/view/allocation-view', 'cli/view/csv']],
+  ['watch', 1, ['cli/commands/watch', 'cli/view/allocation-view']],
+  ['stores list', 0, ['cli/commands/stores', 'core/store']],
+])('%s loads the client, and nothing of an engine or of a server', async (args, exitCode, own) => {
+  const server = await fakeOrdersServer(ANSWERS);
   const report = newReport();
-  const args = ['allocate', '--store', '7', '--server', server];
-  expect(await orderNumbers(args, { env: report.env })).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(await orderNumbers([...args.split(' '), '--server', server], { env: report.env })).toMatchObject({ exitCode });
   const { files, packages } = report.loaded();
-  expect(packages.filter((name) => !/^@js-sdsl|ansi|string-width|fullwidth|emoji/.test(name))).toEqual([
+  expect(packages.filter((name) => !/^@js-sdsl|ansi|string-width|fullwidth|emoji|^csv-stringify$/.test(name))).toEqual([
     '@bufbuild/protobuf',
     '@grpc/grpc-js',
     'cli-table3',
     'commander',
   ]);
-  expect(
-    files.filter((path) =>
-      /^src\/(engines\/(sqlite|postgres)\/(?!connection\/postgres-url)|server\/(grpc|http|metrics|log)\/)/.test(path),
-    ),
-  ).toEqual([]);
-  expect(
-    files.filter((path) => /\/(serve|backup|restore|import|migrate|verify|operator-command|watch)\.ts$/.test(path)),
-  ).toEqual(['src/client/watch.ts']);
+  const ownFiles = own.map((name) => `src/${name}.ts`);
+  expect(files.filter((path) => !/^src\/(client|wire)\//.test(path))).toEqual(
+    [...CLIENT_COMMAND, ...ownFiles].toSorted(),
+  );
 });
 
 /** What only commands other than `serve` use: the operators' tools, the client, tables and files of other shops. */

@@ -3,8 +3,7 @@ import { backupLedger } from '../../engines/sqlite/operator/backup.ts';
 import { fieldTable } from '../view/columns.ts';
 import { jsonLine } from '../view/json-form.ts';
 import type { OperatorContext } from '../run/operator-command.ts';
-import { jsonOption, ledgerOption, runOperator } from '../run/operator-command.ts';
-import { parseLedgerPath } from '../run/option-values.ts';
+import { jsonOption, ledgerOption, parseLedgerPath, runOperator } from '../run/operator-command.ts';
 
 interface BackupFlags {
   readonly ledger: string;

@@ -4,8 +4,7 @@ import { declareLoss } from '../../engines/postgres/operator/declare-loss.ts';
 import { ImportStaging } from '../../engines/sqlite/operator/import-staging.ts';
 import { LedgerRefused } from '../../core/errors.ts';
 import type { PostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
-import { parsePostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
-import { trimmed } from '../../core/plain-text.ts';
+import { parseLedgerUrl } from '../../engines/location.ts';
 import { askToGoOn } from '../run/agreement.ts';
 import { fieldTable } from '../view/columns.ts';
 import { readCsv } from '../import/import-csv.ts';
@@ -39,7 +38,7 @@ Examples:
 /** `order-numbers declare-loss`: a PostgreSQL ledger that went back in time goes on above what was given. */
 export function declareLossCommand(): Command {
   return new Command('declare-loss')
-    .argument('<url>', 'the database: postgres://user@host:5432/database', asOptionParser(trimmed(parsePostgresUrl)))
+    .argument('<url>', 'the database: postgres://user@host:5432/database', asOptionParser(parseLedgerUrl))
     .addOption(
       new Option('--continue-above <order_id>', 'the last order_id that was given (required)')
         .argParser(parseNumber)

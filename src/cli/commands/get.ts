@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import type { AllocationKey } from '../../core/ledger.ts';
+import type { AllocationKey } from '../../client/index.ts';
 import { allocationTable } from '../view/allocation-view.ts';
 import { withClient } from '../run/client-command.ts';
 import { withClientOptions } from '../run/client-options.ts';

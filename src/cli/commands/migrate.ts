@@ -4,10 +4,8 @@ import { MoveTarget } from '../../engines/postgres/operator/move-target.ts';
 import { prepareDatabase } from '../../engines/postgres/operator/prepare-database.ts';
 import { schemaSql } from '../../engines/postgres/schema/schema.ts';
 import { MoveSource } from '../../engines/sqlite/operator/move-source.ts';
-import { parseLedgerPath } from '../../engines/location.ts';
+import { parseLedgerPath, parseLedgerUrl } from '../../engines/location.ts';
 import type { PostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
-import { parsePostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
-import { trimmed } from '../../core/plain-text.ts';
 import { fieldTable } from '../view/columns.ts';
 import { jsonLine } from '../view/json-form.ts';
 import { moveLedger } from '../../core/move/move-ledger.ts';
@@ -42,7 +40,7 @@ Examples:
 export function migrateCommand(): Command {
   const command = new Command('migrate')
     .option('--print', 'print the SQL of the schema, and do nothing')
-    .option('--to <url>', 'the database: postgres://user@host:5432/database', parseUrl)
+    .option('--to <url>', 'the database: postgres://user@host:5432/database', asOptionParser(parseLedgerUrl))
     .option('--from <path>', 'the SQLite file of the ledger that is moved, and then sealed', parsePath)
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES);
@@ -118,8 +116,6 @@ async function move(from: string, to: PostgresUrl, context: OperatorContext): Pr
       : `moved: serve it with --ledger ${moved.to}, and keep ${moved.from} as an archive`,
   );
 }
-
-const parseUrl = asOptionParser(trimmed(parsePostgresUrl));
 
 const parsePath = asOptionParser((text) => {
   const path = parseLedgerPath(text);

@@ -12,8 +12,8 @@ import { readCsv } from '../import/import-csv.ts';
 import { jsonLine } from '../view/json-form.ts';
 import { requireFolder, withDefaultFolder } from '../run/ledger-folder.ts';
 import type { OperatorContext } from '../run/operator-command.ts';
-import { jsonOption, ledgerOption, runOperator } from '../run/operator-command.ts';
-import { parseLedgerPath, parseNumber } from '../run/option-values.ts';
+import { jsonOption, ledgerOption, parseLedgerPath, runOperator } from '../run/operator-command.ts';
+import { parseNumber } from '../run/option-values.ts';
 
 interface RestoreFlags {
   readonly from: string;

@@ -11,7 +11,7 @@ import { createLog } from '../../server/log/log.ts';
 import type { MetricSources } from '../../server/metrics/metrics.ts';
 import { Metrics } from '../../server/metrics/metrics.ts';
 import type { BatchSummary, LedgerObserver } from '../../core/observers.ts';
-import { isPostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
+import { engineOf } from '../../engines/location.ts';
 import { ClockWatch } from '../../server/clock-watch.ts';
 import type { ServedLedger } from '../../engines/engine.ts';
 import { startEngine } from '../../engines/registry.ts';
@@ -44,7 +44,7 @@ export function serveCommand(): Command {
         '\n  order-numbers serve --ledger postgres://orders@db1:5432,db2:5432/orders',
     )
     .action(async (settings: ServeSettings) => {
-      if (settings.ledgerRead !== 'off' && !isPostgresUrl(settings.ledger)) {
+      if (settings.ledgerRead !== 'off' && engineOf(settings.ledger) !== 'postgres') {
         command.error(
           `error: --ledger-read goes with a PostgreSQL ledger, and --ledger is ${settings.ledger}: leave it out, or give ` +
             '--ledger postgres://…',

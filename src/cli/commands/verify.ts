@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import type { OrderNumbersClient, VerifyStep } from '../../client/index.ts';
-import { SERVE_SETTINGS } from '../../server/settings.ts';
+import { parseLedger as ledger } from '../../engines/location.ts';
 import { messageOf } from '../../core/errors.ts';
 import { verifiedLedgerAt } from '../../engines/registry.ts';
 import type { VerifyEvent } from '../../core/verify/events.ts';
@@ -70,7 +70,7 @@ Examples:
 }
 
 /** An empty path has a message of its own. */
-const parseLedger = asOptionParser((text) => (text === '' ? text : SERVE_SETTINGS.ledger.parse(text)));
+const parseLedger = asOptionParser((text) => (text === '' ? text : ledger(text)));
 
 /** Any failure names the ledger, and no password. */
 async function* fromLedger(location: string, storeId: bigint | undefined): AsyncIterable<VerifyEvent> {

@@ -5,7 +5,6 @@ import { DEFAULT_PORT } from '../../client/connection/address.ts';
 import type { ClientOptions } from '../../client/index.ts';
 import { messageOf } from '../../core/errors.ts';
 import { parseBoolean, trimmed, wholeNumber } from '../../core/plain-text.ts';
-import { SERVE_SETTINGS } from '../../server/settings.ts';
 import { asOptionParser, notEmpty, parseServer, parseText } from './option-values.ts';
 
 /** What every command that asks a server can be told. */
@@ -31,6 +30,8 @@ export const CLIENT_VARIABLES = [
   'ORDERS_CLIENT_TLS_KEY',
 ];
 
+/** What `serve` listens on unless it is told otherwise. */
+export const DEFAULT_SERVER = `127.0.0.1:${DEFAULT_PORT}`;
 const MAX_TIMEOUT_MS = 3_600_000;
 /** As the client itself has it. */
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -71,7 +72,7 @@ function addConnectionOptions(command: Command): Command {
     .addOption(
       new Option('--server <host:port>', `the server to ask; without a port it is ${DEFAULT_PORT}`)
         .env('ORDERS_SERVER')
-        .default(SERVE_SETTINGS.grpcListen.default)
+        .default(DEFAULT_SERVER)
         .argParser(parseServer),
     )
     .addOption(new Option('--token <token>', 'sent with every call').env('ORDERS_TOKEN').argParser(parseText))

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SERVE_SETTINGS } from '../../server/settings.ts';
 import { LedgerRefused, messageOf } from '../../core/errors.ts';
-import { isPostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
+import { engineOf } from '../../engines/location.ts';
 import { shellWord } from '../view/shell-word.ts';
 
 /**
@@ -50,7 +50,7 @@ export async function withDefaultFolder<Result>(ledger: string, work: () => Prom
 
 /** Undefined if it exists, or if something is wrong with it that opening the ledger will name. */
 function missingFolder(ledger: string): string | undefined {
-  if (isPostgresUrl(ledger)) return undefined;
+  if (engineOf(ledger) !== 'sqlite') return undefined;
   const folder = dirname(resolve(ledger));
   try {
     statSync(folder);

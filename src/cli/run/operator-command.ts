@@ -1,7 +1,8 @@
 import { Option } from 'commander';
 import { SERVE_SETTINGS } from '../../server/settings.ts';
 import { environment, warnUnknownVariables } from './environment.ts';
-import { parseLedgerPath } from './option-values.ts';
+import { parseLedgerPath as ledgerPath } from '../../engines/location.ts';
+import { asOptionParser } from './option-values.ts';
 import { ProgressBar } from '../view/progress-bar.ts';
 import type { CommandContext } from './run-command.ts';
 import { runCommand } from './run-command.ts';
@@ -14,6 +15,9 @@ export interface OperatorContext extends CommandContext {
   /** Undefined where nobody would see it, or --json was given. */
   readonly bar: ProgressBar | undefined;
 }
+
+/** The path of an SQLite file: a ledger or a backup. */
+export const parseLedgerPath = asOptionParser(ledgerPath);
 
 /** --ledger, as `serve` has it, for what works on SQLite's files only. */
 export function ledgerOption(help: string): Option {

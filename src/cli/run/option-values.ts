@@ -3,7 +3,6 @@ import { INT64_MAX } from '../../core/allocation.ts';
 import { parseServerAddress } from '../../client/connection/address.ts';
 import { messageOf } from '../../core/errors.ts';
 import { exactNumber, settingText, wholeNumber } from '../../core/plain-text.ts';
-import { parseLedgerPath as ledgerPath } from '../../engines/location.ts';
 
 const TARGET_SCHEME = /^(dns|ipv4|ipv6):/;
 
@@ -17,9 +16,6 @@ export function asOptionParser<Value>(parse: (text: string) => Value): (text: st
     }
   };
 }
-
-/** The path of an SQLite file: a ledger or a backup. */
-export const parseLedgerPath = asOptionParser(ledgerPath);
 
 /** An id or a number of a sequence: decimal digits, 1 to 2^63-1. Never a double, which would round it. */
 export function parseNumber(text: string): bigint {

@@ -1,4 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
+import { DEFAULT_SERVER } from '../../../src/cli/run/client-options.ts';
 import type { ServeSettings } from '../../../src/server/settings.ts';
 import { SERVE_SETTINGS } from '../../../src/server/settings.ts';
 import { ENGINES } from '../../support/engines/engines.ts';
@@ -119,3 +120,7 @@ function startingWith(remedy: string, stderr: string): string {
   expect(line).toContain(remedy);
   return line.slice(line.indexOf(remedy));
 }
+
+it('a command asks where a server listens, if neither is told otherwise', () => {
+  expect(DEFAULT_SERVER).toBe(SERVE_SETTINGS.grpcListen.default);
+});
