@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { OrderError } from './errors.ts';
 
-/** Below all that a column of 64 bits can hold, damaged or not. */
+/** The least number that a column of 64 bits can hold, damaged or not. */
 export const INT64_MIN = -(2n ** 63n);
 /** The last number of every sequence: ids and numbers are signed 64-bit on the wire and on disk. */
 export const INT64_MAX = 2n ** 63n - 1n;
@@ -69,6 +69,11 @@ export function checkRequestId(requestId: string): void {
 export function newRequestId(): string {
   const time = Date.now().toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
+}
+
+/** The last of the run in the sequence over all stores. */
+export function lastOrderIdOf({ orderId, count }: Pick<Allocation, 'orderId' | 'count'>): bigint {
+  return orderId + BigInt(count) - 1n;
 }
 
 /** The first number of the run as customers see it. Need not be unique. */

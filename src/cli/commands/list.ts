@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import type { Allocation, ListFilter, OrderNumbersClient } from '../../client/index.ts';
+import { lastOrderIdOf } from '../../core/allocation.ts';
 import { wholeNumber } from '../../core/plain-text.ts';
 import { allocationColumns } from '../view/allocation-view.ts';
 import { withClient } from '../run/client-command.ts';
@@ -156,9 +157,7 @@ async function moreLine(
   const first = (allocation: Allocation) => (storeId === undefined ? allocation.orderId : allocation.orderNumber);
   const behind = (allocation: Allocation) => first(allocation) + BigInt(allocation.count);
   const more = newestFirst ? first(shown) - first(end) : behind(end) - behind(shown);
-  const where = newestFirst
-    ? `down to order_id ${end.orderId}`
-    : `up to order_id ${end.orderId + BigInt(end.count) - 1n}`;
+  const where = newestFirst ? `down to order_id ${end.orderId}` : `up to order_id ${lastOrderIdOf(end)}`;
   return `${limit} are shown, ${grouped(more)} more numbers follow, ${where}: --limit all shows all, --last 20 the newest`;
 }
 

@@ -1,4 +1,5 @@
 import type { Allocation } from '../allocation.ts';
+import { lastOrderIdOf } from '../allocation.ts';
 import type { Ledger, LedgerReads } from '../ledger.ts';
 import { settledWithin } from '../settled-within.ts';
 
@@ -100,7 +101,7 @@ export class Watch {
       const range = { afterOrderId: cursor, upToOrderId, storeId, limit: PAGE_ALLOCATIONS };
       const allocations = await this.#ledger.reads.listAllocations(range);
       const last = allocations.at(-1);
-      cursor = last && allocations.length === PAGE_ALLOCATIONS ? endOf(last) : upToOrderId;
+      cursor = last && allocations.length === PAGE_ALLOCATIONS ? lastOrderIdOf(last) : upToOrderId;
       yield { allocations, cursor };
       upToOrderId = await this.#readEnd();
     }
@@ -144,7 +145,7 @@ export class Watch {
   #publish(lastOrderId: bigint, allocations: readonly Allocation[]): void {
     if (lastOrderId <= this.#end) return;
     const [first] = allocations;
-    const isWhole = first?.orderId === this.#end + 1n && endOf(allocations.at(-1)!) === lastOrderId;
+    const isWhole = first?.orderId === this.#end + 1n && lastOrderIdOf(allocations.at(-1)!) === lastOrderId;
     this.#end = lastOrderId;
     if (this.#followers.size === 0) return;
     const byStore = isWhole ? Map.groupBy(allocations, (allocation) => allocation.storeId) : undefined;
@@ -171,11 +172,7 @@ function keep(follower: Follower, allocations: readonly Allocation[]): void {
     follower.kept = [];
     follower.isBehind = true;
   } else {
-    for (const allocation of allocations) if (endOf(allocation) > follower.from) follower.kept.push(allocation);
+    for (const allocation of allocations) if (lastOrderIdOf(allocation) > follower.from) follower.kept.push(allocation);
   }
   follower.wake();
-}
-
-function endOf({ orderId, count }: Allocation): bigint {
-  return orderId + BigInt(count) - 1n;
 }

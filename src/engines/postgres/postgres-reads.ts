@@ -1,5 +1,6 @@
 import type { QueryResultRow } from 'pg';
 import type { Allocation } from '../../core/allocation.ts';
+import { lastOrderIdOf } from '../../core/allocation.ts';
 import { OrderError } from '../../core/errors.ts';
 import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange } from '../../core/ledger.ts';
 import { ledgerReopening } from '../../core/refusals.ts';
@@ -227,5 +228,5 @@ function covering(rows: readonly AllocationRow[], key: AllocationKey): Allocatio
 
 /** Its last order_id; 0 of none. */
 function endOf(allocation: Allocation | undefined): bigint {
-  return allocation ? allocation.orderId + BigInt(allocation.count) - 1n : 0n;
+  return allocation ? lastOrderIdOf(allocation) : 0n;
 }

@@ -1,7 +1,7 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Allocation } from '../../core/allocation.ts';
 import type { Allocated } from '../../core/allocator.ts';
-import { checkRequestId, checkStoreId, INT64_MAX } from '../../core/allocation.ts';
+import { checkRequestId, checkStoreId, INT64_MAX, lastOrderIdOf } from '../../core/allocation.ts';
 import { OrderError } from '../../core/errors.ts';
 import type {
   AllocateOrderRequest,
@@ -138,8 +138,8 @@ async function listAllocations(
 }
 
 /** What is left of a page's range after its last allocation. */
-function restAfter({ orderId, count }: Allocation, { end }: PageRange): PageRange {
-  return { after: orderId + BigInt(count) - 1n, end };
+function restAfter(last: Allocation, { end }: PageRange): PageRange {
+  return { after: lastOrderIdOf(last), end };
 }
 
 /** The same going back. */
