@@ -9,7 +9,7 @@ import type { CommandResult } from '../support/processes/order-numbers-command.t
 import { ORDER_NUMBERS, testFolder } from '../support/processes/server-process.ts';
 import { ROOT } from './documents.ts';
 
-/** Whether lines are run with the tools that they name, or with what stands in for those that may be missing. */
+/** Whether lines run with the tools that they name, or with stand-ins for those that may be missing. */
 export type Tools = 'real' | 'stand-ins';
 
 const FOLDERS: Readonly<Record<Tools, string>> = {
@@ -39,7 +39,7 @@ export function allSay(expected: readonly Said[]): unknown[] {
   }));
 }
 
-/** A checkout of one's own, without any data, and the lines of a document that are run in it. */
+/** A checkout of its own, without data, to run the lines of a document in. */
 export class Checkout {
   readonly folder = testFolder();
   readonly #tools: Tools;
@@ -53,7 +53,7 @@ export class Checkout {
     }
   }
 
-  /** The lines mean a server on the default ports: it is this one. */
+  /** Lines name a server on the default ports; they mean this one. */
   serves({ grpc, http, metrics }: Readonly<Record<string, unknown>>): void {
     this.#server = String(grpc);
     this.replace('localhost:50051', String(grpc));
@@ -61,7 +61,7 @@ export class Checkout {
     this.replace('localhost:9464', String(metrics));
   }
 
-  /** Replaces a place of the documents, such as a host, by one of this test. */
+  /** Replaces a place that documents name, such as a host, by one of this test. */
   replace(place: RegExp | string, by: string): void {
     this.#replacements.push([place, by]);
   }
@@ -92,7 +92,7 @@ export class Checkout {
     return { line, exitCode, said: (stdout + stderr).trim() };
   }
 
-  /** What goes on until it is told to stop is ended as by Ctrl-C, once it has said enough. */
+  /** A command without an end is stopped as by Ctrl-C, once it has said enough. */
   async #runInShell(command: string, env: Readonly<Record<string, string>>, until: RegExp): Promise<CommandResult> {
     const own = `'${process.execPath}' '${ORDER_NUMBERS}' `;
     const child = spawn('sh', ['-c', command.replace(OWN_COMMAND, `${isEndless(command) ? 'exec ' : ''}${own}`)], {

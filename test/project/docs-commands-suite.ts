@@ -10,10 +10,10 @@ import { allSay, Checkout } from './checkout.ts';
 import { blockLines, documentAt, DOCUMENTS, tableRows } from './documents.ts';
 import { SAMPLE_TABLE } from './readme-commands-suite.ts';
 
-// Each line of a shell in docs/ is run here, but for those of losing-the-machine.md, which are one story and have a test of
-// their own. What cannot be run on a machine of tests is in blocks of other languages: env files (ini), grants (sql),
-// programs (go, yaml). A make target is only looked up by make, because .ci/run makes run and test of a clean clone, and
-// bench takes minutes.
+// Every `sh` line in docs/ is run here, except those of losing-the-machine.md: they tell one story, and have a test of their
+// own. What no test machine can run is not in blocks of that language: env files are ini and grants are sql, which
+// readme.test.ts reads; programs and generator files are go and yaml; docker, systemd and the promotion of a standby are
+// prose. Of make only the targets are looked up: .ci/run makes run and test in a clean clone, and bench takes minutes.
 
 const PROTOCOL: readonly Said[] = [
   ['allocate --store 7', /order id +1\n[^]*order number +100\n[^]*replayed +no/],
@@ -98,14 +98,14 @@ export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => 
     require(test);
     const checkout = new Checkout(tools);
     const printed = await newDatabase();
-    // The owner begins with an empty database.
+    // The owner starts with an empty database.
     checkout.replace(/postgres:\/\/owner@[\w,]+\/orders/g, printed);
     checkout.replace(DATABASE, await newDatabase());
     const lines = linesOf('docs/postgres.md');
     expect(await openedBy(lines.filter(isServe), checkout)).toHaveLength(2);
     const commands = lines.filter((line) => !isServe(line));
     expect(await checkout.run(commands, DATABASES)).toEqual(allSay(DATABASES));
-    // Nothing is left to do for it.
+    // The printed schema was whole: nothing is left to upgrade.
     const upgraded = await checkout.run([`npx order-numbers migrate --to ${printed}`], UPGRADE);
     expect(upgraded).toEqual(allSay(UPGRADE));
   });
@@ -129,7 +129,7 @@ function isMake(line: string): boolean {
   return /^(\w+=\S+ )*make /.test(line);
 }
 
-/** The server must not run then. */
+/** A restore needs the server to be stopped. */
 function isRestore(line: string): boolean {
   return line.includes(' restore ');
 }
@@ -138,7 +138,7 @@ function isServe(line: string): boolean {
   return line.includes('order-numbers serve ');
 }
 
-/** Starts the server of each line; what each says of its ledger. */
+/** Starts the server of each line; resolves to what each logs about its ledger. */
 async function openedBy(lines: readonly string[], checkout: Checkout) {
   const opened = [];
   for (const line of lines) {
