@@ -39,12 +39,11 @@ export class Listeners {
   #metrics: PageServer | undefined;
   readonly #stopping = new AbortController();
   #stopTelling: (() => void) | undefined;
-  #isOpen = false;
   #isDraining = false;
 
-  constructor(settings: ServeSettings, served: ListenersContext) {
+  constructor(settings: ServeSettings, context: ListenersContext) {
     this.#settings = settings;
-    this.#context = served;
+    this.#context = context;
   }
 
   /** Rejects with one sentence that names the address and the flag; nothing listens then. */
@@ -60,7 +59,7 @@ export class Listeners {
         );
       });
       if (httpListen !== 'off') {
-        const isServing = () => this.#isOpen && !this.#isDraining;
+        const isServing = () => this.#isServing;
         const { requireRequestId, httpRequestTimeoutMs, httpIdleTimeoutMs } = this.#settings;
         const times = { requestTimeoutMs: httpRequestTimeoutMs, idleTimeoutMs: httpIdleTimeoutMs };
         const whyNotServing = () => this.#whyNotServing();
@@ -80,7 +79,7 @@ export class Listeners {
       await this.close(0);
       throw error;
     }
-    this.#tellHealth();
+    this.tellHealth();
     const { name, file } = this.#context;
     this.#stopTelling = logWhileClosed({ state, logger, name, path: file, queueLength: () => allocator.queueLength });
   }
@@ -107,17 +106,16 @@ export class Listeners {
     );
   }
 
-  /** Whether the ledger can number. */
-  setOpen(isOpen: boolean): void {
-    this.#isOpen = isOpen;
-    this.#tellHealth();
+  /** To be called after each change of the ledger's state. */
+  tellHealth(): void {
+    this.#grpc?.setServing(this.#isServing, this.#whyNotServing()['reason']);
   }
 
   /** Says NOT_SERVING and takes no new connection; calls on those that are open go on. */
   drain(): void {
     this.#isDraining = true;
     this.#stopping.abort();
-    this.#tellHealth();
+    this.tellHealth();
     this.#grpc?.stopAccepting();
     this.#http?.stopAccepting();
   }
@@ -127,15 +125,15 @@ export class Listeners {
     await Promise.all([this.#grpc?.close(graceMs), this.#http?.close(graceMs), this.#metrics?.close()]);
   }
 
+  get #isServing(): boolean {
+    return this.#context.state.isOpen && !this.#isDraining;
+  }
+
   /** For whoever looks at /readyz: the name of the file, and never a path or host. */
   #whyNotServing(): Readonly<Record<string, string>> {
     if (this.#isDraining) return { reason: 'draining' };
     const { state, file } = this.#context;
     return { reason: state.reason, ...(file !== undefined && { ledger: basename(file) }) };
-  }
-
-  #tellHealth(): void {
-    this.#grpc?.setServing(this.#isOpen && !this.#isDraining, this.#whyNotServing()['reason']);
   }
 }
 

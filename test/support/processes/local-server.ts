@@ -1,5 +1,6 @@
 import { onTestFinished } from 'vitest';
-import { serve } from '../../../src/cli/commands/serve.ts';
+import { packageVersion } from '../../../src/cli/run/version.ts';
+import { serve } from '../../../src/server/server.ts';
 import type { ServeSettings } from '../../../src/server/settings.ts';
 import { SERVE_SETTINGS } from '../../../src/server/settings.ts';
 import { createLogTo } from '../../../src/server/log/log.ts';
@@ -31,7 +32,8 @@ export class LocalServer {
     const settings = readSettings(['--ledger', ledger, ...args]);
     this.log = this.#lines.all;
     const log = createLogTo(settings.logLevel, (line) => this.#lines.add(line));
-    this.#ended = serve(settings, log, this.#stop.promise).finally(() => log.end());
+    const host = { log, version: packageVersion(), stop: this.#stop.promise, prepareNewLedger: async () => {} };
+    this.#ended = serve(settings, host).finally(() => log.end());
     // However it ends then: a test that cares asks.
     onTestFinished(() => this.stop().then(ignore, ignore));
   }

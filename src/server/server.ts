@@ -1,0 +1,135 @@
+import { Allocator } from '../core/allocator.ts';
+import { messageOf } from '../core/errors.ts';
+import type { Ledger } from '../core/ledger.ts';
+import { LedgerState } from '../core/ledger-state.ts';
+import type { BatchObserver } from '../core/observers.ts';
+import { startEngine } from '../engines/registry.ts';
+import { ClockWatch } from './clock-watch.ts';
+import { ledgerObserver } from './ledger-observer.ts';
+import { Listeners } from './listeners.ts';
+import type { Log, Logger } from './log/log.ts';
+import type { MetricSources } from './metrics/metrics.ts';
+import { Metrics } from './metrics/metrics.ts';
+import type { ServeSettings } from './settings.ts';
+import { endAtOnce } from './stop-signals.ts';
+
+/** Could not start, or lost its ledger. */
+const EXIT_REFUSED = 1;
+/** The part of the drain time, at most, in which clients may read their last answers and disconnect. */
+const CLOSE_MS = 1000;
+
+/** What a server is given by its process. */
+export interface ServerHost {
+  readonly log: Log;
+  /** Of this package. */
+  readonly version: string;
+  /** Resolves to the reason to stop. */
+  readonly stop: Promise<string>;
+  /** Creates what a new ledger needs, before it is created. */
+  prepareNewLedger(): Promise<void>;
+}
+
+/** A server that listens, whether or not its ledger is open yet. */
+interface StartedServer {
+  readonly allocator: Allocator;
+  readonly ledger: Ledger;
+  readonly listeners: Listeners;
+  /** The ledger, as the log has it. */
+  readonly name: string;
+  /** Resolves if the files of the ledger were taken away. */
+  readonly lost: Promise<undefined>;
+}
+
+/**
+ * Runs a server until it is told to stop, or says in one line why it cannot start. Returns the exit code of the process;
+ * a drain that takes too long ends the whole process.
+ */
+export async function serve(settings: ServeSettings, host: ServerHost): Promise<number> {
+  const { logger } = host.log;
+  let server: StartedServer;
+  try {
+    server = await start(settings, host);
+  } catch (error) {
+    logger.fatal(messageOf(error));
+    return EXIT_REFUSED;
+  }
+  const { ledger, listeners, lost } = server;
+  try {
+    await Promise.race([ledger.ready().then(() => announce(server, logger)), host.stop]);
+  } catch {
+    // The ledger has logged why it cannot be used.
+    await listeners.close(0);
+    await ledger.close();
+    return EXIT_REFUSED;
+  }
+  const signal = await Promise.race([host.stop, lost]);
+  if (signal === undefined) {
+    listeners.drain();
+    await listeners.close(CLOSE_MS);
+    await ledger.close();
+    return EXIT_REFUSED;
+  }
+  await drain(server, settings.drainTimeoutMs, signal, host.log);
+  return 0;
+}
+
+/** Rejects with one sentence that says what to do; nothing is left open then. */
+async function start(settings: ServeSettings, { log, version, prepareNewLedger }: ServerHost): Promise<StartedServer> {
+  const { logger } = log;
+  const metrics = new Metrics();
+  const state = new LedgerState();
+  const lost = Promise.withResolvers<undefined>();
+  let listeners: Listeners | undefined;
+  const onChange = () => listeners?.tellHealth();
+  const onLost = () => lost.resolve(undefined);
+  if (settings.create && settings.expectLedgerId === 'none') await prepareNewLedger();
+  const engine = await startEngine(settings, ledgerObserver({ logger, metrics, state, onChange, onLost }));
+  const { ledger, name, file } = engine;
+  const allocator = new Allocator({ ...settings, ledger, observer: batchObserver(metrics, new ClockWatch(logger)) });
+  const sources: MetricSources = {
+    ...engine.sources,
+    version,
+    queueLength: () => allocator.queueLength,
+    logLinesDropped: () => log.dropped(),
+    isLedgerOpen: () => state.isOpen,
+    ledgerClosedSeconds: () => state.closedSeconds,
+  };
+  listeners = new Listeners(settings, { allocator, ledger, logger, metrics, sources, state, name, file });
+  try {
+    await listeners.start();
+  } catch (error) {
+    await ledger.close();
+    throw error;
+  }
+  return { allocator, ledger, listeners, name, lost: lost.promise };
+}
+
+function batchObserver(...observers: readonly BatchObserver[]): BatchObserver {
+  return { committed: (batch) => observers.forEach((observer) => observer.committed(batch)) };
+}
+
+function announce({ listeners, name }: StartedServer, logger: Logger): void {
+  for (const warning of listeners.warnings()) logger.warn(warning);
+  logger.info({ ...listeners.addresses(), ledger: name }, 'serving');
+}
+
+/** Answers what was accepted, within the limit, and lets everything go. */
+async function drain(
+  { allocator, ledger, listeners }: StartedServer,
+  limitMs: number,
+  signal: string,
+  log: Log,
+): Promise<void> {
+  const { logger } = log;
+  logger.info({ signal, waiting: allocator.queueLength, limit_ms: limitMs }, 'draining');
+  listeners.drain();
+  const closeMs = Math.min(CLOSE_MS, limitMs / 2);
+  const isDrained = await allocator.drain(limitMs - closeMs);
+  await listeners.close(closeMs);
+  if (!isDrained) {
+    logger.error('the drain timed out: callers without an answer have to ask again with the same request_id');
+    await endAtOnce(log);
+  }
+  await ledger.close();
+  logger.info('stopped');
+}
