@@ -68,8 +68,8 @@ export class SqliteLedger implements Ledger {
     this.#checkpoints = new Checkpoints(files, this.#writer, observer);
     this.reads = new SqliteReads(files);
     this.#opened = this.#watched(this.#open(true));
-    const look = async () => this.#writer.isRunning && this.#writer.call('look', undefined);
-    this.#fileWatch = new FileWatch(look, (loss) => this.#lose(loss));
+    const check = async () => this.#writer.isRunning && this.#writer.call('checkFiles', undefined);
+    this.#fileWatch = new FileWatch(check, (loss) => this.#lose(loss));
   }
 
   /** The end of the sequence over all stores, as far as this process has seen. */

@@ -1,34 +1,34 @@
-import { isLoss } from './failures.ts';
 import type { ThreadFailure } from '../threads/thread.ts';
+import { isLoss } from './failures.ts';
 
-/** Between two looks whether the files are still at their names; each commit looks, too. */
-const LOOK_MS = 1000;
+/** Between two checks whether the files are still at their names; each commit checks, too. */
+const CHECK_MS = 1000;
 
-/** Looks at the files of an open ledger every second, so that it is noticed without a commit that they are gone. */
+/** Checks the files of an open ledger every second, so that their loss is noticed without a commit. */
 export class FileWatch {
   readonly #timer: NodeJS.Timeout;
-  #isLooking = false;
+  #isChecking = false;
 
-  /** `look` rejects if they have changed, and `onLoss` hears of it. */
-  constructor(look: () => Promise<unknown>, onLoss: (loss: ThreadFailure) => void) {
-    this.#timer = setInterval(() => void this.#look(look, onLoss), LOOK_MS).unref();
+  /** `check` rejects if they have changed; `onLoss` is then called. */
+  constructor(check: () => Promise<unknown>, onLoss: (loss: ThreadFailure) => void) {
+    this.#timer = setInterval(() => void this.#check(check, onLoss), CHECK_MS).unref();
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  async #look(look: () => Promise<unknown>, onLoss: (loss: ThreadFailure) => void): Promise<void> {
-    // A disk that takes longer than a second needs no queue of looks.
-    if (this.#isLooking) return;
-    this.#isLooking = true;
+  async #check(check: () => Promise<unknown>, onLoss: (loss: ThreadFailure) => void): Promise<void> {
+    // A disk that takes longer than a second needs no queue of checks.
+    if (this.#isChecking) return;
+    this.#isChecking = true;
     try {
-      await look();
+      await check();
     } catch (error) {
-      // What else fails is a matter for the next commit.
+      // Any other failure is for the next commit to meet.
       if (isLoss(error)) onLoss(error);
     } finally {
-      this.#isLooking = false;
+      this.#isChecking = false;
     }
   }
 }

@@ -118,13 +118,13 @@ export class HeldFiles {
     if (this.#written === undefined || writtenIn(stat) === this.#written) return;
     const { database, mark } = this.#files;
     const base = readBase(mark);
-    const alone = readWithoutWal(database);
+    const withoutWal = readWithoutWal(database);
     const isSame =
-      typeof alone === 'object' &&
+      typeof withoutWal === 'object' &&
       (base === undefined ||
-        (alone.ledgerId === base.ledgerId &&
-          BigInt(alone.lastOrderId) >= base.lastOrderId &&
-          alone.generation >= base.generation &&
+        (withoutWal.ledgerId === base.ledgerId &&
+          BigInt(withoutWal.lastOrderId) >= base.lastOrderId &&
+          withoutWal.generation >= base.generation &&
           stat.size >= base.bytes));
     if (!isSame) {
       this.#isOverwritten = true;

@@ -63,19 +63,3 @@ export function beginRead(db: Database.Database): void {
     throw error;
   }
 }
-
-/** What `PRAGMA wal_checkpoint` answers: frames in the WAL, and how many of them are in the database. */
-export interface CheckpointResult {
-  readonly busy: boolean;
-  readonly walFrames: number;
-  readonly checkpointedFrames: number;
-}
-
-/**
- * Runs one checkpoint (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint): NOOP only counts,
- * PASSIVE waits for nobody, TRUNCATE ends with an empty WAL unless it is busy.
- */
-export function checkpoint(db: Database.Database, mode: 'NOOP' | 'PASSIVE' | 'TRUNCATE'): CheckpointResult {
-  const [row] = db.pragma(`wal_checkpoint(${mode})`) as [{ busy: bigint; log: bigint; checkpointed: bigint }];
-  return { busy: row.busy !== 0n, walFrames: Number(row.log), checkpointedFrames: Number(row.checkpointed) };
-}

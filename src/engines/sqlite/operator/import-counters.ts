@@ -5,7 +5,7 @@ import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { ImportedStore } from '../../../core/move/imported-store.ts';
 import { checkBeforeOpening } from '../recovery/opening-check.ts';
-import { checkpoint } from '../file/connection.ts';
+import { checkpoint } from '../file/checkpoint.ts';
 import { takeFence } from '../file/fence.ts';
 import { filesOf, locateLedger } from '../file/ledger-files.ts';
 import { inspect } from '../file/inspection.ts';

@@ -5,7 +5,7 @@ import { LedgerRefused } from '../../../core/errors.ts';
 import type { DeclaredLoss, LedgerCounters } from '../../../core/move/contents.ts';
 import type { LedgerCounts, LedgerSource, Place } from '../../../core/move/ledger-source.ts';
 import type { Store } from '../../../core/store.ts';
-import { checkpoint } from '../file/connection.ts';
+import { checkpoint } from '../file/checkpoint.ts';
 import type { Fence } from '../file/fence.ts';
 import { takeFence } from '../file/fence.ts';
 import { findLedger, locateLedger } from '../file/ledger-files.ts';

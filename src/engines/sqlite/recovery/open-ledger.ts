@@ -7,10 +7,10 @@ import type { ExpectedLedger } from '../../../core/expected-ledger.ts';
 import { ANY_LEDGER, mayCreate, notCreated, requireExpectedId } from '../../../core/expected-ledger.ts';
 import type { Found, LedgerUse } from './opening-check.ts';
 import { compareWithMark, checkBeforeOpening, readEnd } from './opening-check.ts';
-import { checkpoint, openWriteConnection } from '../file/connection.ts';
+import { checkpoint, completeCheckpoint, raiseGeneration, readBaseNow } from '../file/checkpoint.ts';
+import { openWriteConnection } from '../file/connection.ts';
 import { readWithoutWal, syncDatabase } from './database-without-wal.ts';
 import { isDiskFull, requireRoom } from '../disk/disk-room.ts';
-import type { Base, Mark } from '../file/high-water-mark.ts';
 import { HighWaterMark, readMark } from '../file/high-water-mark.ts';
 import { syncFolder } from '../file/fsync.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
@@ -45,10 +45,10 @@ export function openLedger(files: LedgerFiles, options: OpenOptions = {}): OpenL
   const { use = 'served' } = options;
   let found: Found | undefined;
   try {
-    found = look(files, options);
+    found = check(files, options);
     return open(files, found, options);
   } catch (error) {
-    if (isDiskFull(error, files)) throw found?.end ? error : fullBeforeLook(files, use, error);
+    if (isDiskFull(error, files)) throw found?.end ? error : fullBeforeCheck(files, use, error);
     throw asRefusal(error, files);
   }
 }
@@ -59,14 +59,14 @@ export function openLedger(files: LedgerFiles, options: OpenOptions = {}): OpenL
  */
 export function requireOpenable(files: LedgerFiles, options: OpenOptions): void {
   try {
-    look(files, options);
+    check(files, options);
   } catch (error) {
     const refusal = asRefusal(error, files);
     if (refusal instanceof LedgerRefused) throw refusal;
   }
 }
 
-function look(files: LedgerFiles, { use = 'served', expected = ANY_LEDGER }: OpenOptions): Found {
+function check(files: LedgerFiles, { use = 'served', expected = ANY_LEDGER }: OpenOptions): Found {
   requireLedgerWritable(files);
   const found = checkBeforeOpening(files, use);
   if (found.end) requireExpectedId(files.database, found.end.ledgerId, expected);
@@ -170,12 +170,12 @@ function makeDurable(db: Database.Database, files: LedgerFiles): boolean {
 }
 
 /** A ledger of which no more is known than that its disk is full: not even the -shm file could be created. */
-function fullBeforeLook(files: LedgerFiles, use: LedgerUse, error: unknown): Error {
-  const alone = existsSync(files.database) && !readWalHeader(files.wal) && readWithoutWal(files.database);
-  if (typeof alone !== 'object' || use === 'moved') {
+function fullBeforeCheck(files: LedgerFiles, use: LedgerUse, error: unknown): Error {
+  const withoutWal = existsSync(files.database) && !readWalHeader(files.wal) && readWithoutWal(files.database);
+  if (typeof withoutWal !== 'object' || use === 'moved') {
     return new LedgerRefused(`${whyFull(files, error)}: make room there, or name another place`);
   }
-  const end = { ledgerId: alone.ledgerId, lastOrderId: BigInt(alone.lastOrderId) };
+  const end = { ledgerId: withoutWal.ledgerId, lastOrderId: BigInt(withoutWal.lastOrderId) };
   compareWithMark(files, readMark(files.mark), end);
   return new LedgerDiskFull(whyFull(files, error), end.lastOrderId);
 }
@@ -193,50 +193,7 @@ function make(db: Database.Database, files: LedgerFiles): void {
   syncFolder(folder);
 }
 
-/**
- * One durable transaction that changes nothing but the number that tells two states with the same last order_id apart:
- * SQLite's own schema_version, which every connection has to notice, and does.
- */
-export function raiseGeneration(db: Database.Database): void {
-  // SQLite lets nobody set it by mistake.
-  db.unsafeMode(true);
-  try {
-    db.exec(`PRAGMA schema_version = ${readGeneration(db) + 1}`);
-  } finally {
-    db.unsafeMode(false);
-  }
-}
-
-/**
- * Moves what is in the WAL into the database. Where that was all of it, the mark says so, on disk, before this returns
- * true; then the WAL may start anew. The last change must have given an order_id or raised the generation.
- */
-export function completeCheckpoint(db: Database.Database, files: LedgerFiles, mark: HighWaterMark): boolean {
-  // Read before: what others may commit meanwhile need not be in the database.
-  const base = readBaseNow(db, files);
-  const { busy, walFrames, checkpointedFrames } = checkpoint(db, 'PASSIVE');
-  const isComplete = !busy && walFrames === checkpointedFrames;
-  if (isComplete) mark.recordBase(base);
-  else mark.sync();
-  return isComplete;
-}
-
-function readBaseNow(db: Database.Database, files: LedgerFiles): Base {
-  const end: Mark = readEnd(db, 'moved');
-  const pages = Number(db.pragma('page_count', { simple: true }));
-  return {
-    ...end,
-    generation: readGeneration(db),
-    bytes: pages * Number(db.pragma('page_size', { simple: true })),
-    salts: readWalHeader(files.wal)?.salts,
-  };
-}
-
 /** Found before anything is written, so that the message can name the file. */
 function requireLedgerWritable({ database, wal, shm, mark }: LedgerFiles): void {
   for (const path of [database, wal, shm, mark]) requireWritable(path);
-}
-
-function readGeneration(db: Database.Database): number {
-  return Number(db.pragma('schema_version', { simple: true }));
 }

@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { DatabaseWithoutWal } from './database-without-wal-process.ts';
+import { readGeneration } from '../file/checkpoint.ts';
 import { openReadConnection } from '../file/connection.ts';
 import { readWithoutWal } from './database-without-wal.ts';
 import type { Base, Mark } from '../file/high-water-mark.ts';
@@ -50,7 +51,7 @@ export function checkBeforeOpening(files: LedgerFiles, use: LedgerUse): Found {
   }
   // Before both are read together: beside a server that goes on, what is read later is newer.
   const wal = hasWal ? readWalHeader(files.wal) : undefined;
-  const alone = wal && readWithoutWal(files.database);
+  const withoutWal = wal && readWithoutWal(files.database);
   const merged = readMerged(files, hasWal, use);
   if (!merged) {
     if (mark !== undefined) throw missing(files);
@@ -58,7 +59,7 @@ export function checkBeforeOpening(files: LedgerFiles, use: LedgerUse): Found {
   }
   const warnings = compareWithMark(files, mark, merged);
   if (base) requireNotBehind(files, base, merged);
-  if (alone) compareAlone(files, { alone, merged, base, wal });
+  if (withoutWal) compareWithoutWal(files, { withoutWal, merged, base, wal });
   return { end: merged, warnings };
 }
 
@@ -85,7 +86,7 @@ function readMerged(files: LedgerFiles, hasWal: boolean, use: LedgerUse): Merged
     requireLedger(db);
     requireKnownSchema(db);
     if (isEmpty(db)) return undefined;
-    return { ...readEnd(db, use), generation: Number(db.pragma('schema_version', { simple: true })) };
+    return { ...readEnd(db, use), generation: readGeneration(db) };
   } finally {
     db.close();
   }
@@ -121,31 +122,35 @@ interface Merged extends Mark {
 }
 
 interface Witnesses {
-  readonly alone: DatabaseWithoutWal;
+  readonly withoutWal: DatabaseWithoutWal;
   readonly merged: Merged;
   readonly base: Base | undefined;
   readonly wal: WalHeader;
 }
 
-function compareAlone(files: LedgerFiles, { alone, merged, base, wal }: Witnesses): void {
+function compareWithoutWal(files: LedgerFiles, { withoutWal, merged, base, wal }: Witnesses): void {
   if (base && sizeOf(files.database) < base.bytes)
     throw olderThanWal(files, 'it is shorter than at the last checkpoint');
-  if (alone === 'unreadable') return;
-  if (alone === 'no ledger') {
+  if (withoutWal === 'unreadable') return;
+  if (withoutWal === 'no ledger') {
     if (base) throw olderThanWal(files, 'it holds no ledger');
     return;
   }
-  if (alone.ledgerId !== merged.ledgerId) {
-    throw olderThanWal(files, `alone it is ledger ${alone.ledgerId}, with its -wal file ledger ${merged.ledgerId}`);
+  if (withoutWal.ledgerId !== merged.ledgerId) {
+    throw olderThanWal(
+      files,
+      `alone it is ledger ${withoutWal.ledgerId}, with its -wal file ledger ${merged.ledgerId}`,
+    );
   }
-  const lastOrderId = BigInt(alone.lastOrderId);
+  const lastOrderId = BigInt(withoutWal.lastOrderId);
   // An import may lower the counter of a ledger that has given no number yet.
-  if (lastOrderId > merged.lastOrderId && lastOrderId >= BigInt(alone.firstOrderId)) {
+  if (lastOrderId > merged.lastOrderId && lastOrderId >= BigInt(withoutWal.firstOrderId)) {
     throw olderThanWal(files, `alone it ends at order_id ${lastOrderId}, with its -wal file at ${merged.lastOrderId}`);
   }
-  if (alone.generation > merged.generation) throw olderThanWal(files, 'the -wal file lacks later changes of stores');
+  if (withoutWal.generation > merged.generation)
+    throw olderThanWal(files, 'the -wal file lacks later changes of stores');
   if (!base) return;
-  if (lastOrderId < base.lastOrderId || alone.generation < base.generation) {
+  if (lastOrderId < base.lastOrderId || withoutWal.generation < base.generation) {
     throw olderThanWal(
       files,
       `without its -wal file it ends at order_id ${lastOrderId}, and at the last checkpoint it held ` +

@@ -1,6 +1,7 @@
 import { workerData } from 'node:worker_threads';
 import type Database from 'better-sqlite3';
-import { checkpoint, openWriteConnection } from '../file/connection.ts';
+import { checkpoint } from '../file/checkpoint.ts';
+import { openWriteConnection } from '../file/connection.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
 import { serveThread } from './thread.ts';
 

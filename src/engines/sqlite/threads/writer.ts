@@ -2,14 +2,14 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { ExpectedLedger } from '../../../core/expected-ledger.ts';
 import type { Store, StoreChanges, StoreSettings } from '../../../core/store.ts';
 import { BatchTransaction } from '../statements/batch-transaction.ts';
-import { checkpoint } from '../file/connection.ts';
+import { checkpoint, completeCheckpoint, raiseGeneration } from '../file/checkpoint.ts';
 import type { FileIdentity } from '../disk/held-files.ts';
 import { isDiskFull } from '../disk/disk-room.ts';
 import { HeldFiles } from '../disk/held-files.ts';
 import { holdersOf } from '../file/holders.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
 import type { OpenLedger } from '../recovery/open-ledger.ts';
-import { completeCheckpoint, LedgerDiskFull, openLedger, raiseGeneration } from '../recovery/open-ledger.ts';
+import { LedgerDiskFull, openLedger } from '../recovery/open-ledger.ts';
 import type { PackedOutcomes, PackedRequests } from './packed-batch.ts';
 import { packOutcomes, unpackRequests } from './packed-batch.ts';
 import { WalRestartGuard } from './wal-restart-guard.ts';
@@ -58,7 +58,7 @@ export type WriterMethods = {
   beginPass(_: undefined): void;
   finishCheckpoint(_: undefined): void;
   /** Throws HeldFilesChanged if the files are no longer at their names. */
-  look(_: undefined): void;
+  checkFiles(_: undefined): void;
   close(_: undefined): void;
 };
 
@@ -164,7 +164,7 @@ export class Writer {
     this.#held.afterCheckpoint();
   }
 
-  look(): void {
+  checkFiles(): void {
     if (this.#failure) throw this.#failure.error;
     if (this.#ledger) this.#attempt(() => this.#held.requireAllSame());
   }
@@ -236,7 +236,7 @@ if (parentPort) {
       writer.updateStore(storeId, changes),
     beginPass: () => writer.beginPass(),
     finishCheckpoint: () => writer.finishCheckpoint(),
-    look: () => writer.look(),
+    checkFiles: () => writer.checkFiles(),
     close: () => writer.close(),
   } satisfies WriterMethods);
 }

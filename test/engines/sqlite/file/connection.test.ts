@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { expect, it, onTestFinished } from 'vitest';
 import { INT64_MAX } from '../../../../src/core/allocation.ts';
-import { checkpoint, openReadConnection, openWriteConnection } from '../../../../src/engines/sqlite/file/connection.ts';
+import { checkpoint } from '../../../../src/engines/sqlite/file/checkpoint.ts';
+import { openReadConnection, openWriteConnection } from '../../../../src/engines/sqlite/file/connection.ts';
 import { migrate } from '../../../../src/engines/sqlite/file/schema.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
