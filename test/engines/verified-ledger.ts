@@ -4,7 +4,8 @@ import Database from 'better-sqlite3';
 import type { Client } from 'pg';
 import type { Query } from '../../src/engines/postgres/statements/query.ts';
 import { schemaSql } from '../../src/engines/postgres/schema/schema.ts';
-import { verifyLedger } from '../../src/engines/postgres/verify/verify-source.ts';
+import { verifyLedger } from '../../src/core/verify/verify-ledger.ts';
+import { PostgresVerifySource } from '../../src/engines/postgres/verify/verify-source.ts';
 import { verifyLedgerFile } from '../../src/engines/sqlite/operator/verify-file.ts';
 import type { VerifyEvent } from '../../src/core/verify/events.ts';
 import { GrpcClient } from '../support/clients/grpc-client.ts';
@@ -115,7 +116,12 @@ export async function newLedgerDatabase(runs: Runs, firstNumber?: bigint): Promi
 
 export async function damageDatabase(url: string, sql: string): Promise<void> {
   // An index that belongs to a constraint goes with that.
-  const dialect = sql.replaceAll('DROP INDEX', 'ALTER TABLE allocations DROP CONSTRAINT');
+  const dialect = sql
+    .replaceAll('DROP INDEX', 'ALTER TABLE allocations DROP CONSTRAINT')
+    .replaceAll(
+      'PRAGMA ignore_check_constraints = ON',
+      'ALTER TABLE allocations DROP CONSTRAINT allocations_order_id_check',
+    );
   await query(url, `SET search_path = order_numbers; ${dialect}`);
 }
 
@@ -125,8 +131,12 @@ export async function verifyDatabase(url: string, storeId?: bigint): Promise<Ver
     const { rows } = await client.query<{ last_order_id: bigint }>(
       'SELECT last_order_id FROM order_numbers.ledger_end()',
     );
-    return all(verifyLedger(queryOf(client), storeId, rows[0]!.last_order_id));
+    return verifyUpTo(queryOf(client), storeId, rows[0]!.last_order_id);
   });
+}
+
+export async function verifyUpTo(read: Query, storeId: bigint | undefined, end: bigint): Promise<VerifyEvent[]> {
+  return all(verifyLedger(await PostgresVerifySource.open(read, end), storeId));
 }
 
 export function queryOf(client: Client): Query {

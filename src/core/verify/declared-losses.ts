@@ -1,13 +1,21 @@
 import type { NumberRange, VerifyEvent } from './events.ts';
 
+/** As a ledger keeps it: a range of order_ids has no store. */
+export interface DeclaredLoss {
+  readonly storeId: bigint | null;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
 /** The ranges that a deliberate return to an older copy gave up: numbers in them are not holes. */
 export class Losses {
   /** By store; the ranges of the sequence over all stores under undefined. In order. */
   readonly #ranges = new Map<bigint | undefined, NumberRange[]>();
 
-  /** Of ranges that come in order inside each sequence; with a store's id, only what concerns that store. */
-  constructor(ranges: Iterable<NumberRange>, onlyStore: bigint | undefined) {
-    for (const { storeId, first, last } of ranges) {
+  /** `declared` comes in order inside each sequence; with a store's id, only what concerns that store counts. */
+  constructor(declared: Iterable<DeclaredLoss>, onlyStore: bigint | undefined) {
+    for (const { first, last, ...range } of declared) {
+      const storeId = range.storeId ?? undefined;
       if (onlyStore !== undefined && storeId !== onlyStore) continue;
       const known = this.#ranges.get(storeId);
       if (known) known.push({ storeId, first, last });

@@ -15,8 +15,15 @@ export function repeatedRequestId({ storeId, requestId, rows, least, greatest }:
   return mismatch(storeId, least, greatest, message);
 }
 
-/** An index that does not do what it is there for, on a ledger that ends at `end`. */
-export function faultyIndex(name: string, fault: string, end: bigint): Finding {
+/** An index that does not do what it is there for. */
+export interface IndexFault {
+  readonly name: string;
+  /** What is wrong, as it follows the name in a sentence. */
+  readonly fault: string;
+}
+
+/** On a ledger that ends at `end`. */
+export function faultyIndex({ name, fault }: IndexFault, end: bigint): Finding {
   return mismatch(undefined, 1n, end, `the index ${name} ${fault}`);
 }
 

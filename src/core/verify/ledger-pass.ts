@@ -3,6 +3,18 @@ import type { Losses } from './declared-losses.ts';
 import { SequenceCheck } from './sequence-check.ts';
 import { type Finding, mismatch, type VerifyEvent, type VerifyProgress } from './events.ts';
 
+/** The counter of order_ids when the reading begins. */
+export interface LedgerToVerify {
+  readonly firstOrderId: bigint;
+  readonly lastOrderId: bigint;
+  /** Rows above the counter, at the same moment. */
+  readonly rowsAbove: bigint;
+  /** Whether there are more of them than were counted. */
+  readonly hasMoreAbove: boolean;
+  /** The order_id up to which rows are verified. */
+  readonly end: bigint;
+}
+
 /** A row as the pass over all of them reads it. */
 export type PassRow = readonly [
   orderId: bigint,
@@ -89,9 +101,9 @@ export class LedgerPass {
   }
 }
 
-/** Rows beyond the counter of order_ids, as of the moment that it was read: so many, with `more` where not all were counted. */
-export function* checkRowsAbove(counter: bigint, rowsAbove: bigint, more = false): Generator<Finding> {
+/** No row lies beyond the counter of order_ids, at the moment that it was read. */
+export function* checkRowsAbove({ lastOrderId, rowsAbove, hasMoreAbove }: LedgerToVerify): Generator<Finding> {
   if (rowsAbove === 0n) return;
-  const message = `${rowsAbove} ${more ? 'or more ' : ''}rows lie above the counter of order_ids, ${counter}`;
-  yield mismatch(undefined, counter + 1n, counter + 1n, message);
+  const message = `${rowsAbove} ${hasMoreAbove ? 'or more ' : ''}rows lie above the counter of order_ids, ${lastOrderId}`;
+  yield mismatch(undefined, lastOrderId + 1n, lastOrderId + 1n, message);
 }

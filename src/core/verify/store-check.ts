@@ -2,15 +2,15 @@ import { INT64_MIN } from '../allocation.ts';
 import type { Losses } from './declared-losses.ts';
 import type { SeenStore } from './ledger-pass.ts';
 import { checkLosses, SequenceCheck } from './sequence-check.ts';
-import { type Finding, mismatch, type VerifyEvent } from './events.ts';
+import { type Finding, mismatch, type VerifyEvent, type VerifyProgress } from './events.ts';
 
-/** The counter of a store, and where its rows end at the same moment. */
+/** The counter of a store, and where its rows end. */
 export interface StoreCounter {
   readonly storeId: bigint;
   readonly firstNumber: bigint;
   readonly lastNumber: bigint;
-  /** The last number of its last row; null where it has none. */
-  readonly rowsEnd: bigint | null;
+  /** The last number of its last row, at the same moment; null if it has none, undefined if that was not looked for. */
+  readonly rowsEnd: bigint | null | undefined;
 }
 
 /** A row as the reading of one store sees it. */
@@ -37,15 +37,23 @@ export class StoresCheck {
   }
 
   /** The next store's counter. */
-  *counter({ storeId, firstNumber, lastNumber: counter, rowsEnd }: StoreCounter): Generator<Finding> {
+  *counter(store: StoreCounter): Generator<Finding> {
+    const { storeId, lastNumber: counter } = store;
     this.#withoutCounter.delete(storeId);
-    const end = rowsEnd ?? firstNumber - 1n;
+    const end = this.#rowsEnd(store);
     const difference = `the counter of store ${storeId} says ${counter}, and its rows end at ${end}`;
     if (end > counter) yield mismatch(storeId, counter + 1n, end, difference);
     if (end >= counter) return;
     for (const { first, last } of this.#losses.undeclared({ storeId, first: end + 1n, last: counter })) {
       yield mismatch(storeId, first, last, `${difference}: no row covers ${first} to ${last}`);
     }
+  }
+
+  /** If that was not looked for, rows may have come since they were seen: they end there, or where the counter says. */
+  #rowsEnd({ storeId, firstNumber, lastNumber: counter, rowsEnd }: StoreCounter): bigint {
+    if (rowsEnd !== undefined) return rowsEnd ?? firstNumber - 1n;
+    const seenEnd = (this.#seen?.get(storeId)?.next ?? firstNumber) - 1n;
+    return seenEnd > counter ? seenEnd : counter;
   }
 
   /** Whether a store has to be read by its numbers; else `summary` says what it is. */
@@ -74,7 +82,7 @@ export class StoresCheck {
 
 /** Reads one store by its numbers, to name what is wrong with them. */
 export class StoreReading {
-  readonly #storeId: bigint;
+  readonly storeId: bigint;
   readonly #checksTimes: boolean;
   readonly #sequence: SequenceCheck;
   #rows = 0n;
@@ -85,7 +93,7 @@ export class StoreReading {
 
   /** `checksTimes` where no pass over all rows does. */
   constructor({ storeId, firstNumber }: StoreCounter, checksTimes: boolean) {
-    this.#storeId = storeId;
+    this.storeId = storeId;
     this.#checksTimes = checksTimes;
     this.#sequence = new SequenceCheck(storeId, firstNumber);
     this.#lastNumber = firstNumber - 1n;
@@ -95,16 +103,20 @@ export class StoreReading {
     return this.#rows;
   }
 
+  progress(endOrderId: bigint): VerifyProgress {
+    return { kind: 'progress', rowsRead: this.#rows, orderId: this.#lastOrderId, endOrderId };
+  }
+
   /** The next row in the order of its numbers. */
   add([orderNumber, orderId, count, createTimeMs]: StoreRow): void {
     this.#rows++;
     this.#sequence.add(orderNumber, count);
     if (orderId <= this.#lastOrderId) {
-      const message = `order_number ${orderNumber} of store ${this.#storeId} has order_id ${orderId}, and the number before it ${this.#lastOrderId}: they do not rise together`;
-      this.#mismatches.push(mismatch(this.#storeId, orderNumber, orderNumber, message));
+      const message = `order_number ${orderNumber} of store ${this.storeId} has order_id ${orderId}, and the number before it ${this.#lastOrderId}: they do not rise together`;
+      this.#mismatches.push(mismatch(this.storeId, orderNumber, orderNumber, message));
     } else if (createTimeMs < this.#lastCreateTimeMs && this.#checksTimes) {
-      const message = `create_time falls at order_number ${orderNumber} of store ${this.#storeId}`;
-      this.#mismatches.push(mismatch(this.#storeId, orderNumber, orderNumber, message));
+      const message = `create_time falls at order_number ${orderNumber} of store ${this.storeId}`;
+      this.#mismatches.push(mismatch(this.storeId, orderNumber, orderNumber, message));
     }
     this.#lastOrderId = orderId;
     this.#lastCreateTimeMs = createTimeMs;
@@ -120,6 +132,6 @@ export class StoreReading {
 
   /** No more rows come. */
   *finish(losses: Losses): Generator<VerifyEvent> {
-    yield* this.#sequence.end(losses.endAfter(this.#storeId, this.#lastNumber), losses);
+    yield* this.#sequence.end(losses.endAfter(this.storeId, this.#lastNumber), losses);
   }
 }

@@ -6,13 +6,14 @@ import type { AllocationKey, AllocationRange, LedgerEnd, LedgerReads, StoreRange
 import { ledgerReopening } from '../../core/refusals.ts';
 import type { Store } from '../../core/store.ts';
 import type { VerifyEvent } from '../../core/verify/events.ts';
+import { verifyLedger } from '../../core/verify/verify-ledger.ts';
 import type { LedgerPosition, LedgerPoint, SeenPoint } from './ledger-position.ts';
 import { reasonOf, toReadError } from './connection/failures.ts';
 import type { Primary } from './primary.ts';
 import { ReadPool } from './connection/read-pool.ts';
 import type { AllocationRow, StoreRow } from './statements/rows.ts';
 import { toAllocations, toStores } from './statements/rows.ts';
-import { verifyLedger } from './verify/verify-source.ts';
+import { PostgresVerifySource } from './verify/verify-source.ts';
 
 /** How long a read waits for what it saw to be confirmed. */
 const CONFIRM_READ_MS = 5000;
@@ -132,7 +133,8 @@ export class PostgresReads implements LedgerReads {
     const standby = await this.#askStandby('ledger_end()', []);
     const pool = this.#standby && standby && standby.lastOrderId >= lastOrderId ? this.#standby : this.#primaryPool();
     try {
-      yield* verifyLedger((text, values) => pool.query(text, values), storeId, lastOrderId);
+      const source = await PostgresVerifySource.open((text, values) => pool.query(text, values), lastOrderId);
+      yield* verifyLedger(source, storeId);
     } catch (error) {
       throw toReadError(error);
     }

@@ -5,13 +5,14 @@ import type { LedgerContents } from '../../../core/move/contents.ts';
 import { COPY_PAGE } from '../../../core/move/contents.ts';
 import type { LedgerTarget, MovingState } from '../../../core/move/ledger-target.ts';
 import type { VerifyEvent } from '../../../core/verify/events.ts';
+import { verifyLedger } from '../../../core/verify/verify-ledger.ts';
 import { reasonOf } from '../connection/failures.ts';
 import { insertAllocations, insertLosses, insertStores } from './bulk-insert.ts';
 import { PostgresContents } from './postgres-contents.ts';
 import { MAKE_DURABLE } from '../connection/server-state.ts';
 import type { Session } from '../connection/session.ts';
 import { INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, sqlState } from '../connection/sql-state.ts';
-import { verifyLedger } from '../verify/verify-source.ts';
+import { PostgresVerifySource } from '../verify/verify-source.ts';
 
 /** Held by the one command that rewrites the ledger of this database. "ORDM". */
 export const MOVE_LOCK = 0x4f52444d;
@@ -143,7 +144,8 @@ export class MoveTarget implements LedgerTarget {
 
   async *verify(): AsyncGenerator<VerifyEvent> {
     const { lastOrderId } = await this.contents.counters();
-    yield* verifyLedger((text, values) => this.#write(text, values), undefined, lastOrderId);
+    const source = await PostgresVerifySource.open((text, values) => this.#write(text, values), lastOrderId);
+    yield* verifyLedger(source, undefined);
   }
 
   async activate(ledgerId: string): Promise<void> {

@@ -1,11 +1,12 @@
 import { LedgerRefused } from '../../../core/errors.ts';
 import { parsePostgresUrl } from '../connection/postgres-url.ts';
 import type { VerifyEvent } from '../../../core/verify/events.ts';
+import { verifyLedger } from '../../../core/verify/verify-ledger.ts';
 import { reasonOf } from '../connection/failures.ts';
 import type { Query } from '../statements/query.ts';
 import { ReadPool } from '../connection/read-pool.ts';
 import { INSUFFICIENT_PRIVILEGE, sqlState, UNDEFINED_FUNCTION, UNDEFINED_SCHEMA } from '../connection/sql-state.ts';
-import { verifyLedger } from '../verify/verify-source.ts';
+import { PostgresVerifySource } from '../verify/verify-source.ts';
 
 const NO_LEDGER = new Set([UNDEFINED_SCHEMA, UNDEFINED_FUNCTION, INSUFFICIENT_PRIVILEGE]);
 
@@ -25,7 +26,7 @@ export async function* verifyPostgresLedger(url: string, storeId: bigint | undef
         failures.push(explain(error));
       });
       if (end === undefined) continue;
-      yield* verifyLedger(query, storeId, end);
+      yield* verifyLedger(await PostgresVerifySource.open(query, end), storeId);
       return;
     } finally {
       await pool.end();

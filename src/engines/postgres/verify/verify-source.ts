@@ -1,122 +1,149 @@
-import { INT64_MIN } from '../../../core/allocation.ts';
-import { Losses } from '../../../core/verify/declared-losses.ts';
+import type { QueryResultRow } from 'pg';
+import { INT64_MAX, INT64_MIN } from '../../../core/allocation.ts';
 import { OrderError } from '../../../core/errors.ts';
-import { checkRequestIdIndex, faultyIndex, repeatedRequestId } from '../../../core/verify/index-check.ts';
-import { checkRowsAbove, LedgerPass } from '../../../core/verify/ledger-pass.ts';
-import { VerdictTally } from '../../../core/verify/verdict-tally.ts';
-import type { VerifyEvent } from '../../../core/verify/events.ts';
-import type { Query, Read } from '../statements/query.ts';
-import { checkStore, checkStores } from './verify-stores.ts';
+import type { DeclaredLoss } from '../../../core/verify/declared-losses.ts';
+import type { RepeatedRequestId } from '../../../core/verify/index-check.ts';
+import type { LedgerToVerify, PassRow } from '../../../core/verify/ledger-pass.ts';
+import type { StoreCounter, StoreRow } from '../../../core/verify/store-check.ts';
+import type {
+  Indexes,
+  OneStore,
+  RequestIdPage,
+  StoreEntries,
+  VerifySource,
+} from '../../../core/verify/verify-source.ts';
+import { pagesOf } from '../../../core/verify/verify-source.ts';
+import type { Query } from '../statements/query.ts';
 
-const ROWS_A_READ = 10_000;
+const ROWS_PER_READ = 10_000;
+const STORES_PER_READ = 1000;
 /** Rows above the counter that are counted, at most. */
-const MOST_ROWS_ABOVE = 1_000_000;
+const MAX_ROWS_ABOVE = 1_000_000;
 
-interface LedgerRow {
-  readonly ledger_id: string;
-  readonly first_order_id: bigint;
-  readonly last_order_id: bigint;
-  readonly rows_above: bigint;
-}
+const COUNTER = 'store_id AS "storeId", first_number AS "firstNumber", last_number AS "lastNumber"';
+
+/** A row with these columns. */
+type RowOf<Column extends string> = Readonly<Record<Column, bigint>>;
+type EntriesRow = RowOf<'store_id' | 'last_number' | 'entries' | 'entries_read'>;
+type KeyRow = RepeatedRequestId & RowOf<'entries' | 'keys'>;
+type IndexRow = { readonly name: string; readonly fault: string | null; readonly is_complete: boolean };
+type AllocationRow = RowOf<'order_id' | 'store_id' | 'order_number' | 'count' | 'create_time_ms'>;
 
 /**
- * Reads the ledger up to the order_id `upTo`, which it has reached, or one store of it, and reports what it finds; the
- * verdict comes last. Each read is a short transaction of its own: rows that come meanwhile are above `upTo`, and a
- * counter is read in one statement with the end of its rows. Rejects with SQLSTATE 57P03 where a server answers that
- * is behind `upTo`.
+ * What a verification reads of a PostgreSQL database, up to an order_id that the ledger has reached. Each read is a
+ * transaction of its own, and rejects with SQLSTATE 57P03 if a server answers that is behind, or has another ledger.
  */
-export async function* verifyLedger(
-  query: Query,
-  storeId: bigint | undefined,
-  upTo: bigint,
-): AsyncGenerator<VerifyEvent> {
-  const tally = new VerdictTally();
-  for await (const event of readEverything(query, storeId, upTo)) {
-    tally.count(event);
-    yield event;
-  }
-  yield tally.verdict(upTo);
-}
+export class PostgresVerifySource implements VerifySource {
+  readonly ledger: LedgerToVerify;
+  readonly #query: Query;
+  readonly #ledgerId: string;
 
-async function* readEverything(query: Query, storeId: bigint | undefined, upTo: bigint): AsyncGenerator<VerifyEvent> {
-  const [ledger] = await query<LedgerRow>('SELECT * FROM order_numbers.verify_ledger($1)', [MOST_ROWS_ABOVE]);
-  if (!ledger) throw new OrderError('LEDGER_DAMAGED', 'the table ledger is empty: put a good copy back');
-  const read: Read = (name, ...values) =>
-    query(
-      `SELECT * FROM order_numbers.${name}(${values.map((_, i) => `$${i + 3}`).join(', ')})
-       WHERE (SELECT order_numbers.require_ledger($1, $2))`,
-      [ledger.ledger_id, upTo, ...values],
+  static async open(query: Query, end: bigint): Promise<PostgresVerifySource> {
+    const [row] = await query<LedgerToVerify & { readonly ledgerId: string }>(
+      `SELECT ledger_id AS "ledgerId", first_order_id AS "firstOrderId", last_order_id AS "lastOrderId",
+         rows_above AS "rowsAbove", rows_above >= $1 AS "hasMoreAbove" FROM order_numbers.verify_ledger($1)`,
+      [MAX_ROWS_ABOVE],
     );
-  const losses = new Losses(await declaredLosses(read), storeId);
-  yield* losses.events();
-  if (storeId !== undefined) {
-    yield* checkStore(read, { storeId, end: upTo, losses });
-    return;
+    if (!row) throw new OrderError('LEDGER_DAMAGED', 'the table ledger is empty: put a good copy back');
+    return new PostgresVerifySource(query, row.ledgerId, { ...row, end });
   }
-  yield* checkRowsAbove(ledger.last_order_id, ledger.rows_above, ledger.rows_above >= MOST_ROWS_ABOVE);
-  const complete = yield* checkIndexes(read, upTo);
-  const pass = new LedgerPass(ledger.first_order_id, upTo);
-  yield* passOver(read, pass, upTo, losses);
-  yield* checkStores(read, { end: upTo, losses, pass, isIndexed: complete.has('allocations_by_order_number') });
-  if (complete.has('allocations_by_request_id')) yield* checkRequestIds(read, pass, upTo);
-  yield pass.progress(upTo);
-}
 
-async function declaredLosses(read: Read) {
-  const rows = await read<{ store_id: bigint | null; first: bigint; last: bigint }>('list_declared_losses');
-  return rows.map(({ store_id, first, last }) => ({ storeId: store_id ?? undefined, first, last }));
-}
-
-/** Returns the names of those that all rows can be read by. */
-async function* checkIndexes(read: Read, end: bigint): AsyncGenerator<VerifyEvent, ReadonlySet<string>> {
-  const indexes = await read<{ name: string; fault: string | null; is_complete: boolean }>('verify_indexes');
-  for (const { name, fault } of indexes) if (fault !== null) yield faultyIndex(name, fault, end);
-  return new Set(indexes.filter(({ is_complete }) => is_complete).map(({ name }) => name));
-}
-
-async function* passOver(read: Read, pass: LedgerPass, end: bigint, losses: Losses): AsyncGenerator<VerifyEvent> {
-  interface Row {
-    readonly order_id: bigint;
-    readonly store_id: bigint;
-    readonly order_number: bigint;
-    readonly count: bigint;
-    readonly create_time_ms: bigint;
+  private constructor(query: Query, ledgerId: string, ledger: LedgerToVerify) {
+    this.#query = query;
+    this.#ledgerId = ledgerId;
+    this.ledger = ledger;
   }
-  for (let after = INT64_MIN; ;) {
-    const rows = await read<Row>('verify_allocations', after, end, ROWS_A_READ);
-    for (const row of rows) pass.add([row.order_id, row.store_id, row.order_number, row.count, row.create_time_ms]);
-    yield* pass.takeFindings(losses);
-    if (rows.length < ROWS_A_READ) break;
-    after = rows.at(-1)!.order_id;
-    yield pass.progress(after);
-  }
-  yield* pass.finish(losses);
-  yield pass.progress(end);
-}
 
-/** Every (store_id, request_id) has one row, and its index has every row. */
-async function* checkRequestIds(read: Read, pass: LedgerPass, end: bigint): AsyncGenerator<VerifyEvent> {
-  interface Key {
-    readonly request_id: string;
-    readonly store_id: bigint;
-    readonly entries: bigint;
-    readonly first_row: bigint;
-    readonly last_row: bigint;
-    readonly entries_so_far: bigint;
-    readonly keys: bigint;
+  declaredLosses(): Promise<readonly DeclaredLoss[]> {
+    return this.#read(`store_id AS "storeId", first, last`, 'list_declared_losses');
   }
-  let counted = 0n;
-  for (let after: readonly unknown[] = ['', INT64_MIN]; ;) {
-    const keys = await read<Key>('verify_request_ids', ...after, end, ROWS_A_READ);
-    for (const { request_id: requestId, store_id: storeId, entries: rows, first_row, last_row } of keys) {
-      if (rows > 1n) yield repeatedRequestId({ requestId, storeId, rows, least: first_row, greatest: last_row });
+
+  async indexes(): Promise<Indexes> {
+    const rows = await this.#read<IndexRow>('*', 'verify_indexes');
+    const isComplete = (index: string) => rows.some(({ name, is_complete }) => name === index && is_complete);
+    return {
+      faults: rows.flatMap(({ name, fault }) => (fault === null ? [] : [{ name, fault }])),
+      byOrderNumber: isComplete('allocations_by_order_number'),
+      byRequestId: isComplete('allocations_by_request_id'),
+    };
+  }
+
+  allocations(): AsyncIterable<readonly PassRow[]> {
+    const columns = 'order_id, store_id, order_number, count, create_time_ms';
+    const read = async (after: bigint) => {
+      const values = [after, this.ledger.end, ROWS_PER_READ];
+      const least = after === INT64_MIN ? 'last_up_to_order_id($3)' : undefined;
+      const rows = await this.#readAfter<AllocationRow>(columns, 'verify_allocations', values, least);
+      return rows.map((row): PassRow => [row.order_id, row.store_id, row.order_number, row.count, row.create_time_ms]);
+    };
+    return pagesOf(ROWS_PER_READ, INT64_MIN, ([orderId]) => orderId, read);
+  }
+
+  stores({ byOrderNumber }: Indexes): AsyncIterable<readonly StoreCounter[]> {
+    const columns = byOrderNumber ? `${COUNTER}, rows_end AS "rowsEnd"` : COUNTER;
+    const read = (after: bigint) =>
+      this.#read<StoreCounter>(columns, 'verify_stores', after, INT64_MAX, STORES_PER_READ, byOrderNumber);
+    return pagesOf(STORES_PER_READ, 0n, ({ storeId }) => storeId, read);
+  }
+
+  async store(storeId: bigint): Promise<OneStore> {
+    const lastNumber = 'order_number + (count - 1) AS "lastNumber"';
+    const [row] = await this.#read<RowOf<'lastNumber'>>(lastNumber, 'last_up_to_order_number', storeId, INT64_MAX);
+    const columns = `${COUNTER}, rows_end AS "rowsEnd"`;
+    const [counter] = await this.#read<StoreCounter>(columns, 'verify_stores', storeId - 1n, storeId, 1, true);
+    return { lastNumber: row?.lastNumber, counter };
+  }
+
+  storeRows(storeId: bigint): AsyncIterable<readonly StoreRow[]> {
+    const columns = 'order_number, order_id, count, create_time_ms';
+    const read = async (after: bigint) => {
+      const values = [storeId, after, ROWS_PER_READ];
+      const least = after === INT64_MIN ? 'last_up_to_order_number($3, $4)' : undefined;
+      const rows = await this.#readAfter<AllocationRow>(columns, 'verify_store_rows', values, least);
+      return rows.map((row): StoreRow => [row.order_number, row.order_id, row.count, row.create_time_ms]);
+    };
+    return pagesOf(ROWS_PER_READ, INT64_MIN, ([orderNumber]) => orderNumber, read);
+  }
+
+  async *orderNumberEntries(): AsyncGenerator<readonly StoreEntries[]> {
+    for (let after = [0n, INT64_MIN]; ;) {
+      const rows = await this.#read<EntriesRow>('*', 'verify_order_numbers', ...after, this.ledger.end, ROWS_PER_READ);
+      yield rows.map(({ store_id, entries }) => [store_id, entries]);
+      const last = rows.at(-1);
+      // Fewer: the end of the index. Rows that come meanwhile must not keep the reading busy forever.
+      if (!last || rows.reduce((sum, { entries_read }) => sum + entries_read, 0n) < ROWS_PER_READ) return;
+      after = [last.store_id, last.last_number];
     }
-    const last = keys.at(-1);
-    counted += last?.entries_so_far ?? 0n;
-    // Fewer: the end of the index. Rows that come meanwhile must not keep the reading busy for ever.
-    if (!last || last.keys < ROWS_A_READ) break;
-    after = [last.request_id, last.store_id];
-    yield pass.progress(end);
   }
-  yield* checkRequestIdIndex(counted, pass.rows, end);
+
+  async *requestIds(): AsyncGenerator<RequestIdPage> {
+    const columns = `request_id AS "requestId", store_id AS "storeId", entries AS rows, first_row AS least,
+      last_row AS greatest, entries_so_far AS entries, keys`;
+    for (let after: readonly unknown[] = ['', INT64_MIN]; ;) {
+      const keys = await this.#read<KeyRow>(columns, 'verify_request_ids', ...after, this.ledger.end, ROWS_PER_READ);
+      const last = keys.at(-1);
+      yield { repeated: keys.filter(({ rows }) => rows > 1n), entries: last?.entries ?? 0n };
+      // Fewer: the end of the index, as above.
+      if (!last || last.keys < ROWS_PER_READ) return;
+      after = [last.requestId, last.storeId];
+    }
+  }
+
+  #read<Row extends QueryResultRow>(columns: string, name: string, ...values: readonly unknown[]): Promise<Row[]> {
+    return this.#readAfter(columns, name, values);
+  }
+
+  /** Rows of a function of the schema; with `least` that one's row, too, which pages above the least place leave out. */
+  #readAfter<Row extends QueryResultRow>(
+    columns: string,
+    name: string,
+    values: readonly unknown[],
+    least?: string,
+  ): Promise<Row[]> {
+    const select = (call: string) =>
+      `SELECT ${columns} FROM order_numbers.${call} WHERE (SELECT order_numbers.require_ledger($1, $2))`;
+    const page = select(`${name}(${values.map((_, i) => `$${i + 3}`).join(', ')})`);
+    const text = least === undefined ? page : `${select(least)} UNION ALL ${page}`;
+    return this.#query(text, [this.#ledgerId, this.ledger.end, ...values]);
+  }
 }

@@ -66,7 +66,7 @@ export class Thread<M extends Methods> {
     return this.#worker !== undefined;
   }
 
-  call<K extends keyof M & string>(method: K, argument: Parameters<M[K]>[0]): Promise<ReturnType<M[K]>> {
+  call<K extends keyof M & string>(method: K, argument: Parameters<M[K]>[0]): Promise<Awaited<ReturnType<M[K]>>> {
     const call = Promise.withResolvers<never>();
     try {
       this.#worker ??= this.#start();
@@ -118,17 +118,34 @@ function died(why: unknown): ThreadFailure {
   return new ThreadFailure({ name: 'Error', message, code: 'THREAD_DIED' });
 }
 
-/** The far side: answers calls with `methods` until the thread is terminated. */
+/**
+ * The far side: answers calls with `methods` until the thread is terminated. Each is answered before the next one
+ * begins, unless its method returns a promise: then the answer is what that settles to.
+ */
 export function serveThread(methods: Methods): void {
   parentPort?.on('message', ({ id, method, argument }: Call) => {
-    let answer: Answer;
+    let result: unknown;
     try {
-      answer = { id, result: methods[method]?.(argument as never) };
+      result = methods[method]?.(argument as never);
     } catch (error) {
-      answer = { id, error: describe(error) };
+      send({ id, error: describe(error) });
+      return;
     }
-    parentPort?.postMessage(answer);
+    if (result instanceof Promise) void answerLater(id, result);
+    else send({ id, result });
   });
+}
+
+async function answerLater(id: number, result: Promise<unknown>): Promise<void> {
+  try {
+    send({ id, result: await result });
+  } catch (error) {
+    send({ id, error: describe(error) });
+  }
+}
+
+function send(answer: Answer): void {
+  parentPort?.postMessage(answer);
 }
 
 function describe(error: unknown): ThreadError {

@@ -1,8 +1,9 @@
 import { workerData } from 'node:worker_threads';
 import type { VerifyEvent } from '../../../core/verify/events.ts';
+import { verifyInPages } from '../../../core/verify/verify-ledger.ts';
 import { openReadConnection } from '../file/connection.ts';
 import { serveThread } from './thread.ts';
-import { verifyLedger } from '../verify/verify-source.ts';
+import { SqliteVerifySource } from '../verify/verify-source.ts';
 
 /** What a verifying thread is started with. */
 export interface VerifierOptions {
@@ -15,25 +16,30 @@ export interface VerifierOptions {
 /** What the thread serves. */
 export type VerifierMethods = {
   /** What the next stretch of reading found; empty after the verdict. */
-  next(_: undefined): VerifyEvent[];
+  next(_: undefined): Promise<VerifyEvent[]>;
   close(_: undefined): void;
 };
 
-/** Events handed over at once, at most. */
-const MOST_EVENTS = 1000;
+/** Events enough to be handed over at once. */
+const ENOUGH_EVENTS = 1000;
 
 const { database, storeId } = workerData as VerifierOptions;
 const db = openReadConnection(database);
-const events = verifyLedger(db, storeId);
+const pages = readPages();
 
 serveThread({
-  next() {
+  async next() {
     const found: VerifyEvent[] = [];
-    for (let next = events.next(); !next.done; next = events.next()) {
-      found.push(next.value);
-      if (next.value.kind === 'progress' || found.length >= MOST_EVENTS) break;
+    for (let page = await pages.next(); !page.done; page = await pages.next()) {
+      for (const event of page.value) found.push(event);
+      if (found.at(-1)?.kind === 'progress' || found.length >= ENOUGH_EVENTS) break;
     }
     return found;
   },
   close: () => void db.close(),
 } satisfies VerifierMethods);
+
+/** Begins with the first call, so that what fails is its answer. */
+async function* readPages() {
+  yield* verifyInPages(new SqliteVerifySource(db), storeId);
+}

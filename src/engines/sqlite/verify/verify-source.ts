@@ -1,79 +1,133 @@
 import type Database from 'better-sqlite3';
-import { INT64_MIN } from '../../../core/allocation.ts';
-import { Losses } from '../../../core/verify/declared-losses.ts';
-import { checkRowsAbove, LedgerPass, type PassRow } from '../../../core/verify/ledger-pass.ts';
-import { VerdictTally } from '../../../core/verify/verdict-tally.ts';
-import type { NumberRange, VerifyEvent } from '../../../core/verify/events.ts';
-import { checkRequestIds } from './verify-request-ids.ts';
-import { checkStores } from './verify-stores.ts';
+import { INT64_MAX } from '../../../core/allocation.ts';
+import type { DeclaredLoss } from '../../../core/verify/declared-losses.ts';
+import type { RepeatedRequestId } from '../../../core/verify/index-check.ts';
+import type { LedgerToVerify, PassRow } from '../../../core/verify/ledger-pass.ts';
+import type { StoreCounter, StoreRow } from '../../../core/verify/store-check.ts';
+import type {
+  Indexes,
+  OneStore,
+  RequestIdPage,
+  StoreEntries,
+  VerifySource,
+} from '../../../core/verify/verify-source.ts';
+import { pagesOf } from '../../../core/verify/verify-source.ts';
 
-/** Rows in one read. Each is a short transaction, so that no checkpoint waits for a verification. */
-const ROWS_A_READ = 10_000;
+/** Each read is a short transaction, so that no checkpoint waits for a verification. */
+const ROWS_PER_READ = 10_000;
+const STORES_PER_READ = 1000;
+/** Fewer, because all entries of each are counted. */
+const COUNTED_STORES_PER_READ = 100;
+const REQUEST_IDS_PER_READ = 50_000;
+const BY_REQUEST_ID = 'allocations_by_request_id';
+const BY_ORDER_NUMBER = 'allocations_by_order_number';
+/** Below every 64-bit integer, damaged or not: SQLite compares those exactly with a double. */
+const BELOW_ALL = -1e19;
+/** Above every request_id: those are ASCII. */
+const ABOVE_REQUEST_IDS = '\u{10ffff}';
 
-interface LedgerRow {
-  readonly first_order_id: bigint;
-  readonly last_order_id: bigint;
-  readonly rows_above: bigint;
-}
+/** Where a page begins. */
+type Place = bigint | number;
 
-/**
- * Reads a ledger up to the end that it has now, or one store of it, and reports what it finds; the verdict
- * comes last. Every event may follow a read, so that whoever iterates can stop between two.
- */
-export function* verifyLedger(db: Database.Database, storeId: bigint | undefined): Generator<VerifyEvent> {
-  const tally = new VerdictTally();
-  const ledger = db
-    .prepare<[], LedgerRow>(
-      `SELECT first_order_id, last_order_id,
-         (SELECT count(*) FROM allocations WHERE order_id > ledger.last_order_id) AS rows_above FROM ledger`,
-    )
-    .get();
-  if (!ledger) throw new Error('the table ledger is empty');
-  for (const event of readEverything(db, ledger, storeId)) {
-    tally.count(event);
-    yield event;
+/** What a verification reads of an SQLite file, up to the end that the ledger has now. */
+export class SqliteVerifySource implements VerifySource {
+  readonly ledger: LedgerToVerify;
+  readonly #db: Database.Database;
+
+  constructor(db: Database.Database) {
+    this.#db = db;
+    const ledger = db
+      .prepare<[], Omit<LedgerToVerify, 'hasMoreAbove' | 'end'>>(
+        `SELECT first_order_id AS firstOrderId, last_order_id AS lastOrderId,
+           (SELECT count(*) FROM allocations WHERE order_id > ledger.last_order_id) AS rowsAbove FROM ledger`,
+      )
+      .get();
+    if (!ledger) throw new Error('the table ledger is empty');
+    this.ledger = { ...ledger, hasMoreAbove: false, end: ledger.lastOrderId };
   }
-  yield tally.verdict(ledger.last_order_id);
-}
 
-function* readEverything(
-  db: Database.Database,
-  ledger: LedgerRow,
-  storeId: bigint | undefined,
-): Generator<VerifyEvent> {
-  const end = ledger.last_order_id;
-  const losses = new Losses(declaredLosses(db), storeId);
-  yield* losses.events();
-  if (storeId !== undefined) {
-    const { rows } = yield* checkStores(db, { end, losses, onlyStore: storeId });
-    yield { kind: 'progress', rowsRead: rows, orderId: end, endOrderId: end };
-    return;
+  async declaredLosses(): Promise<readonly DeclaredLoss[]> {
+    const sql = 'SELECT store_id AS storeId, first, last FROM declared_losses ORDER BY store_id, first';
+    return this.#db.prepare<[], DeclaredLoss>(sql).all();
   }
-  yield* checkRowsAbove(end, ledger.rows_above);
-  const pass = new LedgerPass(ledger.first_order_id, end);
-  const select = db
-    .prepare<[bigint, bigint, number], PassRow>(
+
+  async indexes(): Promise<Indexes> {
+    const find = this.#db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?");
+    const missing = [BY_REQUEST_ID, BY_ORDER_NUMBER].filter((name) => find.get(name) === undefined);
+    return {
+      faults: missing.map((name) => ({ name, fault: 'is missing' })),
+      byOrderNumber: !missing.includes(BY_ORDER_NUMBER),
+      byRequestId: !missing.includes(BY_REQUEST_ID),
+    };
+  }
+
+  allocations(): AsyncIterable<readonly PassRow[]> {
+    const select = this.#db.prepare<[Place, bigint, number], PassRow>(
       `SELECT order_id, store_id, order_number, count, create_time_ms FROM allocations
        WHERE order_id > ? AND order_id <= ? ORDER BY order_id LIMIT ?`,
-    )
-    .raw();
-  for (let after = INT64_MIN; ;) {
-    const read = select.all(after, end, ROWS_A_READ);
-    if (read.length === 0) break;
-    for (const row of read) pass.add(row);
-    yield* pass.takeFindings(losses);
-    after = read.at(-1)![0];
-    yield pass.progress(after);
+    );
+    const read = (after: Place) => select.raw().all(after, this.ledger.end, ROWS_PER_READ);
+    return pagesOf(ROWS_PER_READ, BELOW_ALL, ([orderId]) => orderId, read);
   }
-  yield* pass.finish(losses);
-  yield* checkStores(db, { end, losses, onlyStore: undefined, seen: pass.stores });
-  yield* checkRequestIds(db, { end, rows: pass.rows });
-  yield pass.progress(end);
+
+  stores(): AsyncIterable<readonly StoreCounter[]> {
+    const select = this.#prepareStores();
+    const read = (after: bigint) => select.all(after, INT64_MAX, STORES_PER_READ);
+    return pagesOf(STORES_PER_READ, 0n, ({ storeId }) => storeId, read);
+  }
+
+  async store(storeId: bigint): Promise<OneStore> {
+    const lastNumber = this.#db.prepare<[bigint], bigint>(rowsEndOf('?')).pluck().get(storeId);
+    return { lastNumber, counter: this.#prepareStores().get(storeId - 1n, storeId, 1) };
+  }
+
+  storeRows(storeId: bigint): AsyncIterable<readonly StoreRow[]> {
+    const select = this.#db.prepare<[bigint, Place, number], StoreRow>(
+      `SELECT order_number, order_id, count, create_time_ms FROM allocations
+       WHERE store_id = ? AND order_number > ? ORDER BY order_number LIMIT ?`,
+    );
+    const read = (after: Place) => select.raw().all(storeId, after, ROWS_PER_READ);
+    return pagesOf(ROWS_PER_READ, BELOW_ALL, ([orderNumber]) => orderNumber, read);
+  }
+
+  orderNumberEntries(): AsyncIterable<readonly StoreEntries[]> {
+    const count = this.#db.prepare<[bigint, bigint, number], StoreEntries>(
+      `SELECT store_id, count(*) FROM allocations INDEXED BY ${BY_ORDER_NUMBER}
+       WHERE store_id > ? AND order_id <= ? GROUP BY store_id ORDER BY store_id LIMIT ?`,
+    );
+    const read = (after: bigint) => count.raw().all(after, this.ledger.end, COUNTED_STORES_PER_READ);
+    return pagesOf(COUNTED_STORES_PER_READ, 0n, ([storeId]) => storeId, read);
+  }
+
+  async *requestIds(): AsyncGenerator<RequestIdPage> {
+    const index = `allocations INDEXED BY ${BY_REQUEST_ID}`;
+    const range = 'request_id > ? AND request_id <= ? AND order_id <= ?';
+    const boundary = this.#db.prepare<[string, number], string>(
+      `SELECT request_id FROM ${index} WHERE request_id > ? ORDER BY request_id LIMIT 1 OFFSET ?`,
+    );
+    const repeated = this.#db.prepare<[string, string, bigint], RepeatedRequestId>(
+      `SELECT request_id AS requestId, store_id AS storeId, count(*) AS rows, min(order_id) AS least,
+         max(order_id) AS greatest FROM ${index} WHERE ${range} GROUP BY request_id, store_id HAVING count(*) > 1`,
+    );
+    const count = this.#db.prepare<[string, string, bigint], bigint>(`SELECT count(*) FROM ${index} WHERE ${range}`);
+    for (let after = ''; after !== ABOVE_REQUEST_IDS;) {
+      const upTo = boundary.pluck().get(after, REQUEST_IDS_PER_READ) ?? ABOVE_REQUEST_IDS;
+      const page = [after, upTo, this.ledger.end] as const;
+      yield { repeated: repeated.all(...page), entries: count.pluck().get(...page)! };
+      after = upTo;
+    }
+  }
+
+  #prepareStores(): Database.Statement<[bigint, bigint, number], StoreCounter> {
+    return this.#db.prepare(
+      `SELECT store_id AS storeId, first_number AS firstNumber, last_number AS lastNumber,
+         (${rowsEndOf('stores.store_id')}) AS rowsEnd
+       FROM stores WHERE store_id > ? AND store_id <= ? ORDER BY store_id LIMIT ?`,
+    );
+  }
 }
 
-function* declaredLosses(db: Database.Database): Generator<NumberRange> {
-  const rows = db.prepare<[], { store_id: bigint | null; first: bigint; last: bigint }>(
-    'SELECT store_id, first, last FROM declared_losses ORDER BY store_id, first',
-  );
-  for (const { store_id, first, last } of rows.iterate()) yield { storeId: store_id ?? undefined, first, last };
+function rowsEndOf(storeId: string): string {
+  return `SELECT order_number + (count - 1) FROM allocations
+    WHERE allocations.store_id = ${storeId} ORDER BY order_number DESC LIMIT 1`;
 }

@@ -11,9 +11,11 @@ import { filesOf } from '../../../../src/engines/sqlite/file/ledger-files.ts';
 import type { RestoreOptions } from '../../../../src/engines/sqlite/operator/restore.ts';
 import { restoreLedger } from '../../../../src/engines/sqlite/operator/restore.ts';
 import type { LossPlan } from '../../../../src/engines/sqlite/operator/restore-decision.ts';
-import { verifyLedger } from '../../../../src/engines/sqlite/verify/verify-source.ts';
+import { verifyLedger } from '../../../../src/core/verify/verify-ledger.ts';
+import { SqliteVerifySource } from '../../../../src/engines/sqlite/verify/verify-source.ts';
 import { LedgerRefused } from '../../../../src/core/errors.ts';
 import { fillLedger, fills, tamper } from '../../../support/ledgers/filled-ledger.ts';
+import { all } from '../../verified-ledger.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
 const agree = () => Promise.resolve(true);
@@ -50,10 +52,11 @@ function files(): LedgerFiles {
 }
 
 /** The declared losses, and that verify finds nothing else. */
-function losses(): unknown[] {
+async function losses(): Promise<unknown[]> {
   const db = openReadConnection(ledger);
   onTestFinished(() => void db.close());
-  expect([...verifyLedger(db, undefined)].at(-1)).toMatchObject({ kind: 'verdict', ok: true });
+  const events = await all(verifyLedger(new SqliteVerifySource(db), undefined));
+  expect(events.at(-1)).toMatchObject({ kind: 'verdict', ok: true });
   return db.prepare('SELECT store_id, first, last FROM declared_losses ORDER BY store_id, first').raw().all();
 }
 
@@ -89,7 +92,7 @@ it('P1 P2 P9: --continue-above goes on one above, every store skips as many, and
     storesCreated: 0n,
   });
   expect(readMark(files().mark)).toMatchObject({ lastOrderId: 15n });
-  expect(losses()).toEqual([
+  expect(await losses()).toEqual([
     [null, 10n, 15n],
     [1n, 103n, 108n],
     [2n, 103n, 108n],
@@ -114,7 +117,7 @@ it('P2: a store of the CSV goes on with its next number, or is created with it; 
     storesContinued: 2n,
     storesCreated: 1n,
   });
-  expect(losses()).toEqual([
+  expect(await losses()).toEqual([
     [null, 10n, 15n],
     [1n, 103n, 108n],
     [2n, 103n, 104n],
@@ -137,13 +140,13 @@ it('the end of the backup itself is taken, and nothing is lost but what the CSV 
   rmSync(ledger);
   rmSync(files().mark);
   expect(await continueAbove(9n, [{ storeId: 1n, nextNumber: 110n }])).toMatchObject({ loss: { length: 0n } });
-  expect(losses()).toEqual([[1n, 103n, 109n]]);
+  expect(await losses()).toEqual([[1n, 103n, 109n]]);
 });
 
 it('a backup that has given nothing goes on above, too', async () => {
   from = fillLedger(join(testFolder(), 'empty.db')).database;
   await continueAbove(7n, [{ storeId: 5n, nextNumber: 200n }]);
-  expect(losses()).toEqual([[null, 1n, 7n]]);
+  expect(await losses()).toEqual([[null, 1n, 7n]]);
 });
 
 it('P9: an order_id below the end of the backup is refused', async () => {
@@ -165,13 +168,13 @@ it('a range beyond 2^63-1 is refused for a store that would have to skip it, and
   const stores = [1n, 2n, 3n].map((storeId) => ({ storeId, nextNumber: INT64_MAX }));
   await continueAbove(INT64_MAX - 1n, stores);
   fillLedger(ledger, { storeId: 1n, requestId: 'last' });
-  expect(losses()).toHaveLength(4);
+  expect(await losses()).toHaveLength(4);
 });
 
 it('--nothing-numbered-since restores the backup as it is', async () => {
   expect(await restore({ nothingNumberedSince: true })).toMatchObject({ loss: undefined });
   expect(readMark(files().mark)).toMatchObject({ lastOrderId: 9n });
-  expect(losses()).toEqual([]);
+  expect(await losses()).toEqual([]);
 });
 
 it('P9: what the mark knows holds against the operator: below it nothing is taken', async () => {

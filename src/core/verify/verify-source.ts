@@ -1,0 +1,65 @@
+import type { DeclaredLoss } from './declared-losses.ts';
+import type { IndexFault, RepeatedRequestId } from './index-check.ts';
+import type { LedgerToVerify, PassRow } from './ledger-pass.ts';
+import type { StoreCounter, StoreRow } from './store-check.ts';
+
+/**
+ * What a verification reads of a ledger. Each page is a short read of its own, so rows may come meanwhile: only those up
+ * to `ledger.end` are verified, and a counter is read at the same moment as the end of its rows.
+ */
+export interface VerifySource {
+  readonly ledger: LedgerToVerify;
+  /** In order inside each sequence. */
+  declaredLosses(): Promise<readonly DeclaredLoss[]>;
+  indexes(): Promise<Indexes>;
+  /** All rows up to the end, in order_id order. */
+  allocations(): AsyncIterable<readonly PassRow[]>;
+  /** All stores, in store_id order; where their rows end only if that takes no scan per store. */
+  stores(indexes: Indexes): AsyncIterable<readonly StoreCounter[]>;
+  store(storeId: bigint): Promise<OneStore>;
+  /** All rows of a store, in order_number order; some may be above the end. */
+  storeRows(storeId: bigint): AsyncIterable<readonly StoreRow[]>;
+  /** How many rows up to the end the index of order_numbers has per store; a store may come more than once. */
+  orderNumberEntries(): AsyncIterable<readonly StoreEntries[]>;
+  /** What the index of request_ids has of rows up to the end. */
+  requestIds(): AsyncIterable<RequestIdPage>;
+}
+
+export interface Indexes {
+  readonly faults: readonly IndexFault[];
+  /** Whether all rows can be read by the index of order_numbers. */
+  readonly byOrderNumber: boolean;
+  /** The same of request_ids. */
+  readonly byRequestId: boolean;
+}
+
+export interface OneStore {
+  /** Undefined if it has no row. */
+  readonly lastNumber: bigint | undefined;
+  /** Read after its rows: a store that is created meanwhile has one. */
+  readonly counter: StoreCounter | undefined;
+}
+
+export type StoreEntries = readonly [storeId: bigint, entries: bigint];
+
+export interface RequestIdPage {
+  readonly repeated: readonly RepeatedRequestId[];
+  readonly entries: bigint;
+}
+
+/** Pages of at most `size` rows, or a few more: `read` returns those that follow a place, which each row has. */
+export async function* pagesOf<Row, Place>(
+  size: number,
+  first: Place,
+  placeOf: (row: Row) => Place,
+  read: (after: Place) => readonly Row[] | Promise<readonly Row[]>,
+): AsyncGenerator<readonly Row[]> {
+  for (let after = first; ;) {
+    const rows = await read(after);
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    yield rows;
+    if (rows.length < size) return;
+    after = placeOf(last);
+  }
+}
