@@ -13,6 +13,10 @@ interface Damage {
   readonly onlyPostgres?: readonly Finding[];
 }
 
+const LEAST = -(2n ** 63n);
+/** Lets an order_id be what the tables forbid. */
+const UNCHECKED = 'PRAGMA ignore_check_constraints = ON';
+
 const DAMAGES: readonly Damage[] = [
   {
     name: 'a row in the middle is deleted',
@@ -59,6 +63,30 @@ const DAMAGES: readonly Damage[] = [
     findings: [
       ['mismatch', undefined, 13n, 13n],
       ['hole', undefined, 9n, 9n],
+    ],
+  },
+  {
+    name: 'an order_id is the least of 64 bits',
+    sql: `${UNCHECKED}; UPDATE allocations SET order_id = -9223372036854775808 WHERE order_id = 1`,
+    findings: [
+      ['mismatch', undefined, LEAST, LEAST],
+      ['hole', undefined, 1n, 1n],
+    ],
+  },
+  {
+    name: 'a row is added at the least order_id',
+    sql: `${UNCHECKED}; INSERT INTO allocations VALUES (-9223372036854775808, 99, 100, 1, 'x', 0, '', '', 0)`,
+    findings: [
+      ['mismatch', undefined, LEAST, LEAST],
+      ['mismatch', 99n, 100n, 100n],
+    ],
+  },
+  {
+    name: 'an order_number is the least of 64 bits',
+    sql: 'UPDATE allocations SET order_number = -9223372036854775808 WHERE order_id = 1',
+    findings: [
+      ['mismatch', 7n, LEAST, LEAST],
+      ['hole', 7n, 100n, 100n],
     ],
   },
   {
@@ -186,6 +214,13 @@ describe.each([SQLITE, POSTGRES])('$name', (engine) => {
     await ledger.damage('DELETE FROM allocations WHERE order_id = 3');
     expect((await ledger.verify(8n)).at(-1)).toMatchObject({ kind: 'verdict', ok: true, rows: 4n, sequences: 1n });
     expect(findingsOf(await ledger.verify(7n))).toEqual([['hole', 7n, 101n, 101n]]);
+  });
+
+  it('a store alone that has rows and no counter is named', async () => {
+    const ledger = await engine.newLedger(RUNS);
+    await ledger.damage('DELETE FROM stores WHERE store_id = 8');
+    expect(findingsOf(await ledger.verify(8n))).toEqual([['mismatch', 8n, 105n, 105n]]);
+    expect((await ledger.verify(99n)).at(-1)).toMatchObject({ kind: 'verdict', ok: true, rows: 0n });
   });
 });
 
