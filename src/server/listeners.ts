@@ -1,7 +1,9 @@
+import type { Server } from 'node:net';
+import { createServer } from 'node:net';
 import { basename } from 'node:path';
 import type { Allocator } from '../core/allocator.ts';
 import type { Address } from './address.ts';
-import { formatAddress, isLoopback } from './address.ts';
+import { formatAddress, isLoopback, listenOn } from './address.ts';
 import type { ServeSettings } from './settings.ts';
 import { messageOf } from '../core/errors.ts';
 import type { GrpcServer } from './grpc/grpc-server.ts';
@@ -137,7 +139,25 @@ export class Listeners {
   }
 }
 
-async function listen(name: string, address: Address, start: () => Promise<void>): Promise<void> {
+/**
+ * Rejects as {@link Listeners.start} does if one of the addresses cannot be had. It listens on all of them for a moment,
+ * so it is for a server that nobody calls yet.
+ */
+export async function requireAddresses({ grpcListen, httpListen, metricsListen }: ServeSettings): Promise<void> {
+  const probes: Server[] = [];
+  try {
+    for (const [name, address] of Object.entries({ grpc: grpcListen, http: httpListen, metrics: metricsListen })) {
+      if (address === 'off') continue;
+      const probe = createServer((socket) => socket.destroy());
+      await listen(name, address, () => listenOn(probe, address));
+      probes.push(probe);
+    }
+  } finally {
+    await Promise.all(probes.map((probe) => new Promise((resolve) => probe.close(resolve))));
+  }
+}
+
+async function listen(name: string, address: Address, start: () => Promise<unknown>): Promise<void> {
   try {
     await start();
   } catch (error) {

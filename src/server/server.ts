@@ -1,12 +1,14 @@
+import { existsSync } from 'node:fs';
 import { Allocator } from '../core/allocator.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Ledger } from '../core/ledger.ts';
 import { LedgerState } from '../core/ledger-state.ts';
 import type { BatchObserver } from '../core/observers.ts';
+import { engineOf } from '../engines/location.ts';
 import { startEngine } from '../engines/registry.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { ledgerObserver } from './ledger-observer.ts';
-import { Listeners } from './listeners.ts';
+import { Listeners, requireAddresses } from './listeners.ts';
 import type { Log, Logger } from './log/log.ts';
 import type { MetricSources } from './metrics/metrics.ts';
 import { Metrics } from './metrics/metrics.ts';
@@ -82,7 +84,11 @@ async function start(settings: ServeSettings, { log, version, prepareNewLedger }
   let listeners: Listeners | undefined;
   const onChange = () => listeners?.tellHealth();
   const onLost = () => lost.resolve(undefined);
-  if (settings.create && settings.expectLedgerId === 'none') await prepareNewLedger();
+  if (settings.create && settings.expectLedgerId === 'none') {
+    // Found out before there is a new file, which a start that is refused would leave behind.
+    if (isNewFile(settings.ledger)) await requireAddresses(settings);
+    await prepareNewLedger();
+  }
   const engine = await startEngine(settings, ledgerObserver({ logger, metrics, state, onChange, onLost }));
   const { ledger, name, file } = engine;
   const allocator = new Allocator({ ...settings, ledger, observer: batchObserver(metrics, new ClockWatch(logger)) });
@@ -102,6 +108,10 @@ async function start(settings: ServeSettings, { log, version, prepareNewLedger }
     throw error;
   }
   return { allocator, ledger, listeners, name, lost: lost.promise };
+}
+
+function isNewFile(ledger: string): boolean {
+  return engineOf(ledger) === 'sqlite' && !existsSync(ledger);
 }
 
 function batchObserver(...observers: readonly BatchObserver[]): BatchObserver {
