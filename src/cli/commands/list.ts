@@ -90,7 +90,7 @@ Examples:
 
 /** Writes the list that the flags ask for. */
 export async function listAllocations(
-  client: Pick<OrderNumbersClient, 'listAllocations'>,
+  client: Pick<OrderNumbersClient, 'listAllocations' | 'getStore'>,
   flags: ListFlags,
   context: CommandContext,
 ): Promise<void> {
@@ -117,7 +117,11 @@ export async function listAllocations(
     last = allocation;
     if (listed >= limit && !tellsMore) break;
   }
-  if (listed === 0 && header !== undefined) await output.line(header);
+  if (listed === 0) {
+    // An empty list does not tell a store without orders from a mistyped one.
+    if (flags.store !== undefined) await client.getStore(flags.store);
+    if (header !== undefined) await output.line(header);
+  }
   if (hasMore && last !== undefined) {
     await output.flush();
     context.say(await moreLine(client, filter, last, limit));
@@ -143,7 +147,10 @@ async function* lastOf(
   yield* newestFirst ? held : held.toReversed();
 }
 
-/** How much follows the last allocation that was shown, told by the list's other end: its numbers have no hole. */
+/**
+ * How much follows the last allocation that was shown, as far as the list's other end tells: its numbers have no hole,
+ * but declared losses are among them.
+ */
 async function moreLine(
   client: Pick<OrderNumbersClient, 'listAllocations'>,
   filter: ListFilter,
@@ -158,7 +165,10 @@ async function moreLine(
   const behind = (allocation: Allocation) => first(allocation) + BigInt(allocation.count);
   const more = newestFirst ? first(shown) - first(end) : behind(end) - behind(shown);
   const where = newestFirst ? `down to order_id ${end.orderId}` : `up to order_id ${lastOrderIdOf(end)}`;
-  return `${limit} are shown, ${grouped(more)} more numbers follow, ${where}: --limit all shows all, --last 20 the newest`;
+  return (
+    `${limit} are shown, at most ${grouped(more)} more numbers follow, ${where}: ` +
+    '--limit all shows all, --last 20 the newest'
+  );
 }
 
 /** How rows are written. */

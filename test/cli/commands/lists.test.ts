@@ -43,12 +43,14 @@ describe('C7: list', () => {
     const shown = async (flags: ListFlags) => run((context) => listAllocations(client, flags, context), TERMINAL);
     expect(await shown({})).toMatchObject({
       lines: { length: 101 },
-      said: ['100 are shown, 41 more numbers follow, up to order_id 150: --limit all shows all, --last 20 the newest'],
+      said: [
+        '100 are shown, at most 41 more numbers follow, up to order_id 150: --limit all shows all, --last 20 the newest',
+      ],
     });
     // Of 7's order_numbers 100 to 109 and 110 to 179, the rest of the first 100 is not cut by 8's.
     expect((await shown({ store: 7n })).said).toEqual([]);
     expect((await shown({ newestFirst: true })).said).toEqual([
-      '100 are shown, 50 more numbers follow, down to order_id 1: --limit all shows all, --last 20 the newest',
+      '100 are shown, at most 50 more numbers follow, down to order_id 1: --limit all shows all, --last 20 the newest',
     ]);
     expect(await shown({ limit: Infinity })).toMatchObject({ said: [], lines: { length: 142 } });
     expect(await shown({ after: 50n })).toMatchObject({ said: [], lines: { length: 101 } });

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { status } from '@grpc/grpc-js';
 import { parse } from 'csv-parse/sync';
@@ -16,7 +17,7 @@ import {
 import { localOrderNumbers } from '../../support/processes/local-command.ts';
 import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
 import { LocalServer } from '../../support/processes/local-server.ts';
-import { ORDER_NUMBERS } from '../../support/processes/server-process.ts';
+import { ORDER_NUMBERS, testFolder } from '../../support/processes/server-process.ts';
 
 const ALLOCATION_JSON = {
   orderId: '9007199254740993',
@@ -124,6 +125,26 @@ describe('list', () => {
     expect(parse(stdout, { columns: true })).toEqual([{ ...asText, ...odd }, asText]);
     const empty = await fakeOrdersServer({ listAllocations: () => ({ allocations: [], nextPageToken: '' }) });
     expect((await localOrderNumbers(['list', '--csv', '--server', empty])).stdout).toBe(stdout.split('\n')[0] + '\n');
+  });
+
+  it('of a store that does not exist it lists nothing, and says why', async () => {
+    const address = await new LocalServer(join(testFolder(), 'orders.db')).serving();
+    const list = (...args: string[]) => localOrderNumbers(['list', ...args, '--server', address]);
+    await localOrderNumbers(['stores', 'create', '--store', '7', '--server', address]);
+    // The reason and the words are those of stores get.
+    const missing = await localOrderNumbers(['stores', 'get', '--store', '99', '--server', address]);
+    expect(missing).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringContaining('STORE_NOT_FOUND') });
+    for (const args of [[], ['--csv'], ['--last', '3'], ['--after', '5']]) {
+      expect(await list('--store', '99', ...args)).toEqual(missing);
+    }
+    const { exitCode, stdout, stderr } = await list('--store', '99', '--json');
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+    expect(JSON.parse(stderr)).toMatchObject({ error: { reason: 'STORE_NOT_FOUND' } });
+    expect(await list('--store', '7', '--csv')).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^orderId,[^\n]+\n$/),
+    });
+    expect(await list('--store', '7')).toMatchObject({ exitCode: 0, stderr: '' });
   });
 
   it('ends without a word where its reader has seen enough', async () => {
