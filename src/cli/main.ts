@@ -11,6 +11,8 @@ interface CommandEntry {
   readonly description: string;
   /** What follows its name where all commands are listed; `[options]` unless it says so. */
   readonly usage?: string;
+  /** Whether it takes settings of a server from the environment: mistyped ones are then named. */
+  readonly takesSettings?: true;
   readonly load: () => Promise<Command>;
 }
 
@@ -18,6 +20,7 @@ interface CommandEntry {
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   serve: {
     description: 'serve order numbers until told to stop',
+    takesSettings: true,
     load: async () => (await import('./commands/serve.ts')).serveCommand(),
   },
   allocate: {
@@ -48,34 +51,40 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
   backup: {
     description: 'write a checked copy of the ledger to a file, while the server runs',
+    takesSettings: true,
     usage: '[options] <target>',
     load: async () => (await import('./commands/backup.ts')).backupCommand(),
   },
   restore: {
     description: 'put a backup in the place of the ledger; the server must not run',
+    takesSettings: true,
     load: async () => (await import('./commands/restore.ts')).restoreCommand(),
   },
   'declare-loss': {
     description: 'after a PostgreSQL ledger was restored to an earlier time: go on above what was given since',
+    takesSettings: true,
     usage: '[options] <url>',
     load: async () => (await import('./commands/declare-loss.ts')).declareLossCommand(),
   },
   import: {
     description: 'carry the counters of an old shop over into an empty ledger',
+    takesSettings: true,
     load: async () => (await import('./commands/import.ts')).importCommand(),
   },
   migrate: {
     description: 'make or upgrade a PostgreSQL ledger, or move an SQLite ledger to it',
+    takesSettings: true,
     load: async () => (await import('./commands/migrate.ts')).migrateCommand(),
   },
 };
 
+let refusal = '';
 const program = new Command('order-numbers')
   .description('Gapless, exactly-once order numbers for many stores.')
   .version(packageVersion())
   .configureOutput({
     writeOut: (text) => void process.stdout.once('error', outputFailed).write(text),
-    outputError: (text, write) => write(`${printable(withoutSecrets(text.trim()))}  (see --help)\n`),
+    outputError: (text) => void (refusal += `${printable(withoutSecrets(text.trim()))}  (see --help)\n`),
   })
   .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` })
   .exitOverride();
@@ -91,9 +100,17 @@ missOptionsLast(program);
 try {
   await program.parseAsync();
 } catch (error) {
-  // Commander has printed what is wrong; a help that was asked for is not wrong.
   if (!(error instanceof CommanderError)) throw error;
+  // A help that was asked for is not wrong.
   process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
+  if (refusal !== '' && COMMANDS[asked]?.takesSettings) await nameMistypedVariables();
+  process.stderr.write(refusal);
+}
+
+/** A setting that was meant may be why another one is refused. */
+async function nameMistypedVariables(): Promise<void> {
+  const { environment, warnUnknownVariables } = await import('./run/environment.ts');
+  for (const warning of warnUnknownVariables(environment())) process.stderr.write(`warning: ${warning}\n`);
 }
 
 /** Whoever closes the pipe has read enough, as `head` does. */

@@ -50,3 +50,26 @@ it('a command of an operator says it on standard error, and goes on', async () =
   );
   expect(stderr).not.toContain('s3cret');
 });
+
+it.each<[args: string, env: Readonly<Record<string, string>>, refusal: RegExp]>([
+  ['serve', { ORDERS_MAX_BATCH: 'many' }, /^error: option '--max-batch <requests>' value 'many' from env/],
+  ['serve --ledger /nowhere/orders.db', {}, /^error: there is no folder \/nowhere for the ledger/],
+  ['backup', { ORDERS_LEDGER: 'postgres://h/d' }, /^error: option '--ledger <path>' value/],
+  ['import --yes', {}, /^error: name one file to import/],
+])('what is mistyped is named although the settings are refused: %s %j', async (args, env, refusal) => {
+  const { exitCode, stdout, stderr } = await orderNumbers(args.split(' '), {
+    env: { ...env, ORDERS_LEDGR: 'x.db' },
+  });
+  expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+  const [warning, error, end] = stderr.split('\n');
+  expect(warning).toBe('warning: the variable ORDERS_LEDGR is not a setting: did you mean ORDERS_LEDGER?');
+  expect(error).toMatch(refusal);
+  expect(end).toBe('');
+});
+
+it('a help, and the refusal of what asks a server, name no variables of a server', async () => {
+  const env = { ORDERS_LEDGR: 'x.db' };
+  expect(await orderNumbers(['serve', '--help'], { env })).toMatchObject({ exitCode: 0, stderr: '' });
+  const { stderr } = await orderNumbers(['get'], { env });
+  expect(stderr).toMatch(/^error: say which allocation[^\n]+\n$/);
+});
