@@ -1,33 +1,41 @@
-import type { Allocation, AllocationRequest } from '../../../core/allocation.ts';
+import type { AllocationRequest } from '../../../core/allocation.ts';
 import { perhapsSentBefore, sequenceExhausted, storeNotFound } from '../../../core/refusals.ts';
 import type { Outcome } from '../../../core/ledger.ts';
 import type { LedgerPoint } from '../ledger-position.ts';
 import { MAKE_DURABLE } from '../connection/server-state.ts';
 import type { Session } from '../connection/session.ts';
+import { numberArray } from './array-text.ts';
 
 /** A batch that is committed, and confirmed where a standby is asked for. */
 export interface CommittedBatch extends LedgerPoint {
   readonly outcomes: readonly Outcome[];
 }
 
-type Numbers = [orderId: bigint, orderNumber: bigint, count: number, createTimeMs: bigint];
-type Style = [prefix: string, suffix: string, minDigits: number];
-type RowOutcome = 'new' | 'replay' | 'exhausted' | 'no store';
 type Row = [
+  item: number,
+  // Null but in the row of the last request.
   backend: number | null,
   ledgerEnd: bigint,
   version: bigint,
-  item: number,
-  outcome: RowOutcome,
-  ...Numbers,
-  ...Style,
+  outcome: 'new' | 'replay' | 'exhausted' | 'no store',
+  orderId: bigint,
+  orderNumber: bigint,
+  count: number,
+  createTimeMs: bigint,
+  prefix: string,
+  suffix: string,
+  minDigits: number,
 ];
 
-/** One round trip: the whole batch as arrays, one transaction, all outcomes. The first item's row names the backend. */
+/**
+ * One round trip: the whole batch as arrays, one transaction, all outcomes. The row of the last request tells the backend
+ * and the end of the ledger; near the end of all order_ids, where a batch is numbered one by one, no other row knows it.
+ */
 const ALLOCATE = `${MAKE_DURABLE}
-  SELECT CASE item WHEN 1 THEN backend END, ledger_end, ledger_version, item, outcome, order_id, order_number, count,
-    create_time_ms, prefix, suffix, min_digits
-  FROM durable, order_numbers.allocate($1, $2, $3, $4, $5)`;
+  SELECT item,
+    CASE WHEN is_last THEN backend END, CASE WHEN is_last THEN ledger_end END, CASE WHEN is_last THEN ledger_version END,
+    outcome, order_id, order_number, count, create_time_ms, prefix, suffix, min_digits
+  FROM durable, order_numbers.allocate($1, $2, $3, $4, $5), LATERAL (SELECT item = cardinality($1)) AS place (is_last)`;
 
 export async function allocate(
   session: Session,
@@ -35,9 +43,9 @@ export async function allocate(
   autoCreateStores: boolean,
 ): Promise<CommittedBatch> {
   const values = [
-    batch.map(({ storeId }) => String(storeId)),
+    numberArray(batch.map(({ storeId }) => storeId)),
     batch.map(({ requestId }) => requestId),
-    batch.map(({ count }) => count),
+    numberArray(batch.map(({ count }) => count)),
     autoCreateStores,
     session.ledgerId,
   ];
@@ -47,13 +55,14 @@ export async function allocate(
   if (rows.length !== batch.length) throw new Error(`the server answered ${rows.length} of ${batch.length} requests`);
   const outcomes: Outcome[] = [];
   let point = { lastOrderId: 0n, version: 0n };
-  for (const [backend, lastOrderId, version, item, outcome, ...numbers] of rows) {
-    if (backend !== null) session.ranOn(backend);
+  for (const row of rows) {
+    const [item, backend, lastOrderId, version] = row;
     const request = batch[item - 1];
     if (!request) throw new Error(`the server answered item ${item} of a batch of ${batch.length}`);
-    outcomes[item - 1] = toOutcome(request, outcome, numbers);
-    // Near the end of all order_ids a batch is numbered one by one: where the last one ended.
-    if (version > point.version) point = { lastOrderId, version };
+    outcomes[item - 1] = toOutcome(request, row);
+    if (backend === null) continue;
+    session.ranOn(backend);
+    point = { lastOrderId, version };
   }
   return { outcomes, ...point, timeline: session.timeline };
 }
@@ -68,22 +77,22 @@ export function asSentBefore(outcomes: readonly Outcome[], batch: readonly Alloc
 
 function toOutcome(
   { storeId, requestId }: AllocationRequest,
-  outcome: RowOutcome,
-  numbers: [...Numbers, ...Style],
+  [, , , , outcome, orderId, orderNumber, count, createTimeMs, prefix, suffix, minDigits]: Row,
 ): Outcome {
   if (outcome === 'no store') return { refused: storeNotFound(storeId) };
   if (outcome === 'exhausted') return { refused: sequenceExhausted(storeId) };
-  const [orderId, orderNumber, count, createTimeMs, prefix, suffix, minDigits] = numbers;
-  const allocation: Allocation = {
-    orderId,
-    storeId,
-    orderNumber,
-    count,
-    requestId,
-    createTimeMs: Number(createTimeMs),
-    prefix,
-    suffix,
-    minDigits,
+  return {
+    allocation: {
+      orderId,
+      storeId,
+      orderNumber,
+      count,
+      requestId,
+      createTimeMs: Number(createTimeMs),
+      prefix,
+      suffix,
+      minDigits,
+    },
+    replayed: outcome === 'replay',
   };
-  return { allocation, replayed: outcome === 'replay' };
 }

@@ -1,0 +1,18 @@
+import { expect, it } from 'vitest';
+import { INT64_MAX } from '../../../../src/core/allocation.ts';
+import { newDatabase, query } from '../../../support/postgres/database.ts';
+import { OpenedLedger } from '../opened-ledger.ts';
+
+it('a batch that is numbered one by one, at the end of all order_ids, says where the last of it ended', async () => {
+  const url = await newDatabase();
+  const { ledger } = await OpenedLedger.open(url);
+  await query(url, 'UPDATE order_numbers.ledger SET last_order_id = $1', [INT64_MAX - 3n]);
+  const batch = ['a', 'b', 'c', 'd'].map((requestId) => ({ storeId: 1n, requestId, count: 1 }));
+  expect(await ledger.commit(batch)).toMatchObject([
+    { allocation: { orderId: INT64_MAX - 2n } },
+    { allocation: { orderId: INT64_MAX - 1n } },
+    { allocation: { orderId: INT64_MAX } },
+    { refused: { reason: 'SEQUENCE_EXHAUSTED' } },
+  ]);
+  expect(ledger.lastOrderId).toBe(INT64_MAX);
+});
