@@ -1,12 +1,8 @@
 import { Metadata, status } from '@grpc/grpc-js';
 import { messageOf } from '../core/errors.ts';
-import { ErrorInfo, RetryInfo } from '../wire/gen/google/rpc/error_details.ts';
-import type { Any } from '../wire/gen/google/protobuf/any.ts';
-import { Status } from '../wire/gen/google/rpc/status.ts';
+import { decodeDetails, DETAILS_TRAILER } from '../wire/status-details.ts';
 import type { ConnectionProblem, Diagnosis } from './connection/diagnosis.ts';
 
-const DOMAIN = 'orders.v1';
-const TYPE_PREFIX = 'type.googleapis.com/';
 /** Codes after which a call was perhaps done, whoever says so. */
 const INDEFINITE: ReadonlySet<string> = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED']);
 
@@ -63,18 +59,15 @@ export function failureFrom(thrown: unknown): Failure {
   const error = thrown instanceof AttemptFailed ? thrown.cause : thrown;
   const { code: number, details: text, metadata: trailers } = statusOf(error);
   const code = status[number] ?? 'UNKNOWN';
-  const details = richDetails(trailers);
-  const info = unpack(details, 'google.rpc.ErrorInfo', ErrorInfo);
-  const isOurs = info?.domain === DOMAIN;
-  const delay = unpack(details, 'google.rpc.RetryInfo', RetryInfo)?.retryDelay;
+  const { isExplained, own, retryMs } = decodeDetails(trailers?.get(DETAILS_TRAILER)[0]);
   return {
     code,
-    ...(info ? { message: text, problem: undefined } : wasSent ? answerless(text, code) : unconnected(text)),
+    ...(isExplained ? { message: text, problem: undefined } : wasSent ? answerless(text, code) : unconnected(text)),
     wasSent,
-    reason: isOurs ? info.reason : undefined,
-    metadata: isOurs ? info.metadata : {},
-    isDefinite: isOurs && !INDEFINITE.has(code),
-    retryDelayMs: delay && Math.max(0, Number(delay.seconds) * 1000 + delay.nanos / 1e6),
+    reason: own?.reason,
+    metadata: own?.metadata ?? {},
+    isDefinite: own !== undefined && !INDEFINITE.has(code),
+    retryDelayMs: retryMs,
     cause: error,
   };
 }
@@ -118,28 +111,4 @@ function unconnected(text: string): Pick<Failure, 'message' | 'problem'> {
   return NOTHING_LISTENS.test(why)
     ? { message: `no server answers: ${why}`, problem: 'unreachable' }
     : { message: `no connection could be made: ${why}`, problem: 'silent' };
-}
-
-/** What a proxy put where the details belong says nothing. */
-function richDetails(trailers: Metadata | undefined): readonly Any[] {
-  const [trailer] = trailers?.get('grpc-status-details-bin') ?? [];
-  if (!(trailer instanceof Uint8Array)) return [];
-  return decoded(Status, trailer)?.details ?? [];
-}
-
-function unpack<T>(details: readonly Any[], type: string, codec: Decoder<T>): T | undefined {
-  const found = details.find(({ typeUrl }) => typeUrl === `${TYPE_PREFIX}${type}`);
-  return found && decoded(codec, found.value);
-}
-
-interface Decoder<T> {
-  decode(input: Uint8Array): T;
-}
-
-function decoded<T>(codec: Decoder<T>, bytes: Uint8Array): T | undefined {
-  try {
-    return codec.decode(bytes);
-  } catch {
-    return undefined;
-  }
 }

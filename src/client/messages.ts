@@ -1,31 +1,10 @@
 import { INT64_MAX } from '../core/allocation.ts';
 import type { Timestamp } from '../wire/gen/google/protobuf/timestamp.ts';
 import type * as wire from '../wire/gen/orders/v1/orders.ts';
-import { VerifyFindingKind } from '../wire/gen/orders/v1/orders.ts';
-import type {
-  Allocation,
-  AllocationKey,
-  FindingKind,
-  Id,
-  ListFilter,
-  Store,
-  StoreSettings,
-  VerifyStep,
-} from './api.ts';
+import { fromFindingKind, fromWireTime, STORE_SETTING_PATHS, STORE_SETTINGS } from '../wire/values.ts';
+import type { Allocation, AllocationKey, Id, ListFilter, Store, StoreSettings, VerifyStep } from './api.ts';
 
 const INT32_MAX = 2 ** 31 - 1;
-/** The settings of a store that a caller can give, and their names in an update mask. */
-const SETTING_PATHS = {
-  firstNumber: 'first_number',
-  prefix: 'prefix',
-  suffix: 'suffix',
-  minDigits: 'min_digits',
-} as const;
-const FINDING_KINDS: Readonly<Record<number, FindingKind>> = {
-  [VerifyFindingKind.VERIFY_FINDING_KIND_HOLE]: 'hole',
-  [VerifyFindingKind.VERIFY_FINDING_KIND_OVERLAP]: 'overlap',
-  [VerifyFindingKind.VERIFY_FINDING_KIND_MISMATCH]: 'mismatch',
-};
 
 /** Exactly the caller's value as int64; throws a TypeError that names it where that cannot be. The bounds are the server's. */
 export function toInt64(name: string, value: Id): bigint {
@@ -98,8 +77,7 @@ export function toStore(storeId: Id, settings: StoreSettings): wire.Store {
 
 /** The paths of what is given. */
 export function toUpdateMask(changes: StoreSettings): string[] {
-  const names = Object.keys(SETTING_PATHS) as (keyof typeof SETTING_PATHS)[];
-  return names.filter((name) => changes[name] !== undefined).map((name) => SETTING_PATHS[name]);
+  return STORE_SETTINGS.filter((name) => changes[name] !== undefined).map((name) => STORE_SETTING_PATHS[name]);
 }
 
 export function fromAllocation(allocation: wire.Allocation | undefined): Allocation {
@@ -117,7 +95,7 @@ export function fromVerifyStep({ event }: wire.VerifyLedgerResponse): VerifyStep
   switch (event?.$case) {
     case 'finding': {
       const { kind, ...finding } = event.value;
-      return { kind: 'finding', findingKind: FINDING_KINDS[kind] ?? 'unknown', ...finding, storeId: finding.storeId };
+      return { kind: 'finding', findingKind: fromFindingKind(kind) ?? 'unknown', ...finding, storeId: finding.storeId };
     }
     case 'sequence':
       return { kind: 'sequence', ...event.value, storeId: event.value.storeId };
@@ -133,7 +111,7 @@ export function fromVerifyStep({ event }: wire.VerifyLedgerResponse): VerifyStep
 }
 
 function fromTimestamp(time: Timestamp | undefined): Date {
-  return new Date(time ? Number(time.seconds) * 1000 + Math.trunc(time.nanos / 1e6) : Number.NaN);
+  return new Date(time ? fromWireTime(time) : Number.NaN);
 }
 
 function describe(value: unknown): string {

@@ -5,15 +5,10 @@ import type {
   Store as StoreMessage,
   VerifyLedgerResponse,
 } from '../../wire/gen/orders/v1/orders.ts';
-import { VerifyFindingKind } from '../../wire/gen/orders/v1/orders.ts';
+import { FINDING_KINDS, toWireTime } from '../../wire/values.ts';
 import type { Store } from '../../core/store.ts';
 import type { VerifyEvent } from '../../core/verify/events.ts';
 
-const FINDING_KINDS = {
-  hole: VerifyFindingKind.VERIFY_FINDING_KIND_HOLE,
-  overlap: VerifyFindingKind.VERIFY_FINDING_KIND_OVERLAP,
-  mismatch: VerifyFindingKind.VERIFY_FINDING_KIND_MISMATCH,
-};
 const MAX_FINDING_CHARACTERS = 1000;
 
 export function toAllocationMessage(allocation: Allocation): AllocationMessage {
@@ -27,7 +22,7 @@ export function toAllocationMessage(allocation: Allocation): AllocationMessage {
     suffix: allocation.suffix,
     minDigits: allocation.minDigits,
     requestId: allocation.requestId,
-    createTime: toTimestamp(allocation.createTimeMs),
+    createTime: toWireTime(allocation.createTimeMs),
   };
 }
 
@@ -39,7 +34,7 @@ export function toStoreMessage(store: Store): StoreMessage {
     prefix: store.prefix,
     suffix: store.suffix,
     minDigits: store.minDigits,
-    createTime: toTimestamp(store.createTimeMs),
+    createTime: toWireTime(store.createTimeMs),
   };
 }
 
@@ -69,8 +64,4 @@ export function toVerifyMessage(event: VerifyEvent): VerifyLedgerResponse {
       };
     }
   }
-}
-
-function toTimestamp(ms: number): { seconds: bigint; nanos: number } {
-  return { seconds: BigInt(Math.trunc(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
 }

@@ -2,10 +2,8 @@ import type { StatusObject } from '@grpc/grpc-js';
 import { Metadata, status } from '@grpc/grpc-js';
 import type { OrderError, Reason, ReasonKind } from '../../core/errors.ts';
 import { REASONS } from '../../core/errors.ts';
-import { BadRequest, ErrorInfo, RetryInfo } from '../../wire/gen/google/rpc/error_details.ts';
-import { Status } from '../../wire/gen/google/rpc/status.ts';
+import { DETAILS_TRAILER, encodeDetails } from '../../wire/status-details.ts';
 
-const DOMAIN = 'orders.v1';
 /** Longest value in ErrorInfo's metadata, in bytes. */
 const MAX_VALUE_BYTES = 128;
 
@@ -41,35 +39,28 @@ export type ErrorStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
  * of the error is.
  */
 export function toStatus(error: OrderError, mayRetry: boolean, pathOf = (field: string) => field): ErrorStatus {
-  const { kind, retryMs } = REASONS[error.reason];
+  const { message, reason } = error;
+  const { kind, retryMs } = REASONS[reason];
   const code = CODE_OF[kind];
-  const fields = Object.entries(error.fields).map(([name, value]) => [name, cut(value)]);
-  const info = { reason: error.reason, domain: DOMAIN, metadata: Object.fromEntries(fields) };
-  const details = [pack('google.rpc.ErrorInfo', ErrorInfo.encode(info).finish())];
-  if (mayRetry && retryMs !== undefined) {
-    const retryDelay = { seconds: BigInt(Math.trunc(retryMs / 1000)), nanos: (retryMs % 1000) * 1_000_000 };
-    details.push(pack('google.rpc.RetryInfo', RetryInfo.encode({ retryDelay }).finish()));
-  }
-  if (kind === 'invalid') {
-    const named = Object.keys(error.fields);
-    const fieldViolations = (named.length > 0 ? named.map(pathOf) : (MISSING[error.reason] ?? [])).map((field) => ({
-      field,
-      description: error.message,
-      reason: error.reason,
-    }));
-    details.push(pack('google.rpc.BadRequest', BadRequest.encode({ fieldViolations }).finish()));
-  }
+  const rich = encodeDetails({
+    code,
+    message,
+    reason,
+    metadata: Object.fromEntries(Object.entries(error.fields).map(([name, value]) => [name, cut(value)])),
+    retryMs: mayRetry ? retryMs : undefined,
+    wrongFields: kind === 'invalid' ? wrongFields(error, pathOf) : undefined,
+  });
   const metadata = new Metadata();
-  const rich = Status.encode({ code, message: error.message, details }).finish();
-  metadata.set('grpc-status-details-bin', Buffer.from(rich));
-  if (error.reason === 'OUTCOME_UNKNOWN' && error.fields['request_id'] !== undefined) {
+  metadata.set(DETAILS_TRAILER, Buffer.from(rich));
+  if (reason === 'OUTCOME_UNKNOWN' && error.fields['request_id'] !== undefined) {
     metadata.set('request-id', error.fields['request_id']);
   }
-  return { code, details: error.message, metadata };
+  return { code, details: message, metadata };
 }
 
-function pack(type: string, value: Uint8Array) {
-  return { typeUrl: `type.googleapis.com/${type}`, value };
+function wrongFields({ reason, fields }: OrderError, pathOf: (field: string) => string): readonly string[] {
+  const named = Object.keys(fields);
+  return named.length > 0 ? named.map((field) => pathOf(field)) : (MISSING[reason] ?? []);
 }
 
 /** Cuts a value to its first bytes, at a character's border. */

@@ -18,18 +18,11 @@ import { fromPageToken, pageSize, toPageToken } from '../../core/reading/paging.
 import type { StoreChanges } from '../../core/store.ts';
 import { checkStoreChanges, DEFAULT_STORE } from '../../core/store.ts';
 import { storeNotFound } from '../../core/refusals.ts';
+import { STORE_SETTING_PATHS, STORE_SETTINGS } from '../../wire/values.ts';
 import type { CallQueues } from './call-queues.ts';
 import { toStoreMessage } from './messages.ts';
 import type { ServiceContext } from './service-context.ts';
 import { unary } from './unary.ts';
-
-/** How each path of an update_mask reads its value. A path whose value is absent goes back to the default. */
-const CHANGES_BY_PATH: Readonly<Record<string, (store: StoreMessage) => StoreChanges>> = {
-  first_number: ({ firstNumber }) => ({ firstNumber: firstNumber ?? DEFAULT_STORE.firstNumber }),
-  prefix: ({ prefix }) => ({ prefix }),
-  suffix: ({ suffix }) => ({ suffix }),
-  min_digits: ({ minDigits }) => ({ minDigits }),
-};
 
 /** CreateStore, GetStore, ListStores, UpdateStore. */
 export function storeMethods(context: ServiceContext, queues: CallQueues): UntypedServiceImplementation {
@@ -139,21 +132,19 @@ function describeStore({ store }: { readonly store: StoreMessage | undefined }):
 }
 
 function toChanges(store: StoreMessage, mask: readonly string[]): StoreChanges {
-  const paths = Object.keys(CHANGES_BY_PATH).join(', ');
+  const paths = Object.values(STORE_SETTING_PATHS).join(', ');
   if (mask.length === 0) {
     throw new OrderError('UPDATE_MASK_INVALID', `update_mask is empty: name what to change, of ${paths}`);
   }
   return Object.assign({}, ...mask.map((path) => changeOf(store, path, paths))) as StoreChanges;
 }
 
+/** The value at a path of an update_mask; the default if it is absent. */
 function changeOf(store: StoreMessage, path: string, paths: string): StoreChanges {
-  const change = Object.hasOwn(CHANGES_BY_PATH, path) ? CHANGES_BY_PATH[path] : undefined;
-  if (change) return change(store);
-  throw new OrderError(
-    'UPDATE_MASK_INVALID',
-    `update_mask path ${JSON.stringify(path.slice(0, 64))} is not one of ${paths}`,
-    {
-      fields: { update_mask: path },
-    },
-  );
+  const setting = STORE_SETTINGS.find((name) => STORE_SETTING_PATHS[name] === path);
+  if (setting) return { [setting]: store[setting] ?? DEFAULT_STORE[setting] };
+  const quoted = JSON.stringify(path.slice(0, 64));
+  throw new OrderError('UPDATE_MASK_INVALID', `update_mask path ${quoted} is not one of ${paths}`, {
+    fields: { update_mask: path },
+  });
 }
