@@ -4,7 +4,7 @@ import { OrderError } from '../errors.ts';
 
 const DEFAULT_PAGE_SIZE = 100;
 const MAX_PAGE_SIZE = 1000;
-/** Of a token: version, the list's hash, end and position. */
+/** A token has its version, the list's hash, end and position. */
 const TOKEN_BYTES = 1 + 8 + 8 + 8;
 const TOKEN_VERSION = 1;
 const HASH_AT = 1;
@@ -20,6 +20,32 @@ export interface PageRange {
 /** Which list a token belongs to: the method, its filter, and the ledger's id. */
 export type ListName = readonly [method: string, filter: string, ledgerId: string];
 
+/** A list that is shown page by page. */
+export interface PagedList<Item> {
+  readonly name: ListName;
+  /** Everything, as the first page finds it. */
+  readonly whole: PageRange;
+  /** Items on a page. */
+  readonly limit: number;
+  /** The first items of the range, in the order of the list, as many as a page has. */
+  read(range: PageRange): Promise<readonly Item[]>;
+  /** What is left of a range when `item` was the last one read. */
+  restOf(range: PageRange, item: Item): PageRange;
+}
+
+/** Reads the page that a token stands for; '' stands for the first one, and for no further one. */
+export async function readPage<Item>(
+  list: PagedList<Item>,
+  token: string,
+): Promise<{ readonly items: readonly Item[]; readonly nextPageToken: string }> {
+  const range = token === '' ? list.whole : fromPageToken(list.name, token);
+  const items = await list.read(range);
+  const last = items.at(-1);
+  if (last === undefined || items.length < list.limit) return { items, nextPageToken: '' };
+  const rest = list.restOf(range, last);
+  return { items, nextPageToken: rest.after < rest.end ? toPageToken(list.name, rest) : '' };
+}
+
 /** 0 means 100. Throws PAGE_SIZE_INVALID outside 0 to 1000. */
 export function pageSize(asked: number): number {
   if (asked >= 0 && asked <= MAX_PAGE_SIZE) return asked || DEFAULT_PAGE_SIZE;
@@ -29,7 +55,7 @@ export function pageSize(asked: number): number {
 }
 
 /** A token for the page that comes next. Good as long as the ledger, on every server of it. */
-export function toPageToken(list: ListName, { after, end }: PageRange): string {
+function toPageToken(list: ListName, { after, end }: PageRange): string {
   const token = Buffer.alloc(TOKEN_BYTES);
   token.writeUInt8(TOKEN_VERSION);
   token.writeBigInt64BE(end, END_AT);
@@ -39,7 +65,7 @@ export function toPageToken(list: ListName, { after, end }: PageRange): string {
 }
 
 /** Throws PAGE_TOKEN_INVALID unless the token was made for this very list. */
-export function fromPageToken(list: ListName, text: string): PageRange {
+function fromPageToken(list: ListName, text: string): PageRange {
   const token = Buffer.from(text, 'base64url');
   if (token.length === TOKEN_BYTES && token.toString('base64url') === text && token.readUInt8() === TOKEN_VERSION) {
     const page = { end: token.readBigInt64BE(END_AT), after: token.readBigInt64BE(AFTER_AT) };
@@ -53,7 +79,7 @@ export function fromPageToken(list: ListName, text: string): PageRange {
   );
 }
 
-/** Of the list and of what the token says, so that neither can be changed by mistake. */
+/** A hash of the list and of what the token says, so that neither can be changed by mistake. */
 function hashOf(list: ListName, token: Buffer): Buffer {
   const said = token.subarray(END_AT).toString('hex');
   return createHash('sha256')

@@ -16,8 +16,8 @@ import type {
   WatchAllocationsResponse,
 } from '../../wire/gen/orders/v1/orders.ts';
 import type { AllocationKey, LedgerReads } from '../../core/ledger.ts';
-import type { ListName, PageRange } from '../../core/reading/paging.ts';
-import { fromPageToken, pageSize, toPageToken } from '../../core/reading/paging.ts';
+import type { PagedList } from '../../core/reading/paging.ts';
+import { pageSize, readPage } from '../../core/reading/paging.ts';
 import type { Watch } from '../../core/reading/watch.ts';
 import type { CallQueues } from './call-queues.ts';
 import { toAllocationMessage } from './messages.ts';
@@ -124,27 +124,19 @@ async function listAllocations(
   const limit = pageSize(request.pageSize);
   return inTurn(async (reads) => {
     const { ledgerId, lastOrderId } = await reads.end();
-    const list: ListName = ['ListAllocations', filterOf(request), ledgerId];
     const isBounded = beforeOrderId !== undefined && beforeOrderId <= lastOrderId;
-    const first: PageRange = { after: afterOrderId, end: isBounded ? beforeOrderId - 1n : lastOrderId };
-    const page = request.pageToken === '' ? first : fromPageToken(list, request.pageToken);
-    const range = { afterOrderId: page.after, upToOrderId: page.end, newestFirst, storeId, limit };
-    const found = await reads.listAllocations(range);
-    const last = found.at(-1);
-    const rest: PageRange | undefined = last && (newestFirst ? restBefore(last, page) : restAfter(last, page));
-    const isLast = rest === undefined || found.length < limit || rest.after >= rest.end;
-    return { allocations: found.map(toAllocationMessage), nextPageToken: isLast ? '' : toPageToken(list, rest) };
+    const list: PagedList<Allocation> = {
+      name: ['ListAllocations', filterOf(request), ledgerId],
+      whole: { after: afterOrderId, end: isBounded ? beforeOrderId - 1n : lastOrderId },
+      limit,
+      read: ({ after, end }) =>
+        reads.listAllocations({ afterOrderId: after, upToOrderId: end, newestFirst, storeId, limit }),
+      restOf: ({ after, end }, last) =>
+        newestFirst ? { after, end: last.orderId - 1n } : { after: lastOrderIdOf(last), end },
+    };
+    const { items, nextPageToken } = await readPage(list, request.pageToken);
+    return { allocations: items.map(toAllocationMessage), nextPageToken };
   });
-}
-
-/** What is left of a page's range after its last allocation. */
-function restAfter(last: Allocation, { end }: PageRange): PageRange {
-  return { after: lastOrderIdOf(last), end };
-}
-
-/** The same going back. */
-function restBefore({ orderId }: Allocation, { after }: PageRange): PageRange {
-  return { after, end: orderId - 1n };
 }
 
 /** Everything that makes a list another one; only the store, as long as nothing else is asked for. */

@@ -13,9 +13,9 @@ import type {
   UpdateStoreResponse,
 } from '../../wire/gen/orders/v1/orders.ts';
 import type { LedgerReads } from '../../core/ledger.ts';
-import type { ListName, PageRange } from '../../core/reading/paging.ts';
-import { fromPageToken, pageSize, toPageToken } from '../../core/reading/paging.ts';
-import type { StoreChanges } from '../../core/store.ts';
+import type { PagedList } from '../../core/reading/paging.ts';
+import { pageSize, readPage } from '../../core/reading/paging.ts';
+import type { Store, StoreChanges } from '../../core/store.ts';
 import { checkStoreChanges, DEFAULT_STORE } from '../../core/store.ts';
 import { storeNotFound } from '../../core/refusals.ts';
 import { STORE_SETTING_PATHS, STORE_SETTINGS } from '../../wire/values.ts';
@@ -105,16 +105,15 @@ async function listStores(
   limit: number,
 ): Promise<ListStoresResponse> {
   const { ledgerId, lastStoreId } = await reads.end();
-  const list: ListName = ['ListStores', '', ledgerId];
-  const first: PageRange = { after: 0n, end: lastStoreId };
-  const { after, end } = pageToken === '' ? first : fromPageToken(list, pageToken);
-  const stores = await reads.listStores({ afterStoreId: after, upToStoreId: end, limit });
-  const position = stores.at(-1)?.storeId;
-  const isLast = position === undefined || stores.length < limit || position >= end;
-  return {
-    stores: stores.map(toStoreMessage),
-    nextPageToken: isLast ? '' : toPageToken(list, { after: position, end }),
+  const list: PagedList<Store> = {
+    name: ['ListStores', '', ledgerId],
+    whole: { after: 0n, end: lastStoreId },
+    limit,
+    read: ({ after, end }) => reads.listStores({ afterStoreId: after, upToStoreId: end, limit }),
+    restOf: ({ end }, last) => ({ after: last.storeId, end }),
   };
+  const { items, nextPageToken } = await readPage(list, pageToken);
+  return { stores: items.map(toStoreMessage), nextPageToken };
 }
 
 function pathInStore(field: string): string {
