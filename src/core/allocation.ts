@@ -5,24 +5,24 @@ import { OrderError } from './errors.ts';
 export const INT64_MIN = -(2n ** 63n);
 /** The last number of every sequence: ids and numbers are signed 64-bit on the wire and on disk. */
 export const INT64_MAX = 2n ** 63n - 1n;
-/** A store numbers from here unless it says otherwise. */
+/** A store numbers from here by default. */
 export const DEFAULT_FIRST_NUMBER = 100n;
 /** Numbers in one run, at most. */
 export const MAX_COUNT = 1000;
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
-/** What one caller asks for: `count` consecutive numbers of a store, under a key of its own. */
+/** The request of one caller: `count` consecutive numbers of a store, under a key of its own. */
 export interface AllocationRequest {
   /** 1 to 2^63-1. */
   readonly storeId: bigint;
   /** 1 to {@link MAX_COUNT}. */
   readonly count: number;
-  /** 1 to 128 characters of 0x21 to 0x7E; unique within the store, for ever. */
+  /** 1 to 128 characters of 0x21 to 0x7E; unique within the store, forever. */
   readonly requestId: string;
 }
 
-/** One ledger row: the run of numbers that a request got, and the store's style at that time. */
+/** One ledger row: the run of numbers given to a request, and the store's style at that time. */
 export interface Allocation extends AllocationRequest {
   /** First of the run in the sequence over all stores. */
   readonly orderId: bigint;
@@ -63,8 +63,8 @@ export function checkRequestId(requestId: string): void {
 }
 
 /**
- * A UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, the rest random. Time-ordered, so that the
- * ledger's index of request ids grows at its end.
+ * A UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, the rest random. It is time-ordered, so that the ledger's
+ * index of request ids grows at its end.
  */
 export function newRequestId(): string {
   const time = Date.now().toString(16).padStart(12, '0');

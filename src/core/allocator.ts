@@ -6,12 +6,12 @@ import type { Ledger, Outcome } from './ledger.ts';
 import type { BatchObserver, BatchSummary } from './observers.ts';
 import { cancelled, draining, mismatch, outcomeUnknown, queueFull, requestIdRequired } from './refusals.ts';
 
-/** Says whether a call was cancelled or its deadline has passed. An AbortSignal is one. */
+/** Tells whether a call was cancelled or its deadline has passed. An AbortSignal is one. */
 export interface CallSignal {
   readonly aborted: boolean;
 }
 
-/** What a transport hands over. An empty `requestId` is absent: the allocator makes one. */
+/** A call as a transport hands it over. An empty `requestId` is absent: the allocator creates one. */
 export interface AllocateCall extends AllocationRequest {
   readonly signal: CallSignal;
 }
@@ -19,7 +19,7 @@ export interface AllocateCall extends AllocationRequest {
 /** The answer to one call. */
 export interface Allocated {
   readonly allocation: Allocation;
-  /** True where an earlier call, or a racing copy of this one, had it allocated already. */
+  /** True if an earlier call, or a racing copy of this one, has allocated it. */
   readonly replayed: boolean;
 }
 
@@ -27,9 +27,9 @@ export interface AllocatorOptions {
   readonly ledger: Ledger;
   /** Requests in one transaction, at most. */
   readonly maxBatch: number;
-  /** Requests waiting for a transaction, at most; and as many copies of requests under way. */
+  /** Requests waiting for a transaction, at most, and as many copies of requests under way. */
   readonly maxQueue: number;
-  /** Refuse calls without a request_id instead of making one. */
+  /** Whether to refuse calls without a request_id instead of creating one. */
   readonly requireRequestId: boolean;
   readonly observer?: BatchObserver;
 }
@@ -40,23 +40,23 @@ interface Caller {
   reject(error: OrderError): void;
 }
 
-/** What {@link BatchSummary} says, while it is being counted. */
+/** A {@link BatchSummary} that is still being counted. */
 type Counts = { -readonly [Key in keyof BatchSummary]: BatchSummary[Key] };
 
-/** A request on its way to the ledger, with everybody who waits for it: racing copies share one. */
+/** A request on its way to the ledger, with all its callers: racing copies share one. */
 interface Pending {
   readonly key: string;
   readonly request: AllocationRequest;
   readonly callers: Caller[];
 }
 
-/** Turns calls into batches: checks, joins racing copies, queues, answers what is on disk. */
+/** Turns calls into batches: checks them, joins racing copies, queues them, and answers what is on disk. */
 export class Allocator {
   readonly #options: AllocatorOptions;
   readonly #queue: BatchQueue<Pending>;
-  /** Queued or in flight, by key: what keeps the keys of a batch distinct. */
+  /** Requests queued or in flight, by key, so that the keys of a batch are distinct. */
   readonly #pending = new Map<string, Pending>();
-  /** Callers that joined a copy of their request and wait for its answer. */
+  /** Number of callers that joined a copy of their request and wait for its answer. */
   #copies = 0;
   #draining = false;
 
@@ -77,14 +77,14 @@ export class Allocator {
   }
 
   /**
-   * Answers with the allocation of (storeId, requestId) once it is durable. Rejects with an OrderError:
-   * OUTCOME_UNKNOWN means perhaps done, every other reason means that this call allocated nothing.
+   * Resolves with the allocation of (storeId, requestId) once it is durable. Rejects with an OrderError:
+   * OUTCOME_UNKNOWN means that it may have been allocated, any other reason that this call allocated nothing.
    */
   allocate(call: AllocateCall): Promise<Allocated> {
     return new Promise((resolve, reject) => this.#enqueue(call, { signal: call.signal, resolve, reject }));
   }
 
-  /** Has the caller wait for its own request, or for a racing copy of it. Throws an OrderError if it may not. */
+  /** Lets the caller wait for its own request or for a racing copy of it. Throws an OrderError if that is refused. */
   #enqueue(call: AllocateCall, caller: Caller): void {
     const request = this.#check(call);
     if (this.#draining) throw draining();
@@ -104,13 +104,12 @@ export class Allocator {
   }
 
   /**
-   * Refuses new calls and resolves to true when all earlier ones are answered. After `limitMs` it
-   * refuses what still waits, tells the callers of a batch in flight that their outcome is unknown, and
-   * resolves to false.
+   * Refuses new calls and resolves to true when all earlier ones are answered. After `limitMs` it refuses the calls
+   * that still wait, tells those of a batch in flight that their outcome is unknown, and resolves to false.
    */
   async drain(limitMs: number): Promise<boolean> {
     this.#draining = true;
-    // The queue may still wait for a ledger that does not open.
+    // The queue may be waiting for a ledger that does not open.
     if (this.#pending.size === 0) return true;
     const limit = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => limit.resolve(false), limitMs);
@@ -131,7 +130,7 @@ export class Allocator {
     return { storeId, count, requestId: requestId || newRequestId() };
   }
 
-  /** Lets go of copies that are gone while another one waits: they need not wait with it. */
+  /** Whether a caller still waits. If one does, drops those that are cancelled, so that they need not wait with it. */
   #isWanted({ callers }: Pending): boolean {
     if (callers.every(({ signal }) => signal.aborted)) return false;
     for (let i = callers.length - 1; i >= 0 && callers.length > 1; i--) {
@@ -170,7 +169,7 @@ export class Allocator {
       counts.createTimeMs = allocation.createTimeMs;
     }
     counts.replayed += pending.callers.length - (replayed ? 0 : 1);
-    // Of racing copies exactly one, the first that is still there, is told that the pair is new.
+    // Exactly one racing copy, the first that still waits, is told that the pair is new.
     const first = pending.callers.find((caller) => !caller.signal.aborted);
     for (const caller of pending.callers) caller.resolve({ allocation, replayed: replayed || caller !== first });
   }

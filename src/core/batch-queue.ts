@@ -1,9 +1,9 @@
-/** A full queue looks through all its items for unwanted ones only at every so many refusals. */
+/** A full queue searches all its items for unwanted ones once per this many refusals. */
 const REFUSALS_PER_SWEEP = 100;
-/** How often a queue that forms no batch looks for unwanted items. */
+/** How often a queue that forms no batch searches for unwanted items. */
 const SWEEP_MS = 100;
 
-/** How a {@link BatchQueue} works its items off. */
+/** How a {@link BatchQueue} processes its items. */
 export interface BatchQueueOptions<Item> {
   /** Items waiting for a batch, at most. */
   readonly maxQueue: number;
@@ -11,24 +11,23 @@ export interface BatchQueueOptions<Item> {
   readonly maxBatch: number;
   /** Resolves when a batch may be formed; a rejection refuses everything that waits. */
   ready(): Promise<void>;
-  /** Whether anybody still wants this item. Asked while it waits, never after its batch is formed. */
+  /** Whether a caller still wants this item. Asked while it waits, never after its batch is formed. */
   isWanted(item: Item): boolean;
-  /** Told of each item that leaves the queue without a batch: unwanted (no error), or refused with one. */
+  /** Called for each item that leaves the queue without a batch: unwanted (no error), or refused with one. */
   onRemoved(item: Item, error?: unknown): void;
-  /** Works one batch off. It settles the items itself and never rejects. */
+  /** Processes one batch. It settles the items itself and never rejects. */
   flush(batch: Item[]): Promise<void>;
 }
 
 /**
- * A bounded first-in-first-out queue with one flush in flight and no timer for batches: whatever waits when
- * the flush before it ends becomes the next batch. A lone item is flushed at once; a busy queue batches by
- * itself.
+ * A bounded first-in-first-out queue with one flush in flight and no timer for batches: whatever waits when a flush
+ * ends becomes the next batch. A lone item is flushed at once; a busy queue batches by itself.
  */
 export class BatchQueue<Item> {
   readonly #options: BatchQueueOptions<Item>;
   #waiting: Item[] = [];
   #running = false;
-  /** Since there was room. */
+  /** Refusals since there was room last. */
   #refusals = 0;
   #batches = 0;
   #sweepIsDue = false;
@@ -44,7 +43,7 @@ export class BatchQueue<Item> {
     return this.#waiting.length;
   }
 
-  /** Puts an item at the end, or answers false: the queue is full. */
+  /** Adds an item at the end, or returns false if the queue is full. */
   offer(item: Item): boolean {
     if (this.#waiting.length >= this.#options.maxQueue) {
       if (this.#refusals++ % REFUSALS_PER_SWEEP === 0) this.#waiting = this.#takeWanted(this.#waiting);
@@ -84,7 +83,7 @@ export class BatchQueue<Item> {
     this.#idle.resolve();
   }
 
-  /** While batches are formed, that is where unwanted items go; one timer for all items sees to the rest. */
+  /** Forming a batch drops unwanted items. While none is formed, one timer for all items does. */
   #sweepLater(): void {
     this.#sweepIsDue = true;
     const batches = this.#batches;
@@ -96,7 +95,7 @@ export class BatchQueue<Item> {
     setTimeout(sweep, SWEEP_MS).unref();
   }
 
-  /** Unwanted items are dropped until here: an item of a formed batch is carried through. */
+  /** Drops unwanted items for the last time: an item of a formed batch is carried through. */
   #formBatch(): Item[] {
     this.#batches++;
     const batch: Item[] = [];

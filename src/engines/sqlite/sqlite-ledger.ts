@@ -22,18 +22,18 @@ import type { ThreadFailure } from './threads/thread.ts';
 import { Thread, threadModule } from './threads/thread.ts';
 import type { FullDisk, WriterMethods, WriterOptions } from './threads/writer.ts';
 
-/** Between two attempts to open a ledger that is not ready to be opened. */
+/** Pause between two attempts to open a ledger that cannot be opened yet. */
 const OPEN_RETRY_MS = 200;
-/** Between two looks whether a full disk has room again; each write looks, too. */
+/** Pause between two checks whether a full disk has room again; each write checks, too. */
 const FULL_RETRY_MS = 1000;
 
-/** Any ledger is served, unless one is expected. */
+/** Serves any ledger unless one is expected. */
 export type SqliteLedgerOptions = Pick<WriterOptions, 'autoCreateStores'> & Partial<Pick<WriterOptions, 'expected'>>;
 
 /**
- * The ledger in one SQLite file (see {@link Ledger} for what it promises), owned by this process alone.
- * This side never touches the disk: three threads do, one that writes, one that reads, one that runs
- * checkpoints. Throws LedgerRefused from its constructor where another process owns the file.
+ * The ledger in one SQLite file (see {@link Ledger} for what it promises), owned by this process alone. This side never
+ * touches the disk. Three threads do: one writes, one reads, one runs checkpoints. The constructor throws LedgerRefused
+ * if another process owns the file.
  */
 export class SqliteLedger implements Ledger {
   readonly #files: LedgerFiles;
@@ -49,7 +49,7 @@ export class SqliteLedger implements Ledger {
   #opened: Promise<void>;
   /** Whether {@link #opened} has resolved, so that a write need not wait for it. */
   #isOpen = false;
-  /** The disk is full: why. What is in the ledger is served; nothing is written. */
+  /** Set while the disk is full. The ledger is read then, and not written. */
   #full: FullDisk | undefined;
   #retry: Promise<void> | undefined;
 
@@ -72,7 +72,7 @@ export class SqliteLedger implements Ledger {
     this.#fileWatch = new FileWatch(check, (loss) => this.#lose(loss));
   }
 
-  /** The end of the sequence over all stores, as far as this process has seen. */
+  /** The end of the sequence over all stores, as far as this process knows. */
   get lastOrderId(): bigint {
     return this.#feed.lastOrderId;
   }
@@ -139,8 +139,8 @@ export class SqliteLedger implements Ledger {
   }
 
   /**
-   * Starts to open the ledger again after a write that failed, unless that was begun since the opening it was
-   * written to; returns what to tell its callers.
+   * Begins to reopen the ledger after a failed write, unless that was begun since `opened`, the opening that it was
+   * written to. Returns what to tell its callers.
    */
   async #reopenAfter(failure: unknown, opened: Promise<void>): Promise<unknown> {
     const lastKnown = this.#feed.lastOrderId;
@@ -156,14 +156,14 @@ export class SqliteLedger implements Ledger {
     return explainFailure(failure, this.#opened, () => this.#feed.lastOrderId !== lastKnown);
   }
 
-  /** The same promise, for `#opened`: whoever awaits that sees its rejection. */
+  /** Returns the promise, for `#opened`. Its rejection is for those who await it, and is never unhandled. */
   #watched(opened: Promise<void>): Promise<void> {
     this.#isOpen = false;
     opened.then(() => (this.#isOpen = opened === this.#opened), ignore);
     return opened;
   }
 
-  /** Tries until the ledger is open. At start every failure but a busy ledger is final. */
+  /** Retries until the ledger is open. At start every failure is final except a busy ledger. */
   async #open(atStart: boolean): Promise<void> {
     let toldWhy: string | undefined;
     while (!this.#isClosing) {
@@ -203,7 +203,7 @@ export class SqliteLedger implements Ledger {
     return true;
   }
 
-  /** What was read of a full ledger stays true: readers go on. */
+  /** Readers of a full ledger go on: what they have read stays true. */
   #openAgain(): Promise<void> {
     this.#retry ??= this.#tryToOpen(false)
       .then(ignore, (error: unknown) => {
@@ -221,13 +221,13 @@ export class SqliteLedger implements Ledger {
     }
   }
 
-  /** Nothing but the writer may hold the file while it is opened or closed. */
+  /** Only the writer may hold the file while it is opened or closed. */
   async #closeReaders(): Promise<void> {
     await this.#checkpoints.close();
     await this.reads.close();
   }
 
-  /** The files are gone: no number, replay or read any more. */
+  /** The files are gone, so no number, replay or read is given any more. */
   #lose(loss: ThreadFailure): OrderError {
     const stopped = ledgerLost();
     if (this.#isLost) return stopped;

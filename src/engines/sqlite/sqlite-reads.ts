@@ -9,10 +9,10 @@ import { Thread, ThreadFailure, threadModule } from './threads/thread.ts';
 import type { VerifierMethods, VerifierOptions } from './threads/verifier.ts';
 import { eventsOf } from './threads/verifier-events.ts';
 
-/** After the server is up, so that starting the reader does not make its start longer. */
+/** The reader starts this long after the server is up, so as not to delay its start. */
 const WARM_UP_MS = 100;
 
-/** The reads of the ledger in one SQLite file, on threads of their own. */
+/** Reads the ledger in one SQLite file, on threads of their own. */
 export class SqliteReads implements LedgerReads {
   readonly #files: LedgerFiles;
   readonly #reader: Thread<ReaderMethods>;
@@ -24,7 +24,7 @@ export class SqliteReads implements LedgerReads {
     this.#reader = new Thread(threadModule('reader'), files);
   }
 
-  /** The ledger is open. Soon its reader is, too: when descriptors or memory are short it is too late to start one. */
+  /** The ledger is open. Its reader soon follows, since it could not start when descriptors or memory are short. */
   allow(): void {
     this.#isOpen = true;
     setTimeout(() => {
@@ -33,7 +33,7 @@ export class SqliteReads implements LedgerReads {
     }, WARM_UP_MS).unref();
   }
 
-  /** Nobody knows what is in the ledger until it has been opened again. */
+  /** The content of the ledger is unknown until it was reopened. */
   refuse(): void {
     this.#isOpen = false;
   }
@@ -72,7 +72,7 @@ export class SqliteReads implements LedgerReads {
     }
   }
 
-  /** Lets the file go; it is opened again at the next read. Ends verifications. */
+  /** Closes the file, which the next read opens again, and ends verifications. */
   async close(): Promise<void> {
     this.refuse();
     await Promise.all([...this.#verifiers].map((verifier) => verifier.terminate()));

@@ -2,14 +2,14 @@ import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { SqliteError } from 'better-sqlite3';
 import type { LedgerFiles } from '../file/ledger-files.ts';
 
-/** About what an opening writes. */
+/** Roughly what an opening writes. */
 const PROBE_BYTES = 64 * 1024;
-/** About what a large batch writes. */
+/** Roughly what a large batch writes. */
 const BATCH_BYTES = 2 ** 20;
 
 /**
- * Whether there is no room, or no quota left, on the disk of the ledger. SQLite says so by SQLITE_FULL only for the first,
- * and not for every file: where it does not, a small file beside the ledger is tried.
+ * Whether the disk of the ledger has no room, or no quota, left. SQLite reports SQLITE_FULL only for the first, and not
+ * for every file. In the other cases a small file beside the ledger is written as a test.
  */
 export function isDiskFull(error: unknown, files: LedgerFiles): boolean {
   if (isFullError(error)) return true;
@@ -22,7 +22,7 @@ function isFullError(error: unknown): boolean {
   return error.code === 'SQLITE_FULL' || error.code === 'ENOSPC' || error.code === 'EDQUOT';
 }
 
-/** Throws as the disk does if a batch has no room beside the ledger. */
+/** Throws the disk's own error if a batch has no room beside the ledger. */
 export function requireRoom(files: LedgerFiles): void {
   probe(files, BATCH_BYTES);
 }
@@ -41,7 +41,7 @@ function probe({ database }: LedgerFiles, bytes: number): void {
   try {
     const descriptor = openSync(path, 'w');
     try {
-      // The last write before the disk is full may be a short one.
+      // The last write before the disk is full may be short.
       for (let left = bytes; left > 0;) left -= writeSync(descriptor, Buffer.alloc(left));
     } finally {
       closeSync(descriptor);

@@ -3,12 +3,12 @@ import { ledgerFull } from '../../../core/refusals.ts';
 import type { ClosedReason } from '../../../core/ledger-state.ts';
 import { ThreadFailure } from '../threads/thread.ts';
 
-/** How long a batch that met a full disk waits for the proof that nothing of it was done. */
+/** How long a batch that met a full disk waits for proof that nothing of it is durable. */
 const PROOF_WAIT_MS = 1000;
 
 /**
- * What to tell the callers of a write that failed. A full disk is worth a moment's wait for the reopened ledger: if
- * its end `hasMoved` not, nothing of the batch was done.
+ * What to tell the callers of a failed write. After a full disk it waits briefly for the reopened ledger: if its end
+ * has not moved, nothing of the batch is durable.
  */
 export async function explainFailure(
   failure: unknown,

@@ -5,10 +5,10 @@ import { readWithoutWal } from '../recovery/database-without-wal.ts';
 import { readBase } from '../file/high-water-mark.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
 
-/** What a file is, whatever its name: device and inode. Undefined if no file has the name. */
+/** What identifies a file under any name: device and inode. Undefined if the name has no file. */
 export type FileIdentity = string | undefined;
 
-/** Looks a name up. The file is never opened: see {@link locateLedger}. */
+/** Looks a name up. Never opens the file: see {@link locateLedger}. */
 export function identityOf(path: string): FileIdentity {
   return identityIn(statSync(path, { bigint: true, throwIfNoEntry: false }));
 }
@@ -17,15 +17,15 @@ function identityIn(stat: BigIntStats | undefined): FileIdentity {
   return stat && `${stat.dev}:${stat.ino}`;
 }
 
-/** The files of an open ledger are no longer at their names: what is committed now may be lost or seen by nobody. */
+/** The files of an open ledger are no longer at their names: further commits may be lost or invisible to others. */
 export class HeldFilesChanged extends Error {
   override readonly name = 'HeldFilesChanged';
 }
 
 /**
- * The files that this process holds open, to be compared with what their names lead to. A file system lets anybody
- * rename and remove an open file; the process then goes on with a file that nobody else finds, beside a second server
- * that numbers from the beginning (https://www.sqlite.org/howtocorrupt.html, section 2.4).
+ * The files that this process holds open, compared with those that their names lead to. An open file can be renamed and
+ * removed. The process then goes on with a file that no other process finds, beside a second server that numbers from
+ * the beginning (https://www.sqlite.org/howtocorrupt.html, section 2.4).
  */
 export class HeldFiles {
   readonly #files: LedgerFiles;
@@ -34,20 +34,19 @@ export class HeldFiles {
   #wasOpened = false;
   #wal: FileIdentity;
   #shm: FileIdentity;
-  /** When the database was written last, and its length; undefined while a checkpoint writes it. */
+  /** Length of the database and the time of its last write; undefined while a checkpoint writes it. */
   #written: string | undefined;
-
   #isOverwritten = false;
 
-  /** `lock` is what the fence has locked. */
+  /** `lock` identifies the file that the fence has locked. */
   constructor(files: LedgerFiles, lock: FileIdentity) {
     this.#files = files;
     this.#lock = lock;
   }
 
   /**
-   * To be called before the database is opened. From the first opening on it must be there, with something in it:
-   * otherwise opening would create one, which numbers from the beginning.
+   * Call this before opening the database. From the first opening on, the file must exist and not be empty. Otherwise
+   * opening would create a ledger that numbers from the beginning.
    */
   beforeOpening(): void {
     this.#wal = undefined;
@@ -62,11 +61,11 @@ export class HeldFiles {
     throw new HeldFilesChanged(`${this.#files.database} was emptied while it was open: ${PUT_BACK}`);
   }
 
-  /** To be called right after the database was opened. */
+  /** Call this right after opening the database. */
   afterOpening(): void {
     const { database, wal, shm } = this.#files;
     const now = identityOf(database);
-    // In a layer of an overlay file system a file may become another one when it is opened for writing.
+    // In an overlay file system, opening a file for writing may replace it by another one.
     const isFirst = !this.#wasOpened;
     if (isFirst && (this.#database === undefined || isOpenHere(now))) this.#database = now;
     this.requireSame();
@@ -76,7 +75,7 @@ export class HeldFiles {
     this.afterCheckpoint();
   }
 
-  /** To be called before a checkpoint: it writes the database, which nothing else does. */
+  /** Call this before a checkpoint, the only thing that writes the database. */
   beforeCheckpoint(): void {
     this.#written = undefined;
   }
@@ -85,7 +84,7 @@ export class HeldFiles {
     this.#written = writtenIn(statSync(this.#files.database, { bigint: true }));
   }
 
-  /** What every commit depends on. Throws {@link HeldFilesChanged}. */
+  /** Checks what every commit depends on. Throws {@link HeldFilesChanged}. */
   requireSame(): void {
     const { database, wal, lock } = this.#files;
     const stat = statSync(database, { bigint: true, throwIfNoEntry: false });
@@ -99,20 +98,20 @@ export class HeldFiles {
     }
   }
 
-  /** Whether the database was found to be another one: nothing must be moved into it. */
+  /** Whether another database was found in the place of this one: nothing must be moved into it. */
   get isOverwritten(): boolean {
     return this.#isOverwritten;
   }
 
-  /** What moving the WAL into the database depends on. Throws {@link HeldFilesChanged}. */
+  /** Checks what moving the WAL into the database depends on. Throws {@link HeldFilesChanged}. */
   requireNotOverwritten(): void {
     const stat = statSync(this.#files.database, { bigint: true, throwIfNoEntry: false });
     if (stat) this.#requireNotOverwritten(stat);
   }
 
   /**
-   * If another process wrote the database, it was a checkpoint of the sqlite3 shell, or a copy put over it, which keeps
-   * device and inode. A copy is older than what the last checkpoint left, or in the middle of being written.
+   * Another process that writes the database is either a checkpoint by the sqlite3 shell or a copy put over it, which
+   * keeps device and inode. A copy is older than what the last checkpoint left, or half written.
    */
   #requireNotOverwritten(stat: BigIntStats): void {
     if (this.#written === undefined || writtenIn(stat) === this.#written) return;
@@ -135,7 +134,7 @@ export class HeldFiles {
     this.#written = writtenIn(stat);
   }
 
-  /** A change of the files explains every other error. */
+  /** If the files have changed, that explains any other error. */
   explain(error: unknown): unknown {
     try {
       this.requireSame();
@@ -145,7 +144,7 @@ export class HeldFiles {
     }
   }
 
-  /** The same and the -shm, without which another process sees another WAL. */
+  /** The same for the -shm file as well, without which another process sees another WAL. */
   requireAllSame(): void {
     this.requireSame();
     const { shm } = this.#files;
@@ -155,7 +154,7 @@ export class HeldFiles {
   }
 }
 
-/** Whether this process has the file open, as far as Linux tells. Looked at by name: nothing is opened or closed. */
+/** Whether this process has the file open; known on Linux only. Looks at names, and opens and closes nothing. */
 function isOpenHere(file: FileIdentity): boolean {
   const folder = '/proc/self/fd';
   if (!existsSync(folder)) return false;

@@ -13,7 +13,7 @@ export interface CheckpointResult {
 
 /**
  * Runs one checkpoint (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint): NOOP only counts,
- * PASSIVE waits for nobody, TRUNCATE ends with an empty WAL unless it is busy.
+ * PASSIVE waits for no lock, TRUNCATE ends with an empty WAL unless it is busy.
  */
 export function checkpoint(db: Database.Database, mode: 'NOOP' | 'PASSIVE' | 'TRUNCATE'): CheckpointResult {
   const [row] = db.pragma(`wal_checkpoint(${mode})`) as [{ busy: bigint; log: bigint; checkpointed: bigint }];

@@ -2,14 +2,14 @@ import Database from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
 import { requireLedger } from './schema.ts';
 
-/** How long SQLite itself waits for a lock that another connection holds for a moment. */
+/** How long SQLite itself waits for a lock that another connection holds briefly. */
 const BUSY_TIMEOUT_MS = 250;
 /** Four times what a WAL has between two checkpoints. */
 const MAX_IDLE_WAL_BYTES = 16 * 2 ** 20;
 
 /**
- * Opens the connection that writes, durable: every commit is on disk when it returns. int64 columns come
- * as bigint. Throws LedgerRefused for what is not a ledger, and leaves it as it is.
+ * Opens the connection that writes, durably: every commit is on disk when it returns. int64 columns come
+ * as bigint. Throws LedgerRefused if the file is not a ledger, and leaves it unchanged.
  *
  * synchronous=FULL is set after journal_mode and read back, on every open: this build of SQLite opens a
  * WAL database with NORMAL, which loses acknowledged commits in a power cut
@@ -22,12 +22,12 @@ export function openWriteConnection(path: string, { mayCreate = true } = {}): Da
     requireLedger(db);
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
-    // Checkpoints are the checkpointer's, off this thread.
+    // The checkpointer runs checkpoints, on a thread of its own.
     db.pragma('wal_autocheckpoint = 0');
-    // One that grew long beside somebody's long reading is cut when it starts anew.
+    // A WAL that grew during a long read is truncated when it restarts.
     db.pragma(`journal_size_limit = ${MAX_IDLE_WAL_BYTES}`);
     if (process.platform === 'darwin') {
-      // There fsync leaves data in the drive's cache; F_FULLFSYNC does not.
+      // On macOS fsync leaves data in the drive's cache; F_FULLFSYNC does not.
       db.pragma('fullfsync = ON');
       db.pragma('checkpoint_fullfsync = ON');
     }
@@ -53,7 +53,7 @@ export function openReadConnection(path: string): Database.Database {
   return db;
 }
 
-/** Begins a transaction that reads. BEGIN alone does not: only a read sees, and holds, one state of the ledger. */
+/** Begins a read transaction. BEGIN alone does not: the first read fixes the state of the ledger that it sees. */
 export function beginRead(db: Database.Database): void {
   db.exec('BEGIN');
   try {

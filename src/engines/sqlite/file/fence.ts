@@ -7,32 +7,32 @@ import type { LedgerFiles } from './ledger-files.ts';
 import { keepOwner, requireWritable } from './owner.ts';
 
 /**
- * The right to write a ledger, until {@link Fence.release} or the process's end. Keep it: one that is
- * garbage-collected is released.
+ * The right to write a ledger, until {@link Fence.release} or the end of the process. Keep a reference: garbage
+ * collection releases it.
  */
 export interface Fence {
-  /** The file that is locked; whoever finds another one at its name is not kept out. */
+  /** The locked file. It keeps out only processes that find this same file at its name. */
   readonly identity: FileIdentity;
   release(): void;
 }
 
 /**
- * Takes the one writer's right to a ledger (P8), or throws LedgerRefused where another process has it.
+ * Takes the right to be the one writer of a ledger (P8). Throws LedgerRefused if another process has it.
  *
- * The lock is SQLite's own exclusive lock on an empty file beside the ledger: the operating system drops
- * it with the process, even after kill -9, so it is never stale; and it holds on the file itself, by
- * whatever path that is reached. Readers do not use this file, so they go on.
+ * The lock is SQLite's own exclusive lock on an empty file beside the ledger. The operating system drops it with the
+ * process, even after kill -9, so it is never stale. It holds on the file itself, whichever path leads there. Readers
+ * do not use this file and go on.
  *
- * The file stays. If it is missing, `look` is called before it is created: what that refuses leaves none behind, beside
- * a file that is no ledger, for instance.
+ * The file stays. If it is missing, `check` is called before it is created, so that a refusal leaves no lock file
+ * beside a file that is not a ledger, for instance.
  */
-export function takeFence(files: LedgerFiles, look: () => void = () => {}): Fence {
-  if (!existsSync(files.lock)) look();
+export function takeFence(files: LedgerFiles, check: () => void = () => {}): Fence {
+  if (!existsSync(files.lock)) check();
   let lock: Database.Database | undefined;
   requireWritable(files.lock);
   try {
     lock = new Database(files.lock, { timeout: 0 });
-    // No journal file beside it: nothing is ever written.
+    // No journal file beside it, since nothing is ever written.
     lock.pragma('journal_mode = MEMORY');
     lock.exec('BEGIN EXCLUSIVE');
     keepOwner(files.lock, files.database);

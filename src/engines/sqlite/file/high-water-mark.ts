@@ -3,22 +3,22 @@ import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { syncFolder } from './fsync.ts';
 
-/** What the mark says: the ledger of this id has given every order_id up to this one. */
+/** The content of a mark: the ledger with this id has given every order_id up to this one. */
 export interface Mark {
   readonly ledgerId: string;
   readonly lastOrderId: bigint;
 }
 
 /**
- * What the database file alone, without its WAL, is known to hold since the last checkpoint that was complete. A copy of
- * the ledger is at least as new exactly if neither number of it is smaller.
+ * What the database file is known to hold without its WAL, since the last complete checkpoint. A copy of the ledger is
+ * at least as new if and only if neither of its two numbers is smaller.
  */
 export interface Base extends Mark {
-  /** SQLite's schema_version: raised with the last change before a checkpoint, where that gave no order_id. */
+  /** SQLite's schema_version: raised before a checkpoint if the last change gave no order_id. */
   readonly generation: number;
-  /** How long the database file was. */
+  /** Length of the database file. */
   readonly bytes: number;
-  /** Those of the WAL at that time; undefined where there was none. */
+  /** The salts of the WAL at that time; undefined if there was none. */
   readonly salts: string | undefined;
 }
 
@@ -28,12 +28,12 @@ const BASE_FORMAT = 'order-numbers-base-1';
 const BASE_LINE =
   /order-numbers-base-1 sequence=(\d{16}) ledger_id=(\S+) last_order_id=(\d{19}) generation=(\d{10}) bytes=(\d{16}) salts=([0-9a-f-]{16}) crc32=[0-9a-f]{8}\n/g;
 const NO_SALTS = '-'.repeat(16);
-/** One is written while the other one stands, so that a power cut in the middle of a write leaves the one before. */
+/** The two slots are written in turn, so that a power cut during a write leaves the previous base. */
 const BASE_SLOTS = 2;
 
 /**
- * Reads what a mark file says first. Undefined where there is none; 'torn' where it does not hold together, as after a
- * power cut in the middle of a write.
+ * Reads the mark, the first line of its file. Undefined if there is no file; 'torn' if the checksum fails, as after a
+ * power cut during a write.
  */
 export function readMark(path: string): Mark | 'torn' | undefined {
   const text = readText(path);
@@ -44,24 +44,26 @@ export function readMark(path: string): Mark | 'torn' | undefined {
   return encode(mark) === line ? mark : 'torn';
 }
 
-/** What a mark file says of the database alone; undefined where it says nothing, as one of an older version does. */
+/** Reads the base from a mark file; undefined if it has none, such as a file written by an older version. */
 export function readBase(path: string): Base | undefined {
   return newestBase(readText(path) ?? '')?.base;
 }
 
 /**
- * The high-water mark of a ledger (P9): a small file of its own that says how far the numbers had gone,
- * so that a ledger which was put back or lost its end is noticed. Written in place after each commit,
- * without an fsync: exact after kill -9, and after a power cut at most one checkpoint behind, never ahead.
+ * The high-water mark of a ledger (P9): a small separate file that records how far numbering has gone, so that an older
+ * copy, or a ledger that lost its end, is detected. It is written in place after each commit, without an fsync: exact
+ * after kill -9, and after a power cut at most one checkpoint behind, never ahead.
  *
- * Behind that first line stands the {@link Base}, written with an fsync at checkpoints only.
+ * After that first line comes the {@link Base}, written with an fsync, at checkpoints only.
  */
 export class HighWaterMark {
   readonly #descriptor: number;
   readonly #lineBytes: number;
   #sequence: number;
 
-  /** Opens or makes the file, with `mark` on disk in it. Its base is forgotten, or `kept`, or this one. */
+  /**
+   * Opens or creates the file and puts `mark` on disk in it. Its base is removed, or `kept`, or replaced by this one.
+   */
   constructor(path: string, mark: Mark, base?: Base | 'kept') {
     this.#lineBytes = encode(mark).length;
     this.#sequence = newestBase(readText(path) ?? '')?.sequence ?? 0;
@@ -78,18 +80,20 @@ export class HighWaterMark {
     }
   }
 
-  /** In place, always the same length, in one write: only a power cut can tear it. */
+  /** Written in place, at constant length, in one write: only a power cut can tear it. */
   write(mark: Mark): void {
     writeSync(this.#descriptor, encode(mark), 0, 'latin1');
   }
 
-  /** Puts on disk what the database holds alone, and the last written mark with it. */
+  /** Puts the base on disk, and the last written mark with it. */
   recordBase(base: Base): void {
     this.#writeBase(base);
     this.sync();
   }
 
-  /** The WAL is empty, so that the database holds alone what the first line says; that is on disk when this returns. */
+  /**
+   * Removes the base, because the WAL is empty and the database holds all that the mark says. On disk when it returns.
+   */
   forgetBase(): void {
     ftruncateSync(this.#descriptor, this.#lineBytes);
     this.sync();

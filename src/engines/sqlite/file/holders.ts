@@ -2,8 +2,8 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import type { LedgerFiles } from './ledger-files.ts';
 
 /**
- * The processes that have the ledger open, but for this one, as far as this system tells (only Linux does, of processes in
- * the same container): `1234 (order-numbers backup …)`. What only reads holds the -shm file.
+ * The other processes that have the ledger open, such as `1234 (order-numbers backup …)`. Known on Linux only, and only
+ * for processes in the same container. A process that only reads holds the -shm file.
  */
 export function holdersOf({ database, shm }: LedgerFiles): string[] {
   const inodes = new Set([database, shm].map(inodeOf).filter((inode) => inode !== undefined));
@@ -13,13 +13,13 @@ export function holdersOf({ database, shm }: LedgerFiles): string[] {
     .map((pid) => `${pid} (${commandOf(pid)})`);
 }
 
-/** Looked up by name, never opened. */
+/** Looks the file up by name and never opens it. */
 function inodeOf(path: string): string | undefined {
   try {
     const { dev, ino } = statSync(path, { bigint: true });
     return `${dev}:${ino}`;
   } catch {
-    // Gone meanwhile, or another user's.
+    // It has ended, or belongs to another user.
     return undefined;
   }
 }

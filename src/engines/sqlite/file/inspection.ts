@@ -4,7 +4,7 @@ import { openReadConnection } from './connection.ts';
 import { filesOf } from './ledger-files.ts';
 
 /**
- * Reads a database and leaves its folder as it was. Throws what `read` throws, and SqliteError if the file cannot be
+ * Reads a database and leaves its folder unchanged. Throws what `read` throws, and SqliteError if the file cannot be
  * opened.
  */
 export function inspect<Result>(path: string, read: (db: Database.Database) => Result): Result {
@@ -22,10 +22,10 @@ export function inspect<Result>(path: string, read: (db: Database.Database) => R
 }
 
 /**
- * To be called before a database is opened for reading; the function it returns, once the connection is closed. A reader
- * of a closed WAL database creates an empty -wal and a -shm, and cannot remove them. The last connection that may write
- * does, at its close (https://www.sqlite.org/walformat.html#the_wal_file_lifecycle): one that only reads leaves the
- * database itself untouched.
+ * Call this before opening a database for reading, and the returned function after closing the connection. A reader of
+ * a closed WAL database creates an empty -wal and a -shm file and cannot remove them. The last connection that may
+ * write removes them when it closes (https://www.sqlite.org/walformat.html#the_wal_file_lifecycle). The one opened for
+ * that only reads, and leaves the database itself untouched.
  */
 export function prepareCleanup(path: string): () => void {
   const { wal } = filesOf(path);
@@ -40,7 +40,7 @@ export function prepareCleanup(path: string): () => void {
         db.close();
       }
     } catch (error) {
-      // Not writable, or in use by now: an empty -wal harms nobody.
+      // Not writable, or in use by now. An empty -wal does no harm.
       if (!(error instanceof SqliteError)) throw error;
     }
   };

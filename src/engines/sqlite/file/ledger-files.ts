@@ -8,32 +8,32 @@ import { requireNoMountPoint } from './mount-points.ts';
 const OF_SQLITE = { wal: '-wal', shm: '-shm', journal: '-journal' };
 /** What this program keeps beside it. */
 const OF_LEDGER = { lock: '.lock', mark: '.mark' };
-/** The database and what SQLite keeps of it, which only moves as a whole: a WAL is written into any database beside it. */
+/** The database and its SQLite companions. They move together only: SQLite writes a WAL into any database beside it. */
 export const DATABASE_SUFFIXES: readonly string[] = ['', ...Object.values(OF_SQLITE)];
-/** Everything that may stand beside a database. */
+/** Every suffix of a file that may stand beside a database. */
 export const COMPANION_SUFFIXES: readonly string[] = [...Object.values(OF_SQLITE), ...Object.values(OF_LEDGER)];
 
 /** The files of one ledger, all in one folder. */
 export interface LedgerFiles {
-  /** The SQLite database itself, by its real path. Never opened with `fs`: see {@link locateLedger}. */
+  /** Real path of the SQLite database itself. Never opened with `fs`: see {@link locateLedger}. */
   readonly database: string;
   /** SQLite's write-ahead log. */
   readonly wal: string;
   /** SQLite's index of it, shared by all processes that have the database open. */
   readonly shm: string;
-  /** Held locked by the one process that may write. */
+  /** Kept locked by the one process that may write. */
   readonly lock: string;
   /** The high-water mark. */
   readonly mark: string;
 }
 
 /**
- * Finds the files of the ledger at `path`. Its folder must exist: a missing one is mostly a disk that is not mounted,
- * or a mistyped path. Symbolic links are followed, so that every name of one ledger leads to the same lock; a file with
- * several hard links is refused, because its other names would not, and so is one that is mounted alone.
+ * Finds the files of the ledger at `path`. Its folder must exist: a missing folder usually means an unmounted disk or a
+ * mistyped path. Symbolic links are followed, so that every name of a ledger leads to the same lock. A file with
+ * several hard links is refused, because its other names would not lead there, and so is one mounted as a single file.
  *
- * The database is looked at by name only: closing any descriptor of it would drop the POSIX locks that
- * SQLite holds on it in this process (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+ * The database is looked up by name only: closing any descriptor of it would drop the POSIX locks that SQLite holds on
+ * it in this process (https://www.sqlite.org/howtocorrupt.html, section 2.2).
  */
 export function locateLedger(path: string): LedgerFiles {
   const folder = realFolder(dirname(resolve(path)));
@@ -93,12 +93,12 @@ export async function fileSizes(files: LedgerFiles): Promise<FileSizes> {
   return { database: database.size, wal: wal.size };
 }
 
-/** Removes a database that nobody uses, with what SQLite may have left beside it. */
+/** Removes an unused database, with what SQLite may have left beside it. */
 export function removeDatabase(path: string): void {
   for (const suffix of DATABASE_SUFFIXES) rmSync(path + suffix, { force: true });
 }
 
-/** Throws LedgerRefused for a name of which SQLite would open another: it leaves out white space at the end. */
+/** Throws LedgerRefused for a name that ends in white space: SQLite drops that, and would open another file. */
 function requireWholeName(path: string): void {
   if (path === path.trimEnd()) return;
   throw new LedgerRefused(

@@ -12,7 +12,7 @@ export interface LedgerRow {
   readonly movedTo: Place | undefined;
 }
 
-/** The row as a connection with safe integers gives it. */
+/** The row as a connection with safe integers returns it. */
 interface Columns {
   readonly ledger_id: string;
   readonly first_order_id: bigint;
@@ -21,12 +21,12 @@ interface Columns {
   readonly sealed_to: string | null;
 }
 
-/** What helps if the row is gone: for a ledger to be used, and for one to be copied or checked. */
+/** The remedy if the row is gone: the first for a ledger in use, the second for one that is copied or checked. */
 export type Remedy = 'put a good copy back' | 'use another copy';
 
 export const SELECT_LEDGER_ROW =
   'SELECT ledger_id, first_order_id, last_order_id, last_create_time_ms, sealed_to FROM ledger';
-/** Text of `sealed_to`: the name, which people know, and in brackets the identity. */
+/** The text of `sealed_to`: the name that people know, and the identity in brackets. */
 const SEALED_TO = /^(?<name>.*) \((?<identity>[^()]*)\)$/;
 
 /** Reads and advances the row, prepared once per connection. */
@@ -61,12 +61,12 @@ export function requireLedgerRow(db: Database.Database, remedy: Remedy, name = d
   return readLedgerRow(db) ?? refuseWithout(name, remedy);
 }
 
-/** An empty ledger numbers from here. */
+/** Lets an empty ledger number from here. */
 export function setNextOrderId(db: Database.Database, nextOrderId: bigint): void {
   db.prepare('UPDATE ledger SET first_order_id = ?, last_order_id = ?').run(nextOrderId, nextOrderId - 1n);
 }
 
-/** The ledger goes on above this order_id, and no create_time falls behind this one. */
+/** Lets the ledger go on above this order_id, with no create_time before this one. */
 export function goOnAbove(db: Database.Database, lastOrderId: bigint, lastCreateTimeMs: bigint): void {
   db.prepare('UPDATE ledger SET last_order_id = ?, last_create_time_ms = max(last_create_time_ms, ?)').run(
     lastOrderId,
@@ -74,12 +74,12 @@ export function goOnAbove(db: Database.Database, lastOrderId: bigint, lastCreate
   );
 }
 
-/** The ledger was moved to this place. */
+/** Records that the ledger was moved to this place. */
 export function seal(db: Database.Database, { name, identity }: Place): void {
   db.prepare('UPDATE ledger SET sealed_to = ?').run(`${name} (${identity})`);
 }
 
-/** What is said of a ledger that has another place now: the name alone, because the identity means nothing to people. */
+/** The refusal of a ledger that was moved. It shows the place's name only: its identity means nothing to people. */
 export function movedAway(database: string, { name }: Place, consequence: string): LedgerRefused {
   return new LedgerRefused(`${database} was moved to ${name} and must not number again: ${consequence}`);
 }

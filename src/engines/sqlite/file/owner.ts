@@ -4,14 +4,14 @@ import { LedgerRefused } from '../../../core/errors.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { existingFilesBeside } from './ledger-files.ts';
 
-/** What root creates belongs to root, unless it is given away: SQLite does so with what it keeps beside a database. */
+/** Files that root creates belong to root unless given away, as SQLite does with the files beside a database. */
 const IS_ROOT = () => process.geteuid?.() === 0;
-/** Read and write for whom a file may be read and written. */
+/** The permissions to read and to write. */
 const MODE = 0o666;
 
 /**
- * Gives a file that root has created to the owner of `model`, with the same permissions: of the file whose place it takes,
- * or that it belongs to. If there is none, to the owner of the folder. Whoever is not root can give nothing away.
+ * Gives a file that root has created to the owner of `model`, with the same permissions. `model` is the file that it
+ * replaces or belongs to; without one the owner of the folder gets it. Only root can give files away.
  */
 export function keepOwner(path: string, model?: string): void {
   if (!IS_ROOT() || !existsSync(path)) return;
@@ -22,7 +22,7 @@ export function keepOwner(path: string, model?: string): void {
   if (kept && (now.mode & MODE) !== (kept.mode & MODE)) chmodSync(path, kept.mode & MODE);
 }
 
-/** What the operator should know if the new owner of a ledger is not the old one, and may keep a server out. */
+/** A warning if a ledger has a new owner, because the server may then lack access. */
 export function ownerWarning({ database, mark, lock }: LedgerFiles, oldUid: number | undefined): string | undefined {
   const { uid } = statSync(database);
   if (oldUid === undefined || uid === oldUid) return undefined;
@@ -37,7 +37,9 @@ export function ownerOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.uid;
 }
 
-/** Throws LedgerRefused, with owner and remedy, if this process may not create files in the folder or write the file. */
+/**
+ * Throws LedgerRefused, with owner and remedy, if this process may not create files in the folder or write the file.
+ */
 export function requireWritable(path: string): void {
   for (const [place, right] of [
     [path, constants.W_OK],

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type Database from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
 
-/** Says in the file's header that it is a ledger: "ORDN". */
+/** Marks the file as a ledger in its header: "ORDN". */
 const APPLICATION_ID = 0x4f52444e;
 
 /**
@@ -62,7 +62,7 @@ const MIGRATIONS = [
   `,
 ];
 
-/** Refuses a database of another program. Reads only, so that it stays as it is. */
+/** Refuses a database of another program. Reads only, and so leaves it unchanged. */
 export function requireLedger(db: Database.Database): void {
   const applicationId = Number(db.pragma('application_id', { simple: true }));
   if (applicationId === APPLICATION_ID || isEmpty(db)) return;
@@ -72,7 +72,7 @@ export function requireLedger(db: Database.Database): void {
 }
 
 /**
- * Makes or upgrades the schema, each step in a transaction of its own. Refuses a ledger that a newer version
+ * Creates or upgrades the schema, each step in a transaction of its own. Refuses a ledger that a newer version
  * of this program has upgraded.
  */
 export function migrate(db: Database.Database): void {
@@ -88,7 +88,7 @@ export function migrate(db: Database.Database): void {
   }
 }
 
-/** The version of the schema; refuses one that only a newer version of this program knows. Reads only. */
+/** The version of the schema. Refuses one that only a newer version of this program knows. Reads only. */
 export function requireKnownSchema(db: Database.Database): number {
   const version = Number(db.pragma('user_version', { simple: true }));
   if (version <= MIGRATIONS.length) return version;
@@ -97,12 +97,12 @@ export function requireKnownSchema(db: Database.Database): number {
   );
 }
 
-/** Whether nothing was ever made in this database. */
+/** Whether nothing was ever created in this database. */
 export function isEmpty(db: Database.Database): boolean {
   return db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
 }
 
-/** Refuses what is no ledger, an empty database, and one that only a newer program knows. Reads only. */
+/** Refuses a file that is no ledger, an empty database, and a schema that only a newer program knows. Reads only. */
 export function requireFilledLedger(db: Database.Database): void {
   requireLedger(db);
   if (isEmpty(db)) throw new LedgerRefused(`${db.name} is an empty file and no ledger: name the right one`);

@@ -5,20 +5,20 @@ import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from '
 
 const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
-/** Its lowest bit says in which byte order the checksums were computed. */
+/** Its lowest bit gives the byte order in which the checksums were computed. */
 const MAGIC = 0x377f0682;
 const CHUNK_BYTES = 1 << 20;
 
-/** What the header of a WAL says. */
+/** The header of a WAL. */
 export interface WalHeader {
   readonly pageBytes: number;
-  /** Both, as 16 hexadecimal digits. When the WAL starts anew, the first rises by one, and the second is drawn again. */
+  /** Both, as 16 hexadecimal digits. When the WAL restarts, the first rises by one and the second is drawn anew. */
   readonly salts: string;
 }
 
 type Checksum = readonly [number, number];
 
-/** The header of the WAL at `path`; undefined where SQLite finds nothing in it: it is missing, empty or its header is torn. */
+/** The header of the WAL at `path`; undefined if SQLite finds nothing in it: it is missing, empty or torn. */
 export function readWalHeader(path: string): WalHeader | undefined {
   const descriptor = openIfThere(path, 'r');
   if (descriptor === undefined) return undefined;
@@ -30,9 +30,9 @@ export function readWalHeader(path: string): WalHeader | undefined {
 }
 
 /**
- * Writes every frame of the WAL at `path` that belongs to a commit once more, with the same bytes in the same place, and
- * puts them on disk; returns how many there are. An fsync alone would not do: after one that failed, the system takes
- * pages for written that never reached the disk. Nobody may write the WAL meanwhile; readers see no difference.
+ * Writes every committed frame of the WAL at `path` again, with the same bytes in the same place, and puts them on
+ * disk. Returns their number. An fsync alone is not enough: after a failed one, the system considers pages written that
+ * never reached the disk. The WAL must have no writer meanwhile; readers see no difference.
  */
 export function rewriteFrames(path: string): number {
   const descriptor = openIfThere(path, 'r+');
@@ -51,7 +51,7 @@ export function rewriteFrames(path: string): number {
   }
 }
 
-/** How far the WAL holds together, up to the last frame that ends a commit; `bytes` is 0 where no frame does. */
+/** The part of the WAL with valid checksums, up to the last frame that ends a commit; `bytes` is 0 if there is none. */
 function committedFrames(descriptor: number): { readonly frames: number; readonly bytes: number } {
   const start = parseHeader(readAt(descriptor, 0, HEADER_BYTES));
   if (!start) return { frames: 0, bytes: 0 };
@@ -68,7 +68,7 @@ function committedFrames(descriptor: number): { readonly frames: number; readonl
       start.isBigEndian,
     );
     if (frame.readUInt32BE(16) !== checksum[0] || frame.readUInt32BE(20) !== checksum[1]) break;
-    // The size of the database after the commit, in pages: only its last frame has it.
+    // The size of the database after the commit, in pages; set in the last frame of a commit only.
     if (frame.readUInt32BE(4) !== 0) frames = i + 1;
   }
   return { frames, bytes: frames === 0 ? 0 : HEADER_BYTES + frames * frameBytes };

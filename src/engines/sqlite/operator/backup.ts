@@ -18,7 +18,7 @@ import { requireFilledLedger } from '../file/schema.ts';
 const PAGES_PER_STEP = 2048;
 const CHECK_CACHE_KIB = 64 * 1024;
 
-/** How a long command hears of a wish to stop, and tells how far it is. */
+/** How a long command is stopped, and how it reports its progress. */
 export interface LongRun {
   readonly signal?: AbortSignal | undefined;
   /** `done` of `all` pages copied, or checks made. */
@@ -26,11 +26,11 @@ export interface LongRun {
 }
 
 export interface BackupOptions extends LongRun {
-  /** Replaces a target that is there. */
+  /** Whether to replace an existing target. */
   readonly force: boolean;
 }
 
-/** A backup that is on disk, checked. */
+/** A backup, checked and on disk. */
 export interface Backup extends LedgerSummary {
   /** Its real path. */
   readonly target: string;
@@ -44,14 +44,14 @@ export interface Backup extends LedgerSummary {
 export async function backupLedger(source: string, target: string, options: BackupOptions): Promise<Backup> {
   const from = findLedger(source);
   const to = findTarget(target, from, options.force);
-  // Read first: whatever it says was committed before the copy began.
+  // Read first, so that whatever it says was committed before the copy began.
   const mark = readMark(filesOf(from).mark);
   const temporary = `${to}.tmp-${randomBytes(4).toString('hex')}`;
   requireWritable(temporary);
   const readable = makeReadable(from);
   try {
     const summary = await copyLedger(readable.path, temporary, options);
-    // Behind the check of the copy, which says more of a damage.
+    // After the check of the copy, which says more about damage.
     requireServable(from, readable);
     if (mark !== undefined && mark !== 'torn' && mark.ledgerId === summary.ledgerId) {
       if (mark.lastOrderId > summary.lastOrderId) {
@@ -72,10 +72,9 @@ export async function backupLedger(source: string, target: string, options: Back
 }
 
 /**
- * Copies a ledger into a new file as one database without a WAL, checks the copy, and puts it on disk. The
- * source is only read, in one transaction: stepped without one, SQLite's backup starts again at each commit
- * of a server (https://www.sqlite.org/c3ref/backup_finish.html). What is left at `target` after an error is
- * the caller's to remove.
+ * Copies a ledger into a new file as one database without a WAL, checks the copy and puts it on disk. It only reads the
+ * source, in one transaction: without one, SQLite's backup would restart at each commit of a server
+ * (https://www.sqlite.org/c3ref/backup_finish.html). After an error the caller removes what is left at `target`.
  */
 export async function copyLedger(source: string, target: string, run: LongRun): Promise<LedgerSummary> {
   try {
@@ -84,9 +83,9 @@ export async function copyLedger(source: string, target: string, run: LongRun): 
     let summary: LedgerSummary;
     try {
       copy.defaultSafeIntegers(true);
-      // The check jumps about in the index of request_ids.
+      // The check reads the index of request_ids in random order.
       copy.pragma(`cache_size = -${CHECK_CACHE_KIB}`);
-      // As it was copied, it says of itself that it has a WAL.
+      // The copy still declares that it has a WAL.
       copy.pragma('journal_mode = DELETE');
       summary = await checkLedger(copy, {
         name: source,
@@ -122,7 +121,7 @@ async function copyPages(source: string, target: string, { signal, onProgress }:
   }
 }
 
-/** Where the backup goes: a place that no ledger, and no part of one, has. */
+/** The real path for the backup, which no ledger and no part of one may have. */
 function findTarget(target: string, source: string, force: boolean): string {
   if (target === '') throw new LedgerRefused('the path of the backup is empty: name the file to write');
   const folder = dirname(resolve(target));
@@ -154,7 +153,7 @@ function sameFile(one: string, other: string): boolean {
   return a.dev === b.dev && a.ino === b.ino;
 }
 
-/** An error of SQLite or of the system, as the operator needs it. */
+/** Turns an error of SQLite or of the system into a sentence for the operator. */
 function explain(error: unknown, source: string, target: string): unknown {
   if (error instanceof SqliteError) {
     if (/^SQLITE_(CORRUPT|NOTADB)/.test(error.code)) {

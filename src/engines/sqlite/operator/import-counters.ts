@@ -16,27 +16,27 @@ import type { OpenLedger } from '../recovery/open-ledger.ts';
 import { openLedger } from '../recovery/open-ledger.ts';
 import { isEmpty, requireKnownSchema, requireLedger } from '../file/schema.ts';
 
-/** The numbers that an old shop goes on with. */
+/** The numbers with which an old shop goes on. */
 export interface ImportedCounters {
   /** The first order_id that the ledger gives, 1 to 2^63-1. */
   readonly nextOrderId: bigint;
   readonly stores: Iterable<ImportedStore> & { readonly size: number };
 }
 
-/** What an import does to one store: makes it, changes its first number, or finds it as it has to be. */
+/** What an import does to one store: creates it, changes its first number, or leaves it unchanged. */
 export type StoreChange = ImportedStore & { readonly change: 'make' | 'set' | 'keep' };
 
 /** What an import does, or would do. */
 export interface ImportSummary {
-  /** Undefined for a ledger that is not there yet. */
+  /** Undefined for a ledger that does not exist yet. */
   readonly ledgerId: string | undefined;
-  /** The first order_id of the ledger as it is; undefined where it is not there yet. */
+  /** The current first order_id of the ledger; undefined if it does not exist yet. */
   readonly currentFirstOrderId: bigint | undefined;
   readonly nextOrderId: bigint;
   readonly stores: number;
   readonly storesMade: number;
   readonly storesSet: number;
-  /** False where the ledger already is what the import would make of it. */
+  /** False if the import would change nothing. */
   readonly isNeeded: boolean;
 }
 
@@ -49,8 +49,8 @@ interface FirstNumbers {
 }
 
 /**
- * What {@link importCounters} would do to the ledger at `path`, told store by store. Writes nothing and makes
- * nothing, not even a folder. Throws LedgerRefused where the import would be refused, but for a ledger in use.
+ * What {@link importCounters} would do to the ledger at `path`, store by store. Writes and creates nothing, not even a
+ * folder. Throws LedgerRefused if the import would be refused, except for a ledger in use.
  */
 export function planImport(path: string, counters: ImportedCounters, onChange: ChangeListener): ImportSummary {
   const database = existsSync(path) ? realpathSync(path) : resolve(path);
@@ -65,9 +65,9 @@ export function planImport(path: string, counters: ImportedCounters, onChange: C
 }
 
 /**
- * Sets the counters of an empty ledger, which is made where it is missing, in one transaction under the lock
- * of the one writer (P8); a ledger that is as it should be stays. The mark agrees when this returns (P9). Throws LedgerRefused for a ledger that has
- * given a number or declared a loss: forward jumps, too, would be holes.
+ * Sets the counters of an empty ledger in one transaction, under the lock of the one writer (P8). A missing ledger is
+ * created; one that has these counters already is left unchanged. The mark agrees when this returns (P9). Throws
+ * LedgerRefused for a ledger that has given a number or declared a loss: jumping forward would leave a hole, too.
  */
 export function importCounters(path: string, counters: ImportedCounters, onProgress: ProgressListener): ImportSummary {
   const files = locateLedger(path);
@@ -75,7 +75,7 @@ export function importCounters(path: string, counters: ImportedCounters, onProgr
   const fence = takeFence(files, plan);
   try {
     return explained(files.database, () => {
-      // Opening writes; what is refused must stay as it is.
+      // Opening writes, and a refused ledger must stay unchanged.
       plan();
       const isNew = !existsSync(files.database);
       const ledger = openLedger(files);
@@ -101,8 +101,8 @@ export function importCounters(path: string, counters: ImportedCounters, onProgr
 function apply(ledger: OpenLedger, counters: ImportedCounters, onProgress: ProgressListener): ImportSummary {
   const { db, mark, ledgerId } = ledger;
   const lastOrderId = counters.nextOrderId - 1n;
-  // Down before the commit, up after it: should the process die in between, the mark is not ahead, and that
-  // of a ledger that has given nothing protects nothing.
+  // Lowered before the commit, raised after it, so that the mark is not ahead if the process dies in between. The mark
+  // of a ledger that has given no number protects nothing.
   if (lastOrderId < ledger.lastOrderId) {
     requireUnused(db);
     mark.write({ ledgerId, lastOrderId });
@@ -131,7 +131,7 @@ function apply(ledger: OpenLedger, counters: ImportedCounters, onProgress: Progr
   return summary;
 }
 
-/** Compares what is there with what has to be; no `db` means that nothing is there. */
+/** Compares the ledger with the counters that it should have; without `db` there is no ledger yet. */
 function compare(
   db: Database.Database | undefined,
   { nextOrderId, stores }: ImportedCounters,
@@ -161,7 +161,7 @@ function compare(
   };
 }
 
-/** Refuses a ledger that has given a number, or has given one up. */
+/** Refuses a ledger that has given a number or declared one lost. */
 function requireUnused(db: Database.Database): LedgerRow {
   const ledger = requireLedgerRow(db, 'put a good copy back');
   if (ledger.movedTo) throw movedAway(db.name, ledger.movedTo, 'import there');
@@ -180,7 +180,7 @@ function requireUnused(db: Database.Database): LedgerRow {
   return ledger;
 }
 
-/** Runs `work`; what SQLite cannot do with the file is said in one sentence. */
+/** Runs `work`; a failure of SQLite becomes one sentence that names the file. */
 function explained<Result>(database: string, work: () => Result): Result {
   try {
     return work();

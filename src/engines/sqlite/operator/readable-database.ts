@@ -8,31 +8,31 @@ import { readMark } from '../file/high-water-mark.ts';
 import { filesOf } from '../file/ledger-files.ts';
 import { inspect } from '../file/inspection.ts';
 
-/** A database that can be read: itself, or a copy of it that goes with `remove`. */
+/** A database that can be read: the original, or a copy that `remove` deletes. */
 export interface ReadableDatabase {
   readonly path: string;
   remove(): void;
 }
 
 /**
- * SQLite reads a database in WAL mode only if it can create files beside it. In a folder that cannot be written, as on a
- * read-only mount, one that was closed cleanly is all in its one file: it is read from a temporary copy. Throws
- * LedgerRefused if there is a -wal file, whose owner may be at work.
+ * SQLite reads a database in WAL mode only if it can create files beside it. In a read-only folder, a database that was
+ * closed cleanly is complete in its one file and is read from a temporary copy. Throws LedgerRefused if a -wal file
+ * exists, because its owner may be at work.
  */
 export function makeReadable(database: string): ReadableDatabase {
   try {
     inspect(database, (db) => db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get());
   } catch (error) {
     if (isFolderReadOnly(error)) return copyOf(database);
-    // What else is wrong with it is said by whoever reads it.
+    // The reader reports any other problem.
     if (!(error instanceof SqliteError)) throw error;
   }
   return { path: database, remove() {} };
 }
 
 /**
- * Throws LedgerRefused if a server would not start on this ledger because of what its mark and its -wal file say of it
- * (P9). Beside a server that runs, too; a ledger that was moved elsewhere is taken.
+ * Throws LedgerRefused if a server would not start on this ledger because of its mark or its -wal file (P9). Works
+ * beside a running server as well, and accepts a ledger that was moved.
  */
 export function requireServable(database: string, { path }: ReadableDatabase): void {
   const files = filesOf(database);
@@ -45,7 +45,7 @@ export function requireServable(database: string, { path }: ReadableDatabase): v
         inspect(path, (db) => readEnd(db, 'moved')),
       );
   } catch (error) {
-    // What is damaged is for whoever reads it to say.
+    // The reader reports damage.
     if (!(error instanceof SqliteError)) throw error;
   }
 }

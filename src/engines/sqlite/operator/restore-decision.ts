@@ -5,14 +5,14 @@ import type { LedgerFiles } from '../file/ledger-files.ts';
 import type { Evidence } from './restore-evidence.ts';
 import type { Continuation, Loss } from './restore-loss.ts';
 
-/** A backup, as far as a decision about it needs it. */
+/** What a decision needs to know about a backup. */
 export interface RestoredCopy extends LedgerSummary {
-  /** When the file was written, and when its last order was; the latter is undefined if there is none. */
+  /** The time of the file's last write, and of its last order, if it has one. */
   readonly writeTime: Date;
   readonly lastOrderTime: Date | undefined;
 }
 
-/** What a restore with a loss is about to do, for the operator who has to agree. */
+/** What a restore with a loss is about to do, for the operator to agree to. */
 export interface LossPlan {
   readonly backup: RestoredCopy;
   readonly evidence: Evidence;
@@ -22,9 +22,9 @@ export interface LossPlan {
 /** Resolves to false if the loss is not agreed to. */
 export type Agreement = (plan: LossPlan) => Promise<boolean>;
 
-/** What the operator says of the numbers that the backup does not have; at most one of them. */
+/** What the operator declares about the numbers that the backup lacks; at most one of these. */
 export interface OperatorsWord {
-  /** They may be lost, as far as the old ledger and its mark know of them. Otherwise that is refused. */
+  /** They may be lost, as far as the old ledger and its mark know of them. Otherwise a loss is refused. */
   readonly acceptLoss?: Agreement | undefined;
   /** The last order_id that was given, from elsewhere, and perhaps the next number of some stores. */
   readonly continueAbove?:
@@ -33,15 +33,15 @@ export interface OperatorsWord {
   readonly nothingNumberedSince?: boolean | undefined;
 }
 
-/** Where a restored ledger goes on, and who has to agree if something is lost. */
+/** The point from which a restored ledger goes on, and the agreement needed if something is lost. */
 export interface Decision {
   readonly continuation: Continuation;
   readonly agree: Agreement | undefined;
 }
 
 /**
- * Where a ledger that is restored from `backup` may go on without giving a number twice (P9). Throws LedgerRefused if
- * the operator's word is needed and missing, or is not true.
+ * Decides from which point a ledger restored from `backup` goes on without giving a number twice (P9). Throws
+ * LedgerRefused if the operator's word is needed and missing, or is not true.
  */
 export function decide(
   files: LedgerFiles,
@@ -56,7 +56,7 @@ export function decide(
     return { continuation: { above, stores, lastCreateTimeMs }, agree };
   }
   const isAhead = evidence.end > backup.lastOrderId;
-  // A ledger that is ahead is more than nothing; a mark beside the backup says only how far it was at least.
+  // A ledger that is ahead is evidence; a mark beside the backup only says how far numbering had gone at least.
   const isKnown = evidence.doubt === undefined || (isAhead && evidence.hasLedger);
   if (!isKnown && !nothingNumberedSince) throw unknown(backup, evidence.doubt, acceptLoss !== undefined);
   if (isAhead) {

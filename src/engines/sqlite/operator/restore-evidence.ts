@@ -9,22 +9,22 @@ import { inspect } from '../file/inspection.ts';
 import { movedAway, readLedgerRow } from '../file/ledger-row.ts';
 import { isEmpty, requireLedger } from '../file/schema.ts';
 
-/** What is known of the ledger that a restore would replace. */
+/** What is known about the ledger that a restore would replace. */
 export interface Evidence {
-  /** Undefined where there was no ledger. */
+  /** Undefined if there was no ledger. */
   readonly ledgerId: string | undefined;
-  /** The greatest order_id that was given, as far as is known; 0 where there was no ledger. */
+  /** The greatest order_id known to be given; 0 if there was no ledger. */
   readonly end: bigint;
-  /** Who says so: for a message. */
+  /** The source of `end`, for a message. */
   readonly witness: string;
-  /** Why `end` may be too low, as on a new machine; undefined if the mark, which nothing else can hold back, was read. */
+  /** Why `end` may be too low, as on a new machine; undefined if the mark, which no copy can hold back, was read. */
   readonly doubt: string | undefined;
-  /** False where only the mark speaks, which after a power cut may be behind. */
+  /** False if only the mark is known, which may lag after a power cut. */
   readonly hasLedger: boolean;
   readonly lastCreateTimeMs: bigint;
 }
 
-/** With a mark that lies beside the backup, as in a snapshot of the whole folder: what it says was given, at least. */
+/** Adds the mark beside the backup, as in a snapshot of the whole folder: at least what it says was given. */
 export function withMarkOf(backup: string, evidence: Evidence, ledgerId: string): Evidence {
   const path = filesOf(backup).mark;
   const mark = readMark(path);
@@ -33,7 +33,7 @@ export function withMarkOf(backup: string, evidence: Evidence, ledgerId: string)
   return { ...evidence, end: mark.lastOrderId, witness: `the mark ${path}` };
 }
 
-/** What the operator should know if nothing but the mark says how far the numbers had gone. */
+/** A warning if only the mark says how far numbering had gone. */
 export function markWarning({ hasLedger, doubt }: Evidence): string | undefined {
   if (hasLedger || doubt !== undefined) return undefined;
   return (
@@ -50,8 +50,8 @@ interface OldEnd {
 }
 
 /**
- * Looks at what is in the place of a ledger and at its mark, and changes nothing. Throws LedgerRefused if the restored
- * ledger has another id than `ledgerId`, and if the old one must never number again.
+ * Reads the old ledger and its mark, and changes nothing. Throws LedgerRefused if they belong to another ledger than
+ * `ledgerId`, or if the old one must never number again.
  */
 export function gatherEvidence(files: LedgerFiles, ledgerId: string): Evidence {
   const mark = readMark(files.mark);
@@ -81,17 +81,17 @@ export function gatherEvidence(files: LedgerFiles, ledgerId: string): Evidence {
     ledgerId,
     end: oldEnd > markEnd ? oldEnd : markEnd,
     witness: oldEnd >= markEnd ? `${files.database}` : `the mark ${files.mark}`,
-    // A torn mark was written here, and the ledger beside it is the one that wrote it.
+    // A torn mark was written here, by the ledger beside it.
     doubt: mark === undefined ? `no mark is beside ${files.database}, which may itself be an older copy` : undefined,
     hasLedger: readableOld !== undefined,
     lastCreateTimeMs: readableOld?.lastCreateTimeMs ?? 0n,
   };
 }
 
-/** Undefined where there is no ledger. */
+/** Undefined if there is no ledger. */
 function readOldEnd({ database, wal }: LedgerFiles): OldEnd | 'unreadable' | undefined {
   if (!existsSync(database)) return undefined;
-  // An empty file with a WAL may still be a ledger that was killed at its first commit.
+  // An empty file with a WAL may be a ledger whose server was killed at its first commit.
   if (statSync(database).size === 0 && !existsSync(wal)) return undefined;
   try {
     return inspect(database, (db) => {
@@ -112,7 +112,7 @@ function readCounters(db: Database.Database): OldEnd | 'unreadable' {
   return { ledgerId, end: maxEnd(lastOrderId, lastRowEnd(db)), lastCreateTimeMs };
 }
 
-/** In a damaged ledger rows may be ahead of the counter. */
+/** In a damaged ledger, rows may be ahead of the counter. */
 function lastRowEnd(db: Database.Database): bigint {
   try {
     const sql = 'SELECT order_id + (count - 1) FROM allocations ORDER BY order_id DESC LIMIT 1';

@@ -4,17 +4,17 @@ import { LedgerRefused } from '../../../core/errors.ts';
 import { goOnAbove, requireLedgerRow } from '../file/ledger-row.ts';
 import type { ImportedStore } from '../../../core/move/imported-store.ts';
 
-/** Where the numbers of a restored copy go on. */
+/** The points from which the numbers of a restored copy go on. */
 export interface Continuation {
-  /** The greatest order_id that may have been given: the next one is above it. */
+  /** The greatest order_id that may have been given. The next one is above it. */
   readonly above: bigint;
-  /** Stores whose next order_number is known; each other store skips as many numbers as order_ids are lost. */
+  /** Stores whose next order_number is known. Every other store skips as many numbers as order_ids are lost. */
   readonly stores: Iterable<ImportedStore>;
-  /** The latest create_time known, which later ones must not fall behind. */
+  /** The latest known create_time, which later ones must not precede. */
   readonly lastCreateTimeMs: bigint;
 }
 
-/** Numbers that a return to an older copy gives up. */
+/** The numbers that a return to an older copy gives up. */
 export interface Loss {
   /** The lost order_ids; `length` is 0 if none is lost. */
   readonly firstOrderId: bigint;
@@ -22,24 +22,24 @@ export interface Loss {
   readonly length: bigint;
   /** Stores that skip `length` numbers. */
   readonly storesSkipped: bigint;
-  /** Stores of the copy that go on with the number they were given. */
+  /** Stores of the copy that go on with a given number. */
   readonly storesContinued: bigint;
-  /** Stores that the copy does not have. */
+  /** Stores that the copy lacks. */
   readonly storesCreated: bigint;
 }
 
 /**
- * What {@link declareLoss} would do to this copy. Changes nothing. Throws LedgerRefused if order_ids or a store would go
- * back, and if a store has too few numbers left.
+ * What {@link declareLoss} would do to this copy. Changes nothing. Throws LedgerRefused if order_ids or a store would
+ * go back, or if a store has too few numbers left.
  */
 export function planLoss(db: Database.Database, continuation: Continuation): Loss {
   return db.transaction(() => plan(db, continuation))();
 }
 
 /**
- * Declares lost, in one transaction, everything that may have been given after the end of this copy: order_ids go on
- * above `above`, a store of `stores` goes on with its next number, and each other store skips as many numbers as it can
- * have given at most. Throws as {@link planLoss} does.
+ * Declares lost, in one transaction, everything that may have been given after the end of this copy. order_ids go on
+ * above `above`, a store in `stores` with its next number, and every other store skips the most that it can have given.
+ * Throws as {@link planLoss} does.
  */
 export function declareLoss(db: Database.Database, continuation: Continuation): Loss {
   const declare = db.transaction((): Loss => {

@@ -8,17 +8,17 @@ import { DATABASE_SUFFIXES } from '../file/ledger-files.ts';
 import { keepOwner } from '../file/owner.ts';
 
 /**
- * The steps that put `replacement`, a finished file in the ledger's folder, in the ledger's place, in order.
- * The process may die after any of them, and the power may go:
+ * The steps, in order, that put `replacement`, a finished file in the ledger's folder, in the ledger's place. The
+ * process may die, or the power fail, after any of them:
  *
- * 1. The mark goes up, whole (a new file takes its name). Until here the old ledger is what it was. From here
- *    on a ledger that ends before `mark` is refused.
- * 2. The old database goes away, then what belongs to it. A server that is started now finds the mark
- *    without a ledger, and refuses; so it does not matter in which order the rest follows.
- * 3. The folder is on disk before the new file comes: it never meets the WAL of the old one.
- * 4. The new file takes its place, and is at its mark exactly.
+ * 1. The mark is raised, whole: a new file takes its name. Until then the old ledger is unchanged. From then on a
+ *    ledger that ends before `mark` is refused.
+ * 2. The old database is moved away, then its companions. A server that starts now finds the mark without a ledger and
+ *    refuses, so the order of the rest does not matter.
+ * 3. The folder is put on disk before the new file comes, so that this never meets the WAL of the old one.
+ * 4. The new file takes its place. It ends exactly at its mark.
  *
- * A second run of the command finishes what one that died began, at each of these points.
+ * At each of these points, running the command again finishes what an interrupted run began.
  */
 export function swapSteps(
   files: LedgerFiles,
@@ -50,7 +50,7 @@ export function swapSteps(
   ];
 }
 
-/** A name that no file has, for a ledger that is replaced. */
+/** An unused name for a ledger that is replaced. */
 export function replacedNameOf(database: string, now: Date): string {
   const time = now.toISOString().replaceAll(/[-:.]/g, '');
   for (let i = 0; ; i++) {

@@ -28,22 +28,22 @@ export interface RestoreOptions extends LongRun, OperatorsWord {
   readonly ledger: string;
 }
 
-/** A ledger that is in its place, with its mark. */
+/** A restored ledger, in its place and with its mark. */
 export interface Restored {
   readonly summary: LedgerSummary;
   readonly database: string;
-  /** Where the old ledger is now, if there was one. */
+  /** The new path of the old ledger, if there was one. */
   readonly replaced: string | undefined;
   readonly loss: Loss | undefined;
-  /** What the operator should know, one sentence each. */
+  /** For the operator, one sentence each. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Puts a backup in the place of a ledger, under the lock of the one writer (P8). Never goes back (P9): numbers that the
- * backup does not have and that were, or may have been, given are refused, or by agreement declared lost and never given
- * again. Undefined if that was not agreed to. Throws LedgerRefused; until the last moment nothing is touched, and a
- * process that dies leaves either ledger or none, never a wrong one: see {@link swapSteps}.
+ * Puts a backup in the place of a ledger, under the lock of the one writer (P8). Never goes back (P9): if numbers that
+ * the backup lacks were given, or may have been, it refuses, or by agreement declares them lost so that they are never
+ * given again. Undefined if that was not agreed to. Throws LedgerRefused. Until the last moment nothing is touched, and
+ * a process that dies leaves either ledger or none, never a wrong one: see {@link swapSteps}.
  */
 export async function restoreLedger(options: RestoreOptions): Promise<Restored | undefined> {
   const from = findLedger(options.from);
@@ -55,7 +55,7 @@ export async function restoreLedger(options: RestoreOptions): Promise<Restored |
   }
 }
 
-/** `source` is `from`, or a copy that can be read. */
+/** `source` is `from` or a readable copy of it. */
 async function restoreFrom(from: string, source: string, options: RestoreOptions): Promise<Restored | undefined> {
   const backup = readBackup(from, source, (db) => summarizeCopy(db, from));
   const files = locateLedger(options.ledger);
@@ -67,10 +67,10 @@ async function restoreFrom(from: string, source: string, options: RestoreOptions
     const decision = decide(files, backup, evidence, options);
     return { evidence, ...decision, loss: readBackup(from, source, (db) => planLoss(db, decision.continuation)) };
   };
-  // Before the lock, too: what is refused here leaves no lock file behind.
+  // Also before the lock, so that a refusal leaves no lock file behind.
   look();
   const fence = takeFence(files);
-  // Nobody else uses this name: the lock is held. One that was left by a process that died is in the way.
+  // The lock keeps this name free of other users, but a process that died may have left a file.
   const replacement = `${files.database}.restore-tmp`;
   try {
     const { evidence, continuation, agree, loss: planned } = look();
@@ -101,7 +101,7 @@ function isLoss({ length, storesContinued, storesCreated }: Loss): boolean {
   return length > 0n || storesContinued > 0n || storesCreated > 0n;
 }
 
-/** Runs `read` on the backup, which must be a ledger that may number. */
+/** Runs `read` on the backup, which must be a ledger that was not moved. */
 function readBackup<Result>(from: string, source: string, read: (db: Database.Database) => Result): Result {
   try {
     return inspect(source, (db) => {
@@ -122,7 +122,7 @@ function summarizeCopy(db: Database.Database, from: string): RestoredCopy {
   return { ...summarize(db), writeTime: statSync(from).mtime, lastOrderTime };
 }
 
-/** Makes the copy ready to serve, before it is put in place: the schema of this program, and what is lost. */
+/** Prepares the copy before it is put in place: upgrades its schema and declares the loss. */
 function prepare(path: string, continuation: Continuation): { summary: LedgerSummary; loss: Loss } {
   const db = new Database(path);
   let prepared;

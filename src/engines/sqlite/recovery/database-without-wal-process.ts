@@ -3,11 +3,12 @@ import { pathToFileURL } from 'node:url';
 import { syncFile } from '../file/fsync.ts';
 import { SELECT_LEDGER_ROW } from '../file/ledger-row.ts';
 
-// A program of its own, run by database-without-wal.ts: whatever this process opens and closes, the locks of the server stay.
+// A separate program, run by database-without-wal.ts: what this process opens and closes leaves the server's locks
+// alone.
 
 export type Job = 'read' | 'sync';
 
-/** What the database file says without its WAL; numbers as text. */
+/** The content of the database file without its WAL; numbers as text. */
 export type DatabaseWithoutWal =
   | {
       readonly ledgerId: string;
@@ -18,17 +19,17 @@ export type DatabaseWithoutWal =
   | 'no ledger'
   | 'unreadable';
 
-/** As schema.ts makes it. */
+/** As schema.ts creates it. */
 const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Result codes of SQLite that mean no more than: these pages do not fit together. */
+/** The result codes of SQLite for pages that do not fit together. */
 const SQLITE_ERROR = 1;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
 function read(path: string): DatabaseWithoutWal {
-  // `immutable` leaves the WAL aside, takes no lock and makes no file (https://www.sqlite.org/c3ref/open.html). This is
-  // Node's own SQLite, because the one of better-sqlite3 takes no URI.
+  // `immutable` ignores the WAL, takes no lock and creates no file (https://www.sqlite.org/c3ref/open.html). Node's own
+  // SQLite is used because that of better-sqlite3 takes no URI.
   const url = pathToFileURL(path);
   url.searchParams.set('immutable', '1');
   const db = new DatabaseSync(url, { readOnly: true });
@@ -47,7 +48,7 @@ function read(path: string): DatabaseWithoutWal {
       generation,
     };
   } catch (error) {
-    // In the middle of a checkpoint pages may be torn, or of different times.
+    // During a checkpoint, pages may be torn or stem from different times.
     if (isOneOf(error, SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_NOTADB)) return 'unreadable';
     throw error;
   } finally {
@@ -55,7 +56,7 @@ function read(path: string): DatabaseWithoutWal {
   }
 }
 
-/** Extended result codes have the plain one in their lowest byte. */
+/** Extended result codes carry the plain one in their lowest byte. */
 function isOneOf(error: unknown, ...codes: number[]): boolean {
   return error instanceof Error && 'errcode' in error && codes.includes(Number(error.errcode) & 0xff);
 }

@@ -26,20 +26,20 @@ export interface OpenLedger {
   readonly lastOrderId: bigint;
   /** Whether this opening has created it. */
   readonly isNew: boolean;
-  /** What the operator should know, one sentence each. */
+  /** For the operator, one sentence each. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Opens the ledger, at start and after a failed commit; undefined while another process still reads an
- * old state of it. Throws LedgerRefused where an operator has to act, and then no file is changed.
+ * Opens the ledger, at start and after a failed commit; undefined while another process still reads an old state of it.
+ * Throws LedgerRefused, and changes no file, if an operator has to act.
  *
- * First everything is compared with the mark (P9). Then the WAL goes into the database and to the disk, whole. Without
- * that, a restarted server could replay a pair that only the page cache has (P4), or append behind frames whose fsync
- * failed. Last, one transaction proves that a commit can be made durable.
+ * First everything is compared with the mark (P9). Then the whole WAL goes into the database and to the disk. Otherwise
+ * a restarted server could replay a pair that only the page cache has (P4), or append after frames whose fsync failed.
+ * Last, one transaction proves that commits can be made durable.
  *
- * A ledger that was sealed is refused, unless it is opened to be `moved`: never by one that numbers. One that is not
- * expected is refused, and left as it is.
+ * A sealed ledger is refused unless it is opened to be `moved`, which never numbers. A ledger other than the expected
+ * one is refused and left unchanged.
  */
 export function openLedger(files: LedgerFiles, options: OpenOptions = {}): OpenLedger | undefined {
   const { use = 'served' } = options;
@@ -54,8 +54,8 @@ export function openLedger(files: LedgerFiles, options: OpenOptions = {}): OpenL
 }
 
 /**
- * Throws LedgerRefused where {@link openLedger} would because of what lies there, and changes no file. What else fails is
- * for the opening itself to say.
+ * Throws LedgerRefused if {@link openLedger} would refuse the files, and changes none of them. Any other failure is
+ * left for the opening itself to report.
  */
 export function requireOpenable(files: LedgerFiles, options: OpenOptions): void {
   try {
@@ -84,15 +84,15 @@ function asRefusal(error: unknown, { database }: LedgerFiles): unknown {
 
 export interface OpenOptions {
   readonly use?: LedgerUse;
-  /** Which ledger it has to be; any, unless it says so. */
+  /** The ledger that it has to be; any by default. */
   readonly expected?: ExpectedLedger | undefined;
-  /** Whether it opens beside another process that reads an old state: never after a commit has failed in this process. */
+  /** Whether to open beside a process that reads an old state. Never after a failed commit in this process. */
   readonly passReaders?: boolean;
-  /** Whether the disk was full: then what an opening writes is no proof that there is room for a batch. */
+  /** Whether the disk was full. Then the little that an opening writes does not prove room for a batch. */
   readonly wasFull?: boolean;
 }
 
-/** There is no room to write. Up to `lastOrderId` everything is on disk, and may be read. */
+/** The disk has no room. Everything up to `lastOrderId` is on disk and may be read. */
 export class LedgerDiskFull extends LedgerRefused {
   readonly lastOrderId: bigint;
 
@@ -107,7 +107,7 @@ function open(
   found: Found,
   { use = 'served', passReaders = false, wasFull = false }: OpenOptions,
 ): OpenLedger | undefined {
-  // What was looked at may have gone since: then nothing is created in its place.
+  // If the checked file has disappeared since, none is created in its place.
   const db = openWriteConnection(files.database, { mayCreate: !found.end });
   let mark: HighWaterMark | undefined;
   let isOpen = false;
@@ -115,14 +115,14 @@ function open(
     const isBusy = checkpoint(db, 'TRUNCATE').busy;
     if (isBusy && !(passReaders && makeDurable(db, files))) return undefined;
     if (wasFull) requireRoom(files);
-    if (!found.end) make(db, files);
+    if (!found.end) create(db, files);
     else {
       requireFilledLedger(db);
       migrate(db);
     }
     const end = readEnd(db, use);
     if (found.end) compareWithMark(files, readMark(files.mark), end);
-    // Where the WAL is empty, whichever comes next belongs to this database.
+    // If the WAL is empty, the next one belongs to this database.
     mark = new HighWaterMark(files.mark, end, isBusy ? 'kept' : { ...readBaseNow(db, files), salts: undefined });
     if (use === 'served') {
       raiseGeneration(db);
@@ -132,7 +132,7 @@ function open(
     isOpen = true;
     return { db, mark, ...end, isNew: !found.end, warnings: found.warnings };
   } catch (error) {
-    // What is in the WAL cannot be moved then; it is put on disk where it is, which needs no room.
+    // The WAL cannot be moved then. It is put on disk in its place, which needs no room.
     if (!found.end || !isDiskFull(error, files) || !makeDurable(db, files)) throw error;
     throw new LedgerDiskFull(
       `${whyFull(files, error)}: it is read, and numbers again when there is room`,
@@ -147,13 +147,13 @@ function open(
 }
 
 /**
- * Puts everything on disk that recovery found, although somebody's reading keeps it in the WAL; answers whether that is
- * certain. The owner before may have been killed after an fsync that failed.
+ * Puts everything on disk that recovery found, though a reader keeps it in the WAL. Returns whether that is certain.
+ * The previous owner may have been killed after a failed fsync.
  */
 function makeDurable(db: Database.Database, files: LedgerFiles): boolean {
   let frames: number;
   try {
-    // Nobody writes the WAL meanwhile.
+    // Keeps every writer out of the WAL.
     db.exec('BEGIN IMMEDIATE');
   } catch (error) {
     if (error instanceof SqliteError && error.code.startsWith('SQLITE_BUSY')) return false;
@@ -165,11 +165,11 @@ function makeDurable(db: Database.Database, files: LedgerFiles): boolean {
   } finally {
     db.exec('ROLLBACK');
   }
-  // SQLite must not know of more than what was written.
+  // SQLite must not know of more frames than were written.
   return checkpoint(db, 'NOOP').walFrames <= frames;
 }
 
-/** A ledger of which no more is known than that its disk is full: not even the -shm file could be created. */
+/** The disk was too full even to create the -shm file, so that the files could not be checked. */
 function fullBeforeCheck(files: LedgerFiles, use: LedgerUse, error: unknown): Error {
   const withoutWal = existsSync(files.database) && !readWalHeader(files.wal) && readWithoutWal(files.database);
   if (typeof withoutWal !== 'object' || use === 'moved') {
@@ -184,8 +184,10 @@ function whyFull({ database }: LedgerFiles, error: unknown): string {
   return `the disk of ${database} is full (${messageOf(error)})`;
 }
 
-/** The names are on disk before anything is in the WAL: never is a WAL found without its database. */
-function make(db: Database.Database, files: LedgerFiles): void {
+/**
+ * Creates the ledger. Its name is on disk before anything is in the WAL, so that no WAL is found without a database.
+ */
+function create(db: Database.Database, files: LedgerFiles): void {
   const folder = dirname(files.database);
   syncFolder(folder);
   migrate(db);
@@ -193,7 +195,7 @@ function make(db: Database.Database, files: LedgerFiles): void {
   syncFolder(folder);
 }
 
-/** Found before anything is written, so that the message can name the file. */
+/** Checked before anything is written, so that the message can name the file. */
 function requireLedgerWritable({ database, wal, shm, mark }: LedgerFiles): void {
   for (const path of [database, wal, shm, mark]) requireWritable(path);
 }

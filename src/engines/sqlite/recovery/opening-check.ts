@@ -13,32 +13,32 @@ import { isEmpty, requireKnownSchema, requireLedger } from '../file/schema.ts';
 import type { WalHeader } from '../file/wal-file.ts';
 import { readWalHeader } from '../file/wal-file.ts';
 
-/** How often a WAL has started anew since it was put aside, at most, to be known by its salts. */
+/** How many restarts ago, at most, a WAL may have been put aside and still be recognized by its salts. */
 const MAX_RESTARTS = 1_000_000;
 
-/** Who asks for a ledger: a sealed one is refused, unless it is opened to be `moved`. */
+/** The purpose of an opening: a sealed ledger is refused unless it is opened to be `moved`. */
 export type LedgerUse = 'served' | 'moved';
 
-/** What lies in the place of a ledger, and may be opened. */
+/** A ledger that may be opened, or the place for one. */
 export interface Found {
-  /** Undefined where no ledger was made yet. */
+  /** Undefined if no ledger was created yet. */
   readonly end: Mark | undefined;
-  /** What the operator should know, one sentence each. */
+  /** For the operator, one sentence each. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Looks whether what lies in the place of a ledger is the whole ledger, and throws LedgerRefused where it is not, or where
- * it must not be used. Changes no file but the -shm one: SQLite moves a WAL into whatever database lies beside it, and
- * afterwards nobody can tell.
+ * Checks that the files are the whole ledger and throws LedgerRefused if they are not, or if it must not be used.
+ * Changes no file but the -shm one: SQLite moves a WAL into whatever database lies beside it, and afterwards nothing
+ * shows that.
  *
- * Compared are what the database says alone, what it says with its WAL, and the mark (P9). At whatever moment the owner was
- * killed or the power was cut:
+ * It compares the database without its WAL, the database with it, and the mark (P9). Whenever the owner was killed or
+ * the power was cut:
  *
- * - with the WAL the ledger ends where the mark does, or behind that;
- * - alone the database is as new as its {@link Base}, which is older than everything in the WAL. An older copy in its place
- *   is not. What the end of a checkpoint was doing may have torn it; all of that is in the WAL, too, so that a database
- *   which cannot be read alone is no reason to refuse.
+ * - with the WAL, the ledger ends at the mark or beyond it;
+ * - without the WAL, the database is as new as its {@link Base}, which is older than everything in the WAL; an older
+ *   copy in its place is not. An interrupted checkpoint may have torn the database, but all of that is in the WAL as
+ *   well. A database that cannot be read without its WAL is therefore no reason to refuse.
  */
 export function checkBeforeOpening(files: LedgerFiles, use: LedgerUse): Found {
   const mark = readMark(files.mark);
@@ -49,7 +49,7 @@ export function checkBeforeOpening(files: LedgerFiles, use: LedgerUse): Found {
     if (sizeOf(files.wal) > 0) throw walWithoutDatabase(files);
     return { end: undefined, warnings: [] };
   }
-  // Before both are read together: beside a server that goes on, what is read later is newer.
+  // Before both are read together: beside a running server, whatever is read later is newer.
   const wal = hasWal ? readWalHeader(files.wal) : undefined;
   const withoutWal = wal && readWithoutWal(files.database);
   const merged = readMerged(files, hasWal, use);
@@ -63,7 +63,7 @@ export function checkBeforeOpening(files: LedgerFiles, use: LedgerUse): Found {
   return { end: merged, warnings };
 }
 
-/** Throws LedgerRefused where a ledger that ends here is not the one of its mark, or behind it; returns warnings. */
+/** Throws LedgerRefused if the mark is another ledger's, or ahead of this end. Returns warnings. */
 export function compareWithMark(files: LedgerFiles, mark: Mark | 'torn' | undefined, end: Mark): string[] {
   if (mark === undefined || mark === 'torn') {
     const state = mark === 'torn' ? 'torn' : 'missing';
@@ -76,10 +76,10 @@ export function compareWithMark(files: LedgerFiles, mark: Mark | 'torn' | undefi
   return [];
 }
 
-/** What the database and its WAL say together; undefined where nothing was ever made. */
+/** The content of the database with its WAL; undefined if nothing was ever created. */
 function readMerged(files: LedgerFiles, hasWal: boolean, use: LedgerUse): Merged | undefined {
-  // The last connection that may write moves the WAL when it closes, and removes what it made itself where there was none;
-  // one that only reads does neither.
+  // When it closes, the last connection that may write moves the WAL, and removes the files that it created itself. One
+  // that only reads does neither.
   const db = hasWal ? openReadConnection(files.database) : new Database(files.database, { fileMustExist: true });
   try {
     db.defaultSafeIntegers(true);
@@ -116,7 +116,7 @@ function requireNotBehind(files: LedgerFiles, mark: Mark, end: Mark): void {
   }
 }
 
-/** What the database and its WAL say together. */
+/** The content of the database with its WAL. */
 interface Merged extends Mark {
   readonly generation: number;
 }
@@ -143,7 +143,7 @@ function compareWithoutWal(files: LedgerFiles, { withoutWal, merged, base, wal }
     );
   }
   const lastOrderId = BigInt(withoutWal.lastOrderId);
-  // An import may lower the counter of a ledger that has given no number yet.
+  // An import may lower the counter of a ledger that has not numbered yet.
   if (lastOrderId > merged.lastOrderId && lastOrderId >= BigInt(withoutWal.firstOrderId)) {
     throw olderThanWal(files, `alone it ends at order_id ${lastOrderId}, with its -wal file at ${merged.lastOrderId}`);
   }
@@ -162,7 +162,7 @@ function compareWithoutWal(files: LedgerFiles, { withoutWal, merged, base, wal }
   }
 }
 
-/** Whether a WAL is from before the one that had these salts. Only that: another program may have made a new file. */
+/** Whether a WAL is surely older than the one with these salts. Another program may have created a new file. */
 function isEarlier(salts: string, than: string): boolean {
   const restarts = firstOf(than) - firstOf(salts);
   return salts !== than && restarts >= 0 && restarts < MAX_RESTARTS;
@@ -195,7 +195,7 @@ function missing(files: LedgerFiles): LedgerRefused {
   );
 }
 
-/** What SQLite takes for empty, and then it removes the WAL: a file of one byte, too. */
+/** Whether SQLite considers the database empty and removes the WAL: also if it has one byte. */
 function isEmptyFile({ database }: LedgerFiles): boolean {
   return sizeOf(database) <= 1;
 }

@@ -5,7 +5,7 @@ import { LedgerCounter, movedAway } from '../file/ledger-row.ts';
 import type { AllocationRow } from './rows.ts';
 import { toAllocation } from './rows.ts';
 
-/** What became of one request; 'exhausted' if a sequence is at its end. */
+/** The outcome of one request; 'exhausted' if a sequence is at its end. */
 export type BatchOutcome =
   { readonly allocation: Allocation; readonly replayed: boolean } | 'exhausted' | 'store not found';
 
@@ -14,7 +14,7 @@ export interface CommittedBatch {
   readonly outcomes: BatchOutcome[];
   /** The counter of the sequence over all stores, as committed. */
   readonly lastOrderId: bigint;
-  /** The whole transaction, in milliseconds, and of that the COMMIT, which waits for the disk. */
+  /** Duration of the transaction in milliseconds, and of its COMMIT, which waits for the disk. */
   readonly ms: number;
   readonly syncMs: number;
 }
@@ -29,8 +29,8 @@ interface StoreCounter {
 }
 
 /**
- * The one transaction that numbers: reads the counters, writes a row for each request that has none yet,
- * finds the rows of the others, writes every touched counter once. Nothing outlives it in memory. Prepared once a connection.
+ * The one transaction that numbers. It reads the counters, writes a row for each request that has none yet, finds the
+ * rows of the others, and writes each changed counter once. It keeps nothing in memory. Prepared once per connection.
  */
 export class BatchTransaction {
   readonly #db: Database.Database;
@@ -45,7 +45,7 @@ export class BatchTransaction {
     this.#autoCreateStores = autoCreateStores;
   }
 
-  /** Commits one batch: when this returns it is on disk, when it throws nobody knows. */
+  /** Commits one batch. It is on disk when this returns; when this throws, that is unknown. */
   commit(batch: readonly AllocationRequest[]): CommittedBatch {
     const { begin, commit, rollback } = this.#statements;
     const began = performance.now();
@@ -87,7 +87,7 @@ export class BatchTransaction {
         suffix: store.suffix,
         minDigits: store.minDigits,
       };
-      // Most requests are new: the row itself says so, at the price of one look into the index.
+      // Most requests are new. The insert itself finds out, with one look-up in the index.
       const known = this.#insert(allocation) ? undefined : this.#replay(request);
       if (known) return known;
       lastOrderId += count;
@@ -104,7 +104,7 @@ export class BatchTransaction {
     return { outcomes, lastOrderId };
   }
 
-  /** Undefined for a store that is not there, where it is not made by its first allocation. */
+  /** Undefined for a store that does not exist, unless its first allocation creates it. */
   #storeCounter(stores: Map<bigint, StoreCounter>, storeId: bigint): StoreCounter | undefined {
     let store = stores.get(storeId);
     if (store) return store;
@@ -123,13 +123,13 @@ export class BatchTransaction {
     return store;
   }
 
-  /** What was given to the request before, if anything. */
+  /** The earlier allocation of the request, if any. */
   #replay({ storeId, requestId }: AllocationRequest): BatchOutcome | undefined {
     const known = this.#statements.selectByRequestId.get(storeId, requestId);
     return known && { allocation: toAllocation(known), replayed: true };
   }
 
-  /** False, and nothing done, where the request has a row. */
+  /** Returns false, and does nothing, if the request has a row. */
   #insert(a: Allocation): boolean {
     const { changes } = this.#statements.insertAllocation.run(
       a.orderId,

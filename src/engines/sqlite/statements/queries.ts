@@ -7,7 +7,7 @@ import { LedgerCounter } from '../file/ledger-row.ts';
 import type { AllocationRow, StoreRow } from './rows.ts';
 import { toAllocation, toStore } from './rows.ts';
 
-/** All reads of a ledger, each of them short. Prepared once a connection. */
+/** All reads of a ledger, each of them short. Prepared once per connection. */
 export class Queries {
   readonly #counter: LedgerCounter;
   readonly #statements: ReturnType<typeof prepare>;
@@ -55,15 +55,15 @@ export class Queries {
     if (first === undefined) return [];
     const beyond = this.#firstNumber(storeId, (row) => row.order_id > upToOrderId);
     const last = beyond === undefined ? INT64_MAX : beyond - 1n;
-    // Asked for again: what was committed since that look may be beyond the end.
+    // The bound is given again, because rows committed since the search may be beyond it.
     return this.#statements.betweenOrderNumbers[direction]
       .all(storeId, first, last, upToOrderId, limit)
       .map(toAllocation);
   }
 
   /**
-   * The order_number of a store's first row that `isBeyond`, as are all rows after it. Both numbers rise together
-   * inside a store, so a binary search over the index of order_numbers finds it.
+   * The order_number of a store's first row that `isBeyond`, as are all rows after it. Within a store both numbers rise
+   * together, so a binary search over the index of order_numbers finds it.
    */
   #firstNumber(storeId: bigint, isBeyond: (row: AllocationRow) => boolean): bigint | undefined {
     const { firstOfStore, lastOfStore, lastUpToOrderNumber } = this.#statements;

@@ -1,7 +1,7 @@
 import type { Allocation } from '../../../core/allocation.ts';
 import type { Store } from '../../../core/store.ts';
 
-/** A row of the table `allocations`, as a connection with safe integers gives it. */
+/** A row of the table `allocations`, as a connection with safe integers returns it. */
 export interface AllocationRow {
   readonly order_id: bigint;
   readonly store_id: bigint;

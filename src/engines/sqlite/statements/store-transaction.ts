@@ -5,10 +5,10 @@ import type { Store, StoreChanges, StoreSettings } from '../../../core/store.ts'
 import type { StoreRow } from './rows.ts';
 import { toStore } from './rows.ts';
 
-/** Why a store was not made or changed; nothing is written then. */
+/** Why a store was not created or changed. Nothing is written then. */
 export type StoreRefusal = 'exists' | 'not found' | 'first number fixed';
 
-/** The transactions that make and change stores. Prepared once a connection. */
+/** The transactions that create and change stores. Prepared once per connection. */
 export class StoreTransaction {
   readonly #select: Database.Statement<[bigint], StoreRow>;
   readonly #insert: Database.Statement;

@@ -5,23 +5,23 @@ import { openWriteConnection } from '../file/connection.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
 import { serveThread } from './thread.ts';
 
-/** Frames in the WAL, not yet in the database, from which a checkpoint is run: 4 MiB, SQLite's default. */
+/** A checkpoint runs when the WAL has this many frames that are not yet in the database: 4 MiB, SQLite's default. */
 const LONG_WAL_FRAMES = 1000;
-/** What may be left to the writer, which commits nothing while it moves it. */
+/** How many the writer may move, which commits nothing meanwhile. */
 const SHORT_WAL_FRAMES = 250;
 
-/** What the checkpointer thread serves. */
+/** The methods of the checkpointer thread. */
 export type CheckpointerMethods = {
-  /** Whether there is so much in the WAL that a checkpoint is due. */
+  /** Whether the WAL is so long that a checkpoint is due. */
   isWalLong(_: undefined): boolean;
-  /** Moves what the writer lets it move; answers whether little enough is left for the writer. */
+  /** Moves what the writer lets it move. Returns whether little enough is left for the writer. */
   pass(_: undefined): boolean;
   close(_: undefined): void;
 };
 
 /**
- * The one that moves the WAL into the database while the writer goes on committing: it writes no ledger
- * row, and the fsync of the database, which may be long, stops nobody. Opens at its first look.
+ * Moves the WAL into the database while the writer goes on committing. It writes no ledger row, and the fsync of the
+ * database, which may take long, holds up no commit. Opens on first use.
  */
 class Checkpointer {
   readonly #files: LedgerFiles;
@@ -51,7 +51,7 @@ class Checkpointer {
   }
 }
 
-/** Frames that are only in the WAL. Those moved already stay there while somebody reads them: they do not count. */
+/** The number of frames in the WAL only. Frames that were moved do not count; they stay there while they are read. */
 function unmovedFrames(db: Database.Database): number {
   const { walFrames, checkpointedFrames } = checkpoint(db, 'NOOP');
   return walFrames - checkpointedFrames;

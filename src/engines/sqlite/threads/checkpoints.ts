@@ -5,17 +5,17 @@ import type { LedgerFiles } from '../file/ledger-files.ts';
 import { Thread, threadModule } from './thread.ts';
 import type { WriterMethods } from './writer.ts';
 
-/** Commits after which the checkpointer looks whether the WAL has grown long. */
-const COMMITS_BETWEEN_LOOKS = 16;
-/** Somebody's long reading, or a disk slower than the commits, ends the passes of one checkpoint. */
+/** After this many commits the checkpointer checks whether the WAL has grown long. */
+const COMMITS_BETWEEN_CHECKS = 16;
+/** Ends a checkpoint that a long read, or a disk slower than the commits, keeps from getting ahead. */
 const MAX_PASSES = 5;
 
-/** The checkpoints of an open ledger, beside its commits. */
+/** Runs the checkpoints of an open ledger beside its commits. */
 export class Checkpoints {
   readonly #writer: Thread<WriterMethods>;
   readonly #checkpointer: Thread<CheckpointerMethods>;
   readonly #observer: LedgerObserver;
-  #commitsSinceLook = 0;
+  #commitsSinceCheck = 0;
   #running: Promise<void> | undefined;
 
   constructor(files: LedgerFiles, writer: Thread<WriterMethods>, observer: LedgerObserver) {
@@ -24,12 +24,12 @@ export class Checkpoints {
     this.#observer = observer;
   }
 
-  /** To be called after each commit. */
+  /** Call this after each commit. */
   committed(): void {
-    if (++this.#commitsSinceLook >= COMMITS_BETWEEN_LOOKS) this.#running ??= this.#run();
+    if (++this.#commitsSinceCheck >= COMMITS_BETWEEN_CHECKS) this.#running ??= this.#run();
   }
 
-  /** Lets the file go, when the checkpoint under way has ended. */
+  /** Closes the file when the checkpoint under way has ended. */
   async close(): Promise<void> {
     await this.#running;
     if (this.#checkpointer.isRunning) await this.#checkpointer.call('close', undefined);
@@ -40,12 +40,12 @@ export class Checkpoints {
   }
 
   /**
-   * Where the WAL is long, the checkpointer moves the bulk while commits go on, in passes that get shorter, because less
-   * is committed meanwhile; then the writer moves the rest, so that the next commit starts the WAL anew. A failed pass
-   * loses nothing: the WAL still has it all.
+   * If the WAL is long, the checkpointer moves most of it while commits go on. Its passes get shorter, since less is
+   * committed during each. Then the writer moves the rest, so that the next commit restarts the WAL. A failed pass
+   * loses nothing, because the WAL still has everything.
    */
   async #run(): Promise<void> {
-    this.#commitsSinceLook = 0;
+    this.#commitsSinceCheck = 0;
     try {
       if (!(await this.#checkpointer.call('isWalLong', undefined))) return;
       for (let pass = 0; pass < MAX_PASSES; pass++) {

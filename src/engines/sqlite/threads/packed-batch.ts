@@ -4,8 +4,8 @@ import { sequenceExhausted, storeNotFound } from '../../../core/refusals.ts';
 import type { BatchOutcome } from '../statements/batch-transaction.ts';
 
 /**
- * A batch as it crosses between threads. Cloned as objects, batches of this size cost the event loop more
- * than everything else that is done for their calls; buffers and a string cost next to nothing.
+ * A batch as it crosses between threads. Cloning objects would cost the event loop more than everything else that it
+ * does for the calls of a batch; buffers and a string cost next to nothing.
  */
 export interface PackedRequests {
   readonly storeIds: BigInt64Array;
@@ -16,7 +16,7 @@ export interface PackedRequests {
 
 /** The outcomes of a batch, in the order of its requests. */
 export interface PackedOutcomes {
-  /** orderId and orderNumber of each outcome in turn; of a refusal neither means anything. */
+  /** orderId and orderNumber of each outcome in turn; meaningless in a refusal. */
   readonly numbers: BigInt64Array;
   /** The {@link DETAILS} of each outcome in turn. */
   readonly details: Float64Array;
@@ -27,7 +27,7 @@ export interface PackedOutcomes {
 const SEPARATOR = '\n';
 /** orderId, orderNumber. */
 const NUMBERS = 2;
-/** One of {@link KIND}, count, createTimeMs, minDigits. Only the first means anything in a refusal. */
+/** One of {@link KIND}, count, createTimeMs, minDigits. A refusal has only the first. */
 const DETAILS = 4;
 const KIND = { allocated: 0, replayed: 1, exhausted: 2, 'store not found': 3 } as const;
 
@@ -70,7 +70,7 @@ export function packOutcomes(outcomes: readonly BatchOutcome[]): PackedOutcomes 
   return { numbers, details, styles: styles.join(SEPARATOR) };
 }
 
-/** In the words of the core. `batch` is what was asked: the outcomes' keys are those of its requests. */
+/** Translates into the core's words. `batch` is what was asked: the outcomes have the keys of its requests. */
 export function unpackOutcomes(packed: PackedOutcomes, batch: readonly AllocationRequest[]): Outcome[] {
   const { numbers, details } = packed;
   const styles = packed.styles.split(SEPARATOR);

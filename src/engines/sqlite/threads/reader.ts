@@ -8,7 +8,7 @@ import type { LedgerFiles } from '../file/ledger-files.ts';
 import { Queries } from '../statements/queries.ts';
 import { serveThread } from './thread.ts';
 
-/** What the reader thread serves: the reads of Ledger. */
+/** The methods of the reader thread: the reads of Ledger. */
 export type ReaderMethods = {
   end(_: undefined): LedgerEnd;
   getStore(storeId: bigint): Store | undefined;
@@ -18,7 +18,9 @@ export type ReaderMethods = {
   close(_: undefined): void;
 };
 
-/** The one that reads, so that reads wait neither for commits nor for checkpoints. Opens at its first read. */
+/**
+ * Reads on a thread of its own, so that reads wait neither for commits nor for checkpoints. Opens at its first read.
+ */
 class Reader {
   readonly #files: LedgerFiles;
   #open: { readonly db: Database.Database; readonly queries: Queries } | undefined;

@@ -4,10 +4,10 @@ import { parentPort, Worker } from 'node:worker_threads';
 
 const FIRST_MODULE = new URL('./thread-start.js', import.meta.url);
 
-/** The methods that a thread serves, by name. Arguments and results cross by structured clone. */
+/** The methods that a thread serves, by name. Arguments and results cross as structured clones. */
 export type Methods = { readonly [name: string]: (argument: never) => unknown };
 
-/** An error as it crosses threads: `code` is SQLite's or Node's, where it had one. */
+/** An error as it crosses threads. `code` is SQLite's or Node's, or empty. */
 export interface ThreadError {
   readonly name: string;
   readonly message: string;
@@ -26,7 +26,7 @@ interface Answer {
   readonly error?: ThreadError;
 }
 
-/** A call failed inside the thread, or the thread is gone (code THREAD_DIED). */
+/** A call that failed inside the thread, or whose thread is gone (code THREAD_DIED). */
 export class ThreadFailure extends Error {
   override readonly name = 'ThreadFailure';
   /** The name of the error that was thrown in the thread. */
@@ -40,14 +40,14 @@ export class ThreadFailure extends Error {
   }
 }
 
-/** The module of a thread: beside this file, and as this file, source (.ts) or compiled (.js). */
+/** The module of a thread: it is beside this file and, like this file, source (.ts) or compiled (.js). */
 export function threadModule(name: string): URL {
   return new URL(`./${name}${extname(import.meta.url)}`, import.meta.url);
 }
 
 /**
- * The near side of a worker thread that serves `M`: one call after the other, in the order they are made.
- * The first call starts it, and so does the next one after it died; what it had in memory is then gone.
+ * The near side of a worker thread that serves `M`, one call after the other, in the order of the calls. The first call
+ * starts the thread, and so does the first call after it died; its memory is lost then.
  */
 export class Thread<M extends Methods> {
   readonly #module: URL;
@@ -56,7 +56,7 @@ export class Thread<M extends Methods> {
   #worker: Worker | undefined;
   #nextId = 0;
 
-  /** Starts nothing yet. `data` is the thread's workerData. */
+  /** Does not start the thread yet. `data` is its workerData. */
   constructor(module: URL, data: unknown) {
     this.#module = module;
     this.#data = data;
@@ -71,7 +71,7 @@ export class Thread<M extends Methods> {
     try {
       this.#worker ??= this.#start();
     } catch (error) {
-      // The system has no descriptor or memory for one.
+      // The system lacks a descriptor or memory for it.
       call.reject(died(error));
       return call.promise;
     }
@@ -88,7 +88,7 @@ export class Thread<M extends Methods> {
 
   #start(): Worker {
     const cache = getCompileCacheDir();
-    // Its last part is the version of Node.js, which adds it again.
+    // Its last part is the version of Node.js, which Node.js appends again.
     const argv = [this.#module.href, ...(cache === undefined ? [] : [dirname(cache)])];
     const worker = new Worker(FIRST_MODULE, { workerData: this.#data, argv });
     worker.on('message', (answer: Answer) => this.#settle(answer));
@@ -119,8 +119,8 @@ function died(why: unknown): ThreadFailure {
 }
 
 /**
- * The far side: answers calls with `methods` until the thread is terminated. Each is answered before the next one
- * begins, unless its method returns a promise: then the answer is what that settles to.
+ * The far side: serves `methods` until the thread is terminated. Each call is answered before the next one begins,
+ * unless its method returns a promise: then it is answered when that settles.
  */
 export function serveThread(methods: Methods): void {
   parentPort?.on('message', ({ id, method, argument }: Call) => {

@@ -2,16 +2,16 @@ import type Database from 'better-sqlite3';
 import { beginRead, openReadConnection } from '../file/connection.ts';
 
 /**
- * Keeps the WAL from starting anew before the mark says what the database holds alone. SQLite begins a WAL again at the
- * first commit after everything in it was moved, and then the database is all that knows of the time before; a read
- * transaction that looks into the WAL forbids that to every process. It forbids, too, to move what is behind the end that
- * it sees: hence {@link WalRestartGuard.move}.
+ * Keeps the WAL from restarting before the mark says what the database holds without it. SQLite restarts a WAL at the
+ * first commit after everything in it was moved, and from then on only the database knows of earlier commits. A read
+ * transaction that sees the WAL keeps every process from doing so. It also keeps frames beyond the end that it sees
+ * from being moved, hence {@link WalRestartGuard.move}.
  */
 export class WalRestartGuard {
   readonly #connections: readonly [Database.Database, Database.Database];
   #holding: 0 | 1 = 0;
 
-  /** Holds the WAL as it is. */
+  /** Holds the WAL in its present state. */
   constructor(database: string) {
     const first = openReadConnection(database);
     try {
@@ -23,7 +23,7 @@ export class WalRestartGuard {
     }
   }
 
-  /** Lets everything be moved that was committed so far. At no moment nobody holds the WAL. */
+  /** Lets everything be moved that was committed so far. The WAL is held at every moment. */
   move(): void {
     const next = this.#holding === 0 ? 1 : 0;
     beginRead(this.#connections[next]);
@@ -32,8 +32,8 @@ export class WalRestartGuard {
   }
 
   /**
-   * Lets the WAL start anew at the next commit, once; everything in it must be in the database, and the mark must say so.
-   * From then on this transaction reads the database itself, which nothing may be moved into meanwhile.
+   * Lets the WAL restart once, at the next commit. Everything in it must be in the database, and the mark must say so.
+   * From then on this transaction reads the database itself, into which nothing may be moved meanwhile.
    */
   renew(): void {
     const connection = this.#connections[this.#holding];

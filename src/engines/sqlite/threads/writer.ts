@@ -17,37 +17,37 @@ import type { StoreRefusal } from '../statements/store-transaction.ts';
 import { StoreTransaction } from '../statements/store-transaction.ts';
 import { serveThread } from './thread.ts';
 
-/** How an attempt to open ended; 'busy' while another process reads an old state of the ledger. */
+/** The result of an attempt to open; 'busy' while another process reads an old state of the ledger. */
 export type Opening = Pick<OpenLedger, 'ledgerId' | 'lastOrderId' | 'isNew' | 'warnings'> | FullDisk | 'busy';
 
-/** There is no room to write; everything up to here is on disk and may be read. */
+/** The disk has no room. Everything up to `lastOrderId` is on disk and may be read. */
 export interface FullDisk {
   readonly lastOrderId: bigint;
   readonly why: string;
 }
 
-/** A committed batch, as it leaves the thread. */
+/** A committed batch as it leaves the thread. */
 export interface WriterAnswer {
   readonly outcomes: PackedOutcomes;
   readonly lastOrderId: bigint;
   /** As in CommittedBatch. */
   readonly ms: number;
   readonly syncMs: number;
-  /** Why the mark could not be written; P9 is weaker until it is. */
+  /** Why the mark could not be written. P9 is weaker until it is. */
   readonly markError: string | undefined;
 }
 
-/** What the writer thread is started with. */
+/** The workerData of the writer thread. */
 export interface WriterOptions {
   readonly files: LedgerFiles;
-  /** Whether the first allocation makes its store. */
+  /** Whether the first allocation creates its store. */
   readonly autoCreateStores: boolean;
   readonly expected: ExpectedLedger | undefined;
-  /** What the fence has locked. */
+  /** The file that the fence has locked. */
   readonly lock: FileIdentity;
 }
 
-/** What the writer thread serves. */
+/** The methods of the writer thread. */
 export type WriterMethods = {
   open(how: { readonly atStart: boolean }): Opening;
   /** Why the last opening was busy, in one sentence. */
@@ -68,16 +68,16 @@ interface WrittenLedger extends OpenLedger {
   readonly guard: WalRestartGuard;
 }
 
-/** The one that writes the ledger's file. Everything here may wait for the disk. */
+/** Writes the ledger's file. Everything here may wait for the disk. */
 export class Writer {
   readonly #options: WriterOptions;
   readonly #held: HeldFiles;
   #expected: ExpectedLedger | undefined;
   #ledger: WrittenLedger | undefined;
-  /** Why a transaction failed: nothing more is done on this connection. */
+  /** Why a transaction failed. This connection is not used any more then. */
   #failure: { readonly error: unknown } | undefined;
   #wasFull = false;
-  /** The last change gave no order_id: see Base. */
+  /** Whether the last change gave no order_id: see Base. */
   #isStoreChangeLast = false;
 
   constructor(options: WriterOptions) {
@@ -86,7 +86,9 @@ export class Writer {
     this.#held = new HeldFiles(options.files, options.lock);
   }
 
-  /** At start readers are passed by: nothing that failed in this process has left pages in memory that are not on disk. */
+  /**
+   * At start it opens beside readers: no failure in this process can have left pages in memory that are not on disk.
+   */
   open({ atStart }: { readonly atStart: boolean }): Opening {
     this.#release();
     const { files, autoCreateStores } = this.#options;
@@ -114,7 +116,7 @@ export class Writer {
     this.#failure = undefined;
     this.#wasFull = false;
     this.#isStoreChangeLast = false;
-    // Whatever lies there later: it is opened again, and never created.
+    // From now on this ledger is reopened and never created, whatever lies there.
     this.#expected = { create: false, ledgerId };
     return { ledgerId, lastOrderId, isNew, warnings };
   }
@@ -133,7 +135,7 @@ export class Writer {
     try {
       mark.write({ ledgerId, lastOrderId });
     } catch (error) {
-      // The batch is on disk all the same; what is weaker now is the guard against older copies.
+      // The batch is on disk nevertheless. Only the protection against older copies is weaker now.
       markError = String(error);
     }
     return { outcomes: packOutcomes(outcomes), lastOrderId, ms, syncMs, markError };
@@ -147,13 +149,13 @@ export class Writer {
     return this.#changeStores((stores) => stores.change(storeId, changes));
   }
 
-  /** Lets the checkpointer move everything that was committed so far, and nothing else start anew. */
+  /** Lets the checkpointer move everything that was committed so far, but does not let the WAL restart. */
   beginPass(): void {
     this.#held.beforeCheckpoint();
     this.#opened().guard.move();
   }
 
-  /** Ends what the checkpointer began. Little has come meanwhile, and then the WAL starts again. */
+  /** Ends what the checkpointer began. Only a little was committed since; then the WAL restarts. */
   finishCheckpoint(): void {
     const { db, mark, guard } = this.#opened();
     if (this.#isStoreChangeLast) this.#attempt(() => raiseGeneration(db));
@@ -195,7 +197,7 @@ export class Writer {
     return this.#ledger;
   }
 
-  /** After one that failed nobody knows what is on disk: what was asked meanwhile must not be done either. */
+  /** After a failed transaction the state on disk is unknown, so that calls made meanwhile must fail as well. */
   #attempt<Result>(transaction: () => Result): Result {
     try {
       const result = transaction();
@@ -216,7 +218,7 @@ export class Writer {
     try {
       ledger.mark.close();
     } finally {
-      // As the last connection it would move the WAL into the database.
+      // Closed last, the connection would move the WAL into the database.
       if (this.#held.isOverwritten) ledger.db.close();
       ledger.guard.close();
       ledger.db.close();
@@ -224,7 +226,7 @@ export class Writer {
   }
 }
 
-// In a thread; a test has a writer of its own.
+// In a thread. Tests create a writer themselves.
 if (parentPort) {
   const writer = new Writer(workerData as WriterOptions);
   serveThread({
