@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Client } from 'pg';
-import type { Query } from '../../src/engines/postgres/statements/query.ts';
+import type { Query } from '../../src/engines/postgres/statements/rows.ts';
 import { schemaSql } from '../../src/engines/postgres/schema/schema.ts';
 import { verifyLedger } from '../../src/core/verify/verify-ledger.ts';
 import { PostgresVerifySource } from '../../src/engines/postgres/verify/verify-source.ts';

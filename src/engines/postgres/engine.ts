@@ -4,7 +4,9 @@ import { expectedLedger } from '../engine.ts';
 import { parsePostgresUrl } from './connection/postgres-url.ts';
 import { PostgresLedger } from './postgres-ledger.ts';
 
-/** Serves the ledger in the PostgreSQL database that the settings name. Throws an Error if a URL of them is none. */
+/**
+ * Serves the ledger in the PostgreSQL database that the settings name. Throws an Error for a URL that cannot be used.
+ */
 export async function openLedger(settings: LedgerSettings, observer: LedgerObserver): Promise<ServedLedger> {
   const { ledger: url, ledgerRead, autoCreateStores } = settings;
   const readUrl = ledgerRead === 'off' ? undefined : ledgerRead;

@@ -30,7 +30,7 @@ const RESEND_MS = 30_000;
 const PAUSE_MS = 5;
 /** Writes of stores in progress or waiting. */
 const MAX_STORE_WRITES = 1000;
-/** How often what other servers committed is looked for, while somebody listens. */
+/** How often commits of other servers are looked for while there are listeners. */
 const LOOK_MS = 20;
 const LOOK_AFTER_FAILURE_MS = 500;
 

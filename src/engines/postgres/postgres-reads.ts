@@ -15,16 +15,16 @@ import type { AllocationRow, StoreRow } from './statements/rows.ts';
 import { toAllocations, toStores } from './statements/rows.ts';
 import { PostgresVerifySource } from './verify/verify-source.ts';
 
-/** How long a read waits for what it saw to be confirmed. */
+/** How long a read waits until what it saw is confirmed. */
 const CONFIRM_READ_MS = 5000;
-/** The same, where it can do with less: what was confirmed before. */
+/** The same for the end, which can fall back to what was confirmed before. */
 const CONFIRM_END_MS = 1000;
-/** How long a standby may take for a read: the primary can answer, too, while the caller still waits. */
+/** How long a standby may take for a read: short enough for the primary to answer the same caller. */
 const STANDBY_READ_MS = 2000;
-/** How long a standby that failed is left alone. */
+/** How long no read is sent to a standby that failed. */
 const STANDBY_PAUSE_MS = 10_000;
 
-/** The end of the ledger as it was when the rows beside it were read. */
+/** The end of the ledger at the moment in which the rows beside it were read. */
 interface SnapshotRow {
   readonly ledger_id: string;
   readonly last_order_id: bigint;
@@ -38,9 +38,11 @@ interface Found<Row> extends LedgerPoint {
 }
 
 /**
- * The reads of a ledger on PostgreSQL. They show nothing that is not confirmed: see {@link LedgerPosition}. Lists of allocations,
- * verifications and look-ups but those by request_id go to the standby of --ledger-read where there is one, as far as it has come; what it does not know yet is asked of the
- * primary, and request_ids always are, because a NOT_FOUND must not come from one who is behind.
+ * The reads of a ledger on PostgreSQL. They show nothing that is not confirmed: see {@link LedgerPosition}.
+ *
+ * Lists of allocations, verifications and most lookups go to the standby of --ledger-read, if there is one; what it
+ * does not have yet comes from the primary. Lookups by request_id always do: a NOT_FOUND must not come from a server
+ * that is behind.
  */
 export class PostgresReads implements LedgerReads {
   readonly #primary: Primary;
@@ -48,9 +50,9 @@ export class PostgresReads implements LedgerReads {
   readonly #standby: ReadPool | undefined;
   readonly #warn: (message: string) => void;
   #standbyPausesUntil = 0;
-  /** Said once, until it answers again. */
+  /** Warned about once, until it answers again. */
   #isStandbyMissed = false;
-  /** To the primary, made anew whenever that was looked for: old connections may lead to an old one. */
+  /** Connections to the primary, replaced each time that it was found again: old ones may lead to an old primary. */
   #pool: { readonly times: number; readonly reads: ReadPool } | undefined;
 
   constructor(
@@ -85,8 +87,8 @@ export class PostgresReads implements LedgerReads {
       allocation = covering(found.rows, key);
       if (!allocation && found.lastOrderId < this.#position.lastOrderId) throw ledgerReopening();
     }
-    // Whoever hears that a request has no numbers may ask with another key: that it has none is true of the primary
-    // alone, and a write that came after the look says that this was it.
+    // A caller that hears NOT_FOUND may order again with another key. Only the primary knows that a request has no
+    // numbers, and only a write after this read proves that it was the primary.
     const isSettled = allocation !== undefined || !('requestId' in key);
     const needed = isSettled ? { lastOrderId: endOf(allocation) } : { version: found.version + 1n };
     await this.#requireConfirmed({ ...needed, timeline: found.timeline });
@@ -109,7 +111,7 @@ export class PostgresReads implements LedgerReads {
     let found = await this.#askStandby<AllocationRow>(call, values);
     if (!found || !isFarEnough(found)) {
       found = await this.#find<AllocationRow>(this.#primaryPool(), call, values);
-      // Less than this process has seen: an old primary, or none that is one.
+      // Less than this process has seen: an old primary, or no primary at all.
       if (!isFarEnough(found) && found.lastOrderId < this.#position.lastOrderId) throw ledgerReopening();
     }
     const allocations = toAllocations(found.rows);
@@ -120,7 +122,7 @@ export class PostgresReads implements LedgerReads {
     return allocations;
   }
 
-  /** While nothing can be confirmed, the end of what was. */
+  /** While nothing can be confirmed, the end of what was confirmed before. */
   async end(): Promise<LedgerEnd> {
     const [row] = await this.#query<SnapshotRow>(this.#primaryPool(), 'SELECT * FROM order_numbers.ledger_end()');
     const { ledger_id: ledgerId, last_order_id: lastOrderId, last_store_id: lastStoreId, timeline } = this.#ours(row);
@@ -154,14 +156,14 @@ export class PostgresReads implements LedgerReads {
     return this.#pool.reads;
   }
 
-  /** Undefined where there is no standby, or it does not answer, or has another ledger, or an old primary's. */
+  /** Undefined if there is no standby, if it does not answer, or if it has another ledger or that of an old primary. */
   async #askStandby<Row extends QueryResultRow>(call: string, values: readonly unknown[]) {
     if (!this.#standby || performance.now() < this.#standbyPausesUntil) return undefined;
     const found = await this.#find<Row>(this.#standby, call, values).catch((error: unknown) =>
       this.#missStandby(error),
     );
     if (found) this.#isStandbyMissed = false;
-    // One that was ahead of the standby that took over still has what that one never had.
+    // A standby that was ahead of the promoted one has rows that the new primary never had.
     return found && found.timeline >= this.#position.timeline ? found : undefined;
   }
 
@@ -173,7 +175,7 @@ export class PostgresReads implements LedgerReads {
     this.#warn(`the standby of --ledger-read does not answer, and the primary is read instead: ${reasonOf(why)}`);
   }
 
-  /** Rows of a function of the schema, and the end of the ledger at the very same moment. */
+  /** The rows that a function of the schema returns, and the end of the ledger at the same moment. */
   async #find<Row extends QueryResultRow>(
     pool: ReadPool,
     call: string,
@@ -202,7 +204,7 @@ export class PostgresReads implements LedgerReads {
   }
 
   #ours<Row extends SnapshotRow>(row: Row | undefined): Row {
-    // An old primary that lives on: its connections are not to be used again.
+    // An old primary that still runs: its connections must not be used again.
     if (row && row.timeline < this.#position.timeline) this.#pool?.reads.startAnew();
     if (row?.ledger_id !== undefined && row.ledger_id === this.#primary.ledgerId) return row;
     throw ledgerReopening(new Error(`ledger ${row?.ledger_id} was read, and ${this.#primary.ledgerId} is served`));
@@ -219,7 +221,7 @@ function lookup(key: AllocationKey): [call: string, ...values: unknown[]] {
   return ['last_up_to_order_number($1, $2)', key.storeId, key.orderNumber];
 }
 
-/** The allocation that was looked for, if it is that: one found by its order is only the last that could be. */
+/** The allocation if it has the key: one found by order is only the last candidate. */
 function covering(rows: readonly AllocationRow[], key: AllocationKey): Allocation | undefined {
   const [found] = toAllocations(rows);
   if (!found || 'requestId' in key) return found;
@@ -228,7 +230,7 @@ function covering(rows: readonly AllocationRow[], key: AllocationKey): Allocatio
   return isCovered ? found : undefined;
 }
 
-/** Its last order_id; 0 of none. */
+/** The last order_id of an allocation; 0 without one. */
 function endOf(allocation: Allocation | undefined): bigint {
   return allocation ? lastOrderIdOf(allocation) : 0n;
 }

@@ -44,7 +44,7 @@ export class Primary {
     this.#session.catch(ignore);
   }
 
-  /** Where the primary was last, and how often one was found by now; undefined before the first time. */
+  /** The primary that was found last, and how often one was found; undefined before the first time. */
   get found(): { readonly url: string; readonly times: number } | undefined {
     return this.#found;
   }
@@ -86,7 +86,9 @@ export class Primary {
     });
   }
 
-  /** Waits for the write in progress, or for a small one of at most `ms`: each shows how far the ledger is confirmed. */
+  /**
+   * Waits for the write in progress, or for a small one of at most `ms`: each shows how far the ledger is confirmed.
+   */
   confirmed(ms: number): Promise<unknown> {
     return this.#inUse ?? this.write(ms, confirm);
   }
@@ -123,11 +125,10 @@ export class Primary {
     session.abandon();
     if (this.#current !== session) return;
     this.#current = undefined;
-    if (!this.#closing.signal.aborted)
-      this.#observer.waiting(
-        `${session.server} was lost, and the primary is looked for: ${reasonOf(why)}`,
-        'database unreachable',
-      );
+    if (!this.#closing.signal.aborted) {
+      const lost = `lost the connection to ${session.server} (${reasonOf(why)}); looking for the primary`;
+      this.#observer.waiting(lost, 'database unreachable');
+    }
     this.#session = this.#open();
     this.#session.catch(ignore);
   }

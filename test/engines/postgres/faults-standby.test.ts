@@ -29,7 +29,7 @@ beforeAll(async () => {
 describe('a commit that waits for its standby', () => {
   it.each([
     ['cancelled', 'pg_cancel_backend', /stopped waiting for its standby/],
-    ['terminated', 'pg_terminate_backend', /was lost/],
+    ['terminated', 'pg_terminate_backend', /lost the connection/],
   ])('P4 P5: and is %s is not answered before a standby has it, and is there once', async (_, end, says) => {
     const url = await newDatabase();
     const opened = await OpenedLedger.open(url);

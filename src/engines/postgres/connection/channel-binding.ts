@@ -1,10 +1,10 @@
 import type { ClientConfig } from 'pg';
 import { Client } from 'pg';
 
-/** The library binds where the server offers it; what must not happen without it is refused here. */
+/** pg binds if the server offers it; what must not happen without it is refused here. */
 const BINDING = 'SCRAM-SHA-256-PLUS';
 
-/** The server did not offer channel binding, or did without it; it was told no password. */
+/** The server did not offer channel binding, or skipped it; it never got the password. */
 export class NotBound extends Error {
   override readonly name = 'NotBound';
 }
@@ -20,23 +20,23 @@ export class BindingClient extends Client {
     const { connection } = this;
     let isProved = false;
     const refuse = () => {
-      // What tells of a login that worked may have come in the same packet: the library must not hear of it.
+      // The message that the login succeeded may be in the same packet: pg must not see it.
       connection.removeAllListeners('readyForQuery');
       connection.stream.destroy(new NotBound('the server offered no channel binding'));
     };
-    // Before the library's own listeners, which answer.
+    // Before pg's own listeners, which answer.
     connection.on('authenticationCleartextPassword', refuse);
     connection.on('authenticationMD5Password', refuse);
     connection.on('authenticationSASL', ({ mechanisms }: { readonly mechanisms: readonly string[] }) => {
       if (!mechanisms.includes(BINDING)) refuse();
     });
-    // The library checks it, and would do without it.
+    // pg checks the proof, but would also go on without one.
     connection.on('authenticationSASLFinal', () => (isProved = true));
     connection.on('authenticationOk', () => isProved || refuse());
   }
 }
 
-/** What a URL's channel_binding asks for: which client to use, and whether it binds where that is offered. */
+/** What a URL's channel_binding asks for: which client to use, and whether that binds if the server offers it. */
 export function channelBindingOf(url: string): { readonly Client: typeof Client; readonly isWanted: boolean } {
   const value = new URL(url).searchParams.getAll('channel_binding').at(-1) ?? 'disable';
   return { Client: value === 'require' ? BindingClient : Client, isWanted: value !== 'disable' };

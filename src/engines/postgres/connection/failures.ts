@@ -58,7 +58,9 @@ export function isUnprepared(error: unknown): boolean {
   return UNPREPARED.has(sqlState(error) ?? '');
 }
 
-/** A refusal if the server lacks a function of PostgreSQL's own: it is too old, or a product that only speaks its protocol. */
+/**
+ * A refusal if the server lacks a function of PostgreSQL: it is too old, or another product that speaks its protocol.
+ */
 export function asLacking(error: unknown, server: string): LedgerRefused | undefined {
   const state = sqlState(error);
   const reason = reasonOf(error);
@@ -72,7 +74,10 @@ export function isDiskFull(error: unknown): boolean {
   return sqlState(error) === DISK_FULL;
 }
 
-/** What to tell the caller of a read that failed: damage needs an operator, a lost server a retry; the rest is our fault. */
+/**
+ * What to tell the caller of a read that failed: damage needs an operator, a lost server a retry; the rest is our
+ * fault.
+ */
 export function toReadError(error: unknown): unknown {
   if (DAMAGED.test(sqlState(error) ?? '')) return ledgerUnreadable(error);
   return error instanceof OrderError || remedyFor(error) === 'tell' ? error : ledgerReopening(error);

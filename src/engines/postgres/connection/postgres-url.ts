@@ -1,4 +1,4 @@
-/** Where a PostgreSQL ledger is, as the URL after --ledger says it. */
+/** The place of a PostgreSQL ledger, as the URL after --ledger names it. */
 export interface PostgresUrl {
   /** A URL for each host, in the order to try them. With secrets. */
   readonly hosts: readonly [string, ...string[]];
@@ -9,7 +9,7 @@ export interface PostgresUrl {
 const URL_PARTS = /^(postgres(?:ql)?):\/\/(?:([^@/?#]*)@)?([^@/?#]*)(\/[^@/?#]+)(\?[^#]*)?$/i;
 const REMEDY = 'Use postgres://user@host:5432/database, where several hosts are separated by commas.';
 
-/** What a URL may say beside the place. A mistyped sslmode would mean none. */
+/** The parameters that a URL may have. A mistyped sslmode would mean no TLS. */
 const PARAMETERS = new Set([
   'channel_binding',
   'host',
@@ -23,7 +23,7 @@ const PARAMETERS = new Set([
   'uselibpqcompat',
 ]);
 
-/** Values that the library would take for none. */
+/** The allowed values of parameters whose typos pg would ignore. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   channel_binding: ['disable', 'prefer', 'require'],
   sslmode: ['disable', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'],
@@ -52,7 +52,7 @@ export function parsePostgresUrl(text: string): PostgresUrl {
   const [first = '', ...others] = hosts.split(',');
   const urlOf = (host: string) => {
     const url = `${scheme}://${userPart}${host}${database}${parameters}`;
-    // A folder with a socket stands in the parameters, and instead of a host.
+    // The folder of a socket is a parameter, and replaces the host.
     const isUrl = URL.canParse(url) && (host === '') === /[?&]host=/.test(parameters);
     if (!isUrl) throw new Error(REMEDY);
     return url;

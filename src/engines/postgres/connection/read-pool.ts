@@ -4,15 +4,15 @@ import { settledWithin } from '../../../core/settled-within.ts';
 import { channelBindingOf } from './channel-binding.ts';
 import { clientConfig, GOODBYE_MS, hangUp } from './session.ts';
 
-/** Connections for reads, at most; more reads wait for one. */
-const MOST_CONNECTIONS = 8;
-/** No read of ours takes nearly as long: a server that does not answer is given up. */
+/** Connections for reads; further reads wait for one. */
+const MAX_CONNECTIONS = 8;
+/** Much longer than any read takes: after that, a server is given up. */
 const READ_MS = 10_000;
 const IDLE_MS = 30_000;
-/** What the library says where all connections are at work for too long: the server is there. */
+/** What pg says if all connections are busy for too long: the server itself answers. */
 const ALL_BUSY = 'timeout exceeded when trying to connect';
 
-/** Connections for reads to one server at a time: where it fails, the next read tries the next host. */
+/** Connections for reads to one server at a time: if it fails, the next read tries the next host. */
 export class ReadPool {
   readonly #hosts: readonly string[];
   readonly #readMs: number;
@@ -27,14 +27,14 @@ export class ReadPool {
     this.#readMs = readMs;
   }
 
-  /** Runs one statement. Rejects with what pg says. */
+  /** Runs one statement. Rejects with the error of pg. */
   async query<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
     if (this.#isEnded) throw new Error('these connections for reads were ended');
     const connections = (this.#connections ??= new Connections(this.#hosts[this.#host]!, this.#readMs));
     try {
       return (await connections.pool.query<Row>(text, [...values])).rows;
     } catch (error) {
-      // An answer of the server, good or bad, has a severity.
+      // Only an error that the server sent has a severity.
       const isThere = error instanceof Error && ('severity' in error || error.message === ALL_BUSY);
       if (this.#connections === connections && !isThere) {
         this.#host = (this.#host + 1) % this.#hosts.length;
@@ -44,7 +44,7 @@ export class ReadPool {
     }
   }
 
-  /** Lets the connections go: the next read makes new ones. */
+  /** Lets the connections go: the next read opens new ones. */
   startAnew(): void {
     const ended = this.#connections?.end();
     this.#connections = undefined;
@@ -60,7 +60,7 @@ export class ReadPool {
   }
 }
 
-/** The library's pool to one host, and all that it has open: what does not end politely would keep the process. */
+/** pg's pool for one host, and its open connections: any that does not close cleanly would keep the process alive. */
 class Connections {
   readonly pool: Pool;
   readonly #open = new Set<Client>();
@@ -71,11 +71,11 @@ class Connections {
     this.pool = new Pool({
       ...clientConfig(host),
       Client: channelBindingOf(host).Client,
-      max: MOST_CONNECTIONS,
+      max: MAX_CONNECTIONS,
       idleTimeoutMillis: IDLE_MS,
       query_timeout: readMs,
     });
-    // A connection that is lost while nobody uses it is opened again when somebody does.
+    // A connection that is lost while idle is replaced at the next read.
     this.pool.on('error', () => {});
     this.pool.on('connect', (client) => this.#open.add(client));
     this.pool.on('remove', (client) => {

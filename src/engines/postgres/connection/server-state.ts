@@ -1,11 +1,11 @@
 import type { Client } from 'pg';
 import { LedgerRefused } from '../../../core/errors.ts';
 
-/** What a session is, as the server itself says after it was set up. */
+/** The state of a session, read back from the server after it was set up. */
 export interface ServerState {
   /** Process id of the backend that was set up. */
   readonly backend: number;
-  /** As server_version_num has it: 180004 is 18.4. */
+  /** The server_version_num: 180004 is 18.4. */
   readonly version: number;
   readonly isRecovering: boolean;
   readonly isReadOnly: boolean;
@@ -23,18 +23,19 @@ export class NotPrimary extends Error {
   override readonly name = 'NotPrimary';
 }
 
-/** PostgreSQL 14 is the first whose server notices a client that went away while it waits. */
+/** PostgreSQL 14 is the first that notices, while it waits, that a client went away. */
 const OLDEST_VERSION = 140_000;
-/** By which a commit is on this server's own disk, and with standbys on theirs. */
+/** The values of synchronous_commit that put a commit on this server's disk, and with standbys on theirs. */
 const DURABLE = new Set(['on', 'remote_apply']);
 
-/** What synchronous_commit has to be; remote_apply, which waits for more, stays. */
+/** The value that synchronous_commit gets; remote_apply, which waits for more, stays. */
 const DURABLE_COMMIT = `CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END`;
 
 /**
- * Begins each statement that writes; the statement then reads `backend` from the row of `durable`. A pooler in transaction
- * mode may run a transaction on a backend that was never set up, with the defaults of its role: so the transaction makes
- * its own commit durable, has the server tell of a cancelled wait for a standby, and says which backend it ran on.
+ * Begins each statement that writes; the statement then reads `backend` from the row of `durable`. A pooler in
+ * transaction mode may run a transaction on a backend that was never set up, with the defaults of its role: so the
+ * transaction makes its own commit durable, has the server tell of a cancelled wait for a standby, and says which
+ * backend it ran on.
  */
 export const MAKE_DURABLE = `WITH durable AS MATERIALIZED (
   SELECT set_config('synchronous_commit', ${DURABLE_COMMIT}, true), set_config('client_min_messages', 'warning', true),
@@ -58,8 +59,8 @@ SELECT set_config(name, value, false) FROM (VALUES
 ) AS setting (name, value) WHERE current_setting(name, true) IS NOT NULL`;
 
 /**
- * What a client that has gone left behind is given up by the server within a second, so that it does not stand in line
- * for the counter's lock. Not every platform can tell.
+ * Lets the server end the statement of a lost client within a second, so that it does not queue for the counter's lock.
+ * Not every platform supports that.
  */
 const NOTICE_LOST_CLIENT = "SELECT set_config('client_connection_check_interval', '1000', false)";
 
@@ -79,7 +80,7 @@ SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
 /** Sets the session up, and reads back what came of it. */
 export async function setUp(client: Client): Promise<ServerState> {
   await client.query(SET_UP);
-  // Fails where the platform cannot, and then all is well but slower; a lost connection fails in the next statement.
+  // May fail: an unsupported platform is only slower, and a lost connection fails in the next statement, too.
   await client.query(NOTICE_LOST_CLIENT).catch(() => {});
   const { rows } = await client.query<Omit<ServerState, 'timeline'>>(READ_STATE);
   const [state] = rows;
@@ -90,7 +91,7 @@ export async function setUp(client: Client): Promise<ServerState> {
 }
 
 /**
- * Throws LedgerRefused where this server, as it is set, could lose a commit that it has confirmed; NotPrimary where it
+ * Throws LedgerRefused if this server, with its settings, could lose a commit that it has confirmed; NotPrimary if it
  * takes no writes. `server` names it in the message.
  */
 export function requireDurable(state: ServerState, server: string): void {
@@ -117,7 +118,7 @@ export function requireDurable(state: ServerState, server: string): void {
   );
 }
 
-/** What an operator should know of a server that may be used as it is, one sentence each. */
+/** What an operator should know about a server that may be used as it is, one sentence each. */
 export function warningsOf({ standbyNames, fullPageWrites }: ServerState, server: string): string[] {
   const warnings: string[] = [];
   if (standbyNames === '') {

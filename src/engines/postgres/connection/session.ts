@@ -8,7 +8,7 @@ import type { ServerState } from './server-state.ts';
 import { setUp } from './server-state.ts';
 import { INVALID_AUTHORIZATION, INVALID_PASSWORD, sqlState, UNDEFINED_DATABASE } from './sql-state.ts';
 
-/** How long a server may take to let a session in, and then to set it up. */
+/** How long a server may take to accept a session, and then to set it up. */
 const CONNECT_MS = 3000;
 /** The routine in which PostgreSQL waits for a standby; its messages are translated, its names are not. */
 const STANDBY_WAIT = 'SyncRepWaitForLSN';
@@ -108,7 +108,7 @@ export class Session {
     return (await this.#client.query<Row>(text, [...values])).rows;
   }
 
-  /** Calls `listener` when the connection is lost, also while nothing is asked. */
+  /** Calls `listener` when the connection is lost, also while the session is idle. */
   onLost(listener: (error: Error) => void): void {
     this.#client.on('error', listener);
   }
@@ -140,7 +140,7 @@ export function hangUp(client: Client): void {
   client.connection.stream.destroy();
 }
 
-/** How every connection of this engine speaks: int8 comes as bigint. */
+/** The settings of every connection of this engine: int8 comes as bigint. */
 export function clientConfig(url: string): ClientConfig {
   return {
     connectionString: url,
@@ -182,7 +182,7 @@ function explain(error: unknown, client: Client): Error {
       `${server} does not let ${client.user} in (${reason}): check user, password and pg_hba.conf`,
     );
   }
-  // The library's own words, without a code.
+  // An error of pg itself, without a code.
   if (/password must be a string/.test(reason)) {
     return new LedgerRefused(
       `${server} does not let ${client.user} in (no password was given, as PGPASSWORD or in the URL): check user, password and pg_hba.conf`,

@@ -1,4 +1,4 @@
-// Errors that a server sends, by their codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+// The SQLSTATEs that this engine tells apart: https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 export const DEADLOCK_DETECTED = '40P01';
 export const DISK_FULL = '53100';
@@ -14,12 +14,12 @@ export const UNDEFINED_DATABASE = '3D000';
 export const UNDEFINED_FUNCTION = '42883';
 export const UNDEFINED_SCHEMA = '3F000';
 export const UNKNOWN_PREPARED_STATEMENT = '26000';
-/** As the functions of the schema raise them, where an operator has to act. */
+/** Raised by the schema's own refuse_numbering(): an operator has to act. */
 export const MUST_NOT_NUMBER = /^ON00[123]$/;
 
-/** The code of an error that a server sent; undefined for errors of the network and of this program. */
+/** The SQLSTATE of an error that a server sent; undefined for an error of the network or of this program. */
 export function sqlState(error: unknown): string | undefined {
-  // Errors of sockets have a code, too, but no severity.
+  // A socket's error has a code, too, but no severity.
   if (!(error instanceof Error && 'severity' in error && 'code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }

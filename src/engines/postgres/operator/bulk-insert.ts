@@ -46,7 +46,7 @@ export function insertLosses(losses: readonly DeclaredLoss[]): Insertion {
 
 type Column = readonly [name: string, type: 'bigint' | 'integer' | 'text', values: string | readonly string[]];
 
-/** A column is one parameter, whatever the number of rows. */
+/** Each column is one parameter, whatever the number of rows. */
 function insertion(table: string, columns: readonly Column[]): Insertion {
   const names = columns.map(([name]) => name).join(', ');
   const arrays = columns.map(([, type], i) => `$${i + 1}::${type}[]`).join(', ');

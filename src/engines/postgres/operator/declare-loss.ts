@@ -10,7 +10,7 @@ import { MAKE_DURABLE } from '../connection/server-state.ts';
 import type { Session } from '../connection/session.ts';
 import { INSUFFICIENT_PRIVILEGE, sqlState } from '../connection/sql-state.ts';
 
-/** How far the numbers of a database had gone that was restored to an earlier time. */
+/** How far the numbers had gone before a database was restored to an earlier time. */
 export interface Continuation {
   /** The greatest order_id that may have been given: the next one is above it. */
   readonly above: bigint;
@@ -47,7 +47,7 @@ interface StoreRow {
 /** Stores sent in one statement. */
 const STORES_PER_INSERT = 1000;
 
-/** Where each sequence of a store goes on. Numeric, because it may be beyond what a bigint holds. */
+/** The next last_number of each store. Numeric, because it may exceed a bigint. */
 const GOING_ON = `
 CREATE TEMPORARY TABLE going_on ON COMMIT DROP AS
 SELECT store_id, last_number, coalesce(next_number - 1, last_number::numeric + $1) AS next_last
@@ -55,9 +55,9 @@ FROM order_numbers.stores FULL JOIN pg_temp.continued USING (store_id)`;
 
 /**
  * Declares everything lost that may have been given after the end of this ledger, in one transaction: order_ids go on
- * above `continuation.above`, a given store goes on with its next number, and each other store skips as many numbers as it
- * can have given at most. Undefined, and nothing done, if `agree` resolves to false; run again, it finds nothing to do.
- * Throws LedgerRefused if a sequence would go back or has too few numbers left, and while a server is connected.
+ * above `continuation.above`, a given store goes on with its next number, and each other store skips as many numbers as
+ * it can have given at most. Undefined, and nothing done, if `agree` resolves to false; run again, it finds nothing to
+ * do. Throws LedgerRefused if a sequence would go back or has too few numbers left, and while a server is connected.
  */
 export async function declareLoss(
   { hosts, name }: PostgresUrl,
@@ -81,7 +81,7 @@ export async function declareLoss(
   }
 }
 
-/** In another database than the one that was meant, nothing is created, and nothing upgraded. */
+/** Creates and upgrades nothing: the database may not be the one that was meant. */
 async function requireSchema(session: Session, name: string): Promise<void> {
   const version = await explained(session, () => requireKnownVersion(session));
   if (version === 0) throw new LedgerRefused(`there is no ledger in ${name}: name the database that was restored`);
@@ -115,7 +115,7 @@ async function commit(session: Session): Promise<void> {
   }
 }
 
-/** A server at work would go on numbering with what it has seen: none may be connected, nor any move be under way. */
+/** A connected server would go on numbering from what it has seen: refuses if there is one, or a move in progress. */
 async function requireAlone(session: Session, name: string): Promise<void> {
   const [lock] = await write<{ taken: boolean }>(session, 'SELECT pg_try_advisory_xact_lock($1) AS taken', [MOVE_LOCK]);
   if (lock?.taken !== true) throw new LedgerRefused(`order-numbers migrate is at work on ${name}: wait for its end`);

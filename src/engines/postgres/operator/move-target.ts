@@ -18,7 +18,7 @@ import { PostgresVerifySource } from '../verify/verify-source.ts';
 export const MOVE_LOCK = 0x4f52444d;
 /** How long a session of a server may take to end when it is told to. */
 const END_WAIT_MS = 5000;
-/** The session of a command that was killed is noticed by its server within a second, and then lets the lock go. */
+/** A server notices within a second that a command was killed, and then releases its lock. */
 const LOCK_WAIT_MS = 5000;
 
 interface LedgerRow {
@@ -50,7 +50,7 @@ export class MoveTarget implements LedgerTarget {
   static async open(session: Session, name: string): Promise<MoveTarget> {
     const target = new MoveTarget(session, name);
     try {
-      // Waited for by the server: see LOCK_WAIT_MS.
+      // The server waits for the lock: see LOCK_WAIT_MS.
       await target.#write(`SET lock_timeout = ${LOCK_WAIT_MS}`);
       await target.#write('SELECT pg_advisory_lock($1)', [MOVE_LOCK]);
       await target.#write('SET lock_timeout = 0');
@@ -73,7 +73,7 @@ export class MoveTarget implements LedgerTarget {
 
   async claim(ledgerId: string, isSealed: boolean): Promise<MovingState> {
     return this.#transaction(async () => {
-      // The lock on this row first: what a server commits before it is seen below, and a server after it is refused.
+      // Locks this row first: an earlier commit of a server is seen below, and a later one is refused.
       const [ledger] = await this.#write<LedgerRow>('SELECT * FROM order_numbers.ledger FOR UPDATE');
       if (!ledger) throw new LedgerRefused(`the table ledger of ${this.name} is empty: use another database`);
       const { ledger_id: there, moving_from: movingFrom } = ledger;
@@ -84,7 +84,7 @@ export class MoveTarget implements LedgerTarget {
         );
       }
       const isDone = movingFrom === null && there === ledgerId;
-      // Written in any case: what an earlier run committed is then on a standby, too, where one is asked for.
+      // Written in any case: its commit waits for a standby, and so confirms what an earlier run committed.
       await this.#write('UPDATE order_numbers.ledger SET ledger_id = $1, moving_from = $2, version = version + 1', [
         ledgerId,
         isDone ? null : ledgerId,
@@ -192,7 +192,9 @@ export class MoveTarget implements LedgerTarget {
     }
   }
 
-  /** Makes the transaction durable, and refuses a pooler that runs it elsewhere: the lock and the settings are not there. */
+  /**
+   * Makes the transaction durable. Refuses a pooler that runs it on a backend without this session's lock and settings.
+   */
   async #requireOneBackend(): Promise<void> {
     const [row] = await this.#write<{ backend: number }>(`${MAKE_DURABLE} SELECT backend FROM durable`);
     if (row?.backend === this.#session.state.backend) return;

@@ -2,8 +2,7 @@ import type { Allocation } from '../../../core/allocation.ts';
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { DeclaredLoss, LedgerContents, LedgerCounters } from '../../../core/move/contents.ts';
 import type { Store } from '../../../core/store.ts';
-import type { Query } from '../statements/query.ts';
-import type { AllocationRow, StoreRow } from '../statements/rows.ts';
+import type { AllocationRow, Query, StoreRow } from '../statements/rows.ts';
 import { toAllocations, toStores } from '../statements/rows.ts';
 
 interface LedgerRow {
@@ -13,7 +12,7 @@ interface LedgerRow {
   readonly last_create_time_ms: bigint;
 }
 
-/** A whole ledger, read past the functions of the schema, by its owner. */
+/** A whole ledger, read by its owner from the tables themselves. */
 export class PostgresContents implements LedgerContents {
   readonly name: string;
   readonly #query: Query;

@@ -5,23 +5,21 @@ import { migrate } from '../schema/schema.ts';
 import { requireDurable } from '../connection/server-state.ts';
 import { Session } from '../connection/session.ts';
 
-/** A session of an operator's command, on a database that has the schema. */
+/** A session of an operator's command on a database that has the schema. */
 export interface PreparedDatabase {
   readonly session: Session;
   readonly schema: SchemaVersions;
 }
 
-/**
- * Makes or upgrades the schema on the first of these hosts that is a primary and loses no commit. See
- * {@link openPrimary}.
- */
+/** Creates or upgrades the schema on the host that {@link openPrimary} finds. */
 export function prepareDatabase(hosts: readonly string[], signal: AbortSignal): Promise<PreparedDatabase> {
   return openPrimary(hosts, signal, async (session) => ({ session, schema: await migrate(session) }));
 }
 
 /**
- * Runs `prepare` on the first of these hosts that is a primary, loses no commit and lets it resolve. The session is given
- * up when `signal` aborts, whatever it is doing. Rejects with one sentence: what each host said, without secrets.
+ * Runs `prepare` on the first of these hosts that is a durable primary and lets it resolve. The session is given up
+ * when `signal` aborts, whatever it is doing. Rejects with one sentence that has the reason of each host, without
+ * secrets.
  */
 export async function openPrimary<Prepared>(
   hosts: readonly string[],

@@ -3,7 +3,7 @@ import { parsePostgresUrl } from '../connection/postgres-url.ts';
 import type { VerifyEvent } from '../../../core/verify/events.ts';
 import { verifyLedger } from '../../../core/verify/verify-ledger.ts';
 import { reasonOf } from '../connection/failures.ts';
-import type { Query } from '../statements/query.ts';
+import type { Query } from '../statements/rows.ts';
 import { ReadPool } from '../connection/read-pool.ts';
 import { INSUFFICIENT_PRIVILEGE, sqlState, UNDEFINED_FUNCTION, UNDEFINED_SCHEMA } from '../connection/sql-state.ts';
 import { PostgresVerifySource } from '../verify/verify-source.ts';
@@ -11,9 +11,8 @@ import { PostgresVerifySource } from '../verify/verify-source.ts';
 const NO_LEDGER = new Set([UNDEFINED_SCHEMA, UNDEFINED_FUNCTION, INSUFFICIENT_PRIVILEGE]);
 
 /**
- * Verifies the ledger in the database at `url`, or one store of it, by itself: on a primary or a standby, whether
- * servers run on it or not. See Ledger.verify; of several hosts the first that answers. Throws LedgerRefused where
- * there is no ledger that can be read.
+ * Verifies the ledger in the database at `url`, or one store of it, without a server: on the first host that answers,
+ * be it a primary or a standby. See LedgerReads.verify. Throws LedgerRefused if there is no readable ledger.
  */
 export async function* verifyPostgresLedger(url: string, storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
   const { hosts, name } = parsePostgresUrl(url);

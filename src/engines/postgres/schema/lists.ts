@@ -1,8 +1,8 @@
 import { READ_SETTINGS } from './reads.ts';
 
 /**
- * Lists in both directions. The functions of version 1 that they replace stay: during an upgrade, servers that are
- * older still call them.
+ * Lists in both directions. The functions of version 1 that they replace stay, because older servers still call them
+ * during an upgrade.
  */
 export const LIST_FUNCTIONS = `
 -- The order_number of a store's first allocation that ends above an order_id, or, with begins, that begins above it;

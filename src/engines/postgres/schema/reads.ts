@@ -1,6 +1,6 @@
 /**
- * The functions that read. STABLE: in one statement they all see the same moment, so that the end of the ledger that
- * is read beside the rows is theirs.
+ * The functions that read. They are STABLE: all calls in one statement see the same moment, so that the end of the
+ * ledger is the one that belongs to the rows beside it.
  */
 export const READ_SETTINGS = `STABLE SECURITY DEFINER
   SET search_path = order_numbers, pg_temp

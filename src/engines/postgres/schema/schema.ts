@@ -11,7 +11,7 @@ import { WRITE_FUNCTIONS } from './writes.ts';
 /** Serializes everyone who creates or upgrades this database's schema. "ORDN". */
 const ADVISORY_LOCK = 0x4f52444e;
 
-/** How the schema says which version it is. */
+/** Keeps the version of the schema. */
 const VERSIONING = `
 CREATE TABLE order_numbers.migrations (version integer PRIMARY KEY, apply_time timestamptz NOT NULL DEFAULT now());
 
@@ -26,8 +26,8 @@ SET search_path = order_numbers, pg_temp AS $$ SELECT max(version) FROM migratio
 const MIGRATIONS = [`${TABLES}${VERSIONING}${WRITE_FUNCTIONS}${READ_FUNCTIONS}${VERIFY_FUNCTIONS}`, LIST_FUNCTIONS];
 
 /**
- * Lets every role that could read before use the functions of this migration, and none that was withheld: the id of this
- * transaction tells which functions it has created. It has to run before anything else touches them.
+ * Lets every role that could read before use the functions of this migration, and none that was withheld: the id of
+ * this transaction tells which functions it has created. It has to run before anything else touches them.
  */
 const KEEP_GRANTS = `
 DO $grants$
@@ -122,7 +122,7 @@ INSERT INTO order_numbers.migrations (version) VALUES (${i + 1});
 `;
 }
 
-/** In SQL alone, because not only psql runs it. */
+/** Plain SQL, because psql is not the only program that runs it. */
 function unlessDone(migration: string, i: number): string {
   const isMissing =
     i === 0
@@ -149,7 +149,10 @@ export async function requireKnownVersion(session: SchemaSession): Promise<numbe
   );
 }
 
-/** Whether there is an empty schema that this role may fill, created by an administrator for a role that may create none. */
+/**
+ * Whether there is an empty schema that this role may fill, created by an administrator for a role that may create
+ * none.
+ */
 async function hasEmptySchema(session: SchemaSession): Promise<boolean> {
   const schemas = await session.query(
     `SELECT FROM pg_namespace WHERE nspname = 'order_numbers' AND has_schema_privilege(oid, 'CREATE')

@@ -1,9 +1,9 @@
-/** Left out if an administrator has created the schema, empty. */
+/** Left out if an administrator has created an empty schema. */
 export const CREATE_SCHEMA = 'CREATE SCHEMA order_numbers;';
 
 /**
- * The tables. The same as SQLite's, and one number more: `version` rises with every transaction that writes, whatever
- * it writes, so that a reader can tell whether what it saw is confirmed (ledger-position.ts).
+ * The tables: those of SQLite with one more number. `version` rises with every transaction that writes anything, so
+ * that a reader can tell whether what it saw is confirmed (ledger-position.ts).
  */
 export const TABLES = `
 ${CREATE_SCHEMA}

@@ -1,6 +1,6 @@
 /**
- * The functions that only a verification needs. They go through the rows and through each index page by page. Sorting
- * is avoided even for little, so that what is counted is what an index has, and not what another one leads to.
+ * The functions that only a verification needs. They read the rows and each index page by page. Sorts are switched off
+ * even for a few rows, so that each count comes from the index in question and not from another one.
  */
 const SETTINGS = `STABLE SECURITY DEFINER
   SET search_path = order_numbers, pg_temp

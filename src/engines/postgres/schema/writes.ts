@@ -1,10 +1,10 @@
 /**
  * The functions that write. A server may call these and the ones that read, and nothing else: they run with the rights
- * of the schema's owner. VOLATILE and READ COMMITTED: each statement behind the lock sees what the transaction before
- * committed.
+ * of the schema's owner. They are VOLATILE and run under READ COMMITTED: each statement after the lock sees what the
+ * transaction before committed.
  *
- * Plans are made for lookups by index whatever the tables looked like when a session planned them first: an empty
- * ledger would else be scanned, and its plan kept while it grows.
+ * The settings force lookups by index: otherwise a plan made while the ledger was empty, a scan, would be kept as it
+ * grows.
  */
 const SETTINGS = `SECURITY DEFINER
   SET search_path = order_numbers, pg_temp

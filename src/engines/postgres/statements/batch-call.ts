@@ -6,14 +6,14 @@ import { MAKE_DURABLE } from '../connection/server-state.ts';
 import type { Session } from '../connection/session.ts';
 import { numberArray } from './array-text.ts';
 
-/** A batch that is committed, and confirmed where a standby is asked for. */
+/** A batch that is committed, and confirmed if there is a synchronous standby. */
 export interface CommittedBatch extends LedgerPoint {
   readonly outcomes: readonly Outcome[];
 }
 
 type Row = [
   item: number,
-  // Null but in the row of the last request.
+  // These three are null except in the row of the last request.
   backend: number | null,
   ledgerEnd: bigint,
   version: bigint,
@@ -28,8 +28,9 @@ type Row = [
 ];
 
 /**
- * One round trip: the whole batch as arrays, one transaction, all outcomes. The row of the last request tells the backend
- * and the end of the ledger; near the end of all order_ids, where a batch is numbered one by one, no other row knows it.
+ * One round trip: the whole batch as arrays, one transaction, all outcomes. The row of the last request tells the
+ * backend and the end of the ledger; near the end of all order_ids, where a batch is numbered one by one, no other row
+ * knows it.
  */
 const ALLOCATE = `${MAKE_DURABLE}
   SELECT item,

@@ -1,7 +1,11 @@
+import type { QueryResultRow } from 'pg';
 import type { Allocation } from '../../../core/allocation.ts';
 import type { Store } from '../../../core/store.ts';
 
-/** A row of the table `allocations`: int8 columns as bigint, all null where a look-up found none. */
+/** Runs one short read in a transaction of its own: int8 columns come as bigint, int4 as number. */
+export type Query = <Row extends QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
+
+/** A row of the table `allocations`: int8 columns as bigint, all null if a lookup found none. */
 export interface AllocationRow {
   readonly order_id: bigint | null;
   readonly store_id: bigint;
@@ -14,7 +18,7 @@ export interface AllocationRow {
   readonly min_digits: number;
 }
 
-/** A row of the table `stores`: all null where there is none. */
+/** A row of the table `stores`: all null if there is none. */
 export interface StoreRow {
   readonly store_id: bigint | null;
   readonly first_number: bigint;

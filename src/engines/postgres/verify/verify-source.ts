@@ -13,7 +13,7 @@ import type {
   VerifySource,
 } from '../../../core/verify/verify-source.ts';
 import { pagesOf } from '../../../core/verify/verify-source.ts';
-import type { Query } from '../statements/query.ts';
+import type { Query } from '../statements/rows.ts';
 
 const ROWS_PER_READ = 10_000;
 const STORES_PER_READ = 1000;

@@ -19,7 +19,7 @@ it('P5: an answer lost after COMMIT costs time only: the batch is asked again, a
     batch.map((_, i) => BigInt(i + 1)),
   );
   expect(await assertDense(url)).toHaveLength(50);
-  await opened.says(/was lost/);
+  await opened.says(/lost the connection/);
 });
 
 it('P5: while the connection is stalled a commit waits, and is done once when it flows again', async () => {
@@ -65,7 +65,7 @@ it('P5: a session that is terminated in the middle of a batch is replaced, and t
   const opened = await OpenedLedger.open(url);
   const { outcome, letGo } = await heldCommit(url, opened);
   await endSessions(url);
-  await opened.says(/was lost.*terminating connection/);
+  await opened.says(/lost the connection to .*terminating connection/);
   await letGo();
   expect(await outcome).toMatchObject({ allocation: FIRST, replayed: false });
   expect(await assertDense(url)).toHaveLength(1);
@@ -77,7 +77,7 @@ it('sessions that are terminated while nobody asks are replaced, the ones for re
   await opened.allocate();
   await opened.ledger.reads.end();
   await endSessions(url);
-  await opened.says(/was lost/);
+  await opened.says(/lost the connection/);
   await opened.ledger.ready();
   expect(await opened.allocate()).toMatchObject({ allocation: { orderId: 2n } });
   expect(await opened.ledger.reads.end()).toMatchObject({ lastOrderId: 2n });

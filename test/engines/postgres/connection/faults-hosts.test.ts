@@ -22,7 +22,7 @@ describe('two hosts', () => {
     await opened.allocate('before');
     await primary.setting('default_transaction_read_only', 'on');
     const outcome = opened.allocate('after');
-    await opened.says(/was lost.*read-only transaction/);
+    await opened.says(/lost the connection to .*read-only transaction/);
     await opened.says(/is read-only .*; .* is recovering/);
     await standby.promote();
     expect(await outcome).toMatchObject({ allocation: { orderId: 2n }, replayed: false });

@@ -7,11 +7,11 @@ import { OpenedLedger, proxiedDatabase } from '../opened-ledger.ts';
 
 const FLOOD = 3000;
 /** As many as a server lets wait. */
-const MOST_WAITING = 1000;
+const MAX_WAITING = 1000;
 /** Longer than a batch, asked for the first time, may go without an answer. */
 const HELD_MS = 3200;
 /** No store is worth a longer wait for a primary. */
-const LONGEST_WAIT_MS = 15_000;
+const MAX_WAIT_MS = 15_000;
 
 it('P6 P7: of a flood of new stores most are refused at once, all others are made, and orders are numbered meanwhile', async () => {
   const url = await newDatabase();
@@ -32,13 +32,13 @@ it('P6 P7: of a flood of new stores most are refused at once, all others are mad
   const outcome = opened.allocate('meanwhile', BigInt(FLOOD + 1));
   // The first of them is at work; whoever stands behind it has waited as long.
   await counter.isWaitedFor(HELD_MS);
-  expect(refused).toHaveLength(FLOOD - MOST_WAITING);
+  expect(refused).toHaveLength(FLOOD - MAX_WAITING);
   expect(refused).toEqual(refused.map(() => expect.objectContaining({ reason: 'QUEUE_FULL' }) as unknown));
   await counter.letGo();
   expect(await outcome).toMatchObject({ allocation: { orderId: 1n, orderNumber: 100n }, replayed: false });
   await writes;
-  expect(made).toEqual(Array.from({ length: MOST_WAITING }, (_, i) => BigInt(i + 1)));
-  expect(refused).toHaveLength(FLOOD - MOST_WAITING);
+  expect(made).toEqual(Array.from({ length: MAX_WAITING }, (_, i) => BigInt(i + 1)));
+  expect(refused).toHaveLength(FLOOD - MAX_WAITING);
   expect(opened.said).toEqual(saidAtStart);
   expect(await assertDense(url)).toHaveLength(1);
 });
@@ -54,7 +54,7 @@ it('P7: while no primary can be reached a new store is not waited for without en
     const store = opened.ledger.createStore({ ...DEFAULT_STORE, storeId: 7n });
     await Promise.all([
       expect(store).rejects.toMatchObject({ reason: 'LEDGER_REOPENING' }),
-      vi.advanceTimersByTimeAsync(LONGEST_WAIT_MS),
+      vi.advanceTimersByTimeAsync(MAX_WAIT_MS),
     ]);
   } finally {
     vi.useRealTimers();

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import type { Query } from '../../../../src/engines/postgres/statements/query.ts';
+import type { Query } from '../../../../src/engines/postgres/statements/rows.ts';
 import type { VerifyEvent } from '../../../../src/core/verify/events.ts';
 import { databaseName, query } from '../../../support/postgres/database.ts';
 import { withClient } from '../../../support/postgres/query.ts';
