@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import type { Http2Server } from 'node:http2';
-import { createSecureServer, createServer as createHttp2Server } from 'node:http2';
+import type { ClientHttp2Session, Http2Server } from 'node:http2';
+import http2, { createSecureServer, createServer as createHttp2Server } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer } from 'node:net';
@@ -82,6 +82,20 @@ describe('C5: what was never sent was not done', () => {
     server.close();
     for (const socket of sessions) socket.destroy();
     expect(await error).toMatchObject({ outcome: 'unknown' });
+  });
+
+  it('P7: but a call that begins on a connection counts as sent, although that takes it no more', async () => {
+    const connect = vi.spyOn(http2, 'connect');
+    onTestFinished(() => connect.mockRestore());
+    const server = createHttp2Server((_, response) => response.writeHead(404).end());
+    const client = clientOf(await listening(server), TIMES);
+    await failureOf(client.getStore(1));
+    server.close();
+    // As Node.js 22 does once the server has asked the session to end.
+    vi.spyOn(connect.mock.results[0]!.value as ClientHttp2Session, 'request').mockImplementation(() => {
+      throw new Error('New streams cannot be created after receiving a GOAWAY');
+    });
+    expect(await failureOf(client.allocate({ storeId: 1 }))).toMatchObject({ outcome: 'unknown' });
   });
 
   it('a call that is cancelled while there is no connection', async () => {
