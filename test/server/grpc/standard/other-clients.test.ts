@@ -8,23 +8,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { errorDetails } from '../../../support/clients/orders-client.ts';
 import { LocalServer } from '../../../support/processes/local-server.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
+import { ALLOCATE_ORDER, FIRST_ANSWER, REQUEST } from './first-call.ts';
 
 const ROOT = new URL('../../../..', import.meta.url).pathname;
-const ALLOCATE_ORDER = 'orders.v1.OrderNumberService/AllocateOrder';
-/** As the proto's JSON mapping has it. */
-const FIRST_ANSWER = {
-  allocation: {
-    orderId: '1',
-    storeId: '9007199254740993',
-    orderNumber: '100',
-    count: 1,
-    displayNumber: '100',
-    requestId: 'cart-1',
-    createTime: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/),
-  },
-};
-const REQUEST = '{"store_id": "9007199254740993", "request_id": "cart-1"}';
-
 const run = promisify(execFile);
 
 describe('a dynamic client of proto-loader', () => {

@@ -5,23 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { ENGINES } from '../../../support/engines/engines.ts';
 import { requireTools, toolPath } from '../../../support/required-tool.ts';
 import { ServerProcess, testFolder } from '../../../support/processes/server-process.ts';
+import { ALLOCATE_ORDER, FIRST_ANSWER, REQUEST } from './first-call.ts';
 
-const ALLOCATE_ORDER = 'orders.v1.OrderNumberService/AllocateOrder';
 const SERVICES = ['grpc.health.v1.Health', 'orders.v1.OrderNumberService'];
-/** As the proto's JSON mapping has it. */
-const FIRST_ANSWER = {
-  allocation: {
-    orderId: '1',
-    storeId: '9007199254740993',
-    orderNumber: '100',
-    count: 1,
-    displayNumber: '100',
-    requestId: 'cart-1',
-    createTime: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/),
-  },
-};
-const REQUEST = '{"store_id": "9007199254740993", "request_id": "cart-1"}';
-
 const run = promisify(execFile);
 
 describe('grpcurl', () => {
