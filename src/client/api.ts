@@ -11,9 +11,9 @@ export interface ClientOptions {
   readonly token?: string | undefined;
   /** true: the system's roots. PEM texts: this CA, and with cert and key a client certificate. Absent: plaintext. */
   readonly tls?: true | TlsOptions | undefined;
-  /** Of one call with all its retries, in milliseconds; 30000 unless said. Of a list: of each page. */
+  /** Time limit of a call with all its retries, in milliseconds; of a list, of each page. 30000 unless given. */
   readonly timeoutMs?: number | undefined;
-  /** Of one attempt, in milliseconds; 5000 unless said. */
+  /** Time limit of one attempt, in milliseconds; 5000 unless given. */
   readonly attemptTimeoutMs?: number | undefined;
   /** How long a call that only reads may take while no server was ever reached; as timeoutMs unless said. */
   readonly unreachableTimeoutMs?: number | undefined;
@@ -46,7 +46,7 @@ export interface StreamOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What stops a watch, and who hears of its interruptions. */
+/** What stops a watch, and what is told of its interruptions. */
 export interface WatchOptions extends StreamOptions {
   /**
    * Called for each attempt that failed or broke off, before the next one; the first step after it says that the
@@ -58,11 +58,11 @@ export interface WatchOptions extends StreamOptions {
 /** What to number. */
 export interface AllocateRequest {
   readonly storeId: Id;
-  /** Consecutive numbers, all or none; 1 to 1000, and 1 where absent. */
+  /** Consecutive numbers, all or none; 1 to 1000; 1 if absent. */
   readonly count?: number | undefined;
   /**
    * The order's own key: the same store and requestId always get the same pair. 1 to 128 characters of 0x21
-   * to 0x7E. Where absent one is made (a UUIDv7): then only the retries of this one call are safe.
+   * to 0x7E. If absent, one is created (a UUIDv7): then only the retries of this one call are safe.
    */
   readonly requestId?: string | undefined;
 }
@@ -87,7 +87,7 @@ export interface Allocation {
 
 /** An answer of `allocate`. */
 export interface Allocated extends Allocation {
-  /** True where an earlier call, or an earlier attempt of this one, had it allocated already. */
+  /** True if an earlier call, or an earlier attempt of this one, had it allocated already. */
   replayed: boolean;
 }
 
@@ -106,7 +106,7 @@ export interface ListFilter {
   readonly beforeOrderId?: Id | undefined;
   /** From the end of the list back. */
   readonly newestFirst?: boolean | undefined;
-  /** Allocations fetched at once, 1 to 1000; the server's 100 where absent. */
+  /** Allocations fetched at once, 1 to 1000; the server's 100 if absent. */
   readonly pageSize?: number | undefined;
 }
 
@@ -139,7 +139,7 @@ export interface Store {
 
 /** How a store numbers. */
 export interface StoreSettings {
-  /** 1 to 2^63-1; a new store's is 100 where absent. Fixed from the first allocation on. */
+  /** 1 to 2^63-1; a new store's is 100 if absent. Fixed from the first allocation on. */
   readonly firstNumber?: Id | undefined;
   /** Up to 32 printable ASCII characters, and so is `suffix`. */
   readonly prefix?: string | undefined;
@@ -163,7 +163,7 @@ export interface NumberRange {
 export type VerifyStep =
   /** How far the reading is. */
   | { kind: 'progress'; rowsRead: bigint; orderId: bigint; endOrderId: bigint }
-  /** A sequence read to its end; last is first - 1 where no number was given. */
+  /** A sequence read to its end; last is first - 1 if no number was given. */
   | ({ kind: 'sequence'; count: bigint } & NumberRange)
   /** Something that is wrong, with one sentence for people. */
   | ({ kind: 'finding'; findingKind: FindingKind; message: string } & NumberRange)
@@ -177,7 +177,7 @@ export type FindingKind = 'hole' | 'overlap' | 'mismatch' | 'unknown';
 
 /**
  * Order numbers, exactly once. Every method rejects with an OrderNumbersError, or with a TypeError that names
- * the value where an argument cannot be sent as it is.
+ * the value if an argument cannot be sent as it is.
  */
 export interface OrderNumbersClient {
   /**
@@ -200,9 +200,9 @@ export interface OrderNumbersClient {
    */
   watchAllocations(from?: WatchStart, options?: WatchOptions): AsyncIterableIterator<WatchStep>;
   /**
-   * Makes a store. Retried only where the server says that nothing was done or asks for it. Where an attempt
-   * without an answer is followed by STORE_EXISTS, it resolves if the store has exactly these settings, and
-   * rejects with the outcome 'unknown' if not.
+   * Creates a store. Retried only if the server says that nothing was done, or asks for it. If STORE_EXISTS follows an
+   * attempt without an answer, it resolves if the store has exactly these settings, and rejects with the outcome
+   * 'unknown' if not.
    */
   createStore(store: NewStore, options?: CallOptions): Promise<Store>;
   getStore(storeId: Id, options?: CallOptions): Promise<Store>;
@@ -210,7 +210,7 @@ export interface OrderNumbersClient {
   updateStore(storeId: Id, changes: StoreSettings, options?: CallOptions): Promise<Store>;
   /** All stores in storeId order; fetches page after page. */
   listStores(filter?: { readonly pageSize?: number | undefined }, options?: CallOptions): AsyncIterableIterator<Store>;
-  /** Reads the ledger, or one store's sequence, from end to end. Not retried; throws where the verdict is missing. */
+  /** Reads the ledger, or one store's sequence, from end to end. Not retried; throws if the verdict is missing. */
   verifyLedger(
     scope?: { readonly storeId?: Id | undefined },
     options?: StreamOptions,

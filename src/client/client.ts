@@ -51,7 +51,7 @@ const CREATE_STORE: Policy = {
 };
 const UPDATE_STORE: Policy = { mayRetry: untilDefinite, advice: 'ask again, setting a value twice does no harm' };
 
-/** A client of the server at `address`. Throws a TypeError where an option is not valid; connects at the first call. */
+/** A client of the server at `address`. Throws a TypeError if an option is not valid; connects at the first call. */
 export function createClient(options: ClientOptions): OrderNumbersClient {
   return new Client(options);
 }

@@ -3,7 +3,7 @@ import { messageOf } from '../core/errors.ts';
 import { decodeDetails, DETAILS_TRAILER } from '../wire/status-details.ts';
 import type { ConnectionProblem, Diagnosis } from './connection/diagnosis.ts';
 
-/** Codes after which a call was perhaps done, whoever says so. */
+/** Codes after which a call may have succeeded, whatever sent them. */
 const INDEFINITE: ReadonlySet<string> = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED']);
 
 /** How the library says that it could not connect; behind it the reason, in words of its own around the system's. */
@@ -12,7 +12,7 @@ const NOT_RESOLVED = /^(Name resolution failed for target|No addresses resolved)
 /** How the library says that no gRPC came back, but HTTP. */
 const HTTP_STATUS = /^Received HTTP status code \d+/;
 const OUT_OF_TIME = /^Deadline exceeded after /;
-/** A system error code: nothing listens there. Any other reason, such as an untrusted certificate, comes from something that does. */
+/** System error codes: nothing listens there. Any other reason, such as an untrusted certificate, has a sender. */
 const NOTHING_LISTENS = /\bE(CONNREFUSED|HOSTUNREACH|NETUNREACH|TIMEDOUT|HOSTDOWN|ADDRNOTAVAIL|NOENT)\b/;
 
 /** How a call fares that waits for its first connection, in the library's words. */
@@ -39,16 +39,16 @@ export interface Failure {
   /** The name of the gRPC code. */
   readonly code: string;
   readonly message: string;
-  /** Undefined where the status is not our server's own: a proxy's, or made by the library. */
+  /** Undefined if the status is not our server's own, but a proxy's or the library's. */
   readonly reason: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   /** Why there was no connection, as far as it is known; undefined if there was one. */
   readonly problem: ConnectionProblem | undefined;
   /** False only if no byte of the request can have left this machine. */
   readonly wasSent: boolean;
-  /** The server says that this attempt did nothing. Everything else was perhaps done. */
+  /** The server says that this attempt did nothing. Anything else may have succeeded. */
   readonly isDefinite: boolean;
-  /** How long to wait at least before asking again; undefined where nobody said. */
+  /** How long to wait at least before a retry; undefined if no server said. */
   readonly retryDelayMs: number | undefined;
   readonly cause: unknown;
 }

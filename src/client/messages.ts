@@ -6,7 +6,7 @@ import type { Allocation, AllocationKey, Id, ListFilter, Store, StoreSettings, V
 
 const INT32_MAX = 2 ** 31 - 1;
 
-/** Exactly the caller's value as int64; throws a TypeError that names it where that cannot be. The bounds are the server's. */
+/** Exactly the caller's value as int64, or a TypeError that names it. The bounds are the server's. */
 export function toInt64(name: string, value: Id): bigint {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
   if (typeof value === 'bigint' && value >= -INT64_MAX - 1n && value <= INT64_MAX) return value;
@@ -18,25 +18,25 @@ export function toOptionalInt64(name: string, value: Id | undefined): bigint | u
   return value === undefined ? undefined : toInt64(name, value);
 }
 
-/** A count as int32; throws a TypeError that names it where it is none. */
+/** A count as int32; throws a TypeError that names it if it is not one. */
 export function toInt32(name: string, value: number): number {
   if (Number.isInteger(value) && Math.abs(value) <= INT32_MAX) return value;
   throw new TypeError(`${name} ${describe(value)} is not valid: it must be a whole number`);
 }
 
-/** A text; throws a TypeError that names it where it is none. */
+/** A text; throws a TypeError that names it if it is not one. */
 export function toText(name: string, value: string): string {
   if (typeof value === 'string') return value;
   throw new TypeError(`${name} ${describe(value)} is not valid: it must be a string`);
 }
 
-/** A boolean; throws a TypeError that names it where it is none. */
+/** A boolean; throws a TypeError that names it if it is not one. */
 function toBoolean(name: string, value: boolean): boolean {
   if (typeof value === 'boolean') return value;
   throw new TypeError(`${name} ${describe(value)} is not valid: it must be true or false`);
 }
 
-/** A request_id. An empty one would leave it to the server to make one, which no retry could repeat. */
+/** A request_id. For an empty one the server would create its own, which no retry could repeat. */
 export function toRequestId(value: string): string {
   if (toText('requestId', value) !== '') return value;
   throw new TypeError('requestId "" is not valid: leave it out to have one made');

@@ -17,17 +17,17 @@ export interface OrderNumbersErrorDetails {
 /** The one error of the client. */
 export class OrderNumbersError extends Error {
   override readonly name = 'OrderNumbersError';
-  /** The name of the gRPC code, such as 'UNAVAILABLE'; 'CANCELLED' where the caller stopped the call. */
+  /** The name of the gRPC code, such as 'UNAVAILABLE'; 'CANCELLED' if the caller stopped the call. */
   readonly code: string;
   /** Why the server refused (google.rpc.ErrorInfo of the domain orders.v1), such as 'QUEUE_FULL'. */
   readonly reason: string | undefined;
   /** The values concerned, keyed by their names in the proto. */
   readonly metadata: Record<string, string>;
-  /** The key of the allocation that was asked for, the caller's or the one made for it; undefined elsewhere. */
+  /** The key of the allocation that was asked for, given by the caller or created for it; undefined for other calls. */
   readonly requestId: string | undefined;
   /**
    * 'refused': the call did nothing, which is so for every call that only reads, and for one that was never sent
-   * because there was no connection. 'unknown': it was perhaps done; ask again with the same requestId.
+   * because there was no connection. 'unknown': it may have succeeded; retry with the same requestId.
    */
   readonly outcome: Outcome;
   /** Why the last attempt found no connection; undefined if there was one. */

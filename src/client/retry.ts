@@ -16,7 +16,7 @@ const MAX_BACKOFF_MS = 2_000;
 const MAX_UNSENT_BACKOFF_MS = 250;
 /** A call that goes on for so long without a connection, or after a failure, is told of. */
 const NOTICE_MS = 1_000;
-/** Problems that last until somebody changes a setting. */
+/** Problems that last until a setting is changed. */
 const LASTING: ReadonlySet<ConnectionProblem | undefined> = new Set([
   'needs-tls',
   'needs-plaintext',
@@ -24,7 +24,7 @@ const LASTING: ReadonlySet<ConnectionProblem | undefined> = new Set([
   'not-grpc',
 ]);
 
-/** How long a call may take, in milliseconds, what stops it, and who is told that it takes long. */
+/** How long a call may take, in milliseconds, what stops it, and what is told that it takes long. */
 export interface Limits {
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number;
@@ -39,18 +39,18 @@ export type Line = Pick<Connection, 'hasConnected' | 'isConnected' | 'diagnose'>
 
 /** What kind of call it is. */
 export interface Policy {
-  /** Whether it is safe and of use to ask again after this. */
+  /** Whether a retry is safe and useful after this. */
   mayRetry(failure: Failure): boolean;
-  /** What to do where the outcome is unknown; undefined where a call changes nothing, so that it never is. */
+  /** What to do if the outcome is unknown; undefined for a call that changes nothing, whose outcome never is. */
   readonly advice: string | undefined;
-  /** Of an allocation. */
+  /** The key of an allocation. */
   readonly requestId?: string | undefined;
 }
 
 /** Bare codes by which something on the way, or a server without the method, refuses for good. */
 const REFUSED_ON_THE_WAY: ReadonlySet<string> = new Set(['UNIMPLEMENTED', 'UNAUTHENTICATED', 'PERMISSION_DENIED']);
 
-/** Whether to ask again where asking twice does no harm: until the answer is definite. */
+/** Whether to retry a call that does no harm when repeated: until the answer is definite. */
 export function untilDefinite(failure: Failure): boolean {
   return !failure.isDefinite || failure.retryDelayMs !== undefined;
 }
@@ -62,7 +62,7 @@ export function untilAnswered(failure: Failure): boolean {
 
 /**
  * How long to wait before the next attempt, after so many: the server's own delay at least, and on top of it
- * a random share of a growing time, so that callers who failed together do not come back together.
+ * a random share of a growing time, so that callers that failed together do not come back together.
  */
 export function backoffMs(attempts: number, failure?: Failure): number {
   const most = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (attempts - 1));

@@ -24,7 +24,7 @@ const ENDED: Failure = {
   cause: undefined,
 };
 
-/** One watch over as many connections as it takes; each goes on where what was yielded ends. */
+/** One watch over as many connections as it takes; each continues after what was yielded. */
 export async function* watch(
   connection: Connection,
   from: WatchAllocationsRequest,
@@ -34,7 +34,7 @@ export async function* watch(
   const asked = signal ? [signal, returned] : [returned];
   const signals = [connection.closed, ...asked];
   let { afterOrderId } = from;
-  // Of the last attempt: a row of them without a connection is looked into once.
+  // Whether the last attempt was: a row of attempts without a connection is looked into once.
   let wasSent = true;
   for (let attempts = 1; ; attempts++) {
     let failure: Failure = ENDED;

@@ -41,7 +41,7 @@ export class LedgerState {
     this.#why = why;
   }
 
-  /** The same refusal; while the ledger is closed, with the reason where that explains it. */
+  /** The same refusal; while the ledger is closed, with the reason if that explains it. */
   explain(error: OrderError): OrderError {
     if (this.isOpen || !EXPLAINED.has(error.reason)) return error;
     return new OrderError(error.reason, `${error.message} (the ledger is closed: ${this.#reason})`, {

@@ -30,7 +30,7 @@ export interface OpenedLedger {
   readonly bytes: number | undefined;
 }
 
-/** What a ledger tells whoever runs it; each call returns at once and never throws. */
+/** What a ledger tells the server that runs it; each call returns at once and never throws. */
 export interface LedgerObserver {
   /** It may number now. */
   opened(ledger: OpenedLedger): void;
@@ -42,6 +42,6 @@ export interface LedgerObserver {
   lost(why: string): void;
   /** Something to look after that stops nothing. */
   warning(message: string): void;
-  /** A transaction committed: how long it took, and of that, where the engine can tell, how long the disk took. */
+  /** A transaction committed: how long it took, and how much of that the disk took, if the engine can tell. */
   transaction(ms: number, syncMs?: number): void;
 }

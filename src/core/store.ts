@@ -15,7 +15,7 @@ export interface StoreStyle {
   readonly minDigits: number;
 }
 
-/** What a store is made with. */
+/** What a store is created with. */
 export interface StoreSettings extends StoreStyle {
   /** 1 to 2^63-1. */
   readonly storeId: bigint;
@@ -25,7 +25,7 @@ export interface StoreSettings extends StoreStyle {
 
 /** A shop with a sequence of its own. */
 export interface Store extends StoreSettings {
-  /** The last number given; firstNumber - 1 where none was. */
+  /** The last number given; firstNumber - 1 if none was. */
   readonly lastNumber: bigint;
   /** Whole milliseconds since 1970. */
   readonly createTimeMs: number;
@@ -34,7 +34,7 @@ export interface Store extends StoreSettings {
 /** New values for some of a store's settings; the others stay. */
 export type StoreChanges = { readonly [K in keyof Omit<StoreSettings, 'storeId'>]?: StoreSettings[K] | undefined };
 
-/** What a store is that nobody said anything about. */
+/** The settings of a store that is created by its first allocation. */
 export const DEFAULT_STORE: Omit<StoreSettings, 'storeId'> = {
   firstNumber: DEFAULT_FIRST_NUMBER,
   prefix: '',
@@ -42,7 +42,7 @@ export const DEFAULT_STORE: Omit<StoreSettings, 'storeId'> = {
   minDigits: 0,
 };
 
-/** Throws STORE_FIELD_INVALID where one of the values is out of its bounds. */
+/** Throws STORE_FIELD_INVALID if one of the values is out of its bounds. */
 export function checkStoreChanges({ firstNumber, prefix, suffix, minDigits }: StoreChanges): void {
   if (firstNumber !== undefined && (firstNumber < 1n || firstNumber > INT64_MAX)) {
     throw invalid('first_number', String(firstNumber), 'it must be 1 to 2^63-1');

@@ -86,7 +86,7 @@ class Call<Source> {
     else if (logger.isLevelEnabled('debug')) logger.debug(this.#line(fieldsOf(), ms), 'answered');
   }
 
-  /** Logs an error if somebody has to look, and information if the caller erred. */
+  /** Logs an error if an operator has to look, and information if the caller erred. */
   refused(error: OrderError, fields: CallFields = {}): void {
     const { logger } = this.#door.records;
     const line = { ...this.#line(fields, this.#count(error.reason)), ...cut(error.fields), reason: error.reason };

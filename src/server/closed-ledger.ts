@@ -17,7 +17,7 @@ export interface ClosedLedger {
 
 const LOOK_MS = 1000;
 const SECONDS_BETWEEN_LINES = 60;
-/** A line does without the free space if the disk takes longer to tell it. */
+/** The line goes out without the free space if the disk takes longer to tell it. */
 const SPACE_MS = 1000;
 
 const NEXT: Readonly<Record<ClosedReason, string>> = {
@@ -58,7 +58,7 @@ async function logClosed({ state, logger, name, path, queueLength }: ClosedLedge
   );
 }
 
-/** On the disk of the ledger, for this user; undefined where the disk does not say. */
+/** Free space on the disk of the ledger, for this user; undefined if the disk does not tell. */
 async function freeBytes(path: string): Promise<number | undefined> {
   const space = statfs(dirname(path)).then(
     ({ bavail, bsize }) => bavail * bsize,

@@ -4,7 +4,7 @@ import type { LedgerObserver } from '../core/observers.ts';
 import type { Logger } from './log/log.ts';
 import type { Metrics } from './metrics/metrics.ts';
 
-/** Where a ledger's news go. */
+/** What hears of a ledger's news. */
 export interface LedgerNews {
   readonly logger: Logger;
   readonly metrics: Metrics;

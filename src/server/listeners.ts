@@ -108,7 +108,7 @@ export class Listeners {
     );
   }
 
-  /** To be called after each change of the ledger's state. */
+  /** Call it after each change of the ledger's state. */
   tellHealth(): void {
     this.#grpc?.setServing(this.#isServing, this.#whyNotServing()['reason']);
   }
@@ -131,7 +131,7 @@ export class Listeners {
     return this.#context.state.isOpen && !this.#isDraining;
   }
 
-  /** For whoever looks at /readyz: the name of the file, and never a path or host. */
+  /** What /readyz says: the name of the file, and never a path or host. */
   #whyNotServing(): Readonly<Record<string, string>> {
     if (this.#isDraining) return { reason: 'draining' };
     const { state, file } = this.#context;
@@ -140,8 +140,8 @@ export class Listeners {
 }
 
 /**
- * Rejects as {@link Listeners.start} does if one of the addresses cannot be had. It listens on all of them for a moment,
- * so it is for a server that nobody calls yet.
+ * Rejects as {@link Listeners.start} does if one of the addresses cannot be had. It listens on all of them for a
+ * moment, so it is for a server that has no callers yet.
  */
 export async function requireAddresses({ grpcListen, httpListen, metricsListen }: ServeSettings): Promise<void> {
   const probes: Server[] = [];

@@ -23,7 +23,7 @@ const CLOSE_MS = 1000;
 /** What a server is given by its process. */
 export interface ServerHost {
   readonly log: Log;
-  /** Of this package. */
+  /** The version of this package. */
   readonly version: string;
   /** Resolves to the reason to stop. */
   readonly stop: Promise<string>;
@@ -43,8 +43,8 @@ interface StartedServer {
 }
 
 /**
- * Runs a server until it is told to stop, or says in one line why it cannot start. Returns the exit code of the process;
- * a drain that takes too long ends the whole process.
+ * Runs a server until it is told to stop, or says in one line why it cannot start. Returns the exit code of the
+ * process; a drain that takes too long ends the whole process.
  */
 export async function serve(settings: ServeSettings, host: ServerHost): Promise<number> {
   const { logger } = host.log;

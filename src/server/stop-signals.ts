@@ -1,7 +1,7 @@
 import type { Log } from './log/log.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-/** What follows a signal so closely is the same wish: make, npm and a terminal each pass it on to all they started. */
+/** Signals this close together are one request: make, npm and a terminal each pass it on to all they started. */
 const ECHO_MS = 500;
 
 /** Resolves to the first signal that asks the process to stop; one that comes later than its echoes ends it at once. */

@@ -13,7 +13,7 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   // The library's retries know no request_id and no rule of ours.
   'grpc.enable_retries': 0,
   'grpc.service_config_disable_resolution': 1,
-  // A connection of its own, so that closing one client ends nobody else's calls.
+  // A connection of its own, so that closing one client ends no other's calls.
   'grpc.use_local_subchannel_pool': 1,
   // Its own default waits for up to two minutes before it connects again.
   'grpc.initial_reconnect_backoff_ms': 50,
@@ -153,7 +153,7 @@ export class Connection {
       request,
       this.#metadata,
     );
-    // A cancelled call reports its end once more, after everybody has left.
+    // A cancelled call reports its end once more, after its listeners have left.
     stream.on('error', () => {});
     const forget = onStop(signals, () => stream.cancel());
     let isTooLate = false;

@@ -10,7 +10,7 @@ export type ConnectionProblem =
   | 'unreachable'
   /** The name of its host is not known. */
   | 'unknown-host'
-  /** A server is there, and the time was too short for a connection. */
+  /** A server answers, but the time was too short for a connection. */
   | 'late'
   /** Something accepts connections and says nothing on them. */
   | 'silent'

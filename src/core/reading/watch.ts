@@ -3,7 +3,7 @@ import { lastOrderIdOf } from '../allocation.ts';
 import type { Ledger, LedgerReads } from '../ledger.ts';
 import { settledWithin } from '../settled-within.ts';
 
-/** Allocations read from history at once: a message that nobody takes is not large. */
+/** Allocations read from history at once: a message that is not taken is not large. */
 const PAGE_ALLOCATIONS = 250;
 /** Allocations kept for a watcher that is slower than they come. */
 const MAX_KEPT = 1000;
@@ -34,7 +34,7 @@ export interface WatchStep {
   readonly cursor: bigint;
 }
 
-/** One who has caught up and gets what is committed from memory. */
+/** A watcher that has caught up and gets what is committed from memory. */
 interface Follower {
   readonly storeId: bigint | undefined;
   /** Allocations up to here are not for it. */
@@ -46,9 +46,9 @@ interface Follower {
 }
 
 /**
- * Hands what is committed to everybody who watches: history from the ledger, page by page, then live from
+ * Hands what is committed to all watchers: history from the ledger, page by page, then live from
  * memory. A watcher pulls; one that is slow keeps at most {@link MAX_KEPT} and goes back to reading
- * history, so that it delays nobody.
+ * history, so that it delays no other.
  */
 export class Watch {
   readonly #ledger: WatchedLedger;
@@ -64,7 +64,7 @@ export class Watch {
 
   /** Ends with the signal only; throws what the ledger's reads throw. The first step comes at once. */
   async *watch(options: WatchOptions): AsyncGenerator<WatchStep> {
-    // Before anything is read: what is committed afterwards is told. Only while somebody watches, because an engine
+    // Before anything is read: what is committed afterwards is told. Only while there are watchers, because an engine
     // whose ledger others write, too, has to look for what they commit.
     if (this.#watchers++ === 0) {
       this.#unsubscribe = this.#ledger.onCommitted((lastOrderId, allocations) =>

@@ -28,7 +28,7 @@ import { unary } from './unary.ts';
 /** Watches at the same time, at most: each may keep one message that its client does not take. */
 const MAX_WATCHES = 1000;
 
-/** Of the fields of the keys. */
+/** The proto names of the key fields. */
 const PROTO_NAMES: Readonly<Record<string, string>> = {
   storeId: 'store_id',
   orderNumber: 'order_number',
@@ -139,7 +139,7 @@ async function listAllocations(
   });
 }
 
-/** Everything that makes a list another one; only the store, as long as nothing else is asked for. */
+/** Everything that tells two lists apart; only the store, as long as nothing else is asked for. */
 function filterOf({ storeId, afterOrderId, beforeOrderId, newestFirst }: ListAllocationsRequest): string {
   const store = String(storeId ?? '');
   if (afterOrderId === undefined && beforeOrderId === undefined && !newestFirst) return store;
@@ -171,7 +171,7 @@ function describeRequest({ storeId, requestId }: AllocateOrderRequest): Record<s
   return { store_id: String(storeId), request_id: requestId };
 }
 
-/** The request_id once more: the server may have made it. */
+/** The request_id once more: the server may have created it. */
 function describeResponse({ allocation, replayed }: AllocateOrderResponse): Record<string, string> {
   return {
     request_id: allocation?.requestId ?? '',
@@ -180,7 +180,7 @@ function describeResponse({ allocation, replayed }: AllocateOrderResponse): Reco
   };
 }
 
-/** Who sent a key can ask again without numbering an order twice. */
+/** A caller that sent a key can retry without numbering an order twice. */
 function hasKey({ requestId }: AllocateOrderRequest): boolean {
   return requestId !== '';
 }

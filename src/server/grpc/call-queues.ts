@@ -1,16 +1,16 @@
 import { CallQueue } from '../../core/call-queue.ts';
 import type { Ledger } from '../../core/ledger.ts';
 
-/** Of reads and of store writes: calls waiting, at most. */
+/** Calls waiting, for reads and for store writes each. */
 const MAX_WAITING = 256;
-/** Look-ups are short; they share one thread or a few connections with the lists. */
+/** Lookups are short; they share one thread or a few connections with the lists. */
 const LOOK_UPS = { maxRunning: 64, maxWaiting: MAX_WAITING };
-/** A page may have 1000 rows: one at a time, so that a look-up waits for one page at most. */
+/** A page may have 1000 rows: one at a time, so that a lookup waits for one page at most. */
 const LISTS = { maxRunning: 1, maxWaiting: MAX_WAITING / 2 };
 /** One at a time, so that no batch of allocations waits for more than one of them. */
 const STORE_WRITES = { maxRunning: 1, maxWaiting: MAX_WAITING };
 
-/** Where the calls wait that are not allocations. */
+/** Where calls that are not allocations wait. */
 export interface CallQueues {
   readonly reads: CallQueue<'look-up' | 'list'>;
   /** Pages of the watches, which are bounded by their number. */

@@ -16,7 +16,7 @@ const LIMITS = {
   'grpc.max_concurrent_streams': 1000,
   'grpc.keepalive_time_ms': KEEP_ALIVE_MS,
   'grpc.keepalive_timeout_ms': 20_000,
-  // Costs some percent of the throughput and serves nobody here.
+  // Costs some percent of the throughput and has no use here.
   'grpc.enable_channelz': 0,
 };
 
@@ -32,7 +32,7 @@ export interface GrpcServer {
 }
 
 /**
- * Serves the order numbers, health and reflection. Rejects where the address cannot be had. Health says
+ * Serves the order numbers, health and reflection. Rejects if the address cannot be had. Health says
  * NOT_SERVING until told otherwise.
  *
  * The sockets are accepted here and handed to grpc-js, which cannot be trusted to let them go: its

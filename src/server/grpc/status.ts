@@ -21,7 +21,7 @@ const CODE_OF: Readonly<Record<ReasonKind, status>> = {
   internal: status.INTERNAL,
 };
 
-/** The field that is wrong where an error names no value: it is missing. */
+/** The field that is wrong if an error names no value: it is missing. */
 const MISSING: { readonly [R in Reason]?: readonly string[] } = {
   REQUEST_ID_REQUIRED: ['request_id'],
   KEY_MISSING: ['key'],
@@ -33,10 +33,9 @@ const MISSING: { readonly [R in Reason]?: readonly string[] } = {
 export type ErrorStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
 
 /**
- * Turns an error into a status with google.rpc details (https://google.aip.dev/193). RetryInfo only where
- * `mayRetry`: a caller who sent no request_id would perhaps number an order twice by asking again. The
- * request_id of an unknown outcome is also named in the trailer `request-id`. `pathOf` says where in the request a field
- * of the error is.
+ * Turns an error into a status with google.rpc details (https://google.aip.dev/193). RetryInfo only if
+ * `mayRetry`: a caller that sent no request_id might number an order twice with a retry. The request_id of an unknown
+ * outcome is also in the trailer `request-id`. `pathOf` says where in the request a field of the error is.
  */
 export function toStatus(error: OrderError, mayRetry: boolean, pathOf = (field: string) => field): ErrorStatus {
   const { message, reason } = error;

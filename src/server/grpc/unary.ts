@@ -13,9 +13,9 @@ export interface UnaryMethod<Request, Response> extends CalledMethod {
   describe(request: Request): Record<string, string>;
   /** What of the response goes into the log. */
   describeResponse?(response: Response): Record<string, string>;
-  /** Where in the request a field of an error is; at its top unless said. */
+  /** Where in the request a field of an error is; at its top unless given. */
   pathOf?(field: string, request: Request): string;
-  /** Whether the caller can ask again without risk, because it sent a key or asked a question only. */
+  /** Whether the caller can retry without risk, because it sent a key or only asked a question. */
   mayRetry(request: Request, error: OrderError): boolean;
 }
 

@@ -11,7 +11,7 @@ export function sendJson(reply: FastifyReply, code: number, body: string): Fasti
   return reply.code(code).header('content-type', JSON_TYPE).send(body);
 }
 
-/** Sends a refusal: its status, Retry-After where a retry is right, and the reason in the body. */
+/** Sends a refusal: its status, Retry-After if a retry is right, and the reason in the body. */
 export function refuse(
   reply: FastifyReply,
   reason: Reason | TransportReason,

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { TransportReason } from './status.ts';
 import { refusalBody, statusOf } from './status.ts';
 
-/** Of what Node.js cannot read as a request: why, in its codes and in ours. */
+/** Why Node.js cannot read something as a request, in its codes and in ours. */
 const REFUSALS: Readonly<Record<string, readonly [reason: TransportReason, message: string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['REQUEST_TIMEOUT', 'the request did not arrive in time'],
   HPE_HEADER_OVERFLOW: ['HEADERS_TOO_LARGE', 'the headers of the request are too large'],
@@ -12,8 +12,8 @@ const REFUSALS: Readonly<Record<string, readonly [reason: TransportReason, messa
 };
 
 /**
- * Answers what cannot be read as a request, and ends the connection. Without an answer where one would be taken
- * for that of a request before it, which is under way: nobody may be told that a call failed which perhaps did not.
+ * Answers what cannot be read as a request, and ends the connection. It sends no answer if that would be taken for
+ * the answer to an earlier request still under way: no caller may be told that a call failed if it may have succeeded.
  */
 export function answerClientError(error: Error & { readonly code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable || owesAnswer(socket)) {

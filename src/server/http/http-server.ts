@@ -40,7 +40,7 @@ const LIMITS = {
   keepAliveInitialDelay: KEEP_ALIVE_MS,
 };
 
-/** Serves the original sample's endpoint. Rejects where the address cannot be had. */
+/** Serves the original sample's endpoint. Rejects if the address cannot be had. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { address, logger } = options;
   let isClosing = false;
@@ -55,7 +55,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const { server } = app;
   await app.ready();
   const bound = await listenOn(server, address);
-  // Where the system gives no connection; unheard, the event would end the process. The others go on.
+  // The system could not give a connection; unheard, the event would end the process. The others go on.
   server.on('error', (error) => logger.error({ err: error }, 'a connection could not be accepted'));
 
   return {

@@ -6,7 +6,7 @@ const MAY_ROUND = /\d[.eE]/;
 const JSON_NUMBER = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
 /**
- * The store_id of a request's body: 1 to 2^53-1. Undefined where there is no body, it is no JSON object, or
+ * The store_id of a request's body: 1 to 2^53-1. Undefined if there is no body, it is no JSON object, or
  * its store_id is not a positive whole number that JSON.parse gives exactly (1e3 and 5.0 are whole).
  */
 export function storeIdOf(body: unknown): number | undefined {

@@ -15,7 +15,7 @@ export interface OrderEndpointOptions extends CallRecords {
   readonly allocator: Allocator;
   /** How long a request may wait for its answer. */
   readonly requestTimeoutMs: number;
-  /** Whether the allocator refuses calls without a request_id, so that none may be made for them here. */
+  /** Whether the allocator refuses calls without a request_id, so that none may be created for them here. */
   readonly requireRequestId: boolean;
 }
 
@@ -49,7 +49,7 @@ export class OrderEndpoint {
     let answer: Allocated;
     try {
       requestId = this.#requestIdOf(request);
-      // Set before the call, so that every answer to it has the key: with it the caller can ask again.
+      // Set before the call, so that every answer to it has the key: with it the caller can retry.
       if (requestId !== '') reply.header('idempotency-key', requestId);
       const asked = { storeId: BigInt(storeId), count: 1, requestId };
       answer = await allocateInTime(this.#options.allocator, asked, request.raw.socket, this.#options.requestTimeoutMs);
@@ -67,7 +67,7 @@ export class OrderEndpoint {
     return reply;
   };
 
-  /** The caller's key, or one made here; empty where the caller sent none and has to be refused for it. */
+  /** The caller's key, or one created here; empty if the caller sent none and has to be refused for it. */
   #requestIdOf({ headers }: FastifyRequest): string {
     const key = headers['idempotency-key'];
     if (key === undefined) return this.#options.requireRequestId ? '' : newRequestId();
@@ -78,7 +78,7 @@ export class OrderEndpoint {
   }
 }
 
-/** By hand: JSON.stringify knows no bigint, and a number would be rounded above 2^53. */
+/** Written by hand: JSON.stringify knows no bigint, and a number would be rounded above 2^53. */
 function toJson({ orderId, orderNumber, storeId }: Allocation): string {
   return `{"OrderID":${orderId},"OrderNumber":${orderNumber},"StoreID":${storeId}}`;
 }

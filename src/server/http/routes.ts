@@ -9,7 +9,7 @@ import { answerClientError } from './client-errors.ts';
 import type { OrderEndpoint } from './order-endpoint.ts';
 import { peerOf } from './peer.ts';
 
-/** What the routes are made of. */
+/** What the routes need. */
 export interface RouteOptions {
   readonly endpoint: OrderEndpoint;
   readonly logger: Logger;
@@ -29,7 +29,7 @@ const ALLOWED: ReadonlyMap<string, string> = new Map([
   ['/readyz', 'GET, HEAD'],
 ]);
 
-/** Everything that is served over HTTP. Every refusal that is made here is JSON with a message and a reason. */
+/** Everything that is served over HTTP. Every refusal from here is JSON with a message and a reason. */
 export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteOptions): FastifyInstance<Server> {
   const app = fastify<Server>({
     serverFactory,
@@ -39,7 +39,7 @@ export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteO
     // A path that cannot be decoded is one that is not there.
     frameworkErrors: (_error, request, reply) => refuseUnknown(request, reply),
   });
-  // The endpoint reads the text itself: what is malformed is its business, and costs nobody the connection.
+  // The endpoint reads the text itself: what is malformed is its business, and costs no client the connection.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
     done(null, toText(body)),
@@ -84,7 +84,7 @@ function refuseUnknown(request: FastifyRequest, reply: FastifyReply): void {
   else refuse(reply.header('allow', allow), 'METHOD_NOT_ALLOWED', `this path is for ${allow} only`);
 }
 
-/** What fastify refuses, and what nobody foresaw: of that nothing leaves but that it happened. */
+/** What fastify refuses, and what was not foreseen: of that, nothing leaves but that it happened. */
 function refuseError(error: FastifyError, request: FastifyRequest, reply: FastifyReply, logger: Logger): void {
   const line = { http_method: request.method, path: request.url.slice(0, 128), peer: peerOf(request) };
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {

@@ -14,7 +14,7 @@ export type TransportReason =
 /** How a reason is told over HTTP. */
 export interface HttpStatus {
   readonly code: number;
-  /** Whole seconds, at least 1, after which to ask again with the same Idempotency-Key; where that is right. */
+  /** Whole seconds, at least 1, after which to retry with the same Idempotency-Key; absent if that is wrong. */
   readonly retryAfterSeconds?: number;
 }
 
@@ -44,8 +44,8 @@ const TRANSPORT_CODE_OF: Readonly<Record<TransportReason, number>> = {
 };
 
 /**
- * A gRPC call ends with CANCELLED when its caller's own deadline has passed, so nobody is left to retry. Over HTTP it is
- * this server's limit that has passed, and the caller waits for what to do.
+ * A gRPC call ends with CANCELLED when its caller's own deadline has passed, so no caller is left to retry. Over HTTP
+ * it is this server's limit that has passed, and the caller waits for what to do.
  */
 const CANCELLED_RETRY_MS = 1000;
 

@@ -5,7 +5,7 @@ import { isatty } from 'node:tty';
 const STDOUT = 1;
 /** Bytes that wait for a reader or disk, at most; lines beyond are dropped. */
 const MAX_WAITING_BYTES = 1024 * 1024;
-/** Bytes of one write; more only where one line is longer. */
+/** Bytes of one write; more only if one line is longer. */
 const CHUNK_BYTES = 64 * 1024;
 /** Until the next attempt when a pipe or terminal takes nothing. */
 const RETRY_MS = 50;
@@ -132,9 +132,9 @@ async function within(limitMs: number, promise: Promise<void>): Promise<boolean>
   return isInTime;
 }
 
-/** Standard output, made so that a write to it waits for nobody; a disk behind it is waited for in a thread. */
+/** Standard output, opened so that a write to it never waits; a disk behind it is waited for in a thread. */
 export function openStandardOutput(): number {
-  // Node.js makes pipes and sockets non-blocking when it opens them. Errors come to whoever writes, not here.
+  // Node.js makes pipes and sockets non-blocking when it opens them. Errors come to the writer, not here.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   if (!isatty(STDOUT)) return STDOUT;
   try {

@@ -36,9 +36,9 @@ const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 /** Less than this is no clock that was ahead, but one that was set by a little. */
 const HELD_MS = 1000;
 const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
-/** Of a transport. Both have fewer; a series for each name that a caller makes up would fill the memory. */
+/** Methods of a transport. Both have fewer; a series for each name that a caller makes up would fill the memory. */
 const MAX_METHODS = 32;
-/** A scrape does without the sizes of the ledger's files when the disk takes longer to tell them. */
+/** A scrape goes without the sizes of the ledger's files if the disk takes longer to tell them. */
 const SIZES_MS = 1000;
 
 /** Counts what happens, for Prometheus, in a registry of its own. No method throws. */
@@ -94,7 +94,7 @@ export class Metrics implements CallObserver, BatchObserver {
     this.#commit.observe(amount(ms) / 1000);
   }
 
-  /** One transaction of the ledger: whole, and of that, where it is known, what the disk took to confirm it. */
+  /** One transaction of the ledger: how long it took, and how much of that the disk took, if that is known. */
   transaction(ms: number, syncMs?: number): void {
     this.#transaction.observe(amount(ms) / 1000);
     if (syncMs !== undefined) this.#sync.observe(amount(syncMs) / 1000);
@@ -121,7 +121,7 @@ export class Metrics implements CallObserver, BatchObserver {
   }
 }
 
-/** Serves GET /metrics. Rejects where the address cannot be had. */
+/** Serves GET /metrics. Rejects if the address cannot be had. */
 export async function startMetricsServer(
   address: Address,
   metrics: Metrics,

@@ -15,24 +15,24 @@ export interface Page {
   /** As in the URL, without a query. */
   readonly path: string;
   readonly contentType: string;
-  /** Made for each request. */
+  /** Called for each request. */
   text(): Promise<string>;
 }
 
 /** A server of one page that listens. */
 export interface PageServer {
   readonly address: Address;
-  /** Ends every connection at once: a scrape that is cut off is made again. */
+  /** Ends every connection at once: a scrape that is cut off is repeated. */
   close(): Promise<void>;
 }
 
-/** Serves GET and HEAD of one page. Rejects where the address cannot be had. */
+/** Serves GET and HEAD of one page. Rejects if the address cannot be had. */
 export async function servePage(address: Address, page: Page): Promise<PageServer> {
   const server = createServer(
     { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS },
     (request, response) => void answer(request, response, page),
   );
-  // Also ends those who ask and then do not read.
+  // Also ends connections whose clients ask and then do not read.
   server.timeout = REQUEST_MS;
   server.maxConnections = MAX_CONNECTIONS;
   const bound = await listenOn(server, address);

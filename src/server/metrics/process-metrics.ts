@@ -43,7 +43,7 @@ export function registerProcess(registry: Registry, version: string): void {
 }
 
 /**
- * Delays are those of the last one to two windows, whoever scrapes and however often: of two monitors that
+ * Delays are those of the last one to two windows, whatever scrapes them, and however often: of two monitors that
  * are emptied in turn the older one is shown. Returns what stops them.
  */
 export function registerEventLoop(registry: Registry): () => void {
@@ -71,7 +71,7 @@ export function registerEventLoop(registry: Registry): () => void {
   };
 }
 
-/** A gauge that is asked at each scrape, and left out where it throws or knows nothing. */
+/** A gauge that is asked at each scrape, and left out if it throws or knows nothing. */
 export function gauge(registry: Registry, name: string, help: string, read: () => number | undefined): Gauge {
   return new Gauge({
     name,

@@ -15,15 +15,15 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** As grpc-js reads the header, which is more than the protocol allows. */
 const GRPC_TIMEOUT = /(\d{1,8})\s*([HMSmun])/;
-/** Of the units of the header grpc-timeout, in milliseconds. */
+/** The units of the header grpc-timeout, in milliseconds. */
 const TIMEOUT_UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
 /**
- * Bounds what grpc-js leaves unbounded and has no option for: header size, pings, answers that nobody takes, and
+ * Bounds what grpc-js leaves unbounded and has no option for: header size, pings, answers that are not taken, and
  * deadlines further away than a timer reaches. Call it when the server's injector exists.
  *
  * grpc-js keeps its HTTP/2 servers to itself; this is the one place that reaches for them, and it throws
- * at start where a new version keeps them elsewhere.
+ * at start if a new version keeps them elsewhere.
  */
 export function limitConnections(server: Server): void {
   const { http2Servers } = server as unknown as { http2Servers?: Map<Http2Server, unknown> };

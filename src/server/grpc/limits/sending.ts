@@ -7,7 +7,7 @@ const STALL_MS = 60_000;
 /** A call that sends several messages. */
 type SendingCall<Request, Response> = ServerWritableStream<Request, Response> | ServerDuplexStream<Request, Response>;
 
-/** Aborts when nobody is there any more to take a message of this call. */
+/** Aborts when no client is left to take a message of this call. */
 export function goneSignal<Request, Response>(call: SendingCall<Request, Response>): AbortSignal {
   const gone = new AbortController();
   for (const event of ['cancelled', 'close', 'error']) call.once(event, () => gone.abort());
