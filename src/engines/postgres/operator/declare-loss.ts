@@ -4,11 +4,10 @@ import type { ImportedStore } from '../../../core/move/imported-store.ts';
 import type { PostgresUrl } from '../connection/postgres-url.ts';
 import { reasonOf } from '../connection/failures.ts';
 import { MOVE_LOCK } from './move-target.ts';
-import { openPrimary } from './prepare-database.ts';
+import { asOwner, openPrimary, OTHER_SESSIONS } from './prepare-database.ts';
 import { requireKnownVersion } from '../schema/schema.ts';
 import { MAKE_DURABLE } from '../connection/server-state.ts';
 import type { Session } from '../connection/session.ts';
-import { INSUFFICIENT_PRIVILEGE, sqlState } from '../connection/sql-state.ts';
 
 /** How far the numbers had gone before a database was restored to an earlier time. */
 export interface Continuation {
@@ -44,6 +43,8 @@ interface StoreRow {
   readonly next_last: string;
 }
 
+/** What this command does, for messages. */
+const TASK = 'declare the loss';
 /** Stores sent in one statement. */
 const STORES_PER_INSERT = 1000;
 
@@ -83,7 +84,7 @@ export async function declareLoss(
 
 /** Creates and upgrades nothing: the database may not be the one that was meant. */
 async function requireSchema(session: Session, name: string): Promise<void> {
-  const version = await explained(session, () => requireKnownVersion(session));
+  const version = await asOwner(session, TASK, () => requireKnownVersion(session));
   if (version === 0) throw new LedgerRefused(`there is no ledger in ${name}: name the database that was restored`);
 }
 
@@ -119,11 +120,7 @@ async function commit(session: Session): Promise<void> {
 async function requireAlone(session: Session, name: string): Promise<void> {
   const [lock] = await write<{ taken: boolean }>(session, 'SELECT pg_try_advisory_xact_lock($1) AS taken', [MOVE_LOCK]);
   if (lock?.taken !== true) throw new LedgerRefused(`order-numbers migrate is at work on ${name}: wait for its end`);
-  const [others] = await write<{ count: bigint }>(
-    session,
-    `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-       AND application_name = current_setting('application_name')`,
-  );
+  const [others] = await write<{ count: bigint }>(session, `SELECT count(*) FROM ${OTHER_SESSIONS}`);
   if (others?.count === 0n) return;
   throw new LedgerRefused(
     `order-numbers servers are connected to ${name} (${others?.count} sessions): stop every one of them first, and what a ` +
@@ -235,16 +232,5 @@ async function write<Row extends QueryResultRow>(
   text: string,
   values: readonly unknown[] = [],
 ): Promise<Row[]> {
-  return explained(session, () => session.write<Row>({ text, values: [...values] }));
-}
-
-async function explained<Result>(session: Session, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof LedgerRefused) throw error;
-    const message = `${session.server}: ${reasonOf(error)}`;
-    if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw new Error(message, { cause: error });
-    throw new LedgerRefused(`${message}: declare the loss as the owner of the schema order_numbers`, { cause: error });
-  }
+  return asOwner(session, TASK, () => session.write<Row>({ text, values: [...values] }));
 }

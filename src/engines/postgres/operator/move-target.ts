@@ -6,9 +6,9 @@ import { COPY_PAGE } from '../../../core/move/contents.ts';
 import type { LedgerTarget, MovingState } from '../../../core/move/ledger-target.ts';
 import type { VerifyEvent } from '../../../core/verify/events.ts';
 import { verifyLedger } from '../../../core/verify/verify-ledger.ts';
-import { reasonOf } from '../connection/failures.ts';
 import { insertAllocations, insertLosses, insertStores } from './bulk-insert.ts';
 import { PostgresContents } from './postgres-contents.ts';
+import { asOwner, OTHER_SESSIONS } from './prepare-database.ts';
 import { MAKE_DURABLE } from '../connection/server-state.ts';
 import type { Session } from '../connection/session.ts';
 import { INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, sqlState } from '../connection/sql-state.ts';
@@ -98,10 +98,8 @@ export class MoveTarget implements LedgerTarget {
    * LedgerRefused if this role may not end them.
    */
   async endOtherSessions(): Promise<void> {
-    const others = `FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
-       AND application_name = current_setting('application_name')`;
     try {
-      await this.#write(`SELECT pg_terminate_backend(pid, ${END_WAIT_MS}) ${others}`);
+      await this.#write(`SELECT pg_terminate_backend(pid, ${END_WAIT_MS}) FROM ${OTHER_SESSIONS}`);
     } catch (error) {
       if (!(error instanceof Error && sqlState(error.cause) === INSUFFICIENT_PRIVILEGE)) throw error;
       throw new LedgerRefused(`order-numbers servers are connected to ${this.name} already: stop them first`, {
@@ -213,13 +211,7 @@ export class MoveTarget implements LedgerTarget {
   }
 
   /** Runs one statement; a commit in it is confirmed when this resolves. */
-  async #write<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    try {
-      return await this.#session.write<Row>({ text, values: [...values] });
-    } catch (error) {
-      const message = `${this.#session.server}: ${reasonOf(error)}`;
-      if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw new Error(message, { cause: error });
-      throw new LedgerRefused(`${message}: move the ledger as the owner of the schema order_numbers`, { cause: error });
-    }
+  #write<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return asOwner(this.#session, 'move the ledger', () => this.#session.write<Row>({ text, values: [...values] }));
   }
 }

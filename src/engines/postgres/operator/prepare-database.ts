@@ -4,6 +4,11 @@ import type { SchemaVersions } from '../schema/schema.ts';
 import { migrate } from '../schema/schema.ts';
 import { requireDurable } from '../connection/server-state.ts';
 import { Session } from '../connection/session.ts';
+import { INSUFFICIENT_PRIVILEGE, sqlState } from '../connection/sql-state.ts';
+
+/** All other sessions of servers and commands on this database. */
+export const OTHER_SESSIONS = `pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+  AND application_name = current_setting('application_name')`;
 
 /** A session of an operator's command on a database that has the schema. */
 export interface PreparedDatabase {
@@ -55,5 +60,17 @@ async function openOn<Prepared>(
   } catch (error) {
     session.abandon();
     throw error;
+  }
+}
+
+/** Runs `work` on the session. Rejects with one sentence; with a LedgerRefused if `task` takes the schema's owner. */
+export async function asOwner<Result>({ server }: Session, task: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof LedgerRefused) throw error;
+    const message = `${server}: ${reasonOf(error)}`;
+    if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw new Error(message, { cause: error });
+    throw new LedgerRefused(`${message}: ${task} as the owner of the schema order_numbers`, { cause: error });
   }
 }
