@@ -109,8 +109,8 @@ try {
 
 /** A setting that was meant may be why another one is refused. */
 async function nameMistypedVariables(): Promise<void> {
-  const { environment, warnUnknownVariables } = await import('./run/environment.ts');
-  for (const warning of warnUnknownVariables(environment())) process.stderr.write(`warning: ${warning}\n`);
+  const { mistypedVariables } = await import('./run/mistyped-variables.ts');
+  for (const warning of mistypedVariables()) process.stderr.write(`warning: ${warning}\n`);
 }
 
 /** Whoever closes the pipe has read enough, as `head` does. */

@@ -7,8 +7,8 @@ import { serve } from '../../server/server.ts';
 import type { ServeSettings, Setting } from '../../server/settings.ts';
 import { SERVE_SETTINGS } from '../../server/settings.ts';
 import { endAtOnce, stopSignals } from '../../server/stop-signals.ts';
-import { environment, warnUnknownVariables } from '../run/environment.ts';
 import { makeDefaultFolder, requireFolder } from '../run/ledger-folder.ts';
+import { mistypedVariables } from '../run/mistyped-variables.ts';
 import { asOptionParser } from '../run/option-values.ts';
 import { packageVersion } from '../run/version.ts';
 
@@ -39,7 +39,7 @@ export function serveCommand(): Command {
       requireFolder(settings.ledger, command);
       setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
       const log = createLog(settings.logLevel);
-      for (const warning of warnUnknownVariables(environment())) log.logger.warn(warning);
+      for (const warning of mistypedVariables()) log.logger.warn(warning);
       logWarnings(log.logger);
       process.exitCode = await serve(settings, {
         log,

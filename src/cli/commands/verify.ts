@@ -9,6 +9,7 @@ import { withConnectionOptions } from '../run/client-options.ts';
 import { grouped } from '../view/columns.ts';
 import { EXIT_REFUSED } from '../run/failure.ts';
 import { verifyStepJson } from '../view/json-form.ts';
+import { environment } from '../run/environment.ts';
 import { asOptionParser, parseNumber } from '../run/option-values.ts';
 import { ProgressBar } from '../view/progress-bar.ts';
 import type { CommandContext } from '../run/run-command.ts';
@@ -90,7 +91,7 @@ async function show(
   { output, json }: CommandContext,
 ): Promise<number> {
   const report = new VerifyReport();
-  const bar = json ? undefined : ProgressBar.onTerminal(process.stderr);
+  const bar = json ? undefined : ProgressBar.onTerminal(process.stderr, environment()['TERM']);
   let isGood: boolean | undefined;
   try {
     for await (const step of steps) {

@@ -1,52 +1,6 @@
-import { SERVE_SETTINGS } from '../../server/settings.ts';
-import { CLIENT_VARIABLES } from './client-options.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** Variables that Kubernetes sets in every container beside a service whose name begins with `orders`. */
-const FOREIGN = /^ORDERS_(SERVICE_.*|PORT(_.*)?|.+_SERVICE_(HOST|PORT)(_.*)?|.+_PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$/;
-/** What a variable of ours begins with, or would if it were not mistyped. */
-const OURS = /^ORDERS_/;
-const LOOKS_LIKE_OURS = /^ORD[A-Z]*_/i;
-/** How many characters a name may be away from the one that was meant. */
-const TYPO = 2;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The one place that reads the environment as a whole; single settings are read with their flags. */
 export function environment(): Environment {
   return process.env;
-}
-
-/** One sentence for each variable that looks like a setting and is none. Values are never shown. */
-export function warnUnknownVariables(env: Environment): string[] {
-  const known = [...Object.values(SERVE_SETTINGS).map(({ variable }) => variable), ...CLIENT_VARIABLES];
-  return Object.keys(env).flatMap((name) => {
-    if (!LOOKS_LIKE_OURS.test(name) || known.includes(name) || FOREIGN.test(name)) return [];
-    const [nearest, distance] = nearestOf(name.toUpperCase(), known);
-    if (!OURS.test(name) && distance > TYPO) return [];
-    const hint = distance < nearest.length / 2 ? `: did you mean ${nearest}?` : '; serve --help lists them';
-    return [`the variable ${name} is not a setting${hint}`];
-  });
-}
-
-function nearestOf(name: string, known: readonly string[]): readonly [nearest: string, distance: number] {
-  const distances = known.map((candidate) => {
-    // ORDERS_LEDGER_PATH means ORDERS_LEDGER, however long the rest is.
-    const distance = name.startsWith(`${candidate}_`) ? 1 : distanceBetween(name, candidate);
-    return [candidate, distance] as const;
-  });
-  return distances.reduce((best, one) => (one[1] < best[1] ? one : best));
-}
-
-/** Edits from one text to the other: characters added, removed or replaced (Levenshtein). */
-function distanceBetween(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, i) => i);
-  for (const [i, character] of [...one].entries()) {
-    const next = [i + 1];
-    for (let j = 1; j <= other.length; j++) {
-      const replaced = row[j - 1]! + (character === other[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[other.length]!;
 }

@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import { SERVE_SETTINGS } from '../../server/settings.ts';
-import { environment, warnUnknownVariables } from './environment.ts';
+import { environment } from './environment.ts';
+import { mistypedVariables } from './mistyped-variables.ts';
 import { parseLedgerPath as ledgerPath } from '../../engines/location.ts';
 import { asOptionParser } from './option-values.ts';
 import { ProgressBar } from '../view/progress-bar.ts';
@@ -41,9 +42,9 @@ export async function runOperator(
 ): Promise<void> {
   const stop = new AbortController();
   onStopSignal((name) => stop.abort(new Error(`stopped by ${name}: ${afterStop}`)));
-  const bar = json ? undefined : ProgressBar.onTerminal(process.stderr);
+  const bar = json ? undefined : ProgressBar.onTerminal(process.stderr, environment()['TERM']);
   await runCommand(json, async (context) => {
-    for (const warning of warnUnknownVariables(environment())) context.say(`warning: ${warning}`);
+    for (const warning of mistypedVariables()) context.say(`warning: ${warning}`);
     try {
       await work({ ...context, signal: stop.signal, bar });
     } finally {

@@ -1,5 +1,4 @@
 import { SingleBar } from 'cli-progress';
-import { environment } from '../run/environment.ts';
 
 /** The bar that shows people how far a long command is, one step after the other. */
 export class ProgressBar {
@@ -7,9 +6,9 @@ export class ProgressBar {
   readonly #bar: SingleBar;
   #step: string | undefined;
 
-  /** Undefined if this is no terminal, or one whose cursor does not move. */
-  static onTerminal(stream: NodeJS.WriteStream): ProgressBar | undefined {
-    return stream.isTTY && environment()['TERM'] !== 'dumb' ? new ProgressBar(stream) : undefined;
+  /** Undefined if this is no terminal, or one whose cursor does not move. `kind` is what TERM says. */
+  static onTerminal(stream: NodeJS.WriteStream, kind: string | undefined): ProgressBar | undefined {
+    return stream.isTTY && kind !== 'dumb' ? new ProgressBar(stream) : undefined;
   }
 
   constructor(stream: NodeJS.WriteStream) {

@@ -187,14 +187,14 @@ it('nothing is proven without a verdict', async () => {
 
 it('the bar is drawn on a terminal, makes room for lines and leaves nothing behind', () => {
   const terminal = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true, columns: 80 });
-  const bar = ProgressBar.onTerminal(terminal as unknown as NodeJS.WriteStream)!;
+  const bar = ProgressBar.onTerminal(terminal as unknown as NodeJS.WriteStream, 'xterm')!;
   bar.update('verifying', 1, 4, '1,000,000 rows');
   bar.clear();
   bar.stop();
   const drawn = String(terminal.read());
   expect(drawn).toContain('] 25%  1,000,000 rows');
   expect(drawn).toContain('\r\u001B[K');
-  expect(ProgressBar.onTerminal(new PassThrough() as unknown as NodeJS.WriteStream)).toBeUndefined();
+  expect(ProgressBar.onTerminal(new PassThrough() as unknown as NodeJS.WriteStream, 'xterm')).toBeUndefined();
 });
 
 /** A real server with three orders of two stores. */

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
 import { localOrderNumbers as orderNumbers } from '../../support/processes/local-command.ts';
-import { warnUnknownVariables } from '../../../src/cli/run/environment.ts';
+import { mistypedVariables } from '../../../src/cli/run/mistyped-variables.ts';
 import { SERVE_SETTINGS } from '../../../src/server/settings.ts';
 
 function warnings(...names: string[]): string[] {
-  return warnUnknownVariables(Object.fromEntries(names.map((name) => [name, 's3cret'])));
+  return mistypedVariables(Object.fromEntries(names.map((name) => [name, 's3cret'])));
 }
 
 it.each([
