@@ -113,6 +113,19 @@ it('P7: what was asked behind a commit that failed is not done either', async ()
   expect(await ledger.createStore({ ...DEFAULT_STORE, storeId: 8n })).toMatchObject({ storeId: 8n });
 });
 
+it('P7: a write made while the ledger reopens waits for it', async () => {
+  const { ledger, diary, other } = await openWithPlantedFault();
+  // The writer opens only after the reader has closed.
+  await ledger.reads.end();
+  await expect(ledger.commit([ask('b')])).rejects.toThrow('planted');
+  other.exec('DROP TRIGGER planted');
+  const store = ledger.createStore({ ...DEFAULT_STORE, storeId: 8n });
+  const batch = ledger.commit([ask('b')]);
+  expect(await store).toMatchObject({ storeId: 8n });
+  expect(await batch).toMatchObject([{ replayed: false, allocation: { orderId: 2n } }]);
+  expect(diary.lines.filter((line) => line === 'opened')).toHaveLength(2);
+});
+
 it('P4: opening waits while another process reads an old state, and says so once', async () => {
   const { ledger, diary, other } = await openWithPlantedFault();
   other.exec('BEGIN; SELECT * FROM allocations');
