@@ -9,14 +9,14 @@ const EXIT_USAGE = 2;
 
 interface CommandEntry {
   readonly description: string;
-  /** What follows its name where all commands are listed; `[options]` unless it says so. */
+  /** What follows its name in the list of all commands; `[options]` if absent. */
   readonly usage?: string;
   /** Whether it takes settings of a server from the environment: mistyped ones are then named. */
   readonly takesSettings?: true;
   readonly load: () => Promise<Command>;
 }
 
-/** Only the command that is asked for is loaded: each brings much that the others have no use for. */
+/** Only the named command is loaded: each needs much that the others do not. */
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   serve: {
     description: 'serve order numbers until told to stop',
@@ -113,14 +113,14 @@ async function nameMistypedVariables(): Promise<void> {
   for (const warning of mistypedVariables()) process.stderr.write(`warning: ${warning}\n`);
 }
 
-/** Whoever closes the pipe has read enough, as `head` does. */
+/** A reader that closes the pipe has read enough, as `head` does. */
 function outputFailed(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') return;
   process.stderr.write(`error: cannot write to standard output: ${error.message}\n`);
   process.exitCode = 1;
 }
 
-/** How errors are said, for commands inside commands, too: they are made before they are added. */
+/** The way errors are reported, also for nested commands: they are created before they are added. */
 function inheritSettings(parent: Command): void {
   for (const command of parent.commands) {
     command.copyInheritedSettings(parent);

@@ -45,7 +45,7 @@ Examples:
     )
     .action(async (flags: AllocateFlags) => {
       const { store: storeId, count } = flags;
-      // Made here and not by the client: it has to be named whatever becomes of the call.
+      // Created here and not by the client, so that it can be named however the call ends.
       const requestId = flags.requestId ?? newRequestId();
       const unknown = askAgain(command, { ...flags, requestId });
       await withClient(
@@ -59,7 +59,7 @@ Examples:
               ? JSON.stringify({ allocation: allocationJson(answer), replayed })
               : allocationTable(answer, [['replayed', replayed ? 'yes' : 'no']]),
           );
-          // A number that nobody has seen is as good as an unknown outcome.
+          // A number that was never shown is as good as an unknown outcome.
           await output.flush();
         },
         { unknown, needsReader: true },

@@ -11,7 +11,7 @@ import { allocationJson } from '../view/json-form.ts';
 import { asOptionParser, parseCursor, parseLimit, parseNumber } from '../run/option-values.ts';
 import type { CommandContext } from '../run/run-command.ts';
 
-/** Allocations a page: the server's most. */
+/** Allocations per page: the server's maximum. */
 const PAGE_SIZE = 1000;
 const CSV_COLUMNS: readonly (keyof ReturnType<typeof allocationJson>)[] = [
   'orderId',
@@ -28,7 +28,7 @@ const CSV_COLUMNS: readonly (keyof ReturnType<typeof allocationJson>)[] = [
 
 /** Shown on a terminal unless a flag says otherwise. */
 const TERMINAL_LIMIT = 100;
-/** Held in memory to be turned round, at most. */
+/** How many are held in memory at most, to be reversed. */
 const MAX_LAST = 100_000;
 
 /** What a list can be told. */
@@ -137,7 +137,7 @@ function filterOf({ store, after, before, newestFirst = false, last }: ListFlags
   };
 }
 
-/** The first n of a list that comes newest first, turned round unless it was asked for so. */
+/** The first n of a list that comes newest first, reversed unless that order was asked for. */
 async function* lastOf(
   allocations: AsyncIterable<Allocation>,
   { last = 0, newestFirst = false }: ListFlags,

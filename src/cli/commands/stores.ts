@@ -11,7 +11,7 @@ import { storeJson } from '../view/json-form.ts';
 import { asOptionParser, parseLimit, parseNumber } from '../run/option-values.ts';
 import type { CommandContext } from '../run/run-command.ts';
 
-/** Stores a page: the server's most. */
+/** Stores per page: the server's maximum. */
 const PAGE_SIZE = 1000;
 /** Shown on a terminal unless --limit says otherwise. */
 const TERMINAL_LIMIT = 100;
@@ -23,7 +23,7 @@ interface StoreFlags {
   readonly store: bigint;
 }
 
-/** What can be chosen for a store; only what was given is there. */
+/** What can be chosen for a store; a field that was not given is absent. */
 interface StyleFlags {
   readonly firstNumber?: bigint;
   readonly prefix?: string;

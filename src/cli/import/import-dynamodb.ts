@@ -19,7 +19,7 @@ interface Reading {
   readonly onProgress: (done: number, all: number) => void;
 }
 
-/** Where something stands in the table: the file and the line, both in one number for the sink. */
+/** A place in the table is its file and its line, both in one number for the sink. */
 const LINES_PER_FILE = 2 ** 40;
 const LINES_PER_PROGRESS = 1000;
 
@@ -155,7 +155,7 @@ class Table {
   }
 }
 
-/** The last OrderID that a store got, where its item says so. */
+/** The last OrderID that a store got, if its item says so. */
 function orderIdOf(item: JsonObject): bigint | undefined {
   const digits = wholeOf(numberOf(item['OrderID']));
   return typeof digits === 'string' && /^\d+$/.test(digits) ? BigInt(digits) : undefined;
@@ -209,7 +209,7 @@ function keepDigits(_: string, value: unknown, context?: { readonly source?: str
   return typeof value === 'number' ? { N: context?.source } : value;
 }
 
-/** The digits of a number of DynamoDB, or what is there instead. */
+/** The digits of a DynamoDB number, or whatever else the attribute has. */
 function numberOf(attribute: unknown): unknown {
   return isObject(attribute) && 'N' in attribute ? attribute['N'] : attribute;
 }

@@ -19,7 +19,7 @@ export interface ClientFlags {
   readonly json?: boolean;
 }
 
-/** Their variables, for whoever looks for mistyped ones. */
+/** Their variables, among which a mistyped one is looked for. */
 export const CLIENT_VARIABLES = [
   'ORDERS_SERVER',
   'ORDERS_TOKEN',
@@ -50,7 +50,7 @@ export function withClientOptions(command: Command): Command {
   return withJsonOption(addConnectionOptions(command).addOption(timeout));
 }
 
-/** The same without a limit in time, for what has no end, or one that nobody knows beforehand. */
+/** The same without a time limit, for what has no end, or an end that is not known beforehand. */
 export function withConnectionOptions(command: Command): Command {
   return withJsonOption(addConnectionOptions(command));
 }
@@ -87,7 +87,7 @@ function addConnectionOptions(command: Command): Command {
     .addOption(fileOption('--tls-key <file>', "PEM: our certificate's key", 'ORDERS_CLIENT_TLS_KEY'));
 }
 
-/** What the client is made with. Ends the program as wrong usage where the flags contradict one another. */
+/** The client's options. Ends the program as wrong usage if the flags contradict one another. */
 export function clientOptions(flags: ClientFlags, command: Command): ClientOptions {
   const { server, token, timeoutMs } = flags;
   const isChosen = command.getOptionValueSource('timeoutMs') !== 'default' && timeoutMs !== undefined;
@@ -124,7 +124,7 @@ function readPem(flag: string, path: string, command: Command): string {
       `error: the file of ${flag} cannot be read (${messageOf(error)}): give the path of a PEM file`,
     );
   }
-  // The TLS library passes over what it cannot read, and then trusts nobody.
+  // The TLS library skips what it cannot read, and then trusts no server.
   if (text.includes('-----BEGIN ')) return text;
   return command.error(`error: the file of ${flag}, ${path}, is not PEM: it has no line with -----BEGIN`);
 }

@@ -5,10 +5,10 @@ import { OutputError } from '../view/output.ts';
 
 /** Refused, or found bad. */
 export const EXIT_REFUSED = 1;
-/** Perhaps done: to be asked again. */
+/** It may have been done: retry. */
 export const EXIT_UNKNOWN = 3;
 
-/** What a command says of a write whose outcome nobody knows. */
+/** What a command says of a write whose outcome is unknown. */
 export interface UnknownOutcome {
   /** What to do now, as a sentence without its end. */
   readonly advice: string;
@@ -16,7 +16,7 @@ export interface UnknownOutcome {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** A command's own words for a failure; undefined where the failure's are good. */
+/** A command's own words for a failure; undefined if the failure's own are good. */
 export type Rewording = (error: unknown) => string | undefined;
 
 /**
@@ -39,7 +39,7 @@ export function describeFailure(
   }
   if (perhapsDone) return { exitCode, line: `error: outcome unknown: ${message}. ${unknown.advice}` };
   const reason = error instanceof OrderNumbersError && error.reason ? ` (${error.reason})` : '';
-  // Without a reason nobody has refused: the call of a command that writes was never sent.
+  // Without a reason no server has refused it: the call of a command that writes was never sent.
   const notDone = unknown !== undefined && reason === '' ? 'not done: ' : '';
   return { exitCode, line: `error: ${notDone}${message}${reason}` };
 }

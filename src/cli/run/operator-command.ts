@@ -13,7 +13,7 @@ import { onStopSignal } from '../../server/stop-signals.ts';
 export interface OperatorContext extends CommandContext {
   /** Aborted when a signal asks the command to stop. */
   readonly signal: AbortSignal;
-  /** Undefined where nobody would see it, or --json was given. */
+  /** Undefined if there is no terminal to draw it on, or if --json was given. */
   readonly bar: ProgressBar | undefined;
 }
 

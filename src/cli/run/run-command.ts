@@ -20,13 +20,13 @@ export interface CommandContext {
   readonly done: (what: string) => void;
 }
 
-/** Resolves to the exit code, 0 where it is nothing else. */
+/** Resolves to the exit code; undefined is 0. */
 export type CommandWork = (context: CommandContext) => Promise<number | void>;
 
 export interface CommandFailures {
-  /** For commands that write: what to say where the outcome is unknown. */
+  /** For commands that write: what to say if the outcome is unknown. */
   readonly unknown?: UnknownOutcome;
-  /** Whether the command has failed where nobody could read its output. */
+  /** Whether the command has failed if its output could not be read. */
   readonly needsReader?: boolean;
   readonly reword?: Rewording;
 }
@@ -34,7 +34,7 @@ export interface CommandFailures {
 /** Does the work of one command; whatever fails is one line on standard error and an exit code. */
 export async function runCommand(json: boolean, work: CommandWork, failures: CommandFailures = {}): Promise<void> {
   const output = new Output(process.stdout);
-  // Where nobody reads standard error, the exit code still says it.
+  // If standard error is not read, the exit code still says it.
   process.stderr.on('error', () => {});
   let what: string | undefined;
   try {

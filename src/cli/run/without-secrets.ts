@@ -5,7 +5,7 @@ const BAD_VARIABLE = /^(error: option '[^']*' value ')([\s\S]*)(' from env '\w+'
 /** Any other: what comes before something that was typed, and the rest. */
 const OTHER = /^(error: (?:unknown option '-*[^=:]*=?|[^:]*: )?)([\s\S]*)$/;
 
-/** What is wrong with the flags, without the passwords of URLs that stand where they do not belong. */
+/** What is wrong with the flags, without the passwords of URLs in the wrong place. */
 export function withoutSecrets(message: string): string {
   const parts = BAD_FLAG.exec(message) ?? BAD_VARIABLE.exec(message) ?? OTHER.exec(message);
   const [, before = '', value = message, rest = ''] = parts ?? [];

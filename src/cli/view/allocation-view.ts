@@ -5,7 +5,7 @@ import { Columns, localTime, shortTime, table } from './columns.ts';
 /** A narrower terminal wraps. */
 const MIN_WIDTH = 60;
 
-/** How lists show allocations to people, one a line. */
+/** How lists show allocations to people, one per line. */
 export const ALLOCATION_COLUMNS: readonly Column<Allocation>[] = [
   { title: 'ORDER ID', width: 10, align: 'right', value: ({ orderId }) => String(orderId) },
   { title: 'STORE', width: 10, align: 'right', value: ({ storeId }) => String(storeId) },
@@ -42,7 +42,7 @@ function runOf(first: bigint, count: number, to: string): string {
   return count === 1 ? String(first) : `${first}${to}${first + BigInt(count) - 1n}`;
 }
 
-/** One allocation for people, a field a line; a run shows its first and its last numbers. */
+/** One allocation for people, one field per line; a run shows its first and its last numbers. */
 export function allocationTable(allocation: Allocation, more: readonly (readonly [string, string])[] = []): string {
   const { orderId, orderNumber, count } = allocation;
   return table([

@@ -15,13 +15,13 @@ export interface Column<Row> {
 const GAP = '  ';
 const CUT = '…';
 
-/** Aligned lines for people, of rows whose end nobody knows. */
+/** Aligned lines for people, of rows whose number is unknown. */
 export class Columns<Row> {
   readonly #columns: readonly Column<Row>[];
   readonly #widths: number[];
   readonly #fit: number;
 
-  /** `fit` is the width of the terminal that each line has to fit, where it can without cutting a number. */
+  /** `fit` is the width of the terminal. Each line fits it unless that would cut a number. */
   constructor(columns: ReadonlyArray<Column<Row>>, fit = Infinity) {
     this.#columns = columns;
     this.#widths = columns.map(({ width, title }) => Math.max(width, title.length));
@@ -80,7 +80,7 @@ export function table(rows: readonly (readonly string[])[], rightColumns: readon
     .join('\n');
 }
 
-/** A name and its value a line. */
+/** One name and its value per line. */
 export function fieldTable(fields: Readonly<Record<string, unknown>>): string {
   return table(Object.entries(fields).map(([name, value]) => [name, String(value)]));
 }

@@ -2,7 +2,7 @@ import { stringify } from 'csv-stringify/sync';
 
 /**
  * What a spreadsheet would run as a formula (https://owasp.org/www-community/attacks/CSV_Injection), and what such a text
- * becomes below: so that whoever takes one ' from the front of these has every value back.
+ * becomes below, so that removing one ' from the front of these restores every value.
  */
 const FORMULA = /^'*[=+\-@\t\r]/;
 

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 
-/** Written in one go, at least, where much is written. */
+/** The least that one write has, if much is written. */
 const CHUNK_LENGTH = 16 * 1024;
 /** What the system says of a reader that has gone. */
 const GONE = new Set(['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED']);
@@ -55,7 +55,7 @@ export class Output {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Never rejects: a write that nobody awaits any more must not end the process. */
+  /** Never rejects: a write that is no longer awaited must not end the process. */
   #write(text: string): Promise<void> {
     return new Promise((resolve) => {
       this.#stream.write(text, (error) => {

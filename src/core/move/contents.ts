@@ -6,7 +6,7 @@ import type { NumberRange } from '../verify/events.ts';
 export interface LedgerCounters {
   readonly ledgerId: string;
   readonly firstOrderId: bigint;
-  /** firstOrderId - 1 where none was given. */
+  /** firstOrderId - 1 if none was given. */
   readonly lastOrderId: bigint;
   /** Whole milliseconds since 1970. */
   readonly lastCreateTimeMs: bigint;
@@ -17,7 +17,7 @@ export interface DeclaredLoss extends NumberRange {
   readonly declareTimeMs: bigint;
 }
 
-/** All that a ledger holds, while nobody numbers in it. */
+/** All that a ledger holds, while no server numbers in it. */
 export interface LedgerContents {
   /** For messages, without secrets. */
   readonly name: string;
@@ -45,7 +45,7 @@ type Sides = readonly [one: LedgerContents, other: LedgerContents];
 
 /**
  * Compares two ledgers value by value, in bounded memory, and says in one sentence where they first differ; undefined
- * where they are equal. `onCompared` hears of the order_id up to which they are.
+ * if they are equal. `onCompared` hears of the order_id up to which they are.
  */
 export async function firstDifference(
   one: LedgerContents,

@@ -87,7 +87,7 @@ async function copyAllocations(source: LedgerSource, target: LedgerTarget, move:
     const last = allocations.at(-1);
     if (!last) return;
     writing = target.addAllocations(allocations);
-    // Awaited a page later.
+    // Awaited one page later.
     writing.catch(() => {});
     after = last.orderId;
   }

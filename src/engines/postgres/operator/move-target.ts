@@ -38,7 +38,7 @@ export class MoveTarget implements LedgerTarget {
   readonly contents: LedgerContents;
   readonly #session: Session;
 
-  /** `session` is durable (requireDurable), and the schema is there; `name` is without secrets. */
+  /** `session` is durable (requireDurable), and the schema exists; `name` is without secrets. */
   private constructor(session: Session, name: string) {
     this.#session = session;
     this.name = name;
