@@ -1,14 +1,13 @@
 import { Command, Option } from 'commander';
 import type { DeclaredLoss } from '../../engines/postgres/operator/declare-loss.ts';
 import { declareLoss } from '../../engines/postgres/operator/declare-loss.ts';
-import { ImportStaging } from '../../engines/sqlite/operator/import-staging.ts';
 import { LedgerRefused } from '../../core/errors.ts';
 import type { PostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
 import { parseLedgerUrl } from '../../engines/location.ts';
 import { askToGoOn } from '../run/agreement.ts';
 import { fieldTable } from '../view/columns.ts';
-import { readCsv } from '../import/import-csv.ts';
 import { jsonLine } from '../view/json-form.ts';
+import { withListedStores } from '../run/listed-stores.ts';
 import type { OperatorContext } from '../run/operator-command.ts';
 import { jsonOption, runOperator } from '../run/operator-command.ts';
 import { asOptionParser, parseNumber } from '../run/option-values.ts';
@@ -52,28 +51,20 @@ export function declareLossCommand(): Command {
 }
 
 async function run(url: PostgresUrl, flags: DeclareLossFlags, context: OperatorContext): Promise<void> {
-  const { bar, signal, output, json, say } = context;
-  const staging = new ImportStaging();
-  try {
-    if (flags.stores !== undefined) {
-      const onProgress = (done: number, all: number) => bar?.update('reading', done, all);
-      await readCsv(flags.stores, staging, { signal, onProgress, refusal: 'nothing was declared lost, because of' });
-      bar?.stop();
-    }
-    const continuation = { above: flags.continueAbove, stores: staging };
-    const agree = (loss: DeclaredLoss) => {
-      say(describe(url, loss));
-      return askToGoOn(flags.yes === true, context);
-    };
-    const loss = await declareLoss(url, continuation, agree, signal);
-    if (!loss) throw new LedgerRefused('nothing was declared lost: nothing was changed');
-    const isDone = loss.length + loss.storesSkipped + loss.storesCreated > 0n;
-    context.done(`the loss is declared in ${url.name}`);
-    await output.line(json ? asJson(url, loss) : asText(url, loss));
-    if (!isDone) say('nothing to do: the ledger goes on there already');
-  } finally {
-    staging.close();
-  }
+  const { signal, output, json, say } = context;
+  const agree = (loss: DeclaredLoss) => {
+    say(describe(url, loss));
+    return askToGoOn(flags.yes === true, context);
+  };
+  const refusal = 'nothing was declared lost, because of';
+  const loss = await withListedStores(flags.stores, refusal, context, (stores) =>
+    declareLoss(url, { above: flags.continueAbove, stores }, agree, signal),
+  );
+  if (!loss) throw new LedgerRefused('nothing was declared lost: nothing was changed');
+  const isDone = loss.length + loss.storesSkipped + loss.storesCreated > 0n;
+  context.done(`the loss is declared in ${url.name}`);
+  await output.line(json ? asJson(url, loss) : asText(url, loss));
+  if (!isDone) say('nothing to do: the ledger goes on there already');
 }
 
 function describe({ name }: PostgresUrl, { firstOrderId, lastOrderId, length, ...stores }: DeclaredLoss): string {

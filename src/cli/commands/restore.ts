@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import { ImportStaging } from '../../engines/sqlite/operator/import-staging.ts';
 import type { Restored } from '../../engines/sqlite/operator/restore.ts';
 import { restoreLedger } from '../../engines/sqlite/operator/restore.ts';
 import type { LossPlan } from '../../engines/sqlite/operator/restore-decision.ts';
@@ -8,9 +7,9 @@ import type { Loss } from '../../engines/sqlite/operator/restore-loss.ts';
 import { LedgerRefused } from '../../core/errors.ts';
 import { askToGoOn } from '../run/agreement.ts';
 import { fieldTable } from '../view/columns.ts';
-import { readCsv } from '../import/import-csv.ts';
 import { jsonLine } from '../view/json-form.ts';
 import { requireFolder, withDefaultFolder } from '../run/ledger-folder.ts';
+import { withListedStores } from '../run/listed-stores.ts';
 import type { OperatorContext } from '../run/operator-command.ts';
 import { jsonOption, ledgerOption, parseLedgerPath, runOperator } from '../run/operator-command.ts';
 import { parseNumber } from '../run/option-values.ts';
@@ -84,35 +83,26 @@ export function restoreCommand(): Command {
 
 async function restore(flags: RestoreFlags, context: OperatorContext): Promise<void> {
   const { output, json, bar, signal } = context;
-  const { from, ledger, stores, continueAbove, acceptLoss, nothingNumberedSince } = flags;
-  const staging = new ImportStaging();
-  try {
-    if (stores !== undefined) {
-      const onProgress = (done: number, all: number) => bar?.update('reading', done, all);
-      await readCsv(stores, staging, { signal, onProgress, refusal: 'nothing was restored, because of' });
-      bar?.clear();
-    }
-    const agreed = (plan: LossPlan) => agree(plan, flags.yes === true, context);
-    const restored = await withDefaultFolder(ledger, () =>
+  const { from, ledger, continueAbove, acceptLoss, nothingNumberedSince } = flags;
+  const agreed = (plan: LossPlan) => agree(plan, flags.yes === true, context);
+  const restored = await withListedStores(flags.stores, 'nothing was restored, because of', context, (stores) =>
+    withDefaultFolder(ledger, () =>
       restoreLedger({
         from,
         ledger,
         signal,
         onProgress: (step, done, all) => bar?.update(step, done, all),
         acceptLoss: acceptLoss ? agreed : undefined,
-        continueAbove:
-          continueAbove === undefined ? undefined : { orderId: continueAbove, stores: staging, agree: agreed },
+        continueAbove: continueAbove === undefined ? undefined : { orderId: continueAbove, stores, agree: agreed },
         nothingNumberedSince,
       }),
-    );
-    bar?.stop();
-    if (!restored) throw new LedgerRefused('not restored: nothing was changed');
-    context.done(`the ledger ${restored.database} is restored`);
-    for (const warning of restored.warnings) context.say(`warning: ${warning}`);
-    await output.line(json ? asJson(restored) : asText(restored));
-  } finally {
-    staging.close();
-  }
+    ),
+  );
+  bar?.stop();
+  if (!restored) throw new LedgerRefused('not restored: nothing was changed');
+  context.done(`the ledger ${restored.database} is restored`);
+  for (const warning of restored.warnings) context.say(`warning: ${warning}`);
+  await output.line(json ? asJson(restored) : asText(restored));
 }
 
 function asJson({ summary: { ledgerId, lastOrderId, rows }, database, replaced, loss }: Restored): string {
