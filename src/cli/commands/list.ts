@@ -7,24 +7,12 @@ import { withClient } from '../run/client-command.ts';
 import { withClientOptions } from '../run/client-options.ts';
 import { grouped } from '../view/columns.ts';
 import { csvLine } from '../view/csv.ts';
-import { allocationJson } from '../view/json-form.ts';
+import { ALLOCATION_FIELDS, allocationJson } from '../view/json-form.ts';
 import { asOptionParser, parseCursor, parseLimit, parseNumber } from '../run/option-values.ts';
 import type { CommandContext } from '../run/run-command.ts';
 
 /** Allocations per page: the server's maximum. */
 const PAGE_SIZE = 1000;
-const CSV_COLUMNS: readonly (keyof ReturnType<typeof allocationJson>)[] = [
-  'orderId',
-  'storeId',
-  'orderNumber',
-  'count',
-  'displayNumber',
-  'prefix',
-  'suffix',
-  'minDigits',
-  'requestId',
-  'createTime',
-];
 
 /** Shown on a terminal unless a flag says otherwise. */
 const TERMINAL_LIMIT = 100;
@@ -130,9 +118,9 @@ export async function listAllocations(
 
 function filterOf({ store, after, before, newestFirst = false, last }: ListFlags): ListFilter {
   return {
-    ...(store === undefined ? {} : { storeId: store }),
-    ...(after === undefined ? {} : { afterOrderId: after }),
-    ...(before === undefined ? {} : { beforeOrderId: before }),
+    storeId: store,
+    afterOrderId: after,
+    beforeOrderId: before,
     newestFirst: newestFirst || last !== undefined,
   };
 }
@@ -183,10 +171,10 @@ function jsonForm(): RowForm {
 
 function csvForm(): RowForm {
   return {
-    header: csvLine(CSV_COLUMNS),
+    header: csvLine(ALLOCATION_FIELDS),
     row(allocation) {
       const values = allocationJson(allocation);
-      return csvLine(CSV_COLUMNS.map((name) => values[name]));
+      return csvLine(ALLOCATION_FIELDS.map((name) => values[name]));
     },
   };
 }

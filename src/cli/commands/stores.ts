@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import type { OrderNumbersClient, Store } from '../../client/index.ts';
+import type { OrderNumbersClient, Store, StoreSettings } from '../../client/index.ts';
 import { OrderNumbersError } from '../../client/index.ts';
 import { wholeNumber } from '../../core/plain-text.ts';
 import { MAX_DIGITS } from '../../core/store.ts';
@@ -21,14 +21,6 @@ const JSON_HELP = '\nWith --json: one object a store, as Store in the proto.\n';
 
 interface StoreFlags {
   readonly store: bigint;
-}
-
-/** What can be chosen for a store; a field that was not given is absent. */
-interface StyleFlags {
-  readonly firstNumber?: bigint;
-  readonly prefix?: string;
-  readonly suffix?: string;
-  readonly minDigits?: number;
 }
 
 const STORE_COLUMNS: readonly Column<Store>[] = [
@@ -60,7 +52,7 @@ export function storesCommand(): Command {
 }
 
 function createCommand(): Command {
-  const command = withStyleOptions(withStoreOption(new Command('create')))
+  const command = withSettingOptions(withStoreOption(new Command('create')))
     .description('make a store before its first allocation')
     .addHelpText(
       'after',
@@ -69,11 +61,11 @@ Examples:
   order-numbers stores create --store 32913
   order-numbers stores create --store 32913 --first-number 5000 --prefix A- --min-digits 6`,
     );
-  return withClientOptions(command).action(async ({ store: storeId, ...flags }: StoreFlags & StyleFlags) => {
+  return withClientOptions(command).action(async ({ store: storeId, ...flags }: StoreFlags & StoreSettings) => {
     const unknown = lookAt(storeId, 'made');
     await withClient(
       command,
-      async (client, context) => show(await client.createStore({ storeId, ...styleOf(flags) }), context),
+      async (client, context) => show(await client.createStore({ storeId, ...settingsOf(flags) }), context),
       { unknown, reword: (error) => remedyFor(error, storeId) },
     );
   });
@@ -140,7 +132,7 @@ export async function listStores(
 }
 
 function updateCommand(): Command {
-  const command = withStyleOptions(withStoreOption(new Command('update')))
+  const command = withSettingOptions(withStoreOption(new Command('update')))
     .description('change a store from its next allocation on; what is not named stays')
     .addHelpText(
       'after',
@@ -149,9 +141,9 @@ Examples:
   order-numbers stores update --store 32913 --suffix /2026
   order-numbers stores update --store 32913 --prefix ''`,
     );
-  return withClientOptions(command).action(async ({ store, ...flags }: StoreFlags & StyleFlags) => {
-    const changes = styleOf(flags);
-    if (Object.keys(changes).length === 0) {
+  return withClientOptions(command).action(async ({ store, ...flags }: StoreFlags & StoreSettings) => {
+    const changes = settingsOf(flags);
+    if (Object.values(changes).every((change) => change === undefined)) {
       command.error('error: say what to change: --first-number, --prefix, --suffix or --min-digits');
     }
     const unknown = lookAt(store, 'changed');
@@ -167,7 +159,7 @@ function withStoreOption(command: Command): Command {
   );
 }
 
-function withStyleOptions(command: Command): Command {
+function withSettingOptions(command: Command): Command {
   return command
     .addOption(
       new Option('--first-number <n>', 'where it numbers from; fixed from its first allocation on').argParser(
@@ -183,13 +175,9 @@ function withStyleOptions(command: Command): Command {
     );
 }
 
-function styleOf({ firstNumber, prefix, suffix, minDigits }: StyleFlags): StyleFlags {
-  return {
-    ...(firstNumber === undefined ? {} : { firstNumber }),
-    ...(prefix === undefined ? {} : { prefix }),
-    ...(suffix === undefined ? {} : { suffix }),
-    ...(minDigits === undefined ? {} : { minDigits }),
-  };
+/** The settings among the flags. */
+function settingsOf({ firstNumber, prefix, suffix, minDigits }: StoreSettings): StoreSettings {
+  return { firstNumber, prefix, suffix, minDigits };
 }
 
 async function show(store: Store, { output, json }: CommandContext): Promise<void> {

@@ -53,10 +53,7 @@ async function watch(client: OrderNumbersClient, flags: WatchFlags, context: Com
     isInterrupted = true;
   };
   try {
-    const request = {
-      ...(flags.after === undefined ? {} : { afterOrderId: flags.after }),
-      ...(flags.store === undefined ? {} : { storeId: flags.store }),
-    };
+    const request = { afterOrderId: flags.after, storeId: flags.store };
     for await (const step of client.watchAllocations(request, { signal, onInterrupted })) {
       if (isInterrupted) say(json ? JSON.stringify({ connected: flags.server }) : `connected to ${flags.server}`);
       isInterrupted = false;

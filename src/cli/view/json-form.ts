@@ -7,8 +7,22 @@ export function jsonLine(value: object): string {
   return JSON.stringify(value, (_, field: unknown) => (typeof field === 'bigint' ? String(field) : field));
 }
 
+/** The fields of orders.v1.Allocation, in the order of the proto. */
+export const ALLOCATION_FIELDS = [
+  'orderId',
+  'storeId',
+  'orderNumber',
+  'count',
+  'displayNumber',
+  'prefix',
+  'suffix',
+  'minDigits',
+  'requestId',
+  'createTime',
+] as const satisfies readonly (keyof Allocation)[];
+
 /** As the message orders.v1.Allocation. */
-export function allocationJson(allocation: Allocation) {
+export function allocationJson(allocation: Allocation): Record<(typeof ALLOCATION_FIELDS)[number], string | number> {
   return {
     orderId: String(allocation.orderId),
     storeId: String(allocation.storeId),
