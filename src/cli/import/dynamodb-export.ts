@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { LedgerRefused, messageOf } from '../../core/errors.ts';
+import { parseJson } from '../../core/json-text.ts';
 
 /** A file of a table. */
 export interface TableFile {
@@ -116,7 +117,7 @@ function namesOf(manifest: string): Map<string, number> {
 
 function parse(manifest: string, text: string): Readonly<Record<string, unknown>> {
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    return parseJson(text) as Record<string, unknown>;
   } catch (error) {
     throw new LedgerRefused(
       `nothing was imported: the manifest ${manifest} is not JSON (${messageOf(error)}): copy the export again`,

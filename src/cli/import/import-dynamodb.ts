@@ -3,6 +3,8 @@ import { basename } from 'node:path';
 import { INT64_MAX } from '../../core/allocation.ts';
 import { LedgerRefused } from '../../core/errors.ts';
 import type { StoreSink } from '../../core/move/imported-store.ts';
+import type { JsonSource } from '../../core/json-text.ts';
+import { parseJson } from '../../core/json-text.ts';
 import type { TableFile } from './dynamodb-export.ts';
 import { findTable } from './dynamodb-export.ts';
 import { Problems, show, checkedNumber } from './import-rows.ts';
@@ -22,6 +24,8 @@ interface Reading {
 /** A place in the table is its file and its line, both in one number for the sink. */
 const LINES_PER_FILE = 2 ** 40;
 const LINES_PER_PROGRESS = 1000;
+/** Where a JSON number may begin. An export has none: most lines need no reviver. */
+const PLAIN_NUMBER = /(?:^|[:[,])\s*-?\d/;
 
 /**
  * Reads the table of the original sample, one item a line: as an export to S3 writes it, without the wrapper
@@ -171,7 +175,7 @@ function parseItem(
   if (text.trim() === '') return undefined;
   let value: unknown;
   try {
-    value = JSON.parse(text, keepDigits);
+    value = parseJson(text, PLAIN_NUMBER.test(text) ? keepDigits : undefined);
   } catch {
     if (line === 1) throw notLines(text, path);
     onProblem(`${show(text)} is not JSON: write one item a line`);
@@ -205,7 +209,7 @@ function wholeOf(text: unknown): unknown {
 }
 
 /** Plain numbers become DynamoDB's: digits in a string, because a double has only 53 bits. */
-function keepDigits(_: string, value: unknown, context?: { readonly source?: string }): unknown {
+function keepDigits(_: string, value: unknown, context?: JsonSource): unknown {
   return typeof value === 'number' ? { N: context?.source } : value;
 }
 

@@ -1,3 +1,5 @@
+import { parseJson } from '../../core/json-text.ts';
+
 /** What a malformed request is answered, as the original sample has it. */
 export const MALFORMED = 'Malformed Request';
 
@@ -23,7 +25,7 @@ export function storeIdOf(body: unknown): number | undefined {
 export function whyMalformed(body: unknown): string {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(String(body));
+    parsed = parseJson(String(body));
     exactStoreId(String(body));
   } catch (error) {
     return error instanceof RangeError ? 'the body is nested too deeply' : 'the body is not JSON; send {"store_id": 7}';
@@ -43,9 +45,9 @@ function kindOf(value: unknown): string {
   return Array.isArray(value) ? 'an array' : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
 }
 
-/** Throws what JSON.parse throws. */
+/** Throws what {@link parseJson} throws. */
 function exactStoreId(body: string): number | undefined {
-  const parsed: unknown = JSON.parse(body);
+  const parsed = parseJson(body);
   // JSON.parse makes a member `__proto__` a property like any other, so it cannot lend the object a store_id.
   if (typeof parsed !== 'object' || parsed === null || !('store_id' in parsed)) return undefined;
   const { store_id: storeId } = parsed;
@@ -53,7 +55,10 @@ function exactStoreId(body: string): number | undefined {
   return MAY_ROUND.test(body) && !isWhole(sourceOf(body)) ? undefined : storeId;
 }
 
-/** As the store_id of the outermost object is written: JSON.parse rounds a long fraction to a whole number. */
+/**
+ * As the store_id of the outermost object is written: JSON.parse rounds a long fraction to a whole number. The body has
+ * been parsed before.
+ */
 function sourceOf(body: string): string {
   const sources = new Map<unknown, string>();
   let outermost: unknown;

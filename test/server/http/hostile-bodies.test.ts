@@ -4,15 +4,19 @@ import { HttpRoom, ORDER_PATH, orderRequest } from './http-room.ts';
 
 /** As deep as 64 KiB allow. */
 const DEEP = 20_000;
+/** Damages the heap of Node.js 26 if JSON.parse meets it: see core/json-text.ts. */
+const BROKEN_OFF = `${'['.repeat(DEEP)}${'1,'.repeat(10_000)}{"a":{"b`;
 const ERROR = 50;
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 /** What a parser may choke on: refused, and never with the server's own fault. */
 const REFUSED: readonly [name: string, body: string | Uint8Array][] = [
+  ['deep arrays beside a whole number', `{"store_id":7,"a":${'['.repeat(DEEP)}${']'.repeat(DEEP)}}`],
   ['deep arrays', `{"store_id":1.0,"a":${'['.repeat(DEEP)}${']'.repeat(DEEP)}}`],
   ['deep objects', `{"store_id":1e0,"a":${'{"a":'.repeat(9000)}1${'}'.repeat(9000)}}`],
   ['deep arrays as a whole', `${'['.repeat(DEEP)}1.5${']'.repeat(DEEP)}`],
   ['deep arrays that never end', '['.repeat(65_000)],
+  ['deep arrays around an object that breaks off', BROKEN_OFF],
   ['a huge exponent', '{"store_id":1e999999999999999999}'],
   ['a huge negative exponent', '{"store_id":1e-999999999999999999}'],
   ['a number of 60,000 digits', `{"store_id":${'9'.repeat(60_000)}}`],
@@ -37,7 +41,7 @@ const TAKEN: readonly [name: string, body: string | Uint8Array][] = [
     'invalid UTF-8 in another field',
     Buffer.concat([Buffer.from('{"note":"'), Buffer.of(0xff, 0xc3, 0x28), Buffer.from('","store_id":7}')]),
   ],
-  ['deep arrays beside a whole number', `{"store_id":7,"a":${'['.repeat(DEEP)}${']'.repeat(DEEP)}}`],
+  ['arrays beside a whole number', `{"store_id":7,"a":${'['.repeat(99)}${']'.repeat(99)}}`],
 ];
 
 describe('whatever a parser meets in a body, the server does not err', () => {

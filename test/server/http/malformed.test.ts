@@ -129,7 +129,9 @@ describe('a malformed request', () => {
 
   it.each([
     ['store_id=7', 'the body is not JSON; send {"store_id": 7}'],
-    [`${'['.repeat(20_000)}`, 'the body is not JSON; send {"store_id": 7}'],
+    [`${'['.repeat(100)}`, 'the body is not JSON; send {"store_id": 7}'],
+    [`${'['.repeat(101)}`, 'the body is nested too deeply'],
+    [`${'['.repeat(20_000)}`, 'the body is nested too deeply'],
     [`{"store_id":1.0,"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, 'the body is nested too deeply'],
     ['[7]', 'the body is not a JSON object; send {"store_id": 7}'],
     ['{"storeId":7}', 'store_id is missing; send {"store_id": 7}'],

@@ -1,0 +1,71 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { parseJson } from '../../src/core/json-text.ts';
+
+const MODULE = new URL('../../src/core/json-text.ts', import.meta.url).href;
+
+describe('JSON from elsewhere', () => {
+  it.each([
+    '{"a":[1,{"b":null}]}',
+    ' "x" ',
+    '1e3',
+    '{"a":"\\\\","b":"\\"[[","__proto__":1}',
+    `[${'[],'.repeat(101)}1]`,
+  ])('%j is parsed as by JSON.parse', (text) => {
+    expect(parseJson(text)).toEqual(JSON.parse(text));
+  });
+
+  it.each(['', '{', '{"a":"', '{"a":"\\', ']]]', '"\\\\"}'])('%j is refused as by JSON.parse', (text) => {
+    expect(() => parseJson(text)).toThrow(SyntaxError);
+  });
+
+  it('has 100 levels at most', () => {
+    for (const [open, close] of [
+      ['[', ']'],
+      ['{"a":', '}'],
+      ['{"\\"":[{"\\\\":', '}]}'],
+    ] as const) {
+      const levels = open.match(/[[{]/g)!.length;
+      const nested = (times: number) => `${open.repeat(times)}1${close.repeat(times)}`;
+      expect(parseJson(nested(Math.floor(100 / levels)))).toBeDefined();
+      expect(() => parseJson(nested(Math.floor(100 / levels) + 1))).toThrow(RangeError);
+    }
+  });
+
+  it.each([
+    ['many', '[[['.repeat(50)],
+    ['behind quotes', '\\"{'.repeat(50)],
+    ['behind backslashes and quotes', '\\\\\\"]}'.repeat(50)],
+  ])('counts no brackets in a string: %s', (_, note) => {
+    const text = `{"note":"${note}"}`;
+    expect(parseJson(text)).toEqual(JSON.parse(text));
+  });
+
+  it('shows a reviver how each number is written', () => {
+    const digits = parseJson('{"a":[1.50,"2"]}', (_, value, context) =>
+      typeof value === 'number' ? context?.source : value,
+    );
+    expect(digits).toEqual({ a: ['1.50', '2'] });
+  });
+});
+
+// In a process of its own: the heap of this one has to stay whole.
+it.each(['with a reviver', 'without'])('a long text that breaks off does no harm to the heap, %s', async (name) => {
+  const levels = name === 'without' ? 20_000 : 3;
+  const script = `
+    import { parseJson } from '${MODULE}';
+    const text = '['.repeat(${levels}) + '1,'.repeat(100_000) + '{"a":{"b';
+    const refused = [];
+    for (let i = 0; i < 20; i++) {
+      try { parseJson(text, ${name === 'without' ? undefined : '(key, value) => value'}); } catch { refused.push(i); }
+    }
+    for (let i = 0; i < 3; i++) {
+      gc();
+      Array.from({ length: 100_000 }, (_, index) => String(index));
+    }
+    console.log(refused.length);
+  `;
+  const args = ['--expose-gc', '--input-type=module', '--eval', script];
+  expect(await promisify(execFile)(process.execPath, args)).toEqual({ stdout: '20\n', stderr: '' });
+});
