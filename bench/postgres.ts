@@ -1,6 +1,6 @@
 import { chmodSync } from 'node:fs';
 import { verifyPostgresLedger } from '../src/engines/postgres/operator/verify-database.ts';
-import { PostgresCluster } from '../test/support/postgres/cluster.ts';
+import { PostgresCluster } from '../test/support/postgres/cluster/cluster.ts';
 import { runChild } from './child-process.ts';
 import type { LoadResult } from './ghz.ts';
 import { runGhz } from './ghz.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { killRepeatedly } from '../support/processes/doubled-signal.ts';
+import { killRepeatedly } from '../support/processes/repeated-signal.ts';
 import { LocalServer } from '../support/processes/local-server.ts';
 import { connect } from '../support/clients/orders-client.ts';
 import { ORDER_NUMBERS, ServerProcess, testFolder } from '../support/processes/server-process.ts';

@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished } from 'vitest';
 import { assertDense } from '../../support/ledgers/density.ts';
-import { killRepeatedly } from '../../support/processes/doubled-signal.ts';
+import { killRepeatedly } from '../../support/processes/repeated-signal.ts';
 import { fillLedger, fills, tamper } from '../../support/ledgers/filled-ledger.ts';
 import { connect } from '../../support/clients/orders-client.ts';
 import { localOrderNumbers } from '../../support/processes/local-command.ts';

@@ -3,7 +3,7 @@ import { allocate } from '../../../src/engines/postgres/statements/batch-call.ts
 import { confirm } from '../../../src/engines/postgres/statements/confirm-call.ts';
 import { Session } from '../../../src/engines/postgres/connection/session.ts';
 import { changeStore, createStore } from '../../../src/engines/postgres/statements/store-calls.ts';
-import { PostgresCluster } from '../../support/postgres/cluster.ts';
+import { PostgresCluster } from '../../support/postgres/cluster/cluster.ts';
 import { assertDense } from '../../support/postgres/density.ts';
 import { databaseName } from '../../support/postgres/database.ts';
 import { query } from '../../support/postgres/query.ts';

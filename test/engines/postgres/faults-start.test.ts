@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { schemaSql } from '../../../src/engines/postgres/schema/schema.ts';
-import { PostgresCluster } from '../../support/postgres/cluster.ts';
+import { PostgresCluster } from '../../support/postgres/cluster/cluster.ts';
 import { databaseName, newDatabase, query } from '../../support/postgres/database.ts';
 import { assertDense } from '../../support/postgres/density.ts';
 import { refusedStart } from '../../support/processes/refused-start.ts';

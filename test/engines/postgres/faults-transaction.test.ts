@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ServerState } from '../../../src/engines/postgres/connection/server-state.ts';
 import { requireDurable } from '../../../src/engines/postgres/connection/server-state.ts';
 import { Session } from '../../../src/engines/postgres/connection/session.ts';
-import { isBatch } from '../../support/postgres/batch-question.ts';
+import { isBatch } from '../../support/postgres/batch-query.ts';
 import { databaseName, newDatabase, query } from '../../support/postgres/database.ts';
 import { assertDense } from '../../support/postgres/density.ts';
 import { holdCounter } from '../../support/postgres/held-counter.ts';

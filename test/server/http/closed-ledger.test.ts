@@ -2,7 +2,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { startHttpServer } from '../../../src/server/http/http-server.ts';
 import type { HttpServerOptions } from '../../../src/server/http/http-server.ts';
 import { LedgerState } from '../../../src/core/ledger-state.ts';
-import { HttpRoom, ORDER_PATH } from './http-room.ts';
+import { HttpRoom, ORDER_PATH } from './http-fixture.ts';
 
 const LIMIT_MS = 200;
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startHttpServer } from '../../../src/server/http/http-server.ts';
-import { HttpRoom, ORDER_PATH, orderRequest } from './http-room.ts';
+import { HttpRoom, ORDER_PATH, orderRequest } from './http-fixture.ts';
 
 const HEADERS_TIMEOUT_MS = 10_000;
 

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { HttpRoom, ORDER_PATH, orderRequest } from './http-room.ts';
+import { HttpRoom, ORDER_PATH, orderRequest } from './http-fixture.ts';
 
 /** As deep as 64 KiB allow. */
 const DEEP = 20_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { storeIdOf, whyMalformed } from '../../../src/server/http/malformed.ts';
-import { HttpRoom, orderRequest, ORDER_PATH } from './http-room.ts';
+import { HttpRoom, orderRequest, ORDER_PATH } from './http-fixture.ts';
 
 const GOOD: readonly [body: string, storeId: number][] = [
   ['{"store_id": 32913}', 32913],

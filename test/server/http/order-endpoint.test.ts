@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { INT64_MAX } from '../../../src/core/allocation.ts';
 import { OrderError } from '../../../src/core/errors.ts';
-import type { RawConnection } from './http-room.ts';
-import { HttpRoom, orderRequest } from './http-room.ts';
+import type { RawConnection } from './http-fixture.ts';
+import { HttpRoom, orderRequest } from './http-fixture.ts';
 import { newStore } from '../../support/engines/memory-ledger.ts';
 
 const INFO = 30;

@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startHttpServer } from '../../../src/server/http/http-server.ts';
-import { HttpRoom, ORDER_PATH, orderRequest } from './http-room.ts';
+import { HttpRoom, ORDER_PATH, orderRequest } from './http-fixture.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 

@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
 import type { Engine, FaultyLedger } from './engines.ts';
-import { isBatch } from '../postgres/batch-question.ts';
+import { isBatch } from '../postgres/batch-query.ts';
 import { newDatabase, query } from '../postgres/database.ts';
 import { assertDense } from '../postgres/density.ts';
 import type { HeldCounter } from '../postgres/held-counter.ts';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { createServer } from 'node:net';
-import { lastingPort } from './lasting-port.ts';
+import { lastingPort } from './reusable-port.ts';
 import { TcpLink } from './tcp-link.ts';
 
 const HOST = '127.0.0.1';

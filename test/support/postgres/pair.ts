@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
 import { TcpProxy } from '../network/tcp-proxy.ts';
-import { PostgresCluster } from './cluster.ts';
+import { PostgresCluster } from './cluster/cluster.ts';
 
 /** A primary and its standby, and the network between them. */
 export interface Pair {

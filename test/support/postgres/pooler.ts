@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { lastingPort } from '../network/lasting-port.ts';
+import { lastingPort } from '../network/reusable-port.ts';
 import { toolPath } from '../required-tool.ts';
 import { until } from '../until.ts';
-import { installation, newFolder } from './installation.ts';
+import { installation, newFolder } from './cluster/installation.ts';
 import { query } from './query.ts';
-import { clearAwayAtTheEnd } from './remains.ts';
+import { clearAwayAtTheEnd } from './cluster/leftovers.ts';
 
 /**
  * Starts PgBouncer in transaction mode before a database: each transaction runs on any of two backends. Resolves to the

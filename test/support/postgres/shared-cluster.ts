@@ -1,6 +1,6 @@
 import type { TestProject } from 'vitest/node';
 import { memoryFolder } from '../disk/memory-folder.ts';
-import { PostgresCluster, TEMPLATE_VARIABLE } from './cluster.ts';
+import { PostgresCluster, TEMPLATE_VARIABLE } from './cluster/cluster.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {

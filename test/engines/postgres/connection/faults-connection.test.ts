@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { isBatch } from '../../../support/postgres/batch-question.ts';
+import { isBatch } from '../../../support/postgres/batch-query.ts';
 import { databaseName, newDatabase, query } from '../../../support/postgres/database.ts';
 import { assertDense } from '../../../support/postgres/density.ts';
 import { holdCounter } from '../../../support/postgres/held-counter.ts';

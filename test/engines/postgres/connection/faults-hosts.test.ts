@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { PostgresCluster } from '../../../support/postgres/cluster.ts';
+import { PostgresCluster } from '../../../support/postgres/cluster/cluster.ts';
 import { newDatabase, query } from '../../../support/postgres/database.ts';
 import { assertDense } from '../../../support/postgres/density.ts';
 import { TcpProxy } from '../../../support/network/tcp-proxy.ts';

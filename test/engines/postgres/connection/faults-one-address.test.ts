@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import type { OrderNumbersClient } from '../../../../src/client/index.ts';
 import { createClient } from '../../../../src/client/index.ts';
-import type { PostgresCluster } from '../../../support/postgres/cluster.ts';
+import type { PostgresCluster } from '../../../support/postgres/cluster/cluster.ts';
 import { newPair } from '../../../support/postgres/pair.ts';
 import { ServerProcess } from '../../../support/processes/server-process.ts';
 import { TcpProxy } from '../../../support/network/tcp-proxy.ts';

@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { chownSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { PostgresCluster } from '../../../support/postgres/cluster.ts';
-import { installation, newFolder } from '../../../support/postgres/installation.ts';
-import { clearAwayAtTheEnd } from '../../../support/postgres/remains.ts';
+import { PostgresCluster } from '../../../support/postgres/cluster/cluster.ts';
+import { installation, newFolder } from '../../../support/postgres/cluster/installation.ts';
+import { clearAwayAtTheEnd } from '../../../support/postgres/cluster/leftovers.ts';
 import { requireTools, toolPath } from '../../../support/required-tool.ts';
 import { OpenedLedger } from '../opened-ledger.ts';
 

@@ -12,7 +12,7 @@ import {
   RUNS,
   verifyDatabase,
   verifyUpTo,
-} from '../../verified-ledger.ts';
+} from '../../../support/ledgers/verified-ledger.ts';
 
 const BY_ORDER_ID = 'allocations_by_order_id';
 const BY_ORDER_NUMBER = 'allocations_by_order_number';

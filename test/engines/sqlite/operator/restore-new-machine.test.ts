@@ -15,7 +15,7 @@ import { verifyLedger } from '../../../../src/core/verify/verify-ledger.ts';
 import { SqliteVerifySource } from '../../../../src/engines/sqlite/verify/verify-source.ts';
 import { LedgerRefused } from '../../../../src/core/errors.ts';
 import { fillLedger, fills, tamper } from '../../../support/ledgers/filled-ledger.ts';
-import { all } from '../../verified-ledger.ts';
+import { all } from '../../../support/ledgers/verified-ledger.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
 const agree = () => Promise.resolve(true);

@@ -6,7 +6,7 @@ import { verifyLedgerFile } from '../../../../src/engines/sqlite/operator/verify
 import { GrpcClient } from '../../../support/clients/grpc-client.ts';
 import { LocalServer } from '../../../support/processes/local-server.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
-import { all, damageFile, findingsOf, newLedgerFile, RUNS } from '../../verified-ledger.ts';
+import { all, damageFile, findingsOf, newLedgerFile, RUNS } from '../../../support/ledgers/verified-ledger.ts';
 
 it('P2: a row that the index of order_numbers does not have is named', async () => {
   const path = await newLedgerFile(RUNS);

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
-import type { Remains } from './remains.ts';
-import { clearAway } from './remains.ts';
+import type { Remains } from './leftovers.ts';
+import { clearAway } from './leftovers.ts';
 
 /*
  * A process that outlives the tests. Each line of its standard input says what there is to clear away; the input

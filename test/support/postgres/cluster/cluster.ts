@@ -1,16 +1,16 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import { lastingPort } from '../network/lasting-port.ts';
-import { until } from '../until.ts';
+import { lastingPort } from '../../network/reusable-port.ts';
+import { until } from '../../until.ts';
 import { backUp } from './base-backup.ts';
 import { installation, newFolder } from './installation.ts';
 import { Postmaster } from './postmaster.ts';
 import type { Programs } from './programs.ts';
 import { run } from './programs.ts';
-import type { Row } from './query.ts';
-import { query, withClient } from './query.ts';
-import { clearAway, clearAwayAtTheEnd } from './remains.ts';
+import type { Row } from '../query.ts';
+import { query, withClient } from '../query.ts';
+import { clearAway, clearAwayAtTheEnd } from './leftovers.ts';
 
 const ACCEPTS = /database system is ready to accept (read-only )?connections/;
 const ACCEPTS_WRITES = /database system is ready to accept connections/;

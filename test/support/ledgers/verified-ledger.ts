@@ -2,17 +2,17 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Client } from 'pg';
-import type { Query } from '../../src/engines/postgres/statements/rows.ts';
-import { schemaSql } from '../../src/engines/postgres/schema/schema.ts';
-import { verifyLedger } from '../../src/core/verify/verify-ledger.ts';
-import { PostgresVerifySource } from '../../src/engines/postgres/verify/verify-source.ts';
-import { verifyLedgerFile } from '../../src/engines/sqlite/operator/verify-file.ts';
-import type { VerifyEvent } from '../../src/core/verify/events.ts';
-import { GrpcClient } from '../support/clients/grpc-client.ts';
-import { newDatabase, query } from '../support/postgres/database.ts';
-import { withClient } from '../support/postgres/query.ts';
-import { LocalServer } from '../support/processes/local-server.ts';
-import { testFolder } from '../support/processes/server-process.ts';
+import type { Query } from '../../../src/engines/postgres/statements/rows.ts';
+import { schemaSql } from '../../../src/engines/postgres/schema/schema.ts';
+import { verifyLedger } from '../../../src/core/verify/verify-ledger.ts';
+import { PostgresVerifySource } from '../../../src/engines/postgres/verify/verify-source.ts';
+import { verifyLedgerFile } from '../../../src/engines/sqlite/operator/verify-file.ts';
+import type { VerifyEvent } from '../../../src/core/verify/events.ts';
+import { GrpcClient } from '../clients/grpc-client.ts';
+import { newDatabase, query } from '../postgres/database.ts';
+import { withClient } from '../postgres/query.ts';
+import { LocalServer } from '../processes/local-server.ts';
+import { testFolder } from '../processes/server-process.ts';
 
 /** A ledger that is damaged past the server and then verified. */
 export interface VerifiedLedger {

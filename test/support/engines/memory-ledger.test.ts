@@ -1,6 +1,6 @@
-import type { TestLedger } from '../support/engines/engine-suite.ts';
-import { engineSuite } from '../support/engines/engine-suite.ts';
-import { MemoryDisk, MemoryLedger, newStore } from '../support/engines/memory-ledger.ts';
+import type { TestLedger } from './engine-suite.ts';
+import { engineSuite } from './engine-suite.ts';
+import { MemoryDisk, MemoryLedger, newStore } from './memory-ledger.ts';
 
 // What the tests of the core rest on numbers as the real engines do.
 engineSuite('memory ledger', (autoCreateStores): TestLedger => {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { until } from '../until.ts';
+import { until } from '../../until.ts';
 
 interface Process {
   readonly pid: number;

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { until } from '../until.ts';
+import { until } from '../../until.ts';
 import { isInUse, killFamily } from './processes.ts';
 import type { Programs } from './programs.ts';
 import { run } from './programs.ts';

@@ -2,7 +2,7 @@ import { chownSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Programs } from './programs.ts';
 import { run } from './programs.ts';
-import { withClient } from './query.ts';
+import { withClient } from '../query.ts';
 
 /** What belongs to the running server alone. */
 const LEFT_OUT = new Set(['postmaster.pid', 'postmaster.opts', 'pg_wal', 'pg_replslot']);

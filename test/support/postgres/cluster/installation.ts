@@ -3,7 +3,7 @@ import { chownSync, cpSync, mkdtempSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Programs } from './programs.ts';
-import { clearAwayAtTheEnd } from './remains.ts';
+import { clearAwayAtTheEnd } from './leftovers.ts';
 
 type User = Programs['user'];
 

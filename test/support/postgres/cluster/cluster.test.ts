@@ -4,11 +4,11 @@ import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { until } from '../until.ts';
+import { until } from '../../until.ts';
 import { PostgresCluster } from './cluster.ts';
-import { newDatabase } from './database.ts';
+import { newDatabase } from '../database.ts';
 import { isRunning } from './processes.ts';
-import { commitAwaitsStandby } from './standby-wait.ts';
+import { commitAwaitsStandby } from '../standby-wait.ts';
 
 /** One for all tests, because a cluster takes its time: each leaves it running, but for the last. */
 let cluster: PostgresCluster;

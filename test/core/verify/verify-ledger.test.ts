@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { VerifiedLedger } from './verified-ledger.ts';
-import { findingsOf, inOrder, POSTGRES, RUNS, SQLITE } from './verified-ledger.ts';
+import type { VerifiedLedger } from '../../support/ledgers/verified-ledger.ts';
+import { findingsOf, inOrder, POSTGRES, RUNS, SQLITE } from '../../support/ledgers/verified-ledger.ts';
 
 type Finding = readonly [kind: string, storeId: bigint | undefined, first: bigint, last: bigint];
 

@@ -1,13 +1,13 @@
 import type { ServiceError } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { Allocator } from '../../../../src/core/allocator.ts';
-import { startGrpcServer } from '../../../../src/server/grpc/grpc-server.ts';
-import { orderNumberService } from '../../../../src/server/grpc/order-number-service.ts';
-import { GrpcClient } from '../../../support/clients/grpc-client.ts';
-import { MemoryLedger } from '../../../support/engines/memory-ledger.ts';
-import { errorDetails, failureOf } from '../../../support/clients/orders-client.ts';
-import { serviceContext } from '../../../support/processes/service-context.ts';
+import { Allocator } from '../../../src/core/allocator.ts';
+import { startGrpcServer } from '../../../src/server/grpc/grpc-server.ts';
+import { orderNumberService } from '../../../src/server/grpc/order-number-service.ts';
+import { GrpcClient } from '../../support/clients/grpc-client.ts';
+import { MemoryLedger } from '../../support/engines/memory-ledger.ts';
+import { errorDetails, failureOf } from '../../support/clients/orders-client.ts';
+import { serviceContext } from '../../support/processes/service-context.ts';
 
 const MAX_WAITING = 256;
 const MAX_LISTS_WAITING = 128;
