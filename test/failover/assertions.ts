@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { DenseRow } from '../support/ledgers/dense-rows.ts';
-import type { Answered, Told } from './record.ts';
-import { isIndefinite, textOf, textOfRow } from './record.ts';
+import type { Answered, Told } from './history.ts';
+import { isIndefinite, textOf, textOfRow } from './history.ts';
 
 /**
  * Holds what everybody was told against the rows of the ledger, which are dense, at a moment when no call is under

@@ -1,5 +1,5 @@
 import type { OrderNumbersClient } from '../../src/client/index.ts';
-import type { Answered, Asked, Told } from './record.ts';
+import type { Answered, Asked, Told } from './history.ts';
 
 const STORES = 4;
 /** Every so many calls are a replay of an old one, ask for several numbers, or are for the round's own store. */

@@ -3,8 +3,8 @@ import { commitAwaitsStandby } from '../support/postgres/standby-wait.ts';
 import { assertKept } from './assertions.ts';
 import { Callers } from './callers.ts';
 import { FailoverLab } from './lab.ts';
-import { Told } from './record.ts';
-import { ask, STRANDED, strandByCancel } from './stranded-row.ts';
+import { Told } from './history.ts';
+import { ask, STRANDED, strandByCancel } from './orphan-row.ts';
 
 const LOST = 'acknowledged pairs are not in the ledger';
 

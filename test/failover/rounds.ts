@@ -3,8 +3,8 @@ import type { OrderNumbersClient } from '../../src/client/index.ts';
 import { assertKept } from './assertions.ts';
 import { Callers } from './callers.ts';
 import type { FailoverLab } from './lab.ts';
-import { Reader, Watcher } from './onlookers.ts';
-import { Told } from './record.ts';
+import { Reader, Watcher } from './observers.ts';
+import { Told } from './history.ts';
 
 const CALLERS = 12;
 const ANSWERS_BEFORE = 40;

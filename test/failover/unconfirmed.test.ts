@@ -4,8 +4,8 @@ import { commitAwaitsStandby } from '../support/postgres/standby-wait.ts';
 import { until } from '../support/until.ts';
 import { assertKept } from './assertions.ts';
 import { FailoverLab } from './lab.ts';
-import { isIndefinite, Told } from './record.ts';
-import { ask, BEFORE, STRANDED, strandByCrash } from './stranded-row.ts';
+import { isIndefinite, Told } from './history.ts';
+import { ask, BEFORE, STRANDED, strandByCrash } from './orphan-row.ts';
 
 const STRANDED_ORDER_ID = 2n;
 const STRANDED_ORDER_NUMBER = 101n;

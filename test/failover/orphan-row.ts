@@ -2,8 +2,8 @@ import type { Allocation, OrderNumbersClient } from '../../src/client/index.ts';
 import { AWAITS_STANDBY, commitAwaitsStandby } from '../support/postgres/standby-wait.ts';
 import { until } from '../support/until.ts';
 import type { FailoverLab } from './lab.ts';
-import type { Asked } from './record.ts';
-import { Told } from './record.ts';
+import type { Asked } from './history.ts';
+import { Told } from './history.ts';
 
 /** A request whose row others can see on the primary, while its standby does not have it. */
 export const STRANDED = { storeId: 7n, requestId: 'stranded', count: 1 };

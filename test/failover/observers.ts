@@ -1,8 +1,8 @@
 import type { Allocation, OrderNumbersClient } from '../../src/client/index.ts';
 import { OrderNumbersError } from '../../src/client/index.ts';
 import { until } from '../support/until.ts';
-import type { Told } from './record.ts';
-import { textOf } from './record.ts';
+import type { Told } from './history.ts';
+import { textOf } from './history.ts';
 
 /** A watcher of the whole ledger, from its beginning, through everything that happens. */
 export class Watcher {
