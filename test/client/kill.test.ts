@@ -12,7 +12,7 @@ import { killedAfterCommitSuite, serveOn } from './killed-after-commit-suite.ts'
 const KILLS = IS_LONG ? 5 : 2;
 const CALLERS = 32;
 const STORES = 5;
-const ANSWERS_A_ROUND = 300;
+const ANSWERS_PER_ROUND = 300;
 
 killedAfterCommitSuite(POSTGRES);
 
@@ -31,12 +31,12 @@ describe.each(ENGINES)('on $name', (engine) => {
     // Where a caller fails, the rounds would wait for ever.
     const failed = callers.then(() => {});
     for (let round = 1; round <= KILLS; round++) {
-      await Promise.race([answers(answered, round * ANSWERS_A_ROUND), failed]);
+      await Promise.race([answers(answered, round * ANSWERS_PER_ROUND), failed]);
       server.child.kill('SIGKILL');
       await once(server.child, 'close');
       server = await serveOn(address, ledger);
     }
-    await Promise.race([answers(answered, (KILLS + 1) * ANSWERS_A_ROUND), failed]);
+    await Promise.race([answers(answered, (KILLS + 1) * ANSWERS_PER_ROUND), failed]);
     enough.abort();
     await callers;
     expect(await server.stop()).toBe(0);

@@ -17,7 +17,7 @@ export function killedAfterCommitSuite(engine: Engine): void {
       await faulty.killAfterCommit(first);
       const allocated = client.allocate({ storeId: 1 });
       expect(await first.exit()).toBe('SIGKILL');
-      await faulty.giveBack();
+      await faulty.makeAvailable();
       await serveOn(address, faulty.ledger);
       expect(await allocated).toMatchObject({ orderId: 2n, orderNumber: 101n, replayed: true });
       expect(await engine.assertDense(faulty.ledger)).toHaveLength(2);

@@ -15,14 +15,14 @@ export function contractFaultsSuite(engine: Engine): void {
       await client.allocate(7n);
       await faulty.holdCommits();
       const inFlight = client.allocate(7n);
-      await faulty.commitHangs();
+      await faulty.commitIsHeld();
       // One of the two waits for its batch, the other finds the queue full.
       const calls = [client.allocate(7n), client.allocate(7n)];
       expect(await statusOf(Promise.race(calls))).toEqual(['RESOURCE_EXHAUSTED', 'QUEUE_FULL']);
       void server.stop();
       await server.line('draining');
       expect(await statusOf(client.allocate(7n, 1, 'late'))).toEqual(['UNAVAILABLE', 'DRAINING']);
-      await faulty.letGo();
+      await faulty.release();
       await inFlight;
       const ends = await Promise.allSettled(calls);
       expect(ends.map(({ status: end }) => end).toSorted()).toEqual(['fulfilled', 'rejected']);
@@ -34,7 +34,7 @@ export function contractFaultsSuite(engine: Engine): void {
       await client.allocate(7n);
       await faulty.fillDisk();
       expect(await statusOf(client.allocate(7n, 1, 'a'))).toEqual(['RESOURCE_EXHAUSTED', 'LEDGER_FULL']);
-      await faulty.makeRoom();
+      await faulty.freeDisk();
       expect(await client.allocate(7n, 1, 'a')).toMatchObject({ allocation: { orderId: 2n }, replayed: false });
     });
 
@@ -51,14 +51,14 @@ export function contractFaultsSuite(engine: Engine): void {
       const faulty = await engine.newFaultyLedger(test);
       const { client } = await serveOn(faulty.ledger, faulty.options);
       await client.allocate(7n);
-      await faulty.takeAway();
+      await faulty.makeUnavailable();
       // What becomes of it is the engine's affair: another server may do it.
       const asked = Promise.allSettled([client.allocate(7n, 1, 'a')]);
       const reopening = ['UNAVAILABLE', 'LEDGER_REOPENING'];
       await vi.waitFor(async () => expect(await statusOf(client.listAllocations())).toEqual(reopening), 20_000);
       expect(await statusOf(client.verify())).toEqual(reopening);
       const waiting = client.createStore({ storeId: 8n });
-      await faulty.giveBack();
+      await faulty.makeAvailable();
       expect((await waiting).storeId).toBe(8n);
       await asked;
       await client.allocate(7n, 1, 'a');

@@ -13,7 +13,7 @@ const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7/;
 type Call = Partial<AllocateCall>;
 
 /** An allocator on a ledger in memory. */
-class Room {
+class Fixture {
   readonly ledger = new MemoryLedger();
   readonly allocator: Allocator;
 
@@ -77,99 +77,102 @@ describe('checks', () => {
   ];
 
   it.each(bad)('P6: %s is refused and burns nothing', async (_, { requestId = 'bad', ...call }, reason) => {
-    const room = new Room();
-    await expect(room.allocate(requestId, call)).rejects.toEqual(refused(reason));
-    expect(await room.allocate('x'.repeat(128), { count: 1000 })).toMatchObject(pair(1n));
-    await expectLedger(room.ledger, 'x'.repeat(128));
+    const fixture = new Fixture();
+    await expect(fixture.allocate(requestId, call)).rejects.toEqual(refused(reason));
+    expect(await fixture.allocate('x'.repeat(128), { count: 1000 })).toMatchObject(pair(1n));
+    await expectLedger(fixture.ledger, 'x'.repeat(128));
   });
 
   it('a call without a request_id gets a UUIDv7 of its own', async () => {
-    const room = new Room();
-    const answers = await Promise.all([room.allocate(''), room.allocate('')]);
+    const fixture = new Fixture();
+    const answers = await Promise.all([fixture.allocate(''), fixture.allocate('')]);
     expect(answers).toMatchObject([pair(1n), pair(2n)]);
     for (const { allocation } of answers) expect(allocation.requestId).toMatch(UUID_V7);
-    expect(await room.allocate(answers[0].allocation.requestId)).toMatchObject(pair(1n, true));
+    expect(await fixture.allocate(answers[0].allocation.requestId)).toMatchObject(pair(1n, true));
   });
 
   it('P7: a call without a request_id is told the one that was made when its outcome is unknown', async () => {
-    const room = new Room();
-    room.ledger.failNext('persisted after all');
-    const error = await room.allocate('').catch((thrown: unknown) => thrown);
+    const fixture = new Fixture();
+    fixture.ledger.failNext('persisted after all');
+    const error = await fixture.allocate('').catch((thrown: unknown) => thrown);
     expect(error).toEqual(refused('OUTCOME_UNKNOWN', { request_id: expect.stringMatching(UUID_V7) }));
     const { request_id: requestId } = (error as OrderError).fields;
-    expect(await room.allocate(requestId!)).toMatchObject(pair(1n, true));
+    expect(await fixture.allocate(requestId!)).toMatchObject(pair(1n, true));
   });
 
   it('P6: a call without a request_id is refused where one is required', async () => {
-    const room = new Room({ requireRequestId: true });
-    await expect(room.allocate('')).rejects.toEqual(refused('REQUEST_ID_REQUIRED'));
-    expect(await room.allocate('a')).toMatchObject(pair(1n));
+    const fixture = new Fixture({ requireRequestId: true });
+    await expect(fixture.allocate('')).rejects.toEqual(refused('REQUEST_ID_REQUIRED'));
+    expect(await fixture.allocate('a')).toMatchObject(pair(1n));
   });
 });
 
 describe('racing copies', () => {
   it('P5: copies that wait together get one pair, and exactly one is told that it is new', async () => {
-    const room = new Room();
-    const answers = await Promise.all(Array.from({ length: 5 }, () => room.allocate('a')));
+    const fixture = new Fixture();
+    const answers = await Promise.all(Array.from({ length: 5 }, () => fixture.allocate('a')));
     expect(answers).toMatchObject([pair(1n), pair(1n, true), pair(1n, true), pair(1n, true), pair(1n, true)]);
-    expect(room.batches).toEqual([['a']]);
-    await expectLedger(room.ledger, 'a');
+    expect(fixture.batches).toEqual([['a']]);
+    await expectLedger(fixture.ledger, 'a');
   });
 
   it('P5: a copy joins the one whose batch is in flight', async () => {
-    const room = new Room();
-    const { release, answers } = await room.inFlight('a');
-    const copy = room.allocate('a');
+    const fixture = new Fixture();
+    const { release, answers } = await fixture.inFlight('a');
+    const copy = fixture.allocate('a');
     release();
     expect(await Promise.all([...answers, copy])).toMatchObject([pair(1n), pair(1n, true)]);
-    expect(room.batches).toEqual([['a']]);
+    expect(fixture.batches).toEqual([['a']]);
   });
 
   it('P5: a copy that comes after the answer is answered by the ledger', async () => {
-    const room = new Room();
-    await room.allocate('a');
-    expect(await room.allocate('a')).toMatchObject(pair(1n, true));
-    expect(room.batches).toEqual([['a'], ['a']]);
+    const fixture = new Fixture();
+    await fixture.allocate('a');
+    expect(await fixture.allocate('a')).toMatchObject(pair(1n, true));
+    expect(fixture.batches).toEqual([['a'], ['a']]);
   });
 
   it('P5: all copies of a key that the ledger knows are told that it is a replay', async () => {
-    const room = new Room();
-    await room.allocate('a');
-    expect(await Promise.all([room.allocate('a'), room.allocate('a')])).toMatchObject([pair(1n, true), pair(1n, true)]);
+    const fixture = new Fixture();
+    await fixture.allocate('a');
+    expect(await Promise.all([fixture.allocate('a'), fixture.allocate('a')])).toMatchObject([
+      pair(1n, true),
+      pair(1n, true),
+    ]);
   });
 
   it('P5: the same request_id in another store is no copy, however close the store ids are', async () => {
-    const room = new Room();
+    const fixture = new Fixture();
     const keys: [bigint, string][] = [
       [11n, '1'],
       [1n, '11'],
       [9007199254740992n, '1'],
       [9007199254740993n, '1'],
     ];
-    const answers = await Promise.all(keys.map(([storeId, requestId]) => room.allocate(requestId, { storeId })));
+    const answers = await Promise.all(keys.map(([storeId, requestId]) => fixture.allocate(requestId, { storeId })));
     expect(answers.map(({ allocation, replayed }) => [allocation.storeId, replayed])).toEqual(
       keys.map(([storeId]) => [storeId, false]),
     );
   });
 
   it('P5: the keys in a batch are distinct', async () => {
-    const room = new Room();
-    const { release } = await room.inFlight('a');
-    const answers = ['b', 'c', 'b', 'a', 'c', 'd', 'b'].map((requestId) => room.allocate(requestId));
+    const fixture = new Fixture();
+    const { release } = await fixture.inFlight('a');
+    const answers = ['b', 'c', 'b', 'a', 'c', 'd', 'b'].map((requestId) => fixture.allocate(requestId));
     release();
     await Promise.all(answers);
-    expect(room.batches).toEqual([['a'], ['b', 'c', 'd']]);
+    expect(fixture.batches).toEqual([['a'], ['b', 'c', 'd']]);
   });
 
   it.each(['waiting', 'in flight'])(
     'P5: when the first of copies %s is cancelled, the next is told it is new',
     async (when) => {
-      const room = new Room();
-      const before = await room.inFlight('before');
+      const fixture = new Fixture();
+      const before = await fixture.inFlight('before');
       const cancel = new AbortController();
-      const held = room.ledger.holdNext();
-      const first = room.allocate('a', { signal: cancel.signal });
-      const others = [room.allocate('a'), room.allocate('a')];
+      const held = fixture.ledger.holdNext();
+      const first = fixture.allocate('a', { signal: cancel.signal });
+      const others = [fixture.allocate('a'), fixture.allocate('a')];
       if (when === 'waiting') cancel.abort();
       before.release();
       await held.begun;
@@ -178,81 +181,81 @@ describe('racing copies', () => {
       expect(await Promise.all(others)).toMatchObject([pair(2n), pair(2n, true)]);
       const answer = await first.catch((error: unknown) => error);
       expect(answer).toMatchObject(when === 'waiting' ? { reason: 'CANCELLED' } : pair(2n, true));
-      expect(room.batches).toEqual([['before'], ['a']]);
+      expect(fixture.batches).toEqual([['before'], ['a']]);
     },
   );
 
   it("P5: one copy's cancellation does not touch the others", async () => {
-    const room = new Room();
-    const { release } = await room.inFlight('before');
+    const fixture = new Fixture();
+    const { release } = await fixture.inFlight('before');
     const cancel = new AbortController();
-    const first = room.allocate('a');
-    room.allocate('a', { signal: cancel.signal }).catch(() => {});
+    const first = fixture.allocate('a');
+    fixture.allocate('a', { signal: cancel.signal }).catch(() => {});
     cancel.abort();
     release();
     expect(await first).toMatchObject(pair(2n));
   });
 
   it('P6: copies that are all cancelled are dropped together', async () => {
-    const room = new Room();
-    const { release } = await room.inFlight('before');
+    const fixture = new Fixture();
+    const { release } = await fixture.inFlight('before');
     const cancel = new AbortController();
-    const copies = [1, 2].map(() => room.allocate('a', { signal: cancel.signal }));
+    const copies = [1, 2].map(() => fixture.allocate('a', { signal: cancel.signal }));
     cancel.abort();
     release();
     for (const copy of copies) await expect(copy).rejects.toEqual(refused('CANCELLED'));
-    expect(await room.allocate('a')).toMatchObject(pair(2n));
+    expect(await fixture.allocate('a')).toMatchObject(pair(2n));
   });
 
   it.each(['waiting', 'in flight'])('P6: a copy with another count of one %s is refused at once', async (when) => {
-    const room = new Room();
-    const held = await room.inFlight(when === 'in flight' ? 'a' : 'before');
-    const original = room.allocate('a');
-    const copy = room.allocate('a', { count: 5 });
+    const fixture = new Fixture();
+    const held = await fixture.inFlight(when === 'in flight' ? 'a' : 'before');
+    const original = fixture.allocate('a');
+    const copy = fixture.allocate('a', { count: 5 });
     await expect(copy).rejects.toEqual(refused('REQUEST_ID_MISMATCH', { count: '5', original_count: '1' }));
     await expect(copy).rejects.toThrow(/a count of 1 .* a count of 5/);
     held.release();
     await original;
-    expect(await room.allocate('b')).toMatchObject(pair(when === 'in flight' ? 2n : 3n));
+    expect(await fixture.allocate('b')).toMatchObject(pair(when === 'in flight' ? 2n : 3n));
   });
 
   it('P6: a later copy with another count is refused, names both, and allocates nothing', async () => {
-    const room = new Room();
-    const original = await room.allocate('a', { count: 3 });
-    await expect(room.allocate('a', { count: 5 })).rejects.toEqual(
+    const fixture = new Fixture();
+    const original = await fixture.allocate('a', { count: 3 });
+    await expect(fixture.allocate('a', { count: 5 })).rejects.toEqual(
       refused('REQUEST_ID_MISMATCH', { store_id: '7', request_id: 'a', count: '5', original_count: '3' }),
     );
-    expect(await room.allocate('a', { count: 3 })).toEqual({ ...original, replayed: true });
-    await expectLedger(room.ledger, 'a');
+    expect(await fixture.allocate('a', { count: 3 })).toEqual({ ...original, replayed: true });
+    await expectLedger(fixture.ledger, 'a');
   });
 });
 
 describe('batches', () => {
   it('P3: calls are numbered first in, first out, in batches of maxBatch, one commit at a time', async () => {
-    const room = new Room({ maxBatch: 3 });
-    const { release } = await room.inFlight('a');
-    const answers = ['b', 'c', 'd', 'e', 'f'].map((requestId) => room.allocate(requestId));
+    const fixture = new Fixture({ maxBatch: 3 });
+    const { release } = await fixture.inFlight('a');
+    const answers = ['b', 'c', 'd', 'e', 'f'].map((requestId) => fixture.allocate(requestId));
     release();
     expect(await Promise.all(answers)).toMatchObject([pair(2n), pair(3n), pair(4n), pair(5n), pair(6n)]);
-    expect(room.batches).toEqual([['a'], ['b', 'c', 'd'], ['e', 'f']]);
-    expect(room.ledger.mostInFlight).toBe(1);
+    expect(fixture.batches).toEqual([['a'], ['b', 'c', 'd'], ['e', 'f']]);
+    expect(fixture.ledger.mostInFlight).toBe(1);
   });
 
   it('P1: many callers at once get dense numbers, each its own', async () => {
-    const room = new Room({ maxBatch: 7 });
+    const fixture = new Fixture({ maxBatch: 7 });
     const ids = Array.from({ length: 200 }, (_, i) => `r${i}`);
-    const answers = await Promise.all(ids.map((id) => room.allocate(id)));
+    const answers = await Promise.all(ids.map((id) => fixture.allocate(id)));
     expect(answers.map((answer) => answer.allocation.requestId)).toEqual(ids);
-    await expectLedger(room.ledger, ...ids);
-    expect(room.ledger.mostInFlight).toBe(1);
+    await expectLedger(fixture.ledger, ...ids);
+    expect(fixture.ledger.mostInFlight).toBe(1);
   });
 
   it('P4: replies leave after the commit, not before', async () => {
-    const room = new Room();
-    await room.allocate('known');
-    const held = room.ledger.holdNext();
+    const fixture = new Fixture();
+    await fixture.allocate('known');
+    const held = fixture.ledger.holdNext();
     const replies: Allocated[] = [];
-    const answers = ['a', 'known'].map((id) => room.allocate(id).then((reply) => replies.push(reply)));
+    const answers = ['a', 'known'].map((id) => fixture.allocate(id).then((reply) => replies.push(reply)));
     await held.begun;
     await turnOfTheEventLoop();
     expect(replies).toEqual([]);
@@ -262,104 +265,104 @@ describe('batches', () => {
   });
 
   it('P6: a request that the ledger refuses takes nothing from the others in its batch', async () => {
-    const room = new Room();
-    vi.spyOn(room.ledger, 'commit').mockImplementationOnce(async ([, b]) => {
+    const fixture = new Fixture();
+    vi.spyOn(fixture.ledger, 'commit').mockImplementationOnce(async ([, b]) => {
       const refusal = new OrderError('SEQUENCE_EXHAUSTED', 'no number is left');
-      return [{ refused: refusal }, ...(await room.ledger.commit([b!]))];
+      return [{ refused: refusal }, ...(await fixture.ledger.commit([b!]))];
     });
-    const [a, b] = [room.allocate('a'), room.allocate('b')];
+    const [a, b] = [fixture.allocate('a'), fixture.allocate('b')];
     await expect(a).rejects.toEqual(refused('SEQUENCE_EXHAUSTED'));
     expect(await b).toMatchObject(pair(1n));
-    expect(await room.allocate('a')).toMatchObject(pair(2n));
+    expect(await fixture.allocate('a')).toMatchObject(pair(2n));
   });
 });
 
 describe('a full queue', () => {
   it('P7: copies whose request was refused make room for others', async () => {
-    const room = new Room({ maxQueue: 2 });
+    const fixture = new Fixture({ maxQueue: 2 });
     for (const fault of ['not persisted', 'ledger full', 'not persisted'] as const) {
-      room.ledger.failNext(fault);
-      const { release, answers } = await room.inFlight('a');
-      const copies = [room.allocate('a'), room.allocate('a')];
+      fixture.ledger.failNext(fault);
+      const { release, answers } = await fixture.inFlight('a');
+      const copies = [fixture.allocate('a'), fixture.allocate('a')];
       release();
       for (const answer of [...answers, ...copies]) {
         await expect(answer).rejects.toEqual(refused(fault === 'ledger full' ? 'LEDGER_FULL' : 'OUTCOME_UNKNOWN'));
       }
     }
-    expect((await room.allocate('a')).replayed).toBe(false);
+    expect((await fixture.allocate('a')).replayed).toBe(false);
   });
 
   it('P6: refuses and burns nothing; copies of what waits still join', async () => {
-    const room = new Room({ maxQueue: 2 });
-    const { release, answers } = await room.inFlight('a');
-    answers.push(room.allocate('b'), room.allocate('c'));
-    expect(room.allocator.queueLength).toBe(2);
-    await expect(room.allocate('d')).rejects.toEqual(refused('QUEUE_FULL'));
-    answers.push(room.allocate('c'));
+    const fixture = new Fixture({ maxQueue: 2 });
+    const { release, answers } = await fixture.inFlight('a');
+    answers.push(fixture.allocate('b'), fixture.allocate('c'));
+    expect(fixture.allocator.queueLength).toBe(2);
+    await expect(fixture.allocate('d')).rejects.toEqual(refused('QUEUE_FULL'));
+    answers.push(fixture.allocate('c'));
     release();
     expect(await Promise.all(answers)).toMatchObject([pair(1n), pair(2n), pair(3n), pair(3n, true)]);
-    expect(await room.allocate('d')).toMatchObject(pair(4n));
+    expect(await fixture.allocate('d')).toMatchObject(pair(4n));
   });
 
   it('P6: of cancelled calls makes room', async () => {
-    const room = new Room({ maxQueue: 2 });
-    const { release } = await room.inFlight('a');
+    const fixture = new Fixture({ maxQueue: 2 });
+    const { release } = await fixture.inFlight('a');
     const cancel = new AbortController();
-    const cancelled = ['b', 'c'].map((id) => room.allocate(id, { signal: cancel.signal }));
+    const cancelled = ['b', 'c'].map((id) => fixture.allocate(id, { signal: cancel.signal }));
     cancel.abort();
-    const wanted = room.allocate('d');
+    const wanted = fixture.allocate('d');
     for (const call of cancelled) await expect(call).rejects.toEqual(refused('CANCELLED'));
     release();
     expect(await wanted).toMatchObject(pair(2n));
-    await expectLedger(room.ledger, 'a', 'd');
+    await expectLedger(fixture.ledger, 'a', 'd');
   });
 });
 
 describe('cancelled calls', () => {
   it('P6: one that is cancelled before its batch is formed burns nothing', async () => {
-    const room = new Room();
-    const { release } = await room.inFlight('a');
+    const fixture = new Fixture();
+    const { release } = await fixture.inFlight('a');
     const cancel = new AbortController();
-    const calls = [room.allocate('b', { signal: cancel.signal }), room.allocate('c')];
+    const calls = [fixture.allocate('b', { signal: cancel.signal }), fixture.allocate('c')];
     cancel.abort();
     release();
     await expect(calls[0]).rejects.toEqual(refused('CANCELLED'));
     expect(await calls[1]).toMatchObject(pair(2n));
-    await expectLedger(room.ledger, 'a', 'c');
+    await expectLedger(fixture.ledger, 'a', 'c');
   });
 
   it('P6: one whose deadline has passed when it comes burns nothing', async () => {
-    const room = new Room();
-    await expect(room.allocate('a', { signal: AbortSignal.abort() })).rejects.toEqual(refused('CANCELLED'));
-    expect(room.batches).toEqual([]);
-    expect(await room.allocate('a')).toMatchObject(pair(1n));
+    const fixture = new Fixture();
+    await expect(fixture.allocate('a', { signal: AbortSignal.abort() })).rejects.toEqual(refused('CANCELLED'));
+    expect(fixture.batches).toEqual([]);
+    expect(await fixture.allocate('a')).toMatchObject(pair(1n));
   });
 
   it('P7: one that is cancelled while its batch is in flight is committed, and its key keeps the number', async () => {
-    const room = new Room();
+    const fixture = new Fixture();
     const cancel = new AbortController();
-    const held = room.ledger.holdNext();
-    const cancelled = room.allocate('a', { signal: cancel.signal });
-    const other = room.allocate('b');
+    const held = fixture.ledger.holdNext();
+    const cancelled = fixture.allocate('a', { signal: cancel.signal });
+    const other = fixture.allocate('b');
     await held.begun;
     cancel.abort();
     held.release();
     expect(await other).toMatchObject(pair(2n));
     expect(await cancelled).toMatchObject({ allocation: { orderId: 1n } });
-    expect(await room.allocate('a')).toMatchObject(pair(1n, true));
-    await expectLedger(room.ledger, 'a', 'b');
+    expect(await fixture.allocate('a')).toMatchObject(pair(1n, true));
+    await expectLedger(fixture.ledger, 'a', 'b');
   });
 
   it('P7: one that is cancelled as soon as its batch is formed is committed all the same', async () => {
-    const room = new Room();
+    const fixture = new Fixture();
     let asked = 0;
     const signal = {
       get aborted() {
         return asked++ > 0;
       },
     };
-    expect(await room.allocate('a', { signal })).toMatchObject({ allocation: { orderId: 1n } });
-    expect(await room.allocate('a')).toMatchObject(pair(1n, true));
+    expect(await fixture.allocate('a', { signal })).toMatchObject({ allocation: { orderId: 1n } });
+    expect(await fixture.allocate('a')).toMatchObject(pair(1n, true));
   });
 });
 
@@ -370,180 +373,180 @@ describe('a commit that fails', () => {
   ];
 
   it.each(faults)('P7: and is %s: all are told "perhaps", and a retry gets dense numbers', async (fault, persisted) => {
-    const room = new Room();
-    await room.allocate('a');
-    room.ledger.failNext(fault);
-    const failed = ['b', 'c', 'c', 'a'].map((id) => room.allocate(id));
+    const fixture = new Fixture();
+    await fixture.allocate('a');
+    fixture.ledger.failNext(fault);
+    const failed = ['b', 'c', 'c', 'a'].map((id) => fixture.allocate(id));
     for (const call of failed) await expect(call).rejects.toEqual(refused('OUTCOME_UNKNOWN', { store_id: '7' }));
     await expect(failed[0]).rejects.toEqual(refused('OUTCOME_UNKNOWN', { request_id: 'b' }));
 
-    const retries = ['b', 'c', 'd', 'a'].map((id) => room.allocate(id));
+    const retries = ['b', 'c', 'd', 'a'].map((id) => fixture.allocate(id));
     expect(await Promise.all(retries)).toMatchObject([
       pair(2n, persisted),
       pair(3n, persisted),
       pair(4n),
       pair(1n, true),
     ]);
-    await expectLedger(room.ledger, 'a', 'b', 'c', 'd');
+    await expectLedger(fixture.ledger, 'a', 'b', 'c', 'd');
   });
 
   it('P1 P5: whatever way commits fail, retrying until answered numbers every key once, without a hole', async () => {
-    const room = new Room({ maxBatch: 5 });
+    const fixture = new Fixture({ maxBatch: 5 });
     const ways: CommitFault[] = ['not persisted', 'persisted after all', 'ledger full'];
-    room.ledger.failNext(...Array.from({ length: 30 }, (_, i) => ways[(i * 7) % 3]!));
+    fixture.ledger.failNext(...Array.from({ length: 30 }, (_, i) => ways[(i * 7) % 3]!));
     const ids = Array.from({ length: 40 }, (_, i) => `r${i}`);
     const untilAnswered = async (id: string): Promise<Allocated> => {
       for (;;) {
-        const answer = await room.allocate(id).catch(() => undefined);
+        const answer = await fixture.allocate(id).catch(() => undefined);
         if (answer) return answer;
       }
     };
     const answers = await Promise.all(ids.map(untilAnswered));
     const order = answers.toSorted((a, b) => Number(a.allocation.orderId - b.allocation.orderId));
-    await expectLedger(room.ledger, ...order.map((answer) => answer.allocation.requestId));
+    await expectLedger(fixture.ledger, ...order.map((answer) => answer.allocation.requestId));
     expect(new Set(ids)).toEqual(new Set(order.map((answer) => answer.allocation.requestId)));
   });
 
   it('P7: the reason underneath is kept for the log', async () => {
-    const room = new Room();
-    room.ledger.failNext('not persisted');
-    await expect(room.allocate('a')).rejects.toMatchObject({
+    const fixture = new Fixture();
+    fixture.ledger.failNext('not persisted');
+    await expect(fixture.allocate('a')).rejects.toMatchObject({
       cause: expect.objectContaining({ message: 'the disk failed' }),
     });
   });
 
   it('P6: on a full disk is passed on, and the calls allocated nothing', async () => {
-    const room = new Room();
-    room.ledger.failNext('ledger full');
-    const failed = ['a', 'b'].map((id) => room.allocate(id));
+    const fixture = new Fixture();
+    fixture.ledger.failNext('ledger full');
+    const failed = ['a', 'b'].map((id) => fixture.allocate(id));
     for (const call of failed) await expect(call).rejects.toEqual(refused('LEDGER_FULL'));
-    await expectLedger(room.ledger);
-    expect(await room.allocate('b')).toMatchObject(pair(1n));
+    await expectLedger(fixture.ledger);
+    expect(await fixture.allocate('b')).toMatchObject(pair(1n));
   });
 
   it('P7: fails its own batch alone; what waits is committed when the ledger has opened again', async () => {
-    const room = new Room();
-    room.ledger.failNext('persisted after all');
-    const { release, answers } = await room.inFlight('a');
-    const waiting = [room.allocate('b'), room.allocate('c')];
+    const fixture = new Fixture();
+    fixture.ledger.failNext('persisted after all');
+    const { release, answers } = await fixture.inFlight('a');
+    const waiting = [fixture.allocate('b'), fixture.allocate('c')];
     release();
     await expect(answers[0]).rejects.toEqual(refused('OUTCOME_UNKNOWN'));
     expect(await Promise.all(waiting)).toMatchObject([pair(2n), pair(3n)]);
   });
 
   it('P7: too few outcomes are no reason to tell anybody a definite failure', async () => {
-    const room = new Room();
-    vi.spyOn(room.ledger, 'commit').mockResolvedValueOnce([]);
-    await expect(room.allocate('a')).rejects.toEqual(refused('OUTCOME_UNKNOWN', { request_id: 'a' }));
+    const fixture = new Fixture();
+    vi.spyOn(fixture.ledger, 'commit').mockResolvedValueOnce([]);
+    await expect(fixture.allocate('a')).rejects.toEqual(refused('OUTCOME_UNKNOWN', { request_id: 'a' }));
   });
 });
 
 describe('a ledger that is not open', () => {
   it('P7: keeps calls waiting until it is, and commits none before', async () => {
-    const room = new Room();
-    const reopening = room.ledger.startReopening();
+    const fixture = new Fixture();
+    const reopening = fixture.ledger.startReopening();
     const cancel = new AbortController();
-    const calls = ['a', 'b', 'c'].map((id) => room.allocate(id, id === 'b' ? { signal: cancel.signal } : {}));
+    const calls = ['a', 'b', 'c'].map((id) => fixture.allocate(id, id === 'b' ? { signal: cancel.signal } : {}));
     await turnOfTheEventLoop();
-    expect(room.allocator.queueLength).toBe(3);
-    expect(room.batches).toEqual([]);
+    expect(fixture.allocator.queueLength).toBe(3);
+    expect(fixture.batches).toEqual([]);
     cancel.abort();
     reopening.resolve();
     expect(await Promise.all([calls[0], calls[2]])).toMatchObject([pair(1n), pair(2n)]);
     await expect(calls[1]).rejects.toEqual(refused('CANCELLED'));
-    expect(room.batches).toEqual([['a', 'c']]);
+    expect(fixture.batches).toEqual([['a', 'c']]);
   });
 
   it('P6: lets go at once of the calls whose deadline passes meanwhile, and of copies alone', async () => {
-    const room = new Room({ maxQueue: 3 });
-    const reopening = room.ledger.startReopening();
+    const fixture = new Fixture({ maxQueue: 3 });
+    const reopening = fixture.ledger.startReopening();
     const cancel = new AbortController();
     const { signal } = cancel;
-    const calls = [room.allocate('a', { signal }), room.allocate('b'), room.allocate('b', { signal })];
+    const calls = [fixture.allocate('a', { signal }), fixture.allocate('b'), fixture.allocate('b', { signal })];
     await turnOfTheEventLoop();
-    expect(room.allocator.queueLength).toBe(2);
+    expect(fixture.allocator.queueLength).toBe(2);
     cancel.abort();
     await expect(calls[0]).rejects.toEqual(refused('CANCELLED'));
     await expect(calls[2]).rejects.toEqual(refused('CANCELLED'));
-    expect(room.allocator.queueLength).toBe(1);
+    expect(fixture.allocator.queueLength).toBe(1);
     // There is room for two more requests, and for three copies.
-    const others = ['c', 'd', 'b', 'b', 'b'].map((id) => room.allocate(id));
+    const others = ['c', 'd', 'b', 'b', 'b'].map((id) => fixture.allocate(id));
     reopening.resolve();
     expect(await Promise.all([calls[1], ...others])).toHaveLength(6);
-    await expectLedger(room.ledger, 'b', 'c', 'd');
+    await expectLedger(fixture.ledger, 'b', 'c', 'd');
   });
 
   it('is no reason to wait when nobody waits for it: a drain ends at once', async () => {
-    const room = new Room();
-    room.ledger.startReopening();
+    const fixture = new Fixture();
+    fixture.ledger.startReopening();
     const cancel = new AbortController();
-    const call = room.allocate('a', { signal: cancel.signal });
+    const call = fixture.allocate('a', { signal: cancel.signal });
     cancel.abort();
     await expect(call).rejects.toEqual(refused('CANCELLED'));
-    expect(await room.allocator.drain(600_000)).toBe(true);
+    expect(await fixture.allocator.drain(600_000)).toBe(true);
   });
 
   it('P6: and will not open refuses what waits and what comes with its own reason', async () => {
-    const room = new Room();
-    const reopening = room.ledger.startReopening();
-    const waiting = ['a', 'b', 'a'].map((id) => room.allocate(id));
+    const fixture = new Fixture();
+    const reopening = fixture.ledger.startReopening();
+    const waiting = ['a', 'b', 'a'].map((id) => fixture.allocate(id));
     reopening.reject(new OrderError('LEDGER_DAMAGED', 'an operator has to act'));
     for (const call of waiting) await expect(call).rejects.toEqual(refused('LEDGER_DAMAGED'));
-    await expect(room.allocate('a')).rejects.toEqual(refused('LEDGER_DAMAGED'));
-    expect(room.batches).toEqual([]);
+    await expect(fixture.allocate('a')).rejects.toEqual(refused('LEDGER_DAMAGED'));
+    expect(fixture.batches).toEqual([]);
   });
 });
 
 describe('draining', () => {
   it('P6: answers what came before and refuses what comes after', async () => {
-    const room = new Room({ maxBatch: 1 });
-    const { release, answers } = await room.inFlight('a');
-    answers.push(room.allocate('b'), room.allocate('c'));
-    const drained = room.allocator.drain(60_000);
-    await expect(room.allocate('d')).rejects.toEqual(refused('DRAINING'));
-    await expect(room.allocate('b')).rejects.toEqual(refused('DRAINING'));
+    const fixture = new Fixture({ maxBatch: 1 });
+    const { release, answers } = await fixture.inFlight('a');
+    answers.push(fixture.allocate('b'), fixture.allocate('c'));
+    const drained = fixture.allocator.drain(60_000);
+    await expect(fixture.allocate('d')).rejects.toEqual(refused('DRAINING'));
+    await expect(fixture.allocate('b')).rejects.toEqual(refused('DRAINING'));
     release();
     expect(await drained).toBe(true);
     expect(await Promise.all(answers)).toMatchObject([pair(1n), pair(2n), pair(3n)]);
-    await expectLedger(room.ledger, 'a', 'b', 'c');
+    await expectLedger(fixture.ledger, 'a', 'b', 'c');
   });
 
   it('an allocator with nothing to do is drained at once', async () => {
-    const room = new Room();
-    expect(await room.allocator.drain(60_000)).toBe(true);
-    await expect(room.allocate('a')).rejects.toEqual(refused('DRAINING'));
-    expect(room.batches).toEqual([]);
+    const fixture = new Fixture();
+    expect(await fixture.allocator.drain(60_000)).toBe(true);
+    await expect(fixture.allocate('a')).rejects.toEqual(refused('DRAINING'));
+    expect(fixture.batches).toEqual([]);
   });
 
   it('P7: past the limit, calls in flight are told "perhaps", and waiting ones that they got nothing', async () => {
-    const room = new Room();
-    room.ledger.failNext('never answers');
-    const { release, answers } = await room.inFlight('a', 'a', 'b');
+    const fixture = new Fixture();
+    fixture.ledger.failNext('never answers');
+    const { release, answers } = await fixture.inFlight('a', 'a', 'b');
     release();
-    const waiting = [room.allocate('c'), room.allocate('c')];
-    expect(await room.allocator.drain(1)).toBe(false);
+    const waiting = [fixture.allocate('c'), fixture.allocate('c')];
+    expect(await fixture.allocator.drain(1)).toBe(false);
     const ids = ['a', 'a', 'b'];
     for (const [i, call] of answers.entries()) {
       await expect(call).rejects.toEqual(refused('OUTCOME_UNKNOWN', { request_id: ids[i]! }));
     }
     for (const call of waiting) await expect(call).rejects.toEqual(refused('DRAINING'));
-    expect(room.batches).toEqual([['a', 'b']]);
+    expect(fixture.batches).toEqual([['a', 'b']]);
   });
 
   it('P6: past the limit with a ledger that does not open, waiting calls are told that they got nothing', async () => {
-    const room = new Room();
-    room.ledger.startReopening();
-    const waiting = room.allocate('a');
-    expect(await room.allocator.drain(1)).toBe(false);
+    const fixture = new Fixture();
+    fixture.ledger.startReopening();
+    const waiting = fixture.allocate('a');
+    expect(await fixture.allocator.drain(1)).toBe(false);
     await expect(waiting).rejects.toEqual(refused('DRAINING'));
   });
 
   it('P7: a commit that ends after the limit changes no answer', async () => {
-    const room = new Room();
-    const { release, answers } = await room.inFlight('a');
-    expect(await room.allocator.drain(1)).toBe(false);
+    const fixture = new Fixture();
+    const { release, answers } = await fixture.inFlight('a');
+    expect(await fixture.allocator.drain(1)).toBe(false);
     release();
     await expect(answers[0]).rejects.toEqual(refused('OUTCOME_UNKNOWN'));
-    await vi.waitFor(() => expectLedger(room.ledger, 'a'));
+    await vi.waitFor(() => expectLedger(fixture.ledger, 'a'));
   });
 });

@@ -7,7 +7,7 @@ const LANES = { short: { maxRunning: 2, maxWaiting: 4 }, long: { maxRunning: 1, 
 
 describe('lanes', () => {
   it('P10: of each no more calls work than it lets, and none waits for another lane', async () => {
-    const { queue, ask } = room();
+    const { queue, ask } = newQueue();
     const long = [ask('long'), ask('long')];
     const short = [ask('short'), ask('short'), ask('short')];
     expect([...long, ...short].map(({ hasBegun }) => hasBegun())).toEqual([true, false, true, true, false]);
@@ -22,7 +22,7 @@ describe('lanes', () => {
   });
 
   it('a call that comes when all is done begins at once', async () => {
-    const { ask } = room();
+    const { ask } = newQueue();
     for (const name of ['first', 'second']) {
       const call = ask('long');
       expect(call.hasBegun()).toBe(true);
@@ -35,7 +35,7 @@ describe('lanes', () => {
 
 describe('bounds', () => {
   it('beyond those of a lane, and beyond those of all, a call is refused with QUEUE_FULL', async () => {
-    const { queue, ask } = room({ maxWaiting: 5 });
+    const { queue, ask } = newQueue({ maxWaiting: 5 });
     const long = Array.from({ length: 4 }, () => ask('long'));
     await expect(long[3]!.answer).rejects.toMatchObject({ reason: 'QUEUE_FULL' });
     const short = Array.from({ length: 6 }, () => ask('short'));
@@ -48,7 +48,7 @@ describe('bounds', () => {
   });
 
   it('P6: calls that are gone make room for others, and never begin', async () => {
-    const { queue, ask } = room();
+    const { queue, ask } = newQueue();
     ask('long');
     const gone = { aborted: false };
     const waiting = [ask('long', gone), ask('long', gone)];
@@ -62,7 +62,7 @@ describe('bounds', () => {
 
 describe('calls that are gone', () => {
   it('P6: are passed over when it is their turn', async () => {
-    const { ask } = room();
+    const { ask } = newQueue();
     const gone = { aborted: false };
     const [first, second, third] = [ask('long'), ask('long', gone), ask('long')];
     gone.aborted = true;
@@ -73,7 +73,7 @@ describe('calls that are gone', () => {
   });
 
   it('do not stay in the length while nothing moves', async () => {
-    const { queue, ask } = room();
+    const { queue, ask } = newQueue();
     ask('long');
     const gone = { aborted: false };
     const { answer } = ask('long', gone);
@@ -86,7 +86,7 @@ describe('calls that are gone', () => {
 describe('until it is ready', () => {
   it('P6: calls wait, and those that are gone by then never begin', async () => {
     const ready = Promise.withResolvers<void>();
-    const { ask } = room({ ready: () => ready.promise });
+    const { ask } = newQueue({ ready: () => ready.promise });
     const gone = { aborted: false };
     const [first, second] = [ask('long', gone), ask('long')];
     expect(first.hasBegun()).toBe(false);
@@ -100,7 +100,7 @@ describe('until it is ready', () => {
   it('all that wait are refused where it never will be, and later ones may begin', async () => {
     let ready: Promise<void> = Promise.reject(new OrderError('LEDGER_DAMAGED', 'it is damaged'));
     ready.catch(() => {});
-    const { ask } = room({ ready: () => ready });
+    const { ask } = newQueue({ ready: () => ready });
     for (const { answer } of [ask('long'), ask('long')]) {
       await expect(answer).rejects.toMatchObject({ reason: 'LEDGER_DAMAGED' });
     }
@@ -111,7 +111,7 @@ describe('until it is ready', () => {
   });
 });
 
-function room({ maxWaiting = 100, ready }: { maxWaiting?: number; ready?: () => Promise<void> } = {}) {
+function newQueue({ maxWaiting = 100, ready }: { maxWaiting?: number; ready?: () => Promise<void> } = {}) {
   const queue = new CallQueue({ maxWaiting, lanes: LANES, ...(ready && { ready }) });
   return {
     queue,

@@ -7,15 +7,15 @@ const ENTRY = 'src/cli/order-numbers.js';
 const THREADS = 'src/engines/sqlite/threads';
 /** What is promised, in five files; beside them the core has what every engine and every transport shares. */
 const CORE = ['allocation', 'errors', 'ledger', 'batch-queue', 'allocator'].map((name) => `src/core/${name}.ts`);
-const MOST_LINES_CORE_FILE = 200;
-const MOST_LINES_CORE = 600;
-const MOST_LINES_FILE = 250;
+const MAX_LINES_CORE_FILE = 200;
+const MAX_LINES_CORE = 600;
+const MAX_LINES_FILE = 250;
 /** More is a corridor. */
-const MOST_FILES_FOLDER = 14;
+const MAX_FILES_FOLDER = 14;
 /** Words that say nothing of what is in a file. */
 const BANNED_NAMES = new Set(['utils', 'util', 'helpers', 'helper', 'manager', 'types', 'common', 'misc']);
 /** Marks of unfinished work, written so that this file has none. */
-const LEFTOVERS = /\b(TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b/;
+const UNFINISHED = /\b(TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b/;
 
 /** What both transports and the metrics stand on. */
 const GROUND_FLOOR = ['address', 'calls', 'limits', 'log/'].map((name) => `src/server/${name}`);
@@ -110,7 +110,7 @@ describe('imports', () => {
   });
 
   it('nothing goes round in a circle', () => {
-    expect(SOURCES.map(({ path }) => circleFrom(path)).filter((circle) => circle !== undefined)).toEqual([]);
+    expect(SOURCES.map(({ path }) => cycleFrom(path)).filter((cycle) => cycle !== undefined)).toEqual([]);
   });
 
   it('every npm package in use is a dependency, and every dependency is in use', () => {
@@ -124,20 +124,20 @@ describe('imports', () => {
 });
 
 describe('files', () => {
-  it(`the core is small: ${MOST_LINES_CORE_FILE} lines a file and ${MOST_LINES_CORE} in all, at most`, () => {
+  it(`the core is small: ${MAX_LINES_CORE_FILE} lines a file and ${MAX_LINES_CORE} in all, at most`, () => {
     const lengths = CORE.map((path) => [path, source(path).lines] as const);
-    expect(lengths.filter(([, lines]) => lines > MOST_LINES_CORE_FILE)).toEqual([]);
-    expect(lengths.reduce((sum, [, lines]) => sum + lines, 0)).toBeLessThanOrEqual(MOST_LINES_CORE);
+    expect(lengths.filter(([, lines]) => lines > MAX_LINES_CORE_FILE)).toEqual([]);
+    expect(lengths.reduce((sum, [, lines]) => sum + lines, 0)).toBeLessThanOrEqual(MAX_LINES_CORE);
   });
 
-  it(`no source file has more than ${MOST_LINES_FILE} lines`, () => {
-    const long = SOURCES.filter(({ lines }) => lines > MOST_LINES_FILE);
+  it(`no source file has more than ${MAX_LINES_FILE} lines`, () => {
+    const long = SOURCES.filter(({ lines }) => lines > MAX_LINES_FILE);
     expect(long.map(({ path, lines }) => `${path}: ${lines}`)).toEqual([]);
   });
 
-  it(`no folder has more than ${MOST_FILES_FOLDER} source files`, () => {
+  it(`no folder has more than ${MAX_FILES_FOLDER} source files`, () => {
     const folders = Map.groupBy(SOURCES, ({ path }) => dirname(path));
-    const full = [...folders].filter(([, files]) => files.length > MOST_FILES_FOLDER);
+    const full = [...folders].filter(([, files]) => files.length > MAX_FILES_FOLDER);
     expect(full.map(([folder, files]) => `${folder}: ${files.length}`)).toEqual([]);
   });
 
@@ -162,7 +162,7 @@ describe('files', () => {
   });
 
   it('no marker of unfinished work is left', () => {
-    expect(HAND_WRITTEN.filter((path) => LEFTOVERS.test(readFileSync(`${ROOT}${path}`, 'utf8')))).toEqual([]);
+    expect(HAND_WRITTEN.filter((path) => UNFINISHED.test(readFileSync(`${ROOT}${path}`, 'utf8')))).toEqual([]);
   });
 });
 
@@ -242,7 +242,7 @@ function offenders(pattern: RegExp): string[] {
 }
 
 /** The way from a file back to itself, if there is one; imports of types alone count. */
-function circleFrom(start: string): string[] | undefined {
+function cycleFrom(start: string): string[] | undefined {
   const seen = new Set<string>();
   const ways = [[start]];
   for (let way = ways.pop(); way !== undefined; way = ways.pop()) {

@@ -18,7 +18,7 @@ const PROTOCOL = documentAt('docs/protocol.md');
 const MAX_README_LINES = 150;
 const MAKEFILE = readFileSync(`${ROOT}Makefile`, 'utf8');
 /** What people read, and what tells them of files and targets. */
-const TOLD = [...DOCUMENTS, ...['CONTRIBUTING.md', 'Makefile'].map(documentAt)];
+const TEXTS = [...DOCUMENTS, ...['CONTRIBUTING.md', 'Makefile'].map(documentAt)];
 
 describe('README', () => {
   it(`has ${MAX_README_LINES} lines at most`, () => {
@@ -89,7 +89,7 @@ describe('grants in postgres.md', () => {
   });
 });
 
-describe.each(TOLD)('$path', (document) => {
+describe.each(TEXTS)('$path', (document) => {
   it('links to what is there', () => {
     expect(links(document).filter((link) => !isThere(document, link))).toEqual([]);
   });

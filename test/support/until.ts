@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 const PATIENCE_MS = 30_000;
 /** Between two looks: first short, for what comes at once, then longer, because a look costs what is waited for time. */
 const FIRST_MS = 5;
-const LONGEST_MS = 40;
+const MAX_MS = 40;
 
 /**
  * Resolves when `holds` answers true; it is asked again and again. `what` says what was waited for, in the end: a function
@@ -12,7 +12,7 @@ const LONGEST_MS = 40;
 export async function until(
   what: string | (() => string),
   holds: () => boolean | Promise<boolean>,
-  longestMs = LONGEST_MS,
+  longestMs = MAX_MS,
 ): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
   let intervalMs = FIRST_MS;

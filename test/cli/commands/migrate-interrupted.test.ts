@@ -36,7 +36,7 @@ async function ledgers(rows = ROWS) {
 const SECOND_CHUNK = 'BEFORE INSERT ON order_numbers.allocations FOR EACH ROW WHEN (NEW.order_id = 5001)';
 
 /** Resolves when nobody is there any more: a server notices within a second that its client was killed. */
-async function isLeft(url: string): Promise<void> {
+async function hasNoSessions(url: string): Promise<void> {
   await until('the session of the command ends', async () => {
     const [row] = await query(url, `SELECT ${connectedAnd('true')} AS holds`);
     return row?.['holds'] === false;
@@ -108,7 +108,7 @@ it('P1: killed when the file is sealed and the database not opened, neither numb
   child.kill('SIGKILL');
   await ended(child);
   expect(await refusedStart(from)).toBe(`${from} was moved to ${to} and must not number again: serve that one`);
-  await isLeft(to);
+  await hasNoSessions(to);
   expect(await refusedStart(to)).toMatch(/another ledger is being copied into this one/);
   expect((await move(from, await newDatabase())).stderr).toContain('was moved to');
 
@@ -125,7 +125,7 @@ it('P1: what is missing in a database that a file was sealed for is not copied a
   await isHeld(to);
   child.kill('SIGKILL');
   await ended(child);
-  await isLeft(to);
+  await hasNoSessions(to);
   await goOn();
   await query(to, 'DELETE FROM order_numbers.allocations WHERE order_id = 60');
   const { exitCode, stderr } = await move(from, to);

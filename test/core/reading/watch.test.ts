@@ -9,7 +9,7 @@ import { Watch } from '../../../src/core/reading/watch.ts';
 import { MemoryDisk, MemoryLedger } from '../../support/engines/memory-ledger.ts';
 
 it('what is committed between the last look into history and the first one live is not missed', async () => {
-  const { ledger, watch } = room();
+  const { ledger, watch } = newWatch();
   await commit(ledger, 1);
   // Once, the ledger grows right behind the end that history was read to.
   let looks = 0;
@@ -42,7 +42,7 @@ it('what came back after a failed commit is seen, although nobody was told of it
 });
 
 it('one who waits far above the end gets only what comes above its cursor', async () => {
-  const { ledger, watch } = room();
+  const { ledger, watch } = newWatch();
   const watcher = follow(watch, 3n);
   await watcher.goLive();
   const above = watcher.reach(5n);
@@ -52,7 +52,7 @@ it('one who waits far above the end gets only what comes above its cursor', asyn
 
 it('one who waits far above the end reads nothing meanwhile, whoever commits', async () => {
   const disk = new MemoryDisk();
-  const { ledger, watch } = room(disk);
+  const { ledger, watch } = newWatch(disk);
   const watcher = follow(watch, 100n);
   await watcher.goLive();
   const reads = vi.spyOn(ledger.reads, 'end');
@@ -66,7 +66,7 @@ it('one who waits far above the end reads nothing meanwhile, whoever commits', a
 });
 
 it('of a batch that begins below a cursor it gets what ends above that, a run whole', async () => {
-  const { ledger, watch } = room();
+  const { ledger, watch } = newWatch();
   const watcher = follow(watch, 5n);
   await watcher.goLive();
   const above = watcher.reach(8n);
@@ -75,7 +75,7 @@ it('of a batch that begins below a cursor it gets what ends above that, a run wh
 });
 
 it('a page of history that ends with a run goes on after all of it', async () => {
-  const { ledger, watch } = room();
+  const { ledger, watch } = newWatch();
   await commit(ledger, ...Array.from({ length: 300 }, () => 2));
   const watcher = follow(watch, 0n);
   await watcher.next();
@@ -114,7 +114,7 @@ it('of the many times that it falls behind and catches up none leaves a listener
 });
 
 it('ends with its signal, while it waits and while it reads, and lets its ledger go when nobody watches', async () => {
-  const { ledger, watch, stop } = room();
+  const { ledger, watch, stop } = newWatch();
   await commit(ledger, ...ones(10));
   const waiting = follow(watch, undefined, stop);
   await waiting.next();
@@ -128,7 +128,7 @@ it('ends with its signal, while it waits and while it reads, and lets its ledger
 
 /** A watcher that has caught up, and has taken the first allocation live. */
 async function followLive(disk?: MemoryDisk) {
-  const { ledger, watch, stop } = room(disk);
+  const { ledger, watch, stop } = newWatch(disk);
   const watcher = follow(watch, undefined, stop);
   await watcher.goLive();
   const live = watcher.next();
@@ -137,7 +137,7 @@ async function followLive(disk?: MemoryDisk) {
   return { ledger, watcher, stop };
 }
 
-function room(disk?: MemoryDisk) {
+function newWatch(disk?: MemoryDisk) {
   const ledger = new MemoryLedger(disk);
   const watch = new Watch(ledger);
   const stop = new AbortController();

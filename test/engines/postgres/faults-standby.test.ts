@@ -12,7 +12,7 @@ import { until } from '../../support/until.ts';
 import { OpenedLedger } from './opened-ledger.ts';
 
 const FIRST = { orderId: 1n, orderNumber: 100n };
-const OF_A_SERVER = `application_name = 'order-numbers'`;
+const OF_PER_SERVER = `application_name = 'order-numbers'`;
 
 /** One pair for all tests; each has a database of its own. */
 let primary: PostgresCluster;
@@ -38,7 +38,7 @@ describe('a commit that waits for its standby', () => {
     let isAnswered = false;
     const outcome = opened.allocate('cancelled').finally(() => (isAnswered = true));
     await waits();
-    await primary.query(`SELECT ${end}(pid) FROM pg_stat_activity WHERE ${AWAITS_STANDBY} AND ${OF_A_SERVER}`);
+    await primary.query(`SELECT ${end}(pid) FROM pg_stat_activity WHERE ${AWAITS_STANDBY} AND ${OF_PER_SERVER}`);
     await opened.says(says);
     // It asks again, and waits again: everybody sees the row, and no standby has it.
     await waits();
@@ -223,7 +223,7 @@ async function listed({ reads }: OpenedLedger['ledger']): Promise<bigint[]> {
 }
 
 function waits(also = ''): Promise<void> {
-  return commitAwaitsStandby(primary, `${OF_A_SERVER} ${also}`);
+  return commitAwaitsStandby(primary, `${OF_PER_SERVER} ${also}`);
 }
 
 async function rowsOf(url: string): Promise<number> {

@@ -128,7 +128,7 @@ describe('defaults of a database and a role', () => {
     const outcome = opened.allocate();
     // Ten times as long.
     await counter.isWaitedFor(500);
-    await counter.letGo();
+    await counter.release();
     expect(await outcome).toMatchObject({ allocation: FIRST, replayed: false });
     expect(opened.said.filter((sentence) => /lost the connection/.test(sentence))).toEqual([]);
   });

@@ -119,7 +119,7 @@ const CASES: readonly (readonly [
 ];
 
 it.each(CASES)('P9: %s: whatever is refused leaves every file byte for byte as it was', async (_, make, refused) => {
-  const original = await aPlace();
+  const original = await newPlace();
   await make(original);
   const outcomes: string[] = [];
   for (const action of ALL) {
@@ -146,7 +146,7 @@ it.each([
   ['backup', 'restore'],
   ['backup', 'restore with a loss'],
 ] as const)('of a %s that was moved elsewhere people read the name alone: %s', async (file, action) => {
-  const place = await aPlace();
+  const place = await newPlace();
   tamper(place[file], SEAL);
   const error: unknown = await ACTIONS[action](place).catch((reason: unknown) => reason);
   expect(String(error)).toContain(
@@ -158,7 +158,7 @@ function except(...actions: readonly string[]): (keyof typeof ACTIONS)[] {
   return ALL.filter((action) => !actions.includes(action));
 }
 
-async function aPlace(): Promise<Place> {
+async function newPlace(): Promise<Place> {
   const folder = testFolder();
   const place = { folder, ledger: join(folder, 'data', 'orders.db'), backup: join(folder, 'backup.db') };
   mkdirSync(dirname(place.ledger));

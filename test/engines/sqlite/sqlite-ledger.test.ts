@@ -15,7 +15,7 @@ import { testFolder } from '../../support/processes/server-process.ts';
 import { listAfter } from '../../support/engines/memory-reads.ts';
 
 /** What a ledger told whoever runs it, in order. */
-class Diary implements LedgerObserver {
+class RecordingObserver implements LedgerObserver {
   readonly lines: string[] = [];
   failure: OrderError | undefined;
 
@@ -43,12 +43,12 @@ function newPath(): string {
 }
 
 function openLedger(path: string) {
-  const diary = new Diary();
-  const ledger = new SqliteLedger(path, { autoCreateStores: true }, diary);
+  const observer = new RecordingObserver();
+  const ledger = new SqliteLedger(path, { autoCreateStores: true }, observer);
   let closed: Promise<void> | undefined;
   const close = () => (closed ??= ledger.close());
   onTestFinished(close);
-  return { ledger, diary, close };
+  return { ledger, observer, close };
 }
 
 /** Another program at the same file. */
@@ -71,23 +71,23 @@ const PLANT = "CREATE TRIGGER planted BEFORE INSERT ON allocations BEGIN SELECT 
 /** A ledger with one allocation, whose next commit fails until somebody drops the trigger. */
 async function openWithPlantedFault() {
   const path = newPath();
-  const { ledger, diary } = openLedger(path);
+  const { ledger, observer } = openLedger(path);
   await ledger.ready();
   await ledger.commit([ask('a')]);
   const other = connect(path);
   other.exec(PLANT);
-  return { path, ledger, diary, other };
+  return { path, ledger, observer, other };
 }
 
 it('P7: after a failed commit nothing is read before the ledger is open again, and then numbering is dense', async () => {
-  const { path, ledger, diary, other } = await openWithPlantedFault();
+  const { path, ledger, observer, other } = await openWithPlantedFault();
   expect(walSize(path)).toBeGreaterThan(0);
 
   await expect(ledger.commit([ask('b'), ask('c')])).rejects.toThrow('planted');
   await expect(listAfter(ledger, 0n, 10)).rejects.toMatchObject({ reason: 'LEDGER_REOPENING' });
   await ledger.ready();
   expect(walSize(path)).toBe(0);
-  expect(diary.lines).toEqual(['opened', expect.stringMatching(/^waiting: a commit failed.*planted/), 'opened']);
+  expect(observer.lines).toEqual(['opened', expect.stringMatching(/^waiting: a commit failed.*planted/), 'opened']);
 
   other.exec('DROP TRIGGER planted');
   expect(await ledger.commit([ask('c'), ask('a'), ask('b')])).toMatchObject([
@@ -98,7 +98,7 @@ it('P7: after a failed commit nothing is read before the ledger is open again, a
 });
 
 it('P7: what was asked behind a commit that failed is not done either', async () => {
-  const { ledger, diary, other } = await openWithPlantedFault();
+  const { ledger, observer, other } = await openWithPlantedFault();
   const failing = ledger.commit([ask('b')]);
   const behind = ledger.createStore({ ...DEFAULT_STORE, storeId: 8n });
   const further = ledger.updateStore(7n, { prefix: 'A' });
@@ -106,7 +106,7 @@ it('P7: what was asked behind a commit that failed is not done either', async ()
   await expect(behind).rejects.toMatchObject({ reason: 'OUTCOME_UNKNOWN' });
   await expect(further).rejects.toMatchObject({ reason: 'OUTCOME_UNKNOWN' });
   await ledger.ready();
-  expect(diary.lines.filter((line) => line === 'opened')).toHaveLength(2);
+  expect(observer.lines.filter((line) => line === 'opened')).toHaveLength(2);
   expect(await ledger.reads.getStore(8n)).toBeUndefined();
   expect(await ledger.reads.getStore(7n)).toMatchObject({ prefix: '' });
   other.exec('DROP TRIGGER planted');
@@ -114,7 +114,7 @@ it('P7: what was asked behind a commit that failed is not done either', async ()
 });
 
 it('P7: a write made while the ledger reopens waits for it', async () => {
-  const { ledger, diary, other } = await openWithPlantedFault();
+  const { ledger, observer, other } = await openWithPlantedFault();
   // The writer opens only after the reader has closed.
   await ledger.reads.end();
   await expect(ledger.commit([ask('b')])).rejects.toThrow('planted');
@@ -123,18 +123,18 @@ it('P7: a write made while the ledger reopens waits for it', async () => {
   const batch = ledger.commit([ask('b')]);
   expect(await store).toMatchObject({ storeId: 8n });
   expect(await batch).toMatchObject([{ replayed: false, allocation: { orderId: 2n } }]);
-  expect(diary.lines.filter((line) => line === 'opened')).toHaveLength(2);
+  expect(observer.lines.filter((line) => line === 'opened')).toHaveLength(2);
 });
 
 it('P4: opening waits while another process reads an old state, and says so once', async () => {
-  const { ledger, diary, other } = await openWithPlantedFault();
+  const { ledger, observer, other } = await openWithPlantedFault();
   other.exec('BEGIN; SELECT * FROM allocations');
   await expect(ledger.commit([ask('b')])).rejects.toThrow('planted');
-  await vi.waitFor(() => expect(diary.lines).toHaveLength(3), { timeout: 10_000 });
-  expect(diary.lines[2]).toMatch(/^waiting: .*another process is reading an old state/);
+  await vi.waitFor(() => expect(observer.lines).toHaveLength(3), { timeout: 10_000 });
+  expect(observer.lines[2]).toMatch(/^waiting: .*another process is reading an old state/);
   other.exec('COMMIT; DROP TRIGGER planted');
   await ledger.ready();
-  expect(diary.lines.slice(3)).toEqual(['opened']);
+  expect(observer.lines.slice(3)).toEqual(['opened']);
   expect(await ledger.commit([ask('b')])).toMatchObject([{ allocation: { orderId: 2n } }]);
 });
 
@@ -147,10 +147,10 @@ it('P9: a ledger behind its mark never becomes ready and tells the operator why'
   const db = connect(path);
   db.exec('DELETE FROM allocations; UPDATE ledger SET last_order_id = 0');
   db.close();
-  const { ledger, diary } = openLedger(path);
+  const { ledger, observer } = openLedger(path);
   await expect(ledger.ready()).rejects.toMatchObject({ reason: 'LEDGER_DAMAGED' });
-  expect(diary.lines).toEqual(['failed']);
-  expect(diary.failure?.cause).toMatchObject({ errorName: 'LedgerRefused', message: /was already given/ });
+  expect(observer.lines).toEqual(['failed']);
+  expect(observer.failure?.cause).toMatchObject({ errorName: 'LedgerRefused', message: /was already given/ });
 });
 
 it('P9: a warning of the opening reaches whoever runs the ledger', async () => {
@@ -159,15 +159,15 @@ it('P9: a warning of the opening reaches whoever runs the ledger', async () => {
   await first.ledger.ready();
   await first.close();
   truncateSync(`${path}.mark`, 10);
-  const { ledger, diary } = openLedger(path);
+  const { ledger, observer } = openLedger(path);
   await ledger.ready();
-  expect(diary.lines).toEqual([expect.stringMatching(/^warning: the mark .* was torn/), 'opened']);
+  expect(observer.lines).toEqual([expect.stringMatching(/^warning: the mark .* was torn/), 'opened']);
 });
 
 it('P8: a second ledger on the same file is refused at once; after a close the file is free', async () => {
   const path = newPath();
   const { ledger, close } = openLedger(path);
-  expect(() => new SqliteLedger(path, { autoCreateStores: true }, new Diary())).toThrow(LedgerRefused);
+  expect(() => new SqliteLedger(path, { autoCreateStores: true }, new RecordingObserver())).toThrow(LedgerRefused);
   await ledger.ready();
   await close();
   const again = openLedger(path).ledger;
@@ -185,7 +185,7 @@ it('P4: a closed ledger is whole in its one file', async () => {
 
 it('P10: a WAL that grows long is moved into the database and starts anew, while numbering goes on', async () => {
   const path = newPath();
-  const { ledger, diary } = openLedger(path);
+  const { ledger, observer } = openLedger(path);
   await ledger.ready();
   // About 20 MiB of WAL, were it never moved; 5 MiB are usual.
   for (let i = 0; i < 400; i++) {
@@ -194,7 +194,7 @@ it('P10: a WAL that grows long is moved into the database and starts anew, while
   }
   await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(2 ** 20), { timeout: 10_000 });
   expect(walSize(path)).toBeLessThan(15 * 2 ** 20);
-  expect(diary.lines).toEqual(['opened']);
+  expect(observer.lines).toEqual(['opened']);
 });
 
 it('P4 P8: a restarted server serves at once beside a reader of an old state, and the WAL goes when that ends', async () => {
@@ -212,7 +212,7 @@ it('P4 P8: a restarted server serves at once beside a reader of an old state, an
   const began = performance.now();
   await second.ledger.ready();
   expect(performance.now() - began).toBeLessThan(10_000);
-  expect(second.diary.lines).toEqual(['opened']);
+  expect(second.observer.lines).toEqual(['opened']);
   expect(await second.ledger.commit([ask('b'), ask('c')])).toMatchObject([
     { replayed: true, allocation: { orderId: 2n } },
     { replayed: false, allocation: { orderId: 3n, orderNumber: 102n } },
@@ -274,7 +274,7 @@ it.each([
 ])('a file that is %s is refused, and nothing is created beside it', (_, text) => {
   const path = newPath();
   writeFileSync(path, text);
-  const open = () => new SqliteLedger(path, { autoCreateStores: true }, new Diary());
+  const open = () => new SqliteLedger(path, { autoCreateStores: true }, new RecordingObserver());
   expect(open).toThrow(LedgerRefused);
   expect(open).toThrow(/no SQLite database/);
   expect(readdirSync(dirname(path))).toEqual(['orders.db']);
@@ -287,7 +287,7 @@ it('a database of another program is refused, and nothing is created beside it',
   other.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (a)');
   other.close();
   const bytes = readFileSync(path);
-  expect(() => new SqliteLedger(path, { autoCreateStores: true }, new Diary())).toThrow(/another program/);
+  expect(() => new SqliteLedger(path, { autoCreateStores: true }, new RecordingObserver())).toThrow(/another program/);
   expect(readdirSync(dirname(path))).toEqual(['orders.db']);
   expect(readFileSync(path).equals(bytes)).toBe(true);
 });

@@ -51,13 +51,13 @@ export function failedCommitSuite(engine: Engine): void {
       // While one commit hangs, everything else queues up for one batch.
       await faulty.holdCommits();
       const hanging = client.allocateOrder({ storeId: 1n, requestId: 'hanging' });
-      await faulty.commitHangs();
+      await faulty.commitIsHeld();
       const batch = Array.from({ length: 10 }, (_, i) =>
         failureOf(client.allocateOrder({ storeId: BigInt(1 + i), requestId: '' })),
       );
       await client.checkHealth();
       await faulty.failNextCommit();
-      await faulty.letGo();
+      await faulty.release();
       expect((await hanging).allocation).toMatchObject({ orderId: 2n, orderNumber: 101n });
       const errors = await Promise.all(batch);
 
@@ -92,7 +92,7 @@ export function failedCommitSuite(engine: Engine): void {
       }
       expect(await requestIds(engine, faulty)).toEqual(['before']);
 
-      await faulty.makeRoom();
+      await faulty.freeDisk();
       const answers: Allocation[] = [];
       for (const [i, requestId] of ids.entries()) {
         const { allocation, replayed } = await client.allocateOrder({ storeId: BigInt(1 + (i % 2)), requestId });

@@ -17,14 +17,14 @@ export function ledgerAwaySuite(engine: Engine): void {
       onTestFinished(() => before.close());
       await before.allocateOrder({ storeId: 1n, requestId: 'one' });
       await before.allocateOrder({ storeId: 1n, requestId: 'two' });
-      await faulty.takeAway();
+      await faulty.makeUnavailable();
       await first.kill();
 
       const address = await freeAddress();
       const second = new LocalServer(faulty.ledger, { args: ['--grpc-listen', address] });
       const after = connect(address);
       onTestFinished(() => after.close());
-      expect((await second.line(/cannot be opened yet/)).msg).toMatch(faulty.whyAway);
+      expect((await second.line(/cannot be opened yet/)).msg).toMatch(faulty.unavailableReason);
       await vi.waitFor(async () => expect(await after.checkHealth()).toBe('NOT_SERVING'), { timeout: 20_000 });
       let isPending = true;
       const replay = after.allocateOrder({ storeId: 1n, requestId: 'two' }).finally(() => (isPending = false));
@@ -32,7 +32,7 @@ export function ledgerAwaySuite(engine: Engine): void {
       expect(await after.checkHealth('orders.v1.OrderNumberService')).toBe('NOT_SERVING');
       expect(isPending).toBe(true);
 
-      await faulty.giveBack();
+      await faulty.makeAvailable();
       expect(await second.serving()).toBe(address);
       expect(await replay).toMatchObject({ allocation: { orderId: 2n }, replayed: true });
       expect(await fresh).toMatchObject({ allocation: { orderId: 3n, orderNumber: 102n }, replayed: false });

@@ -19,7 +19,7 @@ export function slowDiskSuite(engine: Engine): void {
       await faulty.holdCommits();
       let isPending = true;
       const hanging = client.allocateOrder({ storeId: 1n, requestId: 'hanging' }).finally(() => (isPending = false));
-      await faulty.commitHangs();
+      await faulty.commitIsHeld();
       // One more waits behind it, in the queue.
       const queued = client.allocateOrder({ storeId: 1n, requestId: 'queued' });
 
@@ -31,7 +31,7 @@ export function slowDiskSuite(engine: Engine): void {
       }
       expect(isPending).toBe(true);
 
-      await faulty.letGo();
+      await faulty.release();
       expect((await hanging).allocation).toMatchObject({ orderId: 2n });
       expect((await queued).allocation).toMatchObject({ orderId: 3n });
       expect(await engine.assertDense(faulty.ledger)).toHaveLength(3);

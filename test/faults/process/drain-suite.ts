@@ -32,7 +32,7 @@ export function drainSuite(engine: Engine): void {
       expect(errorDetails(error)!.retryDelayMs).toBeGreaterThan(0);
       await vi.waitFor(() => expect(health).toEqual(['SERVING', 'NOT_SERVING']));
 
-      await faulty.letGo();
+      await faulty.release();
       const answers = await Promise.all(accepted);
       const answeredAt = performance.now();
       expect(await server.exit()).toBe(0);
@@ -57,11 +57,11 @@ export function drainSuite(engine: Engine): void {
       expect(await server.exit()).not.toBe(0);
       expect(server.said()).toContain('the drain timed out');
 
-      await faulty.letGo();
+      await faulty.release();
       const next = connectTo(await new ServerProcess(faulty.ledger).serving());
       const retried = await next.allocateOrder({ storeId: 1n, requestId: 'request-0' });
       expect(retried.allocation).toMatchObject({ orderId: 2n, orderNumber: 101n });
-      expect(faulty.heldIsReplayed).toContain(retried.replayed);
+      expect(faulty.heldMayBeReplayed).toContain(retried.replayed);
       expect(await engine.assertDense(faulty.ledger)).toHaveLength(2);
     });
 
@@ -87,7 +87,7 @@ export function drainSuite(engine: Engine): void {
     it('P6: SIGTERM while the ledger cannot be opened yet ends it, and what waits is told to ask again', async (test) => {
       const { faulty, server, client } = await serveFaulty(engine, test);
       await client.allocateOrder({ storeId: 1n, requestId: 'second' });
-      await faulty.takeAway();
+      await faulty.makeUnavailable();
       await server.kill();
 
       const idle = new ServerProcess(faulty.ledger);
@@ -107,7 +107,7 @@ export function drainSuite(engine: Engine): void {
       expect((await error).code).toBe(status.UNAVAILABLE);
       expect(errorDetails(await error)).toMatchObject({ reason: 'DRAINING' });
       await asked.exit();
-      await faulty.giveBack();
+      await faulty.makeAvailable();
       const rows = await engine.assertDense(faulty.ledger);
       expect(rows.map((row) => row.request_id)).toEqual(['first', 'second']);
     });
@@ -136,7 +136,7 @@ async function acceptCalls(client: OrdersClient, faulty: FaultyLedger) {
   const call = (_: unknown, i: number) => client.allocateOrder({ storeId: 1n, requestId: `request-${i}` });
   await faulty.holdCommits();
   const hanging = call(undefined, 0);
-  await faulty.commitHangs();
+  await faulty.commitIsHeld();
   const others = Array.from({ length: QUEUED }, (_, i) => call(_, i + 1));
   // Answered on the same connection after the calls above have arrived.
   await client.checkHealth();

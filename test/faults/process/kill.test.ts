@@ -14,7 +14,7 @@ import { killedAfterCommitSuite } from './killed-after-commit-suite.ts';
 
 const ROUNDS = IS_LONG ? 20 : 6;
 /** From round to round the kill comes later; the last round of the short form is as late as that of the long one. */
-const ANSWERS_A_ROUND = IS_LONG ? 23 : 87;
+const ANSWERS_PER_ROUND = IS_LONG ? 23 : 87;
 const CALLERS = 32;
 const STORES = 5;
 
@@ -33,7 +33,7 @@ it('P1 P2 P4 P5: kill -9 under load loses nothing that was answered, leaves no h
     answered.push(...(await retryTwice(client, unanswered)));
 
     // Answers until the kill, and some more turns of the event loop, so that it comes at any moment.
-    const kill = { afterAnswers: 50 + ANSWERS_A_ROUND * round, thenTurns: round % 7 };
+    const kill = { afterAnswers: 50 + ANSWERS_PER_ROUND * round, thenTurns: round % 7 };
     const load = await loadUntilKilled(server, client, `round-${round}`, kill);
     client.close();
     answered.push(...load.answered);

@@ -16,7 +16,7 @@ export function killedAfterCommitSuite(engine: Engine): void {
       expect(await first.exit()).toBe('SIGKILL');
       before.close();
 
-      await faulty.giveBack();
+      await faulty.makeAvailable();
       const second = new ServerProcess(faulty.ledger);
       const after = connect(await second.serving());
       expect(await after.allocateOrder({ storeId: 1n, requestId: 'committed' })).toMatchObject({

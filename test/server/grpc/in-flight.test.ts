@@ -24,114 +24,114 @@ const ERROR = 50;
 
 describe('P6: calls that wait, and whose callers are gone when the batch is formed, burn nothing', () => {
   it('P6: deadline passed, as the client says', async () => {
-    const room = await Room.open();
-    const reopening = room.ledger.startReopening();
-    const error = await failureOf(room.allocate('expired', { deadlineMs: 50 }));
+    const fixture = await Fixture.open();
+    const reopening = fixture.ledger.startReopening();
+    const error = await failureOf(fixture.allocate('expired', { deadlineMs: 50 }));
     expect(error.code).toBe(status.DEADLINE_EXCEEDED);
-    await room.nobodyWaits();
+    await fixture.allCallersGone();
     reopening.resolve();
-    expect(await room.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
+    expect(await fixture.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
   });
 
   it('P6: deadline passed, as the server says, while the client still waits', async () => {
-    const room = await Room.open();
-    const reopening = room.ledger.startReopening();
-    const client = await HostileClient.connect(room.address);
+    const fixture = await Fixture.open();
+    const reopening = fixture.ledger.startReopening();
+    const client = await HostileClient.connect(fixture.address);
     const request = encode({ storeId: STORE_ID, requestId: 'expired' });
     const answer = await client.call(request, { 'grpc-timeout': '50m' });
     expect(answer.grpcStatus).toBe(status.DEADLINE_EXCEEDED);
     reopening.resolve();
-    expect(await room.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
+    expect(await fixture.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
   });
 
   it('P6: a deadline that had passed when the call arrived', async () => {
-    const room = await Room.open();
-    const client = await HostileClient.connect(room.address);
+    const fixture = await Fixture.open();
+    const client = await HostileClient.connect(fixture.address);
     const request = encode({ storeId: STORE_ID, requestId: 'expired' });
     for (const timeout of ['0n', '1n', '0H']) {
       const { grpcStatus } = await client.call(request, { 'grpc-timeout': timeout });
       expect([status.DEADLINE_EXCEEDED, status.CANCELLED]).toContain(grpcStatus);
     }
-    expect(await room.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
+    expect(await fixture.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
   });
 
   it('P6: cancelled', async () => {
-    const room = await Room.open();
-    const reopening = room.ledger.startReopening();
+    const fixture = await Fixture.open();
+    const reopening = fixture.ledger.startReopening();
     const cancel = new AbortController();
-    const error = failureOf(room.allocate('cancelled', { signal: cancel.signal }));
-    await room.arrived(1);
+    const error = failureOf(fixture.allocate('cancelled', { signal: cancel.signal }));
+    await fixture.arrived(1);
     cancel.abort();
     expect((await error).code).toBe(status.CANCELLED);
-    await room.nobodyWaits();
+    await fixture.allCallersGone();
     reopening.resolve();
-    expect(await room.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
+    expect(await fixture.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
   });
 
   it('P6: connection lost', async () => {
-    const room = await Room.open();
-    const reopening = room.ledger.startReopening();
-    const client = await HostileClient.connect(room.address);
+    const fixture = await Fixture.open();
+    const reopening = fixture.ledger.startReopening();
+    const client = await HostileClient.connect(fixture.address);
     const answer = client.call(encode({ storeId: STORE_ID, requestId: 'lost' }));
-    await room.arrived(1);
+    await fixture.arrived(1);
     client.session.destroy();
     await answer;
-    await room.nobodyWaits();
+    await fixture.allCallersGone();
     reopening.resolve();
-    expect(await room.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
+    expect(await fixture.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
   });
 
   it('P5 P6: of two copies, the cancellation of one does not touch the other', async () => {
-    const room = await Room.open();
-    const reopening = room.ledger.startReopening();
+    const fixture = await Fixture.open();
+    const reopening = fixture.ledger.startReopening();
     const cancel = new AbortController();
-    const error = failureOf(room.allocate('copy', { signal: cancel.signal }));
-    await room.arrived(1);
-    const other = room.allocate('copy');
-    await room.arrived(2);
+    const error = failureOf(fixture.allocate('copy', { signal: cancel.signal }));
+    await fixture.arrived(1);
+    const other = fixture.allocate('copy');
+    await fixture.arrived(2);
     cancel.abort();
     expect((await error).code).toBe(status.CANCELLED);
-    await vi.waitFor(() => expect(room.calls[0]!.cancelled).toBe(true));
+    await vi.waitFor(() => expect(fixture.calls[0]!.cancelled).toBe(true));
     reopening.resolve();
     expect(await other).toMatchObject({ allocation: { orderId: 1n }, replayed: false });
-    expect(room.ledger.batches).toHaveLength(1);
+    expect(fixture.ledger.batches).toHaveLength(1);
   });
 });
 
 it('P5: copies that wait together reach the ledger as one request, and one of them is new', async () => {
-  const room = await Room.open();
-  const reopening = room.ledger.startReopening();
-  const copies = Array.from({ length: 5 }, () => room.allocate('copy'));
-  await room.arrived(copies.length);
+  const fixture = await Fixture.open();
+  const reopening = fixture.ledger.startReopening();
+  const copies = Array.from({ length: 5 }, () => fixture.allocate('copy'));
+  await fixture.arrived(copies.length);
   reopening.resolve();
   const answers = await Promise.all(copies);
   expect(answers.filter(({ replayed }) => !replayed)).toHaveLength(1);
   expect(answers.map(({ allocation }) => allocation?.orderId)).toEqual(copies.map(() => 1n));
-  expect(room.ledger.batches.flat().map(({ requestId }) => requestId)).toEqual(['copy']);
+  expect(fixture.ledger.batches.flat().map(({ requestId }) => requestId)).toEqual(['copy']);
 });
 
 it('P5: a call that is cancelled after its batch was formed is carried through, and its copy gets the pair', async () => {
-  const room = await Room.open();
-  const held = room.ledger.holdNext();
-  const error = failureOf(room.allocate('late', { deadlineMs: 500 }));
+  const fixture = await Fixture.open();
+  const held = fixture.ledger.holdNext();
+  const error = failureOf(fixture.allocate('late', { deadlineMs: 500 }));
   await held.begun;
   expect((await error).code).toBe(status.DEADLINE_EXCEEDED);
   held.release();
-  expect(await room.allocate('late')).toMatchObject({ allocation: { orderId: 1n }, replayed: true });
+  expect(await fixture.allocate('late')).toMatchObject({ allocation: { orderId: 1n }, replayed: true });
 });
 
 it.each(['99999999H', '99999999M', '99999999S', '597H', '35792M', '2147484S', '99999999m'])(
   'a grpc-timeout of %s, further away than a timer reaches, does not fire at once',
   async (timeout) => {
-    const room = await Room.open();
-    const reopening = room.ledger.startReopening();
-    const client = await HostileClient.connect(room.address);
+    const fixture = await Fixture.open();
+    const reopening = fixture.ledger.startReopening();
+    const client = await HostileClient.connect(fixture.address);
     const answer = client.call(encode({ storeId: STORE_ID, requestId: 'patient' }), { 'grpc-timeout': timeout });
-    await room.arrived(1);
-    expect(Number(room.calls[0]!.getDeadline())).toBeGreaterThan(Date.now() + 20 * 60 * 60 * 1000);
+    await fixture.arrived(1);
+    expect(Number(fixture.calls[0]!.getDeadline())).toBeGreaterThan(Date.now() + 20 * 60 * 60 * 1000);
     // Time for a timer of no length to fire.
     await client.ping();
-    expect(room.calls[0]!.cancelled).toBe(false);
+    expect(fixture.calls[0]!.cancelled).toBe(false);
     reopening.resolve();
     expect(await answer).toMatchObject({ grpcStatus: status.OK, rstCode: 0 });
   },
@@ -139,37 +139,37 @@ it.each(['99999999H', '99999999M', '99999999S', '597H', '35792M', '2147484S', '9
 
 describe('refusals', () => {
   it('P6: QUEUE_FULL comes at once, and asks for a retry only those who sent a request_id', async () => {
-    const room = await Room.open({ maxQueue: 1 });
-    const reopening = room.ledger.startReopening();
-    const waiting = room.allocate('waiting');
-    await room.arrived(1);
-    const withKey = await failureOf(room.allocate('refused'));
+    const fixture = await Fixture.open({ maxQueue: 1 });
+    const reopening = fixture.ledger.startReopening();
+    const waiting = fixture.allocate('waiting');
+    await fixture.arrived(1);
+    const withKey = await failureOf(fixture.allocate('refused'));
     expect(withKey.code).toBe(status.RESOURCE_EXHAUSTED);
     expect(errorDetails(withKey)).toMatchObject({ reason: 'QUEUE_FULL', domain: 'orders.v1' });
     expect(errorDetails(withKey)?.retryDelayMs).toBeGreaterThan(0);
-    const withoutKey = await failureOf(room.allocate(''));
+    const withoutKey = await failureOf(fixture.allocate(''));
     expect(errorDetails(withoutKey)).toMatchObject({ reason: 'QUEUE_FULL', retryDelayMs: undefined });
     reopening.resolve();
     expect((await waiting).allocation?.orderId).toBe(1n);
-    expect((await room.allocate('refused')).allocation?.orderId).toBe(2n);
+    expect((await fixture.allocate('refused')).allocation?.orderId).toBe(2n);
   });
 
   it('P6: DRAINING comes at once, and asks for a retry only those who sent a request_id', async () => {
-    const room = await Room.open();
-    expect(await room.allocator.drain(1000)).toBe(true);
-    const withKey = await failureOf(room.allocate('refused'));
+    const fixture = await Fixture.open();
+    expect(await fixture.allocator.drain(1000)).toBe(true);
+    const withKey = await failureOf(fixture.allocate('refused'));
     expect(withKey.code).toBe(status.UNAVAILABLE);
     expect(errorDetails(withKey)).toMatchObject({ reason: 'DRAINING', domain: 'orders.v1' });
     expect(errorDetails(withKey)?.retryDelayMs).toBeGreaterThan(0);
-    const withoutKey = await failureOf(room.allocate(''));
+    const withoutKey = await failureOf(fixture.allocate(''));
     expect(errorDetails(withoutKey)).toMatchObject({ reason: 'DRAINING', retryDelayMs: undefined });
-    expect(room.ledger.batches).toEqual([]);
+    expect(fixture.ledger.batches).toEqual([]);
   });
 
   it('P7: OUTCOME_UNKNOWN names the request_id in ErrorInfo and in a trailer, the one the server made too', async () => {
-    const room = await Room.open();
-    room.ledger.failNext('not persisted', 'persisted after all');
-    const withKey = await failureOf(room.allocate('mine'));
+    const fixture = await Fixture.open();
+    fixture.ledger.failNext('not persisted', 'persisted after all');
+    const withKey = await failureOf(fixture.allocate('mine'));
     expect(withKey.code).toBe(status.UNAVAILABLE);
     expect(withKey.metadata.get('request-id')).toEqual(['mine']);
     expect(errorDetails(withKey)).toMatchObject({
@@ -180,28 +180,28 @@ describe('refusals', () => {
     expect(errorDetails(withKey)?.retryDelayMs).toBeGreaterThan(0);
     expect(withKey.message).not.toContain('the disk failed');
 
-    const withoutKey = await failureOf(room.allocate(''));
+    const withoutKey = await failureOf(fixture.allocate(''));
     const [made] = withoutKey.metadata.get('request-id');
     expect(made).toMatch(/^[0-9a-f-]{36}$/);
     expect(errorDetails(withoutKey)).toMatchObject({ metadata: { request_id: made }, retryDelayMs: undefined });
-    expect(await room.allocate(String(made))).toMatchObject({ allocation: { orderId: 1n }, replayed: true });
+    expect(await fixture.allocate(String(made))).toMatchObject({ allocation: { orderId: 1n }, replayed: true });
   });
 
   it('P6: LEDGER_FULL says that nothing was allocated', async () => {
-    const room = await Room.open();
-    room.ledger.failNext('ledger full');
-    const error = await failureOf(room.allocate('mine'));
+    const fixture = await Fixture.open();
+    fixture.ledger.failNext('ledger full');
+    const error = await failureOf(fixture.allocate('mine'));
     expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
     expect(errorDetails(error)).toMatchObject({ reason: 'LEDGER_FULL' });
     expect(errorDetails(error)?.retryDelayMs).toBeGreaterThan(0);
-    expect(await room.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
+    expect(await fixture.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
   });
 
   it('a ledger that cannot open without an operator refuses what waits', async () => {
-    const room = await Room.open();
-    const reopening = room.ledger.startReopening();
-    const error = failureOf(room.allocate('mine'));
-    await room.arrived(1);
+    const fixture = await Fixture.open();
+    const reopening = fixture.ledger.startReopening();
+    const error = failureOf(fixture.allocate('mine'));
+    await fixture.arrived(1);
     reopening.reject(new OrderError('LEDGER_DAMAGED', 'ask the operator', { cause: new Error('row 17') }));
     expect((await error).code).toBe(status.DATA_LOSS);
     expect((await error).message).not.toContain('row 17');
@@ -211,13 +211,13 @@ describe('refusals', () => {
 
 describe('the log', () => {
   it('has one line for each call that failed, with its keys and its reason, and none for a good one', async () => {
-    const room = await Room.open();
-    await room.allocate('good');
-    await failureOf(room.client.allocateOrder({ storeId: 0n, requestId: 'bad' }));
-    room.ledger.failNext('not persisted');
-    await failureOf(room.allocate('unknown'));
+    const fixture = await Fixture.open();
+    await fixture.allocate('good');
+    await failureOf(fixture.client.allocateOrder({ storeId: 0n, requestId: 'bad' }));
+    fixture.ledger.failNext('not persisted');
+    await failureOf(fixture.allocate('unknown'));
     const call = { method: 'AllocateOrder', ms: expect.any(Number) };
-    expect(room.log).toMatchObject([
+    expect(fixture.log).toMatchObject([
       { ...call, level: INFO, store_id: '0', request_id: 'bad', reason: 'STORE_ID_INVALID' },
       {
         ...call,
@@ -231,38 +231,38 @@ describe('the log', () => {
   });
 
   it('names the request_id that the server made, where its outcome is unknown', async () => {
-    const room = await Room.open();
-    room.ledger.failNext('persisted after all');
-    const error = await failureOf(room.allocate(''));
+    const fixture = await Fixture.open();
+    fixture.ledger.failNext('persisted after all');
+    const error = await failureOf(fixture.allocate(''));
     const [made] = error.metadata.get('request-id');
-    expect(room.log).toMatchObject([{ reason: 'OUTCOME_UNKNOWN', request_id: made }]);
+    expect(fixture.log).toMatchObject([{ reason: 'OUTCOME_UNKNOWN', request_id: made }]);
   });
 
   it('has one line for a slow call', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onTestFinished(() => void vi.useRealTimers());
-    const room = await Room.open();
-    const held = room.ledger.holdNext();
-    const slow = room.allocate('slow');
+    const fixture = await Fixture.open();
+    const held = fixture.ledger.holdNext();
+    const slow = fixture.allocate('slow');
     await held.begun;
     vi.advanceTimersByTime(1500);
     held.release();
     await slow;
-    await vi.waitFor(() => expect(room.log).toHaveLength(1));
-    expect(room.log).toMatchObject([{ level: WARN, msg: 'slow call', request_id: 'slow', store_id: '7', ms: 1500 }]);
+    await vi.waitFor(() => expect(fixture.log).toHaveLength(1));
+    expect(fixture.log).toMatchObject([{ level: WARN, msg: 'slow call', request_id: 'slow', store_id: '7', ms: 1500 }]);
   });
 
   it('has 128 characters of a request_id at most', async () => {
-    const room = await Room.open();
-    await failureOf(room.allocate('r'.repeat(60_000)));
-    expect(room.log).toMatchObject([{ reason: 'REQUEST_ID_INVALID', request_id: expect.stringMatching(/^r+$/) }]);
-    const [line] = room.log as { request_id: string }[];
+    const fixture = await Fixture.open();
+    await failureOf(fixture.allocate('r'.repeat(60_000)));
+    expect(fixture.log).toMatchObject([{ reason: 'REQUEST_ID_INVALID', request_id: expect.stringMatching(/^r+$/) }]);
+    const [line] = fixture.log as { request_id: string }[];
     expect(line?.request_id.length).toBeLessThanOrEqual(128);
   });
 });
 
 /** A server in this process, on a ledger in memory that waits and fails when it is told to. */
-class Room {
+class Fixture {
   readonly ledger = new MemoryLedger();
   readonly allocator: Allocator;
   /** Calls of AllocateOrder that have arrived. */
@@ -276,25 +276,25 @@ class Room {
     this.allocator = new Allocator({ ledger: this.ledger, ...limits, ...options });
   }
 
-  static async open(options: Partial<AllocatorOptions> = {}): Promise<Room> {
-    const room = new Room(options);
-    const logger = pino({ level: 'info' }, { write: (line) => room.#logLines.push(line) });
-    const service = orderNumberService(serviceContext(room.allocator, room.ledger, { logger }));
+  static async open(options: Partial<AllocatorOptions> = {}): Promise<Fixture> {
+    const fixture = new Fixture(options);
+    const logger = pino({ level: 'info' }, { write: (line) => fixture.#logLines.push(line) });
+    const service = orderNumberService(serviceContext(fixture.allocator, fixture.ledger, { logger }));
     const allocateOrder = service['allocateOrder'] as Handler;
     const server = await startGrpcServer(
       { host: '127.0.0.1', port: 0 },
       {
         allocateOrder: ((call, callback) => {
-          room.calls.push(call);
+          fixture.calls.push(call);
           allocateOrder(call, callback);
         }) satisfies Handler,
       },
     );
     onTestFinished(() => server.close(0));
-    room.address = `127.0.0.1:${server.address.port}`;
-    room.client = connect(room.address);
-    onTestFinished(() => room.client.close());
-    return room;
+    fixture.address = `127.0.0.1:${server.address.port}`;
+    fixture.client = connect(fixture.address);
+    onTestFinished(() => fixture.client.close());
+    return fixture;
   }
 
   get log(): unknown[] {
@@ -311,7 +311,7 @@ class Room {
   }
 
   /** Resolves when the server knows that the callers of all calls so far are gone. */
-  async nobodyWaits(): Promise<void> {
+  async allCallersGone(): Promise<void> {
     await vi.waitUntil(() => this.calls.every(({ cancelled }) => cancelled));
   }
 

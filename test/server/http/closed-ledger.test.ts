@@ -2,14 +2,14 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { startHttpServer } from '../../../src/server/http/http-server.ts';
 import type { HttpServerOptions } from '../../../src/server/http/http-server.ts';
 import { LedgerState } from '../../../src/core/ledger-state.ts';
-import { HttpRoom, ORDER_PATH } from './http-fixture.ts';
+import { HttpFixture, ORDER_PATH } from './http-fixture.ts';
 
 const LIMIT_MS = 200;
 
 it('P6: an order that waits longer than the limit is told why, with its key, and is not numbered', async () => {
-  const { room, order, state } = await impatientRoom();
+  const { fixture, order, state } = await newFixture();
   state.closed('disk full', '/data/orders.db: no space left');
-  const reopening = room.ledger.startReopening();
+  const reopening = fixture.ledger.startReopening();
   const started = performance.now();
   const answer = await order('cart-1');
   expect(performance.now() - started).toBeGreaterThanOrEqual(LIMIT_MS - 1);
@@ -22,17 +22,17 @@ it('P6: an order that waits longer than the limit is told why, with its key, and
     message: 'no number within 0.2 s: retry with the same Idempotency-Key (the ledger is closed: disk full)',
     reason: 'CANCELLED',
   });
-  expect(room.allocator.queueLength).toBe(0);
-  expect(room.ended).toEqual([['http', 'generateOrderNumber', 'CANCELLED']]);
+  expect(fixture.allocator.queueLength).toBe(0);
+  expect(fixture.ended).toEqual([['http', 'generateOrderNumber', 'CANCELLED']]);
   state.opened();
   reopening.resolve();
   expect(await (await order('cart-1')).json()).toMatchObject({ OrderID: 1 });
-  expect(room.disk.rows).toHaveLength(1);
+  expect(fixture.disk.rows).toHaveLength(1);
 });
 
 it('P5 P7: an order whose batch is on its way is told that nobody knows, and gets the same number when it retries', async () => {
-  const { room, order } = await impatientRoom();
-  const held = room.ledger.holdNext();
+  const { fixture, order } = await newFixture();
+  const held = fixture.ledger.holdNext();
   const answer = await order('cart-1');
   expect([answer.status, answer.headers.get('retry-after'), answer.headers.get('idempotency-key')]).toEqual([
     503,
@@ -41,23 +41,23 @@ it('P5 P7: an order whose batch is on its way is told that nobody knows, and get
   ]);
   expect(await answer.json()).toMatchObject({ reason: 'OUTCOME_UNKNOWN' });
   held.release();
-  await vi.waitFor(() => expect(room.disk.rows).toHaveLength(1));
+  await vi.waitFor(() => expect(fixture.disk.rows).toHaveLength(1));
   const again = await order('cart-1');
   expect([again.headers.get('idempotency-replayed'), await again.json()]).toEqual([
     'true',
     { OrderID: 1, OrderNumber: 100, StoreID: 7 },
   ]);
-  expect(room.log.filter(({ err }) => err !== undefined)).toEqual([]);
+  expect(fixture.log.filter(({ err }) => err !== undefined)).toEqual([]);
 });
 
 it('an order that is answered in time costs no more than that', async () => {
-  const { order } = await impatientRoom({ requestTimeoutMs: 60_000 });
+  const { order } = await newFixture({ requestTimeoutMs: 60_000 });
   expect((await order('cart-1')).status).toBe(200);
 });
 
 it('/readyz says why the server is not serving', async () => {
-  const { room, url } = await impatientRoom({ whyNotServing: () => ({ reason: 'disk full', ledger: 'orders.db' }) });
-  room.isServing = false;
+  const { fixture, url } = await newFixture({ whyNotServing: () => ({ reason: 'disk full', ledger: 'orders.db' }) });
+  fixture.isServing = false;
   const answer = await fetch(`${url}/readyz`);
   expect([answer.status, await answer.text()]).toEqual([
     503,
@@ -65,11 +65,11 @@ it('/readyz says why the server is not serving', async () => {
   ]);
 });
 
-async function impatientRoom(changed: Partial<HttpServerOptions> = {}) {
-  const room = await HttpRoom.open();
+async function newFixture(changed: Partial<HttpServerOptions> = {}) {
+  const fixture = await HttpFixture.open();
   const state = new LedgerState();
   state.opened();
-  const server = await startHttpServer({ ...room.options, requestTimeoutMs: LIMIT_MS, state, ...changed });
+  const server = await startHttpServer({ ...fixture.options, requestTimeoutMs: LIMIT_MS, state, ...changed });
   onTestFinished(() => server.close(0));
   const url = `http://127.0.0.1:${server.address.port}`;
   const order = (key: string) =>
@@ -78,5 +78,5 @@ async function impatientRoom(changed: Partial<HttpServerOptions> = {}) {
       body: '{"store_id": 7}',
       headers: { 'content-type': 'application/json', 'idempotency-key': key },
     });
-  return { room, state, url, order };
+  return { fixture, state, url, order };
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startHttpServer } from '../../../src/server/http/http-server.ts';
-import { HttpRoom, ORDER_PATH, orderRequest } from './http-fixture.ts';
+import { HttpFixture, ORDER_PATH, orderRequest } from './http-fixture.ts';
 
 const HEADERS_TIMEOUT_MS = 10_000;
 
@@ -23,46 +23,46 @@ describe('what is no HTTP request', () => {
       'HEADERS_TOO_LARGE',
     ],
   ])('%s is refused in JSON and ends the connection, and only it', async (_name, bytes, code, reason) => {
-    const room = await HttpRoom.open();
-    const connection = await room.connect();
+    const fixture = await HttpFixture.open();
+    const connection = await fixture.connect();
     connection.send(bytes);
     const answer = await connection.answer();
     expect([answer.code, JSON.parse(answer.body)]).toMatchObject([code, { message: expect.any(String), reason }]);
     expect(answer.headers).toMatchObject({ connection: 'close' });
     await connection.closed;
-    expect((await room.order(7)).code).toBe(200);
+    expect((await fixture.order(7)).code).toBe(200);
   });
 
   it('P7: is told to nobody as the answer to the request before it, which is under way', async () => {
-    const room = await HttpRoom.open();
-    const held = room.ledger.holdNext();
-    const connection = await room.connect();
+    const fixture = await HttpFixture.open();
+    const held = fixture.ledger.holdNext();
+    const connection = await fixture.connect();
     connection.send(orderRequest('{"store_id": 7}', 'Idempotency-Key: cart-1'));
     await held.begun;
     connection.send('garbage\r\n\r\n');
     await connection.closed;
     expect(connection.received).toBe('');
     held.release();
-    expect((await room.order(7, { 'idempotency-key': 'cart-1' })).headers['idempotency-replayed']).toBe('true');
+    expect((await fixture.order(7, { 'idempotency-key': 'cart-1' })).headers['idempotency-replayed']).toBe('true');
   });
 
   it('P6: a body cut short burns nothing', async () => {
-    const room = await HttpRoom.open();
-    const connection = await room.connect();
+    const fixture = await HttpFixture.open();
+    const connection = await fixture.connect();
     connection.send(
       `POST ${ORDER_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n`,
     );
     connection.send('{"store_id": 7}');
     connection.socket.end();
     await connection.closed;
-    expect((await room.order(8)).body).toBe('{"OrderID":1,"OrderNumber":100,"StoreID":8}');
-    expect(room.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
+    expect((await fixture.order(8)).body).toBe('{"OrderID":1,"OrderNumber":100,"StoreID":8}');
+    expect(fixture.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
   });
 
   it('a client that takes for ever is cut off, with 408 where it began; one that waits for its answer is not', async () => {
-    const room = await HttpRoom.open();
-    const held = room.ledger.holdNext();
-    const [waiting, slow, silent] = [await room.connect(), await room.connect(), await room.connect()];
+    const fixture = await HttpFixture.open();
+    const held = fixture.ledger.holdNext();
+    const [waiting, slow, silent] = [await fixture.connect(), await fixture.connect(), await fixture.connect()];
     waiting.send(orderRequest('{"store_id": 7}'));
     await held.begun;
     const started = performance.now();
@@ -78,17 +78,17 @@ describe('what is no HTTP request', () => {
 
 describe('stopping', () => {
   it('P6: takes no new connection, answers what is under way and what comes on open ones, and says that it closes', async () => {
-    const room = await HttpRoom.open();
-    const [idle, busy] = [await room.connect(), await room.connect()];
+    const fixture = await HttpFixture.open();
+    const [idle, busy] = [await fixture.connect(), await fixture.connect()];
     idle.send(orderRequest('{"store_id": 7}'));
     expect((await idle.answer()).headers['connection']).toBe('keep-alive');
-    const held = room.ledger.holdNext();
+    const held = fixture.ledger.holdNext();
     busy.send(orderRequest('{"store_id": 7}'));
     await held.begun;
 
-    room.server.stopAccepting();
-    const drained = room.allocator.drain(5000);
-    const late = connect(room.port, '127.0.0.1');
+    fixture.server.stopAccepting();
+    const drained = fixture.allocator.drain(5000);
+    const late = connect(fixture.port, '127.0.0.1');
     const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException];
     expect(error.code).toBe('ECONNREFUSED');
     idle.send(orderRequest('{"store_id": 7}'));
@@ -105,18 +105,18 @@ describe('stopping', () => {
     });
     await busy.closed;
     expect(await drained).toBe(true);
-    await room.server.close(60_000);
+    await fixture.server.close(60_000);
   });
 
   it('ends idle connections at once, also those that never said a word, and waits for those that are answered', async () => {
-    const room = await HttpRoom.open();
-    const [silent, idle, busy] = [await room.connect(), await room.connect(), await room.connect()];
+    const fixture = await HttpFixture.open();
+    const [silent, idle, busy] = [await fixture.connect(), await fixture.connect(), await fixture.connect()];
     idle.send(orderRequest('{"store_id": 7}'));
     await idle.answer();
-    const held = room.ledger.holdNext();
+    const held = fixture.ledger.holdNext();
     busy.send(orderRequest('{"store_id": 7}'));
     await held.begun;
-    const closed = room.server.close(60_000);
+    const closed = fixture.server.close(60_000);
     await Promise.all([silent.closed, idle.closed]);
     held.release();
     expect(await busy.answer()).toMatchObject({ code: 200, headers: { connection: 'close' } });
@@ -124,38 +124,38 @@ describe('stopping', () => {
   });
 
   it('ends by force what is left', async () => {
-    const room = await HttpRoom.open();
-    const held = room.ledger.holdNext();
-    const [busy, slow] = [await room.connect(), await room.connect()];
+    const fixture = await HttpFixture.open();
+    const held = fixture.ledger.holdNext();
+    const [busy, slow] = [await fixture.connect(), await fixture.connect()];
     busy.send(orderRequest('{"store_id": 7}'));
     slow.send('POST ');
     await held.begun;
-    await room.server.close(50);
+    await fixture.server.close(50);
     await Promise.all([busy.closed, slow.closed]);
     expect(busy.received).toBe('');
     held.release();
-    await vi.waitUntil(() => room.ended.length === 1);
+    await vi.waitUntil(() => fixture.ended.length === 1);
   });
 
   it('can be asked for twice', async () => {
-    const room = await HttpRoom.open();
-    room.server.stopAccepting();
-    room.server.stopAccepting();
-    await Promise.all([room.server.close(50), room.server.close(50)]);
-    await expect(room.server.close(0)).resolves.toBeUndefined();
+    const fixture = await HttpFixture.open();
+    fixture.server.stopAccepting();
+    fixture.server.stopAccepting();
+    await Promise.all([fixture.server.close(50), fixture.server.close(50)]);
+    await expect(fixture.server.close(0)).resolves.toBeUndefined();
   });
 });
 
 it('an address that is in use is an error', async () => {
-  const room = await HttpRoom.open();
-  const again = startHttpServer({ ...room.options, address: room.server.address });
+  const fixture = await HttpFixture.open();
+  const again = startHttpServer({ ...fixture.options, address: fixture.server.address });
   onTestFinished(() => again.then((server) => server.close(0)).catch(() => {}));
   await expect(again).rejects.toMatchObject({ code: 'EADDRINUSE' });
 });
 
 it('an idle connection is kept open as long as its setting says, and the answer tells the client', async () => {
-  const room = await HttpRoom.open();
-  const server = await startHttpServer({ ...room.options, idleTimeoutMs: 660_000 });
+  const fixture = await HttpFixture.open();
+  const server = await startHttpServer({ ...fixture.options, idleTimeoutMs: 660_000 });
   onTestFinished(() => server.close(0));
   const { headers } = await fetch(`http://127.0.0.1:${server.address.port}/healthz`);
   expect(headers.get('keep-alive')).toBe('timeout=660');

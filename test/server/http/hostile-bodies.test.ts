@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { HttpRoom, ORDER_PATH, orderRequest } from './http-fixture.ts';
+import { HttpFixture, ORDER_PATH, orderRequest } from './http-fixture.ts';
 
 /** As deep as 64 KiB allow. */
 const DEEP = 20_000;
@@ -46,23 +46,23 @@ const TAKEN: readonly [name: string, body: string | Uint8Array][] = [
 
 describe('whatever a parser meets in a body, the server does not err', () => {
   it('refuses with 400 and numbers nothing', async () => {
-    const room = await HttpRoom.open();
+    const fixture = await HttpFixture.open();
     for (const [name, body] of REFUSED) {
-      const answer = await room.post(body);
+      const answer = await fixture.post(body);
       expect([name, answer.code, JSON.parse(answer.body)]).toEqual([
         name,
         400,
         { message: 'Malformed Request', reason: 'STORE_ID_INVALID', detail: expect.any(String) },
       ]);
     }
-    expect(room.disk.rows).toEqual([]);
-    expect(room.log.filter(({ level, err }) => Number(level) >= ERROR || err !== undefined)).toEqual([]);
+    expect(fixture.disk.rows).toEqual([]);
+    expect(fixture.log.filter(({ level, err }) => Number(level) >= ERROR || err !== undefined)).toEqual([]);
   });
 
   it('takes what says clearly which store it means', async () => {
-    const room = await HttpRoom.open();
+    const fixture = await HttpFixture.open();
     for (const [i, [name, body]] of TAKEN.entries()) {
-      const answer = await room.post(body);
+      const answer = await fixture.post(body);
       expect([name, answer.body]).toEqual([name, `{"OrderID":${i + 1},"OrderNumber":${100 + i},"StoreID":7}`]);
     }
   });
@@ -77,10 +77,10 @@ describe('whatever a parser meets in a body, the server does not err', () => {
     ['a key called as a property', { ...JSON_TYPE, 'idempotency-key': '__proto__' }],
     ['cookies that cannot be read', { ...JSON_TYPE, cookie: '=;=;;%%%' }],
   ])('nor in headers: %s', async (_, headers) => {
-    const room = await HttpRoom.open();
-    const { code } = await room.ask(ORDER_PATH, { method: 'POST', body: '{"store_id":7}', headers });
+    const fixture = await HttpFixture.open();
+    const { code } = await fixture.ask(ORDER_PATH, { method: 'POST', body: '{"store_id":7}', headers });
     expect([200, 400, 415]).toContain(code);
-    expect(room.log.filter(({ level }) => Number(level) >= ERROR)).toEqual([]);
+    expect(fixture.log.filter(({ level }) => Number(level) >= ERROR)).toEqual([]);
   });
 
   it.each([
@@ -94,22 +94,22 @@ describe('whatever a parser meets in a body, the server does not err', () => {
     ['/%00', 404],
     ['/../generateOrderNumber', 404],
   ])('nor in what follows the path: %.40s', async (tail, code) => {
-    const room = await HttpRoom.open();
-    const connection = await room.connect();
+    const fixture = await HttpFixture.open();
+    const connection = await fixture.connect();
     connection.send(orderRequest('{"store_id":7}').toString().replace(`${ORDER_PATH} `, `${ORDER_PATH}${tail} `));
     expect((await connection.answer()).code).toBe(code);
-    expect(room.log.filter(({ level }) => Number(level) >= ERROR)).toEqual([]);
+    expect(fixture.log.filter(({ level }) => Number(level) >= ERROR)).toEqual([]);
   });
 
   it('nor in a length that is not that of the body', async () => {
-    const room = await HttpRoom.open();
+    const fixture = await HttpFixture.open();
     for (const length of ['1e1', '-1', '14, 14', '0x0e', '99999999999999999999']) {
-      const connection = await room.connect();
+      const connection = await fixture.connect();
       connection.send(
         orderRequest('{"store_id":7}').toString().replace('Content-Length: 14', `Content-Length: ${length}`),
       );
       expect([400, 413, 431]).toContain((await connection.answer()).code);
     }
-    expect(room.log.filter(({ level }) => Number(level) >= ERROR)).toEqual([]);
+    expect(fixture.log.filter(({ level }) => Number(level) >= ERROR)).toEqual([]);
   });
 });

@@ -21,7 +21,7 @@ export interface RawAnswer {
 }
 
 /** A server in this process, on a ledger in memory that waits and fails when it is told to. */
-export class HttpRoom {
+export class HttpFixture {
   readonly disk = new MemoryDisk();
   readonly ledger = new MemoryLedger(this.disk);
   readonly allocator: WatchedAllocator;
@@ -48,11 +48,11 @@ export class HttpRoom {
     };
   }
 
-  static async open(options: Partial<AllocatorOptions> = {}): Promise<HttpRoom> {
-    const room = new HttpRoom(options);
-    room.server = await startHttpServer(room.options);
-    onTestFinished(() => room.server.close(0));
-    return room;
+  static async open(options: Partial<AllocatorOptions> = {}): Promise<HttpFixture> {
+    const fixture = new HttpFixture(options);
+    fixture.server = await startHttpServer(fixture.options);
+    onTestFinished(() => fixture.server.close(0));
+    return fixture;
   }
 
   get port(): number {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { storeIdOf, whyMalformed } from '../../../src/server/http/malformed.ts';
-import { HttpRoom, orderRequest, ORDER_PATH } from './http-fixture.ts';
+import { HttpFixture, orderRequest, ORDER_PATH } from './http-fixture.ts';
 
 const GOOD: readonly [body: string, storeId: number][] = [
   ['{"store_id": 32913}', 32913],
@@ -101,8 +101,8 @@ describe('the store_id of a body', () => {
 
 describe('a malformed request', () => {
   it('P6: is answered 400 with the sample’s message, on a connection that goes on, and burns nothing', async () => {
-    const room = await HttpRoom.open();
-    const connection = await room.connect();
+    const fixture = await HttpFixture.open();
+    const connection = await fixture.connect();
     for (const body of MALFORMED) connection.send(orderRequest(body));
     connection.send(orderRequest('{"store_id": 7}'));
     const answers = await connection.answers(MALFORMED.length + 1);
@@ -113,7 +113,7 @@ describe('a malformed request', () => {
       expect(headers).not.toHaveProperty('idempotency-key');
     }
     expect(answers.at(-1)).toMatchObject({ code: 200, body: '{"OrderID":1,"OrderNumber":100,"StoreID":7}' });
-    expect(room.disk.rows).toHaveLength(1);
+    expect(fixture.disk.rows).toHaveLength(1);
   });
 
   it.each([
@@ -121,8 +121,8 @@ describe('a malformed request', () => {
     'Content-Type: application/json',
     'X: no body at all',
   ])('without a body (%j) is answered so, too', async (headers) => {
-    const room = await HttpRoom.open();
-    const connection = await room.connect();
+    const fixture = await HttpFixture.open();
+    const connection = await fixture.connect();
     connection.send(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\n`);
     expect(await connection.answer()).toMatchObject({ code: 400, body: MALFORMED_BODY });
   });
@@ -145,26 +145,26 @@ describe('a malformed request', () => {
   });
 
   it('is malformed whatever its key is', async () => {
-    const room = await HttpRoom.open();
+    const fixture = await HttpFixture.open();
     for (const key of ['cart-1', 'not a key']) {
-      const answer = await room.post('{}', { 'idempotency-key': key });
+      const answer = await fixture.post('{}', { 'idempotency-key': key });
       expect(answer).toMatchObject({ code: 400, body: MALFORMED_BODY });
     }
   });
 
   it('is counted and logged once, as a store_id that is not valid', async () => {
-    const room = await HttpRoom.open();
-    await room.post('{"store_id": "secret"}');
-    expect(room.ended).toEqual([['http', 'generateOrderNumber', 'STORE_ID_INVALID']]);
-    expect(room.log).toMatchObject([
+    const fixture = await HttpFixture.open();
+    await fixture.post('{"store_id": "secret"}');
+    expect(fixture.ended).toEqual([['http', 'generateOrderNumber', 'STORE_ID_INVALID']]);
+    expect(fixture.log).toMatchObject([
       { method: 'generateOrderNumber', reason: 'STORE_ID_INVALID', ms: expect.any(Number), msg: 'Malformed Request' },
     ]);
   });
 
   it('leaves no trace on objects that come after it', async () => {
-    const room = await HttpRoom.open();
-    await room.post('{"__proto__":{"store_id":7,"polluted":1},"constructor":{"prototype":{"polluted":1}}}');
+    const fixture = await HttpFixture.open();
+    await fixture.post('{"__proto__":{"store_id":7,"polluted":1},"constructor":{"prototype":{"polluted":1}}}');
     expect({}).not.toHaveProperty('polluted');
-    expect(await room.post('{}')).toMatchObject({ code: 400 });
+    expect(await fixture.post('{}')).toMatchObject({ code: 400 });
   });
 });

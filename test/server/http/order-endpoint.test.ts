@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { INT64_MAX } from '../../../src/core/allocation.ts';
 import { OrderError } from '../../../src/core/errors.ts';
 import type { RawConnection } from './http-fixture.ts';
-import { HttpRoom, orderRequest } from './http-fixture.ts';
+import { HttpFixture, orderRequest } from './http-fixture.ts';
 import { newStore } from '../../support/engines/memory-ledger.ts';
 
 const INFO = 30;
@@ -12,8 +12,8 @@ const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f
 
 describe('an order number', () => {
   it('P1 P2: comes byte for byte as from the original sample', async () => {
-    const room = await HttpRoom.open();
-    const connection = await room.connect();
+    const fixture = await HttpFixture.open();
+    const connection = await fixture.connect();
     connection.send(orderRequest('{"store_id": 32913}'));
     const answer = await connection.answer();
     expect(connection.received).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
@@ -21,30 +21,30 @@ describe('an order number', () => {
     expect(answer.headers['content-type']).toMatch(/^application\/json/);
     expect(answer.headers['content-length']).toBe('47');
     expect(answer.headers).not.toHaveProperty('idempotency-replayed');
-    expect((await room.order(32913)).body).toBe('{"OrderID":2,"OrderNumber":101,"StoreID":32913}');
-    expect((await room.order(7)).body).toBe('{"OrderID":3,"OrderNumber":100,"StoreID":7}');
-    expect(room.ended).toEqual(Array.from({ length: 3 }, () => ['http', 'generateOrderNumber', 'OK']));
-    expect(room.log).toEqual([]);
+    expect((await fixture.order(32913)).body).toBe('{"OrderID":2,"OrderNumber":101,"StoreID":32913}');
+    expect((await fixture.order(7)).body).toBe('{"OrderID":3,"OrderNumber":100,"StoreID":7}');
+    expect(fixture.ended).toEqual(Array.from({ length: 3 }, () => ['http', 'generateOrderNumber', 'OK']));
+    expect(fixture.log).toEqual([]);
   });
 
   it('comes with its display number in a header, also when it is replayed', async () => {
-    const room = await HttpRoom.open();
-    room.disk.stores.set(7n, { ...newStore(7n, 0), prefix: 'WEB-', suffix: '/26', minDigits: 6 });
+    const fixture = await HttpFixture.open();
+    fixture.disk.stores.set(7n, { ...newStore(7n, 0), prefix: 'WEB-', suffix: '/26', minDigits: 6 });
     for (let i = 0; i < 2; i++) {
-      const { headers, body } = await room.order(7, { 'idempotency-key': 'cart-1' });
+      const { headers, body } = await fixture.order(7, { 'idempotency-key': 'cart-1' });
       expect([headers['display-number'], body]).toEqual([
         'WEB-000100/26',
         '{"OrderID":1,"OrderNumber":100,"StoreID":7}',
       ]);
     }
-    expect((await room.order(8)).headers['display-number']).toBe('100');
-    expect((await room.order(-1)).headers).not.toHaveProperty('display-number');
+    expect((await fixture.order(8)).headers['display-number']).toBe('100');
+    expect((await fixture.order(-1)).headers).not.toHaveProperty('display-number');
   });
 
   it('takes a key as it stands: with quotes it is another one', async () => {
-    const room = await HttpRoom.open();
-    expect((await room.order(7, { 'idempotency-key': 'x' })).body).toContain('"OrderID":1,');
-    const quoted = await room.order(7, { 'idempotency-key': '"x"' });
+    const fixture = await HttpFixture.open();
+    expect((await fixture.order(7, { 'idempotency-key': 'x' })).body).toContain('"OrderID":1,');
+    const quoted = await fixture.order(7, { 'idempotency-key': '"x"' });
     expect([quoted.headers['idempotency-key'], quoted.body]).toEqual([
       '"x"',
       '{"OrderID":2,"OrderNumber":101,"StoreID":7}',
@@ -52,17 +52,17 @@ describe('an order number', () => {
   });
 
   it('above 2^53 is not rounded', async () => {
-    const room = await HttpRoom.open();
-    room.disk.lastOrderId = 2n ** 53n;
+    const fixture = await HttpFixture.open();
+    fixture.disk.lastOrderId = 2n ** 53n;
     const storeId = 9007199254740991n;
-    room.disk.stores.set(storeId, { ...newStore(storeId, 0), lastNumber: INT64_MAX - 1n });
-    const { body } = await room.order(9007199254740991);
+    fixture.disk.stores.set(storeId, { ...newStore(storeId, 0), lastNumber: INT64_MAX - 1n });
+    const { body } = await fixture.order(9007199254740991);
     expect(body).toBe('{"OrderID":9007199254740993,"OrderNumber":9223372036854775807,"StoreID":9007199254740991}');
   });
 
   it('P1 P2: comes for each of many requests sent at once on one connection, in their order', async () => {
-    const room = await HttpRoom.open();
-    const connection = await room.connect();
+    const fixture = await HttpFixture.open();
+    const connection = await fixture.connect();
     connection.send(Buffer.concat(Array.from({ length: 200 }, () => orderRequest('{"store_id": 7}'))));
     const answers = await connection.answers(200);
     expect(answers.map(({ body }) => body)).toEqual(
@@ -71,8 +71,8 @@ describe('an order number', () => {
   });
 
   it('comes for a body in pieces, with a charset, a query and headers that do not matter', async () => {
-    const room = await HttpRoom.open();
-    const connection = await room.connect();
+    const fixture = await HttpFixture.open();
+    const connection = await fixture.connect();
     const head =
       'POST /api/generateOrderNumber?x=1 HTTP/1.1\r\nHost: x\r\nContent-Type: Application/JSON ; charset=utf-8';
     connection.send(`${head}\r\nTransfer-Encoding: chunked\r\nAccept: text/html\r\n\r\n`);
@@ -84,24 +84,24 @@ describe('an order number', () => {
 
 describe('Idempotency-Key', () => {
   it('P5: is the request_id, comes back, and is replayed with a word', async () => {
-    const room = await HttpRoom.open();
-    const first = await room.order(7, { 'Idempotency-Key': 'cart-1' });
-    const again = await room.order(7, { 'idempotency-key': 'cart-1' });
+    const fixture = await HttpFixture.open();
+    const first = await fixture.order(7, { 'Idempotency-Key': 'cart-1' });
+    const again = await fixture.order(7, { 'idempotency-key': 'cart-1' });
     expect(first.headers['idempotency-key']).toBe('cart-1');
     expect(first.headers).not.toHaveProperty('idempotency-replayed');
     expect(again).toMatchObject({ code: 200, body: first.body });
     expect(again.headers).toMatchObject({ 'idempotency-key': 'cart-1', 'idempotency-replayed': 'true' });
-    expect(room.disk.rows.map(({ requestId }) => requestId)).toEqual(['cart-1']);
-    expect((await room.order(8, { 'idempotency-key': 'cart-1' })).body).toBe(
+    expect(fixture.disk.rows.map(({ requestId }) => requestId)).toEqual(['cart-1']);
+    expect((await fixture.order(8, { 'idempotency-key': 'cart-1' })).body).toBe(
       '{"OrderID":2,"OrderNumber":100,"StoreID":8}',
     );
   });
 
   it('P5: of racing copies all but one are replays', async () => {
-    const room = await HttpRoom.open();
-    const held = room.ledger.holdNext();
-    const copies = Array.from({ length: 5 }, () => room.order(7, { 'idempotency-key': 'copy' }));
-    await room.arrived(copies.length);
+    const fixture = await HttpFixture.open();
+    const held = fixture.ledger.holdNext();
+    const copies = Array.from({ length: 5 }, () => fixture.order(7, { 'idempotency-key': 'copy' }));
+    await fixture.arrived(copies.length);
     held.release();
     const answers = await Promise.all(copies);
     expect(new Set(answers.map(({ body }) => body))).toEqual(new Set(['{"OrderID":1,"OrderNumber":100,"StoreID":7}']));
@@ -109,10 +109,10 @@ describe('Idempotency-Key', () => {
   });
 
   it.each(['"quoted"', 'a,b', `${'k'.repeat(128)}`, '!~', '0'])('%j is taken raw', async (key) => {
-    const room = await HttpRoom.open();
-    const { code, headers } = await room.order(7, { 'idempotency-key': key });
+    const fixture = await HttpFixture.open();
+    const { code, headers } = await fixture.order(7, { 'idempotency-key': key });
     expect([code, headers['idempotency-key']]).toEqual([200, key]);
-    expect(room.disk.rows[0]?.requestId).toBe(key);
+    expect(fixture.disk.rows[0]?.requestId).toBe(key);
   });
 
   it.each([
@@ -127,8 +127,8 @@ describe('Idempotency-Key', () => {
     ['sent twice, the same', ['Idempotency-Key: a', 'idempotency-key: a']],
     ['sent twice, both empty', ['Idempotency-Key:', 'idempotency-key:']],
   ])('P6: that is not valid, %s, is refused and not given back', async (_name, headers) => {
-    const room = await HttpRoom.open();
-    const connection = await room.connect();
+    const fixture = await HttpFixture.open();
+    const connection = await fixture.connect();
     connection.send(orderRequest('{"store_id": 7}', ...headers));
     const answer = await connection.answer();
     expect(answer.code).toBe(400);
@@ -138,42 +138,42 @@ describe('Idempotency-Key', () => {
       detail: expect.any(String),
     });
     expect(answer.headers).not.toHaveProperty('idempotency-key');
-    expect(room.ledger.batches).toEqual([]);
-    expect(room.ended).toEqual([['http', 'generateOrderNumber', 'REQUEST_ID_INVALID']]);
+    expect(fixture.ledger.batches).toEqual([]);
+    expect(fixture.ended).toEqual([['http', 'generateOrderNumber', 'REQUEST_ID_INVALID']]);
   });
 
   it('is made where none was sent, and good for asking again', async () => {
-    const room = await HttpRoom.open();
-    const first = await room.order(7);
+    const fixture = await HttpFixture.open();
+    const first = await fixture.order(7);
     const made = first.headers['idempotency-key']!;
     expect(made).toMatch(UUID_V7);
-    expect(await room.order(7, { 'idempotency-key': made })).toMatchObject({
+    expect(await fixture.order(7, { 'idempotency-key': made })).toMatchObject({
       body: first.body,
       headers: { 'idempotency-replayed': 'true' },
     });
   });
 
   it('P6: is refused where none was sent and the server wants one', async () => {
-    const room = await HttpRoom.open({ requireRequestId: true });
-    const { code, body, headers } = await room.order(7);
+    const fixture = await HttpFixture.open({ requireRequestId: true });
+    const { code, body, headers } = await fixture.order(7);
     expect([code, JSON.parse(body)]).toEqual([
       400,
       { message: expect.any(String), reason: 'REQUEST_ID_REQUIRED', detail: expect.any(String) },
     ]);
     expect(headers).not.toHaveProperty('idempotency-key');
-    expect((await room.order(7, { 'idempotency-key': 'cart-1' })).code).toBe(200);
-    expect(room.disk.rows).toHaveLength(1);
+    expect((await fixture.order(7, { 'idempotency-key': 'cart-1' })).code).toBe(200);
+    expect(fixture.disk.rows).toHaveLength(1);
   });
 });
 
 describe('refusals', () => {
   it('P6: a full queue is 503 with Retry-After, and gives the key back, made or given', async () => {
-    const room = await HttpRoom.open({ maxQueue: 1 });
-    const reopening = room.ledger.startReopening();
-    const waiting = room.order(7, { 'idempotency-key': 'waiting' });
-    await room.arrived(1);
-    const given = await room.order(7, { 'idempotency-key': 'refused' });
-    const made = await room.order(7);
+    const fixture = await HttpFixture.open({ maxQueue: 1 });
+    const reopening = fixture.ledger.startReopening();
+    const waiting = fixture.order(7, { 'idempotency-key': 'waiting' });
+    await fixture.arrived(1);
+    const given = await fixture.order(7, { 'idempotency-key': 'refused' });
+    const made = await fixture.order(7);
     for (const answer of [given, made]) {
       expect(answer.code).toBe(503);
       expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/);
@@ -183,67 +183,67 @@ describe('refusals', () => {
     expect(made.headers['idempotency-key']).toMatch(UUID_V7);
     reopening.resolve();
     expect((await waiting).code).toBe(200);
-    expect(room.disk.rows).toHaveLength(1);
+    expect(fixture.disk.rows).toHaveLength(1);
   });
 
   it('P6: a draining server is 503', async () => {
-    const room = await HttpRoom.open();
-    await room.allocator.drain(1000);
-    const answer = await room.order(7);
+    const fixture = await HttpFixture.open();
+    await fixture.allocator.drain(1000);
+    const answer = await fixture.order(7);
     expect([answer.code, JSON.parse(answer.body)]).toMatchObject([503, { reason: 'DRAINING' }]);
     expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
-    expect(room.ledger.batches).toEqual([]);
+    expect(fixture.ledger.batches).toEqual([]);
   });
 
   it('P7: an unknown outcome is 503 and names the key to ask again with, the one made here too', async () => {
-    const room = await HttpRoom.open();
-    room.ledger.failNext('persisted after all', 'not persisted');
-    const unknown = await room.order(7);
+    const fixture = await HttpFixture.open();
+    fixture.ledger.failNext('persisted after all', 'not persisted');
+    const unknown = await fixture.order(7);
     expect([unknown.code, JSON.parse(unknown.body)]).toMatchObject([503, { reason: 'OUTCOME_UNKNOWN' }]);
     expect(unknown.body).not.toContain('the disk failed');
     expect(Number(unknown.headers['retry-after'])).toBeGreaterThanOrEqual(1);
     const key = unknown.headers['idempotency-key']!;
-    expect((await room.order(8, { 'idempotency-key': 'given' })).headers['idempotency-key']).toBe('given');
-    const again = await room.order(7, { 'idempotency-key': key });
+    expect((await fixture.order(8, { 'idempotency-key': 'given' })).headers['idempotency-key']).toBe('given');
+    const again = await fixture.order(7, { 'idempotency-key': key });
     expect(again.body).toBe('{"OrderID":1,"OrderNumber":100,"StoreID":7}');
     expect(again.headers['idempotency-replayed']).toBe('true');
   });
 
   it('P6: a full disk is 503', async () => {
-    const room = await HttpRoom.open();
-    room.ledger.failNext('ledger full');
-    const answer = await room.order(7);
+    const fixture = await HttpFixture.open();
+    fixture.ledger.failNext('ledger full');
+    const answer = await fixture.order(7);
     expect([answer.code, JSON.parse(answer.body)]).toMatchObject([503, { reason: 'LEDGER_FULL' }]);
     expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
   });
 
   it('a sequence at its end is 409, without Retry-After', async () => {
-    const room = await HttpRoom.open();
-    room.disk.stores.set(7n, { ...newStore(7n, 0), lastNumber: INT64_MAX });
-    const answer = await room.order(7, { 'idempotency-key': 'last' });
+    const fixture = await HttpFixture.open();
+    fixture.disk.stores.set(7n, { ...newStore(7n, 0), lastNumber: INT64_MAX });
+    const answer = await fixture.order(7, { 'idempotency-key': 'last' });
     expect([answer.code, JSON.parse(answer.body)]).toMatchObject([409, { reason: 'SEQUENCE_EXHAUSTED' }]);
     expect(answer.headers['idempotency-key']).toBe('last');
     expect(answer.headers).not.toHaveProperty('retry-after');
   });
 
   it('P5: a key that belongs to a run is 422', async () => {
-    const room = await HttpRoom.open();
+    const fixture = await HttpFixture.open();
     const call = { storeId: 7n, count: 3, requestId: 'run', signal: { aborted: false } };
-    await room.allocator.allocate(call);
-    const answer = await room.order(7, { 'idempotency-key': 'run' });
+    await fixture.allocator.allocate(call);
+    const answer = await fixture.order(7, { 'idempotency-key': 'run' });
     expect([answer.code, JSON.parse(answer.body)]).toMatchObject([422, { reason: 'REQUEST_ID_MISMATCH' }]);
-    expect(room.disk.rows).toHaveLength(1);
+    expect(fixture.disk.rows).toHaveLength(1);
   });
 
   it('an unknown store is 404, a damaged ledger 500, and a read refused meanwhile 503', async () => {
-    const room = await HttpRoom.open();
+    const fixture = await HttpFixture.open();
     for (const [reason, code] of [
       ['STORE_NOT_FOUND', 404],
       ['LEDGER_DAMAGED', 500],
       ['LEDGER_REOPENING', 503],
     ] as const) {
-      vi.spyOn(room.allocator, 'allocate').mockRejectedValueOnce(new OrderError(reason, 'this is why'));
-      const answer = await room.order(7);
+      vi.spyOn(fixture.allocator, 'allocate').mockRejectedValueOnce(new OrderError(reason, 'this is why'));
+      const answer = await fixture.order(7);
       expect([answer.code, answer.body]).toEqual([code, `{"message":"this is why","reason":"${reason}"}`]);
     }
   });
@@ -251,13 +251,13 @@ describe('refusals', () => {
   it.each([new Error('disk /var/secret'), 'secret', undefined, { reason: 'QUEUE_FULL', message: 'secret' }])(
     'P7: of the unforeseen (%s) nothing leaves but that the outcome is unknown',
     async (thrown) => {
-      const room = await HttpRoom.open();
-      vi.spyOn(room.allocator, 'allocate').mockRejectedValueOnce(thrown);
-      const answer = await room.order(7, { 'idempotency-key': 'cart-1' });
+      const fixture = await HttpFixture.open();
+      vi.spyOn(fixture.allocator, 'allocate').mockRejectedValueOnce(thrown);
+      const answer = await fixture.order(7, { 'idempotency-key': 'cart-1' });
       expect(answer.code).toBe(503);
       expect(JSON.parse(answer.body)).toMatchObject({ reason: 'OUTCOME_UNKNOWN' });
       expect(JSON.stringify(answer)).not.toContain('secret');
-      expect(room.log).toMatchObject([{ level: ERROR, reason: 'OUTCOME_UNKNOWN', request_id: 'cart-1' }]);
+      expect(fixture.log).toMatchObject([{ level: ERROR, reason: 'OUTCOME_UNKNOWN', request_id: 'cart-1' }]);
     },
   );
 });
@@ -268,36 +268,36 @@ describe('P6: a call whose client is gone when its batch is formed burns nothing
     ['closes the connection', ({ socket }: RawConnection) => void socket.destroy()],
     ['says that it sends no more', ({ socket }: RawConnection) => void socket.end()],
   ])('P6: the client %s', async (_name, leave) => {
-    const room = await HttpRoom.open();
-    const held = room.ledger.holdNext();
-    const first = room.order(7, { 'idempotency-key': 'first' });
+    const fixture = await HttpFixture.open();
+    const held = fixture.ledger.holdNext();
+    const first = fixture.order(7, { 'idempotency-key': 'first' });
     await held.begun;
-    const client = await room.connect();
+    const client = await fixture.connect();
     client.send(orderRequest('{"store_id": 7}', 'Idempotency-Key: gone'));
-    await room.arrived(2);
-    expect(room.allocator.signals.map(({ aborted }) => aborted)).toEqual([false, false]);
+    await fixture.arrived(2);
+    expect(fixture.allocator.signals.map(({ aborted }) => aborted)).toEqual([false, false]);
     leave(client);
-    await vi.waitUntil(() => room.allocator.signals[1]!.aborted);
+    await vi.waitUntil(() => fixture.allocator.signals[1]!.aborted);
     held.release();
     expect((await first).body).toBe('{"OrderID":1,"OrderNumber":100,"StoreID":7}');
-    expect((await room.order(7, { 'idempotency-key': 'next' })).body).toBe(
+    expect((await fixture.order(7, { 'idempotency-key': 'next' })).body).toBe(
       '{"OrderID":2,"OrderNumber":101,"StoreID":7}',
     );
-    expect(room.disk.rows.map(({ requestId }) => requestId)).toEqual(['first', 'next']);
-    expect(room.ended).toContainEqual(['http', 'generateOrderNumber', 'CANCELLED']);
-    expect(room.log).toMatchObject([{ level: INFO, reason: 'CANCELLED', request_id: 'gone', store_id: '7' }]);
+    expect(fixture.disk.rows.map(({ requestId }) => requestId)).toEqual(['first', 'next']);
+    expect(fixture.ended).toContainEqual(['http', 'generateOrderNumber', 'CANCELLED']);
+    expect(fixture.log).toMatchObject([{ level: INFO, reason: 'CANCELLED', request_id: 'gone', store_id: '7' }]);
   });
 
   it('P5: one that goes after its batch was formed is carried through, and gets the pair when it comes back', async () => {
-    const room = await HttpRoom.open();
-    const held = room.ledger.holdNext();
-    const client = await room.connect();
+    const fixture = await HttpFixture.open();
+    const held = fixture.ledger.holdNext();
+    const client = await fixture.connect();
     client.send(orderRequest('{"store_id": 7}', 'Idempotency-Key: late'));
     await held.begun;
     client.socket.destroy();
-    await vi.waitUntil(() => room.allocator.signals[0]!.aborted);
+    await vi.waitUntil(() => fixture.allocator.signals[0]!.aborted);
     held.release();
-    expect(await room.order(7, { 'idempotency-key': 'late' })).toMatchObject({
+    expect(await fixture.order(7, { 'idempotency-key': 'late' })).toMatchObject({
       body: '{"OrderID":1,"OrderNumber":100,"StoreID":7}',
       headers: { 'idempotency-replayed': 'true' },
     });
@@ -306,13 +306,13 @@ describe('P6: a call whose client is gone when its batch is formed burns nothing
 
 describe('the log', () => {
   it('has one line for each call that failed, with its keys and its reason, and none for a good one', async () => {
-    const room = await HttpRoom.open();
-    await room.order(7, { 'idempotency-key': 'good' });
-    await room.order(7, { 'idempotency-key': 'r'.repeat(5000) });
-    room.ledger.failNext('not persisted');
-    const unknown = await room.order(7);
+    const fixture = await HttpFixture.open();
+    await fixture.order(7, { 'idempotency-key': 'good' });
+    await fixture.order(7, { 'idempotency-key': 'r'.repeat(5000) });
+    fixture.ledger.failNext('not persisted');
+    const unknown = await fixture.order(7);
     const call = { method: 'generateOrderNumber', ms: expect.any(Number), store_id: '7' };
-    expect(room.log).toMatchObject([
+    expect(fixture.log).toMatchObject([
       { ...call, level: INFO, request_id: 'r'.repeat(128), reason: 'REQUEST_ID_INVALID' },
       {
         ...call,
@@ -322,19 +322,19 @@ describe('the log', () => {
         err: { message: 'the disk failed' },
       },
     ]);
-    expect(room.log).toHaveLength(2);
+    expect(fixture.log).toHaveLength(2);
   });
 
   it('has one line for a slow call', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onTestFinished(() => void vi.useRealTimers());
-    const room = await HttpRoom.open();
-    const held = room.ledger.holdNext();
-    const slow = room.order(7, { 'idempotency-key': 'slow' });
+    const fixture = await HttpFixture.open();
+    const held = fixture.ledger.holdNext();
+    const slow = fixture.order(7, { 'idempotency-key': 'slow' });
     await held.begun;
     vi.advanceTimersByTime(1500);
     held.release();
     await slow;
-    expect(room.log).toMatchObject([{ level: WARN, msg: 'slow call', request_id: 'slow', store_id: '7', ms: 1500 }]);
+    expect(fixture.log).toMatchObject([{ level: WARN, msg: 'slow call', request_id: 'slow', store_id: '7', ms: 1500 }]);
   });
 });

@@ -1,37 +1,37 @@
 import { METHODS } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startHttpServer } from '../../../src/server/http/http-server.ts';
-import { HttpRoom, ORDER_PATH, orderRequest } from './http-fixture.ts';
+import { HttpFixture, ORDER_PATH, orderRequest } from './http-fixture.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 
 describe('health', () => {
   it('/healthz answers while the process lives, /readyz while it can number', async () => {
-    const room = await HttpRoom.open();
-    expect(await room.ask('/healthz')).toMatchObject({ code: 200, body: '{"status":"ok"}' });
-    expect(await room.ask('/readyz')).toMatchObject({ code: 200, body: '{"status":"ok"}' });
-    room.isServing = false;
-    expect(await room.ask('/healthz')).toMatchObject({ code: 200, body: '{"status":"ok"}' });
-    expect(await room.ask('/readyz')).toMatchObject({ code: 503, body: '{"status":"not serving"}' });
-    expect(room.log).toEqual([]);
+    const fixture = await HttpFixture.open();
+    expect(await fixture.ask('/healthz')).toMatchObject({ code: 200, body: '{"status":"ok"}' });
+    expect(await fixture.ask('/readyz')).toMatchObject({ code: 200, body: '{"status":"ok"}' });
+    fixture.isServing = false;
+    expect(await fixture.ask('/healthz')).toMatchObject({ code: 200, body: '{"status":"ok"}' });
+    expect(await fixture.ask('/readyz')).toMatchObject({ code: 503, body: '{"status":"not serving"}' });
+    expect(fixture.log).toEqual([]);
   });
 
   it('HEAD asks the same', async () => {
-    const room = await HttpRoom.open();
+    const fixture = await HttpFixture.open();
     const method = 'HEAD';
-    expect(await room.ask('/healthz', { method })).toMatchObject({ code: 200, body: '' });
-    expect(await room.ask('/readyz', { method })).toMatchObject({ code: 200, body: '' });
-    room.isServing = false;
-    expect(await room.ask('/readyz', { method })).toMatchObject({ code: 503, body: '' });
+    expect(await fixture.ask('/healthz', { method })).toMatchObject({ code: 200, body: '' });
+    expect(await fixture.ask('/readyz', { method })).toMatchObject({ code: 200, body: '' });
+    fixture.isServing = false;
+    expect(await fixture.ask('/readyz', { method })).toMatchObject({ code: 503, body: '' });
   });
 
   it('P10: /healthz and /readyz answer while a commit hangs', async () => {
-    const room = await HttpRoom.open();
-    const held = room.ledger.holdNext();
-    const order = room.order(7);
+    const fixture = await HttpFixture.open();
+    const held = fixture.ledger.holdNext();
+    const order = fixture.order(7);
     await held.begun;
-    expect((await room.ask('/healthz')).code).toBe(200);
-    expect((await room.ask('/readyz')).code).toBe(200);
+    expect((await fixture.ask('/healthz')).code).toBe(200);
+    expect((await fixture.ask('/readyz')).code).toBe(200);
     held.release();
     expect((await order).code).toBe(200);
   });
@@ -50,9 +50,9 @@ describe('what is not served', () => {
     '/healthz/..%2f',
     '/__proto__',
   ])('%s is 404', async (path) => {
-    const room = await HttpRoom.open();
+    const fixture = await HttpFixture.open();
     for (const method of ['GET', 'POST']) {
-      const connection = await room.connect();
+      const connection = await fixture.connect();
       connection.send(`${method} ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
       const { code, headers, body } = await connection.answer();
       expect([code, JSON.parse(body)]).toEqual([404, { message: expect.any(String), reason: 'NOT_FOUND' }]);
@@ -62,10 +62,10 @@ describe('what is not served', () => {
   });
 
   it('another method is 405 and says which is allowed, whatever its body is', async () => {
-    const room = await HttpRoom.open();
+    const fixture = await HttpFixture.open();
     const others = METHODS.filter((method) => !['POST', 'HEAD', 'CONNECT'].includes(method));
     for (const method of others) {
-      const connection = await room.connect();
+      const connection = await fixture.connect();
       connection.send(
         `${method} ${ORDER_PATH}?x HTTP/1.1\r\nHost: x\r\nContent-Type: ;;\r\nContent-Length: 2\r\n\r\n{}`,
       );
@@ -73,17 +73,17 @@ describe('what is not served', () => {
       expect([method, code, headers['allow']]).toEqual([method, 405, 'POST']);
       expect(JSON.parse(body)).toEqual({ message: expect.any(String), reason: 'METHOD_NOT_ALLOWED' });
     }
-    const head = await room.ask(ORDER_PATH, { method: 'HEAD' });
+    const head = await fixture.ask(ORDER_PATH, { method: 'HEAD' });
     expect([head.code, head.headers['allow'], head.body]).toEqual([405, 'POST', '']);
-    const post = await room.ask('/healthz', { method: 'POST', body: '{}' });
+    const post = await fixture.ask('/healthz', { method: 'POST', body: '{}' });
     expect([post.code, post.headers['allow']]).toEqual([405, 'GET, HEAD']);
-    expect(room.ledger.batches).toEqual([]);
+    expect(fixture.ledger.batches).toEqual([]);
   });
 });
 
 it('of an error that nobody foresaw nothing leaves but that it happened', async () => {
-  const room = await HttpRoom.open();
-  const server = await startHttpServer({ ...room.options, isServing: throwUnforeseen });
+  const fixture = await HttpFixture.open();
+  const server = await startHttpServer({ ...fixture.options, isServing: throwUnforeseen });
   onTestFinished(() => server.close(0));
   const answer = await fetch(`http://127.0.0.1:${server.address.port}/readyz`);
   expect([answer.status, await answer.json()]).toEqual([
@@ -91,24 +91,24 @@ it('of an error that nobody foresaw nothing leaves but that it happened', async 
     { message: 'the server met an error that it did not foresee', reason: 'INTERNAL' },
   ]);
   expect(JSON.stringify([...answer.headers])).not.toContain('secret');
-  expect(room.log).toMatchObject([{ reason: 'INTERNAL', path: '/readyz', err: { message: 'disk /var/secret' } }]);
+  expect(fixture.log).toMatchObject([{ reason: 'INTERNAL', path: '/readyz', err: { message: 'disk /var/secret' } }]);
 });
 
 describe('a body', () => {
   it(`of ${MAX_BODY_BYTES} bytes is read, of one more is 413`, async () => {
-    const room = await HttpRoom.open();
-    expect((await room.post(padded(MAX_BODY_BYTES))).code).toBe(200);
-    const { code, headers, body } = await room.post(padded(MAX_BODY_BYTES + 1));
+    const fixture = await HttpFixture.open();
+    expect((await fixture.post(padded(MAX_BODY_BYTES))).code).toBe(200);
+    const { code, headers, body } = await fixture.post(padded(MAX_BODY_BYTES + 1));
     expect([code, JSON.parse(body)]).toEqual([413, { message: expect.any(String), reason: 'PAYLOAD_TOO_LARGE' }]);
     expect(headers['content-type']).toMatch(/^application\/json/);
-    expect(room.disk.rows).toHaveLength(1);
-    expect(room.log).toMatchObject([{ reason: 'PAYLOAD_TOO_LARGE', path: ORDER_PATH }]);
+    expect(fixture.disk.rows).toHaveLength(1);
+    expect(fixture.log).toMatchObject([{ reason: 'PAYLOAD_TOO_LARGE', path: ORDER_PATH }]);
   });
 
   it('that is far too large still gets its answer, announced or in chunks', async () => {
-    const room = await HttpRoom.open();
-    expect((await room.post(Buffer.alloc(8 * 1024 * 1024))).code).toBe(413);
-    const connection = await room.connect();
+    const fixture = await HttpFixture.open();
+    expect((await fixture.post(Buffer.alloc(8 * 1024 * 1024))).code).toBe(413);
+    const connection = await fixture.connect();
     connection.send(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n`);
     connection.send('Transfer-Encoding: chunked\r\n\r\n');
     for (let i = 0; i < 20; i++) connection.send(`4000\r\n${' '.repeat(0x4000)}\r\n`);
@@ -129,21 +129,21 @@ describe('a body', () => {
     ';',
     '',
   ])('of the type %j is 415', async (type) => {
-    const room = await HttpRoom.open();
-    const connection = await room.connect();
+    const fixture = await HttpFixture.open();
+    const connection = await fixture.connect();
     connection.send(
       `POST ${ORDER_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: 14\r\n\r\n{"store_id":7}`,
     );
     const { code, headers, body } = await connection.answer();
     expect([code, JSON.parse(body)]).toEqual([415, { message: expect.any(String), reason: 'UNSUPPORTED_MEDIA_TYPE' }]);
     expect(headers['content-type']).toMatch(/^application\/json/);
-    expect(room.ledger.batches).toEqual([]);
-    expect(room.log).toMatchObject([{ reason: 'UNSUPPORTED_MEDIA_TYPE' }]);
+    expect(fixture.ledger.batches).toEqual([]);
+    expect(fixture.log).toMatchObject([{ reason: 'UNSUPPORTED_MEDIA_TYPE' }]);
   });
 
   it('of no type is 415', async () => {
-    const room = await HttpRoom.open();
-    const connection = await room.connect();
+    const fixture = await HttpFixture.open();
+    const connection = await fixture.connect();
     connection.send(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n{"store_id":7}`);
     expect((await connection.answer()).code).toBe(415);
   });

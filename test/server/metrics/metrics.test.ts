@@ -244,7 +244,7 @@ describe('sources', () => {
 describe('the delay of the event loop', () => {
   it('is the same for two scrapers', async () => {
     const url = await serve();
-    await aLookAtTheLoop(url);
+    await monitorsHaveRun(url);
     block(300);
     await vi.waitFor(async () => expect(await longestDelay(url)).toBeGreaterThan(0.25));
     expect(await longestDelay(url)).toBeGreaterThan(0.25);
@@ -256,7 +256,7 @@ describe('the delay of the event loop', () => {
   it('is forgotten after two windows, not after one', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const url = await serve();
-    await aLookAtTheLoop(url);
+    await monitorsHaveRun(url);
     block(1000);
     await vi.waitFor(async () => expect(await longestDelay(url)).toBeGreaterThan(0.9));
     vi.advanceTimersByTime(60_000);
@@ -499,7 +499,7 @@ function raise(message: string): never {
 }
 
 /** Resolves once the monitor of the event loop has looked: a block before its first look is not seen. */
-async function aLookAtTheLoop(url: string): Promise<void> {
+async function monitorsHaveRun(url: string): Promise<void> {
   await vi.waitFor(async () => {
     const families = parse(await scrape(url));
     expect(valueOf(families, 'order_numbers_event_loop_delay_p99_seconds')).toBeGreaterThan(0);

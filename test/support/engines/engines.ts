@@ -25,25 +25,25 @@ export interface FaultyLedger {
   readonly ledger: string;
   readonly options: ServeOptions;
 
-  /** From now on a commit does not come to its end, until {@link letGo}. */
+  /** From now on a commit does not come to its end, until {@link release}. */
   holdCommits(): Promise<void>;
   /** Resolves when one has begun and does not end. */
-  commitHangs(): Promise<void>;
-  letGo(): Promise<void>;
+  commitIsHeld(): Promise<void>;
+  release(): Promise<void>;
   /** What `replayed` can be where a server died while its commit hung, and another is asked again. */
-  readonly heldIsReplayed: readonly boolean[];
+  readonly heldMayBeReplayed: readonly boolean[];
 
   /** The next commit that begins fails, and only that one. */
   failNextCommit(): Promise<void>;
-  /** No commit has room on the disk, until {@link makeRoom}. */
+  /** No commit has room on the disk, until {@link freeDisk}. */
   fillDisk(): Promise<void>;
-  makeRoom(): Promise<void>;
+  freeDisk(): Promise<void>;
 
-  /** From the next allocation on the server has to open it again, and cannot until {@link giveBack}. */
-  takeAway(): Promise<void>;
+  /** From the next allocation on the server has to open it again, and cannot until {@link makeAvailable}. */
+  makeUnavailable(): Promise<void>;
   /** What the server's log says of that. */
-  readonly whyAway: RegExp;
-  giveBack(): Promise<void>;
+  readonly unavailableReason: RegExp;
+  makeAvailable(): Promise<void>;
 
   /** The next allocation is committed, and its server dies before it hears of that. */
   killAfterCommit(server: ServerProcess): Promise<void>;

@@ -41,8 +41,8 @@ class PostgresFaults implements FaultyLedger {
   readonly ledger: string;
   readonly options = {};
   // PostgreSQL gives up what waits for a lock when it has noticed that nobody will hear of it.
-  readonly heldIsReplayed = [true, false];
-  readonly whyAway = /ECONNREFUSED/;
+  readonly heldMayBeReplayed = [true, false];
+  readonly unavailableReason = /ECONNREFUSED/;
   readonly #url: string;
   readonly #proxy: TcpProxy;
   #counter: HeldCounter | undefined;
@@ -57,12 +57,12 @@ class PostgresFaults implements FaultyLedger {
     this.#counter = await holdCounter(this.#url);
   }
 
-  async commitHangs(): Promise<void> {
+  async commitIsHeld(): Promise<void> {
     await this.#counter?.isWaitedFor();
   }
 
-  async letGo(): Promise<void> {
-    await this.#counter?.letGo();
+  async release(): Promise<void> {
+    await this.#counter?.release();
   }
 
   /** Those that have begun before do not count. A sequence is not rolled back with what failed. */
@@ -93,15 +93,15 @@ class PostgresFaults implements FaultyLedger {
     );
   }
 
-  makeRoom(): Promise<void> {
+  freeDisk(): Promise<void> {
     return execute(this.#url, 'DROP TRIGGER fails ON ledger');
   }
 
-  async takeAway(): Promise<void> {
+  async makeUnavailable(): Promise<void> {
     this.#proxy.refuse();
   }
 
-  giveBack(): Promise<void> {
+  makeAvailable(): Promise<void> {
     return this.#proxy.flow();
   }
 

@@ -40,8 +40,8 @@ class SqliteFaults implements FaultyLedger {
   readonly #shim = new FsyncShim();
   readonly options = { env: this.#shim.env };
   // Its frames are in the WAL before the fsync hangs, and stay there.
-  readonly heldIsReplayed = [true];
-  readonly whyAway = /is reading an old state/;
+  readonly heldMayBeReplayed = [true];
+  readonly unavailableReason = /is reading an old state/;
   #isHolding = false;
   #others: Database.Database[] = [];
 
@@ -54,11 +54,11 @@ class SqliteFaults implements FaultyLedger {
     this.#isHolding = true;
   }
 
-  commitHangs(): Promise<void> {
+  commitIsHeld(): Promise<void> {
     return this.#shim.hit('fsync-hangs');
   }
 
-  async letGo(): Promise<void> {
+  async release(): Promise<void> {
     // A fault that was armed since has ended the hanging by itself.
     if (this.#isHolding) this.#shim.disarm();
     this.#isHolding = false;
@@ -73,7 +73,7 @@ class SqliteFaults implements FaultyLedger {
     this.#shim.arm('disk-full');
   }
 
-  async makeRoom(): Promise<void> {
+  async freeDisk(): Promise<void> {
     this.#shim.disarm();
   }
 
@@ -81,7 +81,7 @@ class SqliteFaults implements FaultyLedger {
    * Somebody who reads an old state keeps it from being opened again, once a commit has failed; and somebody who writes,
    * too, once the server was killed.
    */
-  async takeAway(): Promise<void> {
+  async makeUnavailable(): Promise<void> {
     const reader = new Database(this.ledger, { readonly: true });
     const writer = new Database(this.ledger);
     onTestFinished(() => {
@@ -95,7 +95,7 @@ class SqliteFaults implements FaultyLedger {
     this.#others = [reader, writer];
   }
 
-  async giveBack(): Promise<void> {
+  async makeAvailable(): Promise<void> {
     for (const other of this.#others.splice(0)) other.exec('ROLLBACK');
   }
 

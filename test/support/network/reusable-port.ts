@@ -8,6 +8,6 @@ const BEYOND = 32_000;
  * A port that can be listened on again after a pause, because nobody is given it by chance meanwhile. It may be
  * in use already: then ask for another.
  */
-export function lastingPort(): number {
+export function reusablePort(): number {
   return randomInt(LOWEST, BEYOND);
 }

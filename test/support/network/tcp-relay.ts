@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { createServer } from 'node:net';
-import { lastingPort } from './reusable-port.ts';
+import { reusablePort } from './reusable-port.ts';
 import { TcpLink } from './tcp-link.ts';
 
 const HOST = '127.0.0.1';
@@ -52,7 +52,7 @@ export abstract class TcpRelay {
     });
     this.#server = server;
     for (;;) {
-      const port = this.#port || lastingPort();
+      const port = this.#port || reusablePort();
       server.listen(port, HOST);
       try {
         await once(server, 'listening');

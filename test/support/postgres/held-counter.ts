@@ -7,7 +7,7 @@ import { query } from './query.ts';
 export interface HeldCounter {
   /** Resolves when a session of this database has waited for it for so long. */
   isWaitedFor(leastMs?: number): Promise<void>;
-  letGo(): Promise<void>;
+  release(): Promise<void>;
 }
 
 /** Takes the lock in the database at `url`, as soon as it is free; lets it go when the test ends, at the latest. */
@@ -26,7 +26,7 @@ export async function holdCounter(url: string): Promise<HeldCounter> {
         return (await query(url, waiting, [leastMs / 1000])).length > 0;
       });
     },
-    async letGo() {
+    async release() {
       await holder.query('ROLLBACK');
     },
   };

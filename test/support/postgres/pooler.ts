@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { chownSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { lastingPort } from '../network/reusable-port.ts';
+import { reusablePort } from '../network/reusable-port.ts';
 import { toolPath } from '../required-tool.ts';
 import { until } from '../until.ts';
 import { installation, newFolder } from './cluster/installation.ts';
 import { query } from './query.ts';
-import { clearAwayAtTheEnd } from './cluster/leftovers.ts';
+import { removeAtExit } from './cluster/leftovers.ts';
 
 /**
  * Starts PgBouncer in transaction mode before a database: each transaction runs on any of two backends. Resolves to the
@@ -18,9 +18,9 @@ import { clearAwayAtTheEnd } from './cluster/leftovers.ts';
 export async function poolTransactions(url: string): Promise<string> {
   const { user } = await installation();
   const folder = newFolder(user);
-  clearAwayAtTheEnd({ folder });
+  removeAtExit({ folder });
   const { hostname, port, pathname } = new URL(url);
-  const listenPort = lastingPort();
+  const listenPort = reusablePort();
   const settings = join(folder, 'pgbouncer.ini');
   writeFileSync(
     settings,

@@ -28,7 +28,7 @@ async function runHere(args: readonly string[], { env = {}, cwd }: LocalOptions)
   const stdout = new PassThrough();
   const stderr = new PassThrough();
   const said = [text(stdout), text(stderr)] as const;
-  const giveBack = lend({ stdout, stderr, argv: [process.execPath, MAIN, ...args] });
+  const makeAvailable = lend({ stdout, stderr, argv: [process.execPath, MAIN, ...args] });
   const giveBackEnvironment = setVariables(env);
   const folder = process.cwd();
   if (cwd !== undefined) process.chdir(cwd);
@@ -38,7 +38,7 @@ async function runHere(args: readonly string[], { env = {}, cwd }: LocalOptions)
     await import(/* @vite-ignore */ `${MAIN}?run=${runs}`);
     exitCode = Number(process.exitCode ?? 0);
   } finally {
-    giveBack();
+    makeAvailable();
     giveBackEnvironment();
     process.chdir(folder);
     stdout.end();

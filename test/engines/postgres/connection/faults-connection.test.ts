@@ -63,10 +63,10 @@ it('P7: what may still arrive is not refused: a batch that was sent twice, and f
 it('P5: a session that is terminated in the middle of a batch is replaced, and the batch is numbered once', async () => {
   const url = await newDatabase();
   const opened = await OpenedLedger.open(url);
-  const { outcome, letGo } = await heldCommit(url, opened);
+  const { outcome, release } = await heldCommit(url, opened);
   await endSessions(url);
   await opened.says(/lost the connection to .*terminating connection/);
-  await letGo();
+  await release();
   expect(await outcome).toMatchObject({ allocation: FIRST, replayed: false });
   expect(await assertDense(url)).toHaveLength(1);
 });
@@ -129,5 +129,5 @@ async function heldCommit(url: string, opened: OpenedLedger) {
   // Seen by whoever waits for it.
   outcome.catch(() => {});
   await counter.isWaitedFor();
-  return { outcome, letGo: () => counter.letGo() };
+  return { outcome, release: () => counter.release() };
 }

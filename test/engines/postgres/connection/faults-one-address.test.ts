@@ -34,7 +34,7 @@ it('P4: behind one address, which moves to the promoted standby, reads and watch
   const other = await OpenedLedger.open(standby.url());
   expect(await other.allocate('third', STORE)).toMatchObject({ allocation: { orderId: 3n } });
   await until('the watcher has them all', () => watched.length === 3);
-  await isLeft(primary);
+  await hasNoSessions(primary);
   await shows(client, ['first', 'second', 'third']);
 
   // For a moment the address leads back, and connections for reads are made anew in it.
@@ -44,7 +44,7 @@ it('P4: behind one address, which moves to the promoted standby, reads and watch
   address.target = standby.address;
   expect(await other.allocate('fourth', STORE)).toMatchObject({ allocation: { orderId: 4n } });
   await until('the watcher has the fourth', () => watched.length === 4);
-  await isLeft(primary);
+  await hasNoSessions(primary);
   await shows(client, ['first', 'second', 'third', 'fourth']);
   expect(watched).toEqual([1n, 2n, 3n, 4n]);
   // Once for the one server that has none.
@@ -95,7 +95,7 @@ async function endSessions(server: PostgresCluster, which: string): Promise<void
 }
 
 /** Resolves when nobody reads it any more: the client asks again, and might hit a better connection then. */
-async function isLeft(server: PostgresCluster): Promise<void> {
+async function hasNoSessions(server: PostgresCluster): Promise<void> {
   await until('the old primary is left', async () => (await sessions(server, READS)).length === 0);
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { PostgresCluster } from '../../../support/postgres/cluster/cluster.ts';
 import { installation, newFolder } from '../../../support/postgres/cluster/installation.ts';
-import { clearAwayAtTheEnd } from '../../../support/postgres/cluster/leftovers.ts';
+import { removeAtExit } from '../../../support/postgres/cluster/leftovers.ts';
 import { requireTools, toolPath } from '../../../support/required-tool.ts';
 import { OpenedLedger } from '../opened-ledger.ts';
 
@@ -12,7 +12,7 @@ it('TLS: an untrusted certificate is refused once, with a remedy; channel bindin
   requireTools(test, 'openssl');
   const { user } = await installation();
   const folder = newFolder(user);
-  clearAwayAtTheEnd({ folder });
+  removeAtExit({ folder });
   const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
   const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
   execFileSync(

@@ -34,7 +34,7 @@ it('P6 P7: of a flood of new stores most are refused at once, all others are mad
   await counter.isWaitedFor(HELD_MS);
   expect(refused).toHaveLength(FLOOD - MAX_WAITING);
   expect(refused).toEqual(refused.map(() => expect.objectContaining({ reason: 'QUEUE_FULL' }) as unknown));
-  await counter.letGo();
+  await counter.release();
   expect(await outcome).toMatchObject({ allocation: { orderId: 1n, orderNumber: 100n }, replayed: false });
   await writes;
   expect(made).toEqual(Array.from({ length: MAX_WAITING }, (_, i) => BigInt(i + 1)));

@@ -11,7 +11,7 @@ import { requireTools } from '../../../support/required-tool.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
 /** A small disk of its own. */
-function smallDisk(test: TestContext): { folder: string; fill: (blocksLeft?: number) => void; makeRoom: () => void } {
+function smallDisk(test: TestContext): { folder: string; fill: (blocksLeft?: number) => void; freeDisk: () => void } {
   requireTools(test, 'root', 'linux');
   const folder = testFolder();
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', folder]);
@@ -24,7 +24,7 @@ function smallDisk(test: TestContext): { folder: string; fill: (blocksLeft?: num
       writeFileSync(ballast, Buffer.alloc((bavail - blocksLeft) * bsize));
       expect(statfsSync(folder).bavail).toBe(blocksLeft);
     },
-    makeRoom: () => rmSync(ballast),
+    freeDisk: () => rmSync(ballast),
   };
 }
 
@@ -72,7 +72,7 @@ it('P4 P7: on a disk that is full at start the ledger is read, new requests are 
   }
   expect(lines).toHaveLength(1);
   reader();
-  disk.makeRoom();
+  disk.freeDisk();
   // By itself, without a request.
   await vi.waitFor(() => expect(lines.at(-1)).toBe('opened'), { timeout: 20_000 });
   expect(await ledger.commit([ask('b'), ask('c')])).toMatchObject([
@@ -96,7 +96,7 @@ it('P7: a disk that fills up while a ledger is served is full until there is roo
     expect.stringMatching(/^disk full: a commit failed/),
     expect.stringMatching(/^disk full: the disk of .*orders\.db is full/),
   ]);
-  disk.makeRoom();
+  disk.freeDisk();
   await vi.waitFor(() => expect(lines.at(-1)).toBe('opened'), { timeout: 20_000 });
   expect(await ledger.commit([ask('order 0')])).toMatchObject([{ replayed: false, allocation: { orderId: 1n } }]);
 });
@@ -114,7 +114,7 @@ it('P7: on a disk so full that SQLite cannot even read, a start is LEDGER_FULL, 
   await ledger.ready();
   expect(lines).toEqual([expect.stringMatching(/^disk full: the disk of .*orders\.db is full/)]);
   await expect(ledger.commit([ask('b')])).rejects.toMatchObject({ reason: 'LEDGER_FULL' });
-  disk.makeRoom();
+  disk.freeDisk();
   expect(await ledger.commit([ask('b')])).toMatchObject([{ allocation: { orderId: 2n } }]);
   expect(lines.at(-1)).toBe('opened');
 });

@@ -12,9 +12,9 @@ import { listAfter } from '../../../support/engines/memory-reads.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
 /** A fault: what an operator does to the files of a ledger that is open. */
-type Blow = readonly [name: string, strike: (database: string) => void, said: RegExp];
+type Fault = readonly [name: string, inject: (database: string) => void, said: RegExp];
 
-const BLOWS: readonly Blow[] = [
+const FAULTS: readonly Fault[] = [
   ['its folder renamed', (db) => renameSync(dirname(db), `${dirname(db)}-old`), /the folder .* was moved or removed/],
   [
     'its folder renamed and an empty one put there',
@@ -77,24 +77,27 @@ function ask(requestId: string) {
   return { storeId: 7n, requestId, count: 1 };
 }
 
-it.each(BLOWS)('P7 P8: with %s, the next batch is unknown, and nothing is numbered or read again', async (...blow) => {
-  const { database, ledger, lost, close } = await openLedger();
-  const [, strike, said] = blow;
-  strike(database);
-  await expect(ledger.commit([ask('d')])).rejects.toThrow(said);
-  expect(lost.mock.calls).toEqual([[expect.stringMatching(said)]]);
-  await expect(ledger.ready()).rejects.toMatchObject({ reason: 'DRAINING' });
-  await expect(ledger.commit([ask('a')])).rejects.toMatchObject({ reason: 'DRAINING' });
-  await expect(listAfter(ledger, 0n, 10)).rejects.toMatchObject({ reason: 'LEDGER_REOPENING' });
-  await close();
-  expect(lost).toHaveBeenCalledTimes(1);
-});
+it.each(FAULTS)(
+  'P7 P8: with %s, the next batch is unknown, and nothing is numbered or read again',
+  async (...fault) => {
+    const { database, ledger, lost, close } = await openLedger();
+    const [, inject, said] = fault;
+    inject(database);
+    await expect(ledger.commit([ask('d')])).rejects.toThrow(said);
+    expect(lost.mock.calls).toEqual([[expect.stringMatching(said)]]);
+    await expect(ledger.ready()).rejects.toMatchObject({ reason: 'DRAINING' });
+    await expect(ledger.commit([ask('a')])).rejects.toMatchObject({ reason: 'DRAINING' });
+    await expect(listAfter(ledger, 0n, 10)).rejects.toMatchObject({ reason: 'LEDGER_REOPENING' });
+    await close();
+    expect(lost).toHaveBeenCalledTimes(1);
+  },
+);
 
 it('P8: each of them is noticed without a commit, too, and so is a -shm that is removed', async () => {
-  const shm: Blow = ['its -shm removed', (db) => rmSync(`${db}-shm`), /orders\.db-shm was moved or removed/];
-  const looked = [...BLOWS, shm].map(async ([name, strike, said]) => {
+  const shm: Fault = ['its -shm removed', (db) => rmSync(`${db}-shm`), /orders\.db-shm was moved or removed/];
+  const looked = [...FAULTS, shm].map(async ([name, inject, said]) => {
     const { database, ledger, lost } = await openLedger();
-    strike(database);
+    inject(database);
     await vi.waitFor(
       () => expect({ name, lost: lost.mock.calls }).toEqual({ name, lost: [[expect.stringMatching(said)]] }),
       { timeout: 10_000 },

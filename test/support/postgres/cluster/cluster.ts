@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import { lastingPort } from '../../network/reusable-port.ts';
+import { reusablePort } from '../../network/reusable-port.ts';
 import { until } from '../../until.ts';
 import { backUp } from './base-backup.ts';
 import { installation, newFolder } from './installation.ts';
@@ -10,7 +10,7 @@ import type { Programs } from './programs.ts';
 import { run } from './programs.ts';
 import type { Row } from '../query.ts';
 import { query, withClient } from '../query.ts';
-import { clearAway, clearAwayAtTheEnd } from './leftovers.ts';
+import { removeLeftovers, removeAtExit } from './leftovers.ts';
 
 const ACCEPTS = /database system is ready to accept (read-only )?connections/;
 const ACCEPTS_WRITES = /database system is ready to accept connections/;
@@ -42,7 +42,7 @@ export class PostgresCluster {
   readonly #programs: Programs;
   readonly #folder: string;
   readonly #data: string;
-  #port = lastingPort();
+  #port = reusablePort();
   #postmaster: Postmaster | undefined;
   readonly #standbys: PostgresCluster[] = [];
 
@@ -70,7 +70,7 @@ export class PostgresCluster {
   static async makeTemplate(): Promise<string> {
     const programs = await installation();
     const folder = newFolder(programs.user);
-    clearAwayAtTheEnd({ folder });
+    removeAtExit({ folder });
     const data = join(folder, 'data');
     await initialize(programs, data, folder);
     return data;
@@ -189,7 +189,7 @@ export class PostgresCluster {
   /** Kills it and removes its data; the standbys made from it stay. */
   async discard(): Promise<void> {
     await this.kill();
-    await clearAway(this.#remains);
+    await removeLeftovers(this.#leftovers);
   }
 
   /** Discards it and the standbys made from it, promoted ones and theirs, too. */
@@ -208,7 +208,7 @@ export class PostgresCluster {
         return await this.#launch();
       } catch (error) {
         if (!/Address already in use/.test(this.said())) throw error;
-        this.#port = lastingPort();
+        this.#port = reusablePort();
       }
     }
   }
@@ -226,13 +226,13 @@ export class PostgresCluster {
     );
   }
 
-  get #remains() {
+  get #leftovers() {
     const postmaster = this.#postmaster?.isRunning ? this.#postmaster.pid : undefined;
     return { folder: this.#folder, cluster: { data: this.#data, programs: this.#programs }, postmaster };
   }
 
   #remember(): void {
-    clearAwayAtTheEnd(this.#remains);
+    removeAtExit(this.#leftovers);
   }
 }
 

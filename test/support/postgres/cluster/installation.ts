@@ -3,7 +3,7 @@ import { chownSync, cpSync, mkdtempSync, readFileSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Programs } from './programs.ts';
-import { clearAwayAtTheEnd } from './leftovers.ts';
+import { removeAtExit } from './leftovers.ts';
 
 type User = Programs['user'];
 
@@ -29,7 +29,7 @@ async function find(): Promise<Programs> {
   if (!user || spawnSync(postgres, ['--version'], user).status === 0) return { initdb, pg_ctl, postgres, user };
   // A checkout in root's home is out of everybody else's reach; a copy of the programs is not.
   const copy = newFolder(user);
-  clearAwayAtTheEnd({ folder: copy });
+  removeAtExit({ folder: copy });
   const bin = dirname(postgres);
   cpSync(dirname(bin), copy, { recursive: true, verbatimSymlinks: true });
   const copied = (program: string) => program.replace(bin, join(copy, 'bin'));

@@ -4,12 +4,12 @@ import { rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from '../../until.ts';
-import { isInUse, killFamily } from './processes.ts';
+import { isInUse, killTree } from './processes.ts';
 import type { Programs } from './programs.ts';
 import { run } from './programs.ts';
 
 /** What a cluster leaves behind where nobody closes it. */
-export interface Remains {
+export interface Leftovers {
   readonly folder: string;
   /** Where there are data, PostgreSQL has shared memory, too. */
   readonly cluster?: { readonly data: string; readonly programs: Programs };
@@ -17,22 +17,22 @@ export interface Remains {
   readonly postmaster?: number | undefined;
 }
 
-const all = new Map<string, Remains>();
+const all = new Map<string, Leftovers>();
 let watchdog: ChildProcess | undefined;
 
 /**
  * From now on these remains are cleared away when this process ends, even by kill -9: by a process of its own
  * (watchdog.ts) that is told of them. Said again for the same folder, it replaces what was said before.
  */
-export function clearAwayAtTheEnd(remains: Remains): void {
-  all.set(remains.folder, remains);
+export function removeAtExit(leftovers: Leftovers): void {
+  all.set(leftovers.folder, leftovers);
   tellWatchdog();
 }
 
 /** Ends a server if there is one, and removes its folder and its shared memory. */
-export async function clearAway(remains: Remains): Promise<void> {
-  const { folder, cluster, postmaster } = remains;
-  if (postmaster !== undefined) await killFamily(postmaster);
+export async function removeLeftovers(leftovers: Leftovers): Promise<void> {
+  const { folder, cluster, postmaster } = leftovers;
+  if (postmaster !== undefined) await killTree(postmaster);
   // A program that makes the data ends by itself, and does not take it well when they vanish.
   await until(`nobody works in ${folder}`, () => !isInUse(folder));
   if (cluster) await releaseSharedMemory(cluster.programs, cluster.data);

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { freeze, killFamily, thaw } from './processes.ts';
+import { freeze, killTree, thaw } from './processes.ts';
 import type { Programs } from './programs.ts';
 import { PLAIN_ENVIRONMENT } from './programs.ts';
 
@@ -70,7 +70,7 @@ export class Postmaster {
 
   /** Kill -9 for all of its processes; resolves when none of them holds memory or port any more. */
   async kill(): Promise<void> {
-    if (this.isRunning) await killFamily(this.pid);
+    if (this.isRunning) await killTree(this.pid);
     await this.#ended;
   }
 

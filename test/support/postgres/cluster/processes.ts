@@ -28,7 +28,7 @@ export function thaw(family: readonly number[]): void {
 }
 
 /** Kill -9 for a process and its children, all at one moment as the others see it; resolves when all are dead. */
-export async function killFamily(pid: number): Promise<void> {
+export async function killTree(pid: number): Promise<void> {
   const family = await freeze(pid);
   signal(family, 'SIGKILL');
   await until(`${family.join(', ')} are dead`, () => {

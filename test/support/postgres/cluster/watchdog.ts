@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
-import type { Remains } from './leftovers.ts';
-import { clearAway } from './leftovers.ts';
+import type { Leftovers } from './leftovers.ts';
+import { removeLeftovers } from './leftovers.ts';
 
 /*
  * A process that outlives the tests. Each line of its standard input says what there is to clear away; the input
@@ -9,4 +9,4 @@ import { clearAway } from './leftovers.ts';
 let last = '[]';
 for await (const line of createInterface({ input: process.stdin })) last = line;
 // The newest first: a cluster before the copy of the programs that clear it away.
-for (const remains of (JSON.parse(last) as Remains[]).toReversed()) await clearAway(remains);
+for (const leftovers of (JSON.parse(last) as Leftovers[]).toReversed()) await removeLeftovers(leftovers);
