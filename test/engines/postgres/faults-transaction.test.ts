@@ -68,11 +68,11 @@ describe('defaults of a database and a role', () => {
   const settings = {
     synchronous_commit: 'off',
     default_transaction_isolation: 'serializable',
-    statement_timeout: '50ms',
-    lock_timeout: '50ms',
-    idle_session_timeout: '50ms',
-    idle_in_transaction_session_timeout: '50ms',
-    transaction_timeout: '50ms',
+    statement_timeout: '5s',
+    lock_timeout: '5s',
+    idle_session_timeout: '5s',
+    idle_in_transaction_session_timeout: '5s',
+    transaction_timeout: '5s',
     client_min_messages: 'error',
   };
 
