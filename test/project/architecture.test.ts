@@ -17,6 +17,9 @@ const BANNED_NAMES = new Set(['utils', 'util', 'helpers', 'helper', 'manager', '
 /** Marks of unfinished work, written so that this file has none. */
 const UNFINISHED = /\b(TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b/;
 
+/** The beginning of a comment, in either form; a line that continues one may begin with any word. */
+const VAGUE_COMMENT = /(?:\/\*\*?[\s*]+|(?<!\/\/.*\n[ \t]*)\/\/\s*)(?:Of|By|To|Whose)\b.*/g;
+
 /** What both transports and the metrics stand on. */
 const GROUND_FLOOR = ['address', 'calls', 'limits', 'log/'].map((name) => `src/server/${name}`);
 
@@ -190,6 +193,13 @@ describe('code', () => {
     const switches = /@ts-(ignore|nocheck)|(oxlint|eslint)-(disable)/;
     expect(HAND_WRITTEN.filter((path) => switches.test(readFileSync(`${ROOT}${path}`, 'utf8')))).toEqual([]);
     expect(offenders(/:\s*any\b|\bas\s+any\b|<any>/)).toEqual([]);
+  });
+
+  it('has no comment that begins with Of, By, To or Whose: it names its thing first', () => {
+    const vague = SOURCES.flatMap(({ path, text }) =>
+      [...text.matchAll(VAGUE_COMMENT)].map(([start]) => ({ path, start })),
+    );
+    expect(vague).toEqual([]);
   });
 
   it('has tests that all run', () => {

@@ -51,7 +51,7 @@ export function isReaderGone(error: unknown): boolean {
 
 function shownMessage(error: unknown): string {
   const message = messageOf(error);
-  // Of a file to import it lists the bad lines.
+  // The refusal of a file to import lists the bad lines.
   return error instanceof LedgerRefused ? message.split('\n').map(printable).join('\n') : printable(message);
 }
 

@@ -9,7 +9,7 @@ export interface DeclaredLoss {
 
 /** The ranges that a deliberate return to an older copy gave up: numbers in them are not holes. */
 export class Losses {
-  /** By store; the ranges of the sequence over all stores under undefined. In order. */
+  /** The ranges of each store, in order; those of the sequence over all stores are under undefined. */
   readonly #ranges = new Map<bigint | undefined, NumberRange[]>();
 
   /** `declared` comes in order inside each sequence; with a store's id, only what concerns that store counts. */

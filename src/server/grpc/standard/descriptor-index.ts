@@ -10,7 +10,7 @@ const FILE_SERVICE = 6;
 
 /** How a descriptor names what is in it: its own name is always field 1. */
 interface Shape {
-  /** By field number. */
+  /** The shapes inside it, per field number. */
   readonly parts: Readonly<Record<number, Shape>>;
   /** Values of an enum are named beside it, not inside it. */
   readonly isTransparent?: boolean;
