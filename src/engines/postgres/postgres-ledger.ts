@@ -13,7 +13,7 @@ import { allocate, asSentBefore } from './statements/batch-call.ts';
 import { LedgerPosition } from './ledger-position.ts';
 import { isDiskFull, NotSent, remedyFor } from './connection/failures.ts';
 import { PostgresReads } from './postgres-reads.ts';
-import { Primary } from './primary.ts';
+import { WriteSession } from './write-session.ts';
 import type { Session } from './connection/session.ts';
 import type { WrittenStore } from './statements/store-calls.ts';
 import { changeStore, createStore } from './statements/store-calls.ts';
@@ -54,7 +54,7 @@ export class PostgresLedger implements Ledger {
   readonly #observer: LedgerObserver;
   readonly #autoCreateStores: boolean;
   readonly #position: LedgerPosition;
-  readonly #primary: Primary;
+  readonly #writeSession: WriteSession;
   readonly reads: PostgresReads;
   readonly #feed = new CommitFeed();
   #storeWrites = 0;
@@ -66,9 +66,11 @@ export class PostgresLedger implements Ledger {
     this.#observer = observer;
     this.#autoCreateStores = autoCreateStores;
     const readHosts = readUrl === undefined ? undefined : parsePostgresUrl(readUrl).hosts;
-    this.#position = new LedgerPosition(() => this.#primary.confirmed(FIRST_ATTEMPT_MS));
-    this.#primary = new Primary({ ...parsePostgresUrl(url), expected }, observer, this.#position);
-    this.reads = new PostgresReads(this.#primary, this.#position, readHosts, (message) => observer.warning(message));
+    this.#position = new LedgerPosition(() => this.#writeSession.confirmed(FIRST_ATTEMPT_MS));
+    this.#writeSession = new WriteSession({ ...parsePostgresUrl(url), expected }, observer, this.#position);
+    this.reads = new PostgresReads(this.#writeSession, this.#position, readHosts, (message) =>
+      observer.warning(message),
+    );
   }
 
   /** The end of the sequence over all stores, as far as this process has seen it confirmed. */
@@ -77,7 +79,7 @@ export class PostgresLedger implements Ledger {
   }
 
   ready(): Promise<void> {
-    return this.#primary.ready();
+    return this.#writeSession.ready();
   }
 
   async commit(batch: readonly AllocationRequest[]): Promise<readonly Outcome[]> {
@@ -87,16 +89,16 @@ export class PostgresLedger implements Ledger {
     for (let attempts = 1; ; attempts++) {
       try {
         // Before its turn, so that it keeps no other write waiting.
-        await this.#primary.session(end - performance.now());
+        await this.#writeSession.session(end - performance.now());
         const began = performance.now();
-        const { lastOrderId, outcomes } = await this.#primary.write(Math.min(attemptMs, end - began), work);
+        const { lastOrderId, outcomes } = await this.#writeSession.write(Math.min(attemptMs, end - began), work);
         this.#observer.transaction(performance.now() - began);
         this.#feed.committed(lastOrderId, outcomes);
         return attempts === 1 ? outcomes : asSentBefore(outcomes, batch);
       } catch (error) {
         // The ledger cannot be opened, or is being closed.
         if (error instanceof OrderError) throw error;
-        if (attempts === 1 && isDiskFull(error) && (await this.#primary.isAlive(FIRST_ATTEMPT_MS))) {
+        if (attempts === 1 && isDiskFull(error) && (await this.#writeSession.isAlive(FIRST_ATTEMPT_MS))) {
           throw ledgerFull(error);
         }
         if (remedyFor(error) === 'tell' || performance.now() >= end) throw error;
@@ -122,7 +124,7 @@ export class PostgresLedger implements Ledger {
 
   async close(): Promise<void> {
     this.#feed.close();
-    await Promise.all([this.#primary.close(), this.reads.close()]);
+    await Promise.all([this.#writeSession.close(), this.reads.close()]);
   }
 
   async #writeStore(storeId: bigint, work: (session: Session) => Promise<WrittenStore>): Promise<Store> {
@@ -131,7 +133,7 @@ export class PostgresLedger implements Ledger {
     }
     this.#storeWrites++;
     try {
-      const { store } = await this.#primary.write(MAX_ATTEMPT_MS, work);
+      const { store } = await this.#writeSession.write(MAX_ATTEMPT_MS, work);
       if (store instanceof OrderError) throw store;
       return store;
     } catch (error) {

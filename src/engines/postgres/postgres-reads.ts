@@ -9,7 +9,7 @@ import type { VerifyEvent } from '../../core/verify/events.ts';
 import { verifyLedger } from '../../core/verify/verify-ledger.ts';
 import type { LedgerPosition, LedgerPoint, SeenPoint } from './ledger-position.ts';
 import { reasonOf, toReadError } from './connection/failures.ts';
-import type { Primary } from './primary.ts';
+import type { WriteSession } from './write-session.ts';
 import { ReadPool } from './connection/read-pool.ts';
 import type { AllocationRow, StoreRow } from './statements/rows.ts';
 import { toAllocations, toStores } from './statements/rows.ts';
@@ -45,7 +45,7 @@ interface Found<Row> extends LedgerPoint {
  * that is behind.
  */
 export class PostgresReads implements LedgerReads {
-  readonly #primary: Primary;
+  readonly #writeSession: WriteSession;
   readonly #position: LedgerPosition;
   readonly #standby: ReadPool | undefined;
   readonly #warn: (message: string) => void;
@@ -56,13 +56,13 @@ export class PostgresReads implements LedgerReads {
   #pool: { readonly times: number; readonly reads: ReadPool } | undefined;
 
   constructor(
-    primary: Primary,
+    writeSession: WriteSession,
     position: LedgerPosition,
     readHosts: readonly string[] | undefined,
     warn: (message: string) => void,
   ) {
     this.#warn = warn;
-    this.#primary = primary;
+    this.#writeSession = writeSession;
     this.#position = position;
     this.#standby = readHosts && new ReadPool(readHosts, STANDBY_READ_MS);
   }
@@ -147,7 +147,7 @@ export class PostgresReads implements LedgerReads {
   }
 
   #primaryPool(): ReadPool {
-    const { found } = this.#primary;
+    const { found } = this.#writeSession;
     if (!found) throw ledgerReopening();
     if (this.#pool?.times !== found.times) {
       void this.#pool?.reads.end();
@@ -206,8 +206,8 @@ export class PostgresReads implements LedgerReads {
   #ours<Row extends SnapshotRow>(row: Row | undefined): Row {
     // An old primary that still runs: its connections must not be used again.
     if (row && row.timeline < this.#position.timeline) this.#pool?.reads.startAnew();
-    if (row?.ledger_id !== undefined && row.ledger_id === this.#primary.ledgerId) return row;
-    throw ledgerReopening(new Error(`ledger ${row?.ledger_id} was read, and ${this.#primary.ledgerId} is served`));
+    if (row?.ledger_id !== undefined && row.ledger_id === this.#writeSession.ledgerId) return row;
+    throw ledgerReopening(new Error(`ledger ${row?.ledger_id} was read, and ${this.#writeSession.ledgerId} is served`));
   }
 
   async #requireConfirmed(needed: SeenPoint): Promise<void> {

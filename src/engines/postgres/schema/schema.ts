@@ -2,11 +2,11 @@ import { LedgerRefused } from '../../../core/errors.ts';
 import { reasonOf } from '../connection/failures.ts';
 import type { Session } from '../connection/session.ts';
 import { DUPLICATE_SCHEMA, INSUFFICIENT_PRIVILEGE, sqlState } from '../connection/sql-state.ts';
-import { LIST_FUNCTIONS } from './lists.ts';
-import { READ_FUNCTIONS } from './reads.ts';
-import { CREATE_SCHEMA, TABLES } from './tables.ts';
-import { VERIFY_FUNCTIONS } from './verify.ts';
-import { WRITE_FUNCTIONS } from './writes.ts';
+import { LIST_FUNCTIONS } from './version-2/lists.ts';
+import { READ_FUNCTIONS } from './version-1/reads.ts';
+import { CREATE_SCHEMA, TABLES } from './version-1/tables.ts';
+import { VERIFY_FUNCTIONS } from './version-1/verify.ts';
+import { WRITE_FUNCTIONS } from './version-1/writes.ts';
 
 /** Serializes everyone who creates or upgrades this database's schema. "ORDN". */
 const ADVISORY_LOCK = 0x4f52444e;

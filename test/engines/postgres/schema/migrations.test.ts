@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { SchemaSession } from '../../../../src/engines/postgres/schema/schema.ts';
 import { migrate, schemaSql } from '../../../../src/engines/postgres/schema/schema.ts';
-import { CREATE_SCHEMA } from '../../../../src/engines/postgres/schema/tables.ts';
+import { CREATE_SCHEMA } from '../../../../src/engines/postgres/schema/version-1/tables.ts';
 import { editedMigrations } from '../../../support/ledgers/released-migrations.ts';
 
 it('the migrations of PostgreSQL are sent as they were released', async () => {

@@ -19,7 +19,7 @@ const FIRST_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 500;
 
 /** The one session that writes. When it is lost, the primary is looked for again, wherever it is by then. */
-export class Primary {
+export class WriteSession {
   readonly #place: ExpectedDatabase;
   readonly #observer: LedgerObserver;
   readonly #position: LedgerPosition;

@@ -1,4 +1,4 @@
-import { READ_SETTINGS } from './reads.ts';
+import { READ_SETTINGS } from '../version-1/reads.ts';
 
 /**
  * Lists in both directions. The functions of version 1 that they replace stay, because older servers still call them
