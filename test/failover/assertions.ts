@@ -1,34 +1,34 @@
 import assert from 'node:assert/strict';
 import type { DenseRow } from '../support/ledgers/dense-rows.ts';
-import type { Answered, Told } from './history.ts';
+import type { Answered, History } from './history.ts';
 import { isIndefinite, textOf, textOfRow } from './history.ts';
 
 /**
- * Holds what everybody was told against the rows of the ledger, which are dense, at a moment when no call is under
- * way and every request was answered in the end.
+ * Compares the history with the rows of the ledger, which are dense, while no call is in progress and every request has
+ * been answered.
  */
-export function assertKept(told: Told, rows: readonly DenseRow[]): void {
-  assert.deepEqual(told.contradictions, [], 'somebody was told two different things');
+export function assertKept(history: History, rows: readonly DenseRow[]): void {
+  assert.deepEqual(history.contradictions, [], 'two answers contradict each other');
   const inLedger = new Map(rows.map((row) => [row.order_id, textOfRow(row)]));
   // P4, P5: exactly as it was answered, and to one request only.
-  const given = told.answered.map(({ answer }) => textOf(answer));
-  const lost = told.answered.filter(({ answer }) => inLedger.get(answer.orderId) !== textOf(answer));
+  const given = history.answered.map(({ answer }) => textOf(answer));
+  const lost = history.answered.filter(({ answer }) => inLedger.get(answer.orderId) !== textOf(answer));
   assert.deepEqual(
     lost.map(({ answer }) => textOf(answer)),
     [],
     'acknowledged pairs are not in the ledger',
   );
   assert.equal(new Set(given).size, given.length, 'a pair was given to two requests');
-  // P5: nobody asked with a second request_id, so a row that no call was answered with is one too many.
-  assert.equal(rows.length, given.length, 'the ledger has rows that nobody was given');
-  const gone = [...told.seen].filter(([orderId, text]) => inLedger.get(orderId) !== text);
+  // P5: no request was retried with another request_id, so a row that answers no call is one too many.
+  assert.equal(rows.length, given.length, 'the ledger has rows that answer no call');
+  const gone = [...history.seen].filter(([orderId, text]) => inLedger.get(orderId) !== text);
   assert.deepEqual(
     gone.map(([, text]) => text),
     [],
-    'what a reader or watcher was shown is gone',
+    'a row that a reader or a watcher saw is gone',
   );
-  assertInOrder(told.answered);
-  for (const { error } of told.failed) assert.ok(isIndefinite(error), `a caller was refused: ${String(error)}`);
+  assertInOrder(history.answered);
+  for (const { error } of history.failed) assert.ok(isIndefinite(error), `a call was refused: ${String(error)}`);
 }
 
 /** P3: of two calls that did not overlap, the later has the higher pair. */

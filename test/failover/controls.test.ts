@@ -3,12 +3,12 @@ import { commitAwaitsStandby } from '../support/postgres/standby-wait.ts';
 import { assertKept } from './assertions.ts';
 import { Callers } from './callers.ts';
 import { FailoverLab } from './lab.ts';
-import { Told } from './history.ts';
-import { ask, STRANDED, strandByCancel } from './orphan-row.ts';
+import { History } from './history.ts';
+import { ask, ORPHAN, orphanByCancel } from './orphan-row.ts';
 
 const LOST = 'acknowledged pairs are not in the ledger';
 
-/** Takes the write on replays out of order_numbers.allocate: both the lock of the counter's row and its new version. */
+/** Removes the write on replays from order_numbers.allocate: the lock of the counter's row and its new version. */
 const WITHOUT_WRITE_ON_REPLAYS: readonly (readonly [string, string])[] = [
   ['WHERE moving_from IS NULL FOR UPDATE;', 'WHERE moving_from IS NULL;'],
   ['FROM (SELECT sum(count) AS numbers FROM fresh) AS given', '$& WHERE given.numbers > 0'],
@@ -18,45 +18,45 @@ const WITHOUT_WRITE_ON_REPLAYS: readonly (readonly [string, string])[] = [
 
 it('control: without a synchronous standby the lab catches a pair that is lost; P9: the server that gave it refuses', async () => {
   const lab = await FailoverLab.start({ servers: 1, isSynchronous: false });
-  const told = new Told();
-  const callers = new Callers([lab.client(), lab.client(), lab.client()], told, 'control', 1000n);
+  const history = new History();
+  const callers = new Callers([lab.client(), lab.client(), lab.client()], history, 'control', 1000n);
   await callers.moreAnswers(20);
   lab.replication.stall();
   await callers.moreAnswers(20);
   callers.leave();
   await lab.failOver();
   const rows = await lab.rows();
-  expect(() => assertKept(told, rows)).toThrow(LOST);
+  expect(() => assertKept(history, rows)).toThrow(LOST);
   await lab.servers[0]!.line(/this is an older copy, and numbering on would give numbers twice/);
 });
 
 it('control: without a write on replays the lab catches a replayed pair that is gone after a failover', async () => {
-  const { lab, told, replay } = await replayOfStrandedRow(WITHOUT_WRITE_ON_REPLAYS);
+  const { lab, history, replay } = await replayOfOrphanRow(WITHOUT_WRITE_ON_REPLAYS);
   await replay;
   await lab.failOver();
   const rows = await lab.rows();
-  expect(() => assertKept(told, rows)).toThrow(LOST);
+  expect(() => assertKept(history, rows)).toThrow(LOST);
 });
 
 it('P4 P5: a replay waits until a standby has its row; where that is lost, the request gets another one', async () => {
-  const { lab, told, replay } = await replayOfStrandedRow([]);
+  const { lab, history, replay } = await replayOfOrphanRow([]);
   await commitAwaitsStandby(lab);
-  expect(told.answered).toHaveLength(1);
+  expect(history.answered).toHaveLength(1);
   await lab.failOver();
   await replay;
-  assertKept(told, await lab.rows());
+  assertKept(history, await lab.rows());
 });
 
-/** Asks for the row that another server has stranded, with allocate() patched like this. */
-async function replayOfStrandedRow(patches: readonly (readonly [string, string])[]) {
+/** Replays the request of an orphan row on another server, with allocate() patched like this. */
+async function replayOfOrphanRow(patches: readonly (readonly [string, string])[]) {
   const lab = await FailoverLab.start({ servers: 2 });
   if (patches.length > 0) await patchAllocate(lab, patches);
   const client = await lab.clientOf(lab.servers[1]!);
-  const told = await strandByCancel(lab);
-  const replay = ask(client, told, STRANDED);
-  // Its failure is to be seen by whoever waits for it.
+  const history = await orphanByCancel(lab);
+  const replay = ask(client, history, ORPHAN);
+  // The tests that await it report a failure.
   replay.catch(() => {});
-  return { lab, told, replay };
+  return { lab, history, replay };
 }
 
 async function patchAllocate(lab: FailoverLab, patches: readonly (readonly [string, string])[]): Promise<void> {

@@ -9,11 +9,11 @@ const ROUNDS: Readonly<Record<Kind, number>> = IS_LONG
   : { 'kill with promotion': 2, 'cut after COMMIT': 3, 'server kill': 2, 'restart without failover': 1 };
 const SERVERS = 3;
 const LIMIT_MS = IS_LONG ? 3_600_000 : 120_000;
-/** In these nobody sees an error: another server, or another connection, is there at once. */
+/** Faults without an error for any caller: another server, or another connection, is available at once. */
 const WITHOUT_ERRORS: readonly Kind[] = ['cut after COMMIT', 'server kill'];
 
 it(
-  'P1 P2 P3 P4 P5: whoever dies, three servers on one ledger lose nothing, number nothing twice and leave no hole',
+  'P1 P2 P3 P4 P5: whatever dies, three servers on one ledger lose nothing, number nothing twice and leave no hole',
   async () => {
     const rounds = new Rounds(await FailoverLab.start({ servers: SERVERS }));
     for (const kind of interleaved()) {
@@ -27,14 +27,14 @@ it(
     await rounds.assertKept();
 
     if (IS_LONG) for (const [kind, tally] of rounds.tallies) say(summary(kind, tally));
-    // Whoever reads was told something, too, whatever had happened.
+    // Reads were answered in the rounds of every kind.
     for (const { reads } of rounds.tallies.values()) expect(reads).toBeGreaterThan(0);
     for (const kind of WITHOUT_ERRORS) expect(rounds.tallies.get(kind)).toMatchObject({ errors: 0 });
   },
   LIMIT_MS,
 );
 
-/** All rounds, the kinds taking turns for as long as they have rounds left. */
+/** All rounds; the kinds take turns until each has had its rounds. */
 function interleaved(): Kind[] {
   const kinds = Object.keys(ROUNDS) as Kind[];
   const most = Math.max(...Object.values(ROUNDS));
@@ -48,7 +48,7 @@ function summary(kind: Kind, { rounds, calls, acknowledged, errors, slowestMs, r
   );
 }
 
-/** Past vitest, which puts a heading above each line. */
+/** Bypasses vitest, which puts a heading above each line. */
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }

@@ -13,21 +13,21 @@ const STANDBY = 'standby';
 
 export interface LabOptions {
   readonly servers: number;
-  /** Whether commits wait for the standby; that they should not is for the control. */
+  /** Whether commits wait for the standby; only a control test says no. */
   readonly isSynchronous?: boolean;
 }
 
 /**
- * A primary and its standby, real servers that share the ledger on them, and the networks in between: servers know two
- * hosts, each behind a proxy; callers know one address, a balancer over all servers.
+ * A primary and its standby, servers that share the ledger on them, and the networks in between: servers know two hosts,
+ * each behind a proxy; callers know one address, a balancer in front of all servers.
  */
 export class FailoverLab {
   readonly #isSynchronous: boolean;
   primary: PostgresCluster;
   standby!: PostgresCluster;
-  /** Between servers and PostgreSQL: first the way to the primary, then the one to the standby. */
+  /** From the servers to PostgreSQL: first to the primary, then to the standby. */
   #ways: readonly [TcpProxy, TcpProxy];
-  /** Between primary and standby. */
+  /** From the standby to the primary. */
   replication!: TcpProxy;
   readonly #url: string;
   servers: ServerProcess[] = [];
@@ -47,7 +47,7 @@ export class FailoverLab {
     this.#url = `postgres://postgres@${first.address},${second.address}/${DATABASE}`;
   }
 
-  /** Resolves when all servers serve; ends with the test. */
+  /** Resolves when all servers serve; closed when the test ends. */
   static async start(options: LabOptions): Promise<FailoverLab> {
     const primary = await PostgresCluster.start();
     onTestFinished(() => primary.close());
@@ -64,7 +64,7 @@ export class FailoverLab {
     return lab;
   }
 
-  /** A client of any server, through the balancer; closed when the test ends. */
+  /** A client of all servers, through the balancer; closed when the test ends. */
   client(options: Partial<ClientOptions> = {}): OrderNumbersClient {
     const client = createClient({ address: this.#balancer.address, timeoutMs: 10_000, ...options });
     onTestFinished(() => client.close());
@@ -85,7 +85,7 @@ export class FailoverLab {
     return server;
   }
 
-  /** Kill -9; the balancer finds out by itself. */
+  /** Kill -9; the balancer finds out on its own. */
   async killServer(server: ServerProcess): Promise<void> {
     this.servers = this.servers.filter((other) => other !== server);
     const address = await server.serving();
@@ -93,7 +93,7 @@ export class FailoverLab {
     this.#balancer.targets = this.#balancer.targets.filter((target) => target !== address);
   }
 
-  /** Kill -9 for the primary; the standby takes its place. There is no standby then. */
+  /** Kill -9 for the primary; the standby takes over. Afterwards there is no standby. */
   async failOver(): Promise<void> {
     const old = this.primary;
     await old.kill();
@@ -104,13 +104,13 @@ export class FailoverLab {
     await Promise.all([old.discard(), this.replication.close()]);
   }
 
-  /** Kill -9 for the primary, which starts again on the same data. */
+  /** Kill -9 for the primary, then a restart on the same data. */
   async restartPrimary(): Promise<void> {
     await this.primary.kill();
     await this.primary.restart();
   }
 
-  /** Resolves when commits wait for the new standby, where they are to. */
+  /** Resolves when commits wait for the new standby, if they have to. */
   async makeStandby(): Promise<void> {
     this.replication = await TcpProxy.start(this.primary.address);
     this.standby = await this.primary.makeStandby(STANDBY, this.replication.address);
@@ -125,12 +125,12 @@ export class FailoverLab {
     return this.#ways[0].cutAnswerOfNext(isBatch);
   }
 
-  /** Asks the primary, past the servers. */
+  /** Queries the primary directly. */
   query(sql: string): Promise<readonly Record<string, unknown>[]> {
     return this.primary.query(sql, DATABASE);
   }
 
-  /** What is in the ledger, past the servers; asserts that it is dense. */
+  /** The rows of the ledger, read directly; asserts that they are dense. */
   rows(): Promise<readonly DenseRow[]> {
     return assertDense(this.primary.url(DATABASE));
   }

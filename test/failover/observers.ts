@@ -1,31 +1,31 @@
 import type { Allocation, OrderNumbersClient } from '../../src/client/index.ts';
 import { OrderNumbersError } from '../../src/client/index.ts';
 import { until } from '../support/until.ts';
-import type { Told } from './history.ts';
+import type { History } from './history.ts';
 import { textOf } from './history.ts';
 
-/** A watcher of the whole ledger, from its beginning, through everything that happens. */
+/** Watches the whole ledger from its beginning, through every fault. */
 export class Watcher {
-  readonly #told: Told;
+  readonly #history: History;
   readonly #stop = new AbortController();
   readonly #atWork: Promise<void>;
   #cursor = 0n;
   #next = 1n;
 
-  constructor(client: OrderNumbersClient, told: Told) {
-    this.#told = told;
+  constructor(client: OrderNumbersClient, history: History) {
+    this.#history = history;
     this.#atWork = this.#watch(client);
     this.#atWork.catch(() => {});
   }
 
-  /** Resolves when it was shown everything up to there. */
+  /** Resolves when it has seen everything up to `orderId`. */
   async reaches(orderId: bigint): Promise<void> {
     await Promise.race([
       until(
         () => `a watcher, which is at ${this.#cursor}, reaches ${orderId}`,
         () => this.#cursor >= orderId,
       ),
-      // Its failure is to be seen.
+      // Fails if the watcher has failed.
       this.#atWork,
     ]);
   }
@@ -38,9 +38,9 @@ export class Watcher {
   async #watch(client: OrderNumbersClient): Promise<void> {
     for await (const step of client.watchAllocations({ afterOrderId: 0 }, { signal: this.#stop.signal })) {
       for (const allocation of step.allocations) {
-        this.#told.show('a watcher', allocation);
+        this.#history.shown('a watcher', allocation);
         if (allocation.orderId !== this.#next) {
-          this.#told.contradict(`a watcher was shown ${textOf(allocation)} where ${this.#next} was due`);
+          this.#history.contradict(`a watcher saw ${textOf(allocation)} instead of ${this.#next}`);
         }
         this.#next = allocation.orderId + BigInt(allocation.count);
       }
@@ -49,20 +49,20 @@ export class Watcher {
   }
 }
 
-/** A reader who looks up what was just given, and what is not given yet, and lists the newest store. */
+/** Looks up the last pair given and the ones after it, and lists the newest store. */
 export class Reader {
   readonly #client: OrderNumbersClient;
-  readonly #told: Told;
+  readonly #history: History;
   readonly #atWork: Promise<void>;
   #isStopping = false;
   /** A store with few allocations. */
   storeId = 1n;
-  /** Look-ups and lists that were answered, "there is none" included. */
+  /** Lookups and lists that were answered, NOT_FOUND included. */
   answers = 0;
 
-  constructor(client: OrderNumbersClient, told: Told) {
+  constructor(client: OrderNumbersClient, history: History) {
     this.#client = client;
-    this.#told = told;
+    this.#history = history;
     this.#atWork = this.#read();
     this.#atWork.catch(() => {});
   }
@@ -75,7 +75,7 @@ export class Reader {
   async #read(): Promise<void> {
     const client = this.#client;
     while (!this.#isStopping) {
-      const { answer: last } = this.#told.answered.at(-1) ?? {};
+      const { answer: last } = this.#history.answered.at(-1) ?? {};
       if (last) {
         await this.#mustFind(last, () => client.getAllocation({ orderId: last.orderId }));
         await this.#mustFind(last, () => client.getAllocation({ storeId: last.storeId, requestId: last.requestId }));
@@ -90,23 +90,23 @@ export class Reader {
 
   async #mayFind(read: () => Promise<readonly Allocation[]>): Promise<void> {
     try {
-      for (const allocation of await read()) this.#told.show('a reader', allocation);
+      for (const allocation of await read()) this.#history.shown('a reader', allocation);
       this.answers++;
     } catch (error) {
       if (isNotFound(error)) this.answers++;
-      else this.#told.readFailed('a reader', error);
+      else this.#history.readFailed('a reader', error);
     }
   }
 
-  /** What was acknowledged is there for everybody, on every server. */
+  /** An acknowledged pair is visible to all, on every server. */
   async #mustFind(given: Allocation, read: () => Promise<Allocation>): Promise<void> {
     await this.#mayFind(async () => {
       const found = await read().catch((error: unknown) => {
-        if (isNotFound(error)) this.#told.contradict(`a reader did not find ${textOf(given)}`);
+        if (isNotFound(error)) this.#history.contradict(`a reader did not find ${textOf(given)}`);
         throw error;
       });
       if (textOf(found) !== textOf(given)) {
-        this.#told.contradict(`a reader found ${textOf(found)} instead of ${textOf(given)}`);
+        this.#history.contradict(`a reader found ${textOf(found)} instead of ${textOf(given)}`);
       }
       return [found];
     });

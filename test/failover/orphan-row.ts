@@ -3,57 +3,57 @@ import { AWAITS_STANDBY, commitAwaitsStandby } from '../support/postgres/standby
 import { until } from '../support/until.ts';
 import type { FailoverLab } from './lab.ts';
 import type { Asked } from './history.ts';
-import { Told } from './history.ts';
+import { History } from './history.ts';
 
-/** A request whose row others can see on the primary, while its standby does not have it. */
-export const STRANDED = { storeId: 7n, requestId: 'stranded', count: 1 };
-/** The one that was numbered before it. */
+/** The request of the orphan row: visible on the primary, while no standby has it. */
+export const ORPHAN = { storeId: 7n, requestId: 'orphan', count: 1 };
+/** The request that was numbered before it. */
 export const BEFORE = { storeId: 7n, requestId: 'before', count: 1 };
 
 /**
- * Strands a row by a crash: the primary dies while a commit waits for the standby, and starts again alone. The caller
- * gets no answer; its server, which is the first of the lab, is killed. Returns what was told until then.
+ * Makes an orphan row by a crash: the primary dies while a commit waits for the standby, and starts again alone. The
+ * caller gets no answer; its server, the first of the lab, is killed. Returns the history up to there.
  */
-export async function strandByCrash(lab: FailoverLab): Promise<Told> {
-  const told = await leaveWaiting(lab);
+export async function orphanByCrash(lab: FailoverLab): Promise<History> {
+  const history = await leaveWaiting(lab);
   await lab.restartPrimary();
   await showsRow(lab);
-  return told;
+  return history;
 }
 
-/** Strands a row by cancelling the wait: sessions of the primary live on. */
-export async function strandByCancel(lab: FailoverLab): Promise<Told> {
-  const told = await leaveWaiting(lab);
+/** Makes an orphan row by cancelling the wait: the primary's other sessions survive. */
+export async function orphanByCancel(lab: FailoverLab): Promise<History> {
+  const history = await leaveWaiting(lab);
   await lab.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${AWAITS_STANDBY}`);
   await showsRow(lab);
-  return told;
+  return history;
 }
 
-/** Asks, and has the answer told. */
-export async function ask(client: OrderNumbersClient, told: Told, asked: Asked): Promise<void> {
+/** Allocates, and adds the answer to the history. */
+export async function ask(client: OrderNumbersClient, history: History, asked: Asked): Promise<void> {
   const startMs = performance.now();
   const answer = await client.allocate(asked);
-  told.answered.push({ ...asked, startMs, endMs: performance.now(), answer });
+  history.answered.push({ ...asked, startMs, endMs: performance.now(), answer });
 }
 
-/** A commit waits for a standby that gets nothing, and whoever asked for it is dead. */
-async function leaveWaiting(lab: FailoverLab): Promise<Told> {
-  const told = new Told();
+/** Leaves a commit that waits for a standby without replication; the server that asked for it is dead. */
+async function leaveWaiting(lab: FailoverLab): Promise<History> {
+  const history = new History();
   const [server] = lab.servers;
   const client = await lab.clientOf(server!);
-  await ask(client, told, BEFORE);
-  // Every server knows that this one is confirmed.
+  await ask(client, history, BEFORE);
+  // Now every server knows that BEFORE is confirmed.
   for (const other of lab.servers) await (await lab.clientOf(other)).getAllocation({ orderId: 1 });
   lab.replication.stall();
-  const answer: Promise<Allocation | undefined> = client.allocate(STRANDED).catch(() => undefined);
+  const answer: Promise<Allocation | undefined> = client.allocate(ORPHAN).catch(() => undefined);
   await commitAwaitsStandby(lab);
   await lab.killServer(server!);
   client.close();
   if (await answer) throw new Error('a caller was answered before the standby had the row');
-  return told;
+  return history;
 }
 
 async function showsRow(lab: FailoverLab): Promise<void> {
-  const sql = `SELECT FROM order_numbers.allocations WHERE request_id = '${STRANDED.requestId}'`;
+  const sql = `SELECT FROM order_numbers.allocations WHERE request_id = '${ORPHAN.requestId}'`;
   await until('the row is visible on the primary', async () => (await lab.query(sql)).length === 1);
 }

@@ -4,36 +4,36 @@ import { commitAwaitsStandby } from '../support/postgres/standby-wait.ts';
 import { until } from '../support/until.ts';
 import { assertKept } from './assertions.ts';
 import { FailoverLab } from './lab.ts';
-import { isIndefinite, Told } from './history.ts';
-import { ask, BEFORE, STRANDED, strandByCrash } from './orphan-row.ts';
+import { isIndefinite, History } from './history.ts';
+import { ask, BEFORE, ORPHAN, orphanByCrash } from './orphan-row.ts';
 
-const STRANDED_ORDER_ID = 2n;
-const STRANDED_ORDER_NUMBER = 101n;
+const ORPHAN_ORDER_ID = 2n;
+const ORPHAN_ORDER_NUMBER = 101n;
 
 it('P4 P5: after a crash of the primary a replay waits for the standby, and is the pair that the standby then has', async () => {
-  const { lab, client, told } = await labWithStrandedRow();
-  const replay = ask(client, told, STRANDED);
+  const { lab, client, history } = await labWithOrphanRow();
+  const replay = ask(client, history, ORPHAN);
   await commitAwaitsStandby(lab);
-  expect(told.answered).toHaveLength(1);
+  expect(history.answered).toHaveLength(1);
   await lab.replication.flow();
   await replay;
-  expect(told.answered[1]!.answer).toMatchObject({ orderId: STRANDED_ORDER_ID, replayed: true });
+  expect(history.answered[1]!.answer).toMatchObject({ orderId: ORPHAN_ORDER_ID, replayed: true });
   await lab.failOver();
-  assertKept(told, await lab.rows());
+  assertKept(history, await lab.rows());
 });
 
 it('P4 P5: where the pair is lost with the primary, a replay that waited for it is answered with another one', async () => {
-  const { lab, client, told } = await labWithStrandedRow();
-  const replay = ask(client, told, STRANDED);
+  const { lab, client, history } = await labWithOrphanRow();
+  const replay = ask(client, history, ORPHAN);
   await commitAwaitsStandby(lab);
   await lab.failOver();
   await replay;
-  expect(told.answered[1]!.answer).toMatchObject(STRANDED);
-  assertKept(told, await lab.rows());
+  expect(history.answered[1]!.answer).toMatchObject(ORPHAN);
+  assertKept(history, await lab.rows());
 });
 
 it('P4: no look-up, list or watch shows a row that no standby has, until it has it', async () => {
-  const { lab, client, told } = await labWithStrandedRow();
+  const { lab, client, history } = await labWithOrphanRow();
   const watched: bigint[] = [];
   const stop = new AbortController();
   const watch = (async () => {
@@ -41,7 +41,7 @@ it('P4: no look-up, list or watch shows a row that no standby has, until it has 
       watched.push(...step.allocations.map(({ orderId }) => orderId));
     }
   })();
-  // While it is not known which it will be, neither "there is none" nor the row is an answer.
+  // Until the row is confirmed or gone, neither it nor NOT_FOUND is an answer.
   const looks = lookups(client).map((look) => expect(look(1_500)).rejects.toSatisfy(isIndefinite));
   await Promise.all(looks);
   expect(await list(client)).toEqual([1n]);
@@ -49,45 +49,45 @@ it('P4: no look-up, list or watch shows a row that no standby has, until it has 
   expect(watched).toEqual([1n]);
 
   await lab.replication.flow();
-  for (const look of lookups(client)) expect(await look(20_000)).toMatchObject(STRANDED);
+  for (const look of lookups(client)) expect(await look(20_000)).toMatchObject(ORPHAN);
   expect(await list(client)).toEqual([1n, 2n]);
   await until('the watcher has seen the second', () => watched.length > 1);
   expect(watched).toEqual([1n, 2n]);
   stop.abort();
   await watch;
-  expect(told.answered).toHaveLength(1);
+  expect(history.answered).toHaveLength(1);
 });
 
 it('P4: a look-up that saw a row on the old primary does not show it when the new one has another in its place', async () => {
-  const { lab, client, told } = await labWithStrandedRow();
+  const { lab, client, history } = await labWithOrphanRow();
   const looks = lookups(client).map((look) =>
     look(20_000).then(
-      (allocation) => told.show('a reader', allocation),
+      (allocation) => history.shown('a reader', allocation),
       () => {},
     ),
   );
   await until('the look-ups have the row', async () => (await readsOfRow(lab)) >= looks.length);
   await lab.failOver();
-  await ask(client, told, { storeId: STRANDED.storeId, requestId: 'in-its-place', count: 1 });
-  expect(told.answered[1]!.answer).toMatchObject({ orderId: STRANDED_ORDER_ID });
+  await ask(client, history, { storeId: ORPHAN.storeId, requestId: 'in-its-place', count: 1 });
+  expect(history.answered[1]!.answer).toMatchObject({ orderId: ORPHAN_ORDER_ID });
   await Promise.all(looks);
-  assertKept(told, await lab.rows());
+  assertKept(history, await lab.rows());
 });
 
-/** A row that only the primary has, and a client of a server that did not make it. */
-async function labWithStrandedRow(): Promise<{ lab: FailoverLab; client: OrderNumbersClient; told: Told }> {
+/** An orphan row, and a client of a server that did not write it. */
+async function labWithOrphanRow(): Promise<{ lab: FailoverLab; client: OrderNumbersClient; history: History }> {
   const lab = await FailoverLab.start({ servers: 2 });
   const client = await lab.clientOf(lab.servers[1]!, { timeoutMs: 30_000, attemptTimeoutMs: 20_000 });
-  const told = await strandByCrash(lab);
-  expect(told.answered[0]!.answer).toMatchObject({ orderId: 1n, requestId: BEFORE.requestId });
-  return { lab, client, told };
+  const history = await orphanByCrash(lab);
+  expect(history.answered[0]!.answer).toMatchObject({ orderId: 1n, requestId: BEFORE.requestId });
+  return { lab, client, history };
 }
 
 function lookups(client: OrderNumbersClient): ((timeoutMs: number) => Promise<Allocation>)[] {
-  const { storeId, requestId } = STRANDED;
+  const { storeId, requestId } = ORPHAN;
   return [
-    (timeoutMs) => client.getAllocation({ orderId: STRANDED_ORDER_ID }, { timeoutMs }),
-    (timeoutMs) => client.getAllocation({ storeId, orderNumber: STRANDED_ORDER_NUMBER }, { timeoutMs }),
+    (timeoutMs) => client.getAllocation({ orderId: ORPHAN_ORDER_ID }, { timeoutMs }),
+    (timeoutMs) => client.getAllocation({ storeId, orderNumber: ORPHAN_ORDER_NUMBER }, { timeoutMs }),
     (timeoutMs) => client.getAllocation({ storeId, requestId }, { timeoutMs }),
   ];
 }
@@ -98,7 +98,7 @@ async function list(client: OrderNumbersClient): Promise<bigint[]> {
   return orderIds;
 }
 
-/** Sessions that read the row and are idle now: the reads that wait for it to be confirmed. */
+/** The number of idle sessions that have read the row: the reads that wait until it is confirmed. */
 async function readsOfRow(lab: FailoverLab): Promise<number> {
   const sql = `SELECT FROM pg_stat_activity WHERE state = 'idle' AND query ~ 'last_up_to_order|by_request_id'`;
   return (await lab.query(sql)).length;
