@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Workers, threads and processes compile each module once for all runs.
@@ -17,8 +18,9 @@ export default defineConfig({
       project('plain', { include: ['test/**/*.test.ts'], exclude: [WITH_TOOLS] }),
       project('tools', { include: [WITH_TOOLS] }),
     ],
-    // More than there are processors: the tests wait for servers and disks about as much as they compute.
-    maxWorkers: '150%',
+    // The tests wait for servers and disks about as much as they compute. In percent there are never more workers than
+    // processors.
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
     reporters: ['default', './test/support/totals-reporter.ts'],
   },
 });
