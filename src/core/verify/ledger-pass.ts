@@ -15,14 +15,18 @@ export interface LedgerToVerify {
   readonly end: bigint;
 }
 
-/** A row as the pass over all of them reads it. */
-export type PassRow = readonly [
-  orderId: bigint,
-  storeId: bigint,
-  orderNumber: bigint,
-  count: bigint,
-  createTimeMs: bigint,
-];
+/** A row as the reading of one store sees it. */
+export interface StoreRow {
+  readonly orderNumber: bigint;
+  readonly orderId: bigint;
+  readonly count: bigint;
+  readonly createTimeMs: bigint;
+}
+
+/** A row as the pass over all of them sees it. */
+export interface PassRow extends StoreRow {
+  readonly storeId: bigint;
+}
 
 /** What the rows of a store came to. */
 export interface SeenStore {
@@ -32,7 +36,7 @@ export interface SeenStore {
   readonly next: bigint;
   /** Numbers that the rows cover. */
   readonly count: bigint;
-  readonly rows: bigint;
+  readonly rows: number;
   /** Whether each row's numbers came right after those of the one before. */
   readonly inOrder: boolean;
 }
@@ -46,7 +50,8 @@ export class LedgerPass {
   readonly #end: bigint;
   readonly #sequence: SequenceCheck;
   readonly #stores = new Map<bigint, { -readonly [Key in keyof SeenStore]: SeenStore[Key] }>();
-  #rows = 0n;
+  /** Counted in doubles, which cost no allocation per row. */
+  #rows = 0;
   #mismatches: Finding[] = [];
   #lastCreateTimeMs = INT64_MIN;
 
@@ -57,7 +62,7 @@ export class LedgerPass {
   }
 
   get rows(): bigint {
-    return this.#rows;
+    return BigInt(this.#rows);
   }
 
   get stores(): ReadonlyMap<bigint, SeenStore> {
@@ -65,7 +70,7 @@ export class LedgerPass {
   }
 
   /** The next row in order_id order. */
-  add([orderId, storeId, orderNumber, count, createTimeMs]: PassRow): void {
+  add({ orderId, storeId, orderNumber, count, createTimeMs }: PassRow): void {
     this.#rows++;
     this.#sequence.add(orderId, count);
     if (createTimeMs < this.#lastCreateTimeMs) {
@@ -74,7 +79,7 @@ export class LedgerPass {
     } else this.#lastCreateTimeMs = createTimeMs;
     let store = this.#stores.get(storeId);
     if (!store) {
-      store = { first: orderNumber, next: orderNumber, count: 0n, rows: 0n, inOrder: true };
+      store = { first: orderNumber, next: orderNumber, count: 0n, rows: 0, inOrder: true };
       this.#stores.set(storeId, store);
     }
     if (orderNumber !== store.next || count < 1n) store.inOrder = false;
@@ -97,7 +102,7 @@ export class LedgerPass {
   }
 
   progress(orderId: bigint): VerifyProgress {
-    return { kind: 'progress', rowsRead: this.#rows, orderId, endOrderId: this.#end };
+    return { kind: 'progress', rowsRead: this.rows, orderId, endOrderId: this.#end };
   }
 }
 

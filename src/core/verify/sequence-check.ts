@@ -33,7 +33,8 @@ export class SequenceCheck {
     if (number !== this.#next) this.#report(number, count);
     if (count < 1n) this.#find('mismatch', number, number, `a row at ${this.#named(number)} has the count ${count}`);
     this.#count += count;
-    if (number + count > this.#next) this.#next = number + count;
+    const end = number + count;
+    if (end > this.#next) this.#next = end;
   }
 
   /** No more runs come, and the counter says that `last` was given. */

@@ -1,6 +1,6 @@
 import { INT64_MIN } from '../allocation.ts';
 import type { Losses } from './declared-losses.ts';
-import type { SeenStore } from './ledger-pass.ts';
+import type { SeenStore, StoreRow } from './ledger-pass.ts';
 import { checkLosses, SequenceCheck } from './sequence-check.ts';
 import { type Finding, mismatch, type VerifyEvent, type VerifyProgress } from './events.ts';
 
@@ -12,9 +12,6 @@ export interface StoreCounter {
   /** The last number of its last row, at the same moment; null if it has none, undefined if that was not looked for. */
   readonly rowsEnd: bigint | null | undefined;
 }
-
-/** A row as the reading of one store sees it. */
-export type StoreRow = readonly [orderNumber: bigint, orderId: bigint, count: bigint, createTimeMs: bigint];
 
 /** The counters of the stores against their rows. */
 export class StoresCheck {
@@ -108,7 +105,7 @@ export class StoreReading {
   }
 
   /** The next row in the order of its numbers. */
-  add([orderNumber, orderId, count, createTimeMs]: StoreRow): void {
+  add({ orderNumber, orderId, count, createTimeMs }: StoreRow): void {
     this.#rows++;
     this.#sequence.add(orderNumber, count);
     if (orderId <= this.#lastOrderId) {

@@ -38,7 +38,7 @@ async function* readEverything(source: VerifySource, losses: Losses): Pages {
   const pass = new LedgerPass(firstOrderId, end);
   for await (const rows of source.allocations()) {
     for (const row of rows) pass.add(row);
-    yield [...pass.takeFindings(losses), pass.progress(rows.at(-1)![0])];
+    yield [...pass.takeFindings(losses), pass.progress(rows.at(-1)!.orderId)];
   }
   yield [...pass.finish(losses)];
   yield* readStores(source, losses, pass, indexes);
@@ -62,7 +62,7 @@ async function* readStores(source: VerifySource, losses: Losses, pass: LedgerPas
         found = [];
         yield* readRows(source, losses, new StoreReading(store, false), () => pass.progress(end));
       } else found.push(...check.summary(store));
-      const rows = pass.stores.get(storeId)?.rows ?? 0n;
+      const rows = BigInt(pass.stores.get(storeId)?.rows ?? 0);
       if (indexes.byOrderNumber) found.push(...checkOrderNumberIndex(storeId, entries.get(storeId) ?? 0n, rows));
     }
     yield [...found, pass.progress(end)];
@@ -72,8 +72,8 @@ async function* readStores(source: VerifySource, losses: Losses, pass: LedgerPas
 
 /** Adds up how many rows of each store the index of order_numbers has. */
 async function* countEntries(source: VerifySource, pass: LedgerPass, entries: Map<bigint, bigint>): Pages {
-  for await (const counts of source.orderNumberEntries()) {
-    for (const [storeId, count] of counts) entries.set(storeId, (entries.get(storeId) ?? 0n) + count);
+  for await (const stores of source.orderNumberEntries()) {
+    for (const store of stores) entries.set(store.storeId, (entries.get(store.storeId) ?? 0n) + store.entries);
     yield [pass.progress(source.ledger.end)];
   }
 }
@@ -101,7 +101,7 @@ async function* readRows(
 ): Pages {
   for await (const rows of source.storeRows(reading.storeId)) {
     if (reading.rows > 0n) yield [progress()];
-    for (const row of rows) if (row[1] <= source.ledger.end) reading.add(row);
+    for (const row of rows) if (row.orderId <= source.ledger.end) reading.add(row);
     yield [...reading.takeFindings(losses)];
   }
   yield [...reading.finish(losses)];

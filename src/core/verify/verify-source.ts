@@ -1,7 +1,7 @@
 import type { DeclaredLoss } from './declared-losses.ts';
 import type { IndexFault, RepeatedRequestId } from './index-check.ts';
-import type { LedgerToVerify, PassRow } from './ledger-pass.ts';
-import type { StoreCounter, StoreRow } from './store-check.ts';
+import type { LedgerToVerify, PassRow, StoreRow } from './ledger-pass.ts';
+import type { StoreCounter } from './store-check.ts';
 
 /**
  * What a verification reads of a ledger. Each page is a short read of its own, so rows may come meanwhile: only those up
@@ -40,7 +40,10 @@ export interface OneStore {
   readonly counter: StoreCounter | undefined;
 }
 
-export type StoreEntries = readonly [storeId: bigint, entries: bigint];
+export interface StoreEntries {
+  readonly storeId: bigint;
+  readonly entries: bigint;
+}
 
 export interface RequestIdPage {
   readonly repeated: readonly RepeatedRequestId[];

@@ -3,8 +3,8 @@ import { INT64_MAX, INT64_MIN } from '../../../core/allocation.ts';
 import { OrderError } from '../../../core/errors.ts';
 import type { DeclaredLoss } from '../../../core/verify/declared-losses.ts';
 import type { RepeatedRequestId } from '../../../core/verify/index-check.ts';
-import type { LedgerToVerify, PassRow } from '../../../core/verify/ledger-pass.ts';
-import type { StoreCounter, StoreRow } from '../../../core/verify/store-check.ts';
+import type { LedgerToVerify, PassRow, StoreRow } from '../../../core/verify/ledger-pass.ts';
+import type { StoreCounter } from '../../../core/verify/store-check.ts';
 import type {
   Indexes,
   OneStore,
@@ -21,13 +21,13 @@ const STORES_PER_READ = 1000;
 const MAX_ROWS_ABOVE = 1_000_000;
 
 const COUNTER = 'store_id AS "storeId", first_number AS "firstNumber", last_number AS "lastNumber"';
+const ROW = 'order_number AS "orderNumber", order_id AS "orderId", count, create_time_ms AS "createTimeMs"';
 
 /** A row with these columns. */
 type RowOf<Column extends string> = Readonly<Record<Column, bigint>>;
-type EntriesRow = RowOf<'store_id' | 'last_number' | 'entries' | 'entries_read'>;
+type EntriesRow = StoreEntries & RowOf<'lastNumber' | 'read'>;
 type KeyRow = RepeatedRequestId & RowOf<'entries' | 'keys'>;
 type IndexRow = { readonly name: string; readonly fault: string | null; readonly is_complete: boolean };
-type AllocationRow = RowOf<'order_id' | 'store_id' | 'order_number' | 'count' | 'create_time_ms'>;
 
 /**
  * What a verification reads of a PostgreSQL database, up to an order_id that the ledger has reached. Each read is a
@@ -69,14 +69,12 @@ export class PostgresVerifySource implements VerifySource {
   }
 
   allocations(): AsyncIterable<readonly PassRow[]> {
-    const columns = 'order_id, store_id, order_number, count, create_time_ms';
-    const read = async (after: bigint) => {
-      const values = [after, this.ledger.end, ROWS_PER_READ];
+    const read = (after: bigint) => {
       const least = after === INT64_MIN ? 'last_up_to_order_id($3)' : undefined;
-      const rows = await this.#readAfter<AllocationRow>(columns, 'verify_allocations', values, least);
-      return rows.map((row): PassRow => [row.order_id, row.store_id, row.order_number, row.count, row.create_time_ms]);
+      const values = [after, this.ledger.end, ROWS_PER_READ];
+      return this.#readAfter<PassRow>(`store_id AS "storeId", ${ROW}`, 'verify_allocations', values, least);
     };
-    return pagesOf(ROWS_PER_READ, INT64_MIN, ([orderId]) => orderId, read);
+    return pagesOf(ROWS_PER_READ, INT64_MIN, ({ orderId }) => orderId, read);
   }
 
   stores({ byOrderNumber }: Indexes): AsyncIterable<readonly StoreCounter[]> {
@@ -95,24 +93,23 @@ export class PostgresVerifySource implements VerifySource {
   }
 
   storeRows(storeId: bigint): AsyncIterable<readonly StoreRow[]> {
-    const columns = 'order_number, order_id, count, create_time_ms';
-    const read = async (after: bigint) => {
-      const values = [storeId, after, ROWS_PER_READ];
+    const read = (after: bigint) => {
       const least = after === INT64_MIN ? 'last_up_to_order_number($3, $4)' : undefined;
-      const rows = await this.#readAfter<AllocationRow>(columns, 'verify_store_rows', values, least);
-      return rows.map((row): StoreRow => [row.order_number, row.order_id, row.count, row.create_time_ms]);
+      return this.#readAfter<StoreRow>(ROW, 'verify_store_rows', [storeId, after, ROWS_PER_READ], least);
     };
-    return pagesOf(ROWS_PER_READ, INT64_MIN, ([orderNumber]) => orderNumber, read);
+    return pagesOf(ROWS_PER_READ, INT64_MIN, ({ orderNumber }) => orderNumber, read);
   }
 
   async *orderNumberEntries(): AsyncGenerator<readonly StoreEntries[]> {
+    const columns = 'store_id AS "storeId", last_number AS "lastNumber", entries, entries_read AS read';
     for (let after = [0n, INT64_MIN]; ;) {
-      const rows = await this.#read<EntriesRow>('*', 'verify_order_numbers', ...after, this.ledger.end, ROWS_PER_READ);
-      yield rows.map(({ store_id, entries }) => [store_id, entries]);
-      const last = rows.at(-1);
+      const values = [...after, this.ledger.end, ROWS_PER_READ];
+      const stores = await this.#read<EntriesRow>(columns, 'verify_order_numbers', ...values);
+      yield stores;
+      const last = stores.at(-1);
       // Fewer: the end of the index. Rows that come meanwhile must not keep the reading busy forever.
-      if (!last || rows.reduce((sum, { entries_read }) => sum + entries_read, 0n) < ROWS_PER_READ) return;
-      after = [last.store_id, last.last_number];
+      if (!last || stores.reduce((sum, { read }) => sum + read, 0n) < ROWS_PER_READ) return;
+      after = [last.storeId, last.lastNumber];
     }
   }
 

@@ -2,8 +2,8 @@ import type Database from 'better-sqlite3';
 import { INT64_MAX } from '../../../core/allocation.ts';
 import type { DeclaredLoss } from '../../../core/verify/declared-losses.ts';
 import type { RepeatedRequestId } from '../../../core/verify/index-check.ts';
-import type { LedgerToVerify, PassRow } from '../../../core/verify/ledger-pass.ts';
-import type { StoreCounter, StoreRow } from '../../../core/verify/store-check.ts';
+import type { LedgerToVerify, PassRow, StoreRow } from '../../../core/verify/ledger-pass.ts';
+import type { StoreCounter } from '../../../core/verify/store-check.ts';
 import type {
   Indexes,
   OneStore,
@@ -25,6 +25,7 @@ const BY_ORDER_NUMBER = 'allocations_by_order_number';
 const BELOW_ALL = -1e19;
 /** Above every request_id: those are ASCII. */
 const ABOVE_REQUEST_IDS = '\u{10ffff}';
+const ROW = 'order_number AS orderNumber, order_id AS orderId, count, create_time_ms AS createTimeMs';
 
 /** Where a page begins. */
 type Place = bigint | number;
@@ -63,11 +64,11 @@ export class SqliteVerifySource implements VerifySource {
 
   allocations(): AsyncIterable<readonly PassRow[]> {
     const select = this.#db.prepare<[Place, bigint, number], PassRow>(
-      `SELECT order_id, store_id, order_number, count, create_time_ms FROM allocations
+      `SELECT store_id AS storeId, ${ROW} FROM allocations
        WHERE order_id > ? AND order_id <= ? ORDER BY order_id LIMIT ?`,
     );
-    const read = (after: Place) => select.raw().all(after, this.ledger.end, ROWS_PER_READ);
-    return pagesOf(ROWS_PER_READ, BELOW_ALL, ([orderId]) => orderId, read);
+    const read = (after: Place) => select.all(after, this.ledger.end, ROWS_PER_READ);
+    return pagesOf(ROWS_PER_READ, BELOW_ALL, ({ orderId }) => orderId, read);
   }
 
   stores(): AsyncIterable<readonly StoreCounter[]> {
@@ -83,20 +84,20 @@ export class SqliteVerifySource implements VerifySource {
 
   storeRows(storeId: bigint): AsyncIterable<readonly StoreRow[]> {
     const select = this.#db.prepare<[bigint, Place, number], StoreRow>(
-      `SELECT order_number, order_id, count, create_time_ms FROM allocations
+      `SELECT ${ROW} FROM allocations
        WHERE store_id = ? AND order_number > ? ORDER BY order_number LIMIT ?`,
     );
-    const read = (after: Place) => select.raw().all(storeId, after, ROWS_PER_READ);
-    return pagesOf(ROWS_PER_READ, BELOW_ALL, ([orderNumber]) => orderNumber, read);
+    const read = (after: Place) => select.all(storeId, after, ROWS_PER_READ);
+    return pagesOf(ROWS_PER_READ, BELOW_ALL, ({ orderNumber }) => orderNumber, read);
   }
 
   orderNumberEntries(): AsyncIterable<readonly StoreEntries[]> {
     const count = this.#db.prepare<[bigint, bigint, number], StoreEntries>(
-      `SELECT store_id, count(*) FROM allocations INDEXED BY ${BY_ORDER_NUMBER}
+      `SELECT store_id AS storeId, count(*) AS entries FROM allocations INDEXED BY ${BY_ORDER_NUMBER}
        WHERE store_id > ? AND order_id <= ? GROUP BY store_id ORDER BY store_id LIMIT ?`,
     );
-    const read = (after: bigint) => count.raw().all(after, this.ledger.end, COUNTED_STORES_PER_READ);
-    return pagesOf(COUNTED_STORES_PER_READ, 0n, ([storeId]) => storeId, read);
+    const read = (after: bigint) => count.all(after, this.ledger.end, COUNTED_STORES_PER_READ);
+    return pagesOf(COUNTED_STORES_PER_READ, 0n, ({ storeId }) => storeId, read);
   }
 
   async *requestIds(): AsyncGenerator<RequestIdPage> {
