@@ -20,8 +20,8 @@ SET search_path = order_numbers, pg_temp AS $$ SELECT max(version) FROM migratio
 `;
 
 /**
- * Each entry brings the schema from version i to version i + 1. Once released, neither it nor the parts that it is put
- * together from are ever edited; test/engines/postgres/schema/migrations.test.ts holds their hashes.
+ * Each entry, with the parts that it is put together from in the folder of its version, brings the schema from version i
+ * to version i + 1. Once released it is never edited; test/engines/postgres/schema/migrations.test.ts holds the hashes.
  */
 const MIGRATIONS = [`${TABLES}${VERSIONING}${WRITE_FUNCTIONS}${READ_FUNCTIONS}${VERIFY_FUNCTIONS}`, LIST_FUNCTIONS];
 

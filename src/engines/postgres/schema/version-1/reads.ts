@@ -1,3 +1,5 @@
+// Released with version 1: never edited; add the next version.
+
 /**
  * The functions that read. They are STABLE: all calls in one statement see the same moment, so that the end of the
  * ledger is the one that belongs to the rows beside it.

@@ -1,3 +1,5 @@
+// Released with version 1: never edited; add the next version.
+
 /** Left out if an administrator has created an empty schema. */
 export const CREATE_SCHEMA = 'CREATE SCHEMA order_numbers;';
 

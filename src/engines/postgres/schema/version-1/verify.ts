@@ -1,3 +1,5 @@
+// Released with version 1: never edited; add the next version.
+
 /**
  * The functions that only a verification needs. They read the rows and each index page by page. Sorts are switched off
  * even for a few rows, so that each count comes from the index in question and not from another one.

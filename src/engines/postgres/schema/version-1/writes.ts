@@ -1,3 +1,5 @@
+// Released with version 1: never edited; add the next version.
+
 /**
  * The functions that write. A server may call these and the ones that read, and nothing else: they run with the rights
  * of the schema's owner. They are VOLATILE and run under READ COMMITTED: each statement after the lock sees what the

@@ -1,3 +1,5 @@
+// Released with version 2: never edited; add the next version.
+
 import { READ_SETTINGS } from '../version-1/reads.ts';
 
 /**
