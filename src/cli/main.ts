@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { printable } from '../core/plain-text.ts';
+import { printable } from '../core/text/plain-text.ts';
 import { missOptionsLast } from './run/required-options.ts';
 import { packageVersion } from './run/version.ts';
 import { withoutSecrets } from './run/without-secrets.ts';

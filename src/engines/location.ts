@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { PostgresUrl } from './postgres/connection/postgres-url.ts';
 import { isPostgresUrl, parsePostgresUrl } from './postgres/connection/postgres-url.ts';
-import { hasControlCharacter, settingText } from '../core/plain-text.ts';
+import { hasControlCharacter, settingText } from '../core/text/plain-text.ts';
 
 /** Each is a folder beside this file. */
 export type EngineName = 'sqlite' | 'postgres';

@@ -1,4 +1,4 @@
-import { parseBoolean, trimmed, wholeNumber } from '../core/plain-text.ts';
+import { parseBoolean, trimmed, wholeNumber } from '../core/text/plain-text.ts';
 import { parseLedger, parseLedgerRead } from '../engines/location.ts';
 import type { Address } from './address.ts';
 import { parseAddress, parseAddressOrOff } from './address.ts';

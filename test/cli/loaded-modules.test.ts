@@ -24,7 +24,7 @@ const ENTRY = [
   'src/cli/run/required-options.ts',
   'src/cli/run/version.ts',
   'src/cli/run/without-secrets.ts',
-  'src/core/plain-text.ts',
+  'src/core/text/plain-text.ts',
 ];
 
 it.each(['--version', '--help'])('%s loads no command', async (flag) => {

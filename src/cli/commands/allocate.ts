@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { checkRequestId, newRequestId } from '../../core/allocation.ts';
-import { wholeNumber } from '../../core/plain-text.ts';
+import { wholeNumber } from '../../core/text/plain-text.ts';
 import { allocationTable } from '../view/allocation-view.ts';
 import { stopOnSignal, withClient } from '../run/client-command.ts';
 import { withClientOptions } from '../run/client-options.ts';

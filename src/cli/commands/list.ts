@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import type { Allocation, ListFilter, OrderNumbersClient } from '../../client/index.ts';
 import { lastOrderIdOf } from '../../core/allocation.ts';
-import { wholeNumber } from '../../core/plain-text.ts';
+import { wholeNumber } from '../../core/text/plain-text.ts';
 import { allocationColumns } from '../view/allocation-view.ts';
 import { withClient } from '../run/client-command.ts';
 import { withClientOptions } from '../run/client-options.ts';

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import type { OrderNumbersClient, Store, StoreSettings } from '../../client/index.ts';
 import { OrderNumbersError } from '../../client/index.ts';
-import { wholeNumber } from '../../core/plain-text.ts';
+import { wholeNumber } from '../../core/text/plain-text.ts';
 import { MAX_DIGITS } from '../../core/store.ts';
 import { withClient } from '../run/client-command.ts';
 import { withClientOptions } from '../run/client-options.ts';

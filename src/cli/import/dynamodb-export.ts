@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { LedgerRefused, messageOf } from '../../core/errors.ts';
-import { parseJson } from '../../core/json-text.ts';
+import { parseJson } from '../../core/text/json-text.ts';
 
 /** A file of a table. */
 export interface TableFile {

@@ -1,6 +1,6 @@
 import { INT64_MAX } from '../../core/allocation.ts';
 import { LedgerRefused } from '../../core/errors.ts';
-import { exactNumber } from '../../core/plain-text.ts';
+import { exactNumber } from '../../core/text/plain-text.ts';
 
 /** How much of a long bad file is told. */
 const MAX_PROBLEMS = 20;

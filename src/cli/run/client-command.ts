@@ -4,7 +4,7 @@ import { createClient, OrderNumbersError } from '../../client/index.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Rewording } from './failure.ts';
 import { quietLibraryLog } from '../../client/connection/library-log.ts';
-import { printable } from '../../core/plain-text.ts';
+import { printable } from '../../core/text/plain-text.ts';
 import type { ClientFlags } from './client-options.ts';
 import { clientOptions } from './client-options.ts';
 import type { CommandContext, CommandFailures } from './run-command.ts';

@@ -4,7 +4,7 @@ import { Option } from 'commander';
 import { DEFAULT_PORT } from '../../client/connection/address.ts';
 import type { ClientOptions } from '../../client/index.ts';
 import { messageOf } from '../../core/errors.ts';
-import { parseBoolean, trimmed, wholeNumber } from '../../core/plain-text.ts';
+import { parseBoolean, trimmed, wholeNumber } from '../../core/text/plain-text.ts';
 import { asOptionParser, notEmpty, parseServer, parseText } from './option-values.ts';
 
 /** What every command that asks a server can be told. */

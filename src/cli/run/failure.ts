@@ -1,6 +1,6 @@
 import { OrderNumbersError } from '../../client/order-numbers-error.ts';
 import { LedgerRefused, messageOf } from '../../core/errors.ts';
-import { printable } from '../../core/plain-text.ts';
+import { printable } from '../../core/text/plain-text.ts';
 import { OutputError } from '../view/output.ts';
 
 /** Refused, or found bad. */

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import { INT64_MAX } from '../../core/allocation.ts';
 import { parseServerAddress } from '../../client/connection/address.ts';
 import { messageOf } from '../../core/errors.ts';
-import { exactNumber, settingText, wholeNumber } from '../../core/plain-text.ts';
+import { exactNumber, settingText, wholeNumber } from '../../core/text/plain-text.ts';
 
 const TARGET_SCHEME = /^(dns|ipv4|ipv6):/;
 

@@ -1,5 +1,5 @@
 import CliTable3 from 'cli-table3';
-import { printable } from '../../core/plain-text.ts';
+import { printable } from '../../core/text/plain-text.ts';
 
 /** One column of rows that come one by one. */
 export interface Column<Row> {

@@ -1,7 +1,7 @@
 import type { NumberRange, VerifyStep } from '../../client/index.ts';
 import { grouped, table } from './columns.ts';
 import { shownKind } from './json-form.ts';
-import { printable } from '../../core/plain-text.ts';
+import { printable } from '../../core/text/plain-text.ts';
 
 /** With more stores than this only those that are not whole are shown. */
 const MAX_STORES = 50;

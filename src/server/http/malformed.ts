@@ -1,4 +1,4 @@
-import { parseJson } from '../../core/json-text.ts';
+import { parseJson } from '../../core/text/json-text.ts';
 
 /** What a malformed request is answered, as the original sample has it. */
 export const MALFORMED = 'Malformed Request';

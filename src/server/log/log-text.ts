@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { CONTROL_CHARACTERS } from '../../core/plain-text.ts';
+import { CONTROL_CHARACTERS } from '../../core/text/plain-text.ts';
 
 /** A line of the log as pino makes it. */
 interface Line {

@@ -4,7 +4,7 @@ import { HttpFixture, ORDER_PATH, orderRequest } from './http-fixture.ts';
 
 /** As deep as 64 KiB allow. */
 const DEEP = 20_000;
-/** Damages the heap of Node.js 26 if JSON.parse meets it: see core/json-text.ts. */
+/** Damages the heap of Node.js 26 if JSON.parse meets it: see core/text/json-text.ts. */
 const BROKEN_OFF = `${'['.repeat(DEEP)}${'1,'.repeat(10_000)}{"a":{"b`;
 const ERROR = 50;
 const JSON_TYPE = { 'content-type': 'application/json' };

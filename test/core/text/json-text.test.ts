@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { parseJson } from '../../src/core/json-text.ts';
+import { parseJson } from '../../../src/core/text/json-text.ts';
 
-const MODULE = new URL('../../src/core/json-text.ts', import.meta.url).href;
+const MODULE = new URL('../../../src/core/text/json-text.ts', import.meta.url).href;
 
 describe('JSON from elsewhere', () => {
   it.each([
