@@ -1,4 +1,4 @@
-import type { Reason } from './errors.ts';
+import type { Reason } from './reasons.ts';
 import { OrderError } from './errors.ts';
 
 /** Why a ledger does not number, in words that any caller may read: they name no path and no host. */

@@ -1,5 +1,5 @@
 import type { AllocationRequest } from './allocation.ts';
-import type { Reason } from './errors.ts';
+import type { Reason } from './reasons.ts';
 import { OrderError } from './errors.ts';
 
 // What callers are told, whichever engine or transport tells it. A rule for a value has its words beside the rule.

@@ -1,4 +1,5 @@
-import type { OrderError, Reason } from '../core/errors.ts';
+import type { OrderError } from '../core/errors.ts';
+import type { Reason } from '../core/reasons.ts';
 import type { LedgerState } from '../core/ledger-state.ts';
 import { toOrderError } from '../core/refusals.ts';
 import type { Logger } from './log/log.ts';

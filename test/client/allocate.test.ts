@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import type { AllocateOrderRequest } from '../../src/wire/gen/orders/v1/orders.ts';
 import { OrderNumbersError } from '../../src/client/index.ts';
-import type { Reason } from '../../src/core/errors.ts';
+import type { Reason } from '../../src/core/reasons.ts';
 import { freeAddress } from '../support/network/free-address.ts';
 import type { Ending } from './fake-server.ts';
 import { allocation, bare, clientOf, detailed, FakeServer, ours, withTrailer } from './fake-server.ts';

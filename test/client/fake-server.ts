@@ -4,7 +4,7 @@ import { Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
 import type { ClientOptions, OrderNumbersClient } from '../../src/client/index.ts';
 import { createClient } from '../../src/client/index.ts';
-import type { Reason } from '../../src/core/errors.ts';
+import type { Reason } from '../../src/core/reasons.ts';
 import { OrderError } from '../../src/core/errors.ts';
 import { ErrorInfo, RetryInfo } from '../../src/wire/gen/google/rpc/error_details.ts';
 import { Status } from '../../src/wire/gen/google/rpc/status.ts';

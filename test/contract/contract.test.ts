@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { INT64_MAX } from '../../src/core/allocation.ts';
-import type { Reason } from '../../src/core/errors.ts';
+import type { Reason } from '../../src/core/reasons.ts';
 import { contractFaultsSuite, serveOn, statusOf } from './contract-faults-suite.ts';
 import { bufCurl, callEachMethod, METHOD_NAMES } from './contract-methods.ts';
 import type { Engine } from '../support/engines/engines.ts';

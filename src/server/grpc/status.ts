@@ -1,12 +1,14 @@
 import type { StatusObject } from '@grpc/grpc-js';
 import { Metadata, status } from '@grpc/grpc-js';
-import type { OrderError, Reason, ReasonKind } from '../../core/errors.ts';
-import { REASONS } from '../../core/errors.ts';
+import type { OrderError } from '../../core/errors.ts';
+import type { Reason, ReasonKind } from '../../core/reasons.ts';
+import { REASONS } from '../../core/reasons.ts';
 import { DETAILS_TRAILER, encodeDetails } from '../../wire/status-details.ts';
 
 /** Longest value in ErrorInfo's metadata, in bytes. */
 const MAX_VALUE_BYTES = 128;
 
+// A reason's kind is in core/reasons.ts.
 const CODE_OF: Readonly<Record<ReasonKind, status>> = {
   invalid: status.INVALID_ARGUMENT,
   mismatch: status.FAILED_PRECONDITION,

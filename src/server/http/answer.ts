@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify';
-import type { Reason } from '../../core/errors.ts';
+import type { Reason } from '../../core/reasons.ts';
 import type { TransportReason } from './status.ts';
 import { refusalBody, statusOf } from './status.ts';
 

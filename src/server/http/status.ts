@@ -1,5 +1,5 @@
-import type { Reason, ReasonKind } from '../../core/errors.ts';
-import { REASONS } from '../../core/errors.ts';
+import type { Reason, ReasonKind } from '../../core/reasons.ts';
+import { REASONS } from '../../core/reasons.ts';
 
 /** Why a request was refused by the transport itself: it never became a call. */
 export type TransportReason =
@@ -18,6 +18,7 @@ export interface HttpStatus {
   readonly retryAfterSeconds?: number;
 }
 
+// A reason's kind is in core/reasons.ts.
 const CODE_OF: Readonly<Record<ReasonKind, number>> = {
   invalid: 400,
   mismatch: 422,

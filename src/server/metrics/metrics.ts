@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Counter, Histogram, Registry } from '@prometheus-io/client';
 import type { Address } from '../address.ts';
-import type { Reason } from '../../core/errors.ts';
+import type { Reason } from '../../core/reasons.ts';
 import type { PageServer } from './page-server.ts';
 import { gauge, registerEventLoop, registerProcess } from './process-metrics.ts';
 import { servePage } from './page-server.ts';

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import type { Reason } from '../../../src/core/errors.ts';
+import type { Reason } from '../../../src/core/reasons.ts';
 import { OrderError } from '../../../src/core/errors.ts';
 import { toOrderError } from '../../../src/core/refusals.ts';
 import { toStatus } from '../../../src/server/grpc/status.ts';

@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { onTestFinished, vi } from 'vitest';
 import type { AllocateCall, Allocated, AllocatorOptions, CallSignal } from '../../../src/core/allocator.ts';
 import { Allocator } from '../../../src/core/allocator.ts';
-import type { Reason } from '../../../src/core/errors.ts';
+import type { Reason } from '../../../src/core/reasons.ts';
 import type { HttpServer, HttpServerOptions } from '../../../src/server/http/http-server.ts';
 import { startHttpServer } from '../../../src/server/http/http-server.ts';
 import { MemoryDisk, MemoryLedger } from '../../support/engines/memory-ledger.ts';

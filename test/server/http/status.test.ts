@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Reason } from '../../../src/core/errors.ts';
+import type { Reason } from '../../../src/core/reasons.ts';
 import type { TransportReason } from '../../../src/server/http/status.ts';
 import { refusalBody, statusOf } from '../../../src/server/http/status.ts';
 

@@ -4,7 +4,7 @@ import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
 import { register as globalRegistry } from '@prometheus-io/client';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { Reason } from '../../../src/core/errors.ts';
+import type { Reason } from '../../../src/core/reasons.ts';
 import { formatAddress } from '../../../src/server/address.ts';
 import type { MetricSources } from '../../../src/server/metrics/metrics.ts';
 import { Metrics, startMetricsServer } from '../../../src/server/metrics/metrics.ts';
