@@ -16,12 +16,12 @@ const PRETEND = `data:text/javascript,
 
 const run = promisify(execFile);
 
-it('under a Node.js that is too old it runs by the one that npm brought', async () => {
+it('under a Node.js that is too old it runs on the one that npm installed', async () => {
   const { stdout, stderr } = await run(process.execPath, ['--import', PRETEND, join(ROOT, BIN), '--version']);
   expect({ stdout, stderr }).toEqual({ stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: '' });
 });
 
-it('the command ends as the other Node.js ends', async () => {
+it('the command exits as the other Node.js exits', async () => {
   const failed = run(process.execPath, ['--import', PRETEND, join(ROOT, BIN), 'nothing']);
   await expect(failed).rejects.toMatchObject({ code: 2, stderr: expect.stringMatching(/^error: unknown command/) });
 });
@@ -37,12 +37,12 @@ it('in a clone without an install it says to run make run first', async () => {
   });
 });
 
-it('npx says nothing of engines', async () => {
+it('npx prints nothing about engines', async () => {
   const { stdout, stderr } = await run('npx', ['order-numbers', '--version'], { cwd: ROOT });
   expect({ stdout, stderr }).toEqual({ stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: '' });
 });
 
-it('npm start serves, and stops when told', async () => {
+it('npm start serves, and stops on a signal', async () => {
   const flags = ['--grpc-listen', '--http-listen', '--metrics-listen'].flatMap((flag) => [flag, '127.0.0.1:0']);
   const args = ['start', '--', '--ledger', join(testFolder(), 'orders.db'), ...flags];
   const child = spawn('npm', args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });

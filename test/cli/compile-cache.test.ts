@@ -17,7 +17,7 @@ const TELL = `data:text/javascript,
 
 afterEach(() => vi.restoreAllMocks());
 
-it('the folder is created inside the package, for its user alone', () => {
+it('the cache folder is created inside the package, for its user alone', () => {
   const root = testFolder();
   const folder = join(root, 'node_modules/.cache/order-numbers');
   expect(compileCacheFolder(root)).toBe(folder);
@@ -57,7 +57,7 @@ it.each([
   expect(compileCacheFolder(root)).toBeUndefined();
 });
 
-it("nothing is created in another user's package, nor where there is none", () => {
+it("nothing is created in another user's package, or without a package", () => {
   const root = testFolder();
   vi.spyOn(process, 'getuid').mockReturnValue(process.getuid!() + 1);
   expect(compileCacheFolder(root)).toBeUndefined();
@@ -75,7 +75,7 @@ it.each([
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: expect.stringMatching(new RegExp(`^${folder}`)) });
 });
 
-it("a ledger's thread has the cache of its process", async () => {
+it("a ledger's thread uses the cache of its process", async () => {
   const folder = testFolder();
   const thread = join(folder, 'thread.mjs');
   writeFileSync(

@@ -93,7 +93,7 @@ const NOT_SERVED_PACKAGES = new Set([
   '@fastify/ajv-compiler',
 ]);
 
-it('serve on SQLite loads no PostgreSQL, and no command of operators', async () => {
+it('serve on SQLite loads neither PostgreSQL nor operator commands', async () => {
   const { files, packages } = await loadedByServe(join(testFolder(), 'orders.db'));
   expect(files).toContain('src/engines/sqlite/threads/writer.ts');
   expect(files.filter((path) => NOT_SERVED.test(path))).toEqual([]);
@@ -103,7 +103,7 @@ it('serve on SQLite loads no PostgreSQL, and no command of operators', async () 
   expect(packages.filter((name) => name.startsWith('pg') || NOT_SERVED_PACKAGES.has(name))).toEqual([]);
 });
 
-it('serve on PostgreSQL loads no SQLite, and no command of operators', async () => {
+it('serve on PostgreSQL loads neither SQLite nor operator commands', async () => {
   const { files, packages } = await loadedByServe(await newDatabase());
   expect(files).toContain('src/engines/postgres/postgres-ledger.ts');
   expect(files.filter((path) => NOT_SERVED.test(path))).toEqual([]);

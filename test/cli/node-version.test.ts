@@ -14,7 +14,7 @@ const PRETEND = `
   registerHooks({ load: (url, context, next) => (console.log(url), next(url, context)) });
 `;
 
-it('a Node.js that is too old is told what it needs, in one line, before anything else is loaded', async () => {
+it('on an older Node.js one line names the required version before anything else is loaded', async () => {
   const nodeArgs = ['--import', `data:text/javascript,${encodeURIComponent(PRETEND)}`];
   const { exitCode, stdout, stderr } = await orderNumbers(['serve'], { nodeArgs });
   expect(exitCode).toBe(2);
@@ -37,7 +37,7 @@ it.each(['22.18.0', '23.6.0', '24.0.0'])('Node.js %s is new enough', async (vers
 });
 
 // The real thing, where this machine happens to have one.
-it.each(olderNodes())('the older Node.js $version of this machine is told what it needs', async ({ path, version }) => {
+it.each(olderNodes())('the older Node.js $version of this machine gets that line', async ({ path, version }) => {
   const { exitCode, stdout, stderr } = await orderNumbers(['serve'], { node: path });
   expect(exitCode).toBe(2);
   expect(stdout).toBe('');

@@ -37,7 +37,7 @@ describe('retries', () => {
     expect(server.seen.map(({ request }) => request['requestId'])).toEqual(Array(3).fill(allocated.requestId));
   });
 
-  it('P5 P7: asks again when one attempt is not answered in its time, which it tells the server', async () => {
+  it('P5 P7: retries an attempt that is not answered within its deadline, which the server is sent', async () => {
     const server = await FakeServer.start({ allocateOrder: ['silence', replayed] });
     const client = server.client({ attemptTimeoutMs: 200, timeoutMs: 10_000 });
     expect(await client.allocate({ storeId: 1, requestId: 'a' })).toMatchObject({ requestId: 'a', replayed: true });
@@ -57,7 +57,7 @@ describe('retries', () => {
     expect(third! - second!).toBeGreaterThanOrEqual(298);
   });
 
-  it('connects to a server that was not there yet', async () => {
+  it('connects to a server that starts later', async () => {
     const address = await freeAddress();
     const allocated = clientOf(address).allocate({ storeId: 1, requestId: 'early' });
     const refused = clientOf(address, { timeoutMs: 100 }).allocate({ storeId: 1 });
@@ -83,14 +83,14 @@ describe('refusals', () => {
     expect(server.seen).toHaveLength(1);
   });
 
-  it('gives up at once where RetryInfo says to wait for longer than there is time', async () => {
+  it('gives up at once if RetryInfo asks for a longer wait than the time left', async () => {
     const server = await FakeServer.start({ allocateOrder: [ours('LEDGER_FULL')] });
     const error = await errorOf(server.client({ timeoutMs: 4_000 }).allocate({ storeId: 1 }));
     expect(error).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'LEDGER_FULL', outcome: 'refused' });
     expect(performance.now() - server.seen[0]!.atMs).toBeLessThan(3_000);
   });
 
-  it('P7: names the request_id where the time is up and nobody knows', async () => {
+  it('P7: names the request_id when the time is up and the outcome is unknown', async () => {
     const server = await FakeServer.start({ allocateOrder: ['silence'] });
     const client = server.client({ timeoutMs: 300, attemptTimeoutMs: 100 });
     const error = await errorOf(client.allocate({ storeId: 1 }));
@@ -113,7 +113,7 @@ describe('refusals', () => {
   });
 
   it.each(['STORE_ID_INVALID', 'REQUEST_ID_MISMATCH', 'SEQUENCE_EXHAUSTED'] as const)(
-    '%s goes for the attempt before, too',
+    '%s holds for the previous attempt, too',
     async (reason) => {
       const server = await FakeServer.start({ allocateOrder: [bare(status.UNAVAILABLE), ours(reason)] });
       const error = await errorOf(server.client().allocate({ storeId: 1 }));
@@ -135,7 +135,7 @@ describe('stopping', () => {
     await cancelled;
   });
 
-  it('sends nothing where its signal was aborted before', async () => {
+  it('sends nothing if its signal was already aborted', async () => {
     const server = await FakeServer.start({ allocateOrder: [given] });
     const client = server.client();
     const error = await errorOf(client.allocate({ storeId: 1 }, { signal: AbortSignal.abort() }));
@@ -144,7 +144,7 @@ describe('stopping', () => {
     expect(server.seen).toHaveLength(1);
   });
 
-  it('does not sit out a pause; what was refused before it stays refused', async () => {
+  it('does not wait out a pause; an earlier refusal stays a refusal', async () => {
     const full = detailed(status.RESOURCE_EXHAUSTED, { reason: 'QUEUE_FULL', domain: 'orders.v1' }, 20_000);
     const server = await FakeServer.start({ allocateOrder: [full] });
     const stop = new AbortController();
@@ -156,7 +156,7 @@ describe('stopping', () => {
     expect(performance.now() - abortedAt).toBeLessThan(5_000);
   });
 
-  it('close ends what is under way, and takes nothing more', async () => {
+  it('close ends calls in flight and accepts no more', async () => {
     const server = await FakeServer.start({ allocateOrder: ['silence'] });
     const client = server.client();
     const error = errorOf(client.allocate({ storeId: 1 }));
@@ -173,7 +173,7 @@ describe('stopping', () => {
 });
 
 describe('requests', () => {
-  it('sends ids beyond 2^53 exactly, a count by AllocateOrders, and the token', async () => {
+  it('sends ids beyond 2^53 exactly, a count through AllocateOrders, and the token', async () => {
     const run = { response: { allocation: allocation(5n, { count: 3 }), replayed: false } };
     const server = await FakeServer.start({ allocateOrders: [run] });
     const allocated = await server

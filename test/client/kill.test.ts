@@ -17,7 +17,7 @@ const ANSWERS_PER_ROUND = 300;
 killedAfterCommitSuite(POSTGRES);
 
 describe.each(ENGINES)('on $name', (engine) => {
-  it('P1 P2 P4 P5: kill -9 under load costs a caller time only: each call gets one pair, and no number is lost', async () => {
+  it('P1 P2 P4 P5: kill -9 under load costs callers only time: each call gets one pair, and no number is lost', async () => {
     const ledger = await engine.newLedger();
     const address = await freeAddress();
     let server = await serveOn(address, ledger);

@@ -8,7 +8,7 @@ import { clientOf } from './fake-server.ts';
 /** What holds on every engine: SQLite's faults need gcc, so that its suite runs with the tools. */
 export function killedAfterCommitSuite(engine: Engine): void {
   describe(`on ${engine.name}`, () => {
-    it('P4 P5: a pair that was committed when the server died before its answer is the one that the caller gets', async (test) => {
+    it('P4 P5: a caller gets the pair that was committed before the server died without answering', async (test) => {
       const faulty = await engine.newFaultyLedger(test);
       const address = await freeAddress();
       const first = await serveOn(address, faulty.ledger, faulty.options);

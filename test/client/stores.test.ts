@@ -7,34 +7,34 @@ const MADE = { storeId: 7n, firstNumber: 100n, nextNumber: 100n, prefix: 'A-', s
 const made: Ending = { response: { store: store(7n, { prefix: 'A-', minDigits: 6 }) } };
 
 describe('createStore', () => {
-  it('sends what is given and leaves the rest to the server', async () => {
+  it('sends the given settings and leaves the rest to the server', async () => {
     const server = await FakeServer.start({ createStore: [made] });
     const created = await server.client().createStore({ storeId: 7, prefix: 'A-', minDigits: 6 });
     expect(created).toEqual({ ...MADE, createTime: new Date(1_700_000_000_000) });
     expect(server.seen[0]!.request['store']).toMatchObject({ storeId: 7n, firstNumber: undefined, prefix: 'A-' });
   });
 
-  it('P7: is not repeated where nobody says that it was not done', async () => {
+  it('P7: is not retried unless it is known that it was not done', async () => {
     const server = await FakeServer.start({ createStore: [bare(status.UNAVAILABLE)] });
     const call = server.client().createStore({ storeId: 7 });
     await expect(call).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'unknown', requestId: undefined });
     expect(server.seen).toHaveLength(1);
   });
 
-  it('is repeated where the server asks for it', async () => {
+  it('is retried if the server asks for it', async () => {
     const server = await FakeServer.start({ createStore: [ours('DRAINING'), ours('QUEUE_FULL'), made] });
     expect(await server.client().createStore({ storeId: 7 })).toMatchObject({ storeId: 7n });
     expect(server.seen).toHaveLength(3);
   });
 
-  it('a store that exists is a refusal', async () => {
+  it('is refused if the store exists', async () => {
     const server = await FakeServer.start({ createStore: [ours('STORE_EXISTS')], getStore: [made] });
     const call = server.client().createStore({ storeId: 7, prefix: 'A-', minDigits: 6 });
     await expect(call).rejects.toMatchObject({ code: 'ALREADY_EXISTS', reason: 'STORE_EXISTS', outcome: 'refused' });
     expect(server.seen).toHaveLength(1);
   });
 
-  it('a store that exists after an unknown outcome is the one asked for, if it is as it was asked for', async () => {
+  it('after an unknown outcome accepts an existing store that has the requested settings', async () => {
     const server = await FakeServer.start({
       createStore: [ours('OUTCOME_UNKNOWN'), ours('STORE_EXISTS')],
       getStore: [made],
@@ -59,7 +59,7 @@ describe('createStore', () => {
 });
 
 describe('updateStore', () => {
-  it('names what is given in its mask, empty texts and zeros included, and is repeated', async () => {
+  it('names the given fields in its mask, including empty texts and zeros, and is retried', async () => {
     const server = await FakeServer.start({ updateStore: [bare(status.INTERNAL), made] });
     await server.client().updateStore(7, { prefix: '', minDigits: 0, suffix: undefined });
     const { request } = server.seen[1]!;
@@ -70,27 +70,27 @@ describe('updateStore', () => {
     expect(server.seen[2]!.request['store']).toMatchObject({ firstNumber: 500n, suffix: '-X' });
   });
 
-  it('P7: says so where nobody knows whether it was done', async () => {
+  it('P7: reports an unknown outcome as such', async () => {
     const server = await FakeServer.start({ updateStore: ['silence'] });
     const call = server.client({ timeoutMs: 150 }).updateStore(7, { prefix: 'A' });
     await expect(call).rejects.toMatchObject({ outcome: 'unknown' });
   });
 });
 
-describe('look-ups', () => {
-  it('are repeated until they are answered', async () => {
+describe('lookups', () => {
+  it('are retried until they are answered', async () => {
     const server = await FakeServer.start({ getStore: [ours('LEDGER_REOPENING'), bare(status.INTERNAL), made] });
     expect(await server.client().getStore(7)).toMatchObject({ storeId: 7n });
   });
 
-  it('have nothing that could be unknown', async () => {
+  it('never have an unknown outcome', async () => {
     const server = await FakeServer.start({ getStore: [bare(status.UNAVAILABLE)] });
     const call = server.client({ timeoutMs: 500 }).getStore(7);
     await expect(call).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'refused' });
   });
 
   it.each([status.UNIMPLEMENTED, status.UNAUTHENTICATED, status.PERMISSION_DENIED])(
-    'are not repeated where something on the way refuses with code %d',
+    'are not retried if a proxy refuses with code %d',
     async (code) => {
       const server = await FakeServer.start({ getStore: [bare(code)] });
       await expect(server.client().getStore(7)).rejects.toMatchObject({ code: status[code] });

@@ -7,7 +7,7 @@ import type { Ending, StreamScript } from './fake-server.ts';
 import { allocation, bare, FakeServer, ours, store } from './fake-server.ts';
 
 describe('lists', () => {
-  it('fetch page after page, each repeated until it is answered', async () => {
+  it('fetch page after page, each retried until it is answered', async () => {
     const pages: Record<string, Ending> = {
       '': { response: { allocations: [allocation(1n), allocation(2n)], nextPageToken: 'b' } },
       b: { response: { allocations: [], nextPageToken: 'c' } },
@@ -22,14 +22,14 @@ describe('lists', () => {
     );
   });
 
-  it('fetch no further page when nobody wants it', async () => {
+  it('fetch no further page than is consumed', async () => {
     const page: Ending = { response: { stores: [store(1n), store(2n)], nextPageToken: 'more' } };
     const server = await FakeServer.start({ listStores: [page] });
     for await (const { storeId } of server.client().listStores()) if (storeId === 2n) break;
     expect(server.seen).toHaveLength(1);
   });
 
-  it('throw what the server refuses, and what stops them', async () => {
+  it('throw refusals of the server and what stops them', async () => {
     const server = await FakeServer.start({ listAllocations: [ours('STORE_ID_INVALID'), 'silence'] });
     const client = server.client();
     await expect(client.listAllocations({ storeId: 0 }).next()).rejects.toMatchObject({ reason: 'STORE_ID_INVALID' });
@@ -43,7 +43,7 @@ describe('lists', () => {
 });
 
 describe('watch', () => {
-  it('P5: goes on from its cursor over broken connections, and misses and repeats nothing', async () => {
+  it('P5: resumes from its cursor after broken connections, without missing or repeating anything', async () => {
     const server = await FakeServer.start(
       {},
       {
@@ -69,7 +69,7 @@ describe('watch', () => {
     await server.seen[3]!.cancelled;
   });
 
-  it('tells of every attempt that failed or broke off, and not of its own end', async () => {
+  it('reports every attempt that failed or broke off, but not its own end', async () => {
     const server = await FakeServer.start(
       {},
       {
@@ -91,7 +91,7 @@ describe('watch', () => {
     ]);
   });
 
-  it('starts where it is told to: 0 means all', async () => {
+  it('starts at the given cursor; 0 means everything', async () => {
     const server = await FakeServer.start(
       {},
       { watchAllocations: [{ messages: [message([], 0n)], ending: 'silence' }] },
@@ -100,7 +100,7 @@ describe('watch', () => {
     expect(server.seen[0]!.request['afterOrderId']).toBe(0n);
   });
 
-  it.each(['return', 'signal'] as const)('ends by %s while it waits for a message', async (how) => {
+  it.each(['return', 'signal'] as const)('ends on %s while it waits for a message', async (how) => {
     const server = await FakeServer.start(
       {},
       { watchAllocations: [{ messages: [message([], 1n)], ending: 'silence' }] },
@@ -116,7 +116,7 @@ describe('watch', () => {
     await server.seen[0]!.cancelled;
   });
 
-  it('throws what no reconnecting can mend, and when the client is closed', async () => {
+  it('throws errors that reconnecting cannot fix, and when the client is closed', async () => {
     const refusal = (ours('STORE_ID_INVALID') as { refusal: object }).refusal;
     const scripts: StreamScript[] = [
       { messages: [], ending: refusal },
@@ -139,7 +139,7 @@ describe('verifyLedger', () => {
   const verdict = { asOfOrderId: 9n, rows: 8n, sequences: 2n, findings: 1n, ok: false };
   const finding = { kind: VerifyFindingKind.VERIFY_FINDING_KIND_HOLE, first: 4n, last: 4n, message: 'a hole' };
 
-  it('gives every step as what it is, to the verdict', async () => {
+  it('yields every typed step up to the verdict', async () => {
     const server = await FakeServer.start(
       {},
       {
@@ -169,7 +169,7 @@ describe('verifyLedger', () => {
     expect(server.seen[0]!.request['storeId']).toBe(3n);
   });
 
-  it('throws where the verdict is missing: what was read so far proves nothing', async () => {
+  it('throws if the verdict is missing, because a partial reading proves nothing', async () => {
     const progress = { event: { $case: 'progress', value: { rowsRead: 1n, orderId: 2n, endOrderId: 9n } } };
     const server = await FakeServer.start(
       {},

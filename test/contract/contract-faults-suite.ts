@@ -47,7 +47,7 @@ export function contractFaultsSuite(engine: Engine): void {
       expect((await client.allocate(7n, 1, 'a')).allocation).toMatchObject({ orderId: 2n, orderNumber: 101n });
     });
 
-    it('UNAVAILABLE LEDGER_REOPENING for a read, while what writes waits', async (test) => {
+    it('UNAVAILABLE LEDGER_REOPENING for a read, while writes wait', async (test) => {
       const faulty = await engine.newFaultyLedger(test);
       const { client } = await serveOn(faulty.ledger, faulty.options);
       await client.allocate(7n);
@@ -65,7 +65,7 @@ export function contractFaultsSuite(engine: Engine): void {
       expect((await client.listAllocations()).allocations).toHaveLength(2);
     });
 
-    it('P7: a store whose write failed is an unknown outcome, and is written when asked again', async (test) => {
+    it('P7: a failed write of a store is an unknown outcome, and a retry writes it', async (test) => {
       const faulty = await engine.newFaultyLedger(test);
       const { client } = await serveOn(faulty.ledger, faulty.options);
       await client.createStore({ storeId: 7n });

@@ -77,11 +77,11 @@ const REQUESTS: readonly (readonly [
 contractFaultsSuite(POSTGRES);
 
 describe.each(ENGINES)('on $name', (engine) => {
-  it('each RPC, by another client, and no other is served', async () => {
+  it('serves each RPC to another client, and no other RPC', async () => {
     expect(await callEachMethod(await engine.newLedger(), bufCurl)).toEqual(METHOD_NAMES);
   });
 
-  it('each status that a request alone meets', async () => {
+  it('answers each status that a request alone can cause', async () => {
     const { client } = await serve(engine);
     for (const [code, reason, provoke] of REQUESTS) {
       const error = await failureOf(provoke(client));
@@ -96,7 +96,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect(await statusOf(client.listAllocations({ pageSize: 1000 }))).toEqual(['DATA_LOSS', 'LEDGER_DAMAGED']);
   });
 
-  it('INTERNAL INTERNAL, where a read meets what nobody foresaw', async () => {
+  it('INTERNAL INTERNAL, for an unforeseen error of a read', async () => {
     const { client, ledger } = await serve(engine);
     await engine.execute(ledger, 'ALTER TABLE stores RENAME TO elsewhere');
     const error = await failureOf(client.call(client.stub.getStore, { storeId: 7n }));
@@ -109,7 +109,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect(await statusOf(client.allocate(7n))).toEqual(['INVALID_ARGUMENT', 'REQUEST_ID_REQUIRED']);
   });
 
-  it('NOT_FOUND STORE_NOT_FOUND, where stores are not made by themselves', async () => {
+  it('NOT_FOUND STORE_NOT_FOUND, when stores are not created automatically', async () => {
     const { client } = await serve(engine, { args: ['--auto-create-stores=false'] });
     expect(await statusOf(client.allocate(7n))).toEqual(['NOT_FOUND', 'STORE_NOT_FOUND']);
   });

@@ -7,7 +7,7 @@ import { SQLITE } from '../support/engines/sqlite-engine.ts';
 
 contractFaultsSuite(SQLITE);
 
-it.for(ENGINES)('each RPC, by grpcurl, and no other is served, on $name', async (engine, test) => {
+it.for(ENGINES)('grpcurl is served each RPC, and no other, on $name', async (engine, test) => {
   requireTools(test, 'grpcurl');
   expect(await callEachMethod(await engine.newLedger(), grpcurl)).toEqual(METHOD_NAMES);
 });

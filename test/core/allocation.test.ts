@@ -52,14 +52,14 @@ describe('request_id', () => {
   });
 });
 
-describe('a request_id that is made', () => {
-  it('P5: is a UUIDv7, and another one each time', () => {
+describe('a generated request_id', () => {
+  it('P5: is a UUIDv7, a different one each time', () => {
     const ids = Array.from({ length: 1000 }, newRequestId);
     for (const id of ids) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(new Set(ids).size).toBe(1000);
   });
 
-  it('starts with its time, so that later ones sort behind earlier ones', () => {
+  it('starts with its time, so that later ones sort after earlier ones', () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const times = [0, 1, 255, 1_700_000_000_000, 1_700_000_000_001, 2 ** 48 - 1];
     const ids = times.map((time) => {

@@ -91,7 +91,7 @@ describe('checks', () => {
     expect(await fixture.allocate(answers[0].allocation.requestId)).toMatchObject(pair(1n, true));
   });
 
-  it('P7: a call without a request_id is told the one that was made when its outcome is unknown', async () => {
+  it('P7: a call without a request_id gets the generated one when its outcome is unknown', async () => {
     const fixture = new Fixture();
     fixture.ledger.failNext('persisted after all');
     const error = await fixture.allocate('').catch((thrown: unknown) => thrown);
@@ -100,7 +100,7 @@ describe('checks', () => {
     expect(await fixture.allocate(requestId!)).toMatchObject(pair(1n, true));
   });
 
-  it('P6: a call without a request_id is refused where one is required', async () => {
+  it('P6: a call without a request_id is refused if one is required', async () => {
     const fixture = new Fixture({ requireRequestId: true });
     await expect(fixture.allocate('')).rejects.toEqual(refused('REQUEST_ID_REQUIRED'));
     expect(await fixture.allocate('a')).toMatchObject(pair(1n));
@@ -108,7 +108,7 @@ describe('checks', () => {
 });
 
 describe('racing copies', () => {
-  it('P5: copies that wait together get one pair, and exactly one is told that it is new', async () => {
+  it('P5: copies that wait together get one pair, and exactly one is marked new', async () => {
     const fixture = new Fixture();
     const answers = await Promise.all(Array.from({ length: 5 }, () => fixture.allocate('a')));
     expect(answers).toMatchObject([pair(1n), pair(1n, true), pair(1n, true), pair(1n, true), pair(1n, true)]);
@@ -116,7 +116,7 @@ describe('racing copies', () => {
     await expectLedger(fixture.ledger, 'a');
   });
 
-  it('P5: a copy joins the one whose batch is in flight', async () => {
+  it('P5: a copy joins a request whose batch is in flight', async () => {
     const fixture = new Fixture();
     const { release, answers } = await fixture.inFlight('a');
     const copy = fixture.allocate('a');
@@ -125,14 +125,14 @@ describe('racing copies', () => {
     expect(fixture.batches).toEqual([['a']]);
   });
 
-  it('P5: a copy that comes after the answer is answered by the ledger', async () => {
+  it('P5: a copy that arrives after the answer is answered by the ledger', async () => {
     const fixture = new Fixture();
     await fixture.allocate('a');
     expect(await fixture.allocate('a')).toMatchObject(pair(1n, true));
     expect(fixture.batches).toEqual([['a'], ['a']]);
   });
 
-  it('P5: all copies of a key that the ledger knows are told that it is a replay', async () => {
+  it('P5: all copies of a key already in the ledger are marked as replays', async () => {
     const fixture = new Fixture();
     await fixture.allocate('a');
     expect(await Promise.all([fixture.allocate('a'), fixture.allocate('a')])).toMatchObject([
@@ -141,7 +141,7 @@ describe('racing copies', () => {
     ]);
   });
 
-  it('P5: the same request_id in another store is no copy, however close the store ids are', async () => {
+  it('P5: the same request_id in another store is not a copy, however close the store ids are', async () => {
     const fixture = new Fixture();
     const keys: [bigint, string][] = [
       [11n, '1'],
@@ -165,7 +165,7 @@ describe('racing copies', () => {
   });
 
   it.each(['waiting', 'in flight'])(
-    'P5: when the first of copies %s is cancelled, the next is told it is new',
+    'P5: when the first of several copies %s is cancelled, the next is marked new',
     async (when) => {
       const fixture = new Fixture();
       const before = await fixture.inFlight('before');
@@ -196,7 +196,7 @@ describe('racing copies', () => {
     expect(await first).toMatchObject(pair(2n));
   });
 
-  it('P6: copies that are all cancelled are dropped together', async () => {
+  it('P6: copies are dropped together once all are cancelled', async () => {
     const fixture = new Fixture();
     const { release } = await fixture.inFlight('before');
     const cancel = new AbortController();
@@ -219,7 +219,7 @@ describe('racing copies', () => {
     expect(await fixture.allocate('b')).toMatchObject(pair(when === 'in flight' ? 2n : 3n));
   });
 
-  it('P6: a later copy with another count is refused, names both, and allocates nothing', async () => {
+  it('P6: a later copy with another count is refused, the message names both, and nothing is allocated', async () => {
     const fixture = new Fixture();
     const original = await fixture.allocate('a', { count: 3 });
     await expect(fixture.allocate('a', { count: 5 })).rejects.toEqual(
@@ -231,7 +231,7 @@ describe('racing copies', () => {
 });
 
 describe('batches', () => {
-  it('P3: calls are numbered first in, first out, in batches of maxBatch, one commit at a time', async () => {
+  it('P3: calls are numbered in order of arrival, in batches of maxBatch, one commit at a time', async () => {
     const fixture = new Fixture({ maxBatch: 3 });
     const { release } = await fixture.inFlight('a');
     const answers = ['b', 'c', 'd', 'e', 'f'].map((requestId) => fixture.allocate(requestId));
@@ -241,7 +241,7 @@ describe('batches', () => {
     expect(fixture.ledger.mostInFlight).toBe(1);
   });
 
-  it('P1: many callers at once get dense numbers, each its own', async () => {
+  it('P1: many concurrent callers get dense numbers, each its own', async () => {
     const fixture = new Fixture({ maxBatch: 7 });
     const ids = Array.from({ length: 200 }, (_, i) => `r${i}`);
     const answers = await Promise.all(ids.map((id) => fixture.allocate(id)));
@@ -264,7 +264,7 @@ describe('batches', () => {
     expect(replies).toMatchObject([pair(2n), pair(1n, true)]);
   });
 
-  it('P6: a request that the ledger refuses takes nothing from the others in its batch', async () => {
+  it('P6: a request refused by the ledger does not affect the others in its batch', async () => {
     const fixture = new Fixture();
     vi.spyOn(fixture.ledger, 'commit').mockImplementationOnce(async ([, b]) => {
       const refusal = new OrderError('SEQUENCE_EXHAUSTED', 'no number is left');
@@ -278,7 +278,7 @@ describe('batches', () => {
 });
 
 describe('a full queue', () => {
-  it('P7: copies whose request was refused make room for others', async () => {
+  it('P7: accepts others once the request of waiting copies was refused', async () => {
     const fixture = new Fixture({ maxQueue: 2 });
     for (const fault of ['not persisted', 'ledger full', 'not persisted'] as const) {
       fixture.ledger.failNext(fault);
@@ -292,7 +292,7 @@ describe('a full queue', () => {
     expect((await fixture.allocate('a')).replayed).toBe(false);
   });
 
-  it('P6: refuses and burns nothing; copies of what waits still join', async () => {
+  it('P6: refuses and burns nothing, but copies of a waiting request still join it', async () => {
     const fixture = new Fixture({ maxQueue: 2 });
     const { release, answers } = await fixture.inFlight('a');
     answers.push(fixture.allocate('b'), fixture.allocate('c'));
@@ -304,7 +304,7 @@ describe('a full queue', () => {
     expect(await fixture.allocate('d')).toMatchObject(pair(4n));
   });
 
-  it('P6: of cancelled calls makes room', async () => {
+  it('P6: makes room by dropping cancelled calls', async () => {
     const fixture = new Fixture({ maxQueue: 2 });
     const { release } = await fixture.inFlight('a');
     const cancel = new AbortController();
@@ -318,8 +318,8 @@ describe('a full queue', () => {
   });
 });
 
-describe('cancelled calls', () => {
-  it('P6: one that is cancelled before its batch is formed burns nothing', async () => {
+describe('a call', () => {
+  it('P6: cancelled before its batch is formed burns nothing', async () => {
     const fixture = new Fixture();
     const { release } = await fixture.inFlight('a');
     const cancel = new AbortController();
@@ -331,14 +331,14 @@ describe('cancelled calls', () => {
     await expectLedger(fixture.ledger, 'a', 'c');
   });
 
-  it('P6: one whose deadline has passed when it comes burns nothing', async () => {
+  it('P6: whose deadline has passed when it arrives burns nothing', async () => {
     const fixture = new Fixture();
     await expect(fixture.allocate('a', { signal: AbortSignal.abort() })).rejects.toEqual(refused('CANCELLED'));
     expect(fixture.batches).toEqual([]);
     expect(await fixture.allocate('a')).toMatchObject(pair(1n));
   });
 
-  it('P7: one that is cancelled while its batch is in flight is committed, and its key keeps the number', async () => {
+  it('P7: cancelled while its batch is in flight is committed, and its key keeps the number', async () => {
     const fixture = new Fixture();
     const cancel = new AbortController();
     const held = fixture.ledger.holdNext();
@@ -353,7 +353,7 @@ describe('cancelled calls', () => {
     await expectLedger(fixture.ledger, 'a', 'b');
   });
 
-  it('P7: one that is cancelled as soon as its batch is formed is committed all the same', async () => {
+  it('P7: cancelled as soon as its batch is formed is still committed', async () => {
     const fixture = new Fixture();
     let asked = 0;
     const signal = {
@@ -372,25 +372,28 @@ describe('a commit that fails', () => {
     ['persisted after all', true],
   ];
 
-  it.each(faults)('P7: and is %s: all are told "perhaps", and a retry gets dense numbers', async (fault, persisted) => {
-    const fixture = new Fixture();
-    await fixture.allocate('a');
-    fixture.ledger.failNext(fault);
-    const failed = ['b', 'c', 'c', 'a'].map((id) => fixture.allocate(id));
-    for (const call of failed) await expect(call).rejects.toEqual(refused('OUTCOME_UNKNOWN', { store_id: '7' }));
-    await expect(failed[0]).rejects.toEqual(refused('OUTCOME_UNKNOWN', { request_id: 'b' }));
+  it.each(faults)(
+    'P7: and is %s is an unknown outcome for all, and a retry gets dense numbers',
+    async (fault, persisted) => {
+      const fixture = new Fixture();
+      await fixture.allocate('a');
+      fixture.ledger.failNext(fault);
+      const failed = ['b', 'c', 'c', 'a'].map((id) => fixture.allocate(id));
+      for (const call of failed) await expect(call).rejects.toEqual(refused('OUTCOME_UNKNOWN', { store_id: '7' }));
+      await expect(failed[0]).rejects.toEqual(refused('OUTCOME_UNKNOWN', { request_id: 'b' }));
 
-    const retries = ['b', 'c', 'd', 'a'].map((id) => fixture.allocate(id));
-    expect(await Promise.all(retries)).toMatchObject([
-      pair(2n, persisted),
-      pair(3n, persisted),
-      pair(4n),
-      pair(1n, true),
-    ]);
-    await expectLedger(fixture.ledger, 'a', 'b', 'c', 'd');
-  });
+      const retries = ['b', 'c', 'd', 'a'].map((id) => fixture.allocate(id));
+      expect(await Promise.all(retries)).toMatchObject([
+        pair(2n, persisted),
+        pair(3n, persisted),
+        pair(4n),
+        pair(1n, true),
+      ]);
+      await expectLedger(fixture.ledger, 'a', 'b', 'c', 'd');
+    },
+  );
 
-  it('P1 P5: whatever way commits fail, retrying until answered numbers every key once, without a hole', async () => {
+  it('P1 P5: in any way leaves no hole: retrying until answered numbers every key once', async () => {
     const fixture = new Fixture({ maxBatch: 5 });
     const ways: CommitFault[] = ['not persisted', 'persisted after all', 'ledger full'];
     fixture.ledger.failNext(...Array.from({ length: 30 }, (_, i) => ways[(i * 7) % 3]!));
@@ -407,7 +410,7 @@ describe('a commit that fails', () => {
     expect(new Set(ids)).toEqual(new Set(order.map((answer) => answer.allocation.requestId)));
   });
 
-  it('P7: the reason underneath is kept for the log', async () => {
+  it('P7: has its cause kept for the log', async () => {
     const fixture = new Fixture();
     fixture.ledger.failNext('not persisted');
     await expect(fixture.allocate('a')).rejects.toMatchObject({
@@ -415,7 +418,7 @@ describe('a commit that fails', () => {
     });
   });
 
-  it('P6: on a full disk is passed on, and the calls allocated nothing', async () => {
+  it('P6: on a full disk is reported, and its calls allocate nothing', async () => {
     const fixture = new Fixture();
     fixture.ledger.failNext('ledger full');
     const failed = ['a', 'b'].map((id) => fixture.allocate(id));
@@ -424,7 +427,7 @@ describe('a commit that fails', () => {
     expect(await fixture.allocate('b')).toMatchObject(pair(1n));
   });
 
-  it('P7: fails its own batch alone; what waits is committed when the ledger has opened again', async () => {
+  it('P7: fails its own batch alone; waiting calls are committed when the ledger has reopened', async () => {
     const fixture = new Fixture();
     fixture.ledger.failNext('persisted after all');
     const { release, answers } = await fixture.inFlight('a');
@@ -434,7 +437,7 @@ describe('a commit that fails', () => {
     expect(await Promise.all(waiting)).toMatchObject([pair(2n), pair(3n)]);
   });
 
-  it('P7: too few outcomes are no reason to tell anybody a definite failure', async () => {
+  it('P7: with too few outcomes is never reported as a definite failure', async () => {
     const fixture = new Fixture();
     vi.spyOn(fixture.ledger, 'commit').mockResolvedValueOnce([]);
     await expect(fixture.allocate('a')).rejects.toEqual(refused('OUTCOME_UNKNOWN', { request_id: 'a' }));
@@ -442,7 +445,7 @@ describe('a commit that fails', () => {
 });
 
 describe('a ledger that is not open', () => {
-  it('P7: keeps calls waiting until it is, and commits none before', async () => {
+  it('P7: keeps calls waiting until it opens, and commits none before', async () => {
     const fixture = new Fixture();
     const reopening = fixture.ledger.startReopening();
     const cancel = new AbortController();
@@ -457,7 +460,7 @@ describe('a ledger that is not open', () => {
     expect(fixture.batches).toEqual([['a', 'c']]);
   });
 
-  it('P6: lets go at once of the calls whose deadline passes meanwhile, and of copies alone', async () => {
+  it('P6: drops calls at once when their deadline passes meanwhile, and single copies, too', async () => {
     const fixture = new Fixture({ maxQueue: 3 });
     const reopening = fixture.ledger.startReopening();
     const cancel = new AbortController();
@@ -476,7 +479,7 @@ describe('a ledger that is not open', () => {
     await expectLedger(fixture.ledger, 'b', 'c', 'd');
   });
 
-  it('is no reason to wait when nobody waits for it: a drain ends at once', async () => {
+  it('does not hold up a drain that no call waits in', async () => {
     const fixture = new Fixture();
     fixture.ledger.startReopening();
     const cancel = new AbortController();
@@ -486,7 +489,7 @@ describe('a ledger that is not open', () => {
     expect(await fixture.allocator.drain(600_000)).toBe(true);
   });
 
-  it('P6: and will not open refuses what waits and what comes with its own reason', async () => {
+  it('P6: and will not open refuses waiting and later calls with its own reason', async () => {
     const fixture = new Fixture();
     const reopening = fixture.ledger.startReopening();
     const waiting = ['a', 'b', 'a'].map((id) => fixture.allocate(id));
@@ -498,7 +501,7 @@ describe('a ledger that is not open', () => {
 });
 
 describe('draining', () => {
-  it('P6: answers what came before and refuses what comes after', async () => {
+  it('P6: answers earlier calls and refuses later ones', async () => {
     const fixture = new Fixture({ maxBatch: 1 });
     const { release, answers } = await fixture.inFlight('a');
     answers.push(fixture.allocate('b'), fixture.allocate('c'));
@@ -511,14 +514,14 @@ describe('draining', () => {
     await expectLedger(fixture.ledger, 'a', 'b', 'c');
   });
 
-  it('an allocator with nothing to do is drained at once', async () => {
+  it('ends at once if no call is in flight', async () => {
     const fixture = new Fixture();
     expect(await fixture.allocator.drain(60_000)).toBe(true);
     await expect(fixture.allocate('a')).rejects.toEqual(refused('DRAINING'));
     expect(fixture.batches).toEqual([]);
   });
 
-  it('P7: past the limit, calls in flight are told "perhaps", and waiting ones that they got nothing', async () => {
+  it('P7: past the limit reports an unknown outcome to calls in flight, and a definite failure to waiting ones', async () => {
     const fixture = new Fixture();
     fixture.ledger.failNext('never answers');
     const { release, answers } = await fixture.inFlight('a', 'a', 'b');
@@ -533,7 +536,7 @@ describe('draining', () => {
     expect(fixture.batches).toEqual([['a', 'b']]);
   });
 
-  it('P6: past the limit with a ledger that does not open, waiting calls are told that they got nothing', async () => {
+  it('P6: past the limit with a ledger that does not open reports a definite failure to waiting calls', async () => {
     const fixture = new Fixture();
     fixture.ledger.startReopening();
     const waiting = fixture.allocate('a');
@@ -541,7 +544,7 @@ describe('draining', () => {
     await expect(waiting).rejects.toEqual(refused('DRAINING'));
   });
 
-  it('P7: a commit that ends after the limit changes no answer', async () => {
+  it('P7: past the limit changes no answer if a commit ends later', async () => {
     const fixture = new Fixture();
     const { release, answers } = await fixture.inFlight('a');
     expect(await fixture.allocator.drain(1)).toBe(false);

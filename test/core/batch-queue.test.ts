@@ -56,7 +56,7 @@ describe('batches', () => {
     expect(fixture.batches).toEqual([[1]]);
   });
 
-  it('what comes while a flush is in flight becomes the next batch, first in first out', async () => {
+  it('items offered while a flush is in flight become the next batch, first in, first out', async () => {
     const fixture = new Fixture();
     fixture.offer(1);
     await flushesBegun(fixture, 1);
@@ -96,7 +96,7 @@ describe('batches', () => {
 });
 
 describe('a full queue', () => {
-  it('P6: takes no more, and takes again when a batch has left', async () => {
+  it('P6: refuses items, and accepts them again when a batch has left', async () => {
     const fixture = new Fixture({ maxQueue: 2, maxBatch: 2 });
     fixture.offer(1);
     await flushesBegun(fixture, 1);
@@ -110,7 +110,7 @@ describe('a full queue', () => {
     expect(fixture.removed).toEqual([]);
   });
 
-  it('P6: makes room by dropping what nobody wants', async () => {
+  it('P6: makes room by dropping unwanted items', async () => {
     const fixture = new Fixture({ maxQueue: 3 });
     fixture.offer(1);
     await flushesBegun(fixture, 1);
@@ -124,7 +124,7 @@ describe('a full queue', () => {
 });
 
 describe('unwanted items', () => {
-  it('P6: are dropped when the batch is formed, and wanted ones take their place in it', async () => {
+  it('P6: are dropped when the batch is formed, and wanted ones take their place', async () => {
     const fixture = new Fixture({ maxBatch: 2 });
     fixture.offer(1);
     await flushesBegun(fixture, 1);
@@ -136,7 +136,7 @@ describe('unwanted items', () => {
     expect(fixture.removed).toEqual([{ item: 2 }, { item: 3 }]);
   });
 
-  it('P6: alone make no batch', async () => {
+  it('P6: alone form no batch', async () => {
     const fixture = new Fixture();
     fixture.unwanted.add(1).add(2);
     fixture.offer(1, 2);
@@ -145,7 +145,7 @@ describe('unwanted items', () => {
     expect(fixture.removed).toEqual([{ item: 1 }, { item: 2 }]);
   });
 
-  it('P7: are carried through when they became so after their batch was formed', async () => {
+  it('P7: are still processed if they became unwanted after their batch was formed', async () => {
     const asked: number[] = [];
     const fixture = new Fixture({
       isWanted(item) {
@@ -162,7 +162,7 @@ describe('unwanted items', () => {
 });
 
 describe('readiness', () => {
-  it('P7: no batch is formed before it is ready, and until then items can still be dropped', async () => {
+  it('P7: is waited for before a batch is formed, and until then items can still be dropped', async () => {
     const opening = Promise.withResolvers<void>();
     const ready = vi.fn<() => Promise<void>>(() => opening.promise);
     const fixture = new Fixture({ ready });
@@ -176,7 +176,7 @@ describe('readiness', () => {
     expect(fixture.batches).toEqual([[1, 3]]);
   });
 
-  it('P6: when it cannot get ready, everything that waits is refused with the reason', async () => {
+  it('P6: that fails refuses everything that waits, with the reason', async () => {
     const reason = new Error('damaged');
     const fixture = new Fixture({ ready: () => Promise.reject(reason) });
     fixture.offer(1, 2);
@@ -191,7 +191,7 @@ describe('readiness', () => {
     expect(fixture.batches).toEqual([]);
   });
 
-  it('is asked for again before each batch', async () => {
+  it('is checked again before each batch', async () => {
     const ready = vi.fn<() => Promise<void>>(() => Promise.resolve());
     const fixture = new Fixture({ ready, maxBatch: 1 });
     fixture.offer(1, 2, 3);
@@ -200,8 +200,8 @@ describe('readiness', () => {
   });
 });
 
-describe('a queue that does not move', () => {
-  it('P6: drops what becomes unwanted within a moment, and counts it no longer', async () => {
+describe('a stalled queue', () => {
+  it('P6: soon drops items that become unwanted, and no longer counts them', async () => {
     const ready = Promise.withResolvers<void>();
     const fixture = new Fixture({ ready: () => ready.promise });
     fixture.offer(1, 2, 3);
@@ -215,7 +215,7 @@ describe('a queue that does not move', () => {
     expect(fixture.batches).toEqual([[3]]);
   });
 
-  it('does so behind a flush that hangs, too, and leaves that alone', async () => {
+  it('does so behind a hanging flush, too, and does not touch that', async () => {
     const fixture = new Fixture();
     fixture.offer(1);
     await flushesBegun(fixture, 1);
@@ -226,7 +226,7 @@ describe('a queue that does not move', () => {
     expect(fixture.batches).toEqual([[1], [2]]);
   });
 
-  it('does not ask one that moves: a busy queue pays nothing for it', async () => {
+  it('is the only one that is swept: a busy queue pays nothing for it', async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const isWanted = vi.fn<() => boolean>(() => true);
@@ -242,7 +242,7 @@ describe('a queue that does not move', () => {
 });
 
 describe('the end', () => {
-  it('idle() resolves when nothing waits and no flush is in flight, not before', async () => {
+  it('idle() resolves only when nothing waits and no flush is in flight', async () => {
     const fixture = new Fixture();
     await fixture.queue.idle();
     fixture.offer(1);

@@ -6,7 +6,7 @@ const HERE = { aborted: false };
 const LANES = { short: { maxRunning: 2, maxWaiting: 4 }, long: { maxRunning: 1, maxWaiting: 2 } };
 
 describe('lanes', () => {
-  it('P10: of each no more calls work than it lets, and none waits for another lane', async () => {
+  it('P10: each run as many calls as they may, and never wait for one another', async () => {
     const { queue, ask } = newQueue();
     const long = [ask('long'), ask('long')];
     const short = [ask('short'), ask('short'), ask('short')];
@@ -21,7 +21,7 @@ describe('lanes', () => {
     expect(queue.length).toBe(0);
   });
 
-  it('a call that comes when all is done begins at once', async () => {
+  it('a call that arrives while the lane is idle begins at once', async () => {
     const { ask } = newQueue();
     for (const name of ['first', 'second']) {
       const call = ask('long');
@@ -34,7 +34,7 @@ describe('lanes', () => {
 });
 
 describe('bounds', () => {
-  it('beyond those of a lane, and beyond those of all, a call is refused with QUEUE_FULL', async () => {
+  it('a call beyond those of its lane or of all lanes is refused with QUEUE_FULL', async () => {
     const { queue, ask } = newQueue({ maxWaiting: 5 });
     const long = Array.from({ length: 4 }, () => ask('long'));
     await expect(long[3]!.answer).rejects.toMatchObject({ reason: 'QUEUE_FULL' });
@@ -47,7 +47,7 @@ describe('bounds', () => {
     expect(queue.length).toBe(5);
   });
 
-  it('P6: calls that are gone make room for others, and never begin', async () => {
+  it('P6: abandoned calls make room for others and never begin', async () => {
     const { queue, ask } = newQueue();
     ask('long');
     const gone = { aborted: false };
@@ -60,8 +60,8 @@ describe('bounds', () => {
   });
 });
 
-describe('calls that are gone', () => {
-  it('P6: are passed over when it is their turn', async () => {
+describe('abandoned calls', () => {
+  it('P6: are skipped when it is their turn', async () => {
     const { ask } = newQueue();
     const gone = { aborted: false };
     const [first, second, third] = [ask('long'), ask('long', gone), ask('long')];
@@ -72,7 +72,7 @@ describe('calls that are gone', () => {
     expect(second.hasBegun()).toBe(false);
   });
 
-  it('do not stay in the length while nothing moves', async () => {
+  it('are not counted in the length while the queue is stalled', async () => {
     const { queue, ask } = newQueue();
     ask('long');
     const gone = { aborted: false };
@@ -84,7 +84,7 @@ describe('calls that are gone', () => {
 });
 
 describe('until it is ready', () => {
-  it('P6: calls wait, and those that are gone by then never begin', async () => {
+  it('P6: calls wait, and those abandoned by then never begin', async () => {
     const ready = Promise.withResolvers<void>();
     const { ask } = newQueue({ ready: () => ready.promise });
     const gone = { aborted: false };
@@ -97,7 +97,7 @@ describe('until it is ready', () => {
     await expect(first.answer).rejects.toMatchObject({ reason: 'CANCELLED' });
   });
 
-  it('all that wait are refused where it never will be, and later ones may begin', async () => {
+  it('all that wait are refused if it never will be, and later ones may begin', async () => {
     let ready: Promise<void> = Promise.reject(new OrderError('LEDGER_DAMAGED', 'it is damaged'));
     ready.catch(() => {});
     const { ask } = newQueue({ ready: () => ready });

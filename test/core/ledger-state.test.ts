@@ -6,7 +6,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('counts from when it was first closed, through every later reason, until it is open', () => {
+it('counts from the first closing, through every later reason, until it opens', () => {
   vi.useFakeTimers();
   const state = new LedgerState();
   vi.advanceTimersByTime(2000);
@@ -26,7 +26,7 @@ it('counts from when it was first closed, through every later reason, until it i
   ]);
 });
 
-it('explains what comes of its being closed, and nothing else', () => {
+it('explains the consequences of being closed, and nothing else', () => {
   const state = new LedgerState();
   state.closed('disk full', '/data/orders.db is full');
   const cause = new Error('the inside');

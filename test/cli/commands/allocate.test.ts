@@ -50,7 +50,7 @@ describe.each(ENGINES)('against a real server on $name', (engine) => {
   });
 });
 
-it('shows people one field a line', async () => {
+it('shows people one field per line', async () => {
   const server = await fakeOrdersServer({ allocateOrder: () => ({ allocation: fakeAllocation(), replayed: true }) });
   const { exitCode, stdout, stderr } = await orderNumbers(['allocate', '--store', '32913', '--server', server], {
     env: { TZ: 'Asia/Kolkata' },
@@ -71,7 +71,7 @@ it('shows people one field a line', async () => {
   );
 });
 
-it('asks for a run, whose first and last numbers it shows', async () => {
+it('requests a run and shows its first and last numbers', async () => {
   const asked: unknown[] = [];
   const server = await fakeOrdersServer({
     allocateOrders(request) {
@@ -86,8 +86,8 @@ it('asks for a run, whose first and last numbers it shows', async () => {
   expect(stdout).toMatch(/^order id +5 to 14\norder number +100 to 109\n/);
 });
 
-describe('what goes wrong', () => {
-  it('a refusal is one line on standard error and exit code 1', async () => {
+describe('failures', () => {
+  it('a refusal prints one line on standard error and exits with 1', async () => {
     const server = await fakeOrdersServer({
       allocateOrders() {
         throw fakeStatus(status.INVALID_ARGUMENT, 'count 5000 is not valid: it must be 1 to 1000', 'COUNT_INVALID', {
@@ -114,7 +114,7 @@ describe('what goes wrong', () => {
     });
   });
 
-  it('P7: an unknown outcome is exit code 3, and the command that asks again is named, without the token', async () => {
+  it('P7: an unknown outcome exits with 3 and names the command to retry with, without the token', async () => {
     const server = await fakeOrdersServer({ allocateOrder: unanswered, allocateOrders: unanswered });
     const args = ['allocate', '--store', '7', '--server', server, '--timeout-ms', '1000', '--token', 'sekret'];
     const made = await orderNumbers(args);
@@ -138,7 +138,7 @@ describe('what goes wrong', () => {
     });
   });
 
-  it('P7: the command that is named gets the pair of the call that had no answer', async () => {
+  it('P7: the command to retry with gets the pair of the call that had no answer', async () => {
     const asked: string[] = [];
     const server = await fakeOrdersServer({
       allocateOrder({ requestId }) {

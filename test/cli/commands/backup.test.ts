@@ -13,7 +13,7 @@ import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
 import { LocalServer } from '../../support/processes/local-server.ts';
 import { ORDER_NUMBERS, testFolder } from '../../support/processes/server-process.ts';
 
-it('P1 P2 P8: a backup under load is dense, has what was answered before it, and a server opens it', async () => {
+it('P1 P2 P8: a backup under load is dense, holds every order answered before it, and opens in a server', async () => {
   const ledger = join(testFolder(), 'orders.db');
   // Large enough that the load writes while it is copied.
   fillLedger(ledger, ...fills(50_000));
@@ -64,7 +64,7 @@ it('P1 P2 P8: a backup under load is dense, has what was answered before it, and
   other.close();
 });
 
-it('a backup says what it is, in text', async () => {
+it('a backup prints a summary as text', async () => {
   const { database } = fillLedger(join(testFolder(), 'orders.db'), ...fills(3));
   const target = join(testFolder(), 'backup.db');
   // The variable names the ledger, as for serve.
@@ -73,7 +73,7 @@ it('a backup says what it is, in text', async () => {
   expect(stdout).toMatch(/^backup +.*backup\.db\nledger_id +\S{36}\nlast_order_id +3\nrows +3\nbytes +\d+\n$/);
 });
 
-it('a refusal is one line and exit code 1', async () => {
+it('a refusal prints one line and exits with 1', async () => {
   const folder = testFolder();
   const { exitCode, stdout, stderr } = await localOrderNumbers([
     'backup',
@@ -104,7 +104,7 @@ it('--help has examples', async () => {
 });
 
 it.each(['SIGINT', 'SIGTERM'] as const)(
-  'a backup that is stopped by %s leaves nothing, however often a group of processes passes it on',
+  'a backup stopped by %s leaves nothing behind, however often the process group repeats the signal',
   async (signal) => {
     const { database } = fillLedger(join(testFolder(), 'orders.db'), ...fills(50_000));
     const target = join(testFolder(), 'backup.db');
@@ -135,7 +135,7 @@ function temporaryOf(target: string): Promise<void> {
   return promise;
 }
 
-it('says where a ledger was moved to, by the name alone', async () => {
+it('says where a ledger was moved to, by its name alone', async () => {
   const ledger = join(testFolder(), 'orders.db');
   fillLedger(ledger, ...fills(3));
   tamper(ledger, "UPDATE ledger SET sealed_to = 'postgres://orders@db1/orders (database 5 of system 7)'");

@@ -39,7 +39,7 @@ async function firstPair(ledger: string, storeId: bigint) {
   return [allocation?.orderId, allocation?.orderNumber];
 }
 
-it('P1 P2: a server goes on with the numbers of a CSV file', async () => {
+it('P1 P2: a server continues from the numbers of a CSV file', async () => {
   const { ledger, source } = files('\uFEFFstore_id,next_number\r\n"7",500\r\n\r\n 9007199254740993 , 31 \r\n');
   const dry = await importCsv(source, ledger);
   expect(dry).toMatchObject({ exitCode: 0, stderr: 'dry run: nothing was written; add --yes to import\n' });
@@ -76,7 +76,7 @@ it.each([
   expect(await firstPair(ledger, 32913n)).toEqual([48211n, 106n]);
 });
 
-it('plain JSON numbers above 2^53 are taken exactly', async () => {
+it('plain JSON numbers above 2^53 are imported exactly', async () => {
   const { ledger, source } = files([
     '{"StoreID":0,"OrderID":9007199254740993}',
     '{"StoreID":9223372036854775807,"OrderNumber":9223372036854775806,"OrderID":9007199254740993}',
@@ -152,14 +152,14 @@ it.each([
   expect(readdirSync(folder)).toEqual(['source']);
 });
 
-it('of a long bad file the first 20 problems are told', async () => {
+it('a long bad file has its first 20 problems reported', async () => {
   const { ledger, source } = files(['store_id,next_number', ...Array.from({ length: 50 }, () => '0,1')]);
   const { stderr } = await importCsv(source, ledger);
   expect(stderr.trim().split('\n')).toHaveLength(21);
   expect(stderr).toContain('reading stopped at 20');
 });
 
-it('P8: while a server runs, an import is refused, and names the file', async () => {
+it('P8: an import is refused while a server runs, and names the file', async () => {
   const { ledger, source } = files('store_id,next_number\n7,500\n');
   await new LocalServer(ledger).serving();
   const args = ['import', '--csv', source, '--next-order-id', '1000', '--ledger', ledger, '--yes'];
@@ -187,7 +187,7 @@ it.each([
   expect(stderr.trim().split('\n')).toHaveLength(1);
 });
 
-it('a file that is not there is refused; --help has examples', async () => {
+it('a file that does not exist is refused; --help has examples', async () => {
   const { folder, ledger } = files('');
   expect(await importCsv(join(folder, 'none.csv'), ledger)).toMatchObject({
     exitCode: 1,
@@ -201,7 +201,7 @@ it('a file that is not there is refused; --help has examples', async () => {
   });
 });
 
-it("P1: a global counter below a store's OrderID is refused, since numbers would be given twice", async () => {
+it("P1: a global counter below a store's OrderID is refused, because numbers would be allocated twice", async () => {
   const { source, ledger } = files([
     '{"Item":{"StoreID":{"N":"0"},"OrderID":{"N":"9000"}}}',
     '{"Item":{"StoreID":{"N":"7"},"OrderNumber":{"N":"2310"},"OrderID":{"N":"9120"}}}',

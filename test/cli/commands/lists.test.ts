@@ -18,7 +18,7 @@ const TERMINAL = { terminalWidth: 80 };
 const PIPE = { terminalWidth: undefined };
 
 describe('C7: list', () => {
-  it('shows the last orders, any part, either way round, and on a terminal not more than 100 at once', async () => {
+  it('shows the last orders or any range, in either order, and at most 100 at once on a terminal', async () => {
     const client = clientOf(await new LocalServer(join(testFolder(), 'orders.db')).serving());
     // order_ids 1 to 10 and numbers 100 to 109 are one run; then one by one in two stores.
     await client.allocate({ storeId: 7, count: 10 });
@@ -56,7 +56,7 @@ describe('C7: list', () => {
     expect(await shown({ after: 50n })).toMatchObject({ said: [], lines: { length: 101 } });
   });
 
-  it('a table fits the terminal, and cuts no number', () => {
+  it('a table fits the terminal and truncates no number', () => {
     const uuid = '01a20a8c-a137-7a82-809f-4df5af1fd1dd';
     const rows = [
       order({ requestId: uuid }),

@@ -64,7 +64,7 @@ async function whileMoving(child: ChildProcess, url: string, holds: string): Pro
   await until(`${holds}, or the end of the command`, isMet, 5);
 }
 
-it('P1 P2 P5 P8: a move that is killed, at whatever moment, goes on where it was, and never both number', async () => {
+it('P1 P2 P5 P8: a move killed at any moment resumes where it stopped, and the two ledgers never both number', async () => {
   // Of five chunks, or eight in the long form, so that no step is too short to be met.
   const [rows, kills] = IS_LONG ? [37_000, 7] : [22_000, 4];
   const { from, to } = await ledgers(rows);
@@ -99,7 +99,7 @@ it('P1 P2 P5 P8: a move that is killed, at whatever moment, goes on where it was
   expect(allocation.orderId).toBe(end + 1n);
 });
 
-it('P1: killed when the file is sealed and the database not opened, neither numbers, and the same command ends it', async () => {
+it('P1: after a kill between sealing the file and opening the database neither numbers, and the same command finishes', async () => {
   const { from, to } = await ledgers(60);
   const before = textOfFile(from);
   const goOn = await hold(to, ACTIVATION);
@@ -118,7 +118,7 @@ it('P1: killed when the file is sealed and the database not opened, neither numb
   expect((await whileServed(to, (client) => client.allocate(1n))).allocation.orderId).toBe(61n);
 });
 
-it('P1: what is missing in a database that a file was sealed for is not copied again: it may have numbered', async () => {
+it('P1: a database whose source is sealed is never filled up again, because it may have numbered', async () => {
   const { from, to } = await ledgers(60);
   const goOn = await hold(to, ACTIVATION);
   const child = startMove(from, to);
@@ -134,7 +134,7 @@ it('P1: what is missing in a database that a file was sealed for is not copied a
   expect(await refusedStart(to)).toMatch(/another ledger is being copied/);
 });
 
-it('P7: a lost answer of the last step is unknown, and asked again', async () => {
+it('P7: a lost answer to the last step is unknown, and the step is retried', async () => {
   const { from, to } = await ledgers(60);
   const proxy = await TcpProxy.start(new URL(to).host);
   onTestFinished(() => proxy.close());
@@ -152,7 +152,7 @@ it('P7: a lost answer of the last step is unknown, and asked again', async () =>
   expect(await move(from, through)).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^nothing to do/) });
 });
 
-it('a connection that is lost while it copies leaves the file as it was', async () => {
+it('a connection lost during the copy leaves the file unchanged', async () => {
   const { from, to } = await ledgers();
   await hold(to, SECOND_CHUNK);
   const child = startMove(from, to);
@@ -166,7 +166,7 @@ it('a connection that is lost while it copies leaves the file as it was', async 
 });
 
 it.each(['SIGINT', 'SIGTERM'] as const)(
-  '%s stops it, and the next run goes on behind what is copied',
+  '%s stops it, and the next run continues after the copied part',
   async (signal) => {
     const { from, to } = await ledgers();
     const goOn = await hold(to, SECOND_CHUNK);
@@ -188,7 +188,7 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
   },
 );
 
-it('P1 P2: a row that changed in the copy is named, and the file is not sealed', async () => {
+it('P1 P2: a row altered in the copy is named, and the file is not sealed', async () => {
   const { from, to } = await ledgers();
   const goOn = await hold(to, SECOND_CHUNK);
   const child = startMove(from, to);
@@ -208,7 +208,7 @@ it('P1 P2: a row that changed in the copy is named, and the file is not sealed',
   expect(await move(from, to)).toMatchObject({ exitCode: 0 });
 });
 
-it('P8: two moves at the same time, of one file or of copies of it: one of them', async () => {
+it('P8: of two concurrent moves, from one file or from copies of it, only one succeeds', async () => {
   const { from, to } = await ledgers();
   const copy = join(testFolder(), 'copy.db');
   copyFileSync(from, copy);
@@ -224,7 +224,7 @@ it('P8: two moves at the same time, of one file or of copies of it: one of them'
   expect(await textOfDatabase(to)).toEqual(textOfFile(from));
 });
 
-it('P1: a server that was idle on the empty database never numbers in the middle, and then only when started again', async () => {
+it('P1: a server idle on the empty database does not number during a move, and after it only once restarted', async () => {
   const { from, to } = await ledgers();
   // Its queue never empties.
   const idle = new ServerProcess(to);

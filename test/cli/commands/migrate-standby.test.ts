@@ -29,7 +29,7 @@ beforeAll(async () => {
   return () => pair.close();
 });
 
-it('P1 P4: a move waits for the standby with each step, and neither seals the file nor opens the database before', async () => {
+it('P1 P4: a move waits for the standby at each step before it seals the file or opens the database', async () => {
   const { from, to } = await ledgers();
   const before = textOfFile(from);
   const goOn = await hold(to, COUNTERS);
@@ -62,7 +62,7 @@ it('P1 P4: a move waits for the standby with each step, and neither seals the fi
   expect((await whileServed(to, (client) => client.allocate(1n))).allocation.orderId).toBe(61n);
 });
 
-it('P4: a wait for the standby that somebody cancels is no step done, and the same command goes on', async () => {
+it('P4: a step whose wait for the standby is cancelled is not done, and the same command resumes', async () => {
   const { from, to } = await ledgers();
   const before = textOfFile(from);
   const goOn = await hold(to, COUNTERS);

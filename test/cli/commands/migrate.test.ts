@@ -22,7 +22,7 @@ async function expectServed(ledger: string, orderId: bigint): Promise<void> {
   expect(allocation.orderId).toBe(orderId);
 }
 
-it('P1 P2 P3 P5: a server on the database goes on exactly where the file ended, and the file is refused', async () => {
+it('P1 P2 P3 P5: a server on the database continues exactly where the file ended, and the file is refused', async () => {
   const from = await richLedger();
   const to = await newDatabase();
   const before = textOfFile(from);
@@ -63,7 +63,7 @@ it('P1 P2 P3 P5: a server on the database goes on exactly where the file ended, 
   });
 });
 
-it('says that it is done already, and touches nothing then', async () => {
+it('says that the move is already done, and changes nothing', async () => {
   const from = smallLedger();
   const to = await newDatabase();
   const first = await move(from, to, '--json');
@@ -79,7 +79,7 @@ it('says that it is done already, and touches nothing then', async () => {
   expect((await textOfDatabase(to)).allocations).toHaveLength(61);
 });
 
-it('the password is in no message, and not in the file', async () => {
+it('the password appears in no message and not in the file', async () => {
   const from = smallLedger();
   const to = await newDatabase();
   const { port, pathname } = new URL(to);
@@ -96,7 +96,7 @@ it('the password is in no message, and not in the file', async () => {
   expect(await refusedStart(from)).toContain(`was moved to postgres://postgres@${hosts} and`);
 });
 
-it('P1: a database that has another name by now, as after a failover, is the same one', async () => {
+it('P1: a database whose name has changed, as after a failover, is recognized', async () => {
   const from = smallLedger();
   const to = await newDatabase();
   expect((await move(from, to)).exitCode).toBe(0);
@@ -104,7 +104,7 @@ it('P1: a database that has another name by now, as after a failover, is the sam
   expect(again).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^nothing to do: /) });
 });
 
-it('P8: while a server runs on the file, it is refused, and the server goes on', async () => {
+it('P8: a move is refused while a server runs on the file, and the server continues', async () => {
   const from = smallLedger();
   await new LocalServer(from).serving();
   expect(await move(from, await newDatabase())).toMatchObject({
@@ -123,7 +123,7 @@ it('P9: an older copy of the file is refused as a server would refuse it', async
   expect((await move(older, await newDatabase())).stderr).toMatch(/ends at order_id 60, but 61 was already given/);
 });
 
-it('P1: a copy of the file that was not sealed is told from it, when the database numbers already', async () => {
+it('P1: an unsealed copy of the file is recognized once the database numbers', async () => {
   const from = smallLedger();
   const to = await newDatabase();
   const copy = join(testFolder(), 'copy.db');
@@ -138,7 +138,7 @@ it('P1: a copy of the file that was not sealed is told from it, when the databas
   );
 });
 
-it('P1: a file that is sealed goes nowhere else, nor into an empty database of the same name', async () => {
+it('P1: a sealed file moves nowhere else, not even into an empty database of the same name', async () => {
   const from = smallLedger();
   const to = await newDatabase();
   expect((await move(from, to)).exitCode).toBe(0);
@@ -175,7 +175,7 @@ it.each([
   await expectServed(from, 61n);
 });
 
-it('P1: a file that is damaged is not moved: what is wrong with it is named', async () => {
+it('P1: a damaged file is not moved, and the damage is named', async () => {
   const from = smallLedger();
   tamper(from, 'DELETE FROM allocations WHERE order_id = 30');
   const { exitCode, stderr } = await move(from, await newDatabase());
@@ -184,7 +184,7 @@ it('P1: a file that is damaged is not moved: what is wrong with it is named', as
   await expectServed(from, 61n);
 });
 
-it('--print prints what --to does by itself', async () => {
+it('--print prints the SQL that --to runs', async () => {
   const printed = await newDatabase();
   const made = await newDatabase();
   const { exitCode, stdout, stderr } = await orderNumbers(['migrate', '--print']);
@@ -207,7 +207,7 @@ it('--print prints what --to does by itself', async () => {
   expect((await whileServed(printed, (client) => client.allocate(7n))).allocation.orderId).toBe(1n);
 });
 
-it('needs the rights of the owner, and says so', async () => {
+it('requires the rights of the owner, and says so', async () => {
   const from = smallLedger();
   const to = await newDatabase();
   const role = `mover_${new URL(to).pathname.slice(1)}`;
@@ -261,7 +261,7 @@ it('--help has examples', async () => {
   });
 });
 
-it('a terminal sees how far it is', async () => {
+it('a terminal shows the progress', async () => {
   const command = ['migrate', '--from', smallLedger(), '--to', await newDatabase()];
   const { said, exitCode } = await atTerminal(pretendedTerminal, command);
   expect({ said, exitCode }).toMatchObject({ exitCode: 0 });

@@ -42,7 +42,7 @@ const STORE_JSON = {
 };
 
 describe('get', () => {
-  it('asks by each key and shows the allocation', async () => {
+  it('looks up by each key and shows the allocation', async () => {
     const keys: unknown[] = [];
     const server = await fakeOrdersServer({
       getAllocation({ key }) {
@@ -66,7 +66,7 @@ describe('get', () => {
     expect(byNumber.stdout).toMatch(/^order id +9007199254740993\n[^]*request id +cart-1\ncreated +\S+\n$/);
   });
 
-  it('what is not there is exit code 1 with its reason, and what a server says moves no cursor', async () => {
+  it('a missing allocation exits with 1 and its reason, and text from a server moves no cursor', async () => {
     const server = await fakeOrdersServer({
       getAllocation() {
         throw fakeStatus(status.NOT_FOUND, 'no allocation\n\u001B[2Jhere', 'ALLOCATION_NOT_FOUND');
@@ -115,7 +115,7 @@ describe('list', () => {
     ]);
   });
 
-  it('writes CSV that gives every value back', async () => {
+  it('writes CSV from which every value can be read back', async () => {
     const odd = { prefix: '"A", ', suffix: "1+1='", displayNumber: `"A", 1001+1='` };
     const server = await fakeOrdersServer({
       listAllocations: () => ({ allocations: [fakeAllocation(odd), fakeAllocation()], nextPageToken: '' }),
@@ -127,7 +127,7 @@ describe('list', () => {
     expect((await localOrderNumbers(['list', '--csv', '--server', empty])).stdout).toBe(stdout.split('\n')[0] + '\n');
   });
 
-  it('of a store that does not exist it lists nothing, and says why', async () => {
+  it('lists nothing for a store that does not exist, and says why', async () => {
     const address = await new LocalServer(join(testFolder(), 'orders.db')).serving();
     const list = (...args: string[]) => localOrderNumbers(['list', ...args, '--server', address]);
     await localOrderNumbers(['stores', 'create', '--store', '7', '--server', address]);
@@ -147,7 +147,7 @@ describe('list', () => {
     expect(await list('--store', '7')).toMatchObject({ exitCode: 0, stderr: '' });
   });
 
-  it('ends without a word where its reader has seen enough', async () => {
+  it('ends silently when its reader closes the pipe', async () => {
     const { server, asked } = await manyAllocations(100_000);
     const child = spawn(process.execPath, [ORDER_NUMBERS, 'list', '--server', server], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -161,7 +161,7 @@ describe('list', () => {
     expect(asked.length).toBeLessThan(100);
   });
 
-  it('what came before a failure is shown, and the failure is exit code 1', async () => {
+  it('rows before a failure are shown, and the failure exits with 1', async () => {
     const server = await fakeOrdersServer({
       listAllocations({ pageToken }) {
         if (pageToken !== '') throw fakeStatus(status.DATA_LOSS, 'the ledger is damaged', 'LEDGER_DAMAGED');
@@ -176,7 +176,7 @@ describe('list', () => {
 });
 
 describe('stores', () => {
-  it('create sends what was given and shows the store', async () => {
+  it('create sends the given settings and shows the store', async () => {
     const asked: unknown[] = [];
     const server = await fakeOrdersServer({
       createStore({ store }) {
@@ -201,7 +201,7 @@ describe('stores', () => {
     ]);
   });
 
-  it('P7: a create without an answer is exit code 3 and says how to look', async () => {
+  it('P7: a create without an answer exits with 3 and says how to check', async () => {
     const server = await fakeOrdersServer({
       createStore() {
         throw fakeStatus(status.UNAVAILABLE, 'nobody knows', 'OUTCOME_UNKNOWN');
@@ -237,7 +237,7 @@ describe('stores', () => {
     expect(JSON.parse(json.stdout)).toEqual({ ...STORE_JSON, storeId: '4' });
   });
 
-  it('update changes what was named and nothing else', async () => {
+  it('update changes the named settings and nothing else', async () => {
     const asked: unknown[] = [];
     const server = await fakeOrdersServer({
       updateStore(request) {
@@ -260,7 +260,7 @@ describe('stores', () => {
   });
 });
 
-it.each(ENGINES)('P1 P2: a real server on $name: what was made is listed, found and shown', async (engine) => {
+it.each(ENGINES)('P1 P2: a real server on $name lists, finds and shows what was created', async (engine) => {
   const server = new LocalServer(await engine.newLedger());
   const env = { ORDERS_SERVER: await server.serving() };
   const json = async (...args: string[]) => {

@@ -42,7 +42,7 @@ function restore(from: string, ledger: string, ...flags: string[]) {
   return localOrderNumbers(['restore', '--from', from, '--ledger', ledger, ...flags]);
 }
 
-it('P1 P2 P5 P9: a backup on a new machine goes on where it ended', async () => {
+it('P1 P2 P5 P9: a backup restored on a new machine continues where it ended', async () => {
   const { from } = await olderBackup();
   const ledger = join(testFolder(), 'orders.db');
   const { exitCode, stdout, stderr } = await orderNumbers([
@@ -60,7 +60,7 @@ it('P1 P2 P5 P9: a backup on a new machine goes on where it ended', async () => 
   expect(assertDense(ledger)).toHaveLength(10);
 });
 
-it('P9: on a new machine --continue-above declares what may have been given, and asks', async () => {
+it('P9: on a new machine --continue-above declares what may have been allocated, and asks for confirmation', async () => {
   const { from } = await olderBackup();
   const folder = testFolder();
   const ledger = join(folder, 'orders.db');
@@ -94,7 +94,7 @@ it('P9: on a new machine --continue-above declares what may have been given, and
   expect(bad.stderr).toMatch(/^error: nothing was restored, because of .*stores\.csv\n {2}line 2: next_number "x"/);
 });
 
-it('P9: an older backup is refused in one line, and the ledger goes on', async () => {
+it('P9: an older backup is refused in one line, and the ledger stays in use', async () => {
   const { ledger, from } = await olderBackup();
   expect(await restore(from, ledger, '--yes')).toMatchObject({
     exitCode: 1,
@@ -104,7 +104,7 @@ it('P9: an older backup is refused in one line, and the ledger goes on', async (
   expect(await allocate(ledger, 1, 'next')).toEqual([[16n, 115n]]);
 });
 
-it('P9: with a loss that was agreed to, numbers go on above those that were given', async () => {
+it('P9: with an accepted loss, numbers continue above those already allocated', async () => {
   const { ledger, from } = await olderBackup();
   const asked = await restore(from, ledger, '--accept-loss');
   expect(asked).toMatchObject({ exitCode: 1, stdout: '' });
@@ -144,7 +144,7 @@ it.each([
   expect(readdirSync(dirname(ledger)).some((name) => name.includes('.replaced-'))).toBe(exitCode === 0);
 });
 
-it('P8: while a server runs, a restore is refused, and names the file', async () => {
+it('P8: a restore is refused while a server runs, and names the file', async () => {
   const { ledger, from } = await olderBackup();
   await new LocalServer(ledger).serving();
   const args = ['restore', '--from', from, '--ledger', ledger, '--accept-loss', '--yes'];
@@ -154,7 +154,7 @@ it('P8: while a server runs, a restore is refused, and names the file', async ()
   });
 });
 
-it('P9: a ledger that is gone comes back only with a loss, since its mark is there', async () => {
+it('P9: a missing ledger whose mark exists is restored only with a loss', async () => {
   const { ledger, from } = await olderBackup();
   rmSync(ledger);
   expect(await refusedStart(ledger)).toContain('is missing');
@@ -165,7 +165,7 @@ it('P9: a ledger that is gone comes back only with a loss, since its mark is the
   expect(await allocate(ledger, 1, 'next')).toEqual([[16n, 115n]]);
 });
 
-it('P9: a restore that is killed, at whatever moment, is done again, and no number is given twice', async () => {
+it('P9: a restore killed at any moment can be rerun, and no number is allocated twice', async () => {
   const from = join(testFolder(), 'backup.db');
   const original = fillLedger(join(testFolder(), 'orders.db'), ...fills(3000));
   expect(await localOrderNumbers(['backup', '--ledger', original.database, from])).toMatchObject({ exitCode: 0 });

@@ -13,7 +13,7 @@ const DROP_ROOT = `
   process.execve(process.argv[1], process.argv.slice(1), process.env)`;
 const NOT_ROOT = [process.execPath, '--eval', DROP_ROOT, '--'];
 
-it.each(ENGINES)('a second run on the same ledger of $name goes on counting', async (engine) => {
+it.each(ENGINES)('a second run on the same $name ledger continues the count', async (engine) => {
   const ledger = await engine.newLedger();
   for (const orderId of [1n, 2n]) {
     const server = new ServerProcess(ledger);
@@ -28,20 +28,20 @@ it.each(ENGINES)('a second run on the same ledger of $name goes on counting', as
   expect(await engine.assertDense(ledger)).toHaveLength(2);
 });
 
-it('a port that is taken is named, with the flag to change it', async () => {
+it('a port in use is named, with the flag to change it', async () => {
   const folder = testFolder();
   const address = await new ServerProcess(join(folder, 'first.db')).serving();
   const said = await refusedProcess(join(folder, 'second.db'), { args: ['--grpc-listen', address] });
   expect(said).toMatch(new RegExp(`^${address} is in use by another program: .*--grpc-listen$`));
 });
 
-it('an address that this machine does not have is named, with the flag to change it', async () => {
+it('an address this machine does not have is named, with the flag to change it', async () => {
   // TEST-NET-1: nobody has it.
   const args = ['--grpc-listen', '192.0.2.1:0'];
   expect(await refusedProcess(join(testFolder(), 'orders.db'), { args })).toMatch(/192\.0\.2\.1:0.*--grpc-listen/);
 });
 
-it('a listener that others can reach starts with a warning in plain words', async () => {
+it('a listener reachable from other machines starts with a warning', async () => {
   const server = new ServerProcess(join(testFolder(), 'orders.db'), { args: ['--grpc-listen', '0.0.0.0:0'] });
   const { port } = new URL(`grpc://${await server.serving()}`);
   const client = connect(`127.0.0.1:${port}`);
@@ -55,13 +55,13 @@ it('a listener that others can reach starts with a warning in plain words', asyn
   ]);
 });
 
-it('a loopback listener starts without a warning of it', async () => {
+it('a loopback listener starts without that warning', async () => {
   const server = new ServerProcess(join(testFolder(), 'orders.db'), { args: ['--grpc-listen', '[::1]:0'] });
   expect(await server.serving()).toMatch(/^\[::1\]:[1-9]\d*$/);
   expect(server.log.filter(({ level, msg }) => level >= 40 && !msg.startsWith('created'))).toEqual([]);
 });
 
-it('a folder that may not be written is refused and named', async () => {
+it('a folder without write permission is refused and named', async () => {
   const folder = testFolder();
   chmodSync(folder, 0o555);
   expect(await refusedProcess(join(folder, 'orders.db'), { wrapper: NOT_ROOT })).toMatch(
@@ -69,7 +69,7 @@ it('a folder that may not be written is refused and named', async () => {
   );
 });
 
-it('a folder that is a file, or in one, is refused and named', async () => {
+it('a folder that is a file, or inside one, is refused and named', async () => {
   const folder = testFolder();
   writeFileSync(join(folder, 'file'), '');
   expect(await refusedProcess(join(folder, 'file', 'orders.db'))).toContain(join(folder, 'file'));

@@ -5,7 +5,7 @@ import { refusedProcess } from '../../support/processes/refused-start.ts';
 import { requireTools } from '../../support/required-tool.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
 
-it('a folder of a read-only mount is refused and named', async (test) => {
+it('a folder on a read-only mount is refused and named', async (test) => {
   // As root, no permission bits stop a write; a read-only mount does.
   requireTools(test, 'root');
   const folder = testFolder();

@@ -20,7 +20,7 @@ import { testFolder } from '../../support/processes/server-process.ts';
 type Event = NonNullable<VerifyLedgerResponse['event']>;
 
 describe.each(ENGINES)('on $name', (engine) => {
-  it('P1 P2: a good ledger is found good by the server and, beside it, by the command itself', async () => {
+  it('P1 P2: an intact ledger verifies, through the server and read directly', async () => {
     const { ledger, address } = await servedLedger(engine);
     const good =
       'SEQUENCE    FIRST  LAST  NUMBERS\n' +
@@ -47,7 +47,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     }
   });
 
-  it('P1 P2: a hole is named, with exit code 1', async () => {
+  it('P1 P2: a hole is named, and the exit code is 1', async () => {
     const { ledger, stop } = await servedLedger(engine);
     await stop();
     await engine.execute(ledger, 'DELETE FROM allocations WHERE order_id = 2');
@@ -69,7 +69,7 @@ describe.each(ENGINES)('on $name', (engine) => {
   });
 });
 
-it('what cannot be verified is one line that names it, with exit code 1', async () => {
+it('a ledger that cannot be verified is named in one line, and the exit code is 1', async () => {
   const path = join(testFolder(), 'notes.txt');
   const gone = await localOrderNumbers(['verify', path]);
   writeFileSync(path, 'Not a database.\n'.repeat(100));
@@ -90,7 +90,7 @@ it('what cannot be verified is one line that names it, with exit code 1', async 
   }
 });
 
-it('findings and declared losses are told apart, and numbers are grouped for people', async () => {
+it('findings and declared losses are distinguished, and numbers have digit grouping for people', async () => {
   const server = await serverThatSays([
     { $case: 'declaredLoss', value: { storeId: undefined, first: 11n, last: 20n } },
     { $case: 'declaredLoss', value: { storeId: 7n, first: 105n, last: 114n } },
@@ -121,7 +121,7 @@ it('findings and declared losses are told apart, and numbers are grouped for peo
   );
 });
 
-it('of many stores only the bad ones are shown, however late they come', async () => {
+it('only the bad ones of many stores are shown, however late they come', async () => {
   const stores = Array.from({ length: 200 }, (_, i): Event => {
     const count = i === 150 ? 9n : 10n;
     return { $case: 'sequence', value: { storeId: BigInt(i + 1), first: 1n, last: 10n, count } };
@@ -137,7 +137,7 @@ it('of many stores only the bad ones are shown, however late they come', async (
   ]);
 });
 
-it('with --json every event but progress is a line', async () => {
+it('--json prints every event except progress as a line', async () => {
   const server = await serverThatSays([
     { $case: 'progress', value: { rowsRead: 1n, orderId: 1n, endOrderId: 2n } },
     { $case: 'declaredLoss', value: { storeId: 7n, first: 105n, last: 114n } },
@@ -153,7 +153,7 @@ it('with --json every event but progress is a line', async () => {
   ]);
 });
 
-it('a kind of finding that only a newer server knows is shown as a mismatch', async () => {
+it('a kind of finding known only to a newer server is shown as a mismatch', async () => {
   const unknown = finding(99 as VerifyFindingKind, 8n);
   const server = await serverThatSays([unknown, verdict({ findings: 1n, ok: false })]);
   const forPeople = await localOrderNumbers(['verify', '--server', server]);
@@ -173,7 +173,7 @@ it('a kind of finding that only a newer server knows is shown as a mismatch', as
   });
 });
 
-it('nothing is proven without a verdict', async () => {
+it('a verification without a verdict proves nothing', async () => {
   const quiet = await localOrderNumbers(['verify', '--server', await serverThatSays([])]);
   const broken = await fakeOrdersServer({
     verifyLedger: () => {
@@ -185,7 +185,7 @@ it('nothing is proven without a verdict', async () => {
   expect(refused).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringMatching(/\(LEDGER_REOPENING\)\n$/) });
 });
 
-it('the bar is drawn on a terminal, makes room for lines and leaves nothing behind', () => {
+it('the progress bar is drawn on a terminal, gives way to lines and leaves nothing behind', () => {
   const terminal = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true, columns: 80 });
   const bar = ProgressBar.onTerminal(terminal as unknown as NodeJS.WriteStream, 'xterm')!;
   bar.update('verifying', 1, 4, '1,000,000 rows');

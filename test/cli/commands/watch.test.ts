@@ -17,7 +17,7 @@ import { SQLITE } from '../../support/engines/sqlite-engine.ts';
 
 describe.each(ENGINES)('on $name', (engine) => {
   it.each(['SIGINT', 'SIGTERM'] as const)(
-    'runs until %s, then says from where to go on, and nothing is missed',
+    'runs until %s, then prints where to resume, and misses nothing',
     async (signal) => {
       const server = new LocalServer(await engine.newLedger());
       const address = await server.serving();
@@ -39,7 +39,7 @@ describe.each(ENGINES)('on $name', (engine) => {
   );
 });
 
-it('shows people a header at once, then a line an allocation', async () => {
+it('shows people a header at once, then one line per allocation', async () => {
   const asked: WatchAllocationsRequest[] = [];
   const server = await fakeOrdersServer({
     async *watchAllocations(request, signal) {
@@ -58,7 +58,7 @@ it('shows people a header at once, then a line an allocation', async () => {
   expect(asked).toEqual([{ afterOrderId: undefined, storeId: 7n }]);
 });
 
-it('a reader that has gone ends it, and the cursor is before what was not read', async () => {
+it('ends when its reader is gone, with the cursor before the first unread allocation', async () => {
   const isClosed = Promise.withResolvers<void>();
   const server = await fakeOrdersServer({
     async *watchAllocations(_, signal) {
@@ -76,7 +76,7 @@ it('a reader that has gone ends it, and the cursor is before what was not read',
   expect(await watch.end()).toEqual({ exitCode: 0, stderr: '{"cursor":"1"}\n' });
 });
 
-it('a watch that is refused is exit code 1, with nothing on standard output', async () => {
+it('a refused watch exits with 1 and prints nothing on standard output', async () => {
   const server = await fakeOrdersServer({
     watchAllocations() {
       throw fakeStatus(status.PERMISSION_DENIED, 'this token sees only its stores', 'STORE_FORBIDDEN');

@@ -69,7 +69,7 @@ function exported(data: Readonly<Record<string, readonly string[]>>, { total }: 
   return { folder, files };
 }
 
-it('P2: a part of a table is refused: no store has the last OrderID', async () => {
+it('P2: a partial table, in which no store has the last OrderID, is refused', async () => {
   const part = write('a.json', lines(GLOBAL, STORE_11));
   await expect(dynamodb(part)).rejects.toThrow(
     /line 1: no store has the last OrderID, 9000 \(the highest is 8120\).*its stores would start again.*--whole-table/,
@@ -79,12 +79,12 @@ it('P2: a part of a table is refused: no store has the last OrderID', async () =
   expect(await dynamodb(none, true)).toEqual({ nextOrderId: 9001n, stores: [WHOLE[0]] });
 });
 
-it('a table that has given no order has no last OrderID to look for', async () => {
+it('a table without any order has no last OrderID to look for', async () => {
   const table = write('a.json', lines('{"StoreID":0,"OrderID":0}', '{"StoreID":11,"OrderNumber":99}'));
   expect(await dynamodb(table)).toEqual({ nextOrderId: 1n, stores: [{ storeId: 11n, nextNumber: 100n }] });
 });
 
-it('several files, packed and unpacked, and a folder of them are one table', async () => {
+it('several files, compressed or not, or a folder of them, are one table', async () => {
   const folder = testFolder();
   const files = [
     write('b.json', lines(STORE_12), folder),
@@ -98,7 +98,7 @@ it('several files, packed and unpacked, and a folder of them are one table', asy
   await expect(dynamodb(files.slice(1))).rejects.toThrow(/a\.json\.gz line 1: no store has the last OrderID/);
 });
 
-it('problems of several files name the file, and a store that is in two of them is refused', async () => {
+it('problems in several files name the file, and a store found in two of them is refused', async () => {
   const folder = testFolder();
   write('a.json', lines(GLOBAL, STORE_12), folder);
   write('b.json', lines(STORE_11, '{"StoreID":"x"}', STORE_12), folder);
@@ -108,7 +108,7 @@ it('problems of several files name the file, and a store that is in two of them 
 });
 
 it.each(['the folder', 'the folder above', 'the data', 'its files'])(
-  "an export's manifest says what belongs to it: of %s nothing may be missing",
+  'an export must have everything its manifest lists: %s',
   async (named) => {
     const { folder, files } = exported({ 'x.json.gz': [GLOBAL, STORE_11], 'y.json.gz': [STORE_12] });
     const paths = {
@@ -125,25 +125,25 @@ it.each(['the folder', 'the folder above', 'the data', 'its files'])(
   },
 );
 
-it('P2: a part that has the last OrderID is refused all the same, if the manifest knows of more', async () => {
+it('P2: a partial export that has the last OrderID is refused if its manifest lists more', async () => {
   const { files } = exported({ 'x.json.gz': [GLOBAL, STORE_12], 'y.json.gz': [STORE_11] });
   await expect(dynamodb(files[0]!)).rejects.toThrow(/only a part of the table/);
   await expect(dynamodb(files[0]!, true)).rejects.toThrow(/only a part of the table/);
 });
 
-it('a manifest that has every item proves that the table is whole', async () => {
+it('a manifest whose items are all present proves that the table is complete', async () => {
   const { folder } = exported({ 'x.json.gz': [GLOBAL, STORE_11] });
   expect(await dynamodb(folder)).toEqual({ nextOrderId: 9001n, stores: [WHOLE[0]] });
 });
 
-it('files unpacked in their place are still those of the manifest', async () => {
+it('files decompressed in place still match the manifest', async () => {
   const { folder, files } = exported({ 'x.json.gz': [GLOBAL, STORE_11], 'y.json.gz': [STORE_12] });
   rmSync(files[0]!);
   write('x.json', lines(GLOBAL, STORE_11), join(folder, 'data'));
   expect(await dynamodb(folder)).toEqual({ nextOrderId: 9001n, stores: WHOLE });
 });
 
-it('an export with other numbers of items than its manifests is refused', async () => {
+it('an export whose item counts differ from its manifests is refused', async () => {
   const short = exported({ 'x.json.gz': [GLOBAL, STORE_11, STORE_12] });
   writeFileSync(short.files[0]!, gzipSync(lines(GLOBAL, STORE_12)));
   await expect(dynamodb(short.folder)).rejects.toThrow(/the file has 2 items, its manifest says 3: copy it/);
@@ -184,7 +184,7 @@ it.each([
   ]);
 });
 
-it.each(['5E-1', '1.5', '1E19', '1E400', '-5E+2', 'E2', ''])('%j is no whole number', async (number) => {
+it.each(['5E-1', '1.5', '1E19', '1E400', '-5E+2', 'E2', ''])('%j is not a whole number', async (number) => {
   const item = STORE_12.replace('"205"', `"${number}"`);
   await expect(dynamodb(write('a.json', lines(GLOBAL, item)))).rejects.toThrow(/line 2: OrderNumber .* is not valid/);
 });
@@ -207,7 +207,7 @@ it('gzip after --csv and an export in the format Ion are named', async () => {
   await expect(dynamodb(write('a.ion', '$ion_1_0 {Item:{StoreID:0.}}\n'))).rejects.toThrow(/in the format Ion: export/);
 });
 
-it('a line that is too long to be an item is refused before it fills the memory', async () => {
+it('a line too long to be an item is refused before it fills the memory', async () => {
   const long = `{"Items":[${`${GLOBAL},`.repeat(100_000)}`;
   await expect(dynamodb(write('a.json', long))).rejects.toThrow(/jq -c '\.Items\[\]'/);
   await expect(dynamodb(write('b.json', lines(GLOBAL) + long))).rejects.toThrow(
@@ -215,7 +215,7 @@ it('a line that is too long to be an item is refused before it fills the memory'
   );
 });
 
-it("a spreadsheet's empty cells are no rows and no values", async () => {
+it('empty cells of a spreadsheet count neither as rows nor as values', async () => {
   expect(await csv('store_id,next_number,,\r\n7,500,,\r\n8,40\r\n,,,\r\n ,\r\n,\r\n')).toEqual([
     { storeId: 7n, nextNumber: 500n },
     { storeId: 8n, nextNumber: 40n },

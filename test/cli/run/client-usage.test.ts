@@ -26,7 +26,7 @@ const VARIABLES = [
 ];
 
 it.each(COMMANDS.map((command) => command.join(' ')))(
-  '%s has a help with every variable and an example',
+  '%s has a help text with every variable and an example',
   async (name) => {
     const { exitCode, stdout, stderr } = await orderNumbers([...name.split(' '), '--help']);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
@@ -95,7 +95,7 @@ it.each([
   expect(stderr).toContain(named);
 });
 
-it('a bad variable is named; the flag wins over a good one', async () => {
+it('an invalid variable is named; a flag overrides a valid one', async () => {
   const env = { ORDERS_TIMEOUT_MS: 'soon' };
   const bad = await orderNumbers(['list'], { env });
   expect(bad).toMatchObject({
@@ -124,7 +124,7 @@ it('a bad variable is named; the flag wins over a good one', async () => {
   expect(tokens).toEqual(['Bearer from-variable', 'Bearer from-flag']);
 });
 
-it('speaks TLS with a CA of its own, and mutual TLS', async () => {
+it('supports TLS with a custom CA, and mutual TLS', async () => {
   const { cert, key, certFile, keyFile } = SERVER_CERTIFICATE;
   const server = await fakeOrdersServer(
     { getAllocation: () => ({ allocation: fakeAllocation() }) },

@@ -21,13 +21,13 @@ it.each([
   expect(warnings(name)).toEqual([`the variable ${name} is not a setting: did you mean ${meant}?`]);
 });
 
-it('a name that is like no other is named alone', () => {
+it('an unknown name without a similar one is reported alone', () => {
   expect(warnings('ORDERS_FAVOURITE_COLOUR_OF_THE_DATABASE')).toEqual([
     'the variable ORDERS_FAVOURITE_COLOUR_OF_THE_DATABASE is not a setting; serve --help lists them',
   ]);
 });
 
-it('settings, what Kubernetes sets, and what is not ours are no cause for a warning', () => {
+it('settings, variables of Kubernetes and foreign variables cause no warning', () => {
   const ours = Object.values(SERVE_SETTINGS).map(({ variable }) => variable);
   const clients = ['ORDERS_SERVER', 'ORDERS_TOKEN', 'ORDERS_TIMEOUT_MS', 'ORDERS_CLIENT_TLS', 'ORDERS_CLIENT_TLS_KEY'];
   const kubernetes = [
@@ -41,7 +41,7 @@ it('settings, what Kubernetes sets, and what is not ours are no cause for a warn
   expect(warnings(...ours, ...clients, ...kubernetes, 'ORDER', 'ORDER_DATE', 'PATH', 'MY_ORDERS_LEDGER')).toEqual([]);
 });
 
-it('a command of an operator says it on standard error, and goes on', async () => {
+it('an operator command warns on standard error and continues', async () => {
   const env = { ORDERS_LEDGR: '/var/lib/s3cret.db' };
   const { exitCode, stderr } = await orderNumbers(['backup', '/nowhere/x.db', '--ledger', '/nowhere/o.db'], { env });
   expect(exitCode).toBe(1);
@@ -67,7 +67,7 @@ it.each<[args: string, env: Readonly<Record<string, string>>, refusal: RegExp]>(
   expect(end).toBe('');
 });
 
-it('a help, and the refusal of what asks a server, name no variables of a server', async () => {
+it('help texts and refusals of client commands name no server variables', async () => {
   const env = { ORDERS_LEDGR: 'x.db' };
   expect(await orderNumbers(['serve', '--help'], { env })).toMatchObject({ exitCode: 0, stderr: '' });
   const { stderr } = await orderNumbers(['get'], { env });

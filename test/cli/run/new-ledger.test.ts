@@ -10,26 +10,33 @@ import { ServerProcess, testFolder } from '../../support/processes/server-proces
 const WARN = 40;
 
 describe('a new ledger', () => {
-  it.each(ENGINES)('is said at level warn with its place, an old one at level info: $name', async (engine) => {
-    const ledger = await engine.newLedger();
-    const first = new LocalServer(ledger);
-    await first.serving();
-    const created = first.log.find(({ msg }) => msg.startsWith('created a new ledger'));
-    expect(created).toMatchObject({ level: WARN, ledger, msg: expect.stringContaining('it numbers from order_id 1') });
-    expect(created!.msg).toContain(ledger);
-    expect(await first.stop()).toBe(0);
-    const again = new LocalServer(ledger, {
-      args: ['--create=false', '--expect-ledger-id', String(created!['ledger_id'])],
-    });
-    await again.serving();
-    const { ledger_id: ledgerId } = created!;
-    expect(await again.line('the ledger is open')).toMatchObject({
-      level: 30,
-      ledger,
-      ledger_id: ledgerId,
-      last_order_id: '0',
-    });
-  });
+  it.each(ENGINES)(
+    'is logged at level warn with its location, an existing one at level info: $name',
+    async (engine) => {
+      const ledger = await engine.newLedger();
+      const first = new LocalServer(ledger);
+      await first.serving();
+      const created = first.log.find(({ msg }) => msg.startsWith('created a new ledger'));
+      expect(created).toMatchObject({
+        level: WARN,
+        ledger,
+        msg: expect.stringContaining('it numbers from order_id 1'),
+      });
+      expect(created!.msg).toContain(ledger);
+      expect(await first.stop()).toBe(0);
+      const again = new LocalServer(ledger, {
+        args: ['--create=false', '--expect-ledger-id', String(created!['ledger_id'])],
+      });
+      await again.serving();
+      const { ledger_id: ledgerId } = created!;
+      expect(await again.line('the ledger is open')).toMatchObject({
+        level: 30,
+        ledger,
+        ledger_id: ledgerId,
+        last_order_id: '0',
+      });
+    },
+  );
 
   it.each(ENGINES)('is not created with --create=false: $name', async (engine) => {
     const server = new LocalServer(await engine.newLedger(), { args: ['--create=false'] });
@@ -40,14 +47,14 @@ describe('a new ledger', () => {
     });
   });
 
-  it('is said by its absolute path where the path is relative', async () => {
+  it('is logged with its absolute path if the given one is relative', async () => {
     const folder = testFolder();
     const server = new ServerProcess('../orders.db', { cwd: folder, env: { ORDERS_CREATE: 'false' } });
     expect(await server.exit()).toBe(1);
     expect(server.said()).toContain(`there is no ledger in ${join(dirname(folder), 'orders.db')}`);
   });
 
-  it('in the default folder creates that one, and nothing else anywhere', async () => {
+  it('in the default folder creates that folder and nothing else', async () => {
     const cwd = testFolder();
     const refused = new ServerProcess('data/orders.db', { cwd, args: ['--create=false'] });
     expect(await refused.exit()).toBe(1);
@@ -60,8 +67,8 @@ describe('a new ledger', () => {
   });
 });
 
-describe('a folder that is missing', () => {
-  it('is not created by serve, import or restore, which name the command that does', async () => {
+describe('a missing folder', () => {
+  it('is not created by serve, import or restore, which name the command to create it', async () => {
     const folder = testFolder();
     const missing = join(folder, "not mounted's");
     const ledger = join(missing, 'orders.db');
@@ -83,7 +90,7 @@ describe('a folder that is missing', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('is not left behind by a refused restore where it is the default one', async () => {
+  it('is not left behind by a refused restore if it is the default one', async () => {
     const cwd = testFolder();
     const { database: backup } = fillLedger(join(testFolder(), 'backup.db'), ...fills(3));
     const args = ['restore', '--from', backup];
@@ -94,7 +101,7 @@ describe('a folder that is missing', () => {
   });
 });
 
-it('a mistyped variable is a warning with the nearest name, and its value is not shown', async () => {
+it('a mistyped variable causes a warning with the nearest name, without its value', async () => {
   const env = { ORDERS_LEDGR: 'postgres://orders:s3cret@db1/orders', ORDERS_PORT: 'tcp://10.0.0.1:50051' };
   const server = new ServerProcess(join(testFolder(), 'orders.db'), { env });
   await server.serving();

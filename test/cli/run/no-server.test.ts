@@ -9,7 +9,7 @@ import { localOrderNumbers as orderNumbers } from '../../support/processes/local
 import { LocalServer } from '../../support/processes/local-server.ts';
 import { ORDER_NUMBERS } from '../../support/processes/server-process.ts';
 
-it('where no server answers, a command says so with its address and the remedy', async () => {
+it('a command that reaches no server says so, with the address and the remedy', async () => {
   const address = await freeAddress();
   const flags = ['--server', address, '--timeout-ms', '500'];
   const sentence = `no server answers at ${address}: start it, or check --server`;
@@ -22,7 +22,7 @@ it('where no server answers, a command says so with its address and the remedy',
   expect(written).toEqual({ exitCode: 1, stdout: '', stderr: `error: not done: ${sentence}\n` });
 });
 
-it('B14: a proxy of the environment that fails is one line, and no URL of it is shown', async () => {
+it('B14: a failing proxy from the environment is reported in one line, without its URL', async () => {
   const proxy = await freeAddress();
   const env = { http_proxy: `http://user:secret@${proxy}`, no_proxy: '', NO_PROXY: '' };
   const { exitCode, stderr } = await orderNumbers(
@@ -34,7 +34,7 @@ it('B14: a proxy of the environment that fails is one line, and no URL of it is 
   expect(stderr).not.toMatch(/undefined|secret/);
 });
 
-it('says after a second that it goes on, and a read gives up after two', async () => {
+it('says after a second that it keeps trying, and a read gives up after two', async () => {
   const address = await freeAddress();
   const listed = await orderNumbers(['list', '--server', address]);
   expect(listed).toEqual({
@@ -48,7 +48,7 @@ it('says after a second that it goes on, and a read gives up after two', async (
   });
 });
 
-it('P7: Ctrl-C before anything was sent is "not done"', async () => {
+it('P7: Ctrl-C before anything was sent reports "not done"', async () => {
   const address = await freeAddress();
   const child = spawn(process.execPath, [ORDER_NUMBERS, 'allocate', '--store', '7', '--json', '--server', address], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -67,7 +67,7 @@ it('P7: Ctrl-C before anything was sent is "not done"', async () => {
   expect(child.exitCode).toBe(1);
 });
 
-it("the client says it in a sentence without the library's inside", async () => {
+it('the client reports it in a sentence free of library internals', async () => {
   const address = await freeAddress();
   const client = createClient({ address, timeoutMs: 500 });
   const failure: unknown = await client.getStore(1).catch((error: unknown) => error);
@@ -79,7 +79,7 @@ it("the client says it in a sentence without the library's inside", async () => 
 });
 
 it.each(ENGINES)(
-  'to make a store that is there on $name is refused, with the command that changes it',
+  'creating an existing store on $name is refused, and the message names the command that changes it',
   async (engine) => {
     const server = new LocalServer(await engine.newLedger());
     const create = ['stores', 'create', '--store', '7', '--server', await server.serving()];

@@ -24,7 +24,7 @@ function makeFolder(path: string): string {
   return path;
 }
 
-it('a ledger on a read-only mount can be verified, backed up and restored from', async (test) => {
+it('a ledger on a read-only mount can be verified, backed up, and used as the source of a restore', async (test) => {
   requireTools(test, 'root', 'linux');
   const ledger = readOnlyLedger();
   expect(await orderNumbers(['verify', ledger])).toMatchObject({
@@ -39,7 +39,7 @@ it('a ledger on a read-only mount can be verified, backed up and restored from',
   expect(await orderNumbers(args)).toMatchObject({ exitCode: 0, stderr: '' });
 });
 
-it('what has to write there says so in one line', async (test) => {
+it('a command that must write there says so in one line', async (test) => {
   requireTools(test, 'root', 'linux');
   const ledger = readOnlyLedger();
   const why = /mounted\S* is on a file system that is mounted read-only: mount it for writing, or name another place/;

@@ -28,7 +28,7 @@ const BAD: { readonly [K in keyof ServeSettings]: { readonly value: string; read
 };
 const NAMES = Object.keys(BAD) as (keyof ServeSettings)[];
 
-it.each(NAMES)('a bad value of %s is one line that names flag, value and remedy', async (name) => {
+it.each(NAMES)('an invalid value of %s prints one line that names flag, value and remedy', async (name) => {
   const { value, remedy } = BAD[name];
   const { flag } = SERVE_SETTINGS[name];
   const { exitCode, stdout, stderr } = await orderNumbers(['serve', `${flag.split(' ')[0]}=${value}`]);
@@ -40,7 +40,7 @@ it.each(NAMES)('a bad value of %s is one line that names flag, value and remedy'
 });
 
 it.each(NAMES)(
-  'a bad value of the variable of %s is one line that names it, its flag, value and remedy',
+  'an invalid value of the variable of %s prints one line that names it, its flag, value and remedy',
   async (name) => {
     const { value, remedy } = BAD[name];
     const { flag, variable } = SERVE_SETTINGS[name];
@@ -53,7 +53,7 @@ it.each(NAMES)(
   },
 );
 
-it('a wrong flag, command or argument is named, with exit code 2', async () => {
+it('a wrong flag, command or argument is named, and the exit code is 2', async () => {
   const wrong = [
     { args: ['serve', '--port', '1'], named: "unknown option '--port'" },
     { args: ['sevre'], named: "unknown command 'sevre'" },
@@ -75,7 +75,7 @@ it('a wrong flag, command or argument is named, with exit code 2', async () => {
   }
 });
 
-it('no command at all shows the help and is wrong usage; a help that was asked for is not', async () => {
+it('running without a command shows the help as wrong usage; requested help succeeds', async () => {
   const [none, asked, askedServe] = await Promise.all([
     orderNumbers([]),
     orderNumbers(['--help']),
@@ -91,7 +91,7 @@ it('no command at all shows the help and is wrong usage; a help that was asked f
   }
 });
 
-it.each(ENGINES)('variables work, and the flag wins: $name', async (engine) => {
+it.each(ENGINES)('variables work, and the flag takes precedence: $name', async (engine) => {
   const ledger = await engine.newLedger();
   const address = await freeAddress();
   const server = new ServerProcess(ledger, {
@@ -121,6 +121,6 @@ function startingWith(remedy: string, stderr: string): string {
   return line.slice(line.indexOf(remedy));
 }
 
-it('a command asks where a server listens, if neither is told otherwise', () => {
+it('a command connects to where a server listens, both by default', () => {
   expect(DEFAULT_SERVER).toBe(SERVE_SETTINGS.grpcListen.default);
 });

@@ -57,7 +57,7 @@ it('a refused token is not shown', () => {
   }
 });
 
-it('what is no password is shown, the remedy too', () => {
+it('text that is not a password is shown, and so is the remedy', () => {
   for (const value of ['mysql://orders@db1/orders', 'postgres://db1:5432', 'jdbc:postgresql://db1/orders', '~/x.db']) {
     const message = `error: option '--ledger <path|url>' argument '${value}' is invalid. Use postgres://user@host:5432/d.`;
     expect(withoutSecrets(message)).toBe(message);
@@ -77,7 +77,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['backup'],
 ];
 
-it('no command takes for a path what is none: one line, exit code 2, no password, and no file', async () => {
+it('no command accepts as a path what is not one: one line, exit code 2, no password, no file', async () => {
   const cwd = testFolder();
   const results = await Promise.all([
     ...COMMANDS.map((args) => orderNumbers([...args, VALUES[0]!], { cwd })),

@@ -10,7 +10,7 @@ import { ORDER_NUMBERS, testFolder } from '../../support/processes/server-proces
 /** The commands of an operator that change something, and what is there once they are done. */
 const COMMANDS = ['backup', 'restore', 'import'] as const;
 
-it.each(COMMANDS)('%s ends well and without a word when nobody reads that it is done', async (name) => {
+it.each(COMMANDS)('%s exits with 0 and silently if its output is closed once it is done', async (name) => {
   const { args, made } = prepared(name);
   const child = spawn(process.execPath, [ORDER_NUMBERS, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout.destroy();
@@ -19,7 +19,7 @@ it.each(COMMANDS)('%s ends well and without a word when nobody reads that it is 
   expect(existsSync(made)).toBe(true);
 });
 
-it.each(COMMANDS)('%s that is done says so in one line where standard output is full', async (name) => {
+it.each(COMMANDS)('%s that is done says so in one line if standard output is full', async (name) => {
   const { args, made } = prepared(name);
   const { exitCode, stderr } = await onFullDisk(args);
   expect(stderr).toMatch(
@@ -29,7 +29,7 @@ it.each(COMMANDS)('%s that is done says so in one line where standard output is 
   expect(existsSync(made)).toBe(true);
 });
 
-it.each([[[]], [['--json']]])('a dry run that nobody could read has failed, in one line: %j', async (flags) => {
+it.each([[[]], [['--json']]])('a dry run whose output could not be written fails in one line: %j', async (flags) => {
   const { args, made } = prepared('import');
   const { exitCode, stderr } = await onFullDisk([...args.filter((arg) => arg !== '--yes'), ...flags]);
   expect(stderr).toMatch(/^[^\n]*standard output cannot be written: ENOSPC[^\n]*\n$/);

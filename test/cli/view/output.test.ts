@@ -4,7 +4,7 @@ import { Output, OutputError } from '../../../src/cli/view/output.ts';
 
 const LINE = 'x'.repeat(99);
 
-it('takes no more lines than a slow reader, and all of them in the end', async () => {
+it('accepts lines no faster than a slow reader takes them, and all of them in the end', async () => {
   const reader = slowReader();
   const output = new Output(reader.stream);
   let written = 0;
@@ -22,7 +22,7 @@ it('takes no more lines than a slow reader, and all of them in the end', async (
   expect(reader.taken()).toBe(1_000_000);
 });
 
-it('shows a line soon, without being asked', async () => {
+it('flushes a line soon by itself', async () => {
   const reader = slowReader();
   await new Output(reader.stream).line('first page');
   await expect.poll(() => reader.takeOne()).toBe(true);

@@ -22,7 +22,7 @@ it.for([
   expect(readdirSync(dirname(ledger)).some((name) => name.includes('.replaced-'))).toBe(exitCode === 0);
 });
 
-it('a terminal sees how far a move is', async (test) => {
+it('a terminal shows the progress of a move', async (test) => {
   requireTools(test, 'script');
   const from = join(testFolder(), 'orders.db');
   fillLedger(from, ...fills(60));

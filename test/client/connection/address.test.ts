@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseServerAddress } from '../../../src/client/connection/address.ts';
 
-describe('an address', () => {
+describe('the address', () => {
   it.each([
     ['localhost', 'localhost:50051'],
     ['orders.example.com', 'orders.example.com:50051'],
@@ -66,7 +66,7 @@ describe('an address', () => {
   });
 
   it.each(['orders', '10.0.0.1', '128.0.0.1', '[2001:db8::1]', 'localhost.example.com', 'ipv4:127.0.0.1,10.0.0.1'])(
-    '%s is not',
+    '%s is not on this machine',
     (text) => {
       expect(parseServerAddress(text).isLoopback).toBe(false);
     },

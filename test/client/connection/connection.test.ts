@@ -15,8 +15,8 @@ const pair = { key: TEST_KEY, cert: TEST_CERT };
 const given = { response: { allocation: allocation(1n), replayed: false } };
 const TIMES = { timeoutMs: 400, attemptTimeoutMs: 300 };
 
-describe('C4: a server that is slow is no server that is missing', () => {
-  it.each(['localhost', '127.0.0.1'])('P7: %s, whose first call is not answered in time', async (host) => {
+describe('C4: a slow server is not taken for a missing one', () => {
+  it.each(['localhost', '127.0.0.1'])('P7: at %s, whose first call is not answered in time', async (host) => {
     const server = await FakeServer.start({ allocateOrder: ['silence'], getStore: ['silence'] });
     const address = server.address.replace('127.0.0.1', host);
     const error = await failureOf(clientOf(address, TIMES).allocate({ storeId: 1 }));
@@ -27,21 +27,21 @@ describe('C4: a server that is slow is no server that is missing', () => {
   });
 });
 
-it('C4: nor is one to which there was no time to connect', async () => {
+it('C4: neither is a server that there was no time to connect to', async () => {
   const server = await FakeServer.start({ allocateOrder: [given] });
   const error = await failureOf(server.client({ timeoutMs: 0.01 }).allocate({ storeId: 1 }));
   expect(error).toMatchObject({ connectionProblem: 'late', isUnreachable: false, outcome: 'refused' });
   expect(error.message).toContain(`a server is at ${server.address}`);
 });
 
-it('C5: a server of something else that speaks HTTP/2 is named', async () => {
+it('C5: another HTTP/2 server is identified', async () => {
   const server = createHttp2Server((_, response) => response.writeHead(404).end());
   const error = await failureOf(clientOf(await listening(server)).getStore(1));
   expect(error.message).toMatch(/404.*: something other than the server answers, or an older one: check its address/);
 });
 
-describe('C5: what was never sent was not done', () => {
-  it('a refused connection and a name that is not known', async () => {
+describe('C5: a call that was never sent was not done', () => {
+  it('after a refused connection or an unknown host name', async () => {
     for (const [address, problem] of [
       [await freeAddress(), 'unreachable'],
       // On a machine without a network it may take too long to learn that there is no such name.
@@ -54,7 +54,7 @@ describe('C5: what was never sent was not done', () => {
     }
   });
 
-  it('P7: a request leaves only after the first frame of the server', async () => {
+  it('P7: because a request leaves only after the first frame of the server', async () => {
     const heard: Buffer[] = [];
     const address = await listening(
       createServer((socket) => tolerant(socket).on('data', (chunk: Buffer) => heard.push(chunk))),
@@ -67,7 +67,7 @@ describe('C5: what was never sent was not done', () => {
     expect(said).not.toMatch(/AllocateOrder|find-me-not/);
   });
 
-  it('P7: once one attempt was sent, nothing that comes later makes it undone', async () => {
+  it('P7: but once an attempt was sent, no later failure makes it undone', async () => {
     const sent = Promise.withResolvers<void>();
     const server = createHttp2Server();
     server.on('stream', (stream) => {
@@ -84,7 +84,7 @@ describe('C5: what was never sent was not done', () => {
     expect(await error).toMatchObject({ outcome: 'unknown' });
   });
 
-  it('P7: but a call that begins on a connection counts as sent, although that takes it no more', async () => {
+  it('P7: but a call begun on a connection counts as sent, even if the connection no longer accepts it', async () => {
     const connect = vi.spyOn(http2, 'connect');
     onTestFinished(() => connect.mockRestore());
     const server = createHttp2Server((_, response) => response.writeHead(404).end());
@@ -98,7 +98,7 @@ describe('C5: what was never sent was not done', () => {
     expect(await failureOf(client.allocate({ storeId: 1 }))).toMatchObject({ outcome: 'unknown' });
   });
 
-  it('a call that is cancelled while there is no connection', async () => {
+  it('if it is cancelled while there is no connection', async () => {
     const address = await listening(createServer(tolerant));
     const stop = new AbortController();
     const error = failureOf(clientOf(address).allocate({ storeId: 1 }, { signal: stop.signal }));
@@ -107,8 +107,8 @@ describe('C5: what was never sent was not done', () => {
   });
 });
 
-describe('C5: a read gives up early where no server ever was', () => {
-  it('and goes on as long as any call where one was', async () => {
+describe('C5: a read gives up early if no server was ever reached', () => {
+  it('and retries as long as any call if one was', async () => {
     const server = await FakeServer.start({ allocateOrder: [given], getAllocation: ['silence'] });
     const client = server.client({ unreachableTimeoutMs: 1, timeoutMs: 10_000, attemptTimeoutMs: 100 });
     await client.allocate({ storeId: 1 });
@@ -128,7 +128,7 @@ describe('C5: a read gives up early where no server ever was', () => {
     expect(performance.now() - start).toBeLessThan(5_000);
   });
 
-  it('a verification and a watch, too, where packets are swallowed', async () => {
+  it('and so do a verification and a watch if packets are dropped', async () => {
     const address = await listening(createServer(tolerant));
     const client = clientOf(address, { unreachableTimeoutMs: 200 });
     expect(await failureOf(client.verifyLedger().next())).toMatchObject({ outcome: 'refused' });
@@ -141,8 +141,8 @@ describe('C5: a read gives up early where no server ever was', () => {
   });
 });
 
-describe('C5: says after a second that a call goes on', () => {
-  it('once, with the reason, and the call is answered when a server comes', async () => {
+describe('C5: the client reports after a second that a call keeps trying', () => {
+  it('once, with the reason, and the call succeeds when a server starts', async () => {
     const address = await freeAddress();
     const told: OrderNumbersError[] = [];
     const allocated = clientOf(address, { onRetrying: (error) => told.push(error) }).allocate({ storeId: 1 });
@@ -153,7 +153,7 @@ describe('C5: says after a second that a call goes on', () => {
     expect(told).toHaveLength(1);
   });
 
-  it('and says nothing of a server that only takes its time', async () => {
+  it('but not if the server is merely slow', async () => {
     const told: unknown[] = [];
     const server = await FakeServer.start({ getStore: ['silence'] });
     const client = server.client({
@@ -166,7 +166,7 @@ describe('C5: says after a second that a call goes on', () => {
   });
 });
 
-describe('C5: something else at the port is named, with what to do, at once', () => {
+describe('C5: another program at the port is identified at once, with what to do', () => {
   it.each([
     ['an HTTP/1 server', () => createHttpServer(), /is no gRPC server but an HTTP\/1 server .*: check the host/],
     ['Redis', () => saying("-ERR unknown command 'PRI'\r\n"), /is no gRPC server but Redis .*: check the host/],
@@ -218,7 +218,7 @@ describe('C5: something else at the port is named, with what to do, at once', ()
     expect(error).toMatchObject({ isUnreachable: false, outcome: 'refused' });
   });
 
-  it('something that accepts and says nothing, or closes, is no missing server', async () => {
+  it('a program that accepts and stays silent, or closes, is not a missing server', async () => {
     for (const [server, says] of [
       [createServer(tolerant), 'accepts connections and says nothing'],
       [createServer((socket) => tolerant(socket).end()), 'accepts connections and closes them at once'],
@@ -231,7 +231,7 @@ describe('C5: something else at the port is named, with what to do, at once', ()
 });
 
 describe('B14: a proxy in the environment', () => {
-  it.each(['http_proxy', 'https_proxy', 'grpc_proxy'])('%s is not asked for what is on this machine', async (name) => {
+  it.each(['http_proxy', 'https_proxy', 'grpc_proxy'])('%s is not used for addresses of this machine', async (name) => {
     vi.stubEnv(name, `http://${await freeAddress()}`);
     vi.stubEnv('no_proxy', '');
     onTestFinished(() => void vi.unstubAllEnvs());

@@ -6,7 +6,7 @@ import { allocation, clientOf, FakeServer } from '../fake-server.ts';
 
 const given = { response: { allocation: allocation(1n), replayed: false } };
 
-it('notices a peer that is gone without a word, and connects again', async () => {
+it('notices a peer that vanished silently, and reconnects', async () => {
   const server = await FakeServer.start({ allocateOrder: [given] });
   const network = await Network.to(server.address);
   const client = clientOf(network.address);

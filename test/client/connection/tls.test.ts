@@ -5,7 +5,7 @@ import { allocation, FakeServer } from '../fake-server.ts';
 
 const given = { response: { allocation: allocation(1n), replayed: false } };
 
-it('speaks TLS with the roots and the certificate that it is given, and with nobody else', async () => {
+it('uses TLS with the given roots and certificate, and trusts no other server', async () => {
   const [server, own] = [SERVER_CERTIFICATE, CLIENT_CERTIFICATE];
   const pair = { private_key: server.key, cert_chain: server.cert };
   const credentials = ServerCredentials.createSsl(own.cert, [pair], true);
@@ -23,7 +23,7 @@ it('speaks TLS with the roots and the certificate that it is given, and with nob
   expect(fake.seen).toHaveLength(1);
 });
 
-it('takes no certificate of another host', async () => {
+it('refuses the certificate of another host', async () => {
   const { cert, key } = ELSEWHERE_CERTIFICATE;
   const credentials = ServerCredentials.createSsl(null, [{ private_key: key, cert_chain: cert }]);
   const fake = await FakeServer.start({ allocateOrder: [given] }, {}, { credentials });

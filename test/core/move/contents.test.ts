@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { COPY_PAGE, firstDifference } from '../../../src/core/move/contents.ts';
 import { MemoryContents, ROWS } from './memory-contents.ts';
 
-it('two ledgers with the same contents do not differ, and it tells how far it is', async () => {
+it('two ledgers with the same contents do not differ, and the progress is reported', async () => {
   const compared: bigint[] = [];
   const difference = await firstDifference(new MemoryContents('FILE'), new MemoryContents('COPY'), (id) =>
     compared.push(id),

@@ -106,21 +106,21 @@ class Target implements LedgerTarget {
 const GOOD: VerifyEvent = { kind: 'verdict', ok: true, rows: 1n, sequences: 1n, findings: 0n, asOfOrderId: 1n };
 const CLOSED = ['close COPY', 'close FILE'];
 
-it('P8: the source is sealed once its copy is whole and verified, and only then the target numbers', async () => {
+it('P8: the source is sealed once its copy is complete and verified, and only then does the target number', async () => {
   const sides = new Sides();
   expect(await sides.move()).toMatchObject({ from: 'FILE', to: 'COPY', rows: BigInt(ROWS), wasDone: false });
   const copied = ['add 5000', 'add 5000', 'add 2500', 'take counters'];
   expect(sides.steps).toEqual(['claim', 'end sessions', ...copied, 'verify', 'seal', 'activate', ...CLOSED]);
 });
 
-it('a copy that an earlier run began is continued', async () => {
+it('a copy begun by an earlier run is continued', async () => {
   const sides = new Sides();
   sides.target.contents.allocations = sides.source.allocations.slice(0, ROWS - 7);
   await sides.move();
   expect(sides.steps.filter((step) => step.startsWith('add'))).toEqual(['add 7']);
 });
 
-it('P8: a copy that differs seals nothing', async () => {
+it('P8: a copy that differs keeps the source from being sealed', async () => {
   const sides = new Sides();
   sides.target.contents.stores.pop();
   await expect(sides.move()).rejects.toThrow(
@@ -130,7 +130,7 @@ it('P8: a copy that differs seals nothing', async () => {
   expect(sides.steps.slice(-3)).toEqual(['take counters', ...CLOSED]);
 });
 
-it('P8: a move that is asked to stop while it verifies seals nothing', async () => {
+it('P8: a move stopped during verification seals nothing', async () => {
   const sides = new Sides();
   sides.target.verify = async function* () {
     yield GOOD;
@@ -140,7 +140,7 @@ it('P8: a move that is asked to stop while it verifies seals nothing', async () 
   expect(sides.steps.slice(-3)).toEqual(['take counters', ...CLOSED]);
 });
 
-it('P8: a source whose seal is not confirmed activates nothing, and nobody is told that it serves', async () => {
+it('P8: an unconfirmed seal activates nothing, and no target is reported as serving', async () => {
   const sides = new Sides();
   sides.source.seal = async () => {
     sides.source.isSealed = true;
@@ -153,7 +153,7 @@ it('P8: a source whose seal is not confirmed activates nothing, and nobody is to
   expect(sides.steps).not.toContain('activate');
 });
 
-it('P9: what is less than its sealed source is never filled up from it', async () => {
+it('P9: a target that has less than its sealed source is never filled up from it', async () => {
   const sides = new Sides();
   sides.source.isSealed = true;
   sides.target.contents.allocations = sides.source.allocations.slice(1);
@@ -161,14 +161,14 @@ it('P9: what is less than its sealed source is never filled up from it', async (
   expect(sides.steps).toEqual(['claim', 'end sessions', ...CLOSED]);
 });
 
-it('P8: a source that is not sealed beside a finished target is an older copy, and nothing is done', async () => {
+it('P8: an unsealed source with a finished target is an older copy, and nothing is done', async () => {
   const sides = new Sides();
   sides.target.state = 'done';
   await expect(sides.move()).rejects.toThrow(/this is an older copy of the file, which must not be served$/);
   expect(sides.steps).toEqual(['claim', ...CLOSED]);
 });
 
-it('a move that an earlier run finished does nothing', async () => {
+it('a move finished by an earlier run does nothing', async () => {
   const sides = new Sides();
   sides.source.isSealed = true;
   sides.target.state = 'done';

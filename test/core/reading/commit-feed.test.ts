@@ -3,14 +3,14 @@ import type { Allocation } from '../../../src/core/allocation.ts';
 import type { Outcome } from '../../../src/core/ledger.ts';
 import { CommitFeed } from '../../../src/core/reading/commit-feed.ts';
 
-it('tells the new allocations of each batch in order, and nothing of replays and refusals', () => {
+it('publishes the new allocations of each batch in order, but no replays and refusals', () => {
   const { feed, heard } = heardFeed();
   feed.committed(2n, [given(1n), given(2n)]);
   feed.committed(3n, [given(1n, true), { refused: new Error() as never }, given(3n)]);
   expect(heard).toEqual(['2: 1 2', '3: 3']);
 });
 
-it('tells each end once: neither replays alone nor an end that is known move it', () => {
+it('publishes each end once: neither replays alone nor a known end move it', () => {
   const { feed, heard } = heardFeed();
   feed.committed(1n, [given(1n)]);
   feed.committed(1n, [given(1n, true)]);
@@ -21,7 +21,7 @@ it('tells each end once: neither replays alone nor an end that is known move it'
   expect(feed.lastOrderId).toBe(7n);
 });
 
-it('knows its end without listeners, and tells none that has left', () => {
+it('knows its end without listeners, and calls none that has unsubscribed', () => {
   const { feed, heard, leave } = heardFeed();
   leave();
   expect(feed.hasListeners).toBe(false);

@@ -8,7 +8,7 @@ import type { WatchStep } from '../../../src/core/reading/watch.ts';
 import { Watch } from '../../../src/core/reading/watch.ts';
 import { MemoryDisk, MemoryLedger } from '../../support/engines/memory-ledger.ts';
 
-it('what is committed between the last look into history and the first one live is not missed', async () => {
+it('a commit between the last page of history and the first live one is not missed', async () => {
   const { ledger, watch } = newWatch();
   await commit(ledger, 1);
   // Once, the ledger grows right behind the end that history was read to.
@@ -24,7 +24,7 @@ it('what is committed between the last look into history and the first one live 
   expect(looks).toBeGreaterThan(2);
 });
 
-it('who takes nothing while much is committed reads it from the ledger, in order and once', async () => {
+it('a watcher that falls behind reads the backlog from the ledger, in order and once', async () => {
   const { ledger, watcher } = await followLive();
   // It has caught up, and takes nothing now.
   for (let i = 0; i < 5; i++) await commit(ledger, ...ones(500));
@@ -32,7 +32,7 @@ it('who takes nothing while much is committed reads it from the ledger, in order
   expect(ids).toEqual(Array.from({ length: 2501 }, (_, i) => BigInt(i + 1)));
 });
 
-it('what came back after a failed commit is seen, although nobody was told of it', async () => {
+it('an allocation recovered after a failed commit is seen although it was never announced', async () => {
   const { ledger, watcher } = await followLive();
   ledger.failNext('persisted after all');
   await expect(commit(ledger, ...ones(3))).rejects.toThrow('the disk failed');
@@ -41,7 +41,7 @@ it('what came back after a failed commit is seen, although nobody was told of it
   expect(await watcher.reach(5n)).toEqual([1n, 2n, 3n, 4n, 5n]);
 });
 
-it('one who waits far above the end gets only what comes above its cursor', async () => {
+it('a watcher far above the end gets only what comes above its cursor', async () => {
   const { ledger, watch } = newWatch();
   const watcher = follow(watch, 3n);
   await watcher.goLive();
@@ -50,7 +50,7 @@ it('one who waits far above the end gets only what comes above its cursor', asyn
   expect(await above).toEqual([4n, 5n]);
 });
 
-it('one who waits far above the end reads nothing meanwhile, whoever commits', async () => {
+it('a watcher far above the end reads nothing meanwhile, whatever is committed', async () => {
   const disk = new MemoryDisk();
   const { ledger, watch } = newWatch(disk);
   const watcher = follow(watch, 100n);
@@ -65,7 +65,7 @@ it('one who waits far above the end reads nothing meanwhile, whoever commits', a
   expect(reads).not.toHaveBeenCalled();
 });
 
-it('of a batch that begins below a cursor it gets what ends above that, a run whole', async () => {
+it('a batch that begins below the cursor is delivered from there on, with runs whole', async () => {
   const { ledger, watch } = newWatch();
   const watcher = follow(watch, 5n);
   await watcher.goLive();
@@ -74,7 +74,7 @@ it('of a batch that begins below a cursor it gets what ends above that, a run wh
   expect(await above).toEqual([5n, 8n]);
 });
 
-it('a page of history that ends with a run goes on after all of it', async () => {
+it('a page of history that ends with a run continues after the whole run', async () => {
   const { ledger, watch } = newWatch();
   await commit(ledger, ...Array.from({ length: 300 }, () => 2));
   const watcher = follow(watch, 0n);
@@ -86,7 +86,7 @@ it('a page of history that ends with a run goes on after all of it', async () =>
   expect(await watcher.reach(600n)).toEqual(Array.from({ length: 300 }, (_, i) => BigInt(2 * i + 1)));
 });
 
-it('what others committed meanwhile is read from the ledger, once and in order', async () => {
+it('commits of other servers are read from the ledger, once and in order', async () => {
   const disk = new MemoryDisk();
   const { ledger, watcher } = await followLive(disk);
   const others = new MemoryLedger(disk);
@@ -99,7 +99,7 @@ it('what others committed meanwhile is read from the ledger, once and in order',
   expect(watcher.seen).toEqual([1n, 2n, 3n, 4n, 5n, 6n, 7n]);
 });
 
-it('of the many times that it falls behind and catches up none leaves a listener on its signal', async () => {
+it('falling behind and catching up repeatedly leaves no listener on its signal', async () => {
   const disk = new MemoryDisk();
   const { ledger, watcher, stop } = await followLive(disk);
   const others = new MemoryLedger(disk);
@@ -113,7 +113,7 @@ it('of the many times that it falls behind and catches up none leaves a listener
   expect(getEventListeners(stop.signal, 'abort').length).toBeLessThanOrEqual(before);
 });
 
-it('ends with its signal, while it waits and while it reads, and lets its ledger go when nobody watches', async () => {
+it('ends with its signal, while it waits or reads, and unsubscribes from its ledger after the last watcher', async () => {
   const { ledger, watch, stop } = newWatch();
   await commit(ledger, ...ones(10));
   const waiting = follow(watch, undefined, stop);
