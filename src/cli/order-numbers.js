@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Plain JavaScript that any old Node can read, so that it can say in one line what it needs. Nothing else
-// is loaded before the check: TypeScript and the native module of SQLite would end in riddles or a crash.
+// Plain JavaScript that even an old Node.js can parse, so that it can print in one line what it needs. Nothing else
+// is loaded before the check: TypeScript or SQLite's native module would fail with a cryptic error or a crash.
 var version = process.versions.node.split('.').map(Number);
 var runsTypeScript =
   version[0] > 23 || (version[0] === 23 && version[1] >= 6) || (version[0] === 22 && version[1] >= 18);
@@ -13,9 +13,9 @@ if (runsTypeScript && hasNativeInterface) {
   });
 } else {
   console.error(
-    'order-numbers needs Node.js 22.18 or newer (23 from 23.6), and this is ' +
+    'order-numbers needs Node.js 22.18 or newer (not 23.0 to 23.5), but this is ' +
       process.versions.node +
-      ': install a newer one; in the repository, `make run` brings its own',
+      ': install a newer one; in the repository, `make run` installs its own',
   );
   process.exitCode = 2;
 }

@@ -33,7 +33,7 @@ it('in a clone without an install it says to run make run first', async () => {
   await expect(run(process.execPath, [join(clone, BIN), 'serve'])).rejects.toMatchObject({
     code: 2,
     stdout: '',
-    stderr: 'order-numbers: nothing is installed in this folder yet: run `make run` first\n',
+    stderr: 'order-numbers: the dependencies are not installed yet: run `make run` first\n',
   });
 });
 

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { orderNumbers } from '../support/processes/order-numbers-command.ts';
 
 const ONE_LINE =
-  /^order-numbers needs Node\.js 22\.18 or newer [^\n]*, and this is \d+\.\d+\.\d+: [^\n]*`make run`[^\n]*\n$/;
+  /^order-numbers needs Node\.js 22\.18 or newer [^\n]*, but this is \d+\.\d+\.\d+: [^\n]*`make run`[^\n]*\n$/;
 
 /** Says it is Node 20, and prints what is loaded to standard output. */
 const PRETEND = `
