@@ -4,75 +4,75 @@ import { missOptionsLast } from './run/required-options.ts';
 import { packageVersion } from './run/version.ts';
 import { withoutSecrets } from './run/without-secrets.ts';
 
-/** A flag, a value or a command that cannot be. */
+/** An invalid flag, value or command. */
 const EXIT_USAGE = 2;
 
 interface CommandEntry {
   readonly description: string;
   /** What follows its name in the list of all commands; `[options]` if absent. */
   readonly usage?: string;
-  /** Whether it takes settings of a server from the environment: mistyped ones are then named. */
+  /** Whether it reads a server's settings from the environment: mistyped variables are then named. */
   readonly takesSettings?: true;
   readonly load: () => Promise<Command>;
 }
 
-/** Only the named command is loaded: each needs much that the others do not. */
+/** Only the named command is loaded: each needs modules that the others do not. */
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   serve: {
-    description: 'serve order numbers until told to stop',
+    description: 'run the server until Ctrl-C or SIGTERM',
     takesSettings: true,
     load: async () => (await import('./commands/serve.ts')).serveCommand(),
   },
   allocate: {
-    description: 'number the next order of a store, or a run of orders',
+    description: 'allocate the next order number of a store, or a run of them',
     load: async () => (await import('./commands/allocate.ts')).allocateCommand(),
   },
   get: {
-    description: 'look one allocation up; a number inside a run finds the run',
+    description: 'look up one allocation; any number in a run finds the run',
     load: async () => (await import('./commands/get.ts')).getCommand(),
   },
   list: {
-    description: 'list allocations in order_id order, up to the end that the ledger has now',
+    description: 'list allocations in order_id order, up to the current end of the ledger',
     load: async () => (await import('./commands/list.ts')).listCommand(),
   },
   watch: {
-    description: 'show allocations as they are made, until Ctrl-C',
+    description: 'print allocations as they are created, until Ctrl-C',
     load: async () => (await import('./commands/watch.ts')).watchCommand(),
   },
   stores: {
-    description: 'make, show and change stores',
+    description: 'create, show and change stores',
     usage: '[command]',
     load: async () => (await import('./commands/stores.ts')).storesCommand(),
   },
   verify: {
-    description: 'read a ledger from end to end and report every hole, overlap and mismatch',
+    description: 'read a whole ledger and report every gap, duplicate and mismatch',
     usage: '[options] [ledger]',
     load: async () => (await import('./commands/verify.ts')).verifyCommand(),
   },
   backup: {
-    description: 'write a checked copy of the ledger to a file, while the server runs',
+    description: 'write a checked copy of the ledger to a file while the server runs',
     takesSettings: true,
     usage: '[options] <target>',
     load: async () => (await import('./commands/backup.ts')).backupCommand(),
   },
   restore: {
-    description: 'put a backup in the place of the ledger; the server must not run',
+    description: 'replace the ledger with a backup; stop the server first',
     takesSettings: true,
     load: async () => (await import('./commands/restore.ts')).restoreCommand(),
   },
   'declare-loss': {
-    description: 'after a PostgreSQL ledger was restored to an earlier time: go on above what was given since',
+    description: 'after restoring a PostgreSQL ledger to an earlier time, continue above the numbers given since',
     takesSettings: true,
     usage: '[options] <url>',
     load: async () => (await import('./commands/declare-loss.ts')).declareLossCommand(),
   },
   import: {
-    description: 'carry the counters of an old shop over into an empty ledger',
+    description: 'import the counters of an old shop into an empty ledger',
     takesSettings: true,
     load: async () => (await import('./commands/import.ts')).importCommand(),
   },
   migrate: {
-    description: 'make or upgrade a PostgreSQL ledger, or move an SQLite ledger to it',
+    description: 'create or upgrade a PostgreSQL ledger, or move an SQLite ledger to it',
     takesSettings: true,
     load: async () => (await import('./commands/migrate.ts')).migrateCommand(),
   },
@@ -101,13 +101,13 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
-  // A help that was asked for is not wrong.
+  // Requested help is not an error.
   process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
   if (refusal !== '' && COMMANDS[asked]?.takesSettings) await nameMistypedVariables();
   process.stderr.write(refusal);
 }
 
-/** A setting that was meant may be why another one is refused. */
+/** A mistyped variable may be why the command was refused. */
 async function nameMistypedVariables(): Promise<void> {
   const { mistypedVariables } = await import('./run/mistyped-variables.ts');
   for (const warning of mistypedVariables()) process.stderr.write(`warning: ${warning}\n`);
@@ -120,7 +120,7 @@ function outputFailed(error: NodeJS.ErrnoException): void {
   process.exitCode = 1;
 }
 
-/** The way errors are reported, also for nested commands: they are created before they are added. */
+/** Makes nested commands report errors in the same way: they were created before they were added. */
 function inheritSettings(parent: Command): void {
   for (const command of parent.commands) {
     command.copyInheritedSettings(parent);

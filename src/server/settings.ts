@@ -5,10 +5,10 @@ import { parseAddress, parseAddressOrOff } from './address.ts';
 import type { LogLevel } from './log-level.ts';
 import { LOG_LEVELS, parseLogLevel } from './log-level.ts';
 
-/** A UUID, in the lower case that every ledger_id has. */
+/** A UUID in lower case, as every ledger_id is. */
 const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** What `order-numbers serve` can be told. */
+/** The settings of `order-numbers serve`. */
 export interface ServeSettings {
   readonly grpcListen: Address;
   readonly httpListen: Address | 'off';
@@ -35,13 +35,13 @@ export interface ServeSettings {
 
 /** One setting: a flag and an environment variable of the same meaning; the flag wins. */
 export interface Setting<Value> {
-  /** As commander writes it: `--name <value>`, or `--name [value]` where the bare flag means true. */
+  /** As commander writes it: `--name <value>`, or `--name [value]` if the bare flag means true. */
   readonly flag: string;
   readonly variable: string;
-  /** As it would be typed. */
+  /** As a user would type it. */
   readonly default: string;
   readonly help: string;
-  /** White space around the text is no part of the value. Throws an Error whose message says what a good one is. */
+  /** Ignores white space around the text. Throws an Error whose message shows what a valid value is. */
   parse(text: string): Value;
 }
 
@@ -51,105 +51,105 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     flag: '--grpc-listen <host:port>',
     variable: 'ORDERS_GRPC_LISTEN',
     default: '127.0.0.1:50051',
-    help: 'where gRPC is served; port 0 takes any free one and logs it',
+    help: 'address to serve gRPC on; port 0 picks a free port and logs it',
     parse: trimmed(parseAddress),
   },
   httpListen: {
     flag: '--http-listen <host:port|off>',
     variable: 'ORDERS_HTTP_LISTEN',
     default: '127.0.0.1:3000',
-    help: 'where POST /api/generateOrderNumber is served; off switches it off',
+    help: 'address to serve POST /api/generateOrderNumber on, or off',
     parse: trimmed(parseAddressOrOff),
   },
   metricsListen: {
     flag: '--metrics-listen <host:port|off>',
     variable: 'ORDERS_METRICS_LISTEN',
     default: '127.0.0.1:9464',
-    help: 'where Prometheus finds /metrics; off switches it off',
+    help: 'address to serve /metrics on for Prometheus, or off',
     parse: trimmed(parseAddressOrOff),
   },
   ledger: {
     flag: '--ledger <path|url>',
     variable: 'ORDERS_LEDGER',
     default: 'data/orders.db',
-    help: 'what keeps the ledger: an SQLite file, created if it is missing, or postgres://user@host:5432/database',
+    help: 'the ledger: an SQLite file, created if it does not exist, or postgres://user@host:5432/database',
     parse: parseLedger,
   },
   ledgerRead: {
     flag: '--ledger-read <url|off>',
     variable: 'ORDERS_LEDGER_READ',
     default: 'off',
-    help: 'with PostgreSQL: the URL of a standby for lists of allocations, verifications and most look-ups',
+    help: 'with PostgreSQL: the URL of a standby (replica) for lists of allocations, verifications and most lookups',
     parse: parseLedgerRead,
   },
   create: {
     flag: '--create [true|false]',
     variable: 'ORDERS_CREATE',
     default: 'true',
-    help: 'create the ledger if there is none; false refuses to start instead, for production',
+    help: 'create the ledger if it does not exist; false, for production, refuses to start instead',
     parse: trimmed(parseBoolean),
   },
   expectLedgerId: {
     flag: '--expect-ledger-id <id|none>',
     variable: 'ORDERS_EXPECT_LEDGER_ID',
     default: 'none',
-    help: 'refuse to start on any ledger but the one with this ledger_id, which the log names at each start',
+    help: 'refuse to start on any ledger but the one with this ledger_id, which is logged at each start',
     parse: trimmed(parseLedgerId),
   },
   maxBatch: {
     flag: '--max-batch <requests>',
     variable: 'ORDERS_MAX_BATCH',
     default: '1000',
-    help: 'requests committed in one transaction, at most',
+    help: 'maximum number of requests committed in one transaction',
     parse: trimmed(wholeNumber(1, 10_000)),
   },
   maxQueue: {
     flag: '--max-queue <requests>',
     variable: 'ORDERS_MAX_QUEUE',
     default: '10000',
-    help: 'requests waiting for a transaction, at most; more are refused',
+    help: 'maximum number of requests waiting for a transaction; more are refused',
     parse: trimmed(wholeNumber(1, 1_000_000)),
   },
   requireRequestId: {
     flag: '--require-request-id [true|false]',
     variable: 'ORDERS_REQUIRE_REQUEST_ID',
     default: 'false',
-    help: 'refuse requests without a request_id instead of making one',
+    help: 'refuse requests without a request_id (idempotency key) instead of creating one',
     parse: trimmed(parseBoolean),
   },
   autoCreateStores: {
     flag: '--auto-create-stores [true|false]',
     variable: 'ORDERS_AUTO_CREATE_STORES',
     default: 'true',
-    help: 'make a store at its first allocation; otherwise an unknown store is NOT_FOUND',
+    help: 'create a store at its first allocation; if false, an unknown store is NOT_FOUND',
     parse: trimmed(parseBoolean),
   },
   drainTimeoutMs: {
     flag: '--drain-timeout-ms <ms>',
     variable: 'ORDERS_DRAIN_TIMEOUT_MS',
     default: '10000',
-    help: 'how long a stopping server works on what it has accepted',
+    help: 'how long a stopping server keeps working on accepted requests',
     parse: trimmed(wholeNumber(0, 600_000)),
   },
   httpRequestTimeoutMs: {
     flag: '--http-request-timeout-ms <ms>',
     variable: 'ORDERS_HTTP_REQUEST_TIMEOUT_MS',
     default: '10000',
-    help: 'how long an HTTP request may wait for its number; then the answer is 503 with Retry-After and its key',
+    help: 'how long an HTTP request may wait for its number; after that it gets 503 with Retry-After and its Idempotency-Key',
     parse: trimmed(wholeNumber(1, 600_000)),
   },
   httpIdleTimeoutMs: {
     flag: '--http-idle-timeout-ms <ms>',
     variable: 'ORDERS_HTTP_IDLE_TIMEOUT_MS',
     default: '75000',
-    help: 'how long an idle HTTP connection is kept open: set it above the idle timeout of your load balancer',
+    help: 'how long an idle HTTP connection stays open; set it above the idle timeout of your load balancer',
     parse: trimmed(wholeNumber(1, 86_400_000)),
   },
   logLevel: {
     flag: '--log-level <level>',
     variable: 'ORDERS_LOG_LEVEL',
     default: 'info',
-    help: `the least level that is logged: ${LOG_LEVELS.join(', ')}`,
+    help: `the lowest level that is logged: ${LOG_LEVELS.join(', ')}`,
     parse: trimmed(parseLogLevel),
   },
 };

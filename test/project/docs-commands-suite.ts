@@ -34,8 +34,8 @@ const PROTOCOL: readonly Said[] = [
 const OPERATIONS: readonly Said[] = [
   ['curl', /^order_numbers_last_order_id 2$/m],
   ['backup', /last_order_id +2\n/],
-  ['verify', /no hole, no repeat/],
-  ['verify data', /no hole, no repeat/],
+  ['verify', /no gaps, no duplicates/],
+  ['verify data', /no gaps, no duplicates/],
 ];
 const RESTORE: readonly Said[] = [['restore', /last_order_id +2\n/]];
 const IMPORT: readonly Said[] = [
@@ -47,8 +47,8 @@ const IMPORT: readonly Said[] = [
   ['migrate --from', /last_order_id +77\n[^]*moved: serve it/],
 ];
 
-const UPGRADE: readonly Said[] = [['migrate --to', /version \d+, as it was/]];
-const DATABASES: readonly Said[] = [...UPGRADE, ['psql', /^/], ['verify', /no hole, no repeat/]];
+const UPGRADE: readonly Said[] = [['migrate --to', /version \d+, unchanged/]];
+const DATABASES: readonly Said[] = [...UPGRADE, ['psql', /^/], ['verify', /no gaps, no duplicates/]];
 
 /** The documents whose lines are run here. */
 const RUN_HERE = [

@@ -20,23 +20,28 @@ interface AllocateFlags {
 /** `order-numbers allocate` */
 export function allocateCommand(): Command {
   const command = new Command('allocate')
-    .addOption(new Option('--store <id>', 'the store (required)').argParser(parseNumber).makeOptionMandatory())
+    .addOption(new Option('--store <id>', 'store id (required)').argParser(parseNumber).makeOptionMandatory())
     .addOption(
-      new Option('--count <n>', 'how many consecutive numbers; the server gives up to 1000')
+      new Option('--count <n>', 'how many consecutive numbers to allocate, up to 1000')
         .default(1)
         .argParser(asOptionParser(wholeNumber(1, INT32_MAX))),
     )
     .addOption(
-      new Option('--request-id <key>', 'the key of this order; the same key gets the same numbers (default: a new one)')
-        // A function of its own: commander would hand on the value before, too.
+      new Option(
+        '--request-id <key>',
+        'idempotency key of the order: a retry with it gets the same numbers (default: a new key)',
+      )
+        // Wrapped, because commander also passes the previous value.
         .argParser((text) => parseRequestId(text)),
     );
   return withClientOptions(command)
     .addHelpText(
       'after',
       `
-With --json: {"allocation": {...}, "replayed": false}, as AllocateOrderResponse in the proto.
-Exit code 3 means perhaps done: ask again with the request id that the message names.
+With --json: {"allocation": {...}, "replayed": false}, as AllocateOrderResponse
+in the proto. replayed is true if an earlier call with this request id got it.
+Exit code 3: the outcome is unknown, the call may have succeeded. Retry with the
+command that the message prints: the same request id cannot create a duplicate.
 
 Examples:
   order-numbers allocate --store 32913
@@ -45,9 +50,9 @@ Examples:
     )
     .action(async (flags: AllocateFlags) => {
       const { store: storeId, count } = flags;
-      // Created here and not by the client, so that it can be named however the call ends.
+      // Created here and not by the client, so that it can be printed however the call ends.
       const requestId = flags.requestId ?? newRequestId();
-      const unknown = askAgain(command, { ...flags, requestId });
+      const unknown = retryAdvice(command, { ...flags, requestId });
       await withClient(
         command,
         async (client, { output, json }) => {
@@ -59,7 +64,7 @@ Examples:
               ? JSON.stringify({ allocation: allocationJson(answer), replayed })
               : allocationTable(answer, [['replayed', replayed ? 'yes' : 'no']]),
           );
-          // A number that was never shown is as good as an unknown outcome.
+          // A number that was never printed counts as an unknown outcome.
           await output.flush();
         },
         { unknown, needsReader: true },
@@ -67,7 +72,7 @@ Examples:
     });
 }
 
-function askAgain(
+function retryAdvice(
   command: Command,
   { store, count, requestId }: AllocateFlags & { requestId: string },
 ): UnknownOutcome {
@@ -76,13 +81,13 @@ function askAgain(
   for (const option of command.options) {
     const name = option.attributeName();
     if (['store', 'count', 'requestId'].includes(name) || command.getOptionValueSource(name) !== 'cli') continue;
-    // A token has no business in a log.
+    // Messages end up in logs, where a token must not be.
     const value = name === 'token' ? '<token>' : String(command.getOptionValue(name));
     words.push(option.long!, ...(option.isBoolean() ? [] : [value]));
   }
   const repeat = words.map(shellWord).join(' ');
   return {
-    advice: `Ask again with: ${repeat}`,
+    advice: `Retry with: ${repeat}`,
     fields: { requestId, repeat },
   };
 }
@@ -91,7 +96,7 @@ function parseRequestId(text: string): string {
   try {
     checkRequestId(text);
   } catch {
-    throw new InvalidArgumentError('Use 1 to 128 printable ASCII characters without a space.');
+    throw new InvalidArgumentError('Use 1 to 128 printable ASCII characters without spaces.');
   }
   return text;
 }

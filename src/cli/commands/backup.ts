@@ -12,8 +12,9 @@ interface BackupFlags {
 }
 
 const EXAMPLES = `
-The backup is one database file that needs nothing beside it. It is checked before it appears: SQLite's own
-integrity_check, and that no sequence has a hole. While it is taken, the server goes on and its WAL grows.
+The backup is a single database file. It is checked before it appears under its
+name: SQLite's integrity_check passes, and no sequence has a gap. Meanwhile the
+server keeps running, and its write-ahead log (WAL) grows.
 
 Examples:
   order-numbers backup /backups/orders-monday.db
@@ -23,8 +24,8 @@ Examples:
 export function backupCommand(): Command {
   return new Command('backup')
     .argument('<target>', 'the file to write', parseLedgerPath)
-    .addOption(ledgerOption('the SQLite file that keeps the ledger; only read'))
-    .option('--force', 'replace the target where it is there')
+    .addOption(ledgerOption('the SQLite file of the ledger; it is only read'))
+    .option('--force', 'replace the target if it exists')
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
     .action((target: string, flags: BackupFlags) => runOperator(flags, (context) => backup(target, flags, context)));
@@ -45,7 +46,7 @@ async function backup(target: string, flags: BackupFlags, context: OperatorConte
     onProgress: (step, done, all) => bar?.update(step, done, all),
   });
   bar?.stop();
-  context.done(`the backup ${path} is written and checked`);
+  context.done(`the backup ${path} was written and checked`);
   await output.line(
     json
       ? jsonLine({ backup: path, ledgerId, lastOrderId, rows, bytes })
@@ -53,7 +54,7 @@ async function backup(target: string, flags: BackupFlags, context: OperatorConte
   );
   if (movedTo !== undefined) {
     say(
-      `warning: ${flags.ledger} was moved to ${movedTo}: this is a copy of what it was then, and no backup of that one`,
+      `warning: ${flags.ledger} was moved to ${movedTo}: this is a copy of the old file, not a backup of the ledger in use`,
     );
   }
 }

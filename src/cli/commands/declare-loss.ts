@@ -20,31 +20,36 @@ interface DeclareLossFlags {
 }
 
 const EXAMPLES = `
-For a PostgreSQL ledger that was restored to an earlier time, by a backup or a point-in-time recovery: what was numbered
-after that time would be numbered again. Stop every server first, and start none before this is done.
+For a PostgreSQL ledger that was restored to an earlier time, from a backup or
+by point-in-time recovery: without this, numbers given after that time would be
+given again, as duplicates. Stop every server first, and start none before it is
+done.
 
---continue-above takes the last order_id that any caller received, or a higher one; the next is one above it. Each store
-skips as many order_numbers as order_ids are lost, unless --stores names its next one: a CSV file with the header
-store_id,next_number, as import takes it, whose stores are created if the ledger does not have them. What is skipped is
-declared lost, and verify reports it as such. Run it as the owner of the schema. Run twice, it does nothing more.
+--continue-above takes the last order_id that any caller received, or a higher
+one; numbering continues one above it. Each store skips as many order_numbers as
+order_ids are lost, unless --stores lists its next one: a CSV file with the
+header store_id,next_number, as for import, whose stores are created if the
+ledger does not have them. The skipped numbers are declared lost, and verify
+reports them so. Run it as the owner of the schema. A second run changes
+nothing.
 
-An SQLite ledger is restored with order-numbers restore, which takes the same options.
+For an SQLite ledger use order-numbers restore, which takes the same options.
 
 Examples:
   order-numbers declare-loss postgres://orders@db.example:5432/orders --continue-above 48210
   order-numbers declare-loss postgres://orders@db.example:5432/orders --continue-above 48210 --stores stores.csv --yes`;
 
-/** `order-numbers declare-loss`: a PostgreSQL ledger that went back in time goes on above what was given. */
+/** `order-numbers declare-loss`: a PostgreSQL ledger that went back in time continues above the numbers given since. */
 export function declareLossCommand(): Command {
   return new Command('declare-loss')
     .argument('<url>', 'the database: postgres://user@host:5432/database', asOptionParser(parseLedgerUrl))
     .addOption(
-      new Option('--continue-above <order_id>', 'the last order_id that was given (required)')
+      new Option('--continue-above <order_id>', 'the last order_id that any caller received (required)')
         .argParser(parseNumber)
         .makeOptionMandatory(),
     )
     .option('--stores <file>', 'a CSV file with the header store_id,next_number')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
     .action((url: PostgresUrl, flags: DeclareLossFlags) => runOperator(flags, (context) => run(url, flags, context)));
@@ -56,23 +61,23 @@ async function run(url: PostgresUrl, flags: DeclareLossFlags, context: OperatorC
     say(describe(url, loss));
     return askToGoOn(flags.yes === true, context);
   };
-  const refusal = 'nothing was declared lost, because of';
+  const refusal = 'nothing was declared lost: errors in';
   const loss = await withListedStores(flags.stores, refusal, context, (stores) =>
     declareLoss(url, { above: flags.continueAbove, stores }, agree, signal),
   );
-  if (!loss) throw new LedgerRefused('nothing was declared lost: nothing was changed');
+  if (!loss) throw new LedgerRefused('cancelled: nothing was changed');
   const isDone = loss.length + loss.storesSkipped + loss.storesCreated > 0n;
-  context.done(`the loss is declared in ${url.name}`);
+  context.done(`the loss was declared in ${url.name}`);
   await output.line(json ? asJson(url, loss) : asText(url, loss));
-  if (!isDone) say('nothing to do: the ledger goes on there already');
+  if (!isDone) say('nothing to do: the ledger already continues there');
 }
 
 function describe({ name }: PostgresUrl, { firstOrderId, lastOrderId, length, ...stores }: DeclaredLoss): string {
   const range = length === 0n ? 'No order_id is lost' : `order_ids ${firstOrderId} to ${lastOrderId} are declared lost`;
   return (
     `${range} in ${name}; ${stores.storesSkipped} stores skip order_numbers, and ${stores.storesCreated} are created. ` +
-    'Stores first seen in the lost range that --stores does not name start again at their first number, and lost ' +
-    'request_ids are forgotten: a caller that retries one gets a new number.'
+    'Stores created in the lost range that --stores does not list restart at their first number, and lost ' +
+    'request_ids are forgotten: a retry with one of them gets a new number.'
   );
 }
 

@@ -16,10 +16,12 @@ interface GetFlags {
 /** `order-numbers get` */
 export function getCommand(): Command {
   const command = new Command('get')
-    .addOption(new Option('--order-id <n>', 'by a number of the sequence over all stores').argParser(parseNumber))
-    .addOption(new Option('--store <id>', 'the store, for one of the next two').argParser(parseNumber))
-    .addOption(new Option('--order-number <n>', "by a number of the store's sequence").argParser(parseNumber))
-    .addOption(new Option('--request-id <key>', 'by the key of the request that made it').argParser(notEmpty));
+    .addOption(new Option('--order-id <n>', 'look up by order_id, the number over all stores').argParser(parseNumber))
+    .addOption(new Option('--store <id>', 'store id, with one of the next two options').argParser(parseNumber))
+    .addOption(
+      new Option('--order-number <n>', 'look up by order_number, the number within the store').argParser(parseNumber),
+    )
+    .addOption(new Option('--request-id <key>', 'look up by request id, the idempotency key').argParser(notEmpty));
   return withClientOptions(command)
     .addHelpText(
       'after',
@@ -35,7 +37,7 @@ Examples:
       const key = keyOf(flags);
       if (key === undefined) {
         return command.error(
-          'error: say which allocation: --order-id <n>, or --store <id> with --order-number <n> or --request-id <key>',
+          'error: give one key to look up: --order-id <n>, or --store <id> with --order-number <n> or --request-id <key>',
         );
       }
       await withClient(command, async (client, { output, json }) => {

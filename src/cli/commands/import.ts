@@ -22,22 +22,28 @@ interface ImportFlags {
   readonly json?: boolean;
 }
 
-/** Stores that a person is shown; --json has them all. */
+/** Stores shown to people; --json prints them all. */
 const MAX_SHOWN = 20;
-const WORDS = { make: 'new', set: 'changed', keep: 'as it is' } as const;
+const WORDS = { make: 'new', set: 'changed', keep: 'unchanged' } as const;
 
-const NOTHING_TO_DO = 'nothing to do: the ledger is what this import makes of it';
+const NOTHING_TO_DO = 'nothing to do: the ledger already has these counters';
 
 const EXAMPLES = `
-Only an empty ledger takes an import: one that has given no number yet, or none at all, which is then made. Without
---yes it is a dry run: it says what it would do and writes nothing. Stop the server before --yes.
+The ledger must be empty, that is, it has given no number yet; it is created if
+it does not exist. Without --yes this is a dry run: it prints what it would do
+and writes nothing. Stop the server before you use --yes.
 
---csv takes a file with the header store_id,next_number: the order_number that each store goes on with.
---dynamodb takes the table of the original sample, one item a line as DynamoDB's export to S3 writes it: its folder, or
-all of its data files, compressed or not. Its numbers are the last ones given, the item with StoreID 0 has the last
-OrderID; numbering goes on one above each. A part of a table is refused: its other stores would start again. The
-export's own manifest, where it lies beside the data, says what is missing; without it some store must have the last
-OrderID. --whole-table says that the files are all of the table although no store has it.
+--csv takes a file with the header store_id,next_number: the order_number with
+which each store continues.
+
+--dynamodb takes the table of the original sample, one item per line as
+DynamoDB's export to S3 writes it: the export's folder, or all of its data
+files, compressed or not. Its numbers are the last ones given, and the item with
+StoreID 0 has the last OrderID; numbering continues one above each. A partial
+table is refused, because its missing stores would restart and give duplicates.
+The export's own manifest, if it is beside the data, tells whether a file is
+missing; without it, some store must have the last OrderID. --whole-table
+asserts that the files are complete although no store has it.
 
 Examples:
   order-numbers import --csv stores.csv --next-order-id 48211
@@ -45,18 +51,18 @@ Examples:
   order-numbers import --dynamodb table.json --yes
   order-numbers import --dynamodb AWSDynamoDB/01700000000000-0a1b2c3d`;
 
-/** `order-numbers import`: the counters of an old shop, into an empty ledger. */
+/** `order-numbers import`: copies the counters of an old shop into an empty ledger. */
 export function importCommand(): Command {
   const command = new Command('import')
     .option('--csv <file>', 'the stores: a CSV file with the header store_id,next_number')
-    .option('--next-order-id <number>', 'with --csv: the first order_id to give', parseNumber)
+    .option('--next-order-id <number>', 'with --csv: the first order_id to allocate', parseNumber)
     .option(
       '--dynamodb <files...>',
-      "the table of the original sample: the folder or all data files of DynamoDB's export, one JSON item a line",
+      "the table of the original sample: the folder or all data files of DynamoDB's export, one JSON item per line",
     )
     .option('--whole-table', 'with --dynamodb: these files are the whole table')
-    .addOption(ledgerOption('the SQLite file that keeps the ledger; made where it is missing'))
-    .option('--yes', 'do it; otherwise nothing is written')
+    .addOption(ledgerOption('the SQLite file of the ledger; created if it does not exist'))
+    .option('--yes', 'write the import; without it, this is a dry run')
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES);
   return command.action(async (flags: ImportFlags) => {
@@ -77,7 +83,7 @@ async function runImport(flags: ImportFlags, context: OperatorContext): Promise<
       await report(flags, counters, context);
       return;
     }
-    // Asked first, so that a second run of the same import takes no lock and writes nothing.
+    // Planned first, so that a second run of the same import takes no lock and writes nothing.
     const plan = planImport(flags.ledger, counters, () => {});
     signal.throwIfAborted();
     if (plan.isNeeded) await makeDefaultFolder(flags.ledger);
@@ -85,7 +91,7 @@ async function runImport(flags: ImportFlags, context: OperatorContext): Promise<
       ? importCounters(flags.ledger, counters, (done, all) => bar?.update('importing', done, all))
       : plan;
     bar?.stop();
-    context.done(plan.isNeeded ? `the counters are imported into ${flags.ledger}` : NOTHING_TO_DO);
+    context.done(plan.isNeeded ? `the counters were imported into ${flags.ledger}` : NOTHING_TO_DO);
     await output.line(summaryOf(flags, summary, plan.isNeeded));
     if (!plan.isNeeded) say(NOTHING_TO_DO);
   } finally {
@@ -131,7 +137,7 @@ function summaryOf({ json, ledger }: ImportFlags, summary: ImportSummary, isDone
   if (json) return jsonLine({ ledger, ledgerId, nextOrderId, stores: String(stores), imported: isDone });
   return fieldTable({
     ledger,
-    ledger_id: ledgerId ?? '(made by the import)',
+    ledger_id: ledgerId ?? '(created by the import)',
     next_order_id: nextOrderId,
     stores: `${stores} (${storesMade} new, ${storesSet} changed)`,
   });
@@ -139,12 +145,12 @@ function summaryOf({ json, ledger }: ImportFlags, summary: ImportSummary, isDone
 
 function checkFlags(command: Command, { csv, nextOrderId, dynamodb, wholeTable }: ImportFlags): void {
   if ((csv === undefined) === (dynamodb === undefined)) {
-    command.error('error: name one file to import, with --csv <file> or with --dynamodb <file>');
+    command.error('error: give one source to import: --csv <file> or --dynamodb <files...>');
   }
   if (csv !== undefined && wholeTable) command.error('error: --whole-table goes with --dynamodb');
   if (csv !== undefined && nextOrderId === undefined) {
     command.error(
-      'error: --csv needs --next-order-id <number>: the first order_id to give, one above the last one given',
+      'error: --csv needs --next-order-id <number>: the first order_id to allocate, one above the last one given',
     );
   }
   if (dynamodb !== undefined && nextOrderId !== undefined) {

@@ -14,12 +14,12 @@ import type { CommandContext } from '../run/run-command.ts';
 /** Allocations per page: the server's maximum. */
 const PAGE_SIZE = 1000;
 
-/** Shown on a terminal unless a flag says otherwise. */
+/** The default limit on a terminal. */
 const TERMINAL_LIMIT = 100;
-/** How many are held in memory at most, to be reversed. */
+/** How many are held in memory at most, to reverse them. */
 const MAX_LAST = 100_000;
 
-/** What a list can be told. */
+/** The options of a list. */
 export interface ListFlags {
   readonly store?: bigint;
   readonly after?: bigint;
@@ -33,36 +33,39 @@ export interface ListFlags {
 /** `order-numbers list` */
 export function listCommand(): Command {
   const command = new Command('list')
-    .addOption(new Option('--store <id>', "only this store's (default: all)").argParser(parseNumber))
-    .addOption(new Option('--after <order-id>', 'only those after this one').argParser(parseCursor))
-    .addOption(new Option('--before <order-id>', 'only those before this one').argParser(parseNumber))
-    .option('--newest-first', 'from the end back (default: from the beginning)')
+    .addOption(new Option('--store <id>', 'only this store (default: all)').argParser(parseNumber))
+    .addOption(new Option('--after <order-id>', 'only allocations after this order_id').argParser(parseCursor))
+    .addOption(new Option('--before <order-id>', 'only allocations before this order_id').argParser(parseNumber))
+    .option('--newest-first', 'newest first (default: oldest first)')
     .addOption(
-      new Option('--limit <n|all>', `the first n, at most (default: ${TERMINAL_LIMIT} on a terminal, else all)`)
+      new Option('--limit <n|all>', `at most the first n (default: ${TERMINAL_LIMIT} on a terminal, else all)`)
         .argParser(parseLimit)
         .conflicts('last'),
     )
     .addOption(
-      new Option('--last <n>', 'the last n, at most; the newest at the end, unless --newest-first is given').argParser(
+      new Option('--last <n>', 'at most the last n; the newest comes last, unless --newest-first is given').argParser(
         asOptionParser(wholeNumber(1, MAX_LAST)),
       ),
     )
     .addOption(
       new Option(
         '--csv',
-        'write CSV with a header line, columns as with --json (RFC 4180, but lines end with LF)',
+        'print CSV with a header line and the fields of --json (RFC 4180, but with LF line ends)',
       ).conflicts('json'),
     );
   return withClientOptions(command)
     .addHelpText(
       'after',
       `
-With --json: one object per line, as Allocation in the proto. A table on a terminal fits its width: it cuts long
-request ids and display numbers, which get, --json, --csv and a pipe show whole.
+With --json: one object per line, as Allocation in the proto.
 
-With --csv: a text that a spreadsheet would run as a formula, because it begins with =, +, -, @ or a tab, has a ' in
-front. One that already has a ' before such a character gets another, so that taking one away restores the text.
---json leaves every text as it is.
+On a terminal the table fits its width and truncates long request ids and
+display numbers; get, --json, --csv and a pipe print them in full.
+
+With --csv: a text that a spreadsheet would run as a formula, because it begins
+with =, +, -, @ or a tab, gets a ' in front. One that already has a ' before
+such a character gets another, so that removing one ' restores the text. --json
+prints every text unchanged.
 
 Examples:
   order-numbers list --last 20
@@ -92,7 +95,7 @@ export async function listAllocations(
   let listed = 0;
   let last: Allocation | undefined;
   let hasMore = false;
-  // One more than is shown tells whether there is more.
+  // One more than is shown tells whether more follow.
   const pageSize = Math.min(tellsMore ? limit + 1 : limit, PAGE_SIZE);
   const allocations = client.listAllocations({ ...filter, pageSize });
   for await (const allocation of flags.last === undefined ? allocations : lastOf(allocations, flags)) {
@@ -125,7 +128,7 @@ function filterOf({ store, after, before, newestFirst = false, last }: ListFlags
   };
 }
 
-/** The first n of a list that comes newest first, reversed unless that order was asked for. */
+/** The first n of a list that comes newest first, reversed unless --newest-first is given. */
 async function* lastOf(
   allocations: AsyncIterable<Allocation>,
   { last = 0, newestFirst = false }: ListFlags,
@@ -136,8 +139,8 @@ async function* lastOf(
 }
 
 /**
- * How much follows the last allocation that was shown, as far as the list's other end tells: its numbers have no hole,
- * but declared losses are among them.
+ * How many numbers follow the last allocation shown, computed from the list's other end. An upper bound, because
+ * declared losses are among them.
  */
 async function moreLine(
   client: Pick<OrderNumbersClient, 'listAllocations'>,
@@ -154,7 +157,7 @@ async function moreLine(
   const more = newestFirst ? first(shown) - first(end) : behind(end) - behind(shown);
   const where = newestFirst ? `down to order_id ${end.orderId}` : `up to order_id ${lastOrderIdOf(end)}`;
   return (
-    `${limit} are shown, at most ${grouped(more)} more numbers follow, ${where}: ` +
+    `${limit} shown, at most ${grouped(more)} more numbers follow, ${where}: ` +
     '--limit all shows all, --last 20 the newest'
   );
 }

@@ -21,36 +21,41 @@ interface MigrateFlags {
 }
 
 const EXAMPLES = `
-A server makes and upgrades its schema by itself where its role may; --to alone does that beforehand, and --print
-prints the SQL for an owner to run with psql.
+A server creates and upgrades its schema by itself if its role may. --to alone
+does that in advance; --print prints the SQL for the owner to run with psql.
 
---from moves a whole ledger to an empty database. Stop its server first. Everything is copied, both sides are compared
-row by row and the copy is verified; only then is the old file sealed, so that no server starts on it again, and only
-then do servers number in the database, exactly where the file ended. Old request_ids and page tokens stay good.
-Until the file is sealed nothing is moved, and its server may be started again. Interrupted at any moment, the same
-command goes on where it was. Several hosts, as in postgres://user@a:5432,b:5432/orders: the first that is a primary.
-A password is better given as PGPASSWORD than in the URL, where other users can see it.
+--from moves a whole ledger to an empty database. Stop its server first. All
+rows are copied, both sides are compared row by row, and the copy is verified.
+Only then is the old file sealed, so that no server starts on it again, and
+numbering continues in the database exactly where the file ended. Old request
+ids and page tokens stay valid. Until the file is sealed nothing is moved, and
+its server may be started again. If the command is interrupted, run it again: it
+resumes where it stopped.
+
+With several hosts, as in postgres://user@a:5432,b:5432/orders, the first that
+is a primary is used. Pass the password as PGPASSWORD, not in the URL, where
+other users of this machine can see it.
 
 Examples:
   order-numbers migrate --print | psql -v ON_ERROR_STOP=1 orders
   order-numbers migrate --to postgres://orders@db.example:5432/orders
   order-numbers migrate --from data/orders.db --to postgres://orders@db.example:5432/orders`;
 
-/** `order-numbers migrate`: the schema of a PostgreSQL ledger, and a whole SQLite ledger into it. */
+/** `order-numbers migrate`: creates the schema of a PostgreSQL ledger, or moves a whole SQLite ledger into it. */
 export function migrateCommand(): Command {
   const command = new Command('migrate')
-    .option('--print', 'print the SQL of the schema, and do nothing')
+    .option('--print', 'print the SQL of the schema, and do nothing else')
     .option('--to <url>', 'the database: postgres://user@host:5432/database', asOptionParser(parseLedgerUrl))
-    .option('--from <path>', 'the SQLite file of the ledger that is moved, and then sealed', parsePath)
+    .option('--from <path>', 'the SQLite file of the ledger to move; it is sealed afterwards', parsePath)
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES);
   return command.action(async (flags: MigrateFlags) => {
     const { print, from, to } = flags;
     if (print && (from !== undefined || to !== undefined || flags.json)) {
-      command.error('error: --print goes alone: it does nothing but print SQL');
+      command.error('error: --print takes no other option: it only prints SQL');
     }
     if (!print && to === undefined) {
-      command.error('error: name the database with --to postgres://user@host:5432/database, or use --print');
+      command.error('error: give the database with --to postgres://user@host:5432/database, or use --print');
     }
     await runOperator(
       flags,
@@ -68,8 +73,8 @@ async function upgrade(to: PostgresUrl, { output, json, signal, done }: Operator
   const { session, schema } = await prepareDatabase(to.hosts, signal);
   await session.end();
   const { before, after } = schema;
-  const did = before === after ? 'as it was' : before === 0 ? 'made' : `upgraded from version ${before}`;
-  done(`the schema of ${to.name} is ${did}`);
+  const did = before === after ? 'unchanged' : before === 0 ? 'created' : `upgraded from version ${before}`;
+  done(`the schema of ${to.name} was ${did}`);
   await output.line(
     json
       ? jsonLine({ to: to.name, schemaVersion: after, changed: before !== after })
@@ -94,7 +99,7 @@ async function move(from: string, to: PostgresUrl, context: OperatorContext): Pr
   bar?.stop();
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   const { ledgerId, rows, stores, lastOrderId, wasDone } = moved;
-  done(`${moved.from} is moved to ${moved.to}`);
+  done(`${moved.from} was moved to ${moved.to}`);
   await output.line(
     json
       ? jsonLine({ ...moved, seconds: Number(seconds) })
@@ -112,13 +117,13 @@ async function move(from: string, to: PostgresUrl, context: OperatorContext): Pr
   if (json) return;
   say(
     wasDone
-      ? `nothing to do: ${moved.from} was moved to ${moved.to} before`
+      ? `nothing to do: ${moved.from} was already moved to ${moved.to}`
       : `moved: serve it with --ledger ${moved.to}, and keep ${moved.from} as an archive`,
   );
 }
 
 const parsePath = asOptionParser((text) => {
   const path = parseLedgerPath(text);
-  if (!existsSync(path)) throw new Error('It is not there: name the file of a ledger.');
+  if (!existsSync(path)) throw new Error('The file does not exist: give the file of a ledger.');
   return path;
 });

@@ -26,21 +26,27 @@ interface RestoreFlags {
 }
 
 const EXAMPLES = `
-Stop the server first. The backup is checked, copied beside the ledger and put in its place; the old files stay
-beside it as <name>.replaced-<time>. Where the ledger or its mark is ahead of the backup, nothing is done:
-numbers that were given would be given again.
+Stop the server first. The backup is checked, copied beside the ledger and put
+in its place; the old files are kept beside it as <name>.replaced-<time>. If the
+ledger or its high-water mark is ahead of the backup, nothing is changed:
+numbers already given would be given again, as duplicates.
 
---accept-loss goes on above them: the order_ids that the backup does not have are declared lost, and every store
-skips as many order_numbers as that, an upper bound. Stores first seen in the lost range start again, and the
-request_ids of lost orders are forgotten.
+--accept-loss continues above them: the order_ids that the backup lacks are
+declared lost, and every store skips as many order_numbers, an upper bound.
+Stores created in the lost range restart at their first number, and the request
+ids of lost orders are forgotten.
 
-On a new machine no mark says what was numbered after the backup. Then the restore is refused until you do:
---continue-above ORDER_ID with the last order_id that any caller received, or a higher one; the next is one above it.
-Each store skips as many order_numbers as order_ids are lost, unless --stores names its next one: a CSV file with the
-header store_id,next_number, as import takes it, whose stores are created if the backup does not have them. What is
-skipped is declared lost. --nothing-numbered-since says that the backup has every number.
+On a new machine no high-water mark tells what was numbered after the backup.
+The restore is then refused until you tell it: --continue-above ORDER_ID takes
+the last order_id that any caller received, or a higher one; numbering continues
+one above it. Each store skips as many order_numbers as order_ids are lost,
+unless --stores lists its next one: a CSV file with the header
+store_id,next_number, as for import, whose stores are created if the backup does
+not have them. The skipped numbers are declared lost. --nothing-numbered-since
+asserts that the backup has every number.
 
-If it is interrupted, run it again: a server refuses to start on what is half done.
+If it is interrupted, run it again: a server refuses to start on a half-finished
+restore.
 
 Examples:
   order-numbers restore --from /backups/orders-monday.db
@@ -48,33 +54,35 @@ Examples:
   order-numbers restore --from /backups/orders-monday.db --continue-above 48210 --stores stores.csv
   order-numbers restore --from /backups/orders-final.db --nothing-numbered-since`;
 
-/** `order-numbers restore`: a backup in the place of the ledger, and no number given twice. */
+/** `order-numbers restore`: replaces the ledger with a backup, and gives no number twice. */
 export function restoreCommand(): Command {
   const command = new Command('restore')
-    .requiredOption('--from <backup>', 'the file to restore; only read', parseLedgerPath)
-    .addOption(ledgerOption('the SQLite file that keeps the ledger; moved aside where it is there'))
+    .requiredOption('--from <backup>', 'the backup to restore; it is only read', parseLedgerPath)
+    .addOption(ledgerOption('the SQLite file of the ledger; an existing one is moved aside'))
     .addOption(
-      new Option(
-        '--accept-loss',
-        'go on above the numbers that the backup does not have, and declare them lost',
-      ).conflicts(['continueAbove', 'nothingNumberedSince']),
+      new Option('--accept-loss', 'continue above the numbers that the backup lacks, and declare them lost').conflicts([
+        'continueAbove',
+        'nothingNumberedSince',
+      ]),
     )
     .addOption(
       new Option(
         '--continue-above <order_id>',
-        'the last order_id that was given: go on above it, declare the rest lost',
+        'the last order_id that any caller received: continue above it, and declare the rest lost',
       )
         .argParser(parseNumber)
         .conflicts('nothingNumberedSince'),
     )
     .option('--stores <file>', 'with --continue-above: a CSV file with the header store_id,next_number')
-    .option('--nothing-numbered-since', 'no number was given after the backup was taken')
-    .option('--yes', 'do not ask')
+    .option('--nothing-numbered-since', 'assert that no number was given after the backup')
+    .option('--yes', 'do not ask for confirmation')
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES);
   return command.action(async (flags: RestoreFlags) => {
     if (flags.stores !== undefined && flags.continueAbove === undefined) {
-      command.error('error: --stores goes with --continue-above <order_id>, the last order_id that was given');
+      command.error(
+        'error: --stores goes with --continue-above <order_id>, the last order_id that any caller received',
+      );
     }
     requireFolder(flags.ledger, command);
     await runOperator(flags, (context) => restore(flags, context));
@@ -85,7 +93,7 @@ async function restore(flags: RestoreFlags, context: OperatorContext): Promise<v
   const { output, json, bar, signal } = context;
   const { from, ledger, continueAbove, acceptLoss, nothingNumberedSince } = flags;
   const agreed = (plan: LossPlan) => agree(plan, flags.yes === true, context);
-  const restored = await withListedStores(flags.stores, 'nothing was restored, because of', context, (stores) =>
+  const restored = await withListedStores(flags.stores, 'nothing was restored: errors in', context, (stores) =>
     withDefaultFolder(ledger, () =>
       restoreLedger({
         from,
@@ -99,8 +107,8 @@ async function restore(flags: RestoreFlags, context: OperatorContext): Promise<v
     ),
   );
   bar?.stop();
-  if (!restored) throw new LedgerRefused('not restored: nothing was changed');
-  context.done(`the ledger ${restored.database} is restored`);
+  if (!restored) throw new LedgerRefused('cancelled: nothing was changed');
+  context.done(`the ledger ${restored.database} was restored`);
   for (const warning of restored.warnings) context.say(`warning: ${warning}`);
   await output.line(json ? asJson(restored) : asText(restored));
 }
@@ -131,8 +139,8 @@ function asText({ summary, database, replaced, loss }: Restored): string {
     last_order_id: summary.lastOrderId,
     rows: summary.rows,
     ...(loss && loss.length > 0n && { lost: lostText(loss) }),
-    ...(loss && loss.storesContinued > 0n && { continued: `${loss.storesContinued} stores, as --stores says` }),
-    ...(loss && loss.storesCreated > 0n && { created: `${loss.storesCreated} stores, as --stores says` }),
+    ...(loss && loss.storesContinued > 0n && { continued: `${loss.storesContinued} stores, as listed in --stores` }),
+    ...(loss && loss.storesCreated > 0n && { created: `${loss.storesCreated} stores, as listed in --stores` }),
     ...(replaced !== undefined && { old_ledger: replaced }),
   });
 }
@@ -142,26 +150,28 @@ function lostText({ firstOrderId, lastOrderId, length, storesContinued }: Loss):
   return `order_ids ${firstOrderId} to ${lastOrderId}; ${which} skips ${length}`;
 }
 
-/** Says what is lost, and asks unless it was agreed to beforehand. */
+/** Prints what is lost, and asks unless --yes was given. */
 async function agree(
   { backup, evidence, loss }: LossPlan,
   isAgreed: boolean,
   { say, signal }: OperatorContext,
 ): Promise<boolean> {
   const witness = evidence.end === loss.lastOrderId ? evidence.witness : '--continue-above';
-  say(`The backup ends at order_id ${backup.lastOrderId}; ${loss.lastOrderId} was already given, says ${witness}.`);
+  say(
+    `The backup ends at order_id ${backup.lastOrderId}, but ${loss.lastOrderId} was already given, according to ${witness}.`,
+  );
   if (loss.length > 0n) {
     say(
       `order_ids ${loss.firstOrderId} to ${loss.lastOrderId} are declared lost (${loss.length} in all), and every store of ` +
-        `the backup (${loss.storesSkipped} in all) ${loss.storesContinued > 0n ? 'that --stores does not name ' : ''}` +
-        `skips ${loss.length} order_numbers. Stores first seen in the lost range ` +
-        `${loss.storesCreated > 0n ? 'that --stores does not name ' : ''}start again at their first number, and lost ` +
-        'request_ids are forgotten: a caller that retries one gets a new number.',
+        `the backup (${loss.storesSkipped} in all) ${loss.storesContinued > 0n ? 'that --stores does not list ' : ''}` +
+        `skips ${loss.length} order_numbers. Stores created in the lost range ` +
+        `${loss.storesCreated > 0n ? 'that --stores does not list ' : ''}restart at their first number, and lost ` +
+        'request_ids are forgotten: a retry with one of them gets a new number.',
     );
   }
   if (loss.storesContinued + loss.storesCreated > 0n) {
     say(
-      `${loss.storesContinued} stores go on with the number that --stores gives them, and ${loss.storesCreated} are created.`,
+      `${loss.storesContinued} stores continue with their number in --stores, and ${loss.storesCreated} are created.`,
     );
   }
   const warning = witness === evidence.witness ? markWarning(evidence) : undefined;

@@ -13,8 +13,8 @@ import { asOptionParser } from '../run/option-values.ts';
 import { packageVersion } from '../run/version.ts';
 
 /**
- * How far the heap may grow between two full collections, in percent of what is in use. What a finished call
- * leaves behind in HTTP/2 is freed by a full one only; V8's own choice lets four times as much pile up, for no speed.
+ * How far the heap may grow between two full collections, in percent of what is in use. Only a full collection frees
+ * what a finished call leaves behind in HTTP/2; V8's default lets four times as much pile up, for no gain in speed.
  */
 const HEAP_GROWING_PERCENT = 100;
 
@@ -32,7 +32,7 @@ export function serveCommand(): Command {
     .action(async (settings: ServeSettings) => {
       if (settings.ledgerRead !== 'off' && engineOf(settings.ledger) !== 'postgres') {
         command.error(
-          `error: --ledger-read goes with a PostgreSQL ledger, and --ledger is ${settings.ledger}: leave it out, or give ` +
+          `error: --ledger-read needs a PostgreSQL ledger, but --ledger is ${settings.ledger}: omit it, or give ` +
             '--ledger postgres://…',
         );
       }
@@ -51,17 +51,16 @@ export function serveCommand(): Command {
     });
 }
 
-/** Those of Node.js and of libraries: its own handler would write them to standard error, and wait for that. */
+/** Logs the warnings of Node.js and of libraries; the default handler would block on writing to standard error. */
 function logWarnings(logger: Logger): void {
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) => logger.warn(`${name}: ${message}`));
 }
 
-/** A setting as commander's option; a bad value ends the program with one line that says what a good one is. */
+/** A setting as a commander option; an invalid value ends the program with one line that shows a valid one. */
 function optionOf(setting: Setting<unknown>): Option {
-  const option = new Option(setting.flag, setting.help)
+  return new Option(setting.flag, setting.help)
     .env(setting.variable)
     .default(setting.parse(setting.default), setting.default)
     .argParser(asOptionParser((text) => setting.parse(text)));
-  return option.optional ? option.preset('true') : option;
 }

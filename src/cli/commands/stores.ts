@@ -13,11 +13,11 @@ import type { CommandContext } from '../run/run-command.ts';
 
 /** Stores per page: the server's maximum. */
 const PAGE_SIZE = 1000;
-/** Shown on a terminal unless --limit says otherwise. */
+/** The default limit on a terminal. */
 const TERMINAL_LIMIT = 100;
-/** Counted beyond them, at most. */
+/** How many stores beyond the limit are counted, at most. */
 const MAX_COUNTED = 1000;
-const JSON_HELP = '\nWith --json: one object a store, as Store in the proto.\n';
+const JSON_HELP = '\nWith --json: one object per store, as Store in the proto.\n';
 
 interface StoreFlags {
   readonly store: bigint;
@@ -33,7 +33,7 @@ const STORE_COLUMNS: readonly Column<Store>[] = [
   { title: 'CREATED', width: 29, value: ({ createTime }) => localTime(createTime) },
 ];
 
-/** The same for a terminal: what is long is cut. */
+/** The same for a terminal: long values are truncated. */
 const FITTED_STORE_COLUMNS: readonly Column<Store>[] = [
   { title: 'STORE', width: 6, align: 'right', value: ({ storeId }) => String(storeId) },
   { title: 'FIRST', width: 6, align: 'right', value: ({ firstNumber }) => String(firstNumber) },
@@ -53,7 +53,7 @@ export function storesCommand(): Command {
 
 function createCommand(): Command {
   const command = withSettingOptions(withStoreOption(new Command('create')))
-    .description('make a store before its first allocation')
+    .description('create a store before its first allocation')
     .addHelpText(
       'after',
       `${JSON_HELP}
@@ -62,7 +62,7 @@ Examples:
   order-numbers stores create --store 32913 --first-number 5000 --prefix A- --min-digits 6`,
     );
   return withClientOptions(command).action(async ({ store: storeId, ...flags }: StoreFlags & StoreSettings) => {
-    const unknown = lookAt(storeId, 'made');
+    const unknown = lookAt(storeId, 'created');
     await withClient(
       command,
       async (client, context) => show(await client.createStore({ storeId, ...settingsOf(flags) }), context),
@@ -73,7 +73,7 @@ Examples:
 
 function remedyFor(error: unknown, storeId: bigint): string | undefined {
   if (!(error instanceof OrderNumbersError) || error.reason !== 'STORE_EXISTS') return undefined;
-  return `store ${storeId} exists: change it with order-numbers stores update --store ${storeId}`;
+  return `store ${storeId} already exists: change it with order-numbers stores update --store ${storeId}`;
 }
 
 function getCommand(): Command {
@@ -91,11 +91,11 @@ interface ListFlags {
 
 function listCommand(): Command {
   const command = new Command('list')
-    .description('list the stores in the order of their ids')
+    .description('list the stores in store_id order')
     .addOption(
       new Option(
         '--limit <n|all>',
-        `the first n, at most (default: ${TERMINAL_LIMIT} on a terminal, else all)`,
+        `at most the first n (default: ${TERMINAL_LIMIT} on a terminal, else all)`,
       ).argParser(parseLimit),
     )
     .addHelpText('after', `${JSON_HELP}\nExample:\n  order-numbers stores list --json`);
@@ -128,12 +128,12 @@ export async function listStores(
   if (listed <= limit) return;
   await output.flush();
   const more = listed - limit > MAX_COUNTED ? `more than ${grouped(MAX_COUNTED)}` : grouped(listed - limit);
-  say(`${limit} are shown, ${more} more stores follow: --limit all shows all`);
+  say(`${limit} shown, ${more} more stores follow: --limit all shows all`);
 }
 
 function updateCommand(): Command {
   const command = withSettingOptions(withStoreOption(new Command('update')))
-    .description('change a store from its next allocation on; what is not named stays')
+    .description('change a store from its next allocation on; settings that are not given stay')
     .addHelpText(
       'after',
       `${JSON_HELP}
@@ -144,7 +144,7 @@ Examples:
   return withClientOptions(command).action(async ({ store, ...flags }: StoreFlags & StoreSettings) => {
     const changes = settingsOf(flags);
     if (Object.values(changes).every((change) => change === undefined)) {
-      command.error('error: say what to change: --first-number, --prefix, --suffix or --min-digits');
+      command.error('error: nothing to change: give --first-number, --prefix, --suffix or --min-digits');
     }
     const unknown = lookAt(store, 'changed');
     await withClient(command, async (client, context) => show(await client.updateStore(store, changes), context), {
@@ -155,21 +155,21 @@ Examples:
 
 function withStoreOption(command: Command): Command {
   return command.addOption(
-    new Option('--store <id>', 'the store (required)').argParser(parseNumber).makeOptionMandatory(),
+    new Option('--store <id>', 'store id (required)').argParser(parseNumber).makeOptionMandatory(),
   );
 }
 
 function withSettingOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--first-number <n>', 'where it numbers from; fixed from its first allocation on').argParser(
+      new Option('--first-number <n>', 'number to start at; fixed once the store has an allocation').argParser(
         parseNumber,
       ),
     )
-    .option('--prefix <text>', 'put before the number in display numbers')
-    .option('--suffix <text>', 'put after the number in display numbers')
+    .option('--prefix <text>', 'text before the number in display numbers')
+    .option('--suffix <text>', 'text after the number in display numbers')
     .addOption(
-      new Option('--min-digits <n>', 'pad display numbers with zeros to so many digits').argParser(
+      new Option('--min-digits <n>', 'zero-pad display numbers to this many digits').argParser(
         asOptionParser(wholeNumber(0, MAX_DIGITS)),
       ),
     );
@@ -201,5 +201,5 @@ function nextNumber(store: Store): string {
 
 function lookAt(storeId: bigint, done: string) {
   const look = `order-numbers stores get --store ${storeId}`;
-  return { advice: `Whether the store was ${done} shows: ${look}`, fields: { look } };
+  return { advice: `To see whether the store was ${done}, run: ${look}`, fields: { look } };
 }

@@ -16,7 +16,7 @@ import type { CommandContext } from '../run/run-command.ts';
 import { runCommand } from '../run/run-command.ts';
 import { VerifyReport } from '../view/verify-report.ts';
 
-/** Exit code 0 says that the ledger is good: not where the verdict was not taken. */
+/** Exit code 0 says that the ledger is good, so it must not be used if the verdict was not read. */
 const FAILURES = { needsReader: true };
 
 type Progress = Extract<VerifyStep, { kind: 'progress' }>;
@@ -31,7 +31,7 @@ export function verifyCommand(): Command {
   const command = new Command('verify')
     .argument(
       '[ledger]',
-      'an SQLite file or a postgres:// URL to read by itself, also while a server runs (default: ask the server)',
+      'an SQLite file or a postgres:// URL to read directly, even while a server runs (default: ask the server)',
       parseLedger,
     )
     .addOption(
@@ -41,9 +41,11 @@ export function verifyCommand(): Command {
     .addHelpText(
       'after',
       `
-Exit code 0: no hole, no repeat. Exit code 1: something is wrong, the ledger could not be read to its end, or it is a
-file that a server would not start on, such as an older copy beside its mark.
-With --json: one object an event, as VerifyLedgerResponse in the proto, without progress; the verdict is the last.
+Exit code 0: no gaps (holes), no duplicates (overlaps). Exit code 1: something
+is wrong, the ledger could not be read to its end, or it is a file that a server
+would not start on, such as an older copy beside its high-water mark.
+With --json: one object per event, as VerifyLedgerResponse in the proto, without
+progress; the verdict comes last.
 
 Examples:
   order-numbers verify
@@ -60,20 +62,20 @@ Examples:
         return;
       }
       if (location === '') {
-        command.error('error: the path is empty: give an SQLite file or a postgres:// URL, or none to ask a server');
+        command.error('error: the path is empty: give an SQLite file or a postgres:// URL, or omit it to ask a server');
       }
       if (command.getOptionValueSource('server') === 'cli') {
-        command.error('error: --server and a path are two ledgers: give the path to read it, or --server to ask');
+        command.error('error: --server and a path name two ledgers: give only one of them');
       }
       const work = (context: CommandContext) => show(fromLedger(location, flags.store), flags.store, context);
       await runCommand(flags.json ?? false, work, FAILURES);
     });
 }
 
-/** An empty path has a message of its own. */
+/** Accepts an empty path, which gets a message of its own. */
 const parseLedger = asOptionParser((text) => (text === '' ? text : ledger(text)));
 
-/** Any failure names the ledger, and no password. */
+/** Every failure names the ledger, without its password. */
 async function* fromLedger(location: string, storeId: bigint | undefined): AsyncIterable<VerifyEvent> {
   const { name, verify } = verifiedLedgerAt(location);
   try {
@@ -84,7 +86,7 @@ async function* fromLedger(location: string, storeId: bigint | undefined): Async
   }
 }
 
-/** Shows what a verification says, wherever it runs. Resolves to the exit code. */
+/** Prints a verification, wherever it runs. Resolves to the exit code. */
 async function show(
   steps: AsyncIterable<VerifyStep>,
   storeId: bigint | undefined,
@@ -99,15 +101,15 @@ async function show(
       if (step.kind === 'verdict') {
         isGood = step.ok;
         bar?.stop();
-        // Nothing was read, and a good verdict would be misunderstood.
+        // Nothing was read, so a good verdict would mislead.
         if (step.ok && step.sequences === 0n && storeId !== undefined) {
-          throw new Error(`store ${storeId} is not in this ledger: nothing was verified, check --store`);
+          throw new Error(`store ${storeId} does not exist in this ledger: nothing was verified, check --store`);
         }
       }
       const lines = json ? jsonLines(step) : report.lines(step);
       if (lines.length > 0) bar?.clear();
       for (const line of lines) await output.line(line);
-      // A bar and lines share a terminal: the lines have to be out before the bar is drawn again.
+      // The bar and the lines share a terminal: the lines must be out before the bar is drawn again.
       if (bar !== undefined && lines.length > 0) await output.flush();
     }
   } finally {
@@ -119,7 +121,7 @@ async function show(
 }
 
 function showProgress({ rowsRead, orderId, endOrderId }: Progress, bar: ProgressBar | undefined): void {
-  // Only drawn: what a double rounds away nobody sees.
+  // Only drawn, so the rounding of a double does not matter.
   bar?.update('verifying', Number(orderId), Number(endOrderId), `${grouped(rowsRead)} rows`);
 }
 

@@ -17,18 +17,21 @@ interface WatchFlags {
 export function watchCommand(): Command {
   const command = new Command('watch')
     .addOption(
-      new Option('--after <order-id>', 'first those after this one; 0 is all (default: from now on)').argParser(
+      new Option('--after <order-id>', 'start after this order_id; 0 means all (default: from now on)').argParser(
         parseCursor,
       ),
     )
-    .addOption(new Option('--store <id>', "only this store's (default: all)").argParser(parseNumber));
+    .addOption(new Option('--store <id>', 'only this store (default: all)').argParser(parseNumber));
   return withConnectionOptions(command)
     .addHelpText(
       'after',
       `
-With --json: one object a line, as Allocation in the proto, and {"cursor": "7"} on standard error at the end.
-It connects again for as long as it takes, and says on standard error that it does, and when it is connected.
-At the end it says from where to go on without a gap and without a repetition.
+With --json: one object per line, as Allocation in the proto, and at the end
+{"cursor": "7"} on standard error.
+
+It reconnects for as long as it takes, and prints on standard error when it is
+interrupted and when it is connected again. At the end it prints where to resume
+without a gap and without a duplicate.
 
 Examples:
   order-numbers watch
@@ -46,7 +49,7 @@ async function watch(client: OrderNumbersClient, flags: WatchFlags, context: Com
   const columns = allocationColumns(context.terminalWidth);
   let hasHeader = json;
   let cursor = flags.after;
-  // Told once, however many attempts it takes.
+  // Printed once, however many attempts it takes.
   let isInterrupted = false;
   const onInterrupted = (error: OrderNumbersError) => {
     if (!isInterrupted) say(interruption(flags.server, error, json));
@@ -57,13 +60,13 @@ async function watch(client: OrderNumbersClient, flags: WatchFlags, context: Com
     for await (const step of client.watchAllocations(request, { signal, onInterrupted })) {
       if (isInterrupted) say(json ? JSON.stringify({ connected: flags.server }) : `connected to ${flags.server}`);
       isInterrupted = false;
-      // The first step comes at once: people see that it watches.
+      // The first step comes at once and shows people that it watches.
       if (!hasHeader) await output.line(columns.header());
       hasHeader = true;
       for (const allocation of step.allocations) {
         await output.line(json ? JSON.stringify(allocationJson(allocation)) : columns.row(allocation));
       }
-      // Only what was written is behind the cursor.
+      // The cursor covers only what was written.
       await output.flush();
       cursor = step.cursor;
     }

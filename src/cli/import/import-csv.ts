@@ -24,7 +24,7 @@ export async function readCsv(
   const { stream: file, bytesRead, size } = openImport(path);
   file.on('data', () => onProgress(bytesRead(), size));
   const parser = parse({ bom: true, info: true, relax_column_count: true, skip_empty_lines: true, trim: true });
-  // A file that cannot be read ends the reading of its rows.
+  // An error of the file also ends the parser.
   file.on('error', (error) => parser.destroy(error));
   let columns: { storeId: number; nextNumber: number } | undefined;
   try {
@@ -78,5 +78,5 @@ function addStore(
   const nextNumber = checkedNumber(record[columns.nextNumber], { name: 'next_number', at }, problems);
   if (storeId === undefined || nextNumber === undefined) return;
   const before = stores.add({ storeId, nextNumber }, line);
-  if (before !== undefined) problems.add(at, `store_id ${storeId} is on line ${before} already: keep one of them`);
+  if (before !== undefined) problems.add(at, `store_id ${storeId} is already on line ${before}: keep one of them`);
 }

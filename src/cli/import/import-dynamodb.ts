@@ -15,23 +15,23 @@ const GLOBAL_STORE_ID = 0n;
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** How an import hears of a wish to stop, and tells how far it is. */
+/** Stops an import, and reports its progress. */
 interface Reading {
   readonly signal: AbortSignal;
   readonly onProgress: (done: number, all: number) => void;
 }
 
-/** A place in the table is its file and its line, both in one number for the sink. */
+/** A place in the table is its file and line, encoded in one number for the sink. */
 const LINES_PER_FILE = 2 ** 40;
 const LINES_PER_PROGRESS = 1000;
 /** Where a JSON number may begin. An export has none: most lines need no reviver. */
 const PLAIN_NUMBER = /(?:^|[:[,])\s*-?\d/;
 
 /**
- * Reads the table of the original sample, one item a line: as an export to S3 writes it, without the wrapper
- * "Item", or with plain JSON numbers; packed or not, in one file or in several. Its counters are the last numbers
- * given. Returns the next order_id. Throws LedgerRefused with all problems of the table, and if it is only a part of one:
- * unless a manifest or `isWhole` says that it is all of it, a store must have got the last OrderID.
+ * Reads the table of the original sample, one item per line: as an export to S3 writes it, without the wrapper "Item",
+ * or with plain JSON numbers; compressed or not, in one file or several. Its counters are the last numbers given.
+ * Returns the next order_id. Throws LedgerRefused with all problems of the table, and for a partial one: unless a
+ * manifest or `isWhole` says that it is complete, some store must have the last OrderID.
  */
 export async function readDynamodb(
   paths: readonly string[],
@@ -65,7 +65,7 @@ export async function readDynamodb(
     if (itemCount !== undefined && itemCount !== items) {
       problems.add(
         placeOf(i * LINES_PER_FILE + line, files),
-        `the file has ${items} items, its manifest says ${itemCount}: copy it from the export again`,
+        `the file has ${items} items, but its manifest counts ${itemCount}: copy it from the export again`,
       );
     }
   }
@@ -77,7 +77,7 @@ function placeOf(at: number, files: readonly TableFile[]): string {
   return files.length === 1 ? line : `${basename(files[Math.floor(at / LINES_PER_FILE)]!.path)} ${line}`;
 }
 
-/** The items of a table, checked one by one and in the end as a whole. */
+/** Checks the items of a table one by one, and at the end as a whole. */
 class Table {
   readonly #stores: StoreSink;
   readonly #problems: Problems;
@@ -101,7 +101,7 @@ class Table {
       const orderId = orderIdOf(item);
       if (orderId !== undefined && orderId > (this.#highest?.orderId ?? 0n)) this.#highest = { at, orderId };
     } else if (this.#global) {
-      this.#add(at, `StoreID 0 is on ${this.#placeOf(this.#global.at)} already: keep one of them`);
+      this.#add(at, `StoreID 0 is already on ${this.#placeOf(this.#global.at)}: keep one of them`);
     } else this.#global = { at, nextOrderId: this.#next(item, 'OrderID', at) };
   }
 
@@ -109,7 +109,10 @@ class Table {
   finish(isWhole: boolean): bigint {
     const global = this.#global;
     if (!global) {
-      this.#add(this.#lastAt, 'the item with StoreID 0 is missing, which has the last OrderID: export the whole table');
+      this.#add(
+        this.#lastAt,
+        'the item with StoreID 0, which has the last OrderID, is missing: export the whole table',
+      );
     }
     const highest = this.#highest?.orderId ?? 0n;
     const last = global?.nextOrderId === undefined ? undefined : global.nextOrderId - 1n;
@@ -120,14 +123,14 @@ class Table {
           'the table again',
       );
     }
-    // Among bad items may be the one that is looked for.
+    // The missing item may be among the bad ones.
     this.#problems.throwIfAny();
     if (global && last !== undefined && highest < last && !isWhole) {
       const found = this.#highest ? `the highest is ${highest}` : 'none has an OrderID';
       this.#add(
         global.at,
-        `no store has the last OrderID, ${last} (${found}), so that a part of the table may be missing, and its stores ` +
-          'would start again: name all files of the export, or its folder; --whole-table says that this is all of it',
+        `no store has the last OrderID, ${last} (${found}), so a part of the table may be missing, and its stores would ` +
+          'restart: give all files of the export, or its folder, or --whole-table if the table is complete',
       );
     }
     this.#problems.throwIfAny();
@@ -140,7 +143,7 @@ class Table {
     if (nextNumber === undefined) return;
     const before = this.#stores.add({ storeId, nextNumber }, at);
     if (before !== undefined)
-      this.#add(at, `StoreID ${storeId} is on ${this.#placeOf(before)} already: keep one of them`);
+      this.#add(at, `StoreID ${storeId} is already on ${this.#placeOf(before)}: keep one of them`);
   }
 
   #number(item: JsonObject, name: string, at: number, most?: bigint): bigint | undefined {
@@ -159,13 +162,13 @@ class Table {
   }
 }
 
-/** The last OrderID that a store got, if its item says so. */
+/** The last OrderID of a store, if its item has one. */
 function orderIdOf(item: JsonObject): bigint | undefined {
   const digits = wholeOf(numberOf(item['OrderID']));
   return typeof digits === 'string' && /^\d+$/.test(digits) ? BigInt(digits) : undefined;
 }
 
-/** Undefined for a blank line, and, with a problem, for what is no item. */
+/** Undefined for a blank line, and, with a problem, for anything that is not an item. */
 function parseItem(
   text: string,
   path: string,
@@ -178,21 +181,21 @@ function parseItem(
     value = parseJson(text, PLAIN_NUMBER.test(text) ? keepDigits : undefined);
   } catch {
     if (line === 1) throw notLines(text, path);
-    onProblem(`${show(text)} is not JSON: write one item a line`);
+    onProblem(`${show(text)} is not JSON: write one item per line`);
     return undefined;
   }
   if (line === 1 && isObject(value) && 'Items' in value) throw notLines(text, path);
   const item = isObject(value) && 'Item' in value ? value['Item'] : value;
   if (isObject(item)) return item;
-  onProblem(`${show(text)} is not an item: write one item with StoreID, OrderNumber or OrderID a line`);
+  onProblem(`${show(text)} is not an item: write one item per line, with StoreID and OrderNumber or OrderID`);
   return undefined;
 }
 
-/** The whole file is of another shape: said once. */
+/** The whole file has another format, which is reported once. */
 function notLines(text: string, path: string): LedgerRefused {
   const remedy = text.startsWith('$ion')
-    ? 'is an export in the format Ion: export the table as DYNAMODB_JSON'
-    : "is not one JSON item a line: of a scan, jq -c '.Items[]' makes such a file";
+    ? 'is an export in Amazon Ion format: export the table as DYNAMODB_JSON'
+    : "does not have one JSON item per line: convert the output of a scan with jq -c '.Items[]'";
   return new LedgerRefused(`nothing was imported: the file ${path} ${remedy}`);
 }
 
@@ -213,7 +216,7 @@ function keepDigits(_: string, value: unknown, context?: JsonSource): unknown {
   return typeof value === 'number' ? { N: context?.source } : value;
 }
 
-/** The digits of a DynamoDB number, or whatever else the attribute has. */
+/** The digits of a DynamoDB number, or any other attribute unchanged. */
 function numberOf(attribute: unknown): unknown {
   return isObject(attribute) && 'N' in attribute ? attribute['N'] : attribute;
 }

@@ -2,27 +2,27 @@ import { INT64_MAX } from '../../core/allocation.ts';
 import { LedgerRefused } from '../../core/errors.ts';
 import { exactNumber } from '../../core/text/plain-text.ts';
 
-/** How much of a long bad file is told. */
+/** How many problems of a bad file are reported. */
 const MAX_PROBLEMS = 20;
-/** How much of a bad value is shown. */
+/** How many characters of a bad value are shown. */
 const MAX_SHOWN = 40;
 
-/** What is wrong with a file, line by line; nothing of a file with a problem is used. */
+/** Collects the problems of a file, line by line; a file with a problem is not used at all. */
 export class Problems {
   readonly #file: string;
   readonly #refusal: string;
   readonly #lines: string[] = [];
 
   /** `refusal` begins the message, and the file's name follows it. */
-  constructor(file: string, refusal = 'nothing was imported from') {
+  constructor(file: string, refusal = 'nothing was imported: errors in') {
     this.#file = file;
     this.#refusal = refusal;
   }
 
-  /** `at` says where it is. Throws everything so far when there is enough of it. */
+  /** `at` names the place. Throws all problems so far once there are {@link MAX_PROBLEMS}. */
   add(at: string, problem: string): void {
     this.#lines.push(`${at}: ${problem}`);
-    if (this.#lines.length === MAX_PROBLEMS) this.throwIfAny(`; and perhaps more: reading stopped at ${MAX_PROBLEMS}`);
+    if (this.#lines.length === MAX_PROBLEMS) this.throwIfAny(` (reading stopped at ${MAX_PROBLEMS})`);
   }
 
   throwIfAny(end = ''): void {
@@ -34,8 +34,8 @@ export class Problems {
 }
 
 /**
- * A whole number within bounds, exactly; undefined, and a problem, for anything else. `most` is 2^63-1 unless it
- * has to leave room.
+ * Parses a whole number within bounds, exactly; returns undefined and adds a problem for anything else. `most` is
+ * 2^63-1 unless it has to leave room.
  */
 export function checkedNumber(
   text: unknown,
@@ -49,7 +49,7 @@ export function checkedNumber(
   return number;
 }
 
-/** A value in a message. */
+/** Formats a value for a message. */
 export function show(value: unknown): string {
   const text = JSON.stringify(value) ?? 'nothing';
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;

@@ -11,7 +11,7 @@ import type { CommandContext, CommandFailures } from './run-command.ts';
 import { runCommand, say } from './run-command.ts';
 import { onStopSignal } from '../../server/stop-signals.ts';
 
-/** Does the work of one command with a client of its own, and sets the exit code of the process. */
+/** Runs the work of one command with a client of its own, and sets the exit code of the process. */
 export async function withClient(
   command: Command,
   work: (client: OrderNumbersClient, context: CommandContext) => Promise<number | void>,
@@ -25,7 +25,7 @@ export async function withClient(
   const reword: Rewording = (error) => {
     const problem = error instanceof OrderNumbersError ? error.connectionProblem : undefined;
     if (problem === 'unreachable') return `no server answers at ${flags.server}: start it, or check --server`;
-    if (problem === 'unknown-host') return `the name of the host in ${flags.server} is not known: check --server`;
+    if (problem === 'unknown-host') return `cannot resolve the host name in ${flags.server}: check --server`;
     return failures.reword?.(error);
   };
   try {
@@ -35,10 +35,10 @@ export async function withClient(
   }
 }
 
-/** A line for standard error: a call goes on although something is wrong. */
+/** A line for standard error about a call that is being retried. */
 export function interruption(server: string, error: OrderNumbersError, json: boolean): string {
   const message = printable(error.message);
-  if (!json) return `${message.startsWith(server) ? '' : `${server}: `}${message}; trying again`;
+  if (!json) return `${message.startsWith(server) ? '' : `${server}: `}${message}; retrying`;
   return JSON.stringify({ interrupted: { server, code: error.code, message } });
 }
 
@@ -52,7 +52,7 @@ function clientFor(
     return createClient({ ...options, onRetrying });
   } catch (error) {
     return command.error(
-      `error: the flags for the connection do not work (${messageOf(error)}): check --token and --tls-...`,
+      `error: the connection flags are not valid (${messageOf(error)}): check --token and --tls-...`,
     );
   }
 }

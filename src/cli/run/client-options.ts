@@ -7,7 +7,7 @@ import { messageOf } from '../../core/errors.ts';
 import { parseBoolean, trimmed, wholeNumber } from '../../core/text/plain-text.ts';
 import { asOptionParser, notEmpty, parseServer, parseText } from './option-values.ts';
 
-/** What every command that asks a server can be told. */
+/** The options of every command that calls a server. */
 export interface ClientFlags {
   readonly server: string;
   readonly token?: string;
@@ -19,7 +19,7 @@ export interface ClientFlags {
   readonly json?: boolean;
 }
 
-/** Their variables, among which a mistyped one is looked for. */
+/** Their environment variables, with which a mistyped one is compared. */
 export const CLIENT_VARIABLES = [
   'ORDERS_SERVER',
   'ORDERS_TOKEN',
@@ -30,19 +30,19 @@ export const CLIENT_VARIABLES = [
   'ORDERS_CLIENT_TLS_KEY',
 ];
 
-/** What `serve` listens on unless it is told otherwise. */
+/** Where `serve` listens by default. */
 export const DEFAULT_SERVER = `127.0.0.1:${DEFAULT_PORT}`;
 const MAX_TIMEOUT_MS = 3_600_000;
-/** As the client itself has it. */
+/** The client's own default. */
 const DEFAULT_TIMEOUT_MS = 30_000;
-/** How long a command that only reads looks for a server. */
+/** How long a command that only reads tries to reach a server. */
 const READ_UNREACHABLE_MS = 2_000;
 
 /** Gives a command the flags of {@link ClientFlags}. */
 export function withClientOptions(command: Command): Command {
   const timeout = new Option(
     '--timeout-ms <ms>',
-    `how long a call may take, with all its attempts; unless it is given, a command that only reads gives up after ${READ_UNREACHABLE_MS} when no server answers`,
+    `time limit of a call, retries included; if it is not given, a command that only reads gives up after ${READ_UNREACHABLE_MS} ms when no server answers`,
   )
     .env('ORDERS_TIMEOUT_MS')
     .default(DEFAULT_TIMEOUT_MS)
@@ -50,7 +50,7 @@ export function withClientOptions(command: Command): Command {
   return withJsonOption(addConnectionOptions(command).addOption(timeout));
 }
 
-/** The same without a time limit, for what has no end, or an end that is not known beforehand. */
+/** The same without a time limit, for streams, which last as long as they have something to send. */
 export function withConnectionOptions(command: Command): Command {
   return withJsonOption(addConnectionOptions(command));
 }
@@ -58,33 +58,39 @@ export function withConnectionOptions(command: Command): Command {
 function withJsonOption(command: Command): Command {
   return command.option(
     '--json',
-    'write one JSON object a line: proto names in camelCase, int64 as strings, no field left out',
+    'print one JSON object per line: proto names in camelCase, int64 as strings, no field omitted',
   );
 }
 
 /**
- * Where the server is, and how to speak to it; each is a variable of the environment, too, and the flag
- * wins. The TLS variables say CLIENT: ORDERS_TLS_CERT is the server's own certificate, and both may run in one
- * environment.
+ * Adds the address of the server and how to connect to it. Each is also an environment variable, and the flag wins. The
+ * TLS variables say CLIENT: ORDERS_TLS_CERT is the server's own certificate, and both may run in one environment.
  */
 function addConnectionOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--server <host:port>', `the server to ask; without a port it is ${DEFAULT_PORT}`)
+      new Option('--server <host:port>', `address of the server; the port defaults to ${DEFAULT_PORT}`)
         .env('ORDERS_SERVER')
-        .default(DEFAULT_SERVER)
+        .default(DEFAULT_SERVER, DEFAULT_SERVER)
         .argParser(parseServer),
     )
-    .addOption(new Option('--token <token>', 'sent with every call').env('ORDERS_TOKEN').argParser(parseText))
     .addOption(
-      new Option('--tls [true|false]', 'speak TLS, with the authorities that this machine trusts')
+      new Option('--token <token>', 'bearer token to send with every call').env('ORDERS_TOKEN').argParser(parseText),
+    )
+    .addOption(
+      new Option('--tls [true|false]', 'use TLS and trust the certificate authorities of this machine')
         .env('ORDERS_CLIENT_TLS')
-        .preset('true')
         .argParser(asOptionParser(trimmed(parseBoolean))),
     )
-    .addOption(fileOption('--tls-ca <file>', 'PEM: trust these authorities instead', 'ORDERS_CLIENT_TLS_CA'))
-    .addOption(fileOption('--tls-cert <file>', 'PEM: our certificate, for mutual TLS', 'ORDERS_CLIENT_TLS_CERT'))
-    .addOption(fileOption('--tls-key <file>', "PEM: our certificate's key", 'ORDERS_CLIENT_TLS_KEY'));
+    .addOption(
+      fileOption('--tls-ca <file>', 'PEM file: trust these certificate authorities instead', 'ORDERS_CLIENT_TLS_CA'),
+    )
+    .addOption(
+      fileOption('--tls-cert <file>', 'PEM file: client certificate, for mutual TLS', 'ORDERS_CLIENT_TLS_CERT'),
+    )
+    .addOption(
+      fileOption('--tls-key <file>', 'PEM file: private key of the client certificate', 'ORDERS_CLIENT_TLS_KEY'),
+    );
 }
 
 /** The client's options. Ends the program as wrong usage if the flags contradict one another. */
@@ -94,7 +100,7 @@ export function clientOptions(flags: ClientFlags, command: Command): ClientOptio
   const tls = tlsOptions(flags, command);
   return {
     address: server,
-    // An empty variable is one that was switched off.
+    // An empty variable counts as not set.
     ...(token ? { token } : {}),
     ...(tls === undefined ? {} : { tls }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
@@ -104,12 +110,12 @@ export function clientOptions(flags: ClientFlags, command: Command): ClientOptio
 
 function tlsOptions({ tls, tlsCa, tlsCert, tlsKey }: ClientFlags, command: Command): ClientOptions['tls'] {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
-    command.error('error: --tls-cert and --tls-key belong together: give both or none');
+    command.error('error: --tls-cert and --tls-key go together: give both or neither');
   }
   const files = { ca: tlsCa, cert: tlsCert, key: tlsKey };
   const given = Object.entries(files).flatMap(([name, path]) => (path === undefined ? [] : [{ name, path }]));
   if (tls === false && given.length > 0) {
-    command.error(`error: --tls-${given[0]!.name} needs TLS, which --tls false switches off: leave one of them away`);
+    command.error(`error: --tls-${given[0]!.name} needs TLS, which --tls false turns off: omit one of them`);
   }
   if (given.length === 0) return tls ? true : undefined;
   return Object.fromEntries(given.map(({ name, path }) => [name, readPem(`--tls-${name}`, path, command)]));
@@ -120,13 +126,11 @@ function readPem(flag: string, path: string, command: Command): string {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    return command.error(
-      `error: the file of ${flag} cannot be read (${messageOf(error)}): give the path of a PEM file`,
-    );
+    return command.error(`error: cannot read the file of ${flag} (${messageOf(error)}): give the path of a PEM file`);
   }
   // The TLS library skips what it cannot read, and then trusts no server.
   if (text.includes('-----BEGIN ')) return text;
-  return command.error(`error: the file of ${flag}, ${path}, is not PEM: it has no line with -----BEGIN`);
+  return command.error(`error: the file of ${flag}, ${path}, is not PEM: it has no -----BEGIN line`);
 }
 
 function fileOption(flag: string, help: string, variable: string): Option {

@@ -5,23 +5,23 @@ import { OutputError } from '../view/output.ts';
 
 /** Refused, or found bad. */
 export const EXIT_REFUSED = 1;
-/** It may have been done: retry. */
+/** The call may have succeeded: retry. */
 export const EXIT_UNKNOWN = 3;
 
-/** What a command says of a write whose outcome is unknown. */
+/** What a command prints about a write whose outcome is unknown. */
 export interface UnknownOutcome {
-  /** What to do now, as a sentence without its end. */
+  /** What to do next, as a sentence without its full stop. */
   readonly advice: string;
   /** For --json: the names and values of the advice. */
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** A command's own words for a failure; undefined if the failure's own are good. */
+/** A command's own words for a failure; undefined keeps the original message. */
 export type Rewording = (error: unknown) => string | undefined;
 
 /**
- * What became of a command that failed: its exit code and its line for standard error. `unknown` is given
- * by commands that write; a read that has no answer has changed nothing, and is refused.
+ * The exit code of a failed command and its line for standard error. Commands that write pass `unknown`; a read without
+ * an answer has changed nothing, and counts as refused.
  */
 export function describeFailure(
   error: unknown,
@@ -30,21 +30,21 @@ export function describeFailure(
   reword: Rewording = () => undefined,
 ): { readonly exitCode: number; readonly line: string } {
   const refused = error instanceof OrderNumbersError && error.outcome === 'refused';
-  const perhapsDone = unknown !== undefined && !refused;
-  const exitCode = perhapsDone ? EXIT_UNKNOWN : EXIT_REFUSED;
+  const mayHaveSucceeded = unknown !== undefined && !refused;
+  const exitCode = mayHaveSucceeded ? EXIT_UNKNOWN : EXIT_REFUSED;
   const message = reword(error) ?? shownMessage(error);
   if (json) {
-    const outcome = perhapsDone ? { outcome: 'unknown', ...unknown.fields } : { outcome: 'refused' };
+    const outcome = mayHaveSucceeded ? { outcome: 'unknown', ...unknown.fields } : { outcome: 'refused' };
     return { exitCode, line: JSON.stringify({ error: { ...details(error), message, ...outcome } }) };
   }
-  if (perhapsDone) return { exitCode, line: `error: outcome unknown: ${message}. ${unknown.advice}` };
+  if (mayHaveSucceeded) return { exitCode, line: `error: outcome unknown: ${message}. ${unknown.advice}` };
   const reason = error instanceof OrderNumbersError && error.reason ? ` (${error.reason})` : '';
   // Without a reason no server has refused it: the call of a command that writes was never sent.
-  const notDone = unknown !== undefined && reason === '' ? 'not done: ' : '';
-  return { exitCode, line: `error: ${notDone}${message}${reason}` };
+  const notSent = unknown !== undefined && reason === '' ? 'nothing was done: ' : '';
+  return { exitCode, line: `error: ${notSent}${message}${reason}` };
 }
 
-/** Whether the reader of standard output has gone: a command then ends without a word. */
+/** Whether the reader of standard output has gone: a command then ends silently. */
 export function isReaderGone(error: unknown): boolean {
   return error instanceof OutputError && error.readerGone;
 }

@@ -8,19 +8,19 @@ import { engineOf } from '../../engines/location.ts';
 import { shellWord } from '../view/shell-word.ts';
 
 /**
- * Ends the program as wrong usage if the folder of a ledger is missing: mostly a disk is not mounted, or the path is
+ * Ends the program as wrong usage if the folder of a ledger is missing: usually a disk is not mounted, or the path is
  * mistyped. The default's own folder may be missing: see {@link makeDefaultFolder}.
  */
 export function requireFolder(ledger: string, command: Command): void {
   const folder = missingFolder(ledger);
   if (folder === undefined || isDefault(folder)) return;
   command.error(
-    `error: there is no folder ${folder} for the ledger: mount its disk, correct --ledger, or create it with ` +
+    `error: the folder ${folder} of the ledger does not exist: mount its disk, correct --ledger, or create it with ` +
       `mkdir -p ${shellWord(folder)}`,
   );
 }
 
-/** Creates the folder of the default ledger if that is the ledger's and missing. Rejects with LedgerRefused. */
+/** Creates the ledger's folder if it is missing and that of the default ledger. Rejects with LedgerRefused. */
 export async function makeDefaultFolder(ledger: string): Promise<void> {
   const folder = missingFolder(ledger);
   if (folder === undefined || !isDefault(folder)) return;
@@ -35,14 +35,14 @@ export async function makeDefaultFolder(ledger: string): Promise<void> {
   }
 }
 
-/** The same before `work`, and undone if that is refused and has left nothing there. */
+/** Does the same before `work`, and removes the folder again if `work` fails and leaves it empty. */
 export async function withDefaultFolder<Result>(ledger: string, work: () => Promise<Result>): Promise<Result> {
   const missing = missingFolder(ledger);
   await makeDefaultFolder(ledger);
   try {
     return await work();
   } catch (error) {
-    // Not empty means that it is in use by now.
+    // If it is not empty, it is in use by now.
     if (missing !== undefined) await rmdir(missing).catch(() => {});
     throw error;
   }

@@ -3,29 +3,29 @@ import { CLIENT_VARIABLES } from './client-options.ts';
 import type { Environment } from './environment.ts';
 import { environment } from './environment.ts';
 
-/** Variables that Kubernetes sets in every container beside a service whose name begins with `orders`. */
+/** Variables that Kubernetes sets in every container for a service whose name begins with `orders`. */
 const FOREIGN = /^ORDERS_(SERVICE_.*|PORT(_.*)?|.+_SERVICE_(HOST|PORT)(_.*)?|.+_PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$/;
-/** What a variable of ours begins with, or would if it were not mistyped. */
+/** How our variables begin, spelled correctly and mistyped. */
 const OURS = /^ORDERS_/;
 const LOOKS_LIKE_OURS = /^ORD[A-Z]*_/i;
-/** How many characters a name may be away from the one that was meant. */
+/** How many edits a mistyped name may be away from the intended one. */
 const TYPO = 2;
 
-/** One sentence for each variable that looks like a setting and is none. Values are never shown. */
+/** One sentence per variable that looks like a setting but is not one. Values are never shown. */
 export function mistypedVariables(env: Environment = environment()): string[] {
   const known = [...Object.values(SERVE_SETTINGS).map(({ variable }) => variable), ...CLIENT_VARIABLES];
   return Object.keys(env).flatMap((name) => {
     if (!LOOKS_LIKE_OURS.test(name) || known.includes(name) || FOREIGN.test(name)) return [];
     const [nearest, distance] = nearestOf(name.toUpperCase(), known);
     if (!OURS.test(name) && distance > TYPO) return [];
-    const hint = distance < nearest.length / 2 ? `: did you mean ${nearest}?` : '; serve --help lists them';
+    const hint = distance < nearest.length / 2 ? `: did you mean ${nearest}?` : '; serve --help lists the settings';
     return [`the variable ${name} is not a setting${hint}`];
   });
 }
 
 function nearestOf(name: string, known: readonly string[]): readonly [nearest: string, distance: number] {
   const distances = known.map((candidate) => {
-    // ORDERS_LEDGER_PATH means ORDERS_LEDGER, however long the rest is.
+    // ORDERS_LEDGER_PATH means ORDERS_LEDGER, however long the suffix is.
     const distance = name.startsWith(`${candidate}_`) ? 1 : distanceBetween(name, candidate);
     return [candidate, distance] as const;
   });

@@ -9,31 +9,31 @@ import type { CommandContext } from './run-command.ts';
 import { runCommand } from './run-command.ts';
 import { onStopSignal } from '../../server/stop-signals.ts';
 
-/** What the command of an operator works with. */
+/** What an operator command works with. */
 export interface OperatorContext extends CommandContext {
   /** Aborted when a signal asks the command to stop. */
   readonly signal: AbortSignal;
-  /** Undefined if there is no terminal to draw it on, or if --json was given. */
+  /** Undefined if there is no terminal to draw on, or if --json was given. */
   readonly bar: ProgressBar | undefined;
 }
 
 /** The path of an SQLite file: a ledger or a backup. */
 export const parseLedgerPath = asOptionParser(ledgerPath);
 
-/** --ledger, as `serve` has it, for what works on SQLite's files only. */
+/** --ledger, as `serve` has it, for commands that work on SQLite files only. */
 export function ledgerOption(help: string): Option {
   const { variable, default: standard } = SERVE_SETTINGS.ledger;
-  return new Option('--ledger <path>', help).env(variable).default(standard).argParser(parseLedgerPath);
+  return new Option('--ledger <path>', help).env(variable).default(standard, standard).argParser(parseLedgerPath);
 }
 
-/** --json, for machines. */
+/** --json, for programs. */
 export function jsonOption(): Option {
-  return new Option('--json', 'one JSON object a line on standard output, 64-bit numbers as strings');
+  return new Option('--json', 'print one JSON object per line, with 64-bit numbers as strings');
 }
 
 /**
- * Runs a command that can be stopped by a signal; see {@link runCommand}. What it then leaves is its own affair: the
- * signal asks, nothing is cut short. `afterStop` is what holds then.
+ * Runs a command that a signal can stop; see {@link runCommand}. The signal only asks: `work` decides when it stops and
+ * what it leaves. `afterStop` says in the message what holds then.
  */
 export async function runOperator(
   { json = false }: { readonly json?: boolean },

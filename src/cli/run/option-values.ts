@@ -6,7 +6,7 @@ import { exactNumber, settingText, wholeNumber } from '../../core/text/plain-tex
 
 const TARGET_SCHEME = /^(dns|ipv4|ipv6):/;
 
-/** A parser of a setting as commander's: what it refuses is wrong usage. */
+/** Turns a parser of settings into commander's: a refused value is wrong usage. */
 export function asOptionParser<Value>(parse: (text: string) => Value): (text: string) => Value {
   return (text) => {
     try {
@@ -22,41 +22,41 @@ export function parseNumber(text: string): bigint {
   return decimal(text, 1n, 'Use a whole number from 1 to 9223372036854775807, in digits.');
 }
 
-/** An order_id to go on after: like a number, and 0 stands before the first. */
+/** An order_id to continue after: like a number, and 0 is before the first. */
 export function parseCursor(text: string): bigint {
-  return decimal(text, 0n, 'Use 0 for all, or the order_id to go on after, in digits.');
+  return decimal(text, 0n, 'Use 0 for all, or the order_id to continue after, in digits.');
 }
 
-/** How much of a list is shown: a whole number, or all. */
+/** How many entries of a list are shown: a whole number, or all. */
 export function parseLimit(text: string): number {
   if (text === 'all') return Infinity;
   try {
     return wholeNumber(1, Number.MAX_SAFE_INTEGER)(text);
   } catch {
-    throw new InvalidArgumentError('Use a whole number from 1 on, in digits, or all.');
+    throw new InvalidArgumentError('Use a whole number of at least 1, in digits, or all.');
   }
 }
 
-/** The address of a server: host:port, or a host alone for the usual port. Resolves to host:port. */
+/** The address of a server: host:port, or a host alone for the default port. Returns host:port. */
 export function parseServer(text: string): string {
   try {
     const address = settingText(text);
     const { host, name } = parseServerAddress(address);
-    // The other targets of gRPC are for programs.
+    // gRPC's other kinds of target are for programs.
     if (host !== undefined && !TARGET_SCHEME.test(address)) return name;
   } catch {
-    // Refused below, in the words of a flag.
+    // Refused below, with a message for a flag.
   }
   throw new InvalidArgumentError('Use host or host:port, such as localhost, 127.0.0.1:50051 or [::1]:50051.');
 }
 
-/** A value without white space around it. An empty one switches the setting off. */
+/** A value without white space around it. An empty one turns the setting off. */
 export const parseText = asOptionParser(settingText);
 
-/** A value that cannot be empty: an empty one is mostly a variable of a script that was never set. */
+/** A value that must not be empty: an empty one is usually a script's variable that was never set. */
 export const notEmpty = asOptionParser((text) => {
   const value = settingText(text);
-  if (value === '') throw new Error('It is empty: give a value, or leave the flag away.');
+  if (value === '') throw new Error('The value is empty: give one, or omit the flag.');
   return value;
 });
 

@@ -1,8 +1,8 @@
 import type { Command, Option } from 'commander';
 
 /**
- * Has required options missed after unknown ones are named: `--stor 7` is a mistyped --store, and not a missing one.
- * Commander itself looks for the missing ones first.
+ * Reports missing required options only after unknown ones: `--stor 7` is a mistyped --store, and not a missing one.
+ * Commander itself checks for the missing ones first.
  */
 export function missOptionsLast(program: Command): void {
   const required = new Set<Option>();

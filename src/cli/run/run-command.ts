@@ -9,13 +9,13 @@ export interface CommandContext {
   readonly output: Output;
   /** Whether --json was given. */
   readonly json: boolean;
-  /** The width of the terminal that standard output is; undefined if it is none. */
+  /** The terminal's width; undefined if standard output is not a terminal. */
   readonly terminalWidth: number | undefined;
-  /** A line on standard error. */
+  /** Writes a line to standard error. */
   readonly say: (line: string) => void;
   /**
-   * Says that the work itself is done, in a sentence without its end. What comes after it only tells of it: output
-   * that cannot be written is then a remark, and no failure.
+   * Marks the work itself as done, with a sentence without its full stop. Output that cannot be written after that is
+   * only a warning, not a failure.
    */
   readonly done: (what: string) => void;
 }
@@ -24,17 +24,17 @@ export interface CommandContext {
 export type CommandWork = (context: CommandContext) => Promise<number | void>;
 
 export interface CommandFailures {
-  /** For commands that write: what to say if the outcome is unknown. */
+  /** For commands that write: what to print if the outcome is unknown. */
   readonly unknown?: UnknownOutcome;
-  /** Whether the command has failed if its output could not be read. */
+  /** Whether the command fails if the reader of its output has gone. */
   readonly needsReader?: boolean;
   readonly reword?: Rewording;
 }
 
-/** Does the work of one command; whatever fails is one line on standard error and an exit code. */
+/** Runs the work of one command; a failure becomes one line on standard error and an exit code. */
 export async function runCommand(json: boolean, work: CommandWork, failures: CommandFailures = {}): Promise<void> {
   const output = new Output(process.stdout);
-  // If standard error is not read, the exit code still says it.
+  // If standard error is not read, the exit code still tells.
   process.stderr.on('error', () => {});
   let what: string | undefined;
   try {
@@ -47,12 +47,12 @@ export async function runCommand(json: boolean, work: CommandWork, failures: Com
       return;
     }
     if (error instanceof OutputError && what !== undefined) {
-      say(`${what}, but that could not be told: ${error.message}`);
+      say(`${what}, but the result was not printed: ${error.message}`);
       process.exitCode = 0;
       return;
     }
     const { exitCode, line } = describeFailure(error, failures.unknown, json, failures.reword);
-    // What came before the failure is good, and goes first.
+    // Output from before the failure is valid, and goes first.
     await output.flush().catch(() => {});
     say(line);
     process.exitCode = exitCode;
@@ -61,7 +61,7 @@ export async function runCommand(json: boolean, work: CommandWork, failures: Com
 
 function terminalWidth(): number | undefined {
   const { isTTY, columns } = process.stdout;
-  // A terminal that does not say it, such as one of a program, has 0.
+  // A terminal without a known width, such as one that a program emulates, reports 0.
   return isTTY ? columns || DEFAULT_WIDTH : undefined;
 }
 

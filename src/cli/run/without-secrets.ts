@@ -1,11 +1,11 @@
-/** A message of commander about a bad value: what comes before the value, the value, and the rest. */
+/** Commander's message about an invalid value: the text before the value, the value, and the rest. */
 const BAD_FLAG = /^(error: (?:option '[^']*' argument|command-argument value) ')([\s\S]*)(' is invalid[\s\S]*)$/;
 const BAD_VARIABLE = /^(error: option '[^']*' value ')([\s\S]*)(' from env '\w+' is invalid[\s\S]*)$/;
 
-/** Any other: what comes before something that was typed, and the rest. */
+/** Any other message: the text before something that was typed, and the rest. */
 const OTHER = /^(error: (?:unknown option '-*[^=:]*=?|[^:]*: )?)([\s\S]*)$/;
 
-/** What is wrong with the flags, without the passwords of URLs in the wrong place. */
+/** A message about wrong flags, without the passwords of URLs in the wrong place. */
 export function withoutSecrets(message: string): string {
   const parts = BAD_FLAG.exec(message) ?? BAD_VARIABLE.exec(message) ?? OTHER.exec(message);
   const [, before = '', value = message, rest = ''] = parts ?? [];
@@ -14,7 +14,7 @@ export function withoutSecrets(message: string): string {
   return `${before}${shown}${rest}`;
 }
 
-/** Rather too much than too little goes: a value that is refused may be anything. */
+/** Removes too much rather than too little: a refused value may be anything. */
 function withoutPasswords(text: string): string {
   const withoutParameters = text.replace(/((?:passw\w*|pass|pwd|secret|token)\s*[=:]\s*)[\s\S]+/i, '$1…');
   if (!withoutParameters.includes('://')) return withoutParameters.replace(/^([^:]*:)[\s\S]*@/, '$1…@');

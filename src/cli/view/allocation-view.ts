@@ -16,7 +16,7 @@ export const ALLOCATION_COLUMNS: readonly Column<Allocation>[] = [
   { title: 'REQUEST ID', width: 10, value: ({ requestId }) => requestId },
 ];
 
-/** The same for a terminal: runs as first and last number, nothing twice, and what is long is cut. */
+/** The same for a terminal: runs as first and last number, nothing repeated, long values truncated. */
 const FITTED_ALLOCATION_COLUMNS: readonly Column<Allocation>[] = [
   { title: 'ORDER ID', width: 8, align: 'right', value: ({ orderId, count }) => runOf(orderId, count, '-') },
   { title: 'STORE', width: 6, align: 'right', value: ({ storeId }) => String(storeId) },
@@ -26,14 +26,14 @@ const FITTED_ALLOCATION_COLUMNS: readonly Column<Allocation>[] = [
   { title: 'REQUEST ID', width: 10, least: 10, value: ({ requestId }) => requestId },
 ];
 
-/** The columns for a table on a terminal that is so wide; undefined means that it is no terminal. */
+/** The columns for a terminal of this width; undefined means that it is not a terminal. */
 export function allocationColumns(width: number | undefined): Columns<Allocation> {
   return width === undefined
     ? new Columns(ALLOCATION_COLUMNS)
     : new Columns(FITTED_ALLOCATION_COLUMNS, Math.max(width, MIN_WIDTH));
 }
 
-/** The display number, unless it is the number itself. */
+/** The display number, unless it is the plain number. */
 function shownAs({ displayNumber, orderNumber }: Allocation): string {
   return displayNumber === String(orderNumber) ? '' : displayNumber;
 }

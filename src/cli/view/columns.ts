@@ -1,13 +1,13 @@
 import CliTable3 from 'cli-table3';
 import { printable } from '../../core/text/plain-text.ts';
 
-/** One column of rows that come one by one. */
+/** One column of rows that arrive one by one. */
 export interface Column<Row> {
   readonly title: string;
-  /** In characters; a longer value is shown whole, and the column stays that wide. */
+  /** In characters; a longer value is shown in full, and the column stays that wide. */
   readonly width: number;
   readonly align?: 'right';
-  /** In a table that has to fit, longer values are cut, down to so many characters. */
+  /** The narrowest width, in characters, to which a table that has to fit may truncate longer values. */
   readonly least?: number;
   readonly value: (row: Row) => string;
 }
@@ -15,13 +15,13 @@ export interface Column<Row> {
 const GAP = '  ';
 const CUT = '…';
 
-/** Aligned lines for people, of rows whose number is unknown. */
+/** Aligns rows for people without knowing how many there are. */
 export class Columns<Row> {
   readonly #columns: readonly Column<Row>[];
   readonly #widths: number[];
   readonly #fit: number;
 
-  /** `fit` is the width of the terminal. Each line fits it unless that would cut a number. */
+  /** `fit` is the width of the terminal. Each line fits it unless that would truncate a number. */
   constructor(columns: ReadonlyArray<Column<Row>>, fit = Infinity) {
     this.#columns = columns;
     this.#widths = columns.map(({ width, title }) => Math.max(width, title.length));
@@ -39,7 +39,7 @@ export class Columns<Row> {
   #line(cells: readonly string[]): string {
     for (const [i, { length }] of cells.entries()) this.#widths[i] = Math.max(this.#widths[i]!, length);
     this.#shrink(({ least }) => least ?? Infinity);
-    // Before a line wraps, what a longer number above has left empty goes, too.
+    // Before a line wraps, columns that a longer number above has widened shrink again.
     this.#shrink(({ least }, i) => least ?? Math.max(cells[i]!.length, this.#columns[i]!.title.length));
     const padded = cells.map((cell, i) => {
       const width = this.#widths[i]!;
@@ -49,7 +49,7 @@ export class Columns<Row> {
     return padded.join(GAP).trimEnd();
   }
 
-  /** Takes what is too much from the columns, the last one first, but leaves each its least width. */
+  /** Narrows the columns to fit, the last one first, but leaves each its narrowest width. */
   #shrink(leastOf: (column: Column<Row>, index: number) => number): void {
     let excess = this.#widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length) - this.#fit;
     for (let i = this.#columns.length - 1; i >= 0 && excess > 0; i--) {
@@ -60,20 +60,20 @@ export class Columns<Row> {
   }
 }
 
-/** A whole table for people: no borders, two blanks between columns. */
+/** A whole table for people: no borders, two spaces between columns. */
 export function table(rows: readonly (readonly string[])[], rightColumns: readonly number[] = []): string {
   const width = Math.max(0, ...rows.map((row) => row.length));
   const none = ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'];
   const chars = Object.fromEntries(
     [...none, 'left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'].map((name) => [name, '']),
   );
-  const made = new CliTable3({
+  const aligned = new CliTable3({
     chars: { ...chars, middle: '  ' },
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
     colAligns: Array.from({ length: width }, (_, i) => (rightColumns.includes(i) ? 'right' : 'left')),
   });
-  made.push(...rows.map((row) => row.map(printable)));
-  return made
+  aligned.push(...rows.map((row) => row.map(printable)));
+  return aligned
     .toString()
     .split('\n')
     .map((line) => line.trimEnd())
@@ -85,7 +85,7 @@ export function fieldTable(fields: Readonly<Record<string, unknown>>): string {
   return table(Object.entries(fields).map(([name, value]) => [name, String(value)]));
 }
 
-/** A point in time as this machine's clock on the wall has it: 2026-11-24T03:23:48.123+01:00. */
+/** A point in time in this machine's time zone: 2026-11-24T03:23:48.123+01:00. */
 export function localTime(time: Date): string {
   const offset = -time.getTimezoneOffset();
   const wall = new Date(time.getTime() + offset * 60_000).toISOString().slice(0, -1);

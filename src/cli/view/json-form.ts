@@ -1,8 +1,8 @@
 import type { Allocation, FindingKind, Store, VerifyStep } from '../../client/index.ts';
 
-// The JSON mapping of the proto, every field shown. A string for an int64: a JSON number would round it.
+// The JSON mapping of the proto, with every field. An int64 is a string, because a JSON number would round it.
 
-/** What has no message in the proto, as one line; bigints become strings. */
+/** A value without a message in the proto, as one line; bigints become strings. */
 export function jsonLine(value: object): string {
   return JSON.stringify(value, (_, field: unknown) => (typeof field === 'bigint' ? String(field) : field));
 }
@@ -69,7 +69,7 @@ export function verifyStepJson(step: VerifyStep): Record<string, unknown> {
   }
 }
 
-/** A kind that only a newer server knows is no less wrong, and its message says what it is. */
+/** A kind that only a newer server knows is shown as a mismatch; its message says what it is. */
 export function shownKind(kind: FindingKind): string {
   return kind === 'unknown' ? 'mismatch' : kind;
 }

@@ -1,25 +1,25 @@
 import type { Writable } from 'node:stream';
 
-/** The least that one write has, if much is written. */
+/** The smallest write while more text is waiting, in characters. */
 const CHUNK_LENGTH = 16 * 1024;
-/** What the system says of a reader that has gone. */
+/** The error codes for a reader that has gone. */
 const GONE = new Set(['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED']);
 
-/** Standard output takes no more. */
+/** Standard output accepts no more. */
 export class OutputError extends Error {
   override readonly name = 'OutputError';
   /** Whether its reader has gone, as `head` does when it has seen enough: nothing is wrong then. */
   readonly readerGone: boolean;
 
   constructor(cause: Error) {
-    super(`standard output cannot be written: ${cause.message}`, { cause });
+    super(`cannot write to standard output: ${cause.message}`, { cause });
     this.readerGone = 'code' in cause && typeof cause.code === 'string' && GONE.has(cause.code);
   }
 }
 
 /**
- * Standard output, written in large pieces and no faster than its reader takes them. What was written is out
- * soon by itself; `flush` waits for it.
+ * Standard output, written in large chunks and no faster than its reader takes them. Text is written soon by itself;
+ * `flush` waits for that.
  */
 export class Output {
   readonly #stream: Writable;
@@ -30,7 +30,7 @@ export class Output {
 
   constructor(stream: Writable) {
     this.#stream = stream;
-    // The error also comes to the callback of the write; without a listener it would end the process.
+    // The callback of the write gets the error as well, but without a listener it would end the process.
     stream.on('error', (error) => (this.#failure ??= new OutputError(error)));
   }
 
@@ -39,18 +39,18 @@ export class Output {
     if (this.#failure !== undefined) throw this.#failure;
     this.#waiting += `${text}\n`;
     if (this.#waiting.length >= CHUNK_LENGTH) return this.flush();
-    // Soon, so that the first page is seen while the second is waited for.
+    // Soon, so that the first page shows while the second is being fetched.
     this.#later ??= setImmediate(() => this.flush().catch(() => {}));
   }
 
-  /** Resolves when everything was taken; rejects with an {@link OutputError}. */
+  /** Resolves when everything was written; rejects with an {@link OutputError}. */
   async flush(): Promise<void> {
     if (this.#later !== undefined) clearImmediate(this.#later);
     this.#later = undefined;
     const text = this.#waiting;
     this.#waiting = '';
     if (text !== '') this.#lastWrite = this.#write(text);
-    // Writes end in order: after the last one all were taken.
+    // Writes end in order: when the last one is done, all are.
     await this.#lastWrite;
     if (this.#failure !== undefined) throw this.#failure;
   }

@@ -1,12 +1,12 @@
 import { SingleBar } from 'cli-progress';
 
-/** The bar that shows people how far a long command is, one step after the other. */
+/** Shows people the progress of a long command, one step after the other. */
 export class ProgressBar {
   readonly #stream: NodeJS.WriteStream;
   readonly #bar: SingleBar;
   #step: string | undefined;
 
-  /** Undefined if this is no terminal, or one whose cursor does not move. `kind` is what TERM says. */
+  /** Undefined if this is not a terminal, or one whose cursor does not move. `kind` is the value of TERM. */
   static onTerminal(stream: NodeJS.WriteStream, kind: string | undefined): ProgressBar | undefined {
     return stream.isTTY && kind !== 'dumb' ? new ProgressBar(stream) : undefined;
   }
@@ -18,15 +18,15 @@ export class ProgressBar {
       format: '{step} [{bar}] {percentage}%  {note}',
       barCompleteChar: '=',
       barIncompleteChar: ' ',
-      // Its own handlers would swallow Ctrl-C, and a command that is asked to stop removes what it has begun.
+      // Its own handlers would swallow Ctrl-C, and a stopped command has to remove what it has begun.
       gracefulExit: false,
       clearOnComplete: true,
-      // Lines are written in between.
+      // Other lines are written in between.
       forceRedraw: true,
     });
   }
 
-  /** `note` stands behind the bar. */
+  /** `note` is shown after the bar. */
   update(step: string, done: number, all: number, note = ''): void {
     const payload = { step, note };
     if (step !== this.#step) {
@@ -38,7 +38,7 @@ export class ProgressBar {
     this.#bar.update(done, payload);
   }
 
-  /** Frees the line for other text; the bar is drawn again below it. */
+  /** Clears the line for other text; the next update redraws the bar below it. */
   clear(): void {
     if (this.#step !== undefined) this.#stream.write('\r\u001B[K');
   }

@@ -3,21 +3,21 @@ import { grouped, table } from './columns.ts';
 import { shownKind } from './json-form.ts';
 import { printable } from '../../core/text/plain-text.ts';
 
-/** With more stores than this only those that are not whole are shown. */
+/** With more stores than this, only the bad ones are shown. */
 const MAX_STORES = 50;
-/** Rows of a table for people, at most: a million bad sequences would help nobody. */
+/** The maximum rows of a table for people, who could not use a million bad sequences. */
 const MAX_ROWS = 1000;
 
 type Finding = Extract<VerifyStep, { kind: 'finding' }>;
 type Sequence = Extract<VerifyStep, { kind: 'sequence' }>;
 type Verdict = Extract<VerifyStep, { kind: 'verdict' }>;
 
-/** What a verification says, as lines for people: findings as they come, the rest at the end. In bounded memory. */
+/** Formats a verification for people, in bounded memory: findings as they come, the rest at the end. */
 export class VerifyReport {
   #global: Sequence | undefined;
-  /** The first stores; after {@link MAX_STORES} none is added. */
+  /** The first stores, up to {@link MAX_STORES}. */
   readonly #stores: Sequence[] = [];
-  /** Those of all stores whose rows do not cover each number once. */
+  /** The stores, among all, whose rows do not cover each number exactly once. */
   readonly #notWhole: Sequence[] = [];
   /** The names of sequences with findings. */
   readonly #bad = new Set<string>();
@@ -74,7 +74,7 @@ export class VerifyReport {
     return lines.length === 0 ? [] : [...lines, ''];
   }
 
-  /** What is wrong with a sequence, as far as counting tells; empty where nothing is. */
+  /** What is wrong with a sequence, as far as counting tells; empty if nothing is. */
   #remark(sequence: Sequence): string {
     const lost = this.#losses
       .filter(({ storeId }) => storeId === sequence.storeId)
@@ -89,7 +89,7 @@ export class VerifyReport {
     if (this.#lossCount === 0) return [];
     const more = this.#lossCount - this.#losses.length;
     return [
-      'Given up by a deliberate return to an older copy (declared losses, not holes):',
+      'Skipped after a restore to an older copy (declared losses, not gaps):',
       table(
         this.#losses.map((loss) => [nameOf(loss), String(loss.first), String(loss.last)]),
         [1, 2],
@@ -106,10 +106,10 @@ function findingLine(finding: Finding): string {
 
 function verdictLine({ ok, rows, sequences, findings, asOfOrderId }: Verdict): string {
   const read = `${counted(rows, 'row')}, ${counted(sequences, 'sequence')}, up to order_id ${asOfOrderId}`;
-  return ok ? `no hole, no repeat: ${read}` : `NOT GOOD, ${counted(findings, 'finding')}: ${read}`;
+  return ok ? `no gaps, no duplicates: ${read}` : `FAILED, ${counted(findings, 'finding')}: ${read}`;
 }
 
-/** How many numbers the rows cover beyond those between first and last; negative where some are missing. */
+/** How many numbers the rows cover beyond those between first and last; negative if some are missing. */
 function surplus({ first, last, count }: Sequence): bigint {
   return count - (last - first + 1n);
 }

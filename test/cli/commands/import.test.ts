@@ -109,21 +109,21 @@ it.each([
       'line 7: "1,2,3" has 3 values',
     ],
   ],
-  ['a double', 'store_id,next_number\n7,1\n8,1\n07,1\n', ['line 4: store_id 7 is on line 2 already: keep one of them']],
+  ['a double', 'store_id,next_number\n7,1\n8,1\n07,1\n', ['line 4: store_id 7 is already on line 2: keep one of them']],
   ['a quote that is open', 'store_id,next_number\n7,"1\n', ['line']],
 ])('a CSV file with %s is refused whole, with line, value and remedy', async (_, text, problems) => {
   const { folder, ledger, source } = files(text);
   const { exitCode, stdout, stderr } = await importCsv(source, ledger, '--yes');
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
   const lines = stderr.trim().split('\n');
-  expect(lines.shift()).toBe(`error: nothing was imported from ${source}`);
+  expect(lines.shift()).toBe(`error: nothing was imported: errors in ${source}`);
   expect(lines).toEqual(problems.map((problem) => expect.stringContaining(problem) as string));
   expect(readdirSync(folder)).toEqual(['source']);
 });
 
 it.each([
-  ['no StoreID 0', [EXPORT[1]!], ['the item with StoreID 0 is missing, which has the last OrderID: export the whole']],
-  ['two of them', [EXPORT[0]!, EXPORT[0]!, EXPORT[1]!], ['line 2: StoreID 0 is on line 1 already']],
+  ['no StoreID 0', [EXPORT[1]!], ['the item with StoreID 0, which has the last OrderID, is missing: export the whole']],
+  ['two of them', [EXPORT[0]!, EXPORT[0]!, EXPORT[1]!], ['line 2: StoreID 0 is already on line 1']],
   ['no OrderID', ['{"StoreID":0}'], ['line 1: OrderID nothing is not valid']],
   [
     'bad items',
@@ -141,7 +141,7 @@ it.each([
     [...EXPORT, '{"StoreID":8,"OrderNumber":9223372036854775807}'],
     ['line 3: OrderNumber "9223372036854775807" is not valid: it must be a whole number from 0 to 9223372036854775806'],
   ],
-  ['a double', [...EXPORT, EXPORT[1]!], ['line 3: StoreID 32913 is on line 2 already']],
+  ['a double', [...EXPORT, EXPORT[1]!], ['line 3: StoreID 32913 is already on line 2']],
 ])('a DynamoDB table with %s is refused whole, with line, value and remedy', async (_, lines, problems) => {
   const { folder, ledger, source } = files(lines);
   const { exitCode, stderr } = await importDynamodb(source, ledger, '--yes');
@@ -170,8 +170,8 @@ it('P8: an import is refused while a server runs, and names the file', async () 
 });
 
 it.each([
-  ['no file', [], /name one file to import, with --csv <file> or with --dynamodb <file>/],
-  ['two files', ['--csv', 'a', '--dynamodb', 'b'], /name one file/],
+  ['no file', [], /give one source to import: --csv <file> or --dynamodb <files...>/],
+  ['two files', ['--csv', 'a', '--dynamodb', 'b'], /give one source/],
   ['no next order_id', ['--csv', 'a'], /--csv needs --next-order-id/],
   ['a next order_id of its own', ['--dynamodb', 'a', '--next-order-id', '5'], /--next-order-id goes with --csv/],
   ['a bad next order_id', ['--csv', 'a', '--next-order-id', '0'], /'0' is invalid.*from 1 to 9223372036854775807/],

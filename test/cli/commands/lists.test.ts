@@ -44,13 +44,13 @@ describe('C7: list', () => {
     expect(await shown({})).toMatchObject({
       lines: { length: 101 },
       said: [
-        '100 are shown, at most 41 more numbers follow, up to order_id 150: --limit all shows all, --last 20 the newest',
+        '100 shown, at most 41 more numbers follow, up to order_id 150: --limit all shows all, --last 20 the newest',
       ],
     });
     // Of 7's order_numbers 100 to 109 and 110 to 179, the rest of the first 100 is not cut by 8's.
     expect((await shown({ store: 7n })).said).toEqual([]);
     expect((await shown({ newestFirst: true })).said).toEqual([
-      '100 are shown, at most 50 more numbers follow, down to order_id 1: --limit all shows all, --last 20 the newest',
+      '100 shown, at most 50 more numbers follow, down to order_id 1: --limit all shows all, --last 20 the newest',
     ]);
     expect(await shown({ limit: Infinity })).toMatchObject({ said: [], lines: { length: 142 } });
     expect(await shown({ after: 50n })).toMatchObject({ said: [], lines: { length: 101 } });
@@ -89,7 +89,7 @@ describe('C7: stores list', () => {
     const short = await list(undefined, TERMINAL);
     expect(short).toMatchObject({
       lines: { length: 101 },
-      said: ['100 are shown, 30 more stores follow: --limit all shows all'],
+      said: ['100 shown, 30 more stores follow: --limit all shows all'],
     });
     expect(short.lines.filter((line) => line.length > 80)).toEqual([]);
     for (const all of [await list(Infinity, TERMINAL), await list(undefined, PIPE)]) {

@@ -73,7 +73,7 @@ it('says that the move is already done, and changes nothing', async () => {
   await whileServed(to, (client) => client.allocate(1n, 1, 'new'));
 
   const again = await move(from, to);
-  expect(again).toMatchObject({ exitCode: 0, stderr: `nothing to do: ${from} was moved to ${to} before\n` });
+  expect(again).toMatchObject({ exitCode: 0, stderr: `nothing to do: ${from} was already moved to ${to}\n` });
   const { stdout } = await move(from, to, '--json');
   expect(JSON.parse(stdout)).toMatchObject({ ...summary, wasDone: true });
   expect((await textOfDatabase(to)).allocations).toHaveLength(61);
@@ -200,7 +200,7 @@ it('--print prints the SQL that --to runs', async () => {
   });
   expect(await orderNumbers(['migrate', '--to', made])).toEqual({
     exitCode: 0,
-    stdout: `to      ${made}\nschema  version ${version}, made\n`,
+    stdout: `to      ${made}\nschema  version ${version}, created\n`,
     stderr: '',
   });
   expect(await catalogue(printed)).toEqual(await catalogue(made));
@@ -229,13 +229,17 @@ it('requires the rights of the owner, and says so', async () => {
 });
 
 it.each([
-  ['nothing to do', [], /name the database with --to postgres:\/\//],
-  ['a file alone', ['--from', 'package.json'], /name the database with --to postgres:\/\//],
-  ['--print and more', ['--print', '--to', 'postgres://h/d'], /--print goes alone/],
+  ['nothing to do', [], /give the database with --to postgres:\/\//],
+  ['a file alone', ['--from', 'package.json'], /give the database with --to postgres:\/\//],
+  ['--print and more', ['--print', '--to', 'postgres://h/d'], /--print takes no other option/],
   ['a path for --to', ['--to', 'data/orders.db'], /Use postgres:\/\/user@host/],
   ['another URL for --to', ['--to', 'mysql://h/d'], /Use postgres:\/\/user@host/],
   ['a URL for --from', ['--from', 'postgres://h/d', '--to', 'postgres://h/d'], /Use the path of an SQLite file/],
-  ['a file that is not there', ['--from', '/nowhere.db', '--to', 'postgres://h/d'], /nowhere\.db' .* It is not there/],
+  [
+    'a file that is not there',
+    ['--from', '/nowhere.db', '--to', 'postgres://h/d'],
+    /nowhere\.db' .* The file does not exist/,
+  ],
 ])('wrong usage, %s, is one line and exit code 2', async (_, flags, remedy) => {
   const { exitCode, stdout, stderr } = await orderNumbers(['migrate', ...flags]);
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });

@@ -27,14 +27,14 @@ describe.each(ENGINES)('on $name', (engine) => {
       'all stores      1     3        3\n' +
       'store 7       100   101        2\n' +
       'store 8       100   100        1\n\n' +
-      'no hole, no repeat: 3 rows, 3 sequences, up to order_id 3\n';
+      'no gaps, no duplicates: 3 rows, 3 sequences, up to order_id 3\n';
     for (const args of [['--server', address], [ledger]]) {
       expect(await orderNumbers(['verify', ...args])).toEqual({ exitCode: 0, stdout: good, stderr: '' });
     }
     const one = await orderNumbers(['verify', ledger, '--store', '7']);
     expect(one).toMatchObject({
       exitCode: 0,
-      stdout: expect.stringMatching(/^no hole, no repeat: 2 rows, 1 sequence,/m),
+      stdout: expect.stringMatching(/^no gaps, no duplicates: 2 rows, 1 sequence,/m),
     });
     // What is good of no store would be taken for the verdict.
     for (const args of [['--server', address], [ledger], [ledger, '--json']]) {
@@ -42,7 +42,9 @@ describe.each(ENGINES)('on $name', (engine) => {
       expect(missing).toMatchObject({
         exitCode: 1,
         stdout: '',
-        stderr: expect.stringMatching(/^(error: |\{"error":\{"message":")store 9 is not in this ledger[^\n]*\n$/),
+        stderr: expect.stringMatching(
+          /^(error: |\{"error":\{"message":")store 9 does not exist in this ledger[^\n]*\n$/,
+        ),
       });
     }
   });
@@ -55,7 +57,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
     expect(stdout).toMatch(/^hole in all stores, 2: /m);
     expect(stdout).toMatch(/^all stores +1 +3 +2 +1 missing$/m);
-    expect(stdout).toMatch(/\nNOT GOOD, \d+ findings?: 2 rows, 3 sequences, up to order_id 3\n$/);
+    expect(stdout).toMatch(/\nFAILED, \d+ findings?: 2 rows, 3 sequences, up to order_id 3\n$/);
     const json = await orderNumbers(['verify', ledger, '--json']);
     expect(json).toMatchObject({ exitCode: 1, stderr: '' });
     const events = json.stdout
@@ -111,11 +113,11 @@ it('findings and declared losses are distinguished, and numbers have digit group
       'store 7       100      200         91',
       'store 8       100       99          0  see above',
       '',
-      'Given up by a deliberate return to an older copy (declared losses, not holes):',
+      'Skipped after a restore to an older copy (declared losses, not gaps):',
       'all stores   11   20',
       'store 7     105  114',
       '',
-      'NOT GOOD, 1 finding: 1,000,000 rows, 11 sequences, up to order_id 1000010',
+      'FAILED, 1 finding: 1,000,000 rows, 11 sequences, up to order_id 1000010',
       '',
     ].join('\n'),
   );

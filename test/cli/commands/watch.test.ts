@@ -92,7 +92,7 @@ it('a refused watch exits with 1 and prints nothing on standard output', async (
 it.each([
   {
     flags: [],
-    lines: ['ADDRESS: no server answers: connect ECONNREFUSED ADDRESS; trying again', 'connected to ADDRESS'],
+    lines: ['ADDRESS: no server answers: connect ECONNREFUSED ADDRESS; retrying', 'connected to ADDRESS'],
   },
   {
     flags: ['--json'],

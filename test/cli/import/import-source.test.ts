@@ -72,7 +72,7 @@ function exported(data: Readonly<Record<string, readonly string[]>>, { total }: 
 it('P2: a partial table, in which no store has the last OrderID, is refused', async () => {
   const part = write('a.json', lines(GLOBAL, STORE_11));
   await expect(dynamodb(part)).rejects.toThrow(
-    /line 1: no store has the last OrderID, 9000 \(the highest is 8120\).*its stores would start again.*--whole-table/,
+    /line 1: no store has the last OrderID, 9000 \(the highest is 8120\).*its stores would restart.*--whole-table/,
   );
   const none = write('b.json', lines('{"StoreID":0,"OrderID":9000}', '{"StoreID":11,"OrderNumber":310}'));
   await expect(dynamodb(none)).rejects.toThrow(/no store has the last OrderID, 9000 \(none has an OrderID\)/);
@@ -94,7 +94,7 @@ it('several files, compressed or not, or a folder of them, are one table', async
   const table = { nextOrderId: 9001n, stores: WHOLE };
   expect(await dynamodb(files)).toEqual(table);
   expect(await dynamodb(folder)).toEqual(table);
-  await expect(dynamodb([...files, files[0]!])).rejects.toThrow('a file is named twice');
+  await expect(dynamodb([...files, files[0]!])).rejects.toThrow('a file is given twice');
   await expect(dynamodb(files.slice(1))).rejects.toThrow(/a\.json\.gz line 1: no store has the last OrderID/);
 });
 
@@ -103,7 +103,7 @@ it('problems in several files name the file, and a store found in two of them is
   write('a.json', lines(GLOBAL, STORE_12), folder);
   write('b.json', lines(STORE_11, '{"StoreID":"x"}', STORE_12), folder);
   await expect(dynamodb(folder)).rejects.toThrow(
-    /b\.json line 2: StoreID "x" is not valid[^]*b\.json line 3: StoreID 12 is on a\.json line 2 already/,
+    /b\.json line 2: StoreID "x" is not valid[^]*b\.json line 3: StoreID 12 is already on a\.json line 2/,
   );
 });
 
@@ -120,7 +120,7 @@ it.each(['the folder', 'the folder above', 'the data', 'its files'])(
     expect(await dynamodb(paths)).toEqual({ nextOrderId: 9001n, stores: WHOLE });
     rmSync(files[1]!);
     await expect(dynamodb(named === 'its files' ? files.slice(0, 1) : paths)).rejects.toThrow(
-      /only a part of the table, whose manifest .*manifest-files\.json has 2 data files; missing: y\.json: name all/,
+      /only a part of the table: its manifest .*manifest-files\.json lists 2 data files; missing: y\.json: give all/,
     );
   },
 );
@@ -146,9 +146,11 @@ it('files decompressed in place still match the manifest', async () => {
 it('an export whose item counts differ from its manifests is refused', async () => {
   const short = exported({ 'x.json.gz': [GLOBAL, STORE_11, STORE_12] });
   writeFileSync(short.files[0]!, gzipSync(lines(GLOBAL, STORE_12)));
-  await expect(dynamodb(short.folder)).rejects.toThrow(/the file has 2 items, its manifest says 3: copy it/);
+  await expect(dynamodb(short.folder)).rejects.toThrow(/the file has 2 items, but its manifest counts 3: copy it/);
   const cut = exported({ 'x.json.gz': [GLOBAL, STORE_12] }, { total: 3 });
-  await expect(dynamodb(cut.folder)).rejects.toThrow(/manifest-summary\.json has 3 items, .* listed beside it have 2/);
+  await expect(dynamodb(cut.folder)).rejects.toThrow(
+    /manifest-summary\.json counts 3 items, .* listed beside it have 2/,
+  );
   writeFileSync(join(cut.folder, 'manifest-files.json'), 'no manifest');
   await expect(dynamodb(cut.folder)).rejects.toThrow(/manifest-files\.json is not JSON/);
 });
@@ -157,7 +159,9 @@ it.each([
   ['cut off', gzipSync(lines(GLOBAL, STORE_12)).subarray(0, 60)],
   ['damaged', Buffer.concat([gzipSync(lines(GLOBAL, STORE_12)).subarray(0, 30), Buffer.alloc(200, 7)])],
 ])('a packed file that is %s is refused in one line', async (_, content) => {
-  await expect(dynamodb(write('a.json.gz', content))).rejects.toThrow(/^nothing was imported: .*cannot be unpacked/);
+  await expect(dynamodb(write('a.json.gz', content))).rejects.toThrow(
+    /^nothing was imported: .*cannot be decompressed/,
+  );
 });
 
 it.each(['\u2028', '\u2029', '\u0085', '\r'])('%j inside a JSON string ends no line', async (character) => {
@@ -190,21 +194,25 @@ it.each(['5E-1', '1.5', '1E19', '1E400', '-5E+2', 'E2', ''])('%j is not a whole 
 });
 
 it.each([
-  [
-    'UTF-16 of PowerShell',
-    utf16(lines(GLOBAL, STORE_12)),
-    /is UTF-16, as the > of PowerShell writes it: convert it first/,
-  ],
+  ['UTF-16 of PowerShell', utf16(lines(GLOBAL, STORE_12)), /is UTF-16, as PowerShell's > writes it: convert it first/],
   ['UTF-16, big-endian', utf16(lines(GLOBAL, STORE_12)).swap16(), /is UTF-16: convert it first/],
-  ['a ZIP archive', Buffer.from('PK\u0003\u0004rest'), /is a ZIP archive, perhaps a workbook .* save the sheet as CSV/],
+  [
+    'a ZIP archive',
+    Buffer.from('PK\u0003\u0004rest'),
+    /is a ZIP archive, such as a spreadsheet workbook: save the sheet as CSV/,
+  ],
 ])('%s is named, for both kinds of file', async (_, content, said) => {
   await expect(dynamodb(write('a.json', content))).rejects.toThrow(said);
   await expect(csv(content)).rejects.toThrow(said);
 });
 
 it('gzip after --csv and an export in the format Ion are named', async () => {
-  await expect(csv(gzipSync('store_id,next_number\n7,1\n'))).rejects.toThrow(/stores\.csv is gzip: unpack it first/);
-  await expect(dynamodb(write('a.ion', '$ion_1_0 {Item:{StoreID:0.}}\n'))).rejects.toThrow(/in the format Ion: export/);
+  await expect(csv(gzipSync('store_id,next_number\n7,1\n'))).rejects.toThrow(
+    /stores\.csv is gzip: decompress it first/,
+  );
+  await expect(dynamodb(write('a.ion', '$ion_1_0 {Item:{StoreID:0.}}\n'))).rejects.toThrow(
+    /in Amazon Ion format: export/,
+  );
 });
 
 it('a line too long to be an item is refused before it fills the memory', async () => {

@@ -23,7 +23,7 @@ it.each([
 
 it('an unknown name without a similar one is reported alone', () => {
   expect(warnings('ORDERS_FAVOURITE_COLOUR_OF_THE_DATABASE')).toEqual([
-    'the variable ORDERS_FAVOURITE_COLOUR_OF_THE_DATABASE is not a setting; serve --help lists them',
+    'the variable ORDERS_FAVOURITE_COLOUR_OF_THE_DATABASE is not a setting; serve --help lists the settings',
   ]);
 });
 
@@ -53,9 +53,9 @@ it('an operator command warns on standard error and continues', async () => {
 
 it.each<[args: string, env: Readonly<Record<string, string>>, refusal: RegExp]>([
   ['serve', { ORDERS_MAX_BATCH: 'many' }, /^error: option '--max-batch <requests>' value 'many' from env/],
-  ['serve --ledger /nowhere/orders.db', {}, /^error: there is no folder \/nowhere for the ledger/],
+  ['serve --ledger /nowhere/orders.db', {}, /^error: the folder \/nowhere of the ledger does not exist/],
   ['backup', { ORDERS_LEDGER: 'postgres://h/d' }, /^error: option '--ledger <path>' value/],
-  ['import --yes', {}, /^error: name one file to import/],
+  ['import --yes', {}, /^error: give one source to import/],
 ])('what is mistyped is named although the settings are refused: %s %j', async (args, env, refusal) => {
   const { exitCode, stdout, stderr } = await orderNumbers(args.split(' '), {
     env: { ...env, ORDERS_LEDGR: 'x.db' },
@@ -71,5 +71,5 @@ it('help texts and refusals of client commands name no server variables', async 
   const env = { ORDERS_LEDGR: 'x.db' };
   expect(await orderNumbers(['serve', '--help'], { env })).toMatchObject({ exitCode: 0, stderr: '' });
   const { stderr } = await orderNumbers(['get'], { env });
-  expect(stderr).toMatch(/^error: say which allocation[^\n]+\n$/);
+  expect(stderr).toMatch(/^error: give one key to look up[^\n]+\n$/);
 });

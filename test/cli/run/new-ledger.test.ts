@@ -83,7 +83,7 @@ describe('a missing folder', () => {
     for (const { exitCode, stdout, stderr } of all)
       expect([exitCode, stdout, stderr.split('\n').length]).toEqual([2, '', 2]);
     for (const { stderr } of all.slice(0, 3)) {
-      expect(stderr).toContain(`there is no folder ${missing} for the ledger`);
+      expect(stderr).toContain(`the folder ${missing} of the ledger does not exist`);
       expect(stderr).toContain(`mkdir -p '${folder}/not mounted'\\''s'`);
     }
     expect(all[3]!.stderr).toContain(`mkdir -p ${folder}/nowhere`);

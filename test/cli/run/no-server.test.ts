@@ -19,7 +19,7 @@ it('a command that reaches no server says so, with the address and the remedy', 
     stderr: `error: ${sentence}\n`,
   });
   const written = await orderNumbers(['allocate', '--store', '7', '--request-id', 'cart-1', ...flags]);
-  expect(written).toEqual({ exitCode: 1, stdout: '', stderr: `error: not done: ${sentence}\n` });
+  expect(written).toEqual({ exitCode: 1, stdout: '', stderr: `error: nothing was done: ${sentence}\n` });
 });
 
 it('B14: a failing proxy from the environment is reported in one line, without its URL', async () => {
@@ -30,7 +30,7 @@ it('B14: a failing proxy from the environment is reported in one line, without i
     { env },
   );
   expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/^error: not done: the proxy [\d.:]+ cannot be reached [^\n]*no_proxy[^\n]*\n$/);
+  expect(stderr).toMatch(/^error: nothing was done: the proxy [\d.:]+ cannot be reached [^\n]*no_proxy[^\n]*\n$/);
   expect(stderr).not.toMatch(/undefined|secret/);
 });
 
@@ -41,7 +41,7 @@ it('says after a second that it keeps trying, and a read gives up after two', as
     exitCode: 1,
     stdout: '',
     stderr: [
-      `${address}: no server answers: connect ECONNREFUSED ${address}; trying again`,
+      `${address}: no server answers: connect ECONNREFUSED ${address}; retrying`,
       `error: no server answers at ${address}: start it, or check --server`,
       '',
     ].join('\n'),
@@ -87,7 +87,7 @@ it.each(ENGINES)(
     expect(await orderNumbers(create)).toEqual({
       exitCode: 1,
       stdout: '',
-      stderr: 'error: store 7 exists: change it with order-numbers stores update --store 7 (STORE_EXISTS)\n',
+      stderr: 'error: store 7 already exists: change it with order-numbers stores update --store 7 (STORE_EXISTS)\n',
     });
   },
 );

@@ -29,7 +29,7 @@ it('a ledger on a read-only mount can be verified, backed up, and used as the so
   const ledger = readOnlyLedger();
   expect(await orderNumbers(['verify', ledger])).toMatchObject({
     exitCode: 0,
-    stdout: expect.stringContaining('no hole, no repeat: 3 rows'),
+    stdout: expect.stringContaining('no gaps, no duplicates: 3 rows'),
     stderr: '',
   });
   const backup = join(testFolder(), 'backup.db');

@@ -60,7 +60,7 @@ it('a wrong flag, command or argument is named, and the exit code is 2', async (
     { args: ['serve', 'orders.db'], named: 'too many arguments' },
     {
       args: ['serve', '--ledger', 'x.db', '--ledger-read', 'postgres://h/db'],
-      named: '--ledger is x.db: leave it out',
+      named: '--ledger is x.db: omit it',
     },
     { args: ['verify', 'mysql://h/db'], named: "argument value 'mysql://h/db' is invalid" },
     { args: ['verify', 'postgres://h'], named: 'Use postgres://user@host:5432/database' },

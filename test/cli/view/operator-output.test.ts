@@ -23,7 +23,7 @@ it.each(COMMANDS)('%s that is done says so in one line if standard output is ful
   const { args, made } = prepared(name);
   const { exitCode, stderr } = await onFullDisk(args);
   expect(stderr).toMatch(
-    /^the .* (written and checked|restored|imported .*), but that could not be told: .*ENOSPC.*\n$/,
+    /^the .* (written and checked|restored|imported .*), but the result was not printed: .*ENOSPC.*\n$/,
   );
   expect(exitCode).toBe(0);
   expect(existsSync(made)).toBe(true);
@@ -32,7 +32,7 @@ it.each(COMMANDS)('%s that is done says so in one line if standard output is ful
 it.each([[[]], [['--json']]])('a dry run whose output could not be written fails in one line: %j', async (flags) => {
   const { args, made } = prepared('import');
   const { exitCode, stderr } = await onFullDisk([...args.filter((arg) => arg !== '--yes'), ...flags]);
-  expect(stderr).toMatch(/^[^\n]*standard output cannot be written: ENOSPC[^\n]*\n$/);
+  expect(stderr).toMatch(/^[^\n]*cannot write to standard output: ENOSPC[^\n]*\n$/);
   expect(exitCode).toBe(1);
   expect(existsSync(made)).toBe(false);
 });
