@@ -51,7 +51,7 @@ it.each([
     },
   ],
   ['of another user', () => vi.spyOn(process, 'getuid').mockReturnValue(process.getuid!() + 1)],
-])('no cache in a folder %s', (_, spoil) => {
+])('no cache is used in a folder %s', (_, spoil) => {
   const root = testFolder();
   spoil(compileCacheFolder(root)!);
   expect(compileCacheFolder(root)).toBeUndefined();

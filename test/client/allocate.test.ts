@@ -198,7 +198,7 @@ describe('requests', () => {
     [{ storeId: '7' as never }, 'storeId "7"'],
     [{ storeId: 1, count: 1.5 }, 'count 1.5'],
     [{ storeId: 1, requestId: '' }, 'requestId ""'],
-  ])('does not send what cannot be sent as it is: %o', async (request, named) => {
+  ])('does not send an invalid request: %o', async (request, named) => {
     const server = await FakeServer.start({ allocateOrder: [given] });
     const call = server.client().allocate(request);
     await expect(call).rejects.toThrow(TypeError);
@@ -214,7 +214,7 @@ describe('requests', () => {
     [{ address: 'localhost:1', attemptTimeoutMs: Number.NaN }, 'attemptTimeoutMs NaN'],
     [{ address: 'localhost:1', tls: { cert: 'PEM' } }, 'tls.key'],
     [{ address: 'localhost:1', token: 'a\nb' }, 'token'],
-  ])('does not start with options that cannot be: %o', (options, named) => {
+  ])('does not start with invalid options: %o', (options, named) => {
     expect(() => clientOf(options.address, options)).toThrow(TypeError);
     expect(() => clientOf(options.address, options)).toThrow(named);
   });

@@ -48,7 +48,7 @@ describe('createStore', () => {
     { prefix: 'B-', minDigits: 6 },
     { prefix: 'A-', suffix: '!', minDigits: 6 },
     { prefix: 'A-' },
-  ])('P7: and if it is not, nobody knows: %o', async (settings) => {
+  ])('P7: and otherwise leaves the outcome unknown: %o', async (settings) => {
     const server = await FakeServer.start({
       createStore: [ours('OUTCOME_UNKNOWN'), ours('STORE_EXISTS')],
       getStore: [made],

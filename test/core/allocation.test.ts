@@ -90,7 +90,7 @@ describe('display_number', () => {
     [{ minDigits: 6 }, '000100'],
     [{ prefix: 'W-', suffix: '/26', minDigits: 4 }, 'W-0100/26'],
     [{ orderNumber: INT64_MAX, minDigits: 19 }, '9223372036854775807'],
-  ])('of a store with %o is %s', (style, expected) => {
+  ])('with the style %o is %s', (style, expected) => {
     expect(displayNumber({ ...allocation, ...style })).toBe(expected);
   });
 });

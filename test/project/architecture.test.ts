@@ -114,7 +114,7 @@ describe('imports', () => {
     expect(both.every(({ path }) => path.startsWith('src/cli/'))).toBe(true);
   });
 
-  it('nothing goes round in a circle', () => {
+  it('there are no import cycles', () => {
     expect(SOURCES.map(({ path }) => cycleFrom(path)).filter((cycle) => cycle !== undefined)).toEqual([]);
   });
 
@@ -146,11 +146,11 @@ describe('files', () => {
     expect(full.map(([folder, files]) => `${folder}: ${files.length}`)).toEqual([]);
   });
 
-  it('no file has a name that says nothing', () => {
+  it('no file has a meaningless name', () => {
     expect(HAND_WRITTEN.filter((path) => wordsOf(path).some((word) => BANNED_NAMES.has(word)))).toEqual([]);
   });
 
-  it('every source file is used, from the entry on', () => {
+  it('every source file is reachable from the entry', () => {
     const reached = new Set<string>();
     const waiting = [ENTRY];
     for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
@@ -161,7 +161,7 @@ describe('files', () => {
     expect(SOURCES.map(({ path }) => path).filter((path) => !reached.has(path))).toEqual([]);
   });
 
-  it('everything that is imported is there', () => {
+  it('every imported file exists', () => {
     const missing = SOURCES.flatMap(({ path, imports }) => imports.map((imported) => ({ path, imported })));
     expect(missing.filter(({ imported }) => !existsSync(`${ROOT}${imported}`))).toEqual([]);
   });
@@ -172,18 +172,18 @@ describe('files', () => {
 });
 
 describe('code', () => {
-  it('reads the environment in one place: settings have one schema', () => {
+  it('reads the environment in one place, because settings have one schema', () => {
     expect(
       offenders(/\bprocess\s*\??\.\s*env\b|\bprocess\s*\[|import\s*\{[^}]*\benv\b[^}]*\}\s*from\s*'node:process'/),
     ).toEqual(['src/cli/run/environment.ts']);
   });
 
-  it('writes to no console, but for the entry, which has no log yet', () => {
+  it('writes to no console except in the entry, which has no log yet', () => {
     expect(offenders(/\bconsole\s*\./)).toEqual([ENTRY]);
     expect([...source(ENTRY).code.matchAll(/\bconsole\s*\.\s*(\w+)/g)].map((match) => match[1])).toEqual(['error']);
   });
 
-  it('has nothing that Node.js cannot strip: no enum, namespace, parameter property or decorator', () => {
+  it('has only types that Node.js can strip: no enum, namespace, parameter property or decorator', () => {
     expect(
       offenders(
         /^\s*(export\s+)?(declare\s+)?(const\s+)?enum\s+\w|^\s*(export\s+)?(declare\s+)?(namespace|module)\s+[\w.]+\s*\{|constructor\s*\([^)]*\b(private|protected|public|readonly)\s+\w+\s*\??:|^\s*@\w+(\(|\s*$)|\bimport\s+\w+\s*=/m,

@@ -62,12 +62,12 @@ const RUN_HERE = [
 const RUN_ELSEWHERE = ['README.md', 'docs/losing-the-machine.md'];
 
 export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => void): void {
-  it('no document has lines that no test runs', () => {
+  it('no document has commands that no test runs', () => {
     const withLines = DOCUMENTS.filter((document) => blockLines(document, 'sh').length > 0).map(({ path }) => path);
     expect(withLines.toSorted()).toEqual([...RUN_HERE, ...RUN_ELSEWHERE].toSorted());
   });
 
-  it('protocol.md and operations.md: every line does what it says, on a new ledger', async (test) => {
+  it('protocol.md and operations.md: every command does what the text says, on a new ledger', async (test) => {
     require(test);
     const checkout = new Checkout(tools);
     const server = new ServerProcess('data/orders.db', { cwd: checkout.folder });

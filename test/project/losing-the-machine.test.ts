@@ -12,7 +12,7 @@ import { blockLines, documentAt } from './documents.ts';
 
 const PAGE = documentAt('docs/losing-the-machine.md');
 
-it('P9: the drill, line by line: the machine is gone, and no number is given twice', async () => {
+it('P9: the drill, line by line: the machine is lost, and no number is allocated twice', async () => {
   const folder = testFolder();
   mkdirSync(join(folder, 'old'));
   const lines = blockLines(PAGE, 'sh', '## SQLite');
@@ -58,7 +58,7 @@ it('P9: the drill, line by line: the machine is gone, and no number is given twi
   });
 });
 
-it('P9: the drill on PostgreSQL: the database is restored to an earlier time, and no number is given twice', async () => {
+it('P9: the drill on PostgreSQL: the database is restored to an earlier time, and no number is allocated twice', async () => {
   const folder = testFolder();
   const [declare, verify, serve, ...more] = blockLines(PAGE, 'sh', '## PostgreSQL');
   expect(more).toEqual([]);

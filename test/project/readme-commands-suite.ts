@@ -40,7 +40,7 @@ const NEXT: readonly Said[] = [['curl', /^\{"OrderID":78,"OrderNumber":142,"Stor
 export function readmeCommandsSuite(tools: Tools, require: (test: TestContext) => void): void {
   const lines = blockLines(README, 'sh').filter((line) => !line.startsWith('make '));
 
-  it('every line of the README does what it says, in its order, on a new ledger', async (test) => {
+  it('every command of the README does what the text says, in order, on a new ledger', async (test) => {
     require(test);
     const checkout = new Checkout(tools);
     const ledger = join(checkout.folder, 'data/orders.db');
@@ -56,7 +56,7 @@ export function readmeCommandsSuite(tools: Tools, require: (test: TestContext) =
     expect(assertDense(ledger)).toHaveLength(4);
   });
 
-  it("the import's line carries the original sample over, and numbering goes on where it stopped", async (test) => {
+  it('the import command takes over the original sample, and numbering continues where it stopped', async (test) => {
     require(test);
     const checkout = new Checkout(tools);
     writeFileSync(join(checkout.folder, 'table.json'), SAMPLE_TABLE);

@@ -7,7 +7,7 @@ import { ServerProcess, testFolder } from '../support/processes/server-process.t
 
 readmeCommandsSuite('stand-ins', () => {});
 
-it("the client's lines do what they say", async () => {
+it("the client's code does what the text says", async () => {
   const code = blockLines(README, 'ts').join('\n');
   const call = /client\.allocate\(\{ storeId: (\d+), requestId: '([^']+)' \}\)/.exec(code);
   expect(code).toContain("createClient({ address: 'localhost:50051' })");

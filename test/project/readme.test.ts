@@ -26,7 +26,7 @@ describe('README', () => {
     expect(README.text.split('\n').length - 1).toBeLessThanOrEqual(MAX_README_LINES);
   });
 
-  it('leads to every other document', () => {
+  it('links to every other document', () => {
     const others = DOCUMENTS.filter(({ path }) => path !== README.path).map(({ path }) => path);
     expect(others.filter((path) => !links(README).includes(path))).toEqual([]);
   });
@@ -46,7 +46,7 @@ describe('settings in operations.md', () => {
     expect(row?.slice(2, 4)).toEqual([setting.variable, setting.default]);
   });
 
-  it('are taken as the env file has them', () => {
+  it('are accepted as the env file has them', () => {
     const settings = Object.values(SERVE_SETTINGS);
     const lines = blockLines(OPERATIONS, 'ini').map((line) => line.split('=', 2) as [string, string]);
     expect(lines.length).toBeGreaterThan(0);
@@ -65,11 +65,11 @@ describe('status codes in protocol.md', () => {
       .map((reason) => ({ reason: reason as Reason, code: cells[2]!, http: cells[4]!, times: cells[5]! })),
   );
 
-  it('name every reason that a call can be refused for, once', () => {
+  it('name every reason for refusing a call once', () => {
     expect(listed.map(({ reason }) => reason).toSorted()).toEqual(Object.keys(REASONS).toSorted());
   });
 
-  it.each(listed)('$reason is told as the transports tell it', ({ reason, code, http, times }) => {
+  it.each(listed)('$reason is described as the transports report it', ({ reason, code, http, times }) => {
     const { code: httpCode, retryAfterSeconds } = statusOf(reason);
     const { retryMs } = REASONS[reason] as { readonly retryMs?: number };
     const seconds = retryAfterSeconds === undefined ? undefined : retryAfterSeconds * 1000;
@@ -83,7 +83,7 @@ describe('status codes in protocol.md', () => {
 });
 
 describe('grants in postgres.md', () => {
-  it('are those that the printed schema ends with', () => {
+  it('are those at the end of the printed schema', () => {
     const lines = blockLines(documentAt('docs/postgres.md'), 'sql');
     expect(lines).toHaveLength(2);
     expect(lines.filter((line) => !schemaSql().includes(`-- ${line}\n`))).toEqual([]);
@@ -91,15 +91,15 @@ describe('grants in postgres.md', () => {
 });
 
 describe.each(TEXTS)('$path', (document) => {
-  it('links to what is there', () => {
+  it('has only links that work', () => {
     expect(links(document).filter((link) => !isThere(document, link))).toEqual([]);
   });
 
-  it('names only files that are there', () => {
+  it('names only files that exist', () => {
     expect(paths(document).filter((path) => !existsSync(`${ROOT}${path}`))).toEqual([]);
   });
 
-  it('names only make targets that are there', () => {
+  it('names only make targets that exist', () => {
     const targets = [...document.text.matchAll(/\bmake ([a-z-]+)\b(?= ARGS|[`\n])/g)].map((match) => match[1]!);
     expect(targets.filter((target) => !MAKEFILE.includes(`\n${target}:`))).toEqual([]);
   });

@@ -10,7 +10,7 @@ const DAY_MS = 86_400_000;
 const WARN = 40;
 
 describe.each(ENGINES)('on $name', (engine: Engine) => {
-  it('P3: a clock that was ahead for one order is warned of, counted and measured', async () => {
+  it('P3: a clock that was ahead for one order causes a warning, and is counted and measured', async () => {
     const ledger = await engine.newLedger();
     const server = new LocalServer(ledger);
     const client = connect(await server.serving());
@@ -50,7 +50,7 @@ describe('ClockWatch', () => {
     vi.useRealTimers();
   });
 
-  it('says it once a minute, and when create_time moves again', () => {
+  it('warns once per minute, and reports when create_time moves again', () => {
     const watch = new ClockWatch(logger);
     const batch = { allocated: 1, replayed: 0, ms: 1, createTimeMs: Date.now() + 150_000 };
     for (let i = 0; i < 200; i++) {
@@ -65,7 +65,7 @@ describe('ClockWatch', () => {
     ]);
   });
 
-  it('says nothing of a clock that is set by a little, nor of a batch of replays', () => {
+  it('ignores small clock adjustments and batches of replays', () => {
     const watch = new ClockWatch(logger);
     watch.committed({ allocated: 1, replayed: 0, ms: 1, createTimeMs: Date.now() + 2000 });
     watch.committed({ allocated: 1, replayed: 0, ms: 1, createTimeMs: Date.now() - DAY_MS });

@@ -16,7 +16,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('while the database is away, /readyz, the metrics and the log say so, and calls whose time is over are let go', async () => {
+it('while the database is unavailable, /readyz, the metrics and the log say so, and expired calls are dropped', async () => {
   const [grpc, http, metrics] = [await freeAddress(), await freeAddress(), await freeAddress()];
   // Nothing listens where the database should be.
   const listeners = ['--grpc-listen', grpc, '--http-listen', http, '--metrics-listen', metrics];
@@ -52,7 +52,7 @@ it('while the database is away, /readyz, the metrics and the log say so, and cal
   expect(server.said()).not.toContain('password');
 });
 
-it('logs a line each minute, with the place, the room on its disk and what will happen', async () => {
+it('logs a line per minute, with the location, the free disk space and what happens next', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
   const lines: Record<string, unknown>[] = [];
   const logger = pino(

@@ -199,7 +199,7 @@ describe('settings', () => {
     expect([flag.split(' ')[0], variable, parse(text)]).toEqual(TABLE[name]);
   });
 
-  it.each(NAMES)('%s has a variable that is named like its flag', (name) => {
+  it.each(NAMES)('%s has a variable named like its flag', (name) => {
     const { flag, variable, help } = SERVE_SETTINGS[name];
     expect(variable).toBe(`ORDERS_${flag.split(' ')[0]!.slice(2).replaceAll('-', '_').toUpperCase()}`);
     expect(help).not.toBe('');
@@ -220,17 +220,20 @@ describe('settings', () => {
 describe('white space around a value', () => {
   const samples = NAMES.flatMap((name) => SAMPLES[name].good.map(([text, value]) => ({ name, text, value })));
 
-  it.each(samples)('is no part of it, the same for all: $name, $text', ({ name, text, value }) => {
+  it.each(samples)('is not part of it, for any setting: $name, $text', ({ name, text, value }) => {
     const { parse } = SERVE_SETTINGS[name];
     for (const behind of ['\r', '\r\n', ' ', '\t', '\u00A0']) expect(parse(`${text}${behind}`)).toEqual(value);
   });
 
-  it.each(samples.filter(({ name }) => name !== 'ledger'))('before it is none either: $name, $text', (sample) => {
-    const { name, text, value } = sample;
-    for (const before of ['\r', ' ', '\uFEFF']) expect(SERVE_SETTINGS[name].parse(`${before}${text}`)).toEqual(value);
-  });
+  it.each(samples.filter(({ name }) => name !== 'ledger'))(
+    'is not part of it in front either: $name, $text',
+    (sample) => {
+      const { name, text, value } = sample;
+      for (const before of ['\r', ' ', '\uFEFF']) expect(SERVE_SETTINGS[name].parse(`${before}${text}`)).toEqual(value);
+    },
+  );
 
-  it.each(NAMES)('inside it is refused where it breaks a line, or is none: %s', (name) => {
+  it.each(NAMES)('is refused inside it if it breaks a line: %s', (name) => {
     for (const [text] of SAMPLES[name].good) {
       for (const inside of ['\n', '\r', '\0', '\u001B']) {
         expect(() => SERVE_SETTINGS[name].parse(`${text[0]}${inside}${text.slice(1)}x`)).toThrow(
@@ -241,18 +244,18 @@ describe('white space around a value', () => {
   });
 });
 
-describe('what is no path', () => {
-  it.each(NO_PATHS)('%j is none of an SQLite file either', (text) => {
+describe('the path of a ledger', () => {
+  it.each(NO_PATHS)('%j is refused for an SQLite file, too', (text) => {
     expect(() => parseLedgerPath(text)).toThrow('path of an SQLite file');
   });
 
-  it.each(NO_PATHS.filter((text) => !/[\n\r\t\0]/.test(text)))('%j is a path with ./ before it', (text) => {
+  it.each(NO_PATHS.filter((text) => !/[\n\r\t\0]/.test(text)))('%j is accepted with ./ before it', (text) => {
     expect(parseLedgerPath(`./${text}`)).toBe(`./${text}`);
     expect(SERVE_SETTINGS.ledger.parse(`./${text}`)).toBe(`./${text}`);
   });
 
   it.each(['~orders.db', '$orders.db', 'a=b', 'ab:c', "'orders.db'", ' orders.db', '-o.db'])(
-    '%j is a path where a file has exactly that name',
+    '%j is accepted if a file has exactly that name',
     (name) => {
       const folder = testFolder();
       const before = process.cwd();
@@ -270,7 +273,7 @@ describe('what is no path', () => {
   });
 
   it.each(['/var/lib/a=b/orders.db', 'data/a=b.db', 'data/a:b.db', 'C:\\orders.db', 'c:/orders.db', 'ordérs.db'])(
-    '%j is one',
+    '%j is valid',
     (path) => {
       expect(parseLedgerPath(path)).toBe(path);
     },
@@ -305,7 +308,7 @@ describe('addresses', () => {
   });
 });
 
-it('nothing but the schema names a variable of the environment', () => {
+it('only the schema names variables of the environment', () => {
   const root = new URL('../../', import.meta.url).pathname;
   const files = globSync(['src/cli/commands/serve.ts', 'src/server/**/*.ts'], { cwd: root });
   const naming = files.filter((path) => /ORDERS_[A-Z]/.test(readFileSync(join(root, path), 'utf8')));

@@ -8,19 +8,16 @@ import { LocalServer } from '../support/processes/local-server.ts';
 import { connect } from '../support/clients/orders-client.ts';
 import { ORDER_NUMBERS, ServerProcess, testFolder } from '../support/processes/server-process.ts';
 
-it.each(['SIGTERM', 'SIGINT'] as const)(
-  'P6: %s that make and npm pass on, too, drains and does not force',
-  async (signal) => {
-    const server = new ServerProcess(join(testFolder(), 'orders.db'));
-    await server.serving();
-    await killRepeatedly(server.child, signal);
-    expect(await server.exit()).toBe(0);
-    expect(server.log.map(({ msg }) => msg)).toContain('stopped');
-    expect(server.said()).not.toContain('forced');
-  },
-);
+it.each(['SIGTERM', 'SIGINT'] as const)('P6: %s repeated by make and npm drains without force', async (signal) => {
+  const server = new ServerProcess(join(testFolder(), 'orders.db'));
+  await server.serving();
+  await killRepeatedly(server.child, signal);
+  expect(await server.exit()).toBe(0);
+  expect(server.log.map(({ msg }) => msg)).toContain('stopped');
+  expect(server.said()).not.toContain('forced');
+});
 
-it('a watch that Ctrl-C reaches several times ends as with one', async () => {
+it('a watch that gets Ctrl-C several times ends as with one', async () => {
   const address = await new LocalServer(join(testFolder(), 'orders.db')).serving();
   const client = connect(address);
   await client.allocateOrder({ storeId: 7n, requestId: '' });

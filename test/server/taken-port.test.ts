@@ -10,7 +10,7 @@ import { testFolder } from '../support/processes/server-process.ts';
 
 const LISTENERS = ['--grpc-listen', '--http-listen', '--metrics-listen'];
 
-it.each(LISTENERS)('a start whose port for %s is taken creates no ledger', async (flag) => {
+it.each(LISTENERS)('a start whose port for %s is in use creates no ledger', async (flag) => {
   const folder = testFolder();
   const address = await takenAddress();
   const server = new LocalServer(join(folder, 'orders.db'), { args: [flag, address] });

@@ -90,7 +90,7 @@ it.each([
   ['no target', [], /missing required argument 'target'/],
   ['an unknown flag', ['x', '--fast'], /unknown option '--fast'/],
   ['a ledger that is no file', ['x', '--ledger', 'postgres://x'], /Use the path of an SQLite file/],
-])('wrong usage, %s, is one line and exit code 2', async (_, args, remedy) => {
+])('wrong usage, %s, prints one line and exits with 2', async (_, args, remedy) => {
   const { exitCode, stderr } = await localOrderNumbers(['backup', ...args]);
   expect(exitCode).toBe(2);
   expect(stderr).toMatch(remedy);

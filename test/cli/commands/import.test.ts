@@ -70,7 +70,7 @@ it.each([
     'in plain JSON',
     ['\uFEFF{"StoreID":32913,"OrderNumber":105,"OrderID":48210}\r', '', '{"StoreID":0,"OrderID":48210}\r'],
   ],
-])('P1 P2: a server goes on one above the numbers of the DynamoDB table, %s', async (_, lines) => {
+])('P1 P2: a server continues one above the numbers of the DynamoDB table, %s', async (_, lines) => {
   const { ledger, source } = files(lines);
   expect(await importDynamodb(source, ledger, '--yes')).toMatchObject({ exitCode: 0, stderr: '' });
   expect(await firstPair(ledger, 32913n)).toEqual([48211n, 106n]);
@@ -111,7 +111,7 @@ it.each([
   ],
   ['a double', 'store_id,next_number\n7,1\n8,1\n07,1\n', ['line 4: store_id 7 is already on line 2: keep one of them']],
   ['a quote that is open', 'store_id,next_number\n7,"1\n', ['line']],
-])('a CSV file with %s is refused whole, with line, value and remedy', async (_, text, problems) => {
+])('a CSV file with %s is refused as a whole, with line, value and remedy', async (_, text, problems) => {
   const { folder, ledger, source } = files(text);
   const { exitCode, stdout, stderr } = await importCsv(source, ledger, '--yes');
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
@@ -142,7 +142,7 @@ it.each([
     ['line 3: OrderNumber "9223372036854775807" is not valid: it must be a whole number from 0 to 9223372036854775806'],
   ],
   ['a double', [...EXPORT, EXPORT[1]!], ['line 3: StoreID 32913 is already on line 2']],
-])('a DynamoDB table with %s is refused whole, with line, value and remedy', async (_, lines, problems) => {
+])('a DynamoDB table with %s is refused as a whole, with line, value and remedy', async (_, lines, problems) => {
   const { folder, ledger, source } = files(lines);
   const { exitCode, stderr } = await importDynamodb(source, ledger, '--yes');
   expect(exitCode).toBe(1);
@@ -180,7 +180,7 @@ it.each([
     ['--csv', 'a', '--next-order-id', '5', '--ledger', 'postgres://x'],
     /Use the path of an SQLite/,
   ],
-])('wrong usage, %s, is one line and exit code 2', async (_, flags, remedy) => {
+])('wrong usage, %s, prints one line and exits with 2', async (_, flags, remedy) => {
   const { exitCode, stdout, stderr } = await localOrderNumbers(['import', ...flags]);
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
   expect(stderr).toMatch(remedy);
@@ -220,7 +220,7 @@ it.each([
     JSON.stringify({ Items: EXPORT.map((item) => JSON.parse(item) as object) }, null, 2),
     /jq -c/,
   ],
-])('%s is told from a file of items, in one line', async (_name, content, told) => {
+])('%s is recognized as not a file of items, in one line', async (_name, content, told) => {
   const { source, ledger } = files('');
   writeFileSync(source, content);
   const { exitCode, stderr } = await importDynamodb(source, ledger);

@@ -162,7 +162,7 @@ it.each([
     /of another ledger, x: finish/,
   ],
   ['no counter', 'DELETE FROM order_numbers.ledger', /the table ledger of .* is empty: use another database/],
-])('a database that has %s is refused, and named, and the file serves on', async (_, sql, message) => {
+])('a database that has %s is refused, and named, and the file remains in service', async (_, sql, message) => {
   const from = smallLedger();
   const to = await newDatabase();
   await orderNumbers(['migrate', '--to', to]);
@@ -240,7 +240,7 @@ it.each([
     ['--from', '/nowhere.db', '--to', 'postgres://h/d'],
     /nowhere\.db' .* The file does not exist/,
   ],
-])('wrong usage, %s, is one line and exit code 2', async (_, flags, remedy) => {
+])('wrong usage, %s, prints one line and exits with 2', async (_, flags, remedy) => {
   const { exitCode, stdout, stderr } = await orderNumbers(['migrate', ...flags]);
   expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
   expect(stderr).toMatch(remedy);
@@ -250,7 +250,7 @@ it.each([
 it.each([
   ['', /empty file and no ledger/],
   ['this is a text and no database, however long it may be'.repeat(20), /cannot be used: file is not a database/],
-])('a file that is no ledger is refused', async (content, message) => {
+])('a file that is not a ledger is refused', async (content, message) => {
   const from = join(testFolder(), 'orders.db');
   writeFileSync(from, content);
   const { exitCode, stderr } = await move(from, await newDatabase());

@@ -197,7 +197,7 @@ it.each([
   ['two losses', ['--from', 'x', '--continue-above', '9', '--accept-loss'], /cannot be used with/],
   ['an end that is no number', ['--from', 'x', '--continue-above', '1e3'], /'1e3' is invalid.*from 1 to/],
   ['a ledger that is no file', ['--from', 'x', '--ledger', 'postgres://x'], /Use the path of an SQLite file/],
-])('wrong usage, %s, is one line and exit code 2', async (_, args, remedy) => {
+])('wrong usage, %s, prints one line and exits with 2', async (_, args, remedy) => {
   const { exitCode, stderr } = await localOrderNumbers(['restore', ...args]);
   expect(exitCode).toBe(2);
   expect(stderr).toMatch(remedy);

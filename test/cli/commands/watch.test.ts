@@ -101,7 +101,7 @@ it.each([
       '{"connected":"ADDRESS"}',
     ],
   },
-])('says once that no server answers, and when one does: $flags', async ({ flags, lines }) => {
+])('reports once that no server answers, and when one does: $flags', async ({ flags, lines }) => {
   const address = await freeAddress();
   const watch = watching(['--server', address, ...flags]);
   // The first line on standard error is there long before any server.

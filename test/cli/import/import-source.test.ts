@@ -158,7 +158,7 @@ it('an export whose item counts differ from its manifests is refused', async () 
 it.each([
   ['cut off', gzipSync(lines(GLOBAL, STORE_12)).subarray(0, 60)],
   ['damaged', Buffer.concat([gzipSync(lines(GLOBAL, STORE_12)).subarray(0, 30), Buffer.alloc(200, 7)])],
-])('a packed file that is %s is refused in one line', async (_, content) => {
+])('a compressed file that is %s is refused in one line', async (_, content) => {
   await expect(dynamodb(write('a.json.gz', content))).rejects.toThrow(
     /^nothing was imported: .*cannot be decompressed/,
   );
@@ -179,7 +179,7 @@ it.each([
   ['1.25E3', 1251n],
   ['1250E-1', 126n],
   ['9.007199254740993E15', 9007199254740994n],
-])('a whole number that is written as %s is taken exactly', async (number, nextNumber) => {
+])('a whole number written as %s is imported exactly', async (number, nextNumber) => {
   const item = STORE_12.replace('"205"', `"${number}"`);
   expect((await dynamodb(write('a.json', lines(GLOBAL, item)))).stores).toEqual([{ storeId: 12n, nextNumber }]);
   const plain = `{"StoreID":12,"OrderNumber":${number},"OrderID":9E3}`;

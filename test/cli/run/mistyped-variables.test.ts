@@ -17,7 +17,7 @@ it.each([
   ['ORDERS_SERVR', 'ORDERS_SERVER'],
   ['ORDER_LEDGER', 'ORDERS_LEDGER'],
   ['orders_ledger', 'ORDERS_LEDGER'],
-])('%s is no setting, and %s was meant', (name, meant) => {
+])('%s is not a setting, and %s is suggested', (name, meant) => {
   expect(warnings(name)).toEqual([`the variable ${name} is not a setting: did you mean ${meant}?`]);
 });
 
@@ -56,7 +56,7 @@ it.each<[args: string, env: Readonly<Record<string, string>>, refusal: RegExp]>(
   ['serve --ledger /nowhere/orders.db', {}, /^error: the folder \/nowhere of the ledger does not exist/],
   ['backup', { ORDERS_LEDGER: 'postgres://h/d' }, /^error: option '--ledger <path>' value/],
   ['import --yes', {}, /^error: give one source to import/],
-])('what is mistyped is named although the settings are refused: %s %j', async (args, env, refusal) => {
+])('a mistyped variable is named although the settings are refused: %s %j', async (args, env, refusal) => {
   const { exitCode, stdout, stderr } = await orderNumbers(args.split(' '), {
     env: { ...env, ORDERS_LEDGR: 'x.db' },
   });

@@ -32,7 +32,7 @@ it('flushes a line soon by itself', async () => {
 it.each([
   { code: 'EPIPE', readerGone: true },
   { code: 'ENOSPC', readerGone: false },
-])('says at the next line or flush that a write failed: $code', async ({ code, readerGone }) => {
+])('reports at the next line or flush that a write failed: $code', async ({ code, readerGone }) => {
   const stream = new Writable({
     write: (_chunk, _encoding, done) => done(Object.assign(new Error('no more'), { code })),
   });

@@ -249,7 +249,7 @@ describe('B14: a proxy in the environment', () => {
       () => listening(createHttpServer().on('connect', (_, socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'))),
       /^the proxy \S+ does not connect to orders.example:50051: correct grpc_proxy, https_proxy or http_proxy/,
     ],
-  ])('that %s is named for any other host', async (_, start, says) => {
+  ])('that %s is identified for any other host', async (_, start, says) => {
     vi.stubEnv('http_proxy', `http://user:secret@${await start()}`);
     onTestFinished(() => void vi.unstubAllEnvs());
     const error = await failureOf(clientOf('orders.example', TIMES).allocate({ storeId: 1 }));

@@ -54,7 +54,7 @@ it.each<[string, (copy: MemoryContents) => void, string]>([
     ({ losses: [first] }) => Object.assign(first!, { declareTimeMs: 8n }),
     'the declared loss of the order_ids 5 to 6 differs in declareTimeMs: 7 in FILE, 8 in COPY',
   ],
-])('%s is named where two ledgers differ', async (_, change, message) => {
+])('%s is named if two ledgers differ', async (_, change, message) => {
   const copy = new MemoryContents('COPY');
   change(copy);
   expect(await firstDifference(new MemoryContents('FILE'), copy, () => {})).toContain(message);

@@ -12,11 +12,11 @@ describe('JSON from elsewhere', () => {
     '1e3',
     '{"a":"\\\\","b":"\\"[[","__proto__":1}',
     `[${'[],'.repeat(101)}1]`,
-  ])('%j is parsed as by JSON.parse', (text) => {
+  ])('%j is parsed as JSON.parse does', (text) => {
     expect(parseJson(text)).toEqual(JSON.parse(text));
   });
 
-  it.each(['', '{', '{"a":"', '{"a":"\\', ']]]', '"\\\\"}'])('%j is refused as by JSON.parse', (text) => {
+  it.each(['', '{', '{"a":"', '{"a":"\\', ']]]', '"\\\\"}'])('%j is refused as JSON.parse refuses it', (text) => {
     expect(() => parseJson(text)).toThrow(SyntaxError);
   });
 
@@ -51,7 +51,7 @@ describe('JSON from elsewhere', () => {
 });
 
 // In a process of its own: the heap of this one has to stay whole.
-it.each(['with a reviver', 'without'])('a long text that breaks off does no harm to the heap, %s', async (name) => {
+it.each(['with a reviver', 'without'])('a long truncated text does not harm the heap, %s', async (name) => {
   const levels = name === 'without' ? 20_000 : 3;
   const script = `
     import { parseJson } from '${MODULE}';

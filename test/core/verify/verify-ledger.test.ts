@@ -142,7 +142,7 @@ const DAMAGES: readonly Damage[] = [
 ];
 
 describe.each([SQLITE, POSTGRES])('$name', (engine) => {
-  it.each(DAMAGES)('$name: named exactly', async ({ sql, findings: expected, onlyPostgres = [] }) => {
+  it.each(DAMAGES)('is named exactly: $name', async ({ sql, findings: expected, onlyPostgres = [] }) => {
     const ledger = await engine.newLedger(RUNS);
     expect(await findings(ledger)).toEqual([]);
     await ledger.damage(sql);
@@ -152,7 +152,7 @@ describe.each([SQLITE, POSTGRES])('$name', (engine) => {
     expect(events.at(-1)).toMatchObject({ kind: 'verdict', ok: false, findings: BigInt(all.length) });
   });
 
-  it('P1 P2: a ledger whose sequences are used up verifies', async () => {
+  it('P1 P2: a ledger whose sequences are exhausted verifies', async () => {
     const ledger = await engine.newLedger([[7n, 3]], 2n ** 63n - 3n);
     expect((await ledger.verify()).at(-1)).toMatchObject({ kind: 'verdict', ok: true, findings: 0n });
     await ledger.damage(
@@ -169,13 +169,13 @@ describe.each([SQLITE, POSTGRES])('$name', (engine) => {
     ['on rows of a store', '(7, 101, 102, 0)', [7n, 100n, 105n]],
     ['beyond the end of a store', '(8, 200, 201, 0)', [8n, 100n, 105n]],
     ['in a store that is not there', '(99, 100, 101, 0)', [99n, 0n, 0n]],
-  ])('a loss that was declared %s is named', async (_name, row, [storeId, first, last]) => {
+  ])('a loss declared %s is named', async (_name, row, [storeId, first, last]) => {
     const ledger = await engine.newLedger(RUNS);
     await ledger.damage(`INSERT INTO declared_losses VALUES ${row}`);
     expect(await findings(ledger)).toEqual([['mismatch', storeId, first, last]]);
   });
 
-  it('what was declared as lost is told apart, and is no finding', async () => {
+  it('a declared loss is reported apart from findings', async () => {
     const ledger = await engine.newLedger(RUNS);
     await ledger.damage(
       `DELETE FROM allocations WHERE order_id >= 9; UPDATE stores SET last_number = 108 WHERE store_id = 7;
@@ -209,14 +209,14 @@ describe.each([SQLITE, POSTGRES])('$name', (engine) => {
     ]);
   });
 
-  it('one store alone is verified by its numbers', async () => {
+  it('a single store is verified by its numbers', async () => {
     const ledger = await engine.newLedger(RUNS);
     await ledger.damage('DELETE FROM allocations WHERE order_id = 3');
     expect((await ledger.verify(8n)).at(-1)).toMatchObject({ kind: 'verdict', ok: true, rows: 4n, sequences: 1n });
     expect(findingsOf(await ledger.verify(7n))).toEqual([['hole', 7n, 101n, 101n]]);
   });
 
-  it('a store alone that has rows and no counter is named', async () => {
+  it('a single store that has rows and no counter is named', async () => {
     const ledger = await engine.newLedger(RUNS);
     await ledger.damage('DELETE FROM stores WHERE store_id = 8');
     expect(findingsOf(await ledger.verify(8n))).toEqual([['mismatch', 8n, 105n, 105n]]);

@@ -5,7 +5,7 @@ import { OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
 
 const ANOTHER = '00000000-0000-4000-8000-000000000000';
 
-it('says which ledger was opened, without its password, and whether it is new', async () => {
+it('reports which ledger was opened, without its password, and whether it is new', async () => {
   const url = (await newDatabase()).replace('//postgres@', '//postgres:s3cret@');
   const first = await OpenedLedger.open(url);
   await first.allocate();
@@ -18,7 +18,7 @@ it('says which ledger was opened, without its password, and whether it is new', 
   ]);
 });
 
-it('says that it is new, too, if the first attempt to use it failed after it was created', async () => {
+it('reports it as new even if the first attempt to use it failed after its creation', async () => {
   const { proxy, proxiedUrl } = await proxiedDatabase();
   const cut = proxy.cutAnswerOfNext((bytes) => bytes.includes('FROM durable, order_numbers.confirm('));
   const { openings } = await OpenedLedger.open(proxiedUrl);
@@ -26,7 +26,7 @@ it('says that it is new, too, if the first attempt to use it failed after it was
   expect(openings).toMatchObject([{ isNew: true, lastOrderId: 0n }]);
 });
 
-it('an empty database stays empty where none may be created, and where one is expected', async () => {
+it('an empty database stays empty if no ledger may be created, or a certain one is expected', async () => {
   const url = await newDatabase();
   for (const expected of [
     { create: false, ledgerId: undefined },
@@ -40,7 +40,7 @@ it('an empty database stays empty where none may be created, and where one is ex
   expect(await query(url, `SELECT FROM pg_namespace WHERE nspname = 'order_numbers'`)).toEqual([]);
 });
 
-it('another ledger than the expected one is refused, both are named, and nothing is written', async () => {
+it('a ledger other than the expected one is refused, both are named, and nothing is written', async () => {
   const url = await newDatabase();
   const { openings, ledger } = await OpenedLedger.open(url);
   const { ledgerId } = openings[0]!;

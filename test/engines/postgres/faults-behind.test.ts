@@ -7,7 +7,7 @@ import { LocalServer } from '../../support/processes/local-server.ts';
 import { until } from '../../support/until.ts';
 import { OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
 
-it('P9: an older copy that is put back under a session at work is refused, and none of its numbers is answered', async () => {
+it('P9: an older copy put back under a live session is refused, and none of its numbers is returned', async () => {
   const url = await newDatabase();
   const opened = await OpenedLedger.open(url);
   for (const requestId of ['a', 'b', 'c']) await opened.allocate(requestId);
@@ -26,7 +26,7 @@ it('P9: an older copy that is put back under a session at work is refused, and n
   expect(answers).toEqual([]);
 });
 
-it('P9: another ledger that is put in place of the one at work is refused, however far it is, and stays as it is', async () => {
+it('P9: another ledger put in place of the open one is refused, however far it is, and stays unchanged', async () => {
   const url = await newDatabase();
   const opened = await OpenedLedger.open(url);
   await opened.allocate('a');
@@ -36,7 +36,7 @@ it('P9: another ledger that is put in place of the one at work is refused, howev
   expect(await assertDense(url)).toHaveLength(1);
 });
 
-it('a standby for reads that does not answer is said once, and the primary is read', async () => {
+it('a read standby that does not answer is reported once, and reads go to the primary', async () => {
   const url = await newDatabase();
   const opened = await OpenedLedger.open(url, { readUrl: 'postgres://postgres@127.0.0.1:1/nowhere' });
   await opened.allocate('a');
@@ -48,7 +48,7 @@ it('a standby for reads that does not answer is said once, and the primary is re
   ]);
 });
 
-it('P7: what refused a batch that was sent before is unknown: the first copy may be numbered yet', async () => {
+it('P7: a refusal of a batch that was sent before is an unknown outcome: the first copy may still be numbered', async () => {
   const { url, proxy, proxiedUrl } = await proxiedDatabase();
   const opened = await OpenedLedger.open(proxiedUrl.replace(proxy.address, `${proxy.address},${new URL(url).host}`));
   await opened.ledger.createStore({ ...DEFAULT_STORE, storeId: 7n, firstNumber: INT64_MAX });
@@ -61,7 +61,7 @@ it('P7: what refused a batch that was sent before is unknown: the first copy may
   await until('the first copy is numbered', async () => (await assertDense(url)).length === 1);
 });
 
-it('a server whose network to the ledger fell silent stops when it is told to', async () => {
+it('a server whose network to the ledger fell silent stops on a signal', async () => {
   const { proxy, proxiedUrl } = await proxiedDatabase();
   const server = new LocalServer(proxiedUrl);
   await server.serving();

@@ -12,7 +12,7 @@ import { until } from '../../support/until.ts';
 import { OpenedLedger } from './opened-ledger.ts';
 
 const FIRST = { orderId: 1n, orderNumber: 100n };
-const OF_PER_SERVER = `application_name = 'order-numbers'`;
+const FROM_SERVER = `application_name = 'order-numbers'`;
 
 /** One pair for all tests; each has a database of its own. */
 let primary: PostgresCluster;
@@ -30,7 +30,7 @@ describe('a commit that waits for its standby', () => {
   it.each([
     ['cancelled', 'pg_cancel_backend', /stopped waiting for its standby/],
     ['terminated', 'pg_terminate_backend', /lost the connection/],
-  ])('P4 P5: and is %s is not answered before a standby has it, and is there once', async (_, end, says) => {
+  ])('P4 P5: and is %s is not answered before a standby has it, and exists once', async (_, end, says) => {
     const url = await newDatabase();
     const opened = await OpenedLedger.open(url);
     await standby.pause();
@@ -38,7 +38,7 @@ describe('a commit that waits for its standby', () => {
     let isAnswered = false;
     const outcome = opened.allocate('cancelled').finally(() => (isAnswered = true));
     await waits();
-    await primary.query(`SELECT ${end}(pid) FROM pg_stat_activity WHERE ${AWAITS_STANDBY} AND ${OF_PER_SERVER}`);
+    await primary.query(`SELECT ${end}(pid) FROM pg_stat_activity WHERE ${AWAITS_STANDBY} AND ${FROM_SERVER}`);
     await opened.says(says);
     // It asks again, and waits again: everybody sees the row, and no standby has it.
     await waits();
@@ -49,7 +49,7 @@ describe('a commit that waits for its standby', () => {
     expect(await assertDense(url)).toHaveLength(1);
   });
 
-  it('P4 P5: for longer than an attempt may take is asked again behind it, and is there once', async () => {
+  it('P4 P5: for longer than an attempt may take is retried behind it, and exists once', async () => {
     const url = await newDatabase();
     const opened = await OpenedLedger.open(url);
     await standby.pause();
@@ -74,7 +74,7 @@ describe('a commit that waits for its standby', () => {
     expect(opened.said).toEqual([]);
   });
 
-  it('P4: shows its row to no reader, and says what was confirmed before', async () => {
+  it('P4: shows its row to no reader, and reports what was confirmed before', async () => {
     const url = await newDatabase();
     const [writer, reader] = await Promise.all([OpenedLedger.open(url), OpenedLedger.open(url)]);
     await writer.allocate('confirmed');
@@ -91,7 +91,7 @@ describe('a commit that waits for its standby', () => {
   });
 });
 
-it('P5: without its standby a primary tells nobody that a request has no numbers: there may be a new one, which gave some', async () => {
+it('P5: a primary without its standby never reports that a request has no numbers: a new primary may have given some', async () => {
   const url = await newDatabase();
   const opened = await OpenedLedger.open(url);
   await opened.allocate('before');
@@ -108,7 +108,7 @@ it('P5: without its standby a primary tells nobody that a request has no numbers
   expect(await reads.getAllocation(request)).toBeUndefined();
 });
 
-describe('a backend that was never set up, as a pooler in transaction mode may hand one out', () => {
+describe('a backend that was never set up, as behind a pooler in transaction mode', () => {
   const store = { storeId: 7n, firstNumber: 100n, prefix: '', suffix: '', minDigits: 0 };
 
   it.each<[string, (session: Session) => Promise<unknown>]>([
@@ -116,7 +116,7 @@ describe('a backend that was never set up, as a pooler in transaction mode may h
     ['a confirmation', (session) => confirm(session)],
     ['a new store', (session) => createStore(session, store)],
     ['a changed store', (session) => changeStore(session, 1n, { prefix: 'A' })],
-  ])('P4: %s waits for the standby all the same, and tells of a cancelled wait', async (_, write) => {
+  ])('P4: %s still waits for the standby, and reports a cancelled wait', async (_, write) => {
     const url = await newDatabase();
     const opened = await OpenedLedger.open(url);
     await opened.allocate();
@@ -138,7 +138,7 @@ describe('a backend that was never set up, as a pooler in transaction mode may h
 });
 
 describe('--ledger-read', () => {
-  it('lists and look-ups come from the standby; request_ids are looked up on the primary', async () => {
+  it('serves lists and lookups from the standby, but looks up request_ids on the primary', async () => {
     const { url, opened } = await openReadingFromStandby();
     const { ledger } = opened;
     expect(await ledger.reads.getAllocation({ orderId: 2n })).toMatchObject({ orderId: 2n });
@@ -151,7 +151,7 @@ describe('--ledger-read', () => {
     expect(await asked(primary)).toMatch(/by_request_id/);
   });
 
-  it('P4: a standby that is behind hides nothing that was confirmed', async () => {
+  it('P4: hides nothing confirmed if the standby is behind', async () => {
     const { opened } = await openReadingFromStandby();
     await standby.query('SELECT pg_wal_replay_pause()');
     onTestFinished(async () => void (await standby.query('SELECT pg_wal_replay_resume()')));
@@ -166,7 +166,7 @@ describe('--ledger-read', () => {
     expect(verdict).toMatchObject({ kind: 'verdict', asOfOrderId: 4n, ok: true });
   });
 
-  it('a standby that refuses connections fails no read', async () => {
+  it('fails no read if the standby refuses connections', async () => {
     const { opened } = await openReadingFromStandby();
     await standby.kill();
     onTestFinished(async () => {
@@ -177,7 +177,7 @@ describe('--ledger-read', () => {
     expect(await opened.ledger.reads.getAllocation({ orderId: 3n })).toMatchObject({ requestId: 'r3' });
   });
 
-  it('a standby that does not answer fails no read, and keeps no ledger from closing', async () => {
+  it('fails no read if the standby does not answer, and lets the ledger close', async () => {
     const { opened } = await openReadingFromStandby();
     await standby.pause();
     onTestFinished(() => standby.resume());
@@ -223,7 +223,7 @@ async function listed({ reads }: OpenedLedger['ledger']): Promise<bigint[]> {
 }
 
 function waits(also = ''): Promise<void> {
-  return commitAwaitsStandby(primary, `${OF_PER_SERVER} ${also}`);
+  return commitAwaitsStandby(primary, `${FROM_SERVER} ${also}`);
 }
 
 async function rowsOf(url: string): Promise<number> {

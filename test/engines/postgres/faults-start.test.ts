@@ -22,17 +22,17 @@ describe('a server refuses to start, with exit code 1 and one line', () => {
     return () => cluster.close();
   });
 
-  it('P4: on a server whose fsync is off', async () => {
+  it('P4: on a server with fsync off', async () => {
     expect(await refusedStart(cluster.url())).toMatch(
       /^PostgreSQL on [\d.:]+ could lose or repeat numbers: fsync is off;/,
     );
   });
 
-  it('P4: on a standby alone', async () => {
+  it('P4: if the only host is a standby', async () => {
     expect(await refusedStart(standby.url())).toMatch(/^PostgreSQL on [\d.:]+ is recovering.*promote this one$/);
   });
 
-  it('with a wrong password, which it does not name', async () => {
+  it('with a wrong password, which it does not print', async () => {
     const url = cluster.url('postgres', 'locked:s3cret');
     const said = await refusedStart(url);
     expect(said).toMatch(
@@ -41,13 +41,13 @@ describe('a server refuses to start, with exit code 1 and one line', () => {
     expect(said).not.toContain('s3cret');
   });
 
-  it('without the password that is asked for', async () => {
+  it('without the required password', async () => {
     expect(await refusedStart(cluster.url('postgres', 'locked'))).toMatch(
       /does not let locked in .*check user, password and pg_hba\.conf$/,
     );
   });
 
-  it('on a database that is not there', async () => {
+  it('on a database that does not exist', async () => {
     const url = new URL(await newDatabase());
     url.pathname = '/nowhere';
     expect(await refusedStart(url.href)).toMatch(/database "nowhere" does not exist; make it with createdb/);
@@ -59,7 +59,7 @@ describe('a server refuses to start, with exit code 1 and one line', () => {
     expect(await refusedStart(url)).toMatch(/is read-only \(default_transaction_read_only\): switch that off/);
   });
 
-  it('for a role that may make nothing, and for one that may use nothing', async () => {
+  it('for a role that may create nothing, and for one that may use nothing', async () => {
     const role = await newRole();
     const url = await newDatabase();
     expect(await refusedStart(asRole(url, role))).toMatch(/may not use or make the schema order_numbers/);
@@ -76,7 +76,7 @@ describe('a server refuses to start, with exit code 1 and one line', () => {
     expect(await refusedStart(asRole(url, role))).toMatch(/does not let this role number .*run the GRANTs/);
   });
 
-  it('on the schema of a newer version, and on a schema that is somebody else’s', async () => {
+  it('on the schema of a newer version, and on a foreign schema', async () => {
     const newer = await newDatabase();
     await query(newer, schemaSql());
     await query(newer, 'INSERT INTO order_numbers.migrations (version) VALUES (1000)');
@@ -89,7 +89,7 @@ describe('a server refuses to start, with exit code 1 and one line', () => {
   });
 });
 
-it('an empty schema that an administrator created for the role is taken over, with its rights', async () => {
+it('an empty schema created for the role by an administrator is taken over, with its rights', async () => {
   const [owner, server] = [await newRole(), await newRole()];
   const url = await newDatabase();
   await query(url, `CREATE SCHEMA order_numbers AUTHORIZATION ${owner}`);
@@ -109,7 +109,7 @@ it('an empty schema that an administrator created for the role is taken over, wi
   expect(await (await OpenedLedger.open(printed)).allocate()).toMatchObject({ allocation: { orderId: 1n } });
 });
 
-it('the printed schema fills an empty schema of a role that may create none, and no other than an empty one', async () => {
+it('the printed schema fills an empty schema of a role that may create none, and only an empty one', async () => {
   const owner = await newRole();
   const url = await newDatabase();
   await query(url, `CREATE SCHEMA order_numbers AUTHORIZATION ${owner}`);
@@ -120,7 +120,7 @@ it('the printed schema fills an empty schema of a role that may create none, and
   expect(await (await OpenedLedger.open(asRole(url, owner))).allocate()).toMatchObject({ allocation: { orderId: 1n } });
 });
 
-it('a server that lacks a function is refused by its name, and so is one that offers no channel binding', async () => {
+it('a server that lacks a function is refused, naming it, and so is one without channel binding', async () => {
   const url = await newDatabase();
   const unbound = new OpenedLedger(`${url}?channel_binding=require`);
   await expect(unbound.ledger.ready()).rejects.toMatchObject({ reason: 'LEDGER_DAMAGED' });
@@ -135,7 +135,7 @@ it('a server that lacks a function is refused by its name, and so is one that of
   ]);
 });
 
-it('an empty schema of another role is not', async () => {
+it('an empty schema of another role is not taken over', async () => {
   const url = await newDatabase();
   await query(url, 'CREATE SCHEMA order_numbers');
   const opened = new OpenedLedger(asRole(url, await newRole()));
@@ -143,7 +143,7 @@ it('an empty schema of another role is not', async () => {
   expect(opened.said).toEqual([expect.stringMatching(/may not use or make the schema order_numbers/)]);
 });
 
-it('P1: several servers that start at once on an empty database make one schema, and one sequence', async () => {
+it('P1: several servers started at once on an empty database create one schema and one sequence', async () => {
   const url = await newDatabase();
   const ledgers = await Promise.all(Array.from({ length: 6 }, () => OpenedLedger.open(url)));
   await Promise.all(
@@ -155,7 +155,7 @@ it('P1: several servers that start at once on an empty database make one schema,
   ]);
 });
 
-it('a role with nothing but the documented rights serves everything, and gets at no table', async () => {
+it('a role with only the documented rights serves everything, and can access no table', async () => {
   const role = await newRole();
   const url = await newDatabase();
   await query(url, schemaSql());
@@ -191,7 +191,7 @@ it('a role with nothing but the documented rights serves everything, and gets at
   await expect(query(asRole(url, role), 'DROP SCHEMA order_numbers CASCADE')).rejects.toThrow('must be owner');
 });
 
-it('an older schema is upgraded by the text of --print, or at start, and its grants hold for what is new', async () => {
+it('an older schema is upgraded by the text of --print, or at startup, and its grants cover what is new', async () => {
   const range = { afterOrderId: 0n, upToOrderId: 9n, newestFirst: true, storeId: undefined, limit: 10 };
   const [beginning, version1] = schemaSql().split('DO $migration$', 2);
   for (const upgrade of [async () => {}, (url: string) => OpenedLedger.open(url)]) {
@@ -213,7 +213,7 @@ it('an older schema is upgraded by the text of --print, or at start, and its gra
   }
 });
 
-it('P4: says where no standby confirms commits', async () => {
+it('P4: warns if no standby confirms commits', async () => {
   const opened = await OpenedLedger.open(await newDatabase());
   expect(opened.said).toEqual([expect.stringMatching(/synchronous_standby_names is empty/)]);
 });

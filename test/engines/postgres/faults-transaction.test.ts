@@ -17,7 +17,7 @@ describe('a batch that PostgreSQL rolls back', () => {
     ['deadlock', '40P01'],
     ['serialization failure', '40001'],
     ['lock not available', '55P03'],
-  ])('P5: because of a %s is asked again on the same session, and numbered once', async (_, sqlState) => {
+  ])('P5: because of a %s is retried on the same session, and numbered once', async (_, sqlState) => {
     const url = await newDatabase();
     const opened = await OpenedLedger.open(url);
     await raiseOnInsert(url, sqlState, { once: true });
@@ -26,7 +26,7 @@ describe('a batch that PostgreSQL rolls back', () => {
     expect(opened.said.filter((sentence) => /lost the connection/.test(sentence))).toEqual([]);
   });
 
-  it('P6: because the disk is full is refused as a whole, and burns nothing', async () => {
+  it('P6: on a full disk is refused as a whole, and burns nothing', async () => {
     const url = await newDatabase();
     const opened = await OpenedLedger.open(url);
     await opened.allocate();
@@ -39,7 +39,7 @@ describe('a batch that PostgreSQL rolls back', () => {
     expect(opened.said.filter((sentence) => /lost the connection/.test(sentence))).toEqual([]);
   });
 
-  it('P7: because the disk is full, when it was perhaps committed before, is not refused', async () => {
+  it('P7: on a full disk is not refused if it may have been committed before', async () => {
     const { url, proxy, proxiedUrl } = await proxiedDatabase();
     const opened = await OpenedLedger.open(proxiedUrl);
     await raiseOnInsert(url, '53100', { from: 2 });
@@ -55,7 +55,7 @@ describe('a batch that PostgreSQL rolls back', () => {
     expect(await assertDense(url)).toHaveLength(1);
   });
 
-  it('P7: for a reason that nobody foresaw is unknown, and the next one is numbered', async () => {
+  it('P7: for an unforeseen reason is an unknown outcome, and the next one is numbered', async () => {
     const url = await newDatabase();
     const opened = await OpenedLedger.open(url);
     await raiseOnInsert(url, 'P0001', { once: true });
@@ -64,7 +64,7 @@ describe('a batch that PostgreSQL rolls back', () => {
   });
 });
 
-describe('defaults of a database and a role', () => {
+describe('settings of a database and a role', () => {
   const settings = {
     synchronous_commit: 'off',
     default_transaction_isolation: 'serializable',
@@ -76,7 +76,7 @@ describe('defaults of a database and a role', () => {
     client_min_messages: 'error',
   };
 
-  it.each(['DATABASE', 'ROLE'])('P4: of a %s do not make a session less durable', async (kind) => {
+  it.each(['DATABASE', 'ROLE'])('P4: do not make a session less durable: %s', async (kind) => {
     const role = await newRole();
     const url = await newDatabase();
     const name = kind === 'ROLE' ? role : databaseName(url);
@@ -100,27 +100,24 @@ describe('defaults of a database and a role', () => {
     ]);
   });
 
-  it.each(['DATABASE', 'ROLE'])(
-    'an idle_session_timeout of a %s does not end the session that writes',
-    async (kind) => {
-      const role = await newRole();
-      const url = await newDatabase();
-      await query(url, `ALTER DATABASE ${databaseName(url)} OWNER TO ${role}`);
-      const name = kind === 'ROLE' ? role : databaseName(url);
-      await query(url, `ALTER ${kind} ${name} SET idle_session_timeout = '50ms'`);
-      const opened = await OpenedLedger.open(asRole(url, role));
-      await opened.allocate();
-      // One that is idle from now on, and only from now on, is ended.
-      const idle = new Client({ connectionString: asRole(url, role) });
-      const ended = new Promise((resolve) => void idle.on('error', resolve));
-      await idle.connect();
-      expect(await ended).toMatchObject({ code: '57P05' });
-      expect(await opened.allocate()).toMatchObject({ allocation: { orderId: 2n } });
-      expect(opened.said.filter((sentence) => /lost the connection/.test(sentence))).toEqual([]);
-    },
-  );
+  it.each(['DATABASE', 'ROLE'])('do not end the writing session by an idle_session_timeout: %s', async (kind) => {
+    const role = await newRole();
+    const url = await newDatabase();
+    await query(url, `ALTER DATABASE ${databaseName(url)} OWNER TO ${role}`);
+    const name = kind === 'ROLE' ? role : databaseName(url);
+    await query(url, `ALTER ${kind} ${name} SET idle_session_timeout = '50ms'`);
+    const opened = await OpenedLedger.open(asRole(url, role));
+    await opened.allocate();
+    // One that is idle from now on, and only from now on, is ended.
+    const idle = new Client({ connectionString: asRole(url, role) });
+    const ended = new Promise((resolve) => void idle.on('error', resolve));
+    await idle.connect();
+    expect(await ended).toMatchObject({ code: '57P05' });
+    expect(await opened.allocate()).toMatchObject({ allocation: { orderId: 2n } });
+    expect(opened.said.filter((sentence) => /lost the connection/.test(sentence))).toEqual([]);
+  });
 
-  it('P5: a statement_timeout does not end a batch that waits for its turn', async () => {
+  it('P5: do not end a waiting batch by a statement_timeout', async () => {
     const url = await newDatabase();
     await query(url, `ALTER DATABASE ${databaseName(url)} SET statement_timeout = '50ms'`);
     const opened = await OpenedLedger.open(url);
@@ -161,7 +158,7 @@ describe('a server state', () => {
     expect(() => requireDurable({ ...good, ...state }, 'PostgreSQL on db:5432')).toThrow(refusal);
   });
 
-  it.each(['on', 'remote_apply'])('with synchronous_commit %s is good', (synchronousCommit) => {
+  it.each(['on', 'remote_apply'])('with synchronous_commit %s is accepted', (synchronousCommit) => {
     expect(() => requireDurable({ ...good, synchronousCommit }, 'PostgreSQL on db:5432')).not.toThrow();
   });
 });

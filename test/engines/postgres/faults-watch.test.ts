@@ -10,7 +10,7 @@ const MEDIAN_MS = 100;
 /** Of a single one, on a machine that does other things, too. */
 const MAX_MS = 3000;
 
-it('what one server allocates reaches a watcher of another one within 100 ms, and nothing is missed', async () => {
+it('an allocation of one server reaches a watcher of another within 100 ms, and none is missed', async () => {
   const url = await newDatabase();
   const [server, other] = [new LocalServer(url), new LocalServer(url)];
   const client = createClient({ address: await server.serving() });

@@ -29,7 +29,7 @@ describe('P9: a position advances', () => {
     expect(position).toMatchObject({ lastOrderId: 7n, timeline: 2 });
   });
 
-  it('and says on which server the ledger went back', () => {
+  it('and names the server on which the ledger went back', () => {
     expect(() => positionAt(here).advance(SERVER, point(6, 21, 2))).toThrow(
       /^PostgreSQL on db:5432 ends at order_id 6, but 7 was already given: this is an older copy/,
     );
@@ -59,7 +59,7 @@ describe('P4: what a reader saw', () => {
     expect(await stalled.covers({ lastOrderId: 8n, timeline: 2 }, 10)).toBe(false);
   });
 
-  it('is not covered if it was seen on another timeline, whichever is the newer one', async () => {
+  it('is not covered if it was seen on another timeline, whichever is newer', async () => {
     let version = 20;
     const position = positionAt(point(7, version, 2), async () => position.advance(SERVER, point(7, ++version, 2)));
     expect(await position.covers({ lastOrderId: 7n, timeline: 1 }, 100)).toBe(false);

@@ -42,7 +42,7 @@ function filesIn(folder: string): Record<string, string> {
   return Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'base64')]));
 }
 
-it('says which ledger was opened, by its absolute path, and whether it is new', async () => {
+it('reports which ledger was opened, by its absolute path, and whether it is new', async () => {
   const path = join(testFolder(), 'orders.db');
   const first = await run(path, 3);
   expect(first).toMatchObject({ where: path, isNew: true, lastOrderId: 0n, bytes: expect.any(Number) });
@@ -55,7 +55,7 @@ it('says which ledger was opened, by its absolute path, and whether it is new', 
 it.each([
   ['none may be created', NOT_CREATED, /there is no ledger in .*orders\.db, and --create is false/],
   ['one is expected', { create: true, ledgerId: ANOTHER }, new RegExp(`--expect-ledger-id is ${ANOTHER}`)],
-])('where there is no ledger and %s, none is created, nor any other file', async (_name, expected, message) => {
+])('without a ledger, if %s, no file is created', async (_name, expected, message) => {
   const folder = testFolder();
   await expect(run(join(folder, 'orders.db'), 0, expected)).rejects.toThrow(message);
   expect(readdirSync(folder)).toEqual([]);
@@ -64,7 +64,7 @@ it.each([
   expect(filesIn(folder)).toEqual({ 'orders.db': '' });
 });
 
-it('P9: a mark without its ledger is refused as before where none may be created', async () => {
+it('P9: a mark without its ledger is still refused if no ledger may be created', async () => {
   const path = join(testFolder(), 'orders.db');
   await run(path, 1);
   const alone = locateLedger(join(testFolder(), 'orders.db'));
@@ -72,7 +72,7 @@ it('P9: a mark without its ledger is refused as before where none may be created
   expect(() => openLedger(alone, { expected: NOT_CREATED })).toThrow(/is missing or empty, but its mark .* is there/);
 });
 
-it('another ledger than the expected one is refused, both are named, and every file stays as it was', async () => {
+it('a ledger other than the expected one is refused, both are named, and every file stays unchanged', async () => {
   const path = join(testFolder(), 'orders.db');
   const owner = openLedger(locateLedger(path))!;
   onTestFinished(() => {

@@ -118,7 +118,7 @@ const CASES: readonly (readonly [
   ['a ledger in use', holdFence, except('verify', 'backup')],
 ];
 
-it.each(CASES)('P9: %s: whatever is refused leaves every file byte for byte as it was', async (_, make, refused) => {
+it.each(CASES)('P9: %s: every refusal leaves all files unchanged, byte for byte', async (_, make, refused) => {
   const original = await newPlace();
   await make(original);
   const outcomes: string[] = [];

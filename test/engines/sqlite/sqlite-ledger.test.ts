@@ -79,7 +79,7 @@ async function openWithPlantedFault() {
   return { path, ledger, observer, other };
 }
 
-it('P7: after a failed commit nothing is read before the ledger is open again, and then numbering is dense', async () => {
+it('P7: after a failed commit nothing is read before the ledger has reopened, and then numbering is dense', async () => {
   const { path, ledger, observer, other } = await openWithPlantedFault();
   expect(walSize(path)).toBeGreaterThan(0);
 
@@ -97,7 +97,7 @@ it('P7: after a failed commit nothing is read before the ledger is open again, a
   ]);
 });
 
-it('P7: what was asked behind a commit that failed is not done either', async () => {
+it('P7: a write queued behind a failed commit is not done either', async () => {
   const { ledger, observer, other } = await openWithPlantedFault();
   const failing = ledger.commit([ask('b')]);
   const behind = ledger.createStore({ ...DEFAULT_STORE, storeId: 8n });
@@ -126,7 +126,7 @@ it('P7: a write made while the ledger reopens waits for it', async () => {
   expect(observer.lines.filter((line) => line === 'opened')).toHaveLength(2);
 });
 
-it('P4: opening waits while another process reads an old state, and says so once', async () => {
+it('P4: opening waits while another process reads an old state, and reports it once', async () => {
   const { ledger, observer, other } = await openWithPlantedFault();
   other.exec('BEGIN; SELECT * FROM allocations');
   await expect(ledger.commit([ask('b')])).rejects.toThrow('planted');
@@ -138,7 +138,7 @@ it('P4: opening waits while another process reads an old state, and says so once
   expect(await ledger.commit([ask('b')])).toMatchObject([{ allocation: { orderId: 2n } }]);
 });
 
-it('P9: a ledger behind its mark never becomes ready and tells the operator why', async () => {
+it('P9: a ledger behind its mark never becomes ready, and the operator gets the reason', async () => {
   const path = newPath();
   const first = openLedger(path);
   await first.ledger.ready();
@@ -153,7 +153,7 @@ it('P9: a ledger behind its mark never becomes ready and tells the operator why'
   expect(observer.failure?.cause).toMatchObject({ errorName: 'LedgerRefused', message: /was already given/ });
 });
 
-it('P9: a warning of the opening reaches whoever runs the ledger', async () => {
+it('P9: a warning on opening reaches the observer', async () => {
   const path = newPath();
   const first = openLedger(path);
   await first.ledger.ready();
@@ -164,7 +164,7 @@ it('P9: a warning of the opening reaches whoever runs the ledger', async () => {
   expect(observer.lines).toEqual([expect.stringMatching(/^warning: the mark .* was torn/), 'opened']);
 });
 
-it('P8: a second ledger on the same file is refused at once; after a close the file is free', async () => {
+it('P8: a second ledger on the same file is refused at once; closing the first frees the file', async () => {
   const path = newPath();
   const { ledger, close } = openLedger(path);
   expect(() => new SqliteLedger(path, { autoCreateStores: true }, new RecordingObserver())).toThrow(LedgerRefused);
@@ -174,7 +174,7 @@ it('P8: a second ledger on the same file is refused at once; after a close the f
   await again.ready();
 });
 
-it('P4: a closed ledger is whole in its one file', async () => {
+it('P4: a closed ledger is complete in its single file', async () => {
   const path = newPath();
   const { ledger, close } = openLedger(path);
   await ledger.ready();
@@ -183,7 +183,7 @@ it('P4: a closed ledger is whole in its one file', async () => {
   expect(walSize(path)).toBe(0);
 });
 
-it('P10: a WAL that grows long is moved into the database and starts anew, while numbering goes on', async () => {
+it('P10: a long WAL is moved into the database and restarts while numbering continues', async () => {
   const path = newPath();
   const { ledger, observer } = openLedger(path);
   await ledger.ready();
@@ -197,7 +197,7 @@ it('P10: a WAL that grows long is moved into the database and starts anew, while
   expect(observer.lines).toEqual(['opened']);
 });
 
-it('P4 P8: a restarted server serves at once beside a reader of an old state, and the WAL goes when that ends', async () => {
+it('P4 P8: a restarted server serves at once beside a reader of an old state, and the WAL is removed when that ends', async () => {
   const path = newPath();
   const first = openLedger(path);
   await first.ledger.ready();
@@ -231,7 +231,7 @@ const FULL = `
   INSERT INTO taken VALUES (9223372036854775807);
   CREATE TRIGGER planted BEFORE INSERT ON allocations BEGIN INSERT INTO taken (id) VALUES (NULL); END`;
 
-it('P7: LEDGER_FULL is said if the end of the ledger has not moved, and only then', async () => {
+it('P7: LEDGER_FULL is reported only if the end of the ledger has not moved', async () => {
   const path = newPath();
   const { ledger } = openLedger(path);
   await ledger.ready();
@@ -247,7 +247,7 @@ it('P7: LEDGER_FULL is said if the end of the ledger has not moved, and only the
   expect(failure).not.toHaveProperty('reason');
 });
 
-it('P8: the lock is held until the writer has let the file go', async () => {
+it('P8: the lock is held until the writer has closed the file', async () => {
   const path = newPath();
   const { ledger, close } = openLedger(path);
   await ledger.ready();

@@ -13,7 +13,7 @@ import { until } from '../../support/until.ts';
 /** Some more than a server uses that nobody talks to. */
 const DESCRIPTORS = 80;
 
-it('P10: without file descriptors orders and look-ups go on; what cannot start is UNAVAILABLE, and works afterwards', async () => {
+it('P10: without free file descriptors orders and lookups continue; what cannot start is UNAVAILABLE, and works afterwards', async () => {
   const limited = ['sh', '-c', `ulimit -n ${DESCRIPTORS} && exec "$0" "$@"`];
   const server = new ServerProcess(join(testFolder(), 'orders.db'), { wrapper: limited });
   const client = new OrderNumberServiceClient(await server.serving(), credentials.createInsecure());

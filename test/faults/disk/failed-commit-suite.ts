@@ -13,7 +13,7 @@ import { until } from '../../support/until.ts';
 /** What holds on every engine: SQLite's faults need gcc, so that its suite runs with the tools. */
 export function failedCommitSuite(engine: Engine): void {
   describe(`on ${engine.name}`, () => {
-    it('P5 P7: after a failed commit the outcome is unknown, the row is gone, and asking again numbers it once', async (test) => {
+    it('P5 P7: after a failed commit the outcome is unknown, the row is gone, and a retry numbers it once', async (test) => {
       const { faulty, server, client } = await serveFaulty(engine, test);
       const health: string[] = [];
       client.watchHealth((serving) => health.push(serving));
@@ -45,7 +45,7 @@ export function failedCommitSuite(engine: Engine): void {
       expect(await requestIds(engine, faulty)).toEqual(['before', 'next', 'failed']);
     });
 
-    it('P7: a failed commit fails its whole batch and nothing else, and names the request ids that the server made', async (test) => {
+    it('P7: a failed commit fails its whole batch and nothing else, and names the request_ids the server generated', async (test) => {
       const { faulty, client } = await serveFaulty(engine, test);
       await client.allocateOrder({ storeId: 1n, requestId: 'warm' });
       // While one commit hangs, everything else queues up for one batch.
@@ -74,7 +74,7 @@ export function failedCommitSuite(engine: Engine): void {
       expect((await requestIds(engine, faulty)).toSorted()).toEqual(['warm', 'hanging', ...made].toSorted());
     });
 
-    it('P1 P2 P7: on a full disk calls are refused and burn nothing, and numbering goes on when there is room', async (test) => {
+    it('P1 P2 P7: on a full disk calls are refused and burn nothing, and numbering continues when space is freed', async (test) => {
       const { faulty, client } = await serveFaulty(engine, test);
       await client.allocateOrder({ storeId: 1n, requestId: 'before' });
 

@@ -17,7 +17,7 @@ failedCommitSuite(SQLITE);
 // What becomes of a file's WAL, whose failed frames and pages in memory nobody may rely on. PostgreSQL restarts by
 // itself after a failed fsync; what becomes of its commits then is tested in test/failover.
 
-it('P7: after a failed fsync the WAL with the frames that failed is given up for a new one', async (test) => {
+it('P7: after a failed fsync the WAL with the unsynced frames is replaced by a new one', async (test) => {
   requireTools(test, 'gcc');
   const { ledger, shim, client } = await serveOnBadDisk();
   await client.allocateOrder({ storeId: 1n, requestId: 'before' });
@@ -29,7 +29,7 @@ it('P7: after a failed fsync the WAL with the frames that failed is given up for
   expect(requestIdsInFile(ledger)).toEqual(['before', 'next']);
 });
 
-it('P4 P5 P7: where the server dies of a failed fsync the row comes back, on disk before it is replayed', async (test) => {
+it('P4 P5 P7: after a server died of a failed fsync the row is recovered, and synced before it is replayed', async (test) => {
   requireTools(test, 'gcc');
   const { ledger, shim, server, client } = await serveOnBadDisk();
   await client.allocateOrder({ storeId: 1n, requestId: 'before' });
@@ -51,7 +51,7 @@ it('P4 P5 P7: where the server dies of a failed fsync the row comes back, on dis
   expect(requestIdsInFile(ledger)).toEqual(['before', 'failed', 'next']);
 });
 
-it('P1 P2 P5 P7: a file system that runs full, the database and the mark with it, loses and doubles nothing', async (test) => {
+it('P1 P2 P5 P7: a file system that runs full under database and mark neither loses nor duplicates an order', async (test) => {
   requireTools(test, 'root');
   const folder = testFolder();
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder]);

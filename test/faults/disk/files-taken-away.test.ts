@@ -55,7 +55,7 @@ function load({ order }: Started): Promise<unknown[]> {
   return Promise.all(Array.from({ length: CALLERS }, caller));
 }
 
-it('P7 P9: the folder renamed under load: what was answered is in it, and nothing more is', async () => {
+it('P7 P9: the folder renamed under load: it holds every answered order, and no more are answered', async () => {
   const started = await startServer();
   const { folder, orderIds, ledger } = started;
   const ended = load(started);
@@ -77,7 +77,7 @@ it('P7 P9: the folder renamed under load: what was answered is in it, and nothin
   expect(orderIds.filter((orderId) => !kept.has(orderId))).toEqual([]);
 });
 
-it('P7 P9: another database renamed into its place under load: no order is answered from a file without a name', async () => {
+it('P7 P9: another database renamed into its place under load: no order is answered from an unlinked file', async () => {
   const started = await startServer();
   const { ledger, orderIds } = started;
   copyFileSync(ledger, `${ledger}.old`);
@@ -88,7 +88,7 @@ it('P7 P9: another database renamed into its place under load: no order is answe
   await expectEnd(started, /another file was put in the place of .*orders\.db while/);
 });
 
-it('P8: the lock removed and a second server started, without load: the first one ends within seconds', async () => {
+it('P8: the lock removed and a second server started, without load: the first server ends within seconds', async () => {
   const started = await startServer();
   const { ledger, orderIds, client } = started;
   rmSync(`${ledger}.lock`);
@@ -118,7 +118,7 @@ it('P4: the -wal removed without load: the server ends within seconds, and the n
   expect(assertDense(ledger)).toHaveLength(2);
 });
 
-it('P9: an older copy put over the database, under its name and in its inode, is noticed, and gives no number twice', async () => {
+it('P9: an older copy put over the database, by name or in its inode, is noticed, and no number is allocated twice', async () => {
   const first = await startServer();
   const { ledger, folder } = first;
   expect(await first.server.stop()).toBe(0);

@@ -5,7 +5,7 @@ import { connect } from '../../support/clients/orders-client.ts';
 import { requireTools, toolPath } from '../../support/required-tool.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 
-it('P4: a lone allocation makes one fsync, of the WAL, and it ends before the answer', async (test) => {
+it('P4: a lone allocation causes one fsync, of the WAL, which ends before the answer', async (test) => {
   requireTools(test, 'strace');
   const folder = testFolder();
   const trace = join(folder, 'trace');

@@ -17,7 +17,7 @@ import { refusedStart } from '../../support/processes/refused-start.ts';
 import type { LogLine } from '../../support/processes/server-process.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 
-it('P9: a ledger that is missing while its mark is there is refused, and no new one is made', async () => {
+it('P9: a missing ledger whose mark exists is refused, and no new one is created', async () => {
   const ledger = join(testFolder(), 'orders.db');
   await allocateAndStop(ledger, 3);
   rmSync(ledger);
@@ -33,7 +33,7 @@ it('P9: an empty file in the place of a ledger is refused', async () => {
   expect(await refusedStart(ledger)).toMatch(/orders\.db.*empty.*put the ledger back/);
 });
 
-it('P9: an older copy put back is refused, and the newest one is served again', async () => {
+it('P9: an older copy put back is refused, and the newest one is served', async () => {
   const folder = testFolder();
   const ledger = join(folder, 'orders.db');
   await allocateAndStop(ledger, 3);
@@ -48,7 +48,7 @@ it('P9: an older copy put back is refused, and the newest one is served again', 
   expect(assertDense(ledger)).toHaveLength(6);
 });
 
-it('P9: the ledger of another mark is refused, even where it is longer', async () => {
+it('P9: the ledger of another mark is refused, even if it is longer', async () => {
   const folder = testFolder();
   const ledger = join(folder, 'orders.db');
   await allocateAndStop(ledger, 1);
@@ -57,7 +57,7 @@ it('P9: the ledger of another mark is refused, even where it is longer', async (
   expect(await refusedStart(ledger)).toMatch(/orders\.db.*its mark .* belongs to ledger/);
 });
 
-it('P9: a killed server whose WAL lost its last commits is refused, and served when the WAL is whole again', async () => {
+it('P9: the ledger of a killed server whose WAL lost its last commits is refused, and served once the WAL is restored', async () => {
   const ledger = join(testFolder(), 'orders.db');
   const kept = await killAfterTwoCommits(ledger);
   const whole = readFileSync(`${ledger}-wal`);
@@ -71,7 +71,7 @@ it('P9: a killed server whose WAL lost its last commits is refused, and served w
   expect(assertDense(ledger)).toHaveLength(3);
 });
 
-it('P9: a flipped byte in the WAL, which SQLite passes over in silence, is refused', async () => {
+it('P9: a flipped byte in the WAL, which SQLite silently ignores, is refused', async () => {
   const ledger = join(testFolder(), 'orders.db');
   const kept = await killAfterTwoCommits(ledger);
   const wal = readFileSync(`${ledger}-wal`);
@@ -80,7 +80,7 @@ it('P9: a flipped byte in the WAL, which SQLite passes over in silence, is refus
   expect(await refusedStart(ledger)).toMatch(/orders\.db.*ends at order_id 1, but 2 was already given/);
 });
 
-it('P9: a torn mark is a warning, and is written anew', async () => {
+it('P9: a torn mark causes a warning and is rewritten', async () => {
   const ledger = join(testFolder(), 'orders.db');
   await allocateAndStop(ledger, 3);
   const mark = readFileSync(`${ledger}.mark`, 'latin1');
@@ -92,7 +92,7 @@ it('P9: a torn mark is a warning, and is written anew', async () => {
   expect((await allocateAndStop(ledger, 1)).filter(isWarning)).toEqual([]);
 });
 
-it('P9: a missing mark is a warning, and is written anew', async () => {
+it('P9: a missing mark causes a warning and is rewritten', async () => {
   const ledger = join(testFolder(), 'orders.db');
   await allocateAndStop(ledger, 3);
   rmSync(`${ledger}.mark`);

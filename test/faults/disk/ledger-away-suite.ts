@@ -10,7 +10,7 @@ import { ServerProcess } from '../../support/processes/server-process.ts';
 /** What holds on an engine whose ledger may be out of a restarted server's reach. */
 export function ledgerAwaySuite(engine: Engine): void {
   describe(`on ${engine.name}`, () => {
-    it('P4 P8: while the ledger is away, a restarted server says so and lets allocations wait', async (test) => {
+    it('P4 P8: while the ledger is unavailable, a restarted server says so and lets allocations wait', async (test) => {
       const faulty = await engine.newFaultyLedger(test);
       const first = new ServerProcess(faulty.ledger, faulty.options);
       const before = connect(await first.serving());

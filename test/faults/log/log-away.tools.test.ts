@@ -14,7 +14,7 @@ import { until } from '../../support/until.ts';
 /** Lines of some 250 bytes: more than a terminal and a pipe hold. */
 const CALLS = 2000;
 
-it('P10: at a terminal that was stopped (Ctrl-S) the server serves, and stops when it is told to', async (test) => {
+it('P10: at a terminal that was stopped (Ctrl-S) the server serves, and stops on a signal', async (test) => {
   requireTools(test, 'script', 'linux');
   const grpc = await freeAddress();
   const ledger = join(testFolder(), 'orders.db');
@@ -42,7 +42,7 @@ it('P10: at a terminal that was stopped (Ctrl-S) the server serves, and stops wh
   expect(await exited).toEqual([0, null]);
 });
 
-it('a line that a full disk took in part is ended before the next one', async (test) => {
+it('a line written partially to a full disk is ended before the next one', async (test) => {
   requireTools(test, 'root');
   const folder = testFolder();
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]);

@@ -15,7 +15,7 @@ const CLOSE_MS = 2_500;
 /** What holds on every engine: SQLite's faults need gcc, so that its suite runs with the tools. */
 export function drainSuite(engine: Engine): void {
   describe(`on ${engine.name}`, () => {
-    it('P6: SIGTERM answers all that was accepted, refuses what comes later, and waits for no open stream', async (test) => {
+    it('P6: SIGTERM answers all accepted calls, refuses later ones, and waits for no open stream', async (test) => {
       const { faulty, server, client, address } = await serveFaulty(engine, test);
       const idle = connectTo(address);
       const health: string[] = [];
@@ -43,7 +43,7 @@ export function drainSuite(engine: Engine): void {
       expect(await engine.assertDense(faulty.ledger)).toHaveLength(1 + QUEUED + 1);
     });
 
-    it('P7: a drain that takes too long ends the process, and tells each caller whether to wonder', async (test) => {
+    it('P7: a drain that takes too long ends the process, and tells each caller whether its outcome is unknown', async (test) => {
       const { faulty, server, client } = await serveFaulty(engine, test, '--drain-timeout-ms', '1000');
       const accepted = await acceptCalls(client, faulty);
       const errors = accepted.map((call) => failureOf(call));
@@ -84,7 +84,7 @@ export function drainSuite(engine: Engine): void {
       await Promise.all(errors);
     });
 
-    it('P6: SIGTERM while the ledger cannot be opened yet ends it, and what waits is told to ask again', async (test) => {
+    it('P6: SIGTERM while the ledger cannot be opened yet ends the server, and waiting calls are asked to retry', async (test) => {
       const { faulty, server, client } = await serveFaulty(engine, test);
       await client.allocateOrder({ storeId: 1n, requestId: 'second' });
       await faulty.makeUnavailable();

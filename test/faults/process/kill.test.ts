@@ -19,7 +19,7 @@ const CALLERS = 32;
 const STORES = 5;
 
 // Of a file and its WAL: servers that are killed on a shared PostgreSQL are in test/failover.
-it('P1 P2 P4 P5: kill -9 under load loses nothing that was answered, leaves no hole and numbers nothing twice', async () => {
+it('P1 P2 P4 P5: kill -9 under load loses no answered order, leaves no hole and numbers nothing twice', async () => {
   const ledger = join(testFolder(), 'orders.db');
   const answered: Allocation[] = [];
   let unanswered: AllocateOrderRequest[] = [];

@@ -6,7 +6,7 @@ import { ServerProcess } from '../../support/processes/server-process.ts';
 /** What holds on every engine: SQLite's faults need gcc, so that its suite runs with the tools. */
 export function killedAfterCommitSuite(engine: Engine): void {
   describe(`on ${engine.name}`, () => {
-    it('P4 P5: a server killed after its commit and before its answer gives the same pair when asked again', async (test) => {
+    it('P4 P5: a server killed between its commit and its answer returns the same pair on a retry', async (test) => {
       const faulty = await engine.newFaultyLedger(test);
       const first = new ServerProcess(faulty.ledger, faulty.options);
       const before = connect(await first.serving());

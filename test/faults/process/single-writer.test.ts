@@ -9,7 +9,7 @@ import { ServerProcess, testFolder } from '../../support/processes/server-proces
 
 // Of files: any number of servers share one PostgreSQL.
 
-it('P8: a second server on the same file exits at once and names it, by path, by symbolic link of file or folder', async () => {
+it('P8: a second server on the same file exits at once and names it, by path or by symbolic link to file or folder', async () => {
   const folder = join(testFolder(), 'real');
   mkdirSync(folder);
   const ledger = join(folder, 'orders.db');
@@ -33,7 +33,7 @@ it('P8: a second server on the same file exits at once and names it, by path, by
   expect(assertDense(ledger)).toHaveLength(2);
 });
 
-it('P8: a file with several hard links is refused, because a server on another of them would not be noticed', async () => {
+it('P8: a file with several hard links is refused, because a server on another link would not be noticed', async () => {
   const ledger = join(testFolder(), 'orders.db');
   const first = new ServerProcess(ledger);
   await first.serving();
@@ -57,7 +57,7 @@ it('P8: a killed server leaves no lock behind', async () => {
   expect(assertDense(ledger)).toHaveLength(3);
 });
 
-it('P8: another program reads on while a server writes', async () => {
+it('P8: another program can read while a server writes', async () => {
   const ledger = join(testFolder(), 'orders.db');
   const client = connectTo(await new ServerProcess(ledger).serving());
   for (let orders = 1; orders <= 3; orders++) {

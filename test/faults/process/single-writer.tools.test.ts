@@ -6,7 +6,7 @@ import { refusedProcess } from '../../support/processes/refused-start.ts';
 import { requireTools, toolPath } from '../../support/required-tool.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 
-it('P8: a second server on the same file exits at once, by another mount of its folder', async (test) => {
+it('P8: a second server on the same file exits at once, through another mount of its folder', async (test) => {
   requireTools(test, 'root');
   const folder = testFolder();
   const mounted = testFolder();
@@ -18,7 +18,7 @@ it('P8: a second server on the same file exits at once, by another mount of its 
   );
 });
 
-it('P8: the sqlite3 shell reads on while a server writes', async (test) => {
+it('P8: the sqlite3 shell can read while a server writes', async (test) => {
   requireTools(test, 'sqlite3');
   const ledger = join(testFolder(), 'orders.db');
   const client = connect(await new ServerProcess(ledger).serving());

@@ -13,7 +13,7 @@ const MAX_WAITING = 256;
 const MAX_LISTS_WAITING = 128;
 const FLOOD = 300;
 
-it('P6 P10: of a flood of new stores 256 wait; those whose callers left are never made, and orders do not wait', async () => {
+it('P6 P10: in a flood of new stores 256 wait, those whose callers left are never created, and orders do not wait', async () => {
   const { client, ledger, release } = await serve('createStore');
   const flood = new AbortController();
   const calls = Array.from({ length: FLOOD }, (_, i) => create(client, BigInt(i + 100), flood.signal));
@@ -36,7 +36,7 @@ it('P6 P10: of a flood of new stores 256 wait; those whose callers left are neve
   expect(made.map(({ storeId }) => storeId)).toEqual([7n, 9n, 100n]);
 });
 
-it('P10: of a flood of lists 128 wait; look-ups, stores, health and orders do not wait for them', async () => {
+it('P10: in a flood of lists 128 wait, and lookups, stores, health and orders do not wait for them', async () => {
   const { client, release } = await serve('listAllocations');
   await client.allocate(7n);
   const lists = Array.from({ length: FLOOD }, () => client.listAllocations().catch((error: unknown) => error));
@@ -60,7 +60,7 @@ it('P10: of a flood of lists 128 wait; look-ups, stores, health and orders do no
   expect(results.filter((result) => !(result instanceof Error))).toHaveLength(MAX_LISTS_WAITING + 1);
 });
 
-it('P10: pages of watches wait for each other, and neither lists nor look-ups for them', async () => {
+it('P10: pages of watches wait for each other, but lists and lookups do not wait for them', async () => {
   const { client, release, underWay } = await serve('listAllocations');
   await client.allocate(7n);
   const watches = Array.from({ length: 20 }, () => client.watch({ afterOrderId: 0n }));

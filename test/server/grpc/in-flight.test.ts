@@ -22,8 +22,8 @@ const INFO = 30;
 const WARN = 40;
 const ERROR = 50;
 
-describe('P6: calls that wait, and whose callers are gone when the batch is formed, burn nothing', () => {
-  it('P6: deadline passed, as the client says', async () => {
+describe('P6: a waiting call whose caller is gone when the batch is formed burns nothing', () => {
+  it('P6: when its deadline has passed at the client', async () => {
     const fixture = await Fixture.open();
     const reopening = fixture.ledger.startReopening();
     const error = await failureOf(fixture.allocate('expired', { deadlineMs: 50 }));
@@ -33,7 +33,7 @@ describe('P6: calls that wait, and whose callers are gone when the batch is form
     expect(await fixture.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
   });
 
-  it('P6: deadline passed, as the server says, while the client still waits', async () => {
+  it('P6: when its deadline has passed at the server while the client still waits', async () => {
     const fixture = await Fixture.open();
     const reopening = fixture.ledger.startReopening();
     const client = await HostileClient.connect(fixture.address);
@@ -44,7 +44,7 @@ describe('P6: calls that wait, and whose callers are gone when the batch is form
     expect(await fixture.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
   });
 
-  it('P6: a deadline that had passed when the call arrived', async () => {
+  it('P6: when its deadline had passed before it arrived', async () => {
     const fixture = await Fixture.open();
     const client = await HostileClient.connect(fixture.address);
     const request = encode({ storeId: STORE_ID, requestId: 'expired' });
@@ -55,7 +55,7 @@ describe('P6: calls that wait, and whose callers are gone when the batch is form
     expect(await fixture.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
   });
 
-  it('P6: cancelled', async () => {
+  it('P6: when it was cancelled', async () => {
     const fixture = await Fixture.open();
     const reopening = fixture.ledger.startReopening();
     const cancel = new AbortController();
@@ -68,7 +68,7 @@ describe('P6: calls that wait, and whose callers are gone when the batch is form
     expect(await fixture.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
   });
 
-  it('P6: connection lost', async () => {
+  it('P6: when its connection was lost', async () => {
     const fixture = await Fixture.open();
     const reopening = fixture.ledger.startReopening();
     const client = await HostileClient.connect(fixture.address);
@@ -81,7 +81,7 @@ describe('P6: calls that wait, and whose callers are gone when the batch is form
     expect(await fixture.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
   });
 
-  it('P5 P6: of two copies, the cancellation of one does not touch the other', async () => {
+  it('P5 P6: and the cancellation of one copy does not affect the other', async () => {
     const fixture = await Fixture.open();
     const reopening = fixture.ledger.startReopening();
     const cancel = new AbortController();
@@ -98,7 +98,7 @@ describe('P6: calls that wait, and whose callers are gone when the batch is form
   });
 });
 
-it('P5: copies that wait together reach the ledger as one request, and one of them is new', async () => {
+it('P5: copies that wait together reach the ledger as one request, and one is marked new', async () => {
   const fixture = await Fixture.open();
   const reopening = fixture.ledger.startReopening();
   const copies = Array.from({ length: 5 }, () => fixture.allocate('copy'));
@@ -110,7 +110,7 @@ it('P5: copies that wait together reach the ledger as one request, and one of th
   expect(fixture.ledger.batches.flat().map(({ requestId }) => requestId)).toEqual(['copy']);
 });
 
-it('P5: a call that is cancelled after its batch was formed is carried through, and its copy gets the pair', async () => {
+it('P5: a call cancelled after its batch was formed is still numbered, and its copy gets the pair', async () => {
   const fixture = await Fixture.open();
   const held = fixture.ledger.holdNext();
   const error = failureOf(fixture.allocate('late', { deadlineMs: 500 }));
@@ -121,7 +121,7 @@ it('P5: a call that is cancelled after its batch was formed is carried through, 
 });
 
 it.each(['99999999H', '99999999M', '99999999S', '597H', '35792M', '2147484S', '99999999m'])(
-  'a grpc-timeout of %s, further away than a timer reaches, does not fire at once',
+  'a grpc-timeout of %s, beyond the range of a timer, does not fire at once',
   async (timeout) => {
     const fixture = await Fixture.open();
     const reopening = fixture.ledger.startReopening();
@@ -138,7 +138,7 @@ it.each(['99999999H', '99999999M', '99999999S', '597H', '35792M', '2147484S', '9
 );
 
 describe('refusals', () => {
-  it('P6: QUEUE_FULL comes at once, and asks for a retry only those who sent a request_id', async () => {
+  it('P6: QUEUE_FULL comes at once, and asks only callers that sent a request_id to retry', async () => {
     const fixture = await Fixture.open({ maxQueue: 1 });
     const reopening = fixture.ledger.startReopening();
     const waiting = fixture.allocate('waiting');
@@ -154,7 +154,7 @@ describe('refusals', () => {
     expect((await fixture.allocate('refused')).allocation?.orderId).toBe(2n);
   });
 
-  it('P6: DRAINING comes at once, and asks for a retry only those who sent a request_id', async () => {
+  it('P6: DRAINING comes at once, and asks only callers that sent a request_id to retry', async () => {
     const fixture = await Fixture.open();
     expect(await fixture.allocator.drain(1000)).toBe(true);
     const withKey = await failureOf(fixture.allocate('refused'));
@@ -166,7 +166,7 @@ describe('refusals', () => {
     expect(fixture.ledger.batches).toEqual([]);
   });
 
-  it('P7: OUTCOME_UNKNOWN names the request_id in ErrorInfo and in a trailer, the one the server made too', async () => {
+  it('P7: OUTCOME_UNKNOWN names the request_id in ErrorInfo and in a trailer, even a generated one', async () => {
     const fixture = await Fixture.open();
     fixture.ledger.failNext('not persisted', 'persisted after all');
     const withKey = await failureOf(fixture.allocate('mine'));
@@ -197,7 +197,7 @@ describe('refusals', () => {
     expect(await fixture.numberedWithNext()).toEqual([{ orderId: 1n, orderNumber: 100n, requestId: 'next' }]);
   });
 
-  it('a ledger that cannot open without an operator refuses what waits', async () => {
+  it('a ledger that cannot open without an operator refuses waiting calls', async () => {
     const fixture = await Fixture.open();
     const reopening = fixture.ledger.startReopening();
     const error = failureOf(fixture.allocate('mine'));
@@ -210,7 +210,7 @@ describe('refusals', () => {
 });
 
 describe('the log', () => {
-  it('has one line for each call that failed, with its keys and its reason, and none for a good one', async () => {
+  it('has one line per failed call, with its keys and its reason, and none for a successful one', async () => {
     const fixture = await Fixture.open();
     await fixture.allocate('good');
     await failureOf(fixture.client.allocateOrder({ storeId: 0n, requestId: 'bad' }));
@@ -230,7 +230,7 @@ describe('the log', () => {
     ]);
   });
 
-  it('names the request_id that the server made, where its outcome is unknown', async () => {
+  it('names the generated request_id of a call whose outcome is unknown', async () => {
     const fixture = await Fixture.open();
     fixture.ledger.failNext('persisted after all');
     const error = await failureOf(fixture.allocate(''));

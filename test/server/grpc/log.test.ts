@@ -7,7 +7,7 @@ const ERROR = 50;
 const DEBUG = 20;
 
 describe.each(ENGINES)('on $name', (engine) => {
-  it('at the level info a good call is not in the log, a failed one is once', async () => {
+  it('at level info a successful call is not in the log, a failed one is there once', async () => {
     const server = await runCalls(await engine.newLedger(), 'info');
     expect(server.log.filter((line) => 'method' in line)).toMatchObject([
       {
@@ -24,7 +24,7 @@ describe.each(ENGINES)('on $name', (engine) => {
   });
 });
 
-it.each(['debug', 'trace'])('at the level %s every call is in the log', async (level) => {
+it.each(['debug', 'trace'])('at level %s every call is in the log', async (level) => {
   const server = await runCalls(await ENGINES[0]!.newLedger(), level);
   const good = server.log.filter((line) => line.level === DEBUG && 'method' in line);
   // 20 orders, the same one again, and one without a request_id.

@@ -21,7 +21,7 @@ const WITHOUT_ALLOCATION: readonly (readonly [reason: string, key: GetAllocation
 ];
 
 describe.each(ENGINES)('on $name', (engine) => {
-  it('P1 P2 P5: a run is consecutive in both sequences, one row, replayed whole, and refuses another count', async () => {
+  it('P1 P2 P5: a run is consecutive in both sequences, one row, replayed as a whole, and refused with another count', async () => {
     const { client, ledger } = await serve(engine);
     await client.allocate(7n);
     const run = await client.allocate(7n, 1000, 'run-1');
@@ -64,7 +64,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     for (const key of keys) expect((await client.call(client.stub.getAllocation, { key })).allocation).toEqual(run);
   });
 
-  it('GetAllocation says what is wrong with a key, and that there is nothing', async () => {
+  it('GetAllocation reports what is wrong with a key, and what does not exist', async () => {
     const { client } = await serve(engine);
     await client.allocate(7n, 1, 'a');
     for (const [reason, key] of WITHOUT_ALLOCATION) {
@@ -72,7 +72,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     }
   });
 
-  it('INVALID_ARGUMENT names the wrong fields, by their paths', async () => {
+  it('INVALID_ARGUMENT names the invalid fields by their paths', async () => {
     const { client } = await serve(engine);
     const byNumber = { $case: 'orderNumber', value: { storeId: 0n, orderNumber: 100n } } as const;
     const wrong: readonly (readonly [field: string, call: Promise<unknown>])[] = [
@@ -89,7 +89,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     }
   });
 
-  it('ListAllocations gives every allocation once, page by page, up to the end that the first page saw', async () => {
+  it('ListAllocations returns every allocation once, page by page, up to the end seen by the first page', async () => {
     const { client, server, ledger } = await serve(engine);
     for (let i = 0; i < 7; i++) await client.allocate(BigInt((i % 2) + 1), i + 1);
     const first = await client.listAllocations({ pageSize: 3 });
@@ -136,7 +136,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     }
   });
 
-  it('a page token is good for its own list only', async () => {
+  it('a page token is valid for its own list only', async () => {
     const { client } = await serve(engine);
     for (let i = 0; i < 3; i++) await client.allocate(7n);
     const { nextPageToken } = await client.listAllocations({ storeId: 7n, pageSize: 1 });

@@ -44,23 +44,20 @@ describe('the status of a reason', () => {
     expect(answer.info).toMatchObject({ reason, domain: 'orders.v1', metadata: FIELDS });
   });
 
-  it.each(REASONS)('%s asks for a retry only where one is right, and the caller sent a key', (reason) => {
+  it.each(REASONS)('%s asks for a retry only if one is right and the caller sent a key', (reason) => {
     const error = new OrderError(reason, 'this is why', { fields: FIELDS });
     expect(statusOf(error, true).info?.retryDelayMs).toBe(CONTRACT[reason][1]);
     expect(statusOf(error, false).info?.retryDelayMs).toBeUndefined();
   });
 
-  it.each(REASONS)(
-    'P7: %s names the request_id in a trailer where the outcome is unknown, and only there',
-    (reason) => {
-      const { metadata } = statusOf(new OrderError(reason, 'this is why', { fields: FIELDS }), true);
-      expect(metadata.get('request-id')).toEqual(reason === 'OUTCOME_UNKNOWN' ? ['cart-1'] : []);
-    },
-  );
+  it.each(REASONS)('P7: %s names the request_id in a trailer only if the outcome is unknown', (reason) => {
+    const { metadata } = statusOf(new OrderError(reason, 'this is why', { fields: FIELDS }), true);
+    expect(metadata.get('request-id')).toEqual(reason === 'OUTCOME_UNKNOWN' ? ['cart-1'] : []);
+  });
 });
 
 describe('BadRequest', () => {
-  it.each(REASONS)('%s names the wrong fields where the request is to blame, and nowhere else', (reason) => {
+  it.each(REASONS)('%s names the invalid fields only if the request is to blame', (reason) => {
     const error = new OrderError(reason, 'this is why', { fields: FIELDS });
     const violation = { description: 'this is why', reason };
     expect(statusOf(error, true).info?.violations).toEqual(
@@ -97,8 +94,8 @@ describe('ErrorInfo', () => {
   });
 });
 
-describe('what is thrown', () => {
-  it('is told as it is where the core foresaw it', () => {
+describe('a thrown error', () => {
+  it('is reported unchanged if it is an OrderError of the core', () => {
     const error = new OrderError('QUEUE_FULL', 'too many');
     expect(toOrderError(error, true)).toBe(error);
   });
@@ -111,7 +108,7 @@ describe('what is thrown', () => {
     null,
     7,
     { reason: 'QUEUE_FULL' },
-  ])('tells the caller nothing of the inside where it is unforeseen: %s', (thrown) => {
+  ])('reveals no internals to the caller if it is unforeseen: %s', (thrown) => {
     const error = toOrderError(thrown, false);
     expect(error).toMatchObject({ reason: 'INTERNAL', fields: {} });
     expect(error.cause).toBe(thrown);
@@ -120,7 +117,7 @@ describe('what is thrown', () => {
     expect(JSON.stringify([answer.info, answer.details])).not.toContain('secret');
   });
 
-  it('P7: where the method writes, the unforeseen is an unknown outcome', () => {
+  it('P7: is an unknown outcome if it is unforeseen and the method writes', () => {
     const answer = statusOf(toOrderError(new TypeError('secret'), true), true);
     expect(answer.code).toBe(status.UNAVAILABLE);
     expect(answer.info).toMatchObject({ reason: 'OUTCOME_UNKNOWN' });

@@ -20,7 +20,7 @@ const NO_STORES: readonly (readonly [name: string, reason: string, store: Partia
 ];
 
 describe.each(ENGINES)('on $name', (engine) => {
-  it('a store is made, shown, changed, and numbers as it says', async () => {
+  it('a store is created, shown, updated, and numbers by its settings', async () => {
     const { client } = await serve(engine);
     const made = await client.createStore({ storeId: 7n, firstNumber: 42n, prefix: 'W-', minDigits: 5 });
     expect(made).toMatchObject({
@@ -45,7 +45,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect((await client.call(client.stub.getStore, { storeId: 7n })).store).toMatchObject({ nextNumber: 44n });
   });
 
-  it('a path of the mask whose value is absent goes back to the default', async () => {
+  it('a path of the mask without a value resets it to the default', async () => {
     const { client } = await serve(engine);
     await client.createStore({ storeId: 7n, firstNumber: 42n, prefix: 'W-' });
     expect(await client.updateStore({ storeId: 7n }, 'first_number', 'prefix')).toMatchObject({
@@ -55,7 +55,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     });
   });
 
-  it('a store that has used its sequence up has the next_number 0', async () => {
+  it('a store with an exhausted sequence has the next_number 0', async () => {
     const { client } = await serve(engine);
     await client.createStore({ storeId: 7n, firstNumber: 2n ** 63n - 1n });
     await client.allocate(7n);
@@ -63,7 +63,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect(await reasonOf(client.allocate(7n))).toBe('SEQUENCE_EXHAUSTED');
   });
 
-  it('what a store cannot be is refused, and nothing is made', async () => {
+  it('invalid settings are refused, and nothing is created', async () => {
     const { client } = await serve(engine);
     for (const [name, reason, store] of NO_STORES) {
       expect([name, await reasonOf(client.createStore(store))]).toEqual([name, reason]);
@@ -71,7 +71,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect((await client.call(client.stub.listStores, { pageSize: 0, pageToken: '' })).stores).toEqual([]);
   });
 
-  it('bounds themselves are fine', async () => {
+  it('settings at their bounds are valid', async () => {
     const { client } = await serve(engine);
     const most = { storeId: 2n ** 63n - 1n, firstNumber: 1n, prefix: ' ~'.repeat(16), suffix: 'x'.repeat(32) };
     expect(await client.createStore({ ...most, minDigits: 19 })).toMatchObject({ ...most, minDigits: 19 });
@@ -92,7 +92,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect((await client.call(client.stub.getStore, { storeId: 7n })).store!.prefix).toBe('');
   });
 
-  it('stores are listed page by page, across a restart; those made meanwhile above the end are not shown', async () => {
+  it('stores are listed page by page, across a restart; those created meanwhile above the end are not shown', async () => {
     const { client, server, ledger } = await serve(engine);
     for (const storeId of [5n, 1n, 9n, 3n, 7n]) await client.createStore({ storeId });
     const first = await client.call(client.stub.listStores, { pageSize: 2, pageToken: '' });
@@ -116,7 +116,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect(await engine.assertDense(ledger)).toHaveLength(2);
   });
 
-  it('stores that are made and changed while orders are numbered disturb nobody, and no library complains', async () => {
+  it('stores created and updated while orders are numbered disturb no call, and no library complains', async () => {
     const ledger = await engine.newLedger();
     const server = new ServerProcess(ledger);
     const client = new GrpcClient(await server.serving());

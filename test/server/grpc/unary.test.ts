@@ -27,7 +27,7 @@ describe('a handler that throws', () => {
     Symbol('the secret of the inside'),
   ].map((value) => ({ value, name: describeValue(value) }));
 
-  it.each(thrown)('does not end the process, nor tell the caller of the inside: $name', async ({ value }) => {
+  it.each(thrown)('neither ends the process nor shows internals to the caller: $name', async ({ value }) => {
     const { client, log, serve } = await startServer();
     const handlers: Method['handle'][] = [
       () => {
@@ -55,21 +55,21 @@ describe('a handler that throws', () => {
     expect(log()).toMatchObject(handlers.map(() => ({ method: 'Test', reason: 'INTERNAL', request_id: 'cart-1' })));
   });
 
-  it('is in the log as an error, with what was thrown', async () => {
+  it('is logged as an error, with what was thrown', async () => {
     const { client, log, serve } = await startServer();
     serve(() => Promise.reject(new Error('row 17 is broken')));
     await failureOf(client.allocateOrder(REQUEST));
     expect(log()).toMatchObject([{ level: ERROR, reason: 'INTERNAL', err: { message: 'row 17 is broken' } }]);
   });
 
-  it('is in the log as an error, even where it threw nothing', async () => {
+  it('is logged as an error, even if it threw undefined', async () => {
     const { client, log, serve } = await startServer();
     serve(() => Promise.reject(undefined));
     await failureOf(client.allocateOrder(REQUEST));
     expect(log()).toMatchObject([{ level: ERROR, reason: 'INTERNAL' }]);
   });
 
-  it('tells its reason and message where it throws an OrderError, and never its cause', async () => {
+  it('returns reason and message of an OrderError, and never its cause', async () => {
     const { client, serve } = await startServer();
     const cause = new Error('the secret of the inside');
     serve(() => Promise.reject(new OrderError('LEDGER_REOPENING', 'ask again', { cause })));
@@ -79,7 +79,7 @@ describe('a handler that throws', () => {
   });
 });
 
-it('an answer that cannot be encoded is an error without ErrorInfo: the caller has to ask again', async () => {
+it('an answer that cannot be encoded is an error without ErrorInfo, so that the caller retries', async () => {
   const { client, serve } = await startServer();
   const unencodable = { orderId: 2n ** 63n };
   serve(async () => ({ allocation: unencodable, replayed: false }) as unknown as AllocateOrderResponse);
@@ -113,7 +113,7 @@ it('a handler may answer or throw after its caller has gone', async () => {
   expect(log()).toMatchObject([{ reason: 'INTERNAL', err: { message: 'too late' } }]);
 });
 
-it('the signal says when the caller has gone, and is quiet before', async () => {
+it('the signal fires when the caller has gone, not before', async () => {
   const { client, serve } = await startServer();
   const seen = Promise.withResolvers<{ readonly aborted: boolean }>();
   const held = Promise.withResolvers<AllocateOrderResponse>();

@@ -26,7 +26,7 @@ SELECT store_id, 100, max(order_number), 1000 FROM allocations GROUP BY store_id
 UPDATE ledger SET last_order_id = 30000, last_create_time_ms = 1000`;
 
 describe.each(ENGINES)('on $name', (engine) => {
-  it('the first message comes at once, with the starting cursor', async () => {
+  it('a watch sends its first message at once, with the starting cursor', async () => {
     const { client } = await serve(engine);
     expect(await first(client.watch({}))).toMatchObject({ allocations: [], cursor: 0n });
     await client.allocate(7n, 3);
@@ -35,7 +35,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect(await first(client.watch({ afterOrderId: 1000n }))).toMatchObject({ allocations: [], cursor: 1000n });
   });
 
-  it('history, then live, without a gap or a repetition across the seam, for all and for each store', async () => {
+  it('history is followed by live allocations without a gap or a repetition, for all stores and for each', async () => {
     const { client } = await serve(engine);
     for (let i = 0; i < 50; i++) await client.allocate(BigInt((i % 3) + 1), (i % 4) + 1);
     const watchers: [Watcher, bigint | undefined][] = [];
@@ -61,7 +61,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     }
   });
 
-  it('from every cursor, also inside a run, it goes on with what ends above it', async () => {
+  it('a watch from any cursor, even inside a run, continues with what ends above it', async () => {
     const { client } = await serve(engine);
     for (let i = 0; i < 12; i++) await client.allocate(BigInt((i % 2) + 1), (i % 3) + 1);
     const all = await listAll(client);
@@ -91,7 +91,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect(watcher.seen.map(({ orderId }) => orderId)).toEqual([3n, 5n]);
   });
 
-  it('where nothing matches, the cursor still moves on', async () => {
+  it('the cursor advances even if nothing matches', async () => {
     const { client } = await serve(engine);
     const watcher = new Watcher(client.watch({ storeId: 8n }));
     await watcher.reached(0n);
@@ -100,7 +100,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect(watcher.seen).toEqual([]);
   });
 
-  it('a reader that stops reading delays nobody, costs the server little, and misses nothing', async () => {
+  it('a reader that stops reading delays no other, costs the server little, and misses nothing', async () => {
     const { client, server } = await serve(engine);
     const slow = client.watch({ afterOrderId: 0n });
     slow.pause();
@@ -120,7 +120,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect(await server.stop()).toBe(0);
   });
 
-  it('clients that never read cost the server little, however many they are, and are counted', async (test) => {
+  it('any number of clients that never read cost the server little, and are counted', async (test) => {
     requireTools(test, 'linux');
     const ledger = await engine.newLedger();
     const server = new ServerProcess(ledger);
@@ -145,7 +145,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect((await client.allocate(7n)).allocation.orderId).toBe(30_001n);
   });
 
-  it('P10: 200 watchers at once see everything', async () => {
+  it('P10: 200 concurrent watchers see everything', async () => {
     const { client } = await serve(engine);
     const watchers = Array.from({ length: 200 }, (_, i) => {
       const storeId = BigInt((i % 20) + 1);
@@ -160,7 +160,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     }
   });
 
-  it('ends with DRAINING when the server stops, which does not wait for it', async () => {
+  it('a watch ends with DRAINING when the server stops, which does not wait for it', async () => {
     const { client, server } = await serve(engine);
     const stream = client.watch({});
     const watcher = new Watcher(stream);
@@ -174,7 +174,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect(await stopped).toBe(0);
   });
 
-  it('a watch that is cancelled is gone, and the next ones are served', async () => {
+  it('a cancelled watch is released, and the next ones are served', async () => {
     const { client, server } = await serve(engine);
     for (let i = 0; i < 300; i++) {
       const stream = client.watch({ afterOrderId: 0n });
@@ -190,7 +190,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect(server.log.slice(serving).filter(({ level }) => level > 30)).toEqual([]);
   });
 
-  it('what cannot be watched is refused', async () => {
+  it('an invalid watch is refused', async () => {
     const { client } = await serve(engine);
     const requests = [
       [{ storeId: 0n }, 'STORE_ID_INVALID'],

@@ -6,7 +6,7 @@ import { HttpFixture, ORDER_PATH } from './http-fixture.ts';
 
 const LIMIT_MS = 200;
 
-it('P6: an order that waits longer than the limit is told why, with its key, and is not numbered', async () => {
+it('P6: an order that waits longer than the limit gets the reason and its key, and is not numbered', async () => {
   const { fixture, order, state } = await newFixture();
   state.closed('disk full', '/data/orders.db: no space left');
   const reopening = fixture.ledger.startReopening();
@@ -30,7 +30,7 @@ it('P6: an order that waits longer than the limit is told why, with its key, and
   expect(fixture.disk.rows).toHaveLength(1);
 });
 
-it('P5 P7: an order whose batch is on its way is told that nobody knows, and gets the same number when it retries', async () => {
+it('P5 P7: an order whose batch is in flight gets an unknown outcome, and the same number when it retries', async () => {
   const { fixture, order } = await newFixture();
   const held = fixture.ledger.holdNext();
   const answer = await order('cart-1');
@@ -50,12 +50,12 @@ it('P5 P7: an order whose batch is on its way is told that nobody knows, and get
   expect(fixture.log.filter(({ err }) => err !== undefined)).toEqual([]);
 });
 
-it('an order that is answered in time costs no more than that', async () => {
+it('an order answered in time leaves no timer', async () => {
   const { order } = await newFixture({ requestTimeoutMs: 60_000 });
   expect((await order('cart-1')).status).toBe(200);
 });
 
-it('/readyz says why the server is not serving', async () => {
+it('/readyz reports why the server is not serving', async () => {
   const { fixture, url } = await newFixture({ whyNotServing: () => ({ reason: 'disk full', ledger: 'orders.db' }) });
   fixture.isServing = false;
   const answer = await fetch(`${url}/readyz`);

@@ -6,7 +6,7 @@ import { HttpFixture, ORDER_PATH, orderRequest } from './http-fixture.ts';
 
 const HEADERS_TIMEOUT_MS = 10_000;
 
-describe('what is no HTTP request', () => {
+describe('malformed HTTP', () => {
   it.each([
     ['garbage', Buffer.alloc(1000, 0xaa), 400, 'BAD_REQUEST'],
     ['TLS', Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00]), 400, 'BAD_REQUEST'],
@@ -22,7 +22,7 @@ describe('what is no HTTP request', () => {
       431,
       'HEADERS_TOO_LARGE',
     ],
-  ])('%s is refused in JSON and ends the connection, and only it', async (_name, bytes, code, reason) => {
+  ])('%s is refused in JSON and ends that connection alone', async (_name, bytes, code, reason) => {
     const fixture = await HttpFixture.open();
     const connection = await fixture.connect();
     connection.send(bytes);
@@ -33,7 +33,7 @@ describe('what is no HTTP request', () => {
     expect((await fixture.order(7)).code).toBe(200);
   });
 
-  it('P7: is told to nobody as the answer to the request before it, which is under way', async () => {
+  it('P7: is never answered in place of the request in flight before it', async () => {
     const fixture = await HttpFixture.open();
     const held = fixture.ledger.holdNext();
     const connection = await fixture.connect();
@@ -46,7 +46,7 @@ describe('what is no HTTP request', () => {
     expect((await fixture.order(7, { 'idempotency-key': 'cart-1' })).headers['idempotency-replayed']).toBe('true');
   });
 
-  it('P6: a body cut short burns nothing', async () => {
+  it('P6: in a truncated body burns nothing', async () => {
     const fixture = await HttpFixture.open();
     const connection = await fixture.connect();
     connection.send(
@@ -59,7 +59,7 @@ describe('what is no HTTP request', () => {
     expect(fixture.log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
   });
 
-  it('a client that takes for ever is cut off, with 408 where it began; one that waits for its answer is not', async () => {
+  it('from a client that never finishes is cut off, with 408 if it began; a client that waits for its answer is not', async () => {
     const fixture = await HttpFixture.open();
     const held = fixture.ledger.holdNext();
     const [waiting, slow, silent] = [await fixture.connect(), await fixture.connect(), await fixture.connect()];
@@ -77,7 +77,7 @@ describe('what is no HTTP request', () => {
 });
 
 describe('stopping', () => {
-  it('P6: takes no new connection, answers what is under way and what comes on open ones, and says that it closes', async () => {
+  it('P6: accepts no new connection, answers requests on open ones, and announces that it closes', async () => {
     const fixture = await HttpFixture.open();
     const [idle, busy] = [await fixture.connect(), await fixture.connect()];
     idle.send(orderRequest('{"store_id": 7}'));
@@ -108,7 +108,7 @@ describe('stopping', () => {
     await fixture.server.close(60_000);
   });
 
-  it('ends idle connections at once, also those that never said a word, and waits for those that are answered', async () => {
+  it('ends idle connections at once, even silent ones, and waits for those with a request in flight', async () => {
     const fixture = await HttpFixture.open();
     const [silent, idle, busy] = [await fixture.connect(), await fixture.connect(), await fixture.connect()];
     idle.send(orderRequest('{"store_id": 7}'));
@@ -123,7 +123,7 @@ describe('stopping', () => {
     await closed;
   });
 
-  it('ends by force what is left', async () => {
+  it('ends remaining connections by force', async () => {
     const fixture = await HttpFixture.open();
     const held = fixture.ledger.holdNext();
     const [busy, slow] = [await fixture.connect(), await fixture.connect()];
@@ -137,7 +137,7 @@ describe('stopping', () => {
     await vi.waitUntil(() => fixture.ended.length === 1);
   });
 
-  it('can be asked for twice', async () => {
+  it('can be requested twice', async () => {
     const fixture = await HttpFixture.open();
     fixture.server.stopAccepting();
     fixture.server.stopAccepting();
@@ -146,14 +146,14 @@ describe('stopping', () => {
   });
 });
 
-it('an address that is in use is an error', async () => {
+it('an address in use is an error', async () => {
   const fixture = await HttpFixture.open();
   const again = startHttpServer({ ...fixture.options, address: fixture.server.address });
   onTestFinished(() => again.then((server) => server.close(0)).catch(() => {}));
   await expect(again).rejects.toMatchObject({ code: 'EADDRINUSE' });
 });
 
-it('an idle connection is kept open as long as its setting says, and the answer tells the client', async () => {
+it('an idle connection is kept open as long as its setting says, and the answer announces it', async () => {
   const fixture = await HttpFixture.open();
   const server = await startHttpServer({ ...fixture.options, idleTimeoutMs: 660_000 });
   onTestFinished(() => server.close(0));

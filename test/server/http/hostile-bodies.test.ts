@@ -44,8 +44,8 @@ const TAKEN: readonly [name: string, body: string | Uint8Array][] = [
   ['arrays beside a whole number', `{"store_id":7,"a":${'['.repeat(99)}${']'.repeat(99)}}`],
 ];
 
-describe('whatever a parser meets in a body, the server does not err', () => {
-  it('refuses with 400 and numbers nothing', async () => {
+describe('the server survives any body', () => {
+  it('and refuses a hostile one with 400, numbering nothing', async () => {
     const fixture = await HttpFixture.open();
     for (const [name, body] of REFUSED) {
       const answer = await fixture.post(body);
@@ -59,7 +59,7 @@ describe('whatever a parser meets in a body, the server does not err', () => {
     expect(fixture.log.filter(({ level, err }) => Number(level) >= ERROR || err !== undefined)).toEqual([]);
   });
 
-  it('takes what says clearly which store it means', async () => {
+  it('and accepts one whose store is unambiguous', async () => {
     const fixture = await HttpFixture.open();
     for (const [i, [name, body]] of TAKEN.entries()) {
       const answer = await fixture.post(body);
@@ -76,7 +76,7 @@ describe('whatever a parser meets in a body, the server does not err', () => {
     ['a key that cannot be decoded', { ...JSON_TYPE, 'idempotency-key': '%E0%A4%A' }],
     ['a key called as a property', { ...JSON_TYPE, 'idempotency-key': '__proto__' }],
     ['cookies that cannot be read', { ...JSON_TYPE, cookie: '=;=;;%%%' }],
-  ])('nor in headers: %s', async (_, headers) => {
+  ])('and any headers: %s', async (_, headers) => {
     const fixture = await HttpFixture.open();
     const { code } = await fixture.ask(ORDER_PATH, { method: 'POST', body: '{"store_id":7}', headers });
     expect([200, 400, 415]).toContain(code);
@@ -93,7 +93,7 @@ describe('whatever a parser meets in a body, the server does not err', () => {
     ['/%E0%A4%A', 404],
     ['/%00', 404],
     ['/../generateOrderNumber', 404],
-  ])('nor in what follows the path: %.40s', async (tail, code) => {
+  ])('and any text after the path: %.40s', async (tail, code) => {
     const fixture = await HttpFixture.open();
     const connection = await fixture.connect();
     connection.send(orderRequest('{"store_id":7}').toString().replace(`${ORDER_PATH} `, `${ORDER_PATH}${tail} `));
@@ -101,7 +101,7 @@ describe('whatever a parser meets in a body, the server does not err', () => {
     expect(fixture.log.filter(({ level }) => Number(level) >= ERROR)).toEqual([]);
   });
 
-  it('nor in a length that is not that of the body', async () => {
+  it('and one with a wrong length', async () => {
     const fixture = await HttpFixture.open();
     for (const length of ['1e1', '-1', '14, 14', '0x0e', '99999999999999999999']) {
       const connection = await fixture.connect();

@@ -94,13 +94,13 @@ describe('the store_id of a body', () => {
     expect(storeIdOf(body)).toBeUndefined();
   });
 
-  it.each([undefined, null, 7, { store_id: 7 }])('a body that is no text, %j, is malformed', (body) => {
+  it.each([undefined, null, 7, { store_id: 7 }])('a body that is not text, %j, is malformed', (body) => {
     expect(storeIdOf(body)).toBeUndefined();
   });
 });
 
 describe('a malformed request', () => {
-  it('P6: is answered 400 with the sample’s message, on a connection that goes on, and burns nothing', async () => {
+  it('P6: is answered 400 with the sample’s message, keeps its connection, and burns nothing', async () => {
     const fixture = await HttpFixture.open();
     const connection = await fixture.connect();
     for (const body of MALFORMED) connection.send(orderRequest(body));
@@ -120,7 +120,7 @@ describe('a malformed request', () => {
     'Content-Length: 0\r\nContent-Type: application/json',
     'Content-Type: application/json',
     'X: no body at all',
-  ])('without a body (%j) is answered so, too', async (headers) => {
+  ])('without a body (%j) is answered the same way', async (headers) => {
     const fixture = await HttpFixture.open();
     const connection = await fixture.connect();
     connection.send(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n\r\n`);
@@ -140,11 +140,11 @@ describe('a malformed request', () => {
     ['{"store_id":[7]}', 'store_id must be a JSON number, a whole number from 1 to 9007199254740991, not an array'],
     ['{"store_id":0}', 'store_id must be a whole number from 1 to 9007199254740991'],
     ['{"store_id":1.5}', 'store_id must be a whole number from 1 to 9007199254740991'],
-  ])('says in its detail what to send instead of %.40s', (body, detail) => {
+  ])('names in its detail what to send instead of %.40s', (body, detail) => {
     expect(whyMalformed(body)).toBe(detail);
   });
 
-  it('is malformed whatever its key is', async () => {
+  it('is malformed whatever its key', async () => {
     const fixture = await HttpFixture.open();
     for (const key of ['cart-1', 'not a key']) {
       const answer = await fixture.post('{}', { 'idempotency-key': key });
@@ -152,7 +152,7 @@ describe('a malformed request', () => {
     }
   });
 
-  it('is counted and logged once, as a store_id that is not valid', async () => {
+  it('is counted and logged once, as an invalid store_id', async () => {
     const fixture = await HttpFixture.open();
     await fixture.post('{"store_id": "secret"}');
     expect(fixture.ended).toEqual([['http', 'generateOrderNumber', 'STORE_ID_INVALID']]);
@@ -161,7 +161,7 @@ describe('a malformed request', () => {
     ]);
   });
 
-  it('leaves no trace on objects that come after it', async () => {
+  it('leaves no trace on later objects', async () => {
     const fixture = await HttpFixture.open();
     await fixture.post('{"__proto__":{"store_id":7,"polluted":1},"constructor":{"prototype":{"polluted":1}}}');
     expect({}).not.toHaveProperty('polluted');

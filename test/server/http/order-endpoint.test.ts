@@ -41,7 +41,7 @@ describe('an order number', () => {
     expect((await fixture.order(-1)).headers).not.toHaveProperty('display-number');
   });
 
-  it('takes a key as it stands: with quotes it is another one', async () => {
+  it('takes a key literally: with quotes it is another key', async () => {
     const fixture = await HttpFixture.open();
     expect((await fixture.order(7, { 'idempotency-key': 'x' })).body).toContain('"OrderID":1,');
     const quoted = await fixture.order(7, { 'idempotency-key': '"x"' });
@@ -60,7 +60,7 @@ describe('an order number', () => {
     expect(body).toBe('{"OrderID":9007199254740993,"OrderNumber":9223372036854775807,"StoreID":9007199254740991}');
   });
 
-  it('P1 P2: comes for each of many requests sent at once on one connection, in their order', async () => {
+  it('P1 P2: comes for each of many requests pipelined on one connection, in order', async () => {
     const fixture = await HttpFixture.open();
     const connection = await fixture.connect();
     connection.send(Buffer.concat(Array.from({ length: 200 }, () => orderRequest('{"store_id": 7}'))));
@@ -70,7 +70,7 @@ describe('an order number', () => {
     );
   });
 
-  it('comes for a body in pieces, with a charset, a query and headers that do not matter', async () => {
+  it('comes for a body in pieces, with a charset, a query and irrelevant headers', async () => {
     const fixture = await HttpFixture.open();
     const connection = await fixture.connect();
     const head =
@@ -83,7 +83,7 @@ describe('an order number', () => {
 });
 
 describe('Idempotency-Key', () => {
-  it('P5: is the request_id, comes back, and is replayed with a word', async () => {
+  it('P5: is the request_id, comes back, and marks a replay', async () => {
     const fixture = await HttpFixture.open();
     const first = await fixture.order(7, { 'Idempotency-Key': 'cart-1' });
     const again = await fixture.order(7, { 'idempotency-key': 'cart-1' });
@@ -97,7 +97,7 @@ describe('Idempotency-Key', () => {
     );
   });
 
-  it('P5: of racing copies all but one are replays', async () => {
+  it('P5: makes all racing copies but one replays', async () => {
     const fixture = await HttpFixture.open();
     const held = fixture.ledger.holdNext();
     const copies = Array.from({ length: 5 }, () => fixture.order(7, { 'idempotency-key': 'copy' }));
@@ -126,7 +126,7 @@ describe('Idempotency-Key', () => {
     ['sent twice', ['Idempotency-Key: a', 'Idempotency-Key: b']],
     ['sent twice, the same', ['Idempotency-Key: a', 'idempotency-key: a']],
     ['sent twice, both empty', ['Idempotency-Key:', 'idempotency-key:']],
-  ])('P6: that is not valid, %s, is refused and not given back', async (_name, headers) => {
+  ])('P6: is refused if it is invalid, %s, and not returned', async (_name, headers) => {
     const fixture = await HttpFixture.open();
     const connection = await fixture.connect();
     connection.send(orderRequest('{"store_id": 7}', ...headers));
@@ -142,7 +142,7 @@ describe('Idempotency-Key', () => {
     expect(fixture.ended).toEqual([['http', 'generateOrderNumber', 'REQUEST_ID_INVALID']]);
   });
 
-  it('is made where none was sent, and good for asking again', async () => {
+  it('is generated if none was sent, and valid for a retry', async () => {
     const fixture = await HttpFixture.open();
     const first = await fixture.order(7);
     const made = first.headers['idempotency-key']!;
@@ -153,7 +153,7 @@ describe('Idempotency-Key', () => {
     });
   });
 
-  it('P6: is refused where none was sent and the server wants one', async () => {
+  it('P6: is required if the server is configured so', async () => {
     const fixture = await HttpFixture.open({ requireRequestId: true });
     const { code, body, headers } = await fixture.order(7);
     expect([code, JSON.parse(body)]).toEqual([
@@ -167,7 +167,7 @@ describe('Idempotency-Key', () => {
 });
 
 describe('refusals', () => {
-  it('P6: a full queue is 503 with Retry-After, and gives the key back, made or given', async () => {
+  it('P6: a full queue is 503 with Retry-After, and returns the key, generated or sent', async () => {
     const fixture = await HttpFixture.open({ maxQueue: 1 });
     const reopening = fixture.ledger.startReopening();
     const waiting = fixture.order(7, { 'idempotency-key': 'waiting' });
@@ -195,7 +195,7 @@ describe('refusals', () => {
     expect(fixture.ledger.batches).toEqual([]);
   });
 
-  it('P7: an unknown outcome is 503 and names the key to ask again with, the one made here too', async () => {
+  it('P7: an unknown outcome is 503 and names the key to retry with, even a generated one', async () => {
     const fixture = await HttpFixture.open();
     fixture.ledger.failNext('persisted after all', 'not persisted');
     const unknown = await fixture.order(7);
@@ -217,7 +217,7 @@ describe('refusals', () => {
     expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
   });
 
-  it('a sequence at its end is 409, without Retry-After', async () => {
+  it('an exhausted sequence is 409, without Retry-After', async () => {
     const fixture = await HttpFixture.open();
     fixture.disk.stores.set(7n, { ...newStore(7n, 0), lastNumber: INT64_MAX });
     const answer = await fixture.order(7, { 'idempotency-key': 'last' });
@@ -249,7 +249,7 @@ describe('refusals', () => {
   });
 
   it.each([new Error('disk /var/secret'), 'secret', undefined, { reason: 'QUEUE_FULL', message: 'secret' }])(
-    'P7: of the unforeseen (%s) nothing leaves but that the outcome is unknown',
+    'P7: an unforeseen error (%s) reveals only that the outcome is unknown',
     async (thrown) => {
       const fixture = await HttpFixture.open();
       vi.spyOn(fixture.allocator, 'allocate').mockRejectedValueOnce(thrown);
@@ -266,7 +266,7 @@ describe('P6: a call whose client is gone when its batch is formed burns nothing
   it.each([
     ['resets the connection', ({ socket }: RawConnection) => void socket.resetAndDestroy()],
     ['closes the connection', ({ socket }: RawConnection) => void socket.destroy()],
-    ['says that it sends no more', ({ socket }: RawConnection) => void socket.end()],
+    ['half-closes the connection', ({ socket }: RawConnection) => void socket.end()],
   ])('P6: the client %s', async (_name, leave) => {
     const fixture = await HttpFixture.open();
     const held = fixture.ledger.holdNext();
@@ -288,7 +288,7 @@ describe('P6: a call whose client is gone when its batch is formed burns nothing
     expect(fixture.log).toMatchObject([{ level: INFO, reason: 'CANCELLED', request_id: 'gone', store_id: '7' }]);
   });
 
-  it('P5: one that goes after its batch was formed is carried through, and gets the pair when it comes back', async () => {
+  it('P5: but one whose client goes later is numbered, and gets the pair when it returns', async () => {
     const fixture = await HttpFixture.open();
     const held = fixture.ledger.holdNext();
     const client = await fixture.connect();
@@ -305,7 +305,7 @@ describe('P6: a call whose client is gone when its batch is formed burns nothing
 });
 
 describe('the log', () => {
-  it('has one line for each call that failed, with its keys and its reason, and none for a good one', async () => {
+  it('has one line per failed call, with its keys and its reason, and none for a successful one', async () => {
     const fixture = await HttpFixture.open();
     await fixture.order(7, { 'idempotency-key': 'good' });
     await fixture.order(7, { 'idempotency-key': 'r'.repeat(5000) });

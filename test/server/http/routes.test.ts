@@ -6,7 +6,7 @@ import { HttpFixture, ORDER_PATH, orderRequest } from './http-fixture.ts';
 const MAX_BODY_BYTES = 64 * 1024;
 
 describe('health', () => {
-  it('/healthz answers while the process lives, /readyz while it can number', async () => {
+  it('/healthz answers while the process runs, /readyz while it can number', async () => {
     const fixture = await HttpFixture.open();
     expect(await fixture.ask('/healthz')).toMatchObject({ code: 200, body: '{"status":"ok"}' });
     expect(await fixture.ask('/readyz')).toMatchObject({ code: 200, body: '{"status":"ok"}' });
@@ -16,7 +16,7 @@ describe('health', () => {
     expect(fixture.log).toEqual([]);
   });
 
-  it('HEAD asks the same', async () => {
+  it('HEAD answers the same', async () => {
     const fixture = await HttpFixture.open();
     const method = 'HEAD';
     expect(await fixture.ask('/healthz', { method })).toMatchObject({ code: 200, body: '' });
@@ -61,7 +61,7 @@ describe('what is not served', () => {
     }
   });
 
-  it('another method is 405 and says which is allowed, whatever its body is', async () => {
+  it('another method is 405 with the allowed one, whatever its body', async () => {
     const fixture = await HttpFixture.open();
     const others = METHODS.filter((method) => !['POST', 'HEAD', 'CONNECT'].includes(method));
     for (const method of others) {
@@ -81,7 +81,7 @@ describe('what is not served', () => {
   });
 });
 
-it('of an error that nobody foresaw nothing leaves but that it happened', async () => {
+it('an unforeseen error reveals nothing but that it happened', async () => {
   const fixture = await HttpFixture.open();
   const server = await startHttpServer({ ...fixture.options, isServing: throwUnforeseen });
   onTestFinished(() => server.close(0));
@@ -95,7 +95,7 @@ it('of an error that nobody foresaw nothing leaves but that it happened', async 
 });
 
 describe('a body', () => {
-  it(`of ${MAX_BODY_BYTES} bytes is read, of one more is 413`, async () => {
+  it(`of ${MAX_BODY_BYTES} bytes is read, one byte longer is 413`, async () => {
     const fixture = await HttpFixture.open();
     expect((await fixture.post(padded(MAX_BODY_BYTES))).code).toBe(200);
     const { code, headers, body } = await fixture.post(padded(MAX_BODY_BYTES + 1));

@@ -53,7 +53,7 @@ describe.each(ENGINES)('on $name', (engine) => {
   });
 
   describe('P5: HTTP and gRPC share one key space', () => {
-    it('P5: a key of HTTP is replayed by gRPC, and the other way round', async () => {
+    it('P5: a key sent by HTTP is replayed by gRPC, and vice versa', async () => {
       const { ledger, port, grpc } = await serve(engine);
       const client = connect(grpc);
       onTestFinished(() => client.close());
@@ -87,7 +87,7 @@ describe.each(ENGINES)('on $name', (engine) => {
   });
 
   describe('a server process', () => {
-    it('is ready, and stops with an idle connection open', async () => {
+    it('becomes ready, and stops with an idle connection open', async () => {
       const ledger = await engine.newLedger();
       const { port, server } = await serveOn(ledger, new ServerProcess(ledger));
       expect((await fetch(`http://localhost:${port}/readyz`)).status).toBe(200);
@@ -98,7 +98,7 @@ describe.each(ENGINES)('on $name', (engine) => {
   });
 });
 
-it('serves no HTTP where it is off', async () => {
+it('serves no HTTP when it is off', async () => {
   const server = new LocalServer(join(testFolder(), 'orders.db'), { args: ['--http-listen', 'off'] });
   expect(await server.line('serving')).not.toHaveProperty('http');
 });

@@ -40,13 +40,13 @@ const CONTRACT: Readonly<Record<Reason | TransportReason, readonly [code: number
 const REASONS = Object.keys(CONTRACT) as (keyof typeof CONTRACT)[];
 
 describe('the status of a reason', () => {
-  it.each(REASONS)('%s has its code, and asks for a retry only where one is right', (reason) => {
+  it.each(REASONS)('%s has its code, and asks for a retry only if one is right', (reason) => {
     const [code, retryAfterSeconds] = CONTRACT[reason];
     expect(statusOf(reason)).toEqual({ code, retryAfterSeconds });
   });
 });
 
-it('a refusal has a message and a reason, whatever is in the message', () => {
+it('a refusal has a message and a reason, whatever the message holds', () => {
   expect(refusalBody('INTERNAL', 'a "quoted" \n line')).toBe(
     '{"message":"a \\"quoted\\" \\n line","reason":"INTERNAL"}',
   );

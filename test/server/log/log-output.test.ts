@@ -22,7 +22,7 @@ describe('LogOutput', () => {
     expect(output.dropped).toBe(0);
   });
 
-  it('drops what a full disk does not take, counts it and ends at once', async () => {
+  it('drops lines a full disk does not take, counts them and ends at once', async () => {
     const output = new LogOutput(open('/dev/full'));
     for (let i = 0; i < 100; i++) output.write(`line ${i}\n`);
     expect(await output.end(60_000)).toBe(true);
@@ -42,7 +42,7 @@ describe('LogOutput', () => {
     expect(await output.end(20)).toBe(true);
   });
 
-  it('goes on when the reader does, with whole lines, and says how many are missing', async () => {
+  it('continues when the reader does, with whole lines, and reports how many are missing', async () => {
     const { fd, child } = await stoppedReader();
     const onRecovered = vi.fn<(dropped: number) => void>();
     const output = new LogOutput(fd, onRecovered);

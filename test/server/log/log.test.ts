@@ -14,7 +14,7 @@ describe('LogRepeats', () => {
     vi.useRealTimers();
   });
 
-  it('writes one line per second of a kind, and says how many were left out', () => {
+  it('writes one line per second and kind, and reports how many were suppressed', () => {
     const repeats = new LogRepeats();
     for (let i = 0; i < 100; i++) add(repeats, 'refused', i);
     expect(written).toEqual(['0']);
@@ -26,7 +26,7 @@ describe('LogRepeats', () => {
     expect(written).toEqual(['0', '99 and 98 more', '100']);
   });
 
-  it('does not hold up the first line of another kind, nor of the same kind after a quiet second', () => {
+  it('does not suppress the first line of another kind, nor of the same kind after a quiet second', () => {
     const repeats = new LogRepeats();
     add(repeats, 'refused', 1);
     add(repeats, 'slow', 2);
@@ -43,7 +43,7 @@ describe('LogRepeats', () => {
     expect(written.at(-1)).toBe('2999 and 1998 more');
   });
 
-  it('writes at the end what was left out', () => {
+  it('reports at the end what was suppressed', () => {
     const repeats = new LogRepeats();
     for (let i = 0; i < 3; i++) add(repeats, 'refused', i);
     repeats.flush();
@@ -64,7 +64,7 @@ describe('a line for a terminal', () => {
     expect(text).toBe('07:10:11.123 WARN  slow call method=AllocateOrder ms=1.5\n');
   });
 
-  it('is one line, whatever a caller or an error says, and nothing in it is for the terminal to obey', () => {
+  it('is one line, whatever a caller or an error says, without control characters', () => {
     const nasty = 'a\nb\u001b[2J\u0085\u2028"c"';
     const err = { type: 'Error', message: nasty, stack: `Error: ${nasty}\n    at f` };
     const text = toText(JSON.stringify({ ...base, request_id: nasty, list: [nasty], err, msg: nasty }), false);
@@ -72,13 +72,13 @@ describe('a line for a terminal', () => {
     expect(text).toContain('err="Error: a\\nb');
   });
 
-  it('has colors where they are wanted', () => {
+  it('has colors if they are wanted', () => {
     expect(toText(JSON.stringify({ ...base, msg: 'slow call' }), true)).toContain(
       '\u001b[33mWARN \u001b[39m slow call',
     );
   });
 
-  it('takes a level that is not known', () => {
+  it('accepts an unknown level', () => {
     expect(toText(JSON.stringify({ ...base, level: 'toString', msg: 'm' }), true)).toContain('TOSTRING');
   });
 });

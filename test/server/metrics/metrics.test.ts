@@ -73,7 +73,7 @@ describe('a running server', () => {
     expect(callSeconds).toBeLessThan(seconds);
   });
 
-  it('tells about its process and what runs in it', async () => {
+  it('describes its process and what runs in it', async () => {
     const server = new ServerProcess(join(testFolder(), 'orders.db'));
     const families = parse(await scrape(await metricsUrl(server)));
     const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
@@ -108,7 +108,7 @@ describe('a running server', () => {
 });
 
 describe('Metrics', () => {
-  it('puts durations, told in milliseconds, into buckets of seconds', async () => {
+  it('puts durations in milliseconds into buckets of seconds', async () => {
     const metrics = new Metrics();
     for (const ms of [0.1, 0.2, 1, 3, 700, 20_000]) metrics.ended('http', 'generateOrderNumber', 'OK', ms);
     metrics.committed({ allocated: 150, replayed: 50, createTimeMs: 0, ms: 4 });
@@ -140,7 +140,7 @@ describe('Metrics', () => {
     expect(valueOf(families, 'order_numbers_ledger_sync_duration_seconds_sum')).toBe(0.00025);
   });
 
-  it('throws at nothing that it is told, and goes on counting', async () => {
+  it('never throws, whatever is reported, and keeps counting', async () => {
     const metrics = new Metrics();
     for (const odd of [Number.NaN, Infinity, -Infinity, -1, undefined as unknown as number]) {
       metrics.ended('grpc', 'AllocateOrder', 'OK', odd);
@@ -159,7 +159,7 @@ describe('Metrics', () => {
     );
   });
 
-  it('has a bounded number of series, whatever names it is told', async () => {
+  it('has a bounded number of series, whatever names are reported', async () => {
     const metrics = new Metrics();
     const reasons: Reason[] = ['QUEUE_FULL', 'DRAINING'];
     for (let i = 0; i < 5000; i++) metrics.ended('http', `/path/${i}`, reasons[i % 2]!, 1);
@@ -203,7 +203,7 @@ describe('sources', () => {
     ['cannot be had', () => Promise.reject(new Error('the disk is away'))],
     ['cannot even be asked for', () => raise('the ledger is closed')],
     ['do not come', () => new Promise(() => {})],
-  ])("the ledger's sizes are left out where they %s", async (_, answer) => {
+  ])("of the ledger's sizes are left out if they %s", async (_, answer) => {
     let isAway = false;
     const url = await serve({ ledgerSizes: () => (isAway ? answer() : Promise.resolve({ database: 4096, wal: 0 })) });
     expect(valueOf(parse(await scrape(url)), 'order_numbers_ledger_database_bytes')).toBe(4096);
@@ -216,7 +216,7 @@ describe('sources', () => {
     expect(valueOf(families, 'order_numbers_queue_length')).toBe(0);
   });
 
-  it('are shown again when they answer again', async () => {
+  it('reappear when they answer again', async () => {
     let fails = true;
     const url = await serve({
       lastOrderId: () => (fails ? raise('not open yet') : 5n),
@@ -230,7 +230,7 @@ describe('sources', () => {
     expect(valueOf(after, 'order_numbers_ledger_wal_bytes')).toBe(2);
   });
 
-  it('P10: a disk that hangs is asked once, however often it is scraped', async () => {
+  it('P10: on a hanging disk are asked once, however often they are scraped', async () => {
     let asked = 0;
     const url = await serve({
       ledgerSizes() {
@@ -283,7 +283,7 @@ describe('the metrics server', () => {
     expect(await head.text()).toBe('');
   });
 
-  it.each(['POST', 'PUT', 'DELETE', 'OPTIONS'])('refuses %s, and says what it takes', async (method) => {
+  it.each(['POST', 'PUT', 'DELETE', 'OPTIONS'])('refuses %s, and names the allowed methods', async (method) => {
     const response = await fetch(await serve(), { method });
     expect(response.status).toBe(405);
     expect(response.headers.get('allow')).toBe('GET, HEAD');
@@ -296,7 +296,7 @@ describe('the metrics server', () => {
     expect(await response.text()).toContain('/metrics');
   });
 
-  it('closes at once, whoever is connected', async () => {
+  it('closes at once, even with open connections', async () => {
     const server = await startMetricsServer(LOOPBACK, new Metrics(), sources());
     const sockets = ['', 'GET /metrics HTTP/1.1\r\nHost: a\r\n', 'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n'].map(
       (said) => {
@@ -314,7 +314,7 @@ describe('the metrics server', () => {
     await expect(fetch(`http://${formatAddress(server.address)}/metrics`)).rejects.toThrow('fetch failed');
   });
 
-  it('rejects where the address is taken', async () => {
+  it('rejects if the address is in use', async () => {
     const { host, port } = new URL(await serve());
     const address = { host: host.split(':')[0]!, port: Number(port) };
     await expect(startMetricsServer(address, new Metrics(), sources())).rejects.toMatchObject({ code: 'EADDRINUSE' });
@@ -386,7 +386,7 @@ describe('the dashboard', () => {
   const expressions = dashboard.panels.flatMap(({ targets }) => targets?.map(({ expr }) => expr) ?? []);
   const queries = dashboard.templating.list.flatMap(({ definition }) => definition ?? []);
 
-  it('asks for metrics and labels that are there, and for every one of our own', async () => {
+  it('queries existing metrics and labels, and every one of our own', async () => {
     // SQLite's, which has files whose sizes are shown, too.
     const families = parse(await realScrape(SQLITE));
     const names = new Set(families.flatMap(seriesNamesOf));
@@ -401,7 +401,7 @@ describe('the dashboard', () => {
     expect(expressions.flatMap(labelNamesOf).filter((label) => !labels.has(label))).toEqual([]);
   });
 
-  it('runs in Grafana 11 with any Prometheus', () => {
+  it('works in Grafana 11 with any Prometheus', () => {
     expect(dashboard.schemaVersion).toBeGreaterThanOrEqual(39);
     expect(dashboard.templating.list[0]).toMatchObject({ name: 'datasource', type: 'datasource', query: 'prometheus' });
     const charts = dashboard.panels.filter(({ type }) => type !== 'row');

@@ -7,7 +7,7 @@ import type { NewLedger } from './engine-suite.ts';
 
 /** What every engine promises of look-ups, verification and those who listen to commits. */
 export function lookupsSuite(newLedger: NewLedger): void {
-  it('any number of a run and its request find it; what is outside finds nothing', async () => {
+  it('any number of a run and its request find it; other numbers find nothing', async () => {
     const ledger = await newLedger().open();
     await allocate(ledger, 7n, 2);
     const run = await allocate(ledger, 7n, 3);
@@ -26,7 +26,7 @@ export function lookupsSuite(newLedger: NewLedger): void {
     expect(await reads.getAllocation({ storeId: 9n, orderNumber: 100n })).toBeUndefined();
   });
 
-  it('the end is that of the last run, of one ledger', async () => {
+  it('the end is that of the last run, of the same ledger', async () => {
     const room = newLedger();
     const ledger = await room.open();
     expect(await ledger.reads.end()).toMatchObject({ lastOrderId: 0n, lastStoreId: 0n });
@@ -36,7 +36,7 @@ export function lookupsSuite(newLedger: NewLedger): void {
     expect(await (await room.open()).reads.end()).toEqual(end);
   });
 
-  it('listeners hear of new allocations in order, and no longer once they left', async () => {
+  it('listeners get new allocations in order, and none after they unsubscribe', async () => {
     const ledger = await newLedger().open();
     const heard: { last: bigint; ids: bigint[] }[] = [];
     const leave = ledger.onCommitted((last, allocations) =>
@@ -53,7 +53,7 @@ export function lookupsSuite(newLedger: NewLedger): void {
     ]);
   });
 
-  it('P1 P2: a ledger verifies, whole and store by store', async () => {
+  it('P1 P2: a ledger verifies as a whole and store by store', async () => {
     const ledger = await newLedger().open();
     await allocate(ledger, 7n, 5);
     await allocate(ledger, 8n, 1);

@@ -6,7 +6,7 @@ import type { NewLedger } from './engine-suite.ts';
 
 /** What every engine promises of stores. */
 export function storesSuite(newLedger: NewLedger): void {
-  it('a store is made with its settings, once', async () => {
+  it('a store is created with its settings, once', async () => {
     const room = newLedger();
     const ledger = await room.open();
     const settings = { storeId: INT64_MAX, firstNumber: 5000n, prefix: 'A-', suffix: '/x', minDigits: 8 };
@@ -18,7 +18,7 @@ export function storesSuite(newLedger: NewLedger): void {
     expect(await (await room.open()).reads.getStore(INT64_MAX)).toEqual(store);
   });
 
-  it('P2: a store numbers from its first_number, and its rows keep its style of that time', async () => {
+  it('P2: a store numbers from its first_number, and its rows keep the style they were allocated with', async () => {
     const ledger = await newLedger().open();
     await ledger.createStore({ storeId: 7n, firstNumber: 1n, prefix: 'A-', suffix: '', minDigits: 4 });
     const first = ask(7n);
@@ -30,7 +30,7 @@ export function storesSuite(newLedger: NewLedger): void {
     ]);
   });
 
-  it('a change says only what changes, and nothing where the store is not there', async () => {
+  it('an update changes only what it names, and fails if the store does not exist', async () => {
     const ledger = await newLedger().open();
     await expect(ledger.updateStore(7n, { prefix: 'A' })).rejects.toMatchObject({ reason: 'STORE_NOT_FOUND' });
     expect(await ledger.reads.getStore(7n)).toBeUndefined();
@@ -56,14 +56,14 @@ export function storesSuite(newLedger: NewLedger): void {
     });
   });
 
-  it('a store can begin at the last number there is', async () => {
+  it('a store can begin at the last possible number', async () => {
     const ledger = await newLedger().open();
     await ledger.createStore({ ...DEFAULT_STORE, storeId: 7n, firstNumber: INT64_MAX });
     expect(await ledger.commit([ask(7n)])).toMatchObject([{ allocation: { orderNumber: INT64_MAX } }]);
     expect(await ledger.commit([ask(7n)])).toMatchObject([{ refused: { reason: 'SEQUENCE_EXHAUSTED' } }]);
   });
 
-  it('P6: where stores are not made by themselves, an unknown one is refused and burns nothing', async () => {
+  it('P6: an unknown store is refused and burns nothing if stores are not created automatically', async () => {
     const ledger = await newLedger(false).open();
     await ledger.createStore({ ...DEFAULT_STORE, storeId: 7n });
     expect(await ledger.commit([ask(7n), ask(8n), ask(7n), ask(9n)])).toMatchObject([
@@ -75,7 +75,7 @@ export function storesSuite(newLedger: NewLedger): void {
     expect(await ids(ledger)).toEqual([7n]);
   });
 
-  it('stores are listed in order, those made by an allocation too', async () => {
+  it('stores are listed in order, including those created by an allocation', async () => {
     const ledger = await newLedger().open();
     await ledger.commit([ask(5n), ask(3n), ask(INT64_MAX)]);
     await ledger.createStore({ ...DEFAULT_STORE, storeId: 4n });

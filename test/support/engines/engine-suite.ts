@@ -48,7 +48,7 @@ export function engineSuite(name: string, make: (autoCreateStores: boolean) => T
     describe('stores', () => {
       storesSuite(newLedger);
     });
-    describe('look-ups and listeners', () => {
+    describe('lookups and listeners', () => {
       lookupsSuite(newLedger);
     });
     describe('random runs', () => {
@@ -72,7 +72,7 @@ function sequences(newLedger: NewLedger): void {
     expect([...first, ...second].map((a) => a.orderNumber)).toEqual([100n, 100n, 101n, 101n, 102n]);
   });
 
-  it('P1 P2: both sequences go on where they ended after the ledger was opened again', async () => {
+  it('P1 P2: both sequences continue where they ended after the ledger was reopened', async () => {
     const room = newLedger();
     await commit(await room.open(), [ask(7n), ask(8n), ask(7n)]);
     expect(await commit(await room.open(), [ask(7n), ask(8n)])).toMatchObject([
@@ -104,7 +104,7 @@ function sequences(newLedger: NewLedger): void {
     expectDense(await listAll(ledger));
   });
 
-  it('an allocation says what was asked for, and has no style unless its store has one', async () => {
+  it('an allocation records its request, and has no style unless its store has one', async () => {
     const ledger = await newLedger().open();
     const request = ask(7n, 3);
     const [allocation] = await commit(ledger, [request]);
@@ -159,7 +159,7 @@ function replays(newLedger: NewLedger): void {
     expect(await ledger.commit([request])).toEqual([{ allocation: original, replayed: true }]);
   });
 
-  it('P5: the same key gets the same pair after the ledger was opened again', async () => {
+  it('P5: the same key gets the same pair after the ledger was reopened', async () => {
     const room = newLedger();
     const requests = [ask(7n), ask(8n, 4)];
     const originals = await commit(await room.open(), requests);
@@ -168,7 +168,7 @@ function replays(newLedger: NewLedger): void {
     expect(await commit(ledger, [ask(7n)])).toMatchObject([{ orderId: 6n, orderNumber: 101n }]);
   });
 
-  it('P5: a replay with another count returns the original run, whole', async () => {
+  it('P5: a replay with another count returns the whole original run', async () => {
     const ledger = await newLedger().open();
     const request = ask(7n, 5);
     const [original] = await commit(ledger, [request]);
@@ -199,7 +199,7 @@ function replays(newLedger: NewLedger): void {
     expect(await commit(ledger, [ask(7n)])).toMatchObject([{ orderId: 3n, orderNumber: 101n }]);
   });
 
-  it('P5: the same request_id in two stores is two allocations, also in one batch', async () => {
+  it('P5: the same request_id in two stores is two allocations, even in one batch', async () => {
     const ledger = await newLedger().open();
     const requestId = newRequestId();
     const requests = [7n, 8n].map((storeId) => ({ storeId, requestId, count: 1 }));
@@ -222,7 +222,7 @@ function replays(newLedger: NewLedger): void {
 function int64(newLedger: NewLedger): void {
   const beyondDouble = 2n ** 53n + 1n;
 
-  it('P2: store ids up to 2^63-1 are kept apart and come back exactly', async () => {
+  it('P2: store ids up to 2^63-1 stay distinct and are returned exactly', async () => {
     const room = newLedger();
     const storeIds = [beyondDouble - 1n, beyondDouble, 9007199254740993n + 2n, INT64_MAX - 1n, INT64_MAX];
     const requests = storeIds.map((storeId) => ask(storeId));
@@ -277,7 +277,7 @@ function listing(newLedger: NewLedger): void {
     expect(await listAfter(ledger, endOf(third.at(-1)!), 4)).toEqual([]);
   });
 
-  it('a page after the middle of a run starts with that run, whole; after its end with the next one', async () => {
+  it('a page after the middle of a run starts with that whole run; after its end with the next one', async () => {
     const ledger = await newLedger().open();
     const [run, next] = await commit(ledger, [ask(7n, 5), ask(7n)]);
     expect(await listAfter(ledger, 4n, 10)).toEqual([run, next]);

@@ -8,7 +8,7 @@ import { Balancer, TcpProxy } from './tcp-proxy.ts';
 import type { TcpRelay } from './tcp-relay.ts';
 
 describe('the proxy', () => {
-  it('passes bytes both ways, and the end of a direction alone', async () => {
+  it('passes bytes both ways, and the end of one direction alone', async () => {
     const { address } = await startProxy(await startEcho('a'));
     const client = open(address);
     client.end('x'.repeat(1_000_000));
@@ -55,14 +55,14 @@ describe('the proxy', () => {
     expect(await ask(proxy, 'x')).toBe('a:x');
   });
 
-  it('cuts off whom it has no server for', async () => {
+  it('cuts off clients if it has no server for them', async () => {
     const { address } = await startProxy(await refusing());
     expect(await everything(open(address))).toBe('');
   });
 });
 
 describe('the proxy before PostgreSQL', () => {
-  it('loses the answer to a commit that was made', async () => {
+  it('loses the answer to a completed commit', async () => {
     const url = await newDatabase();
     await query(url, 'create table sale (id bigint)');
     const { proxy, client } = await connectThroughProxy(url);
@@ -76,7 +76,7 @@ describe('the proxy before PostgreSQL', () => {
     expect(await query(url, 'select count(*) from sale')).toEqual([{ count: 100_000n }]);
   });
 
-  it('says so when the connection ends before there is an answer', async () => {
+  it('rejects when the connection ends before there is an answer', async () => {
     const { proxy, client } = await connectThroughProxy(await newDatabase());
     const lost = proxy.cutAnswerOfNext((sent) => {
       // The question is asked, and never answered.
@@ -91,7 +91,7 @@ describe('the proxy before PostgreSQL', () => {
 });
 
 describe('the balancer', () => {
-  it('takes its targets in turn, and leaves out those that refuse', async () => {
+  it('uses its targets in turn, and skips those that refuse', async () => {
     const balancer = await startBalancer([await startEcho('a'), await refusing(), await startEcho('b')]);
     const answers = [];
     for (let count = 0; count < 3; count++) answers.push(await ask(balancer, 'x'));

@@ -8,7 +8,7 @@ import { asRole, endSessions, newRole, OpenedLedger, proxiedDatabase } from '../
 
 const FIRST = { orderId: 1n, orderNumber: 100n };
 
-it('P5: an answer lost after COMMIT costs time only: the batch is asked again, and its rows are there once', async () => {
+it('P5: an answer lost after COMMIT costs only time: the batch is retried, and its rows exist once', async () => {
   const { url, proxy, proxiedUrl } = await proxiedDatabase();
   const opened = await OpenedLedger.open(proxiedUrl);
   const cut = proxy.cutAnswerOfNext(isBatch);
@@ -22,7 +22,7 @@ it('P5: an answer lost after COMMIT costs time only: the batch is asked again, a
   await opened.says(/lost the connection/);
 });
 
-it('P5: while the connection is stalled a commit waits, and is done once when it flows again', async () => {
+it('P5: a commit waits while the connection is stalled, and is done once when it flows again', async () => {
   const { url, proxy, proxiedUrl } = await proxiedDatabase();
   const opened = await OpenedLedger.open(proxiedUrl);
   proxy.stall();
@@ -33,7 +33,7 @@ it('P5: while the connection is stalled a commit waits, and is done once when it
   expect(await assertDense(url)).toHaveLength(1);
 });
 
-it('P5 P7: while connections are refused a commit waits, a read says that it may be asked again', async () => {
+it('P5 P7: while connections are refused a commit waits, and a read asks for a retry', async () => {
   const { url, proxy, proxiedUrl } = await proxiedDatabase();
   const opened = await OpenedLedger.open(proxiedUrl);
   proxy.refuse();
@@ -46,7 +46,7 @@ it('P5 P7: while connections are refused a commit waits, a read says that it may
   expect(await assertDense(url)).toHaveLength(1);
 });
 
-it('P7: what may still arrive is not refused: a batch that was sent twice, and found no store the second time', async () => {
+it('P7: a batch that may still arrive is not refused: it was sent twice, and found no store the second time', async () => {
   const { url, proxy, proxiedUrl } = await proxiedDatabase();
   const hosts = proxiedUrl.replace(proxy.address, `${proxy.address},${new URL(url).host}`);
   const opened = await OpenedLedger.open(hosts, { autoCreateStores: false });
@@ -60,7 +60,7 @@ it('P7: what may still arrive is not refused: a batch that was sent twice, and f
   expect(await opened.allocate('late', 7n)).toMatchObject({ allocation: FIRST, replayed: true });
 });
 
-it('P5: a session that is terminated in the middle of a batch is replaced, and the batch is numbered once', async () => {
+it('P5: a session terminated in the middle of a batch is replaced, and the batch is numbered once', async () => {
   const url = await newDatabase();
   const opened = await OpenedLedger.open(url);
   const { outcome, release } = await heldCommit(url, opened);
@@ -71,7 +71,7 @@ it('P5: a session that is terminated in the middle of a batch is replaced, and t
   expect(await assertDense(url)).toHaveLength(1);
 });
 
-it('sessions that are terminated while nobody asks are replaced, the ones for reads, too', async () => {
+it('idle sessions that are terminated are replaced, those for reads, too', async () => {
   const url = await newDatabase();
   const opened = await OpenedLedger.open(url);
   await opened.allocate();
@@ -83,7 +83,7 @@ it('sessions that are terminated while nobody asks are replaced, the ones for re
   expect(await opened.ledger.reads.end()).toMatchObject({ lastOrderId: 2n });
 });
 
-it('too many connections are waited out, at the start and later', async () => {
+it('too many connections are waited out, at startup and later', async () => {
   const role = await newRole();
   const url = await newDatabase();
   await query(url, `ALTER DATABASE ${databaseName(url)} OWNER TO ${role}`);
@@ -102,7 +102,7 @@ it('too many connections are waited out, at the start and later', async () => {
   expect(await outcome).toMatchObject({ allocation: { orderId: 2n } });
 });
 
-it('a ledger closes at once while it looks for its primary', async () => {
+it('a ledger closes at once while it searches for its primary', async () => {
   const { proxy, proxiedUrl } = await proxiedDatabase();
   const opened = await OpenedLedger.open(proxiedUrl);
   proxy.stall();
@@ -113,7 +113,7 @@ it('a ledger closes at once while it looks for its primary', async () => {
   expect(performance.now() - startMs).toBeLessThan(5000);
 });
 
-it('a commit under way when its ledger closes ends with its session', async () => {
+it('a commit in flight when its ledger closes ends with its session', async () => {
   const url = await newDatabase();
   const opened = await OpenedLedger.open(url);
   const { outcome } = await heldCommit(url, opened);

@@ -8,15 +8,15 @@ import { endSessions, OpenedLedger, proxiedDatabase } from '../opened-ledger.ts'
 
 const DATABASE = 'postgres';
 
-describe('two hosts', () => {
-  it('of which the first is a standby: the other one is used', async () => {
+describe('with two hosts', () => {
+  it('the second is used if the first is a standby', async () => {
     const { primary, standby } = await pair();
     const opened = await OpenedLedger.open(urlOf(standby, primary));
     expect(await opened.allocate()).toMatchObject({ allocation: { orderId: 1n } });
     expect(await assertDense(primary.url(DATABASE))).toHaveLength(1);
   });
 
-  it('P4 P5: of which one becomes read-only: the session moves to the other one as soon as that is promoted', async () => {
+  it('P4 P5: the session leaves one that becomes read-only as soon as the other is promoted', async () => {
     const { primary, standby } = await pair();
     const opened = await OpenedLedger.open(urlOf(primary, standby));
     await opened.allocate('before');
@@ -30,7 +30,7 @@ describe('two hosts', () => {
     expect(await assertDense(primary.url(DATABASE))).toHaveLength(1);
   });
 
-  it('P9: of which one is an old primary that came back: it gets nothing to number, whatever the other one does', async () => {
+  it('P9: an old primary that came back numbers nothing, whatever the other one does', async () => {
     const { primary, standby } = await pair();
     const opened = await OpenedLedger.open(urlOf(primary, standby));
     await opened.allocate('old');
@@ -51,7 +51,7 @@ describe('two hosts', () => {
   });
 });
 
-it('a host that lets a session in and then says nothing is left for the next one', async () => {
+it('a host that accepts a session and then stays silent is left for the next one', async () => {
   const { url, proxy, proxiedUrl } = await proxiedDatabase();
   // Not sprung: it only sees the first question of a session, and its answer does not pass.
   void proxy
@@ -64,11 +64,11 @@ it('a host that lets a session in and then says nothing is left for the next one
   expect(await opened.allocate()).toMatchObject({ allocation: { orderId: 1n } });
 });
 
-describe('a ledger that comes back as another one', () => {
+describe('a ledger that was replaced by another', () => {
   it.each([
     ['with another ledger_id', `ledger_id = 'other'`, /has ledger other, and .* was served/],
     ['that ends before what was given', 'last_order_id = 1', /ends at order_id 1, but 2 was already given/],
-  ])('P9: %s is not numbered, nor read, until the right one is back', async (_, change, says) => {
+  ])('P9: %s is neither numbered nor read until the right one is back', async (_, change, says) => {
     const url = await newDatabase();
     const opened = await OpenedLedger.open(url);
     await opened.allocate('first');
@@ -89,7 +89,7 @@ describe('a ledger that comes back as another one', () => {
   });
 });
 
-it('P4: a read standby that was ahead of the one that took over shows nothing that is gone', async () => {
+it('P4: a read standby ahead of the promoted one shows nothing that was lost', async () => {
   const { primary, standby, replication } = await pair();
   const ahead = await primary.makeStandby('ahead');
   const hosts = urlOf(primary, standby);

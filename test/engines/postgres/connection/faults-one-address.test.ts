@@ -13,7 +13,7 @@ const STORE = 1n;
 const WRITES = `application_name = 'order-numbers' AND query ~ 'order_numbers.(allocate|confirm)\\('`;
 const READS = `application_name = 'order-numbers' AND query ~ 'order_numbers.ledger_end\\('`;
 
-it('P4: behind one address, which moves to the promoted standby, reads and watchers leave an old primary that lives on', async () => {
+it('P4: behind one address that moves to the promoted standby, reads and watchers leave an old primary that is still running', async () => {
   const { primary, standby } = await newPair();
   const address = await TcpProxy.start(primary.address);
   onTestFinished(() => address.close());

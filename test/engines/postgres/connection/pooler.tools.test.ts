@@ -9,7 +9,7 @@ import { poolTransactions } from '../../../support/postgres/pooler.ts';
 import { requireTools } from '../../../support/required-tool.ts';
 import { OpenedLedger } from '../opened-ledger.ts';
 
-it('P1 P4 P5: through a pooler in transaction mode everything is numbered once and durably, with one warning', async (test) => {
+it('P1 P4 P5: through a pooler in transaction mode all orders are numbered once and durably, with one warning', async (test) => {
   requireTools(test, 'pgbouncer');
   const url = await newDatabase();
   await query(url, `ALTER DATABASE ${databaseName(url)} SET synchronous_commit = off`);
@@ -26,7 +26,7 @@ it('P1 P4 P5: through a pooler in transaction mode everything is numbered once a
   expect(said).toEqual([[warning], [warning]]);
 });
 
-it('P8: no ledger moves in through a pooler in transaction mode, which would lose the lock of the move', async (test) => {
+it('P8: no ledger is moved through a pooler in transaction mode, which would lose the lock of the move', async (test) => {
   requireTools(test, 'pgbouncer');
   const url = await newDatabase();
   const pooled = await poolTransactions(url);

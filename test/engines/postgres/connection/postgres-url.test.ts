@@ -23,7 +23,7 @@ it.each([
   'postgres://h/db?sslmod=require',
   'postgres://h/db?sslmode=require&application_name=x',
   'postgres://h/db?password=secret',
-])('%s has a parameter that is named, with those that are known', (text) => {
+])('%s has an unknown parameter, which is named with the allowed ones', (text) => {
   expect(() => parsePostgresUrl(text)).toThrow(
     /^Its parameter (sslmod|application_name|password) is not known: use channel_binding, host,/,
   );
@@ -40,13 +40,13 @@ it.each([
   'postgres://h:70000/db',
   'postgres://u:p@ss@h/db',
   'mysql://h/db',
-])('%s is refused with what a good one is, and without its password', (text) => {
+])('%s is refused with what is valid, and without its password', (text) => {
   expect(() => parsePostgresUrl(text)).toThrow(/^Use postgres:\/\/user@host:5432\/database/);
 });
 
 it.each([
   ['postgres://h/db?sslmode=verify_full', /^Its sslmode is verify_full: use disable, /],
   ['postgres://h/db?channel_binding=always', /^Its channel_binding is always: use disable, prefer, require\.$/],
-])('%s has a value that would be taken for none', (text, says) => {
+])('%s has a value that would be ignored', (text, says) => {
   expect(() => parsePostgresUrl(text)).toThrow(says);
 });

@@ -8,7 +8,7 @@ import { removeAtExit } from '../../../support/postgres/cluster/leftovers.ts';
 import { requireTools, toolPath } from '../../../support/required-tool.ts';
 import { OpenedLedger } from '../opened-ledger.ts';
 
-it('TLS: an untrusted certificate is refused once, with a remedy; channel binding is used where it is asked for', async (test) => {
+it('TLS: an untrusted certificate is refused once, with a remedy; channel binding is used if it is requested', async (test) => {
   requireTools(test, 'openssl');
   const { user } = await installation();
   const folder = newFolder(user);

@@ -42,7 +42,7 @@ async function contentsOf(url: string): Promise<unknown> {
 }
 
 describe('a PostgreSQL ledger that was restored to an earlier time', () => {
-  it('P1 P2: goes on above what was given, and verify finds nothing but declared losses', async () => {
+  it('P1 P2: continues above what was given, and verify finds nothing but declared losses', async () => {
     const url = await restoredLedger();
     const stores = [
       { storeId: 7n, nextNumber: 150n },
@@ -99,7 +99,7 @@ describe('a PostgreSQL ledger that was restored to an earlier time', () => {
     expect(await contentsOf(url)).toEqual(before);
   });
 
-  it('is not created where there is none, nor is its schema upgraded', async () => {
+  it('is neither created nor upgraded by a declaration', async () => {
     const url = await newDatabase();
     await expect(declare(url, {})).rejects.toThrow(
       `there is no ledger in ${parsePostgresUrl(url).name}: name the database that was restored`,
@@ -112,7 +112,7 @@ describe('a PostgreSQL ledger that was restored to an earlier time', () => {
     expect(await query(old, 'SELECT max(version) AS version FROM order_numbers.migrations')).toEqual([{ version: 1 }]);
   });
 
-  it('is perhaps declared if the commit has no answer, and the message says what to do', async () => {
+  it('has an unknown declaration if the commit has no answer, and the message says what to do', async () => {
     const { url, proxy, proxiedUrl } = await proxiedDatabase();
     const opened = await OpenedLedger.open(url);
     await opened.allocate();
@@ -127,7 +127,7 @@ describe('a PostgreSQL ledger that was restored to an earlier time', () => {
     expect(await declare(url, continuation)).toMatchObject({ length: 0n, lastOrderId: 9n });
   });
 
-  it('is declared by a command, which asks or wants --yes', async () => {
+  it('is declared by a command, which asks for confirmation or requires --yes', async () => {
     const url = await restoredLedger();
     const stores = join(testFolder(), 'stores.csv');
     writeFileSync(stores, 'store_id,next_number\n8,200\n');

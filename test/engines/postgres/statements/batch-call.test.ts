@@ -3,7 +3,7 @@ import { INT64_MAX } from '../../../../src/core/allocation.ts';
 import { newDatabase, query } from '../../../support/postgres/database.ts';
 import { OpenedLedger } from '../opened-ledger.ts';
 
-it('a batch that is numbered one by one, at the end of all order_ids, says where the last of it ended', async () => {
+it('a batch numbered one by one, at the end of all order_ids, reports where its last allocation ended', async () => {
   const url = await newDatabase();
   const { ledger } = await OpenedLedger.open(url);
   await query(url, 'UPDATE order_numbers.ledger SET last_order_id = $1', [INT64_MAX - 3n]);

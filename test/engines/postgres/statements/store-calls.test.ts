@@ -13,7 +13,7 @@ const HELD_MS = 3200;
 /** No store is worth a longer wait for a primary. */
 const MAX_WAIT_MS = 15_000;
 
-it('P6 P7: of a flood of new stores most are refused at once, all others are made, and orders are numbered meanwhile', async () => {
+it('P6 P7: in a flood of new stores most are refused at once, the others are created, and orders are numbered meanwhile', async () => {
   const url = await newDatabase();
   const opened = await OpenedLedger.open(url);
   const saidAtStart = [...opened.said];
@@ -43,7 +43,7 @@ it('P6 P7: of a flood of new stores most are refused at once, all others are mad
   expect(await assertDense(url)).toHaveLength(1);
 });
 
-it('P7: while no primary can be reached a new store is not waited for without end: it may be asked again', async () => {
+it('P7: a new store does not wait forever for a primary that cannot be reached: it asks for a retry', async () => {
   const { proxy, proxiedUrl } = await proxiedDatabase();
   const opened = await OpenedLedger.open(proxiedUrl);
   proxy.refuse();

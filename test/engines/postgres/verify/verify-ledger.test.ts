@@ -55,7 +55,7 @@ it.each([
     `SET allow_system_table_mods = on;
      UPDATE pg_index SET indisvalid = false WHERE indexrelid = '${BY_REQUEST_ID}'::regclass`,
   ],
-])('P1 P2 P5: %s %s: named', async (index, fault, sql) => {
+])('P1 P2 P5: a verification reports that %s %s', async (index, fault, sql) => {
   const url = await newLedgerDatabase(RUNS);
   await damageDatabase(url, sql);
   const events = await verifyDatabase(url);
@@ -76,7 +76,7 @@ const MANY_ROWS = `
 it.each([
   [BY_ORDER_NUMBER, 'store_id, order_number', ['mismatch', 1n, 1n, 22_500n]],
   [BY_REQUEST_ID, 'request_id, store_id', ['mismatch', undefined, 1n, 25_000n]],
-])('P2 P5: a row that %s does not have is named', async (index, columns, finding) => {
+])('P2 P5: a row missing in %s is named', async (index, columns, finding) => {
   const url = await newLedgerDatabase([]);
   await damageDatabase(
     url,
@@ -90,7 +90,7 @@ it.each([
   }
 });
 
-it('P1 P2 P5: rows that are there twice are named where no index forbids them', async () => {
+it('P1 P2 P5: duplicate rows are named if no index forbids them', async () => {
   const url = await newLedgerDatabase(RUNS);
   await damageDatabase(
     url,
@@ -108,7 +108,7 @@ it('P1 P2 P5: rows that are there twice are named where no index forbids them', 
   );
 });
 
-it("a store's counter that is behind its rows is named without the index of order_numbers, too", async () => {
+it("a store's counter behind its rows is named even without the index of order_numbers", async () => {
   const url = await newLedgerDatabase(RUNS);
   await damageDatabase(url, `${drop(BY_ORDER_NUMBER)} UPDATE stores SET last_number = 104 WHERE store_id = 7`);
   expect(findingsOf(await verifyDatabase(url))).toEqual([
@@ -135,7 +135,7 @@ it('P1 P2 P5: a large ledger is read in many short reads', async () => {
   });
 });
 
-it('P1 P2 P5: doubles are named where one read ends and the next begins', async () => {
+it('P1 P2 P5: duplicates are named even across the boundary of two reads', async () => {
   const url = await newLedgerDatabase([]);
   // The row of order_id 10000 is the last of the first read; that of store 1's number 10099 is, by its numbers.
   await damageDatabase(
@@ -165,7 +165,7 @@ it('P1 P2 P5: doubles are named where one read ends and the next begins', async 
   );
 });
 
-it('P1 P2: a ledger that grows meanwhile is verified up to the end that was asked for', async () => {
+it('P1 P2: a ledger that grows meanwhile is verified up to the requested end', async () => {
   const url = await newLedgerDatabase(RUNS);
   const done = new AbortController();
   const load = Array.from({ length: 4 }, (_, writer) =>
@@ -203,14 +203,14 @@ function isOfStoreSeven(event: VerifyEvent): boolean {
   return event.kind === 'sequence' && event.storeId === 7n;
 }
 
-it('is refused by a server that is behind, so that what is missing there is no hole', async () => {
+it('is refused by a server that is behind, so that its missing rows do not count as holes', async () => {
   const url = await newLedgerDatabase(RUNS);
   await withClient(url, async (client) => {
     await expect(verifyUpTo(queryOf(client), undefined, 13n)).rejects.toMatchObject({ code: '57P03' });
   });
 });
 
-it('needs no more rights than a server has', async () => {
+it('requires no more rights than a server has', async () => {
   const url = await newLedgerDatabase(RUNS);
   const role = `${databaseName(url)}_server`;
   await query(

@@ -49,7 +49,7 @@ function ask(requestId: string) {
   return { storeId: 7n, requestId, count: 1 };
 }
 
-it('P4 P7: on a disk that is full at start the ledger is read, new requests are LEDGER_FULL, and it numbers when there is room', async (test) => {
+it('P4 P7: on a disk full at startup the ledger is readable, new requests are LEDGER_FULL, and numbering resumes when space is freed', async (test) => {
   const disk = smallDisk(test);
   const path = join(disk.folder, 'orders.db');
   const first = openLedger(path);
@@ -81,7 +81,7 @@ it('P4 P7: on a disk that is full at start the ledger is read, new requests are 
   ]);
 });
 
-it('P7: a disk that fills up while a ledger is served is full until there is room for a batch, not for a moment less', async (test) => {
+it('P7: a disk that fills up while a ledger is served counts as full until there is space for a batch', async (test) => {
   const disk = smallDisk(test);
   const { ledger, lines } = openLedger(join(disk.folder, 'orders.db'));
   await ledger.ready();
@@ -101,7 +101,7 @@ it('P7: a disk that fills up while a ledger is served is full until there is roo
   expect(await ledger.commit([ask('order 0')])).toMatchObject([{ replayed: false, allocation: { orderId: 1n } }]);
 });
 
-it('P7: on a disk so full that SQLite cannot even read, a start is LEDGER_FULL, and numbers when there is room', async (test) => {
+it('P7: on a disk so full that SQLite cannot even read, a started server is LEDGER_FULL, and numbers when space is freed', async (test) => {
   const disk = smallDisk(test);
   const path = join(disk.folder, 'orders.db');
   const first = openLedger(path);
@@ -119,7 +119,7 @@ it('P7: on a disk so full that SQLite cannot even read, a start is LEDGER_FULL, 
   expect(lines.at(-1)).toBe('opened');
 });
 
-it('a new ledger on a full disk is refused, with path and remedy', async (test) => {
+it('a new ledger on a full disk is refused with path and remedy', async (test) => {
   const disk = smallDisk(test);
   disk.fill();
   const path = join(disk.folder, 'orders.db');

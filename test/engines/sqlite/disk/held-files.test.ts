@@ -78,7 +78,7 @@ function ask(requestId: string) {
 }
 
 it.each(FAULTS)(
-  'P7 P8: with %s, the next batch is unknown, and nothing is numbered or read again',
+  'P7 P8: with %s, the next batch is an unknown outcome, and nothing is numbered or read afterwards',
   async (...fault) => {
     const { database, ledger, lost, close } = await openLedger();
     const [, inject, said] = fault;
@@ -93,7 +93,7 @@ it.each(FAULTS)(
   },
 );
 
-it('P8: each of them is noticed without a commit, too, and so is a -shm that is removed', async () => {
+it('P8: each of these faults is noticed without a commit, too, and so is a removed -shm', async () => {
   const shm: Fault = ['its -shm removed', (db) => rmSync(`${db}-shm`), /orders\.db-shm was moved or removed/];
   const looked = [...FAULTS, shm].map(async ([name, inject, said]) => {
     const { database, ledger, lost } = await openLedger();
@@ -107,7 +107,7 @@ it('P8: each of them is noticed without a commit, too, and so is a -shm that is 
   await Promise.all(looked);
 });
 
-it('P4: what was answered before the -wal was removed is in the database when the server has stopped', async () => {
+it('P4: every order answered before the -wal was removed is in the database when the server has stopped', async () => {
   const { database, ledger, lost, close } = await openLedger();
   rmSync(`${database}-wal`);
   await vi.waitFor(() => expect(lost).toHaveBeenCalled(), { timeout: 5000 });
@@ -116,7 +116,7 @@ it('P4: what was answered before the -wal was removed is in the database when th
   expect(assertDense(database)).toHaveLength(3);
 });
 
-it('P7: a store whose creation may be in files without a name is unknown, and not created', async () => {
+it('P7: a store whose creation may be in unlinked files is an unknown outcome, and not created', async () => {
   const { database, ledger } = await openLedger();
   renameSync(database, `${database}.old`);
   await expect(ledger.createStore({ ...DEFAULT_STORE, storeId: 9n })).rejects.toMatchObject({
@@ -124,7 +124,7 @@ it('P7: a store whose creation may be in files without a name is unknown, and no
   });
 });
 
-it('checkpoints keep every file where it is', async () => {
+it('checkpoints keep every file in place', async () => {
   const { database, ledger, lost } = await openLedger();
   const before = ['', '-wal', '-shm', '.lock'].map((suffix) => identityOf(`${database}${suffix}`));
   // Long enough for the WAL to be moved and started anew, several times.
@@ -135,7 +135,7 @@ it('checkpoints keep every file where it is', async () => {
   expect(lost).not.toHaveBeenCalled();
 });
 
-it('P9: reopening never creates a ledger: what is gone, emptied or another file is refused before it is opened', () => {
+it('P9: reopening never creates a ledger: a missing, emptied or replaced file is refused before it is opened', () => {
   const files = fillLedger(join(testFolder(), 'orders.db'), ...fills(3));
   const fence = takeFence(files);
   onTestFinished(() => fence.release());
@@ -155,7 +155,7 @@ it('P9: reopening never creates a ledger: what is gone, emptied or another file 
   expect(readdirSync(dirname(files.database)).filter((name) => name.includes('-wal'))).toEqual([]);
 });
 
-it('a database that is swapped while it is being opened is noticed', () => {
+it('a database swapped while it is being opened is noticed', () => {
   const files = fillLedger(join(testFolder(), 'orders.db'), ...fills(3));
   const fence = takeFence(files);
   onTestFinished(() => fence.release());

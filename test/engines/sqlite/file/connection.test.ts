@@ -14,7 +14,7 @@ function openFor(path: string, open: (path: string) => Database.Database): Datab
   return db;
 }
 
-it('P4: synchronous is FULL in a new database and in one that is opened again', () => {
+it('P4: synchronous is FULL in a new database and in a reopened one', () => {
   const path = join(testFolder(), 'orders.db');
   for (let opened = 0; opened < 3; opened++) {
     const db = openWriteConnection(path);
@@ -25,7 +25,7 @@ it('P4: synchronous is FULL in a new database and in one that is opened again', 
   }
 });
 
-it('P4: where there can be no WAL, the database is refused', () => {
+it('P4: a database that cannot have a WAL is refused', () => {
   expect(() => openWriteConnection(':memory:')).toThrow(/could not be opened durably/);
 });
 
@@ -45,7 +45,7 @@ it('int64 columns are read as they were written', () => {
   }
 });
 
-it('P8: a connection that reads cannot write, and makes no file', () => {
+it('P8: a read connection cannot write, and creates no file', () => {
   const path = join(testFolder(), 'orders.db');
   expect(() => openReadConnection(path)).toThrow(expect.objectContaining({ code: 'SQLITE_CANTOPEN' }));
   openFor(path, openWriteConnection).exec('CREATE TABLE t (a)');
@@ -53,13 +53,13 @@ it('P8: a connection that reads cannot write, and makes no file', () => {
   expect(() => reader.exec('INSERT INTO t VALUES (1)')).toThrow(expect.objectContaining({ code: 'SQLITE_READONLY' }));
 });
 
-it('a file that is no database is refused and left as it was', () => {
+it('a file that is not a database is refused and left unchanged', () => {
   const path = join(testFolder(), 'orders.db');
   writeFileSync(path, 'orders, orders, orders\n'.repeat(500));
   expect(() => openWriteConnection(path)).toThrow(expect.objectContaining({ code: 'SQLITE_NOTADB' }));
 });
 
-it('a checkpoint says what is in the WAL, what was moved, and whether somebody was in the way', () => {
+it('a checkpoint reports what is in the WAL, what was moved, and whether a reader blocked it', () => {
   const path = join(testFolder(), 'orders.db');
   const writer = openFor(path, openWriteConnection);
   writer.exec('CREATE TABLE t (a)');

@@ -40,7 +40,7 @@ it('P8: a second fence on the same ledger is refused, and the message names the 
   expect(() => take(path)).toThrow(`${path} is in use by another order-numbers process`);
 });
 
-it('P8: a second fence is refused by every symbolic link, to the file or to its folder', () => {
+it('P8: a second fence is refused through every symbolic link, to the file or to its folder', () => {
   const folder = testFolder();
   const path = join(folder, 'real', 'orders.db');
   mkdirSync(dirname(path));
@@ -92,7 +92,7 @@ it('P8: a released fence can be taken', () => {
   expect(() => take(path)).toThrow(LedgerRefused);
 });
 
-it('P8: a refused attempt leaves the fence as it is', () => {
+it('P8: a refused attempt leaves the fence in place', () => {
   const path = join(testFolder(), 'orders.db');
   const fence = take(path);
   for (let i = 0; i < 3; i++) expect(() => take(path)).toThrow(LedgerRefused);
@@ -100,13 +100,13 @@ it('P8: a refused attempt leaves the fence as it is', () => {
   take(path);
 });
 
-it('P8: a lock file that nobody holds is no obstacle', () => {
+it('P8: a lock file that is not held is no obstacle', () => {
   const path = join(testFolder(), 'orders.db');
   writeFileSync(locateLedger(path).lock, '');
   expect(take(path)).toBeDefined();
 });
 
-it('P8: another process is refused, and its fence ends with it, even by kill -9', async () => {
+it('P8: another process holds its own fence, which ends with it, even by kill -9', async () => {
   const path = join(testFolder(), 'orders.db');
   const child = await takeElsewhere(path);
   expect(() => take(path)).toThrow(LedgerRefused);
@@ -115,13 +115,13 @@ it('P8: another process is refused, and its fence ends with it, even by kill -9'
   take(path);
 });
 
-it('P8: ledgers in one folder do not get in the way of each other', () => {
+it('P8: ledgers in one folder do not block each other', () => {
   const folder = testFolder();
   take(join(folder, 'orders.db'));
   expect(take(join(folder, 'orders2.db'))).toBeDefined();
 });
 
-it('P8: readers go on while the fence is held', () => {
+it('P8: readers continue while the fence is held', () => {
   const path = join(testFolder(), 'orders.db');
   take(path);
   const writer = openWriteConnection(path);

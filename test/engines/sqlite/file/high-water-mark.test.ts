@@ -41,7 +41,7 @@ function readBack(bytes: string): ReturnType<typeof readMark> {
   return readMark(path);
 }
 
-it.each([0n, 1n, 9007199254740993n, INT64_MAX])('P9: a mark of %s is read back as it was written', (lastOrderId) => {
+it.each([0n, 1n, 9007199254740993n, INT64_MAX])('P9: a mark of %s is read back unchanged', (lastOrderId) => {
   const path = markPath();
   const mark = new HighWaterMark(path, { ledgerId: LEDGER_ID, lastOrderId: 0n });
   mark.write({ ledgerId: LEDGER_ID, lastOrderId });
@@ -49,7 +49,7 @@ it.each([0n, 1n, 9007199254740993n, INT64_MAX])('P9: a mark of %s is read back a
   mark.close();
 });
 
-it('P9: a mark is on file when it was made, and after each write', () => {
+it('P9: a mark is on disk once created, and after each write', () => {
   const path = markPath();
   expect(readMark(path)).toBeUndefined();
   expect(existsSync(path)).toBe(false);
@@ -61,14 +61,14 @@ it('P9: a mark is on file when it was made, and after each write', () => {
   mark.close();
 });
 
-it('P9: a mark that was cut short is torn, at whatever byte', () => {
+it('P9: a mark truncated at any byte is torn', () => {
   const bytes = encoded(1234567n);
   for (let length = 0; length < bytes.length; length++) {
     expect(readBack(bytes.slice(0, length)), `the first ${length} bytes`).toBe('torn');
   }
 });
 
-it('P9: a mark with one wrong byte is torn, whichever it is', () => {
+it('P9: a mark with any one wrong byte is torn', () => {
   const bytes = encoded(1234567n);
   for (let i = 0; i < bytes.length; i++) {
     const wrong = String.fromCharCode(bytes.charCodeAt(i) ^ 1);
@@ -76,7 +76,7 @@ it('P9: a mark with one wrong byte is torn, whichever it is', () => {
   }
 });
 
-it('P9: a mark half of one write and half of the next is torn', () => {
+it('P9: a mark that is half of one write and half of the next is torn', () => {
   const before = encoded(1999999n);
   const after = encoded(2000000n);
   const numberEnds = before.indexOf(' crc32=');
@@ -84,7 +84,7 @@ it('P9: a mark half of one write and half of the next is torn', () => {
   expect(readBack(before.slice(0, numberEnds) + after.slice(numberEnds))).toBe('torn');
 });
 
-it('P9: the first line of a mark is what the last release writes, byte for byte, whatever stands behind it', () => {
+it('P9: the first line of a mark is what the last release writes, byte for byte, whatever follows it', () => {
   const line = `order-numbers-mark-1 ledger_id=${LEDGER_ID} last_order_id=0000000000000000007 crc32=0f8443aa\n`;
   expect(encoded(7n)).toBe(line);
   for (const behind of ['x', encoded(8n), '\n', '\0'.repeat(500)]) {
@@ -95,7 +95,7 @@ it('P9: the first line of a mark is what the last release writes, byte for byte,
   expect(readFileSync(path, 'latin1').slice(0, line.length)).toBe(line);
 });
 
-it('P9: what the database holds alone is read back, from the newest of two lines, whichever is torn', () => {
+it('P9: the state of the database file alone is read back from the newest of two lines, whichever is torn', () => {
   const path = markPath();
   const mark = new HighWaterMark(path, { ledgerId: LEDGER_ID, lastOrderId: 9n }, base(1n));
   expect(readBase(path)).toEqual(base(1n));
@@ -118,7 +118,7 @@ it('P9: what the database holds alone is read back, from the newest of two lines
   expect(readFileSync(path, 'latin1')).toBe(encoded(9n));
 });
 
-it('P9: a base with one wrong byte is not believed, whichever it is', () => {
+it('P9: a base with any one wrong byte is not trusted', () => {
   const path = markPath();
   new HighWaterMark(path, { ledgerId: LEDGER_ID, lastOrderId: 9n }, base(1n)).close();
   const bytes = readFileSync(path, 'latin1');
@@ -128,11 +128,11 @@ it('P9: a base with one wrong byte is not believed, whichever it is', () => {
   }
 });
 
-it('P9: a mark of a format that this version does not know is not believed', () => {
+it('P9: a mark of an unknown format is not trusted', () => {
   expect(readBack(encoded(7n).replace('mark-1', 'mark-2'))).toBe('torn');
 });
 
-it('P9: a torn mark is written anew, whatever its length was', () => {
+it('P9: a torn mark of any length is rewritten', () => {
   const path = markPath();
   writeFileSync(path, 'x'.repeat(1000));
   new HighWaterMark(path, { ledgerId: LEDGER_ID, lastOrderId: 5n }).close();
@@ -150,7 +150,7 @@ function spyOnFsync() {
   return spy;
 }
 
-it('P9: a mark that cannot be put on disk leaves no descriptor open', () => {
+it('P9: a mark that cannot be synced leaves no descriptor open', () => {
   const descriptors: number[] = [];
   spyOnFsync().mockImplementation((descriptor) => {
     descriptors.push(descriptor);
@@ -164,37 +164,34 @@ it('P9: a mark that cannot be put on disk leaves no descriptor open', () => {
   for (const descriptor of descriptors) expect(() => fstatSync(descriptor)).toThrow(/EBADF/);
 });
 
-it.each(['complete', 'beside a reader'])(
-  'P9: the mark is put on disk at a checkpoint that is %s, and at a close',
-  (how) => {
-    const files = locateLedger(join(testFolder(), 'orders.db'));
-    const fence = takeFence(files);
-    const writer = new Writer({ files, autoCreateStores: true, expected: undefined, lock: fence.identity });
-    const reader = openWriteConnection(files.database);
-    onTestFinished(() => {
-      writer.close();
-      fence.release();
-      reader.close();
-    });
-    writer.open({ atStart: true });
-    const commit = (requestId: string) => writer.commit(packRequests([{ storeId: 7n, requestId, count: 1 }]));
-    const synced: string[] = [];
-    const fsync = fs.fsyncSync;
-    spyOnFsync().mockImplementation((descriptor) => {
-      if (fstatSync(descriptor).ino === statSync(files.mark).ino) synced.push(String(readMarkEnd(files.mark)));
-      fsync(descriptor);
-    });
-    commit('a');
-    if (how === 'beside a reader') reader.exec('BEGIN; SELECT * FROM sqlite_schema');
-    commit('b');
-    expect(synced).toEqual([]);
-    writer.finishCheckpoint();
-    expect(synced).toEqual(['2']);
-    commit('c');
+it.each(['complete', 'beside a reader'])('P9: the mark is synced at a checkpoint that is %s, and at close', (how) => {
+  const files = locateLedger(join(testFolder(), 'orders.db'));
+  const fence = takeFence(files);
+  const writer = new Writer({ files, autoCreateStores: true, expected: undefined, lock: fence.identity });
+  const reader = openWriteConnection(files.database);
+  onTestFinished(() => {
     writer.close();
-    expect(synced).toEqual(['2', '3']);
-  },
-);
+    fence.release();
+    reader.close();
+  });
+  writer.open({ atStart: true });
+  const commit = (requestId: string) => writer.commit(packRequests([{ storeId: 7n, requestId, count: 1 }]));
+  const synced: string[] = [];
+  const fsync = fs.fsyncSync;
+  spyOnFsync().mockImplementation((descriptor) => {
+    if (fstatSync(descriptor).ino === statSync(files.mark).ino) synced.push(String(readMarkEnd(files.mark)));
+    fsync(descriptor);
+  });
+  commit('a');
+  if (how === 'beside a reader') reader.exec('BEGIN; SELECT * FROM sqlite_schema');
+  commit('b');
+  expect(synced).toEqual([]);
+  writer.finishCheckpoint();
+  expect(synced).toEqual(['2']);
+  commit('c');
+  writer.close();
+  expect(synced).toEqual(['2', '3']);
+});
 
 function readMarkEnd(path: string): bigint | undefined {
   const mark = readMark(path);

@@ -3,7 +3,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { migrate } from '../../../../src/engines/sqlite/file/schema.ts';
 import { editedMigrations } from '../../../support/ledgers/released-migrations.ts';
 
-it('the migrations of SQLite are run as they were released', () => {
+it('the migrations of SQLite run as they were released', () => {
   const db = new Database(':memory:');
   onTestFinished(() => void db.close());
   const run = vi.spyOn(db, 'exec');

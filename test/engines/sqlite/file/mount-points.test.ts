@@ -24,7 +24,7 @@ it.each(['', '-wal', '-shm', '.mark', '.lock'])(
   },
 );
 
-it('P8: a mount point whose name has spaces, tabs, line ends, backslashes or other letters is found', () => {
+it('P8: a mount point whose name has spaces, tabs, line ends, backslashes or non-ASCII letters is found', () => {
   for (const [path, at] of [
     ['/my data/orders.db', '/my\\040data/orders.db'],
     ['/a\tb\nc/orders.db', '/a\\011b\\012c/orders.db'],
@@ -40,10 +40,10 @@ it.each([
   ['another file beside it is', ['/data/orders.db.backup', '/data/orders.dbx']],
   ['a file of its name elsewhere is', ['/other/data/orders.db']],
   ['nothing is', []],
-])('a ledger is taken if %s mounted', (_, places) => {
+])('a ledger is accepted if %s mounted', (_, places) => {
   expect(() => requireNoMountPoint(Object.values(filesOf('/data/orders.db')), mountinfo(...places))).not.toThrow();
 });
 
-it('a ledger is taken where the system tells no mounts', () => {
+it('a ledger is accepted if the system does not list its mounts', () => {
   expect(() => requireNoMountPoint(Object.values(filesOf('/data/orders.db')), '')).not.toThrow();
 });

@@ -7,7 +7,7 @@ import { LedgerRefused } from '../../../../src/core/errors.ts';
 import { requireTools } from '../../../support/required-tool.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
-it('P8: one file mounted alone in two places is refused in both, by a symbolic link, too', (test) => {
+it('P8: one file mounted alone in two places is refused in both, through a symbolic link, too', (test) => {
   requireTools(test, 'root', 'linux');
   const folder = testFolder();
   writeFileSync(join(folder, 'host.db'), '');

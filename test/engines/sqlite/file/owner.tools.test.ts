@@ -56,7 +56,7 @@ async function backup(): Promise<string> {
   return from;
 }
 
-it("root's restore on a new machine belongs to the owner of the folder", async (test) => {
+it('files restored by root on a new machine belong to the owner of the folder', async (test) => {
   requireTools(test, 'root');
   const folder = serversFolder();
   const ledger = join(folder, 'orders.db');
@@ -67,7 +67,7 @@ it("root's restore on a new machine belongs to the owner of the folder", async (
   expect(await asUser(SERVER, 'verify', ledger)).toMatchObject({ exitCode: 0 });
 });
 
-it("root's restore over a ledger keeps the owner and the permissions of what it replaces", async (test) => {
+it('files restored by root over a ledger keep the owner and the permissions of the replaced ones', async (test) => {
   requireTools(test, 'root');
   const from = await backup();
   const folder = serversFolder();
@@ -80,7 +80,7 @@ it("root's restore over a ledger keeps the owner and the permissions of what it 
   expect(owners(folder)).toEqual(before);
 });
 
-it("root's import belongs to the owner of the folder, and a server of its user can number", async (test) => {
+it('files imported by root belong to the owner of the folder, whose server can number', async (test) => {
   requireTools(test, 'root');
   const folder = serversFolder();
   const ledger = join(folder, 'orders.db');
@@ -127,7 +127,7 @@ it.for(['restore', 'import'])(
   },
 );
 
-it('a restore by a third user, who can give nothing away, says whose the files are now', async (test) => {
+it('a restore by a third user, who cannot change owners, names the new owner of the files', async (test) => {
   requireTools(test, 'root');
   const from = await backup();
   const folder = serversFolder();

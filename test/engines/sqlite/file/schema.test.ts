@@ -17,7 +17,7 @@ function ledgerIdOf(db: Database.Database): unknown {
   return db.prepare('SELECT ledger_id FROM ledger').pluck().get();
 }
 
-it('P9: a ledger keeps its ledger_id when it is migrated again, and another one has another', () => {
+it('P9: a ledger keeps its ledger_id when it is migrated again, and another ledger has a different one', () => {
   const [one, other] = [newDatabase(), newDatabase()];
   expect(isEmpty(one)).toBe(true);
   migrate(one);
@@ -30,7 +30,7 @@ it('P9: a ledger keeps its ledger_id when it is migrated again, and another one 
   expect(ledgerIdOf(other)).not.toBe(ledgerId);
 });
 
-it('a schema of a newer version is refused and left as it was', () => {
+it('a schema of a newer version is refused and left unchanged', () => {
   const db = newDatabase();
   migrate(db);
   const newer = Number(db.pragma('user_version', { simple: true })) + 1;
@@ -40,7 +40,7 @@ it('a schema of a newer version is refused and left as it was', () => {
   expect(db.pragma('user_version', { simple: true })).toBe(newer);
 });
 
-it('a database of another program is refused and left as it was', () => {
+it('a database of another program is refused and left unchanged', () => {
   const db = newDatabase();
   db.exec('CREATE TABLE bookmarks (url TEXT)');
   const before = readFileSync(db.name);
@@ -59,7 +59,7 @@ it('a migration that fails leaves nothing behind', () => {
   expect(db.pragma('user_version', { simple: true })).toBe(0);
 });
 
-it('P5: a key and an order_number can be in the ledger only once', () => {
+it('P5: a key or an order_number can exist in the ledger only once', () => {
   const db = newDatabase();
   migrate(db);
   const insert = db.prepare(

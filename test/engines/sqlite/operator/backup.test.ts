@@ -51,7 +51,7 @@ it('P1 P2: a backup is one file, as dense as its ledger', async () => {
   expect([...readFileSync(target).subarray(18, 20)]).toEqual([1, 1]);
 });
 
-it('P1 P2: a backup under writes is the ledger as it was when the backup began', async () => {
+it('P1 P2: a backup under load is the ledger as of when the backup began', async () => {
   const { database, target } = source();
   const writer = openWriteConnection(database);
   onTestFinished(() => void writer.close());
@@ -65,7 +65,7 @@ it('P1 P2: a backup under writes is the ledger as it was when the backup began',
   expect(assertDense(database).length).toBe(10 + 20 * writes);
 });
 
-it('a backup only reads its source, and has what is only in the WAL', async () => {
+it('a backup only reads its source, and includes what is only in the WAL', async () => {
   const { database, target } = source();
   const writer = openWriteConnection(database);
   onTestFinished(() => void writer.close());
@@ -75,13 +75,13 @@ it('a backup only reads its source, and has what is only in the WAL', async () =
   expect([readFileSync(database), readFileSync(`${database}-wal`)]).toEqual(before);
 });
 
-it('a source that is missing is refused and not made', async () => {
+it('a missing source is refused and not created', async () => {
   const folder = testFolder();
   expect(await refused(join(folder, 'none', 'orders.db'), join(folder, 'backup.db'))).toContain('is not there');
   expect(readdirSync(folder)).toEqual([]);
 });
 
-it('a source that is no ledger is refused', async () => {
+it('a source that is not a ledger is refused', async () => {
   const folder = testFolder();
   const [notes, other, empty, newer] = ['notes', 'other', 'empty', 'newer'].map((name) => join(folder, name));
   writeFileSync(notes!, 'no database'.repeat(500));
@@ -139,7 +139,7 @@ it.each([
     'UPDATE allocations SET create_time_ms = 999 WHERE order_id = 5',
     /create_time falls at order_id 5;/,
   ],
-])('a ledger with %s is not backed up, and nothing is left', async (_, damage, finding) => {
+])('a ledger with %s is not backed up, and nothing is left behind behind', async (_, damage, finding) => {
   const { database, target } = source();
   tamper(database, damage);
   const message = await refused(database, target);
@@ -159,7 +159,7 @@ it('a ledger whose index disagrees with its table is not backed up', async () =>
   }
 });
 
-it('declared losses are no holes', async () => {
+it('declared losses are not holes', async () => {
   const { database, target } = source();
   tamper(
     database,
@@ -174,7 +174,7 @@ it('declared losses are no holes', async () => {
   expect(await backup(database, target)).toMatchObject({ lastOrderId: 26n, stores: 4n });
 });
 
-it('a backup that is stopped leaves nothing', async () => {
+it('a stopped backup leaves nothing behind', async () => {
   const { database, target } = source();
   for (const stopAt of ['copying', 'checking']) {
     const stop = new AbortController();
@@ -186,7 +186,7 @@ it('a backup that is stopped leaves nothing', async () => {
   }
 });
 
-it('a target that is there is replaced only by force, and as a whole', async () => {
+it('an existing target is replaced only by force, and atomically', async () => {
   const { database, target } = source();
   await backup(database, target);
   fillLedger(database, ...fills(2, { name: 'later' }));
@@ -197,7 +197,7 @@ it('a target that is there is replaced only by force, and as a whole', async () 
   expect(readdirSync(dirname(target))).toEqual(['backup.db']);
 });
 
-it('the ledger itself, by whatever name, and its parts are no target', async () => {
+it('the ledger itself, under any name, and its files are refused as a target', async () => {
   const { database } = source();
   const folder = testFolder();
   symlinkSync(database, join(folder, 'link.db'));
@@ -213,7 +213,7 @@ it('the ledger itself, by whatever name, and its parts are no target', async () 
   expect(assertDense(database)).toEqual(before);
 });
 
-it('a target inside a file, and an empty one, are refused in one sentence', async () => {
+it('a target inside a file and an empty one are refused in one sentence', async () => {
   const { database, target } = source();
   const inside = await backup(database, join(database, 'x')).catch((error: unknown) => error);
   expect(inside).toEqual(new LedgerRefused(`${database} is a file and no folder: choose another place for the backup`));
@@ -221,7 +221,7 @@ it('a target inside a file, and an empty one, are refused in one sentence', asyn
   await expect(backup('', target)).rejects.toThrow(/^the path of the ledger or backup is empty: name its file$/);
 });
 
-it('a place where another ledger lives, or left something, is no target', async () => {
+it('the path of another ledger, or of files it left behind, is refused as a target', async () => {
   const { database, target } = source();
   const other = fillLedger(join(testFolder(), 'orders.db'), ...fills(1)).database;
   await expect(backup(database, other, { force: true })).rejects.toThrow(/orders\.db\.mark is there/);

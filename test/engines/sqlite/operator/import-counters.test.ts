@@ -40,7 +40,7 @@ function stateOf(path: string) {
   return { ledger, stores };
 }
 
-it('P1 P2 P9: a ledger is made that goes on with the given numbers, exactly, and its mark agrees', () => {
+it('P1 P2 P9: an import creates a ledger that continues exactly with the given numbers, and its mark agrees', () => {
   const path = join(testFolder(), 'orders.db');
   const imported = counters(48_211n, [7n, 500n], [INT64_MAX, INT64_MAX], [9007199254740993n, 1n]);
   expect(run(path, imported)).toMatchObject({ nextOrderId: 48_211n, stores: 3, storesMade: 3, storesSet: 0 });
@@ -65,7 +65,7 @@ it('the last number of both sequences can be imported', () => {
   expect(stateOf(path)).toEqual({ ledger: [INT64_MAX, INT64_MAX], stores: [[1n, INT64_MAX, INT64_MAX]] });
 });
 
-it('a plan writes nothing and makes nothing', () => {
+it('a plan writes nothing and creates nothing', () => {
   const folder = testFolder();
   const imported = counters(10n, [1n, 200n]);
   const path = join(folder, 'none', 'orders.db');
@@ -83,7 +83,7 @@ it('a plan writes nothing and makes nothing', () => {
   expect(readdirSync(folder).toSorted()).toEqual(['orders.db', 'orders.db.mark']);
 });
 
-it('an import that was done is not needed again', () => {
+it('an import that was done is recognized as not needed again', () => {
   const path = join(testFolder(), 'orders.db');
   const imported = counters(10n, [1n, 200n], [2n, 300n]);
   run(path, imported);
@@ -106,7 +106,7 @@ it('a store of an empty ledger keeps its style and gets its number', () => {
   ]);
 });
 
-it('P9: an import can be corrected downwards as long as nothing was given', () => {
+it('P9: an import can be corrected downwards as long as nothing was allocated', () => {
   const path = join(testFolder(), 'orders.db');
   run(path, counters(1000n, [1n, 200n]));
   run(path, counters(10n, [1n, 20n]));
@@ -115,7 +115,7 @@ it('P9: an import can be corrected downwards as long as nothing was given', () =
   expect(assertDense(path)).toMatchObject([{ order_id: 10n, order_number: 20n }]);
 });
 
-it('P9: an import that fails on its way down leaves a ledger that opens', () => {
+it('P9: a failed correction downwards leaves a ledger that opens', () => {
   const path = join(testFolder(), 'orders.db');
   run(path, counters(1000n, [1n, 200n]));
   // Before the commit, so that at no moment the mark is ahead of the ledger.
@@ -138,7 +138,7 @@ it.each([
   ['a declared loss', (path: string) => tamper(path, 'INSERT INTO declared_losses VALUES (NULL, 1, 5, 0)')],
   ['a store that is ahead', (path: string) => tamper(path, "INSERT INTO stores VALUES (1, 1, 5, '', '', 0, 0)")],
   ['a counter that is ahead', (path: string) => tamper(path, 'UPDATE ledger SET last_order_id = 3')],
-])('P1 P2: a ledger with %s takes no import, not even a jump ahead', (_, use) => {
+])('P1 P2: an import into a ledger with %s is refused, even one that jumps ahead', (_, use) => {
   const { database } = fillLedger(join(testFolder(), 'orders.db'));
   use(database);
   const before = stateOf(database);
@@ -149,21 +149,21 @@ it.each([
   expect(stateOf(database)).toEqual(before);
 });
 
-it('P8: a ledger in use takes no import', () => {
+it('P8: an import into a ledger in use is refused', () => {
   const files = fillLedger(join(testFolder(), 'orders.db'));
   const fence = takeFence(files);
   onTestFinished(() => fence.release());
   expect(() => run(files.database, counters(10n))).toThrow(/orders\.db is in use by another order-numbers process/);
 });
 
-it('P9: a ledger that is missing while its mark is there takes no import', () => {
+it('P9: an import into a missing ledger whose mark exists is refused', () => {
   const files = fillLedger(join(testFolder(), 'orders.db'), ...fills(3));
   rmSync(files.database);
   for (const tryIt of [run, plan]) expect(() => tryIt(files.database, counters(10n))).toThrow(/missing.*but its mark/);
   expect(existsSync(files.database)).toBe(false);
 });
 
-it('a ledger that is being read elsewhere, or is none, takes no import and stays as it is', () => {
+it('an import into a ledger being read, or into another file, is refused and changes nothing', () => {
   const files = fillLedger(join(testFolder(), 'orders.db'));
   const writer = openWriteConnection(files.database);
   const reader = openReadConnection(files.database);
@@ -178,7 +178,7 @@ it('a ledger that is being read elsewhere, or is none, takes no import and stays
   for (const tryIt of [run, plan]) expect(() => tryIt(other, counters(10n))).toThrow(/database of another program/);
 });
 
-it('staging gives the stores in order, and says where a double was', () => {
+it('staging yields the stores in order, and reports where a duplicate was', () => {
   const staging = new ImportStaging();
   onTestFinished(() => staging.close());
   expect(staging.add({ storeId: 9n, nextNumber: 1n }, 2)).toBeUndefined();

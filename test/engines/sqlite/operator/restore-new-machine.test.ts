@@ -60,7 +60,7 @@ async function losses(): Promise<unknown[]> {
   return db.prepare('SELECT store_id, first, last FROM declared_losses ORDER BY store_id, first').raw().all();
 }
 
-it('P9: without a mark a restore says what would be numbered again, and is refused until the operator says how far', async () => {
+it('P9: a restore without a mark reports what would be numbered again, and is refused until the operator says how far numbering went', async () => {
   const said = await refused(restore());
   expect(said).toMatch(
     /^no mark and no ledger exist at .*orders\.db, so what was numbered after order_id 9 \(the backup file dates from 20\d\d-\S+Z, its last order from 1970-01-01T00:00:01\.000Z\) would be numbered again: /,
@@ -69,11 +69,11 @@ it('P9: without a mark a restore says what would be numbered again, and is refus
   expect(said).toContain('--nothing-numbered-since');
 });
 
-it('P9: --accept-loss does nothing in silence: without a mark it cannot work, and says so', async () => {
+it('P9: --accept-loss without a mark is refused with the reason', async () => {
   expect(await refused(restore({ acceptLoss: agree }))).toMatch(/^--accept-loss cannot work here: no mark .*ORDER_ID/);
 });
 
-it('P9: a backup copied into the place of the ledger is no witness: without a mark it may be an older copy', async () => {
+it('P9: a backup copied into the place of the ledger proves nothing: without a mark it may be an older copy', async () => {
   copyFileSync(from, ledger);
   const error: unknown = await restore().catch((reason: unknown) => reason);
   expect(String(error)).toMatch(/no mark is beside .*orders\.db, which may itself be an older copy, so what was/);
@@ -81,7 +81,7 @@ it('P9: a backup copied into the place of the ledger is no witness: without a ma
   expect(await continueAbove(12n)).toMatchObject({ summary: { lastOrderId: 12n } });
 });
 
-it('P1 P2 P9: --continue-above goes on one above, every store skips as many, and all of it is declared lost', async () => {
+it('P1 P2 P9: --continue-above continues one above, every store skips as many, and all skipped numbers are declared lost', async () => {
   const restored = await continueAbove(15n);
   expect(restored!.loss).toEqual({
     firstOrderId: 10n,
@@ -106,7 +106,7 @@ it('P1 P2 P9: --continue-above goes on one above, every store skips as many, and
   ]);
 });
 
-it('P2: a store of the CSV goes on with its next number, or is created with it; the others skip', async () => {
+it('P2: a store in the CSV continues with its next number, or is created with it; the others skip', async () => {
   const stores = [
     { storeId: 2n, nextNumber: 105n },
     { storeId: 3n, nextNumber: 103n },
@@ -135,7 +135,7 @@ it('P2: a store of the CSV goes on with its next number, or is created with it; 
   expect(db.prepare('SELECT first_number FROM stores WHERE store_id = 8').pluck().get()).toBe(700n);
 });
 
-it('the end of the backup itself is taken, and nothing is lost but what the CSV says', async () => {
+it('the end of the backup itself is accepted, and only what the CSV says is lost', async () => {
   expect(await continueAbove(9n)).toMatchObject({ loss: undefined, summary: { lastOrderId: 9n } });
   rmSync(ledger);
   rmSync(files().mark);
@@ -143,7 +143,7 @@ it('the end of the backup itself is taken, and nothing is lost but what the CSV 
   expect(await losses()).toEqual([[1n, 103n, 109n]]);
 });
 
-it('a backup that has given nothing goes on above, too', async () => {
+it('a backup without allocations continues above, too', async () => {
   from = fillLedger(join(testFolder(), 'empty.db')).database;
   await continueAbove(7n, [{ storeId: 5n, nextNumber: 200n }]);
   expect(await losses()).toEqual([[null, 1n, 7n]]);
@@ -161,7 +161,7 @@ it('P9: a next_number that the backup has given already is refused', async () =>
   );
 });
 
-it('a range beyond 2^63-1 is refused for a store that would have to skip it, and taken if the CSV names the store', async () => {
+it('a range beyond 2^63-1 is refused for a store that would have to skip it, and accepted if the CSV names the store', async () => {
   expect(await refused(continueAbove(INT64_MAX))).toMatch(
     /^store 1 is at order_number 102 and cannot skip 9223372036854775798 more/,
   );
@@ -171,13 +171,13 @@ it('a range beyond 2^63-1 is refused for a store that would have to skip it, and
   expect(await losses()).toHaveLength(4);
 });
 
-it('--nothing-numbered-since restores the backup as it is', async () => {
+it('--nothing-numbered-since restores the backup unchanged', async () => {
   expect(await restore({ nothingNumberedSince: true })).toMatchObject({ loss: undefined });
   expect(readMark(files().mark)).toMatchObject({ lastOrderId: 9n });
   expect(await losses()).toEqual([]);
 });
 
-it('P9: what the mark knows holds against the operator: below it nothing is taken', async () => {
+it('P9: the mark overrules the operator: nothing below it is accepted', async () => {
   await continueAbove(15n);
   rmSync(ledger);
   const before = readdirSync(dirname(ledger));
@@ -191,7 +191,7 @@ it('P9: what the mark knows holds against the operator: below it nothing is take
   expect(await continueAbove(20n)).toMatchObject({ summary: { lastOrderId: 20n } });
 });
 
-it('P9: a mark that was copied along with the backup is no silent proof: it is as old as its copy', async () => {
+it('P9: a mark copied along with the backup is no proof: it is as old as its copy', async () => {
   await restore({ nothingNumberedSince: true });
   rmSync(ledger);
   const { warnings } = (await restore())!;
@@ -203,7 +203,7 @@ it('P9: a mark that was copied along with the backup is no silent proof: it is a
   expect((await continueAbove(15n))!.warnings).toEqual([]);
 });
 
-it('P9: a mark beside the backup says how far the numbers had gone at least', async () => {
+it('P9: a mark beside the backup tells how far numbering went at least', async () => {
   const db = openReadConnection(from);
   const ledgerId = db.prepare('SELECT ledger_id FROM ledger').pluck().get() as string;
   db.close();
@@ -217,7 +217,7 @@ it('P9: a mark beside the backup says how far the numbers had gone at least', as
   expect(await continueAbove(15n)).toMatchObject({ summary: { lastOrderId: 15n } });
 });
 
-it('a loss is asked for with what is known; where it is not agreed to, nothing is put in place', async () => {
+it('a loss is confirmed with what is known; without consent nothing is put in place', async () => {
   let asked: LossPlan | undefined;
   const disagree = (plan: LossPlan) => {
     asked = plan;
@@ -228,7 +228,7 @@ it('a loss is asked for with what is known; where it is not agreed to, nothing i
   expect(existsSync(ledger)).toBe(false);
 });
 
-it('P9: what is only a sealed or damaged backup is not restored, whatever the operator says', async () => {
+it('P9: a sealed or damaged backup is not restored, whatever the operator says', async () => {
   tamper(from, "UPDATE ledger SET sealed_to = 'postgres://orders'");
   expect(await refused(continueAbove(15n))).toMatch(/was moved to postgres/);
 });

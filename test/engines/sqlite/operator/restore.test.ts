@@ -85,7 +85,7 @@ function losses({ database }: LedgerFiles): unknown[] {
   return rows;
 }
 
-it('P9: a backup comes to a new machine, with a mark that agrees', async () => {
+it('P9: a backup is restored on a new machine, with a mark that agrees', async () => {
   const { from } = await olderBackup();
   const files = locateLedger(join(testFolder(), 'orders.db'));
   expect(await restore(from, files, { nothingNumberedSince: true })).toMatchObject({
@@ -108,7 +108,7 @@ it('P9: an older backup is refused, and the message names both ends', async () =
 });
 
 it.each(['missing', 'empty', 'damaged', 'behind its mark'])(
-  'P9: an older backup is refused where the ledger is %s, because its mark is there',
+  'P9: an older backup is refused if the ledger is %s, because its mark exists',
   async (state) => {
     const { files, from } = await olderBackup();
     if (state === 'missing') rmSync(files.database);
@@ -122,7 +122,7 @@ it.each(['missing', 'empty', 'damaged', 'behind its mark'])(
 );
 
 it.each(['missing', 'torn'])(
-  'P9: an older backup is refused where the mark is %s, because the ledger is there',
+  'P9: an older backup is refused if the mark is %s, because the ledger exists',
   async (state) => {
     const { files, from } = await olderBackup();
     if (state === 'torn') truncateSync(files.mark, 20);
@@ -131,7 +131,7 @@ it.each(['missing', 'torn'])(
   },
 );
 
-it('P9: what is only in the WAL of a killed server counts', async () => {
+it('P9: allocations only in the WAL of a killed server count', async () => {
   const { files, from } = await olderBackup();
   const killed = locateLedger(join(testFolder(), 'orders.db'));
   const db = openWriteConnection(files.database);
@@ -145,7 +145,7 @@ it('P9: what is only in the WAL of a killed server counts', async () => {
 it.each([
   ['torn mark and no ledger', (files: LedgerFiles) => rmSync(files.database)],
   ['torn mark and a damaged ledger', (files: LedgerFiles) => writeFileSync(files.database, 'damaged'.repeat(1000))],
-])('P9: a %s is refused even with a loss: nobody knows how far the numbers had gone', async (_, damage) => {
+])('P9: a %s is refused even with a loss, because it is unknown how far the numbers had gone', async (_, damage) => {
   const { files, from } = await olderBackup();
   truncateSync(files.mark, 20);
   damage(files);
@@ -153,7 +153,7 @@ it.each([
   expect(await restore(from, files, { continueAbove: above(15n) })).toMatchObject({ summary: { lastOrderId: 15n } });
 });
 
-it('P9: another ledger, or the mark of another one, is not replaced', async () => {
+it('P9: another ledger, or the mark of another, is not replaced', async () => {
   const { from } = await olderBackup();
   const other = fillLedger(join(testFolder(), 'orders.db'), ...fills(1));
   expect(await refused(from, other, { acceptLoss: agree })).toMatch(
@@ -163,7 +163,7 @@ it('P9: another ledger, or the mark of another one, is not replaced', async () =
   expect(await refused(from, other, { acceptLoss: agree })).toMatch(/orders\.db\.mark belongs to ledger/);
 });
 
-it('P9: a ledger that was moved elsewhere stays so, and so does its backup', async () => {
+it('P9: a ledger that was moved away stays sealed, and so does its backup', async () => {
   const { files, from } = await olderBackup();
   tamper(files.database, "UPDATE ledger SET sealed_to = 'postgres://orders'");
   expect(await refused(from, files, { acceptLoss: agree })).toMatch(/was moved to postgres:\/\/orders/);
@@ -172,7 +172,7 @@ it('P9: a ledger that was moved elsewhere stays so, and so does its backup', asy
   expect(await refused(from, empty, { acceptLoss: agree })).toMatch(/backup\.db was moved to postgres/);
 });
 
-it('a backup that is damaged, or is no ledger, is not restored', async () => {
+it('a backup that is damaged, or is not a ledger, is not restored', async () => {
   const { files, from } = await olderBackup();
   tamper(from, 'DELETE FROM allocations WHERE order_id = 5');
   expect(await refused(from, files, { acceptLoss: agree })).toMatch(
@@ -194,7 +194,7 @@ it('P8: a ledger in use is not replaced', async () => {
   );
 });
 
-it('an equal backup replaces a ledger, which stays beside it, WAL and all', async () => {
+it('an equal backup replaces a ledger, which is kept beside it, including its WAL', async () => {
   const { files } = await olderBackup();
   const from = join(testFolder(), 'backup.db');
   await backupLedger(files.database, from, { force: false });
@@ -220,7 +220,7 @@ it('P9: a newer backup than the ledger raises the mark', async () => {
 });
 
 it.each(['ledger', 'mark'])(
-  'P9: with a loss, numbers go on above what the %s knows, and the loss is declared',
+  'P9: with a loss, numbers continue above what the %s knows, and the loss is declared',
   async (witness) => {
     const { files, from } = await olderBackup();
     tamper(from, "INSERT INTO stores VALUES (8, 500, 499, '', '', 0, 0)");
@@ -249,7 +249,7 @@ it.each(['ledger', 'mark'])(
   },
 );
 
-it('P9: a second loss goes on above the first', async () => {
+it('P9: a second loss continues above the first', async () => {
   const { files, from } = await olderBackup();
   await restore(from, files, { acceptLoss: agree });
   fillLedger(files.database, ...fills(5, { name: 'second' }));
@@ -258,7 +258,7 @@ it('P9: a second loss goes on above the first', async () => {
   expect(endOf(files)).toBe(20n);
 });
 
-it('a loss is asked for with what is known; where it is not agreed to, nothing changes', async () => {
+it('a loss is confirmed with what is known; without consent nothing changes', async () => {
   const { files, from } = await olderBackup();
   const before = contents(files, from);
   const asked: unknown[] = [];
@@ -268,14 +268,14 @@ it('a loss is asked for with what is known; where it is not agreed to, nothing c
   expect(contents(files, from)).toEqual(before);
 });
 
-it('nothing is asked, and nothing lost, where the backup is not older', async () => {
+it('nothing is asked, and nothing lost, if the backup is not older', async () => {
   const { files } = await olderBackup();
   const from = join(testFolder(), 'backup.db');
   await backupLedger(files.database, from, { force: false });
   expect(await restore(from, files, { acceptLoss: refuseToSay })).toMatchObject({ loss: undefined });
 });
 
-it('a loss that a store has not enough numbers for is refused', async () => {
+it('a loss for which a store has too few numbers left is refused', async () => {
   const { files, from } = await olderBackup();
   tamper(from, "INSERT INTO stores VALUES (8, 9223372036854775803, 9223372036854775802, '', '', 0, 0)");
   expect(await refused(from, files, { acceptLoss: agree })).toMatch(/store 8 is at order_number .* cannot skip 6 more/);
@@ -284,7 +284,7 @@ it('a loss that a store has not enough numbers for is refused', async () => {
   expect(losses(files).at(-1)).toEqual([8n, 9223372036854775802n, 9223372036854775807n]);
 });
 
-it('a restore that is stopped changes nothing', async () => {
+it('a stopped restore changes nothing', async () => {
   const { files, from } = await olderBackup();
   const before = contents(files, from);
   const stop = new AbortController();

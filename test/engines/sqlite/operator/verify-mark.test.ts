@@ -24,7 +24,7 @@ async function olderCopy() {
   return { ...files, copy };
 }
 
-it('P9: an older copy put back is not called whole, where a server would refuse it', async () => {
+it('P9: an older copy put back does not verify if a server would refuse it', async () => {
   const { database, copy } = await olderCopy();
   expect(await verdictOf(database)).toMatchObject({ ok: true, rows: 15n });
   copyFileSync(copy, database);
@@ -35,14 +35,14 @@ it('P9: an older copy put back is not called whole, where a server would refuse 
   expect(await verdictOf(copy)).toMatchObject({ ok: true, rows: 9n });
 });
 
-it('P9: neither is the file of another ledger, beside a mark', async () => {
+it('P9: neither does the file of another ledger beside a mark', async () => {
   const { database } = await olderCopy();
   const other = fillLedger(join(testFolder(), 'orders.db'), ...fills(20));
   copyFileSync(other.database, database);
   await expect(verdictOf(database)).rejects.toThrow(/is ledger .*, but its mark .* belongs to ledger/);
 });
 
-it('P9: neither is an older copy put over a ledger whose -wal file is there', async () => {
+it('P9: neither does an older copy put over a ledger whose -wal file exists', async () => {
   const { database, copy } = await olderCopy();
   const killed = testFolder();
   const ledger = await openLedger(database);
@@ -52,7 +52,7 @@ it('P9: neither is an older copy put over a ledger whose -wal file is there', as
   await expect(verdictOf(join(killed, 'orders.db'))).rejects.toThrow(/older copy/);
 });
 
-it('a mark that is torn or missing proves nothing', async () => {
+it('a torn or missing mark proves nothing', async () => {
   const { database, mark } = await olderCopy();
   truncateSync(mark, 20);
   expect(await verdictOf(database)).toMatchObject({ ok: true });
@@ -60,7 +60,7 @@ it('a mark that is torn or missing proves nothing', async () => {
   expect(await verdictOf(database)).toMatchObject({ ok: true });
 });
 
-it('beside a server that numbers, no verification is refused', async () => {
+it('no verification is refused beside a server that numbers', async () => {
   const { database } = await olderCopy();
   const ledger = await openLedger(database);
   const stop = new AbortController();
@@ -76,7 +76,7 @@ it('beside a server that numbers, no verification is refused', async () => {
   await load;
 });
 
-it('in a folder that cannot be written, what was closed cleanly is read from a copy; what was not says why', async () => {
+it('in a read-only folder a cleanly closed ledger is read from a copy; any other is refused with the reason', async () => {
   const { database, copy } = await olderCopy();
   // For root every folder can be written.
   symlinkSync('nowhere', `${database}-shm`);

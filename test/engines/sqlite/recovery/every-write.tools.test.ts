@@ -55,7 +55,7 @@ function openingOf(ledger: string, told: ReadonlyMap<string, string>): string {
   }
 }
 
-it('P4 P9: after a kill at any write, or in the middle of it, the ledger opens and holds everything that was told', (test) => {
+it('P4 P9: after a kill at any write, or in the middle of one, the ledger opens and holds every answered order', (test) => {
   requireTools(test, 'gcc');
   const files = new Files();
   const place = join(testFolder(), 'killed');
@@ -77,7 +77,7 @@ it('P4 P9: after a kill at any write, or in the middle of it, the ledger opens a
   expect(wrong).toEqual([]);
 }, 600_000);
 
-it('P4 P9: after a power cut at any moment, whatever of the unsynced writes is on disk, the ledger opens and holds everything that was told', (test) => {
+it('P4 P9: after a power cut at any moment, whichever unsynced writes are on disk, the ledger opens and holds every answered order', (test) => {
   requireTools(test, 'gcc');
   const files = new Files();
   const disk = new PowerCut();
@@ -94,7 +94,7 @@ it('P4 P9: after a power cut at any moment, whatever of the unsynced writes is o
   expect(wrong).toEqual([]);
 }, 600_000);
 
-it('P9: an older copy put over the database after a kill at any write is refused and changes no file, or nothing is lost', (test) => {
+it('P9: an older copy put over the database after a kill at any write is refused without changing a file, or loses nothing', (test) => {
   requireTools(test, 'gcc');
   const { ledger, writes } = record();
   const files = new Files();
@@ -120,7 +120,7 @@ it('P9: an older copy put over the database after a kill at any write is refused
   expect(openings).toContain('whole');
 }, 600_000);
 
-it('P4: a start beside a reader loses nothing in a power cut, although the last fsync before it failed', (test) => {
+it('P4: a start beside a reader loses nothing in a power cut, even if the last fsync before it failed', (test) => {
   requireTools(test, 'gcc');
   const ledger = join(testFolder(), 'orders.db');
   let found: unknown;

@@ -83,7 +83,7 @@ function expectRefused(files: LedgerFiles, why: RegExp): void {
 }
 
 it.each([8, 20])(
-  'P9: an older copy put over a ledger of %i more orders whose -wal is there is refused, and no file is changed',
+  'P9: an older copy put over a ledger of %i more orders whose -wal exists is refused, and no file is changed',
   async (between) => {
     const files = locateLedger(join(testFolder(), 'orders.db'));
     const first = open(files);
@@ -113,7 +113,7 @@ it.each([
   ['of one byte', 'x'],
   ['a text', 'README'],
   ['another ledger', 'another'],
-])('P9: a ledger whose -wal is there and whose database is %s is refused, and no file is changed', (_, content) => {
+])('P9: a ledger whose -wal exists and whose database is %s is refused, and no file is changed', (_, content) => {
   const files = locateLedger(join(testFolder(), 'orders.db'));
   const ledger = open(files);
   number(ledger, 3);
@@ -131,7 +131,7 @@ it.each([
   expect(ledger.lastOrderId).toBe(0n);
 });
 
-it('P9: the WAL does not start anew before the mark says on disk what the database holds alone', () => {
+it('P9: the WAL does not restart before the mark on disk records the state of the database file alone', () => {
   const files = locateLedger(join(testFolder(), 'orders.db'));
   const writer = openWriter(files);
   const other = openWriteConnection(files.database);
@@ -156,7 +156,7 @@ it('P9: the WAL does not start anew before the mark says on disk what the databa
   expect(salts()).not.toBe(before);
 });
 
-it('P9: changes of stores alone tell an older copy from what the database held at the last checkpoint', () => {
+it('P9: changes of stores alone distinguish an older copy from the database at the last checkpoint', () => {
   const files = locateLedger(join(testFolder(), 'orders.db'));
   const writer = openWriter(files);
   const commit = (requestId: string) => writer.commit(packRequests([{ storeId: 7n, requestId, count: 1 }]));

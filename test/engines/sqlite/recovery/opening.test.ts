@@ -62,7 +62,7 @@ function walSize({ database }: LedgerFiles): number {
   return statSync(`${database}-wal`, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-it('P4: opening moves the WAL of a killed owner into the database: it is empty before anything is answered', () => {
+it('P4: opening moves the WAL of a killed owner into the database before anything is answered', () => {
   const files = killedLedger();
   const ledger = open(files);
   expect(walSize(files)).toBe(0);
@@ -80,7 +80,7 @@ it('P4: a new ledger is in the database file, not only in the WAL', () => {
   expect(readMark(files.mark)).toEqual({ ledgerId, lastOrderId: 0n });
 });
 
-it('P4: a ledger of which another connection reads an old state is not opened before that ends', () => {
+it('P4: a ledger whose old state another connection reads is not opened before that ends', () => {
   const files = closedLedger();
   const reader = openReadConnection(files.database);
   onTestFinished(() => void reader.close());
@@ -93,7 +93,7 @@ it('P4: a ledger of which another connection reads an old state is not opened be
   expect(open(files).lastOrderId).toBe(4n);
 });
 
-it('a ledger in a file of 0 bytes is a new one', () => {
+it('a file of 0 bytes is a new ledger', () => {
   const files = newFiles();
   writeFileSync(files.database, '');
   const ledger = open(files);
@@ -101,7 +101,7 @@ it('a ledger in a file of 0 bytes is a new one', () => {
   expect(number(ledger, 'a')).toMatchObject([{ allocation: { orderId: 1n, orderNumber: 100n } }]);
 });
 
-it('P9: a ledger that is missing or empty while its mark is there is refused, and not made anew', () => {
+it('P9: a missing or empty ledger whose mark exists is refused, and not recreated', () => {
   const files = closedLedger();
   rmSync(files.database);
   expect(() => openLedger(files)).toThrow(LedgerRefused);
@@ -127,7 +127,7 @@ it('P9: an older copy put back is refused, and the mark stays', () => {
   }
 });
 
-it('P9: a ledger that lost its WAL, or the end of it, is refused', () => {
+it('P9: a ledger that lost all or the end of its WAL is refused', () => {
   const lost = killedLedger();
   rmSync(`${lost.database}-wal`);
   expect(() => openLedger(lost)).toThrow(/ends at order_id 0, but 3 was already given/);
@@ -143,7 +143,7 @@ it('P9: a ledger with the mark of another one is refused', () => {
   expect(() => openLedger(one)).toThrow(/orders.db is ledger .* but its mark .* belongs to ledger/);
 });
 
-it.each(['torn', 'missing'])('P9: a mark that is %s is a warning, and is written anew', (state) => {
+it.each(['torn', 'missing'])('P9: a mark that is %s causes a warning and is rewritten', (state) => {
   const files = closedLedger();
   if (state === 'torn') truncateSync(files.mark, 20);
   else rmSync(files.mark);
@@ -152,7 +152,7 @@ it.each(['torn', 'missing'])('P9: a mark that is %s is a warning, and is written
   expect(readMark(files.mark)).toEqual({ ledgerId: ledger.ledgerId, lastOrderId: 3n });
 });
 
-it('P9: a mark that is behind its ledger, as after a power cut, is brought forward', () => {
+it('P9: a mark behind its ledger, as after a power cut, is moved forward', () => {
   const files = closedLedger();
   const ledgerId = open(files).ledgerId;
   new HighWaterMark(files.mark, { ledgerId, lastOrderId: 1n }).close();
@@ -160,7 +160,7 @@ it('P9: a mark that is behind its ledger, as after a power cut, is brought forwa
   expect(readMark(files.mark)).toEqual({ ledgerId, lastOrderId: 3n });
 });
 
-it('P9: a ledger that was moved away is refused, and the message says where to', () => {
+it('P9: a ledger that was moved away is refused, and the message says where it went', () => {
   const files = closedLedger();
   const db = openWriteConnection(files.database);
   db.exec("UPDATE ledger SET sealed_to = 'postgres://orders'");
@@ -169,7 +169,7 @@ it('P9: a ledger that was moved away is refused, and the message says where to',
   expect(() => openLedger(files)).toThrow(/was moved to postgres:\/\/orders/);
 });
 
-it('P9: a ledger whose counter is gone is refused', () => {
+it('P9: a ledger without its counter is refused', () => {
   const files = closedLedger();
   const db = openWriteConnection(files.database);
   db.exec('DELETE FROM ledger');
@@ -177,7 +177,7 @@ it('P9: a ledger whose counter is gone is refused', () => {
   expect(() => openLedger(files)).toThrow(/its counter is gone/);
 });
 
-it('P9: a ledger that goes while it is being opened is not created anew', () => {
+it('P9: a ledger that vanishes while it is being opened is not recreated', () => {
   const files = closedLedger();
   rmSync(files.database);
   expect(() => openWriteConnection(files.database, { mayCreate: false })).toThrow(/unable to open database file/);

@@ -47,7 +47,7 @@ describe('a batch that fails', () => {
       CREATE TRIGGER planted AFTER UPDATE ON ledger BEGIN INSERT INTO children VALUES (1); END`,
   };
 
-  it.each(Object.entries(faults))('P1 P2: at %s leaves every row and counter as it was', (_, fault) => {
+  it.each(Object.entries(faults))('P1 P2: at %s leaves every row and counter unchanged', (_, fault) => {
     const db = newLedger();
     const batches = new BatchTransaction(db, true);
     batches.commit([ask(7n, 'a'), ask(8n, 'b')]);
@@ -84,7 +84,7 @@ it('P4: when a commit returns, another connection sees all of it', () => {
   expect(contents(other)).toMatchObject([[{ last_order_id: 18n }], [{ last_number: 102n }, { last_number: 114n }], {}]);
 });
 
-it('P4 P5: everything of a batch is done between its BEGIN and its COMMIT, and each counter is written once', () => {
+it('P4 P5: a batch is written entirely between its BEGIN and its COMMIT, and each counter once', () => {
   const statements: string[] = [];
   const db = connectAgain(newLedger(), (sql) => statements.push(sql));
   const batches = new BatchTransaction(db, true);
@@ -98,7 +98,7 @@ it('P4 P5: everything of a batch is done between its BEGIN and its COMMIT, and e
   expect(statements.filter((sql) => /(INTO|UPDATE) stores/.test(sql))).toHaveLength(2);
 });
 
-it('P5: what another connection commits at the last moment is replayed, and numbering goes on behind it', () => {
+it('P5: a commit of another connection at the last moment is replayed, and numbering continues after it', () => {
   const ledger = newLedger();
   const other = new BatchTransaction(ledger, true);
   let atBegin: (() => void) | undefined;
@@ -115,7 +115,7 @@ it('P5: what another connection commits at the last moment is replayed, and numb
   ]);
 });
 
-it('P5: a replay shows the style of its time, a new allocation the style of the store', () => {
+it('P5: a replay shows the style it was allocated with, a new allocation the style of the store', () => {
   const db = newLedger();
   const batches = new BatchTransaction(db, true);
   batches.commit([ask(7n, 'a')]);
@@ -126,7 +126,7 @@ it('P5: a replay shows the style of its time, a new allocation the style of the 
   ]);
 });
 
-it('P9: a ledger that was moved away numbers no more, even where it is open', () => {
+it('P9: a ledger that was moved away no longer numbers, even if it is open', () => {
   const db = newLedger();
   const batches = new BatchTransaction(db, true);
   batches.commit([ask(7n, 'a')]);

@@ -8,7 +8,7 @@ import { migrate } from '../../../../src/engines/sqlite/file/schema.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
 it.each([false, true])(
-  'a list of a store shows nothing beyond its end that is committed meanwhile; newest first: %s',
+  'a list of a store shows nothing committed beyond its end meanwhile; newest first: %s',
   (newestFirst) => {
     const path = join(testFolder(), 'orders.db');
     const writer = openWriteConnection(path);

@@ -48,7 +48,7 @@ function testThread(data?: unknown): Thread<TestMethods> {
 
 const DIED = { name: 'ThreadFailure', code: 'THREAD_DIED' };
 
-it('serves calls in the order they are made, from the first one on', async () => {
+it('serves calls in the order they are made, from the first on', async () => {
   const thread = testThread({ path: '/a' });
   expect(thread.isRunning).toBe(false);
   const answers = await Promise.all([1n, 2n ** 63n - 1n, 3n].map((value) => thread.call('remember', value)));
@@ -57,7 +57,7 @@ it('serves calls in the order they are made, from the first one on', async () =>
   expect(await thread.call('data', undefined)).toEqual({ path: '/a' });
 });
 
-it('an error crosses with its name, message and code, and the thread goes on', async () => {
+it('an error crosses with its name, message and code, and the thread continues', async () => {
   const thread = testThread();
   await thread.call('remember', 1n);
   const failure = thread.call('fail', { name: 'SqliteError', message: 'disk is full', code: 'SQLITE_FULL' });
@@ -90,7 +90,7 @@ it('errors of the writer cross with their names and codes', async () => {
   await expect(writer.call('open', { atStart: true })).rejects.toMatchObject({ errorName: 'LedgerRefused' });
 });
 
-it('P7: a thread that ends fails the calls under way, and the next call starts it again', async () => {
+it('P7: a thread that ends fails the calls in flight, and the next call restarts it', async () => {
   const thread = testThread();
   await thread.call('remember', 1n);
   const calls = await Promise.allSettled([thread.call('exit', undefined), thread.call('remember', 2n)]);
@@ -99,7 +99,7 @@ it('P7: a thread that ends fails the calls under way, and the next call starts i
   expect(await thread.call('remember', 3n)).toEqual([3n]);
 });
 
-it('P7: a thread that crashes fails the calls under way, and the next call starts it again', async () => {
+it('P7: a thread that crashes fails the calls in flight, and the next call restarts it', async () => {
   const thread = testThread();
   const calls = await Promise.allSettled([thread.call('crash', undefined), thread.call('block', undefined)]);
   expect(calls).toMatchObject([
@@ -109,7 +109,7 @@ it('P7: a thread that crashes fails the calls under way, and the next call start
   expect(await thread.call('remember', 3n)).toEqual([3n]);
 });
 
-it('P7: a thread that is terminated fails the call that blocks it', async () => {
+it('P7: a terminated thread fails the call that blocks it', async () => {
   const thread = testThread();
   await thread.call('remember', 1n);
   const [blocked] = await Promise.allSettled([thread.call('block', undefined), thread.terminate()]);

@@ -8,7 +8,7 @@ import { LocalServer } from '../../../support/processes/local-server.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 import { all, damageFile, findingsOf, newLedgerFile, RUNS } from '../../../support/ledgers/verified-ledger.ts';
 
-it('P2: a row that the index of order_numbers does not have is named', async () => {
+it('P2: a row missing in the index of order_numbers is named', async () => {
   const path = await newLedgerFile(RUNS);
   const db = new Database(path);
   // Only so may it write a schema that lies.
@@ -24,7 +24,7 @@ it('P2: a row that the index of order_numbers does not have is named', async () 
   expect(findingsOf(await verify(path))).toEqual([['mismatch', 7n, 1n, 5n]]);
 });
 
-it('a loss declared for each of very many stores does not make it slow', async () => {
+it('losses declared for very many stores do not make it slow', async () => {
   const path = join(testFolder(), 'orders.db');
   makeLedger(path, { rows: 60_000, stores: 30_000 });
   damageFile(
@@ -37,7 +37,7 @@ it('a loss declared for each of very many stores does not make it slow', async (
   expect(events.filter(({ kind }) => kind === 'declaredLoss')).toHaveLength(30_000);
 });
 
-it('a ledger that grows meanwhile is verified up to the end it had, by the server and past it', async () => {
+it('a ledger that grows meanwhile is verified up to the end it had, through the server and past it', async () => {
   const path = join(testFolder(), 'orders.db');
   const server = new LocalServer(path);
   const client = new GrpcClient(await server.serving());
@@ -56,7 +56,7 @@ it('a ledger that grows meanwhile is verified up to the end it had, by the serve
   await Promise.all(load);
 });
 
-it('a file that is not there is named, and not made', async () => {
+it('a file that does not exist is named, and not created', async () => {
   const path = join(testFolder(), 'none.db');
   expect(() => verifyLedgerFile(path, undefined)).toThrow(/none\.db is not there/);
 });

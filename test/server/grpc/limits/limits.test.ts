@@ -25,7 +25,7 @@ const MAX_STREAMS = 1000;
 const LIST_ALLOCATIONS = '/orders.v1.OrderNumberService/ListAllocations';
 
 describe('sizes', () => {
-  it('P6: a message above 64 KiB is refused, whether it comes or is only announced', async () => {
+  it('P6: a message above 64 KiB is refused, whether sent or only announced', async () => {
     const { address, allocator, ledger } = await serveInProcess();
     const client = connect(address);
     onTestFinished(() => client.close());
@@ -45,7 +45,7 @@ describe('sizes', () => {
     expect(ledger.batches).toEqual([]);
   });
 
-  it('headers of 4 KiB pass, those above 16 KiB are refused, and the connection lives on', async () => {
+  it('headers of 4 KiB pass, those above 16 KiB are refused, and the connection stays open', async () => {
     const { address, ledger } = await serveInProcess();
     const client = await HostileClient.connect(address);
     const first = await client.call(encode(REQUEST), { 'x-big': 'h'.repeat(4 * KIB) });
@@ -59,7 +59,7 @@ describe('sizes', () => {
     expect((await listAfter(ledger, 0n, 10)).map(({ requestId }) => requestId)).toEqual(['cart-1']);
   });
 
-  it('bytes that are no AllocateOrderRequest, or none at all, are refused and harm nothing', async () => {
+  it('a malformed AllocateOrderRequest, or an empty stream, is refused and harms nothing', async () => {
     const { address, ledger } = await serveInProcess();
     const client = await HostileClient.connect(address);
     const badMessages = [
@@ -80,7 +80,7 @@ describe('sizes', () => {
 });
 
 describe('streams', () => {
-  it('of more than 1000 calls at once on a connection the rest is held back, and all are answered', async () => {
+  it('beyond 1000 concurrent calls per connection are held back, and all are answered', async () => {
     const { address, allocator, ledger } = await serveInProcess();
     const reopening = ledger.startReopening();
     const client = await HostileClient.connect(address);
@@ -116,7 +116,7 @@ describe('streams', () => {
 });
 
 describe('pings', () => {
-  it('a flood of them on an idle connection ends it with ENHANCE_YOUR_CALM, and only it', async () => {
+  it('flooding an idle connection end that connection alone with ENHANCE_YOUR_CALM', async () => {
     const { address } = await serveInProcess();
     const [flooder, bystander] = await Promise.all([HostileClient.connect(address), HostileClient.connect(address)]);
     expect(await pingUntilCut(flooder, 1)).toBeLessThan(40);
@@ -124,14 +124,14 @@ describe('pings', () => {
     expect((await bystander.call(encode(REQUEST))).grpcStatus).toBe(status.OK);
   });
 
-  it.each([2, 9, 100])('a flood of them, %i at a time, is noticed too', async (atOnce) => {
+  it.each([2, 9, 100])('flooding %i at a time are noticed, too', async (atOnce) => {
     const { address } = await serveInProcess();
     const flooder = await HostileClient.connect(address);
     expect(await pingUntilCut(flooder, atOnce)).toBeLessThan(300);
     expect(flooder.goodbye).toMatchObject({ code: constants.NGHTTP2_ENHANCE_YOUR_CALM });
   });
 
-  it('those between calls are no flood: clients measure the bandwidth with them', async () => {
+  it('between calls are not a flood: clients measure the bandwidth with them', async () => {
     const { address } = await serveInProcess();
     const client = await HostileClient.connect(address);
     for (let i = 0; i < 200; i++) {
@@ -142,7 +142,7 @@ describe('pings', () => {
     expect(client.goodbye).toBeUndefined();
   });
 
-  it('one every 10 s on an idle connection is no flood, one every second is', async () => {
+  it('every 10 s on an idle connection are not a flood, every second they are', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     onTestFinished(() => void vi.useRealTimers());
     const { address } = await serveInProcess();
@@ -161,7 +161,7 @@ describe('pings', () => {
     expect(client.goodbye).toMatchObject({ text: 'too_many_pings' });
   });
 
-  it('a grpc-js client with keepalive every 10 s keeps its connection', async () => {
+  it('of a grpc-js client with keepalive every 10 s do not end its connection', async () => {
     const { address } = await serveInProcess();
     const proxy = await countPings(address);
     vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
@@ -186,8 +186,8 @@ describe('pings', () => {
   });
 });
 
-describe('answers that nobody takes', () => {
-  it('end the connection with ENHANCE_YOUR_CALM when they are many, and only it', async () => {
+describe('unread answers', () => {
+  it('end their connection alone with ENHANCE_YOUR_CALM when they are many', async () => {
     const { address, ledger } = await serveInProcess();
     const batch = Array.from({ length: 1000 }, (_, i) => ({
       storeId: 7n,
@@ -217,8 +217,8 @@ describe('answers that nobody takes', () => {
   });
 });
 
-describe('what is no gRPC', () => {
-  it('garbage, HTTP/1.1, a preface cut short and half-closed connections harm nothing', async () => {
+describe('broken connections', () => {
+  it('with garbage, HTTP/1.1, a truncated preface or a half-close harm nothing', async () => {
     const { address, server } = await serveProcess(SQLITE);
     const attacks = [
       Buffer.alloc(100_000, 0xaa),
@@ -242,7 +242,7 @@ describe('what is no gRPC', () => {
     expect(await server.stop()).toBe(0);
   });
 
-  it.each(ENGINES)('P1 P6: connections that are lost in the middle of calls harm nothing on $name', async (engine) => {
+  it.each(ENGINES)('P1 P6: lost in the middle of calls harm nothing on $name', async (engine) => {
     const { address, ledger, server } = await serveProcess(engine);
     for (let round = 0; round < 20; round++) {
       const client = await HostileClient.connect(address);

@@ -34,7 +34,7 @@ const FLOODS: readonly (readonly [what: string, path: string, message: Buffer, s
   ['watches of health', '/grpc.health.v1.Health/Watch', HEALTH, 1000, 1],
 ];
 
-it('a client that takes no answer costs little memory, and soon none once it left', async () => {
+it('a client that reads no answer costs little memory, and soon none after it left', async () => {
   const { address, memory, client } = await serve();
   for (const [what, path, message, streams, times] of FLOODS) {
     const before = await memory();

@@ -41,7 +41,7 @@ it.each([
     },
   ],
 ] as readonly (readonly [string, (...clients: Clients) => ClientReadableStream<unknown>])[])(
-  '%s that ended are counted no longer',
+  '%s that ended are no longer counted',
   async (_, open) => {
     const clients = await serve();
     for (let i = 0; i < MANY; i++) {

@@ -14,7 +14,7 @@ import { SQLITE } from '../../../support/engines/sqlite-engine.ts';
 const SERVICE = 'orders.v1.OrderNumberService';
 
 describe.each(ENGINES)('health on $name', (engine) => {
-  it('Check says SERVING of the server and of its service, NOT_FOUND of any other', async () => {
+  it('Check answers SERVING for the server and its service, NOT_FOUND for any other', async () => {
     const { client } = await serve(engine);
     expect(await client.checkHealth('')).toBe('SERVING');
     expect(await client.checkHealth(SERVICE)).toBe('SERVING');
@@ -22,7 +22,7 @@ describe.each(ENGINES)('health on $name', (engine) => {
     expect(error.code).toBe(status.NOT_FOUND);
   });
 
-  it('Watch says SERVING at once, and NOT_SERVING when the server is told to stop', async () => {
+  it('Watch answers SERVING at once, and NOT_SERVING when the server is told to stop', async () => {
     const { client, server } = await serve(engine);
     const statuses: string[] = [];
     client.watchHealth((serving) => statuses.push(serving));
@@ -33,7 +33,7 @@ describe.each(ENGINES)('health on $name', (engine) => {
 });
 
 it.each(['v1', 'v1alpha'])(
-  'reflection %s lists the services, and gives each file with its imports; NOT_FOUND of any other',
+  'reflection %s lists the services, and returns each file with its imports; NOT_FOUND for any other',
   async (version) => {
     const { address } = await serve(SQLITE);
     const ask = reflection(address, version);
@@ -64,7 +64,7 @@ it.each(['v1', 'v1alpha'])(
   },
 );
 
-it('methods that are not there answer UNIMPLEMENTED, and harm nothing; every one of the proto is there', async () => {
+it('unknown methods answer UNIMPLEMENTED and harm nothing; every method of the proto exists', async () => {
   const { address, client } = await serve(SQLITE);
   for (const path of [`/${SERVICE}/Unknown`, '/orders.v1.Unknown/AllocateOrder', '/', '//']) {
     const error = await failureOf(callPath(address, path));

@@ -43,7 +43,7 @@ describe('a dynamic client of proto-loader', () => {
 });
 
 describe('buf curl', () => {
-  it('P5: lists by reflection and calls by name, without a proto at hand', async () => {
+  it('P5: lists by reflection and calls by name, without a proto file', async () => {
     const { address } = await serve();
     const { stdout: methods } = await buf('--list-methods', `http://${address}`);
     expect(methods).toContain(ALLOCATE_ORDER);

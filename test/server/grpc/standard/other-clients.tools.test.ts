@@ -11,7 +11,7 @@ const SERVICES = ['grpc.health.v1.Health', 'orders.v1.OrderNumberService'];
 const run = promisify(execFile);
 
 describe('grpcurl', () => {
-  it('lists and describes what is served, well-known types too', async (test) => {
+  it('lists and describes the services, well-known types included', async (test) => {
     requireTools(test, 'grpcurl');
     const { address } = await serve();
     expect((await grpcurl(address, 'list')).trim().split('\n')).toEqual(expect.arrayContaining(SERVICES));
@@ -29,7 +29,7 @@ describe('grpcurl', () => {
     expect(await grpcurl(address, 'describe', 'grpc.health.v1.Health.Watch')).toContain('returns ( stream');
   });
 
-  it('P5: calls by name, without a proto at hand', async (test) => {
+  it('P5: calls by name, without a proto file', async (test) => {
     requireTools(test, 'grpcurl');
     const { address } = await serve();
     expect(JSON.parse(await grpcurl('-d', REQUEST, address, ALLOCATE_ORDER))).toEqual(FIRST_ANSWER);
@@ -51,7 +51,7 @@ describe('grpcurl', () => {
 });
 
 describe.each(ENGINES)('on $name', (engine) => {
-  it('P1 P2: 2,000 calls of ghz, 64 in flight over 10 stores, all succeed and leave no hole', async (test) => {
+  it('P1 P2: 2,000 calls by ghz, 64 in flight over 10 stores, all succeed and leave no hole', async (test) => {
     requireTools(test, 'ghz');
     const ledger = await engine.newLedger();
     const address = await new ServerProcess(ledger).serving();

@@ -14,7 +14,7 @@ const OPTIONS = {
   phpNamespace: 'Orders\\V1',
 };
 
-it('whoever generates code from a clone, without an install, gets orders.v1 with a package in each language, and nothing else', () => {
+it('code generated from a clone without an install has orders.v1 with a package in each language, and nothing else', () => {
   const clone = testFolder();
   for (const name of CLONED) cpSync(join(ROOT, name), join(clone, name), { recursive: true });
   const image = execFileSync(join(ROOT, 'node_modules/.bin/buf'), ['build', '--output', '-#format=json'], {

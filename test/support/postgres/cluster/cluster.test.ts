@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => cluster.close());
 
 describe('one server', () => {
-  it('runs with the settings it is given, and waits for the disk', async () => {
+  it('runs with the given settings, and waits for the disk', async () => {
     const rows = await cluster.query(`select setting from pg_settings where name in ('fsync', 'max_connections')`);
     expect(rows).toEqual([{ setting: 'on' }, { setting: '17' }]);
   });
@@ -36,7 +36,7 @@ describe('one server', () => {
     expect(await cluster.query(`select id from ${table}`)).toEqual([{ id: 9007199254740993n }]);
   });
 
-  it('killed and started again it has every acknowledged row', async () => {
+  it('has every acknowledged row after a kill and a restart', async () => {
     const writer = await Writer.start(cluster);
     await writer.acknowledges(50);
     await cluster.kill();
@@ -71,7 +71,7 @@ describe('a standby', () => {
     standby = await cluster.makeStandby('standby');
   });
 
-  it('gets what its primary writes, and takes no writes of its own', async () => {
+  it('receives what its primary writes, and accepts no writes itself', async () => {
     const table = await newTable();
     await until('the table is on the standby', async () => {
       const [row] = await standby.query(`select to_regclass('${table}') is not null as there`);
@@ -80,7 +80,7 @@ describe('a standby', () => {
     await expect(standby.query(`insert into ${table} values (1)`)).rejects.toThrow('read-only transaction');
   });
 
-  it('that is required and paused holds back a commit until it goes on', async () => {
+  it('holds back a commit while it is required and paused', async () => {
     const table = await newTable();
     await cluster.requireSync('standby');
     await standby.pause();
@@ -94,7 +94,7 @@ describe('a standby', () => {
     expect(await cluster.query(`select id from ${table}`)).toEqual([{ id: 1n }]);
   });
 
-  it('no longer required, holds back nothing', async () => {
+  it('holds back nothing once it is no longer required', async () => {
     const table = await newTable();
     await cluster.requireSync('standby');
     await standby.kill();
@@ -104,7 +104,7 @@ describe('a standby', () => {
     await cluster.streamsTo('standby');
   });
 
-  it('promoted after its primary was killed it has every acknowledged row, and gets a standby of its own', async () => {
+  it('has every acknowledged row when promoted after a kill of its primary, and gets a standby of its own', async () => {
     await cluster.requireSync('standby');
     await cluster.syncsTo('standby');
     const writer = await Writer.start(cluster);
@@ -122,8 +122,8 @@ describe('a standby', () => {
   });
 });
 
-describe('what is left', () => {
-  it('nothing, when its process was killed, not even of a paused server', async () => {
+describe('leftovers', () => {
+  it('are removed when the process was killed, even those of a paused server', async () => {
     const module = new URL('cluster.ts', import.meta.url).href;
     const script = `
       const { PostgresCluster } = await import('${module}');
