@@ -1,10 +1,52 @@
-// What one client can take, whichever transport it uses.
+// The bounds of a server: what its clients can take. Those that an operator may set are in settings.ts, such as
+// --max-queue; what one request may ask for is checked in the core, such as a count in core/allocation.ts.
+
+// A call or a connection, whichever transport it uses.
 
 /** Largest header list of a call, in bytes: gRPC's usual 8 KiB, and some room. */
 export const MAX_HEADER_BYTES = 16 * 1024;
-/** Largest message or body of a call, in bytes; the largest that makes sense has some 400. */
+/** Largest message or body of a call, in bytes; no useful one has more than some 400. */
 export const MAX_REQUEST_BYTES = 64 * 1024;
-/** Connections of one listener at the same time. */
+/** Connections of one listener at the same time, for gRPC and for HTTP. */
 export const MAX_CONNECTIONS = 10_000;
-/** A peer that is gone without a word is noticed after this much silence, and its calls end. */
+/** The same for the metrics: Prometheus keeps one connection. */
+export const MAX_METRICS_CONNECTIONS = 100;
+/** A peer that vanishes silently is noticed after this much silence, and its calls end. */
 export const KEEP_ALIVE_MS = 60_000;
+
+// Calls of gRPC at the same time.
+
+/** Calls of one connection at the same time: a client that has more opens another one. */
+export const MAX_CALLS_PER_CONNECTION = 1000;
+/** Watches at the same time: each may keep one message that its client does not read. */
+export const MAX_WATCHES = 1000;
+/** Verifications at the same time: each reads the whole ledger. */
+export const MAX_VERIFICATIONS = 2;
+/** Watches of grpc.health.v1: a client with health checks has one for each service that it calls. */
+export const HEALTH_WATCHES = { inAll: 10_000, perConnection: 16 };
+/** Reflection streams: each may hold some received messages, and one answer that its client does not read. */
+export const REFLECTION_STREAMS = { inAll: 64, perConnection: 8 };
+
+// Calls that wait for a read or for the write of a store, in numbers of calls. Allocations wait in --max-queue.
+
+/** Calls waiting, for reads and for store writes each. */
+export const MAX_WAITING_CALLS = 256;
+/** Lookups are short; they share one thread or a few connections with the lists. */
+export const LOOKUPS = { maxRunning: 64, maxWaiting: MAX_WAITING_CALLS };
+/** A page may have 1000 rows: one at a time, so that a lookup waits for one page at most. */
+export const LISTS = { maxRunning: 1, maxWaiting: MAX_WAITING_CALLS / 2 };
+/** One at a time, so that no batch of allocations waits for more than one of them. */
+export const STORE_WRITES = { maxRunning: 1, maxWaiting: MAX_WAITING_CALLS };
+/** Pages of the watches' history, one at a time; MAX_WATCHES bounds how many wait. */
+export const HISTORY_PAGES = { maxRunning: 1, maxWaiting: Infinity };
+
+// Answers that a client does not read.
+
+/**
+ * Bytes that the clients of one connection, and of all, may leave unread: some 200 full pages of a list, so that a
+ * client behind a slow network that asks for many at once is served.
+ */
+export const MAX_UNSENT_BYTES = 32 * 1024 * 1024;
+export const MAX_UNSENT_BYTES_IN_ALL = 64 * 1024 * 1024;
+/** A stream whose client reads nothing for this long is ended, because its messages take memory. */
+export const MAX_STALL_MS = 60_000;

@@ -19,14 +19,12 @@ import type { AllocationKey, LedgerReads } from '../../core/ledger.ts';
 import type { PagedList } from '../../core/reading/paging.ts';
 import { pageSize, readPage } from '../../core/reading/paging.ts';
 import type { Watch } from '../../core/reading/watch.ts';
+import { MAX_WATCHES } from '../limits.ts';
 import type { CallQueues } from './call-queues.ts';
 import { toAllocationMessage } from './messages.ts';
 import type { ServiceContext } from './service-context.ts';
 import { serverStream } from './server-stream.ts';
 import { unary } from './unary.ts';
-
-/** Watches at the same time, at most: each may keep one message that its client does not take. */
-const MAX_WATCHES = 1000;
 
 /** The proto names of the key fields. */
 const PROTO_NAMES: Readonly<Record<string, string>> = {

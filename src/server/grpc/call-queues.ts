@@ -1,14 +1,6 @@
 import { CallQueue } from '../../core/call-queue.ts';
 import type { Ledger } from '../../core/ledger.ts';
-
-/** Calls waiting, for reads and for store writes each. */
-const MAX_WAITING = 256;
-/** Lookups are short; they share one thread or a few connections with the lists. */
-const LOOK_UPS = { maxRunning: 64, maxWaiting: MAX_WAITING };
-/** A page may have 1000 rows: one at a time, so that a lookup waits for one page at most. */
-const LISTS = { maxRunning: 1, maxWaiting: MAX_WAITING / 2 };
-/** One at a time, so that no batch of allocations waits for more than one of them. */
-const STORE_WRITES = { maxRunning: 1, maxWaiting: MAX_WAITING };
+import { HISTORY_PAGES, LISTS, LOOKUPS, MAX_WAITING_CALLS, STORE_WRITES } from '../limits.ts';
 
 /** Where calls that are not allocations wait. */
 export interface CallQueues {
@@ -20,10 +12,10 @@ export interface CallQueues {
 
 export function callQueuesOf(ledger: Ledger): CallQueues {
   return {
-    reads: new CallQueue({ maxWaiting: MAX_WAITING, lanes: { 'look-up': LOOK_UPS, list: LISTS } }),
-    history: new CallQueue({ maxWaiting: Infinity, lanes: { page: { maxRunning: 1, maxWaiting: Infinity } } }),
+    reads: new CallQueue({ maxWaiting: MAX_WAITING_CALLS, lanes: { 'look-up': LOOKUPS, list: LISTS } }),
+    history: new CallQueue({ maxWaiting: Infinity, lanes: { page: HISTORY_PAGES } }),
     stores: new CallQueue({
-      maxWaiting: MAX_WAITING,
+      maxWaiting: MAX_WAITING_CALLS,
       lanes: { write: STORE_WRITES },
       ready: () => ledger.ready(),
     }),

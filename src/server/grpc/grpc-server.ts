@@ -4,7 +4,7 @@ import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Address } from '../address.ts';
 import { listenOn } from '../address.ts';
-import { KEEP_ALIVE_MS, MAX_CONNECTIONS, MAX_REQUEST_BYTES } from '../limits.ts';
+import { KEEP_ALIVE_MS, MAX_CALLS_PER_CONNECTION, MAX_CONNECTIONS, MAX_REQUEST_BYTES } from '../limits.ts';
 import { OrderNumberServiceService } from '../../wire/gen/orders/v1/orders.ts';
 import { limitConnections } from './limits/connection-limits.ts';
 import { Health } from './standard/health.ts';
@@ -13,7 +13,7 @@ import { addReflection } from './standard/reflection.ts';
 /** Bounds of what one client can take. */
 const LIMITS = {
   'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
-  'grpc.max_concurrent_streams': 1000,
+  'grpc.max_concurrent_streams': MAX_CALLS_PER_CONNECTION,
   'grpc.keepalive_time_ms': KEEP_ALIVE_MS,
   'grpc.keepalive_timeout_ms': 20_000,
   // Costs some percent of the throughput and has no use here.

@@ -4,6 +4,7 @@ import type { VerifyLedgerRequest, VerifyLedgerResponse } from '../../wire/gen/o
 import type { Ledger } from '../../core/ledger.ts';
 import type { WatchedLedger } from '../../core/reading/watch.ts';
 import { Watch } from '../../core/reading/watch.ts';
+import { MAX_VERIFICATIONS } from '../limits.ts';
 import { allocationMethods } from './allocation-methods.ts';
 import type { CallQueues } from './call-queues.ts';
 import { callQueuesOf } from './call-queues.ts';
@@ -11,9 +12,6 @@ import { toVerifyMessage } from './messages.ts';
 import type { ServiceContext } from './service-context.ts';
 import { serverStream } from './server-stream.ts';
 import { storeMethods } from './store-methods.ts';
-
-/** Verifications at the same time, at most: each reads the whole ledger. */
-const MAX_VERIFICATIONS = 2;
 
 /** All methods of orders.v1.OrderNumberService. */
 export function orderNumberService(context: ServiceContext): UntypedServiceImplementation {

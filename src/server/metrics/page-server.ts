@@ -3,11 +3,11 @@ import { createServer } from 'node:http';
 import { messageOf } from '../../core/errors.ts';
 import type { Address } from '../address.ts';
 import { listenOn } from '../address.ts';
+import { MAX_METRICS_CONNECTIONS } from '../limits.ts';
 
 const REQUEST_MS = 10_000;
 /** Prometheus scrapes once a minute or more often, over one connection. */
 const KEEP_ALIVE_MS = 65_000;
-const MAX_CONNECTIONS = 100;
 const PLAIN_TEXT = 'text/plain; charset=utf-8';
 
 /** The one page of a {@link PageServer}. */
@@ -34,7 +34,7 @@ export async function servePage(address: Address, page: Page): Promise<PageServe
   );
   // Also ends connections whose clients ask and then do not read.
   server.timeout = REQUEST_MS;
-  server.maxConnections = MAX_CONNECTIONS;
+  server.maxConnections = MAX_METRICS_CONNECTIONS;
   const bound = await listenOn(server, address);
   // A connection that could not be accepted, for want of file descriptors, must not end the process.
   server.on('error', () => {});

@@ -1,8 +1,6 @@
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import { OrderError } from '../../../core/errors.ts';
-
-/** A client that takes nothing for so long is given up: what is meant for it costs memory. */
-const STALL_MS = 60_000;
+import { MAX_STALL_MS } from '../../limits.ts';
 
 /** A call that sends several messages. */
 type SendingCall<Request, Response> = ServerWritableStream<Request, Response> | ServerDuplexStream<Request, Response>;
@@ -27,9 +25,9 @@ export async function send<Request, Response>(
       resolve(taken);
     };
     const onGone = () => settle(true);
-    const timer = setTimeout(settle, STALL_MS, false);
+    const timer = setTimeout(settle, MAX_STALL_MS, false);
     gone.addEventListener('abort', onGone);
     call.write(message, () => settle(true));
   });
-  if (!isSettled) throw new OrderError('CANCELLED', `the client took nothing for ${STALL_MS / 1000} s`);
+  if (!isSettled) throw new OrderError('CANCELLED', `the client took nothing for ${MAX_STALL_MS / 1000} s`);
 }

@@ -1,12 +1,7 @@
 import type { Http2Server, Http2Session, Http2Stream } from 'node:http2';
 import { constants } from 'node:http2';
+import { MAX_UNSENT_BYTES, MAX_UNSENT_BYTES_IN_ALL } from '../../limits.ts';
 
-/**
- * What the clients of one connection, and of all, may leave untaken of their answers: some 200 full pages of a list, so
- * that a client behind a slow network that asks for many at once is served.
- */
-const MAX_BYTES = 32 * 1024 * 1024;
-const MAX_BYTES_IN_ALL = 64 * 1024 * 1024;
 /** Answers of this server grow by less than the bounds between two looks. */
 const LOOK_MS = 100;
 
@@ -50,7 +45,7 @@ export class UnsentLimit {
       inAll += writableLength;
     }
     for (const [session, bytes] of [...unsent].toSorted(([, one], [, other]) => other - one)) {
-      if (bytes <= MAX_BYTES && inAll <= MAX_BYTES_IN_ALL) return;
+      if (bytes <= MAX_UNSENT_BYTES && inAll <= MAX_UNSENT_BYTES_IN_ALL) return;
       inAll -= bytes;
       session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from('answers_not_taken'));
       setImmediate(() => session.destroy());

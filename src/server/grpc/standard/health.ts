@@ -8,20 +8,19 @@ import type {
   HealthListResponse,
 } from '../../../wire/gen/grpc/health/v1/health.ts';
 import { HealthCheckResponse_ServingStatus as Status, HealthService } from '../../../wire/gen/grpc/health/v1/health.ts';
+import { HEALTH_WATCHES } from '../../limits.ts';
 import { goneSignal, send } from '../limits/sending.ts';
 import { toStatus } from '../status.ts';
 import { StreamLimit } from '../limits/stream-limit.ts';
 
 /** The server as a whole, and its service. */
 const NAMES = new Set(['', 'orders.v1.OrderNumberService']);
-/** A client with health checks has one watch for each service that it calls. */
-const WATCHES = { inAll: 10_000, perConnection: 16 };
 
 /** grpc.health.v1: says the same of the server and of its service. NOT_SERVING until told otherwise. */
 export class Health {
   #status: Status = Status.NOT_SERVING;
   #why: string | undefined;
-  readonly #watches = new StreamLimit('Watch', WATCHES);
+  readonly #watches = new StreamLimit('Watch', HEALTH_WATCHES);
   readonly #wakers = new Set<() => void>();
 
   addTo(server: Server): void {

@@ -7,13 +7,11 @@ import type {
   ServerReflectionResponse,
 } from '../../../wire/gen/grpc/reflection/v1/reflection.ts';
 import { ServerReflectionService } from '../../../wire/gen/grpc/reflection/v1/reflection.ts';
+import { REFLECTION_STREAMS } from '../../limits.ts';
 import { DescriptorIndex } from './descriptor-index.ts';
 import { goneSignal, send } from '../limits/sending.ts';
 import { toStatus } from '../status.ts';
 import { StreamLimit } from '../limits/stream-limit.ts';
-
-/** Each may hold some messages that came, and one answer that its client does not take. */
-const STREAMS = { inAll: 64, perConnection: 8 };
 
 type Call = ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>;
 type Answer = NonNullable<ServerReflectionResponse['messageResponse']>;
@@ -21,7 +19,7 @@ type Answer = NonNullable<ServerReflectionResponse['messageResponse']>;
 /** Reflection v1 and v1alpha, which differ by their names only, for everything served, well-known types included. */
 export function addReflection(server: Server): void {
   const index = new DescriptorIndex(readFileSync(new URL('../../../wire/gen/descriptor.binpb', import.meta.url)));
-  const streams = new StreamLimit('ServerReflectionInfo', STREAMS);
+  const streams = new StreamLimit('ServerReflectionInfo', REFLECTION_STREAMS);
   const serverReflectionInfo = (call: Call) => {
     const fail = (error: unknown) => call.emit('error', toStatus(toOrderError(error, false), true));
     try {
