@@ -9,7 +9,7 @@ import { testFolder } from '../support/processes/server-process.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const BIN = 'bin/order-numbers.js';
-/** Says it is Node 18, from elsewhere; what it starts is not told so. */
+/** Pretends to be Node 18 from elsewhere, but not to the processes it starts. */
 const PRETEND = `data:text/javascript,
   process.execPath = '/elsewhere/node';
   Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.8' } });`;

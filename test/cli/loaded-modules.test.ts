@@ -35,7 +35,7 @@ it.each(['--version', '--help'])('%s loads no command', async (flag) => {
   expect(files).toEqual(ENTRY);
 });
 
-/** What every command that asks a server loads beside the client. */
+/** What every client command loads beside the client. */
 const CLIENT_COMMAND = [
   ...ENTRY,
   'src/cli/run/client-command.ts',

@@ -36,7 +36,7 @@ it.each(['22.18.0', '23.6.0', '24.0.0'])('Node.js %s is new enough', async (vers
   expect(await orderNumbers(['--help'], { nodeArgs })).toMatchObject({ exitCode: 0, stderr: '' });
 });
 
-// The real thing, where this machine happens to have one.
+// A real older Node.js, if this machine happens to have one.
 it.each(olderNodes())('the older Node.js $version of this machine gets that line', async ({ path, version }) => {
   const { exitCode, stdout, stderr } = await orderNumbers(['serve'], { node: path });
   expect(exitCode).toBe(2);

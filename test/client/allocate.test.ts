@@ -9,7 +9,7 @@ import { allocation, bare, clientOf, detailed, FakeServer, ours, withTrailer } f
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** What the server answers to whoever asks with this key, the first time and later. */
+/** What the server answers to calls with this key, the first time and later. */
 const given = ({ requestId }: AllocateOrderRequest): Ending => ({
   response: { allocation: allocation(1n, { requestId }), replayed: false },
 });
@@ -220,7 +220,7 @@ describe('requests', () => {
   });
 });
 
-/** The error of a call that has to fail. */
+/** The error of a call that must fail. */
 async function errorOf(call: Promise<unknown>): Promise<OrderNumbersError> {
   const error = await call.then(
     () => new Error('the call was answered, and should have failed'),

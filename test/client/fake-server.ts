@@ -18,9 +18,9 @@ export interface Seen {
   readonly method: string;
   readonly request: Readonly<Record<string, unknown>>;
   readonly authorization: unknown;
-  /** Milliseconds that the caller still waited when the call came. */
+  /** Milliseconds left until the deadline when the call arrived. */
   readonly msLeft: number;
-  /** When it came, as performance.now() has it. */
+  /** The time of arrival, by performance.now(). */
   readonly atMs: number;
   /** Resolves when the caller has cancelled it. */
   readonly cancelled: Promise<void>;
@@ -30,21 +30,21 @@ type AnyCall = ServerUnaryCall<object, object> | ServerWritableStream<object, ob
 
 /** What a call ends with: a response, a status, or nothing at all. */
 export type Ending = { readonly response: object } | { readonly refusal: Partial<ErrorStatus> } | 'silence';
-/** What a stream does: it sends messages, and ends where it says how. */
+/** A stream: the messages it sends, and how it ends, if it does. */
 export interface StreamScript {
   readonly messages: readonly object[];
   readonly ending: 'end' | 'silence' | Partial<ErrorStatus>;
 }
-/** The calls of a method one by one; the last one's answer goes for all that follow. */
+/** The answers to the calls of a method, one by one; the last one holds for all later calls. */
 export type Script<T> = readonly (T | ((request: never) => T))[];
 
 export interface FakeOptions {
-  /** host:port; any free port where absent. */
+  /** host:port; any free port if absent. */
   readonly address?: string;
   readonly credentials?: ServerCredentials;
 }
 
-/** A server that says what its script tells it to: for answers that the real one gives on rare days only. */
+/** A scripted server, for answers that the real one gives only rarely. */
 export class FakeServer {
   readonly seen: Seen[] = [];
   readonly #server = new Server();
@@ -64,7 +64,7 @@ export class FakeServer {
     this.#server.addService(OrderNumberServiceService as never, handlers);
   }
 
-  /** Starts one; it ends with the test. */
+  /** Starts a server that ends with the test. */
   static async start(
     unaries: Readonly<Record<string, Script<Ending>>>,
     streams: Record<string, Script<StreamScript>> = {},
@@ -87,7 +87,7 @@ export class FakeServer {
     return clientOf(this.address, options);
   }
 
-  /** Resolves to the call of that number, counted from 1, as soon as it came. */
+  /** Resolves to the call with this number, counted from 1, as soon as it has arrived. */
   async call(number: number): Promise<Seen> {
     while (this.seen.length < number) await new Promise<void>((resolve) => void this.#onCall.push(resolve));
     return this.seen[number - 1]!;
@@ -134,12 +134,12 @@ export function clientOf(address: string, options: Partial<ClientOptions> = {}):
   return client;
 }
 
-/** A refusal exactly as the real server makes it. */
+/** A refusal exactly as the real server sends it. */
 export function ours(reason: Reason, fields: Readonly<Record<string, string>> = {}): Ending {
   return { refusal: toStatus(new OrderError(reason, `refused: ${reason}`, { fields }), true) };
 }
 
-/** A status without any details, as proxies and libraries make them. */
+/** A status without any details, as proxies and libraries send it. */
 export function bare(code: status): Ending {
   return { refusal: { code, details: 'from a proxy' } };
 }

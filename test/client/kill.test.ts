@@ -28,7 +28,7 @@ describe.each(ENGINES)('on $name', (engine) => {
       while (!enough.signal.aborted) answered.push(await client.allocate({ storeId }));
     };
     const callers = Promise.all(Array.from({ length: CALLERS }, (_, i) => caller(1 + (i % STORES))));
-    // Where a caller fails, the rounds would wait for ever.
+    // If a caller failed, the rounds would wait forever.
     const failed = callers.then(() => {});
     for (let round = 1; round <= KILLS; round++) {
       await Promise.race([answers(answered, round * ANSWERS_PER_ROUND), failed]);
@@ -41,7 +41,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     await callers;
     expect(await server.stop()).toBe(0);
 
-    // Every row was answered, exactly as it is, to one call only: nobody asked with a second request_id.
+    // Every row was returned unchanged to one call only: no caller used a second request_id.
     const rows = (await engine.assertDense(ledger)).map(({ order_id, store_id, order_number, request_id }) =>
       [order_id, store_id, order_number, request_id].join(' '),
     );
@@ -52,7 +52,7 @@ describe.each(ENGINES)('on $name', (engine) => {
   });
 });
 
-/** Resolves when there are so many. */
+/** Resolves when there are this many. */
 function answers(answered: readonly Allocated[], count: number): Promise<void> {
   return until(`${count} calls are answered`, () => answered.length >= count);
 }

@@ -5,7 +5,7 @@ import type { ServeOptions } from '../support/processes/server-process.ts';
 import { ServerProcess } from '../support/processes/server-process.ts';
 import { clientOf } from './fake-server.ts';
 
-/** What holds on every engine: SQLite's faults need gcc, so that its suite runs with the tools. */
+/** What holds on every engine. SQLite's faults need gcc, so its suite runs with the tools. */
 export function killedAfterCommitSuite(engine: Engine): void {
   describe(`on ${engine.name}`, () => {
     it('P4 P5: a caller gets the pair that was committed before the server died without answering', async (test) => {

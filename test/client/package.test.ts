@@ -9,9 +9,9 @@ import { expect, it, onTestFinished } from 'vitest';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
-/** Packages come from the registry, and one of them may be compiled. */
+/** The time to install: packages come from the registry, and one of them may be compiled. */
 const LIMIT_MS = 180_000;
-/** A request to the registry that hangs is made again: npm itself would wait for it for five minutes. */
+/** A hanging request to the registry is retried: npm itself would wait for it for five minutes. */
 const PATIENCE = ['--fetch-timeout', '20000', '--fetch-retries', '4'];
 const run = promisify(execFile);
 
@@ -45,7 +45,7 @@ export async function number(storeId: bigint): Promise<string> {
 }
 export const isUnknown = (error: unknown) => error instanceof OrderNumbersError && error.outcome === 'unknown';
 `;
-/** One mistake a line, each of a kind that only types can tell. */
+/** One mistake per line, each detectable only by types. */
 const WRONG_CALLS = [
   `await client.allocate({ storeId: '1' });`,
   `await client.allocate({ store_id: 1 });`,
@@ -78,7 +78,7 @@ it('the package serves, and its client works from JavaScript and TypeScript', { 
   expect(errors.map((line) => /^wrong\.ts\((\d+),\d+\): error TS/.exec(line)?.[1])).toEqual(['2', '3', '4', '5']);
 });
 
-/** Packs this repository and installs the package in an empty folder. Resolves to where it is. */
+/** Packs this repository and installs the package in an empty folder, which it resolves to. */
 async function install(folder: string): Promise<string> {
   const packed = await npm(ROOT, ['pack', '--json', '--pack-destination', folder]);
   const name = /[\w.-]+\.tgz/.exec(packed)?.[0];
@@ -115,7 +115,7 @@ async function serve(folder: string): Promise<string> {
   throw new Error(`the installed server ended before it served: ${said.join('\n')}`);
 }
 
-/** What our compiler says of a file that uses the installed types; one line an error. */
+/** The errors that our compiler reports for a file that uses the installed types, one per line. */
 async function typeErrors(folder: string, file: string): Promise<string[]> {
   const config = {
     compilerOptions: {

@@ -65,7 +65,7 @@ describe('watch', () => {
       [12n, 1n],
       [20n, 1n],
     ]);
-    // What was taken is all that was wanted: the call is cancelled.
+    // The consumer stopped here, so the call is cancelled.
     await server.seen[3]!.cancelled;
   });
 
@@ -190,7 +190,7 @@ function message(orderIds: readonly bigint[], cursor: bigint) {
   return { allocations: orderIds.map((orderId) => allocation(orderId)), cursor };
 }
 
-/** The first so many items, all where absent; the iterator is returned then. */
+/** The first `count` items, or all without a count; the iterator is returned then. */
 async function take<T>(iterator: AsyncIterable<T>, count = Infinity): Promise<T[]> {
   const items: T[] = [];
   for await (const item of iterator) if (items.push(item) === count) break;

@@ -6,7 +6,7 @@ import { errorDetails, failureOf } from '../support/clients/orders-client.ts';
 import { newServer } from '../support/processes/local-server.ts';
 import type { ServeOptions } from '../support/processes/server-process.ts';
 
-/** The statuses that only a fault meets. SQLite's faults need gcc, so that its suite runs with the tools. */
+/** The statuses that only a fault causes. SQLite's faults need gcc, so its suite runs with the tools. */
 export function contractFaultsSuite(engine: Engine): void {
   describe(`on ${engine.name}`, () => {
     it('RESOURCE_EXHAUSTED QUEUE_FULL, UNAVAILABLE DRAINING', async (test) => {
@@ -52,7 +52,7 @@ export function contractFaultsSuite(engine: Engine): void {
       const { client } = await serveOn(faulty.ledger, faulty.options);
       await client.allocate(7n);
       await faulty.makeUnavailable();
-      // What becomes of it is the engine's affair: another server may do it.
+      // Its outcome depends on the engine: another server may number it.
       const asked = Promise.allSettled([client.allocate(7n, 1, 'a')]);
       const reopening = ['UNAVAILABLE', 'LEDGER_REOPENING'];
       await vi.waitFor(async () => expect(await statusOf(client.listAllocations())).toEqual(reopening), 20_000);

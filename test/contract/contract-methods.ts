@@ -87,7 +87,7 @@ export async function callEachMethod(ledger: string, other: OtherClient): Promis
   return (await other.list(address)).map((name) => name.split(/[./]/).at(-1)!).toSorted();
 }
 
-/** The last message of the answer; a stream that does not end is cut after its first ones. */
+/** The last message of the answer; an endless stream is cut after its first ones. */
 async function call(other: OtherClient, address: string, method: string, request: object): Promise<unknown> {
   const [program, ...args] = other.command(address, method, request);
   let output = '';
@@ -97,7 +97,7 @@ async function call(other: OtherClient, address: string, method: string, request
   if (method === 'WatchAllocations') {
     await vi.waitUntil(() => output.includes('cursor'), { timeout: 20_000, interval: 10 });
     ended.child.kill('SIGKILL');
-    // buf is a script that starts another process, which holds these open until the server is gone.
+    // buf is a script that starts another process, which keeps these open until the server is gone.
     for (const stream of [ended.child.stdout, ended.child.stderr]) stream!.destroy();
     await ended.catch(() => {});
   } else await ended;

@@ -12,9 +12,9 @@ import { POSTGRES } from '../support/engines/postgres-engine.ts';
 import type { ServeOptions } from '../support/processes/server-process.ts';
 
 // The contract's tables, row by row, through a real server on each engine. What each method does in detail is in
-// test/grpc.
+// test/server/grpc.
 
-/** Each row of the status table that a request alone meets: code, reason, and such a request. None is in another's way. */
+/** Each row of the status table that a request alone can cause: code, reason, request. They do not affect one another. */
 const REQUESTS: readonly (readonly [
   code: keyof typeof status,
   reason: Reason,

@@ -24,12 +24,12 @@ class Fixture {
 
   allocate(requestId: string, { storeId = STORE_ID, count = 1, signal = { aborted: false } }: Call = {}) {
     const answer = this.allocator.allocate({ storeId, count, requestId, signal });
-    // Each test looks at its answers when it likes to; none is unhandled until then.
+    // Each test awaits its answers later; until then no rejection counts as unhandled.
     answer.catch(() => {});
     return answer;
   }
 
-  /** Calls for these keys, and holds the commit of their batch. */
+  /** Calls with these keys, and holds the commit of their batch. */
   async inFlight(...requestIds: string[]) {
     const held = this.ledger.holdNext();
     const answers = requestIds.map((requestId) => this.allocate(requestId));
@@ -43,7 +43,7 @@ class Fixture {
   }
 }
 
-/** Looks into the ledger: its numbers are dense, and these keys have them, in this order. */
+/** Asserts that the numbers of the ledger are dense, and that these keys have them, in this order. */
 async function expectLedger(ledger: MemoryLedger, ...requestIds: string[]): Promise<void> {
   const rows = await listAfter(ledger, 0n, 1_000_000);
   expect(rows.map((row) => row.requestId)).toEqual(requestIds);

@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { BatchQueueOptions } from '../../src/core/batch-queue.ts';
 import { BatchQueue } from '../../src/core/batch-queue.ts';
 
-/** A queue of numbers whose flushes end when the test says so. */
+/** A queue of numbers whose flushes end on demand. */
 class Fixture {
   readonly batches: number[][] = [];
   readonly removed: { item: number; error?: unknown }[] = [];

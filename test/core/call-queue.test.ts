@@ -128,7 +128,7 @@ function newQueue({ maxWaiting = 100, ready }: { maxWaiting?: number; ready?: ()
   };
 }
 
-/** Everything that was resolved has been heard of. */
+/** Lets the handlers of all resolved promises run. */
 function settled(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
 }

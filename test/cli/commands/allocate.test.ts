@@ -146,7 +146,7 @@ describe('failures', () => {
         return { allocation: fakeAllocation({ requestId }), replayed: asked.indexOf(requestId) < asked.length - 1 };
       },
     });
-    // Nobody reads what it says: the pair was made, and is known to nobody.
+    // The output is not read: the pair was committed, and no caller knows it.
     const unread = spawn(process.execPath, [ORDER_NUMBERS, 'allocate', '--store', '7', '--server', server], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -35,7 +35,7 @@ describe('C7: list', () => {
     expect(await ids({ newestFirst: true, limit: 2 })).toEqual([150, 149]);
     expect(await ids({ after: 10n, before: 14n })).toEqual([11, 12, 13]);
     expect(await ids({ limit: 2 })).toEqual([1, 11]);
-    // Machines get everything, whatever standard output is.
+    // JSON and CSV are complete, whatever standard output is.
     expect(await ids({}, TERMINAL)).toHaveLength(141);
     const piped = await run((context) => listAllocations(client, {}, context), PIPE);
     expect(piped).toMatchObject({ said: [], lines: { length: 142 } });
@@ -47,7 +47,7 @@ describe('C7: list', () => {
         '100 shown, at most 41 more numbers follow, up to order_id 150: --limit all shows all, --last 20 the newest',
       ],
     });
-    // Of 7's order_numbers 100 to 109 and 110 to 179, the rest of the first 100 is not cut by 8's.
+    // Store 7 has the order_numbers 100 to 109 and 110 to 179; rows of store 8 do not shorten its first 100.
     expect((await shown({ store: 7n })).said).toEqual([]);
     expect((await shown({ newestFirst: true })).said).toEqual([
       '100 shown, at most 50 more numbers follow, down to order_id 1: --limit all shows all, --last 20 the newest',

@@ -22,7 +22,7 @@ import {
 import { TcpProxy } from '../../support/network/tcp-proxy.ts';
 import { until } from '../../support/until.ts';
 
-/** Of three chunks. */
+/** Three chunks. */
 const ROWS = 11_000;
 
 /** A file of so many rows, and an empty database that has the schema. */
@@ -35,7 +35,7 @@ async function ledgers(rows = ROWS) {
 
 const SECOND_CHUNK = 'BEFORE INSERT ON order_numbers.allocations FOR EACH ROW WHEN (NEW.order_id = 5001)';
 
-/** Resolves when nobody is there any more: a server notices within a second that its client was killed. */
+/** Resolves when no session is left: a server notices within a second that its client was killed. */
 async function hasNoSessions(url: string): Promise<void> {
   await until('the session of the command ends', async () => {
     const [row] = await query(url, `SELECT ${connectedAnd('true')} AS holds`);
@@ -52,7 +52,7 @@ function copiedUpTo(orderId: bigint): string {
   return `coalesce((SELECT max(order_id) FROM order_numbers.allocations), 0) >= ${orderId}`;
 }
 
-/** Resolves when this holds, or the command has ended. */
+/** Resolves when this condition holds, or the command has ended. */
 async function whileMoving(child: ChildProcess, url: string, holds: string): Promise<void> {
   const session = await newSession(url);
   const isMet = async () => {
@@ -65,10 +65,10 @@ async function whileMoving(child: ChildProcess, url: string, holds: string): Pro
 }
 
 it('P1 P2 P5 P8: a move killed at any moment resumes where it stopped, and the two ledgers never both number', async () => {
-  // Of five chunks, or eight in the long form, so that no step is too short to be met.
+  // Five chunks, or eight in the long form, so that no step is too short to be hit.
   const [rows, kills] = IS_LONG ? [37_000, 7] : [22_000, 4];
   const { from, to } = await ledgers(rows);
-  // Each of a run that has to bring what the file gave since the last one.
+  // Each run has to copy what the file allocated since the last one.
   const moments: ((end: bigint) => string)[] = [
     () => connectedAnd('true'),
     () => '(SELECT moving_from FROM order_numbers.ledger) IS NOT NULL',
@@ -85,7 +85,7 @@ it('P1 P2 P5 P8: a move killed at any moment resumes where it stopped, and the t
     await whileMoving(child, to, moment(end));
     child.kill('SIGKILL');
     expect([moment(end), await ended(child)]).toEqual([moment(end), null]);
-    // The file numbers on, so that the next run has to bring that, too; but the database does not.
+    // The file keeps numbering, so that the next run has to copy that, too; the database does not.
     fillLedger(from, { storeId: BigInt(1 + i), requestId: `between-${i}`, count: 2 });
     end += 2n;
   }
@@ -230,7 +230,7 @@ it('P1: a server idle on the empty database does not number during a move, and a
   const idle = new ServerProcess(to);
   const client = connect(await idle.serving());
   onTestFinished(() => client.close());
-  // A session that nobody ends, as one of a server behind a pool of connections.
+  // A session that is never ended, like one of a server behind a connection pool.
   const session = await newSession(to);
   const allocate = "SELECT * FROM order_numbers.allocate('{7}', '{r}', '{1}', true)";
 

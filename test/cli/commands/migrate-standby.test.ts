@@ -17,7 +17,7 @@ import { until } from '../../support/until.ts';
 const COUNTERS = 'BEFORE UPDATE ON order_numbers.ledger FOR EACH ROW WHEN (NEW.last_order_id <> OLD.last_order_id)';
 const OF_THE_MOVE = `application_name = 'order-numbers'`;
 
-/** Of a ledger that servers must not number in. */
+/** The mark of a ledger that servers must not number in. */
 const ID = expect.stringMatching(/./) as unknown;
 
 /** One for all tests; each has a database of its own. */
@@ -97,7 +97,7 @@ async function pauseStandby(): Promise<void> {
   onTestFinished(() => pair.standby.resume());
 }
 
-/** Where the file says that it was moved to. */
+/** The place that the file says it was moved to. */
 function sealOf(path: string): unknown {
   const db = new Database(path, { readonly: true });
   const seal = db.prepare('SELECT sealed_to FROM ledger').pluck().get();

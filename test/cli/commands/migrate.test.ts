@@ -11,12 +11,12 @@ import { LocalServer } from '../../support/processes/local-server.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
 import { atTerminal, pretendedTerminal } from '../../support/processes/terminal.ts';
 
-/** A file of 60 rows of three stores, made without a server. */
+/** A file of 60 rows of three stores, created without a server. */
 function smallLedger(): string {
   return fillLedger(join(testFolder(), 'orders.db'), ...fills(60)).database;
 }
 
-/** The file is not sealed: it gives this order_id next. */
+/** Asserts that the file is not sealed: it allocates this order_id next. */
 async function expectServed(ledger: string, orderId: bigint): Promise<void> {
   const { allocation } = await whileServed(ledger, (client) => client.allocate(1n, 1, 'still-here'));
   expect(allocation.orderId).toBe(orderId);

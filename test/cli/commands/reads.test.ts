@@ -293,7 +293,7 @@ function lines(stdout: string): string[] {
   return stdout.split('\n').slice(0, -1);
 }
 
-/** A server with so many allocations, 1, 2, 3, …, in pages; and what it was asked. */
+/** A server with this many allocations, 1, 2, 3, …, in pages, and the requests it got. */
 async function manyAllocations(total: number) {
   const asked: ListAllocationsRequest[] = [];
   const server = await fakeOrdersServer({

@@ -23,7 +23,7 @@ async function olderBackup() {
   return { ledger, from };
 }
 
-/** Runs a server for so many calls of store 7; returns their pairs. */
+/** Runs a server for this many calls of store 7; returns their pairs. */
 async function allocate(ledger: string, count: number, name: string) {
   const server = new LocalServer(ledger);
   const client = connect(await server.serving());
@@ -129,7 +129,7 @@ it('P9: with an accepted loss, numbers continue above those already allocated', 
   ]);
   const copy = join(testFolder(), 'copy.db');
   expect(await localOrderNumbers(['backup', '--ledger', ledger, copy])).toMatchObject({ exitCode: 0 });
-  // What was there before is beside it, whole.
+  // The previous ledger is kept beside it, complete.
   expect(assertDense((JSON.parse(stdout) as { replaced: string }).replaced)).toHaveLength(15);
 });
 
@@ -210,7 +210,7 @@ it('--help has examples', async () => {
   expect(stdout).toContain('Examples:\n  order-numbers restore --from');
 });
 
-/** Runs a command and kills it, kill -9, when a file of the ledger whose name ends so is made, written or renamed. */
+/** Runs a command and kills it with kill -9 when a ledger file with this suffix is created, written or renamed. */
 async function killWhenItTouches(ledger: string, file: string, args: readonly string[]): Promise<void> {
   let child: ReturnType<typeof spawn> | undefined;
   const watcher = watch(dirname(ledger), (_, name) => {

@@ -36,7 +36,7 @@ it('a port in use is named, with the flag to change it', async () => {
 });
 
 it('an address this machine does not have is named, with the flag to change it', async () => {
-  // TEST-NET-1: nobody has it.
+  // TEST-NET-1: no machine has it.
   const args = ['--grpc-listen', '192.0.2.1:0'];
   expect(await refusedProcess(join(testFolder(), 'orders.db'), { args })).toMatch(/192\.0\.2\.1:0.*--grpc-listen/);
 });

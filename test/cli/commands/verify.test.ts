@@ -36,7 +36,7 @@ describe.each(ENGINES)('on $name', (engine) => {
       exitCode: 0,
       stdout: expect.stringMatching(/^no gaps, no duplicates: 2 rows, 1 sequence,/m),
     });
-    // What is good of no store would be taken for the verdict.
+    // A good result without a store would be taken for the verdict.
     for (const args of [['--server', address], [ledger], [ledger, '--json']]) {
       const missing = await orderNumbers(['verify', '--store', '9', ...args]);
       expect(missing).toMatchObject({

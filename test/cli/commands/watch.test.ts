@@ -104,7 +104,7 @@ it.each([
 ])('reports once that no server answers, and when one does: $flags', async ({ flags, lines }) => {
   const address = await freeAddress();
   const watch = watching(['--server', address, ...flags]);
-  // The first line on standard error is there long before any server.
+  // The first line on standard error appears long before any server.
   const said = createInterface({ input: watch.child.stderr! })[Symbol.asyncIterator]();
   const { value: first } = await said.next();
   const server = new LocalServer(await SQLITE.newLedger(), { args: ['--grpc-listen', address] });

@@ -8,7 +8,7 @@ import { localOrderNumbers as orderNumbers } from '../../support/processes/local
 import { connect } from '../../support/clients/orders-client.ts';
 import { ServerProcess } from '../../support/processes/server-process.ts';
 
-/** A value that each setting must refuse, and a part of the remedy that it must name. */
+/** A value that each setting must refuse, and a part of the remedy it must name. */
 const BAD: { readonly [K in keyof ServeSettings]: { readonly value: string; readonly remedy: string } } = {
   grpcListen: { value: '127.0.0.1', remedy: 'Use host:port, such as 127.0.0.1:50051' },
   httpListen: { value: 'on', remedy: 'Use host:port, such as 127.0.0.1:3000 or [::1]:3000, or off.' },

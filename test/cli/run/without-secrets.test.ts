@@ -4,7 +4,7 @@ import { withoutSecrets } from '../../../src/cli/run/without-secrets.ts';
 import { localOrderNumbers as orderNumbers } from '../../support/processes/local-command.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
 
-/** What has been written where a path or a URL was wanted, each with the password `s3cret`. */
+/** Mistakes for a path or a URL, each with the password `s3cret`. */
 const VALUES = [
   '"postgres://orders:s3cret@db1/orders"',
   "'postgres://orders:s3cret@db1/orders'",

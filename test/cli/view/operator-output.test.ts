@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { fillLedger, fills } from '../../support/ledgers/filled-ledger.ts';
 import { ORDER_NUMBERS, testFolder } from '../../support/processes/server-process.ts';
 
-/** The commands of an operator that change something, and what is there once they are done. */
+/** The operator commands that change something, and the file each leaves. */
 const COMMANDS = ['backup', 'restore', 'import'] as const;
 
 it.each(COMMANDS)('%s exits with 0 and silently if its output is closed once it is done', async (name) => {

@@ -13,7 +13,7 @@ it('accepts lines no faster than a slow reader takes them, and all of them in th
     await output.flush();
   })();
   for (;;) {
-    // Everything that can go on without the reader has gone on.
+    // Everything that can proceed without the reader has proceeded.
     await new Promise((resolve) => setImmediate(resolve));
     expect(written * 100 - reader.taken()).toBeLessThan(40_000);
     if (!reader.takeOne() && written === 10_000) break;
@@ -44,7 +44,7 @@ it.each([
   await expect(output.line('more')).rejects.toBe(failure);
 });
 
-/** A stream whose writes end only when told to. */
+/** A stream whose writes complete only on demand. */
 function slowReader() {
   const waiting: { length: number; done: () => void }[] = [];
   let taken = 0;
@@ -54,7 +54,7 @@ function slowReader() {
   return {
     stream,
     taken: () => taken,
-    /** Ends the oldest write; false where none waits. */
+    /** Completes the oldest write; false if none waits. */
     takeOne() {
       const write = waiting.shift();
       taken += write?.length ?? 0;

@@ -2,7 +2,7 @@ import { WriteStream } from 'node:tty';
 import { expect, it } from 'vitest';
 import { ProgressBar } from '../../../src/cli/view/progress-bar.ts';
 
-/** A stream that says of itself that it is a terminal, or not. */
+/** A stream that claims to be a terminal, or not. */
 function stream(isTTY: boolean): WriteStream {
   return Object.assign(Object.create(WriteStream.prototype) as WriteStream, { isTTY });
 }

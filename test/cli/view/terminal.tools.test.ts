@@ -40,12 +40,12 @@ it.for([
 ] as const)('at a terminal with %j the log has colors: %s', async ([env, isColored], test) => {
   requireTools(test, 'script');
   onTestFinished(() => void vi.unstubAllEnvs());
-  // Node.js takes a terminal of an unknown CI for one without colors.
+  // Node.js assumes that a terminal of an unknown CI has no colors.
   vi.stubEnv('CI', undefined);
   vi.stubEnv('NO_COLOR', undefined);
   vi.stubEnv('FORCE_COLOR', undefined);
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-  // A folder is no ledger: a start that is refused, in one line.
+  // A folder is not a ledger, so the start is refused in one line.
   const { said, exitCode } = await atTerminal(realTerminal, ['serve', '--ledger', testFolder()]);
   expect({ said, exitCode }).toMatchObject({ exitCode: 1, said: expect.stringContaining('is not a file') });
   expect(said.includes('\u001B[')).toBe(isColored);

@@ -44,7 +44,7 @@ describe('C5: a call that was never sent was not done', () => {
   it('after a refused connection or an unknown host name', async () => {
     for (const [address, problem] of [
       [await freeAddress(), 'unreachable'],
-      // On a machine without a network it may take too long to learn that there is no such name.
+      // Without a network it may take too long to learn that the name does not exist.
       ['no-such-host.invalid', expect.stringMatching(/^(unknown-host|unreachable)$/)],
     ] as const) {
       const error = await failureOf(clientOf(address, TIMES).allocate({ storeId: 1 }));
@@ -277,7 +277,7 @@ function tolerant(socket: Socket): Socket {
   return socket.on('error', () => {});
 }
 
-/** Answers whatever it gets. */
+/** Answers anything. */
 function saying(text: string): Server {
   return createServer((socket) => tolerant(socket).on('data', () => socket.write(text)));
 }
@@ -287,7 +287,7 @@ function greeting(text: string): Server {
   return createServer((socket) => tolerant(socket).write(text));
 }
 
-/** The error of a call that has to fail. */
+/** The error of a call that must fail. */
 async function failureOf(call: Promise<unknown>): Promise<OrderNumbersError> {
   return call.then(
     () => expect.unreachable('the call was answered'),

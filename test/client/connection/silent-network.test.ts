@@ -17,7 +17,7 @@ it('notices a peer that vanished silently, and reconnects', async () => {
   expect(network.connections).toBe(2);
 });
 
-/** A way to a server whose connections can be cut without either end being told, as by a dead machine. */
+/** A path to a server whose connections can be cut without notice to either end, as by a dead machine. */
 class Network {
   connections = 0;
   readonly #sockets: Socket[] = [];
@@ -48,7 +48,7 @@ class Network {
     return `127.0.0.1:${(this.#listener.address() as AddressInfo).port}`;
   }
 
-  /** From now on nothing passes on the connections that there are; new ones work. */
+  /** From now on nothing passes on existing connections; new ones work. */
   silence(): void {
     for (const socket of this.#sockets) {
       socket.unpipe();

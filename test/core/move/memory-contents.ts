@@ -11,7 +11,7 @@ function newStore(storeId: bigint): Store {
   return { storeId, firstNumber: 100n, lastNumber: 99n, createTimeMs: 5, ...STYLE };
 }
 
-/** A ledger that only lies there. */
+/** A ledger in memory that does not change. */
 export class MemoryContents implements LedgerContents {
   readonly name: string;
   lastCreateTimeMs = 9n;

@@ -6,7 +6,7 @@ import { moveLedger } from '../../../src/core/move/move-ledger.ts';
 import type { VerifyEvent } from '../../../src/core/verify/events.ts';
 import { MemoryContents, ROWS } from './memory-contents.ts';
 
-/** Both sides of a move, and what was done to them, in order. */
+/** Both sides of a move, and the steps taken on them, in order. */
 class Sides {
   readonly steps: string[] = [];
   readonly stop = new AbortController();

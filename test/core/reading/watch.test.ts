@@ -11,7 +11,7 @@ import { MemoryDisk, MemoryLedger } from '../../support/engines/memory-ledger.ts
 it('a commit between the last page of history and the first live one is not missed', async () => {
   const { ledger, watch } = newWatch();
   await commit(ledger, 1);
-  // Once, the ledger grows right behind the end that history was read to.
+  // The ledger grows once, right after the end that history was read to.
   let looks = 0;
   const end = ledger.reads.end.bind(ledger.reads);
   ledger.reads.end = async (): Promise<LedgerEnd> => {
@@ -26,7 +26,7 @@ it('a commit between the last page of history and the first live one is not miss
 
 it('a watcher that falls behind reads the backlog from the ledger, in order and once', async () => {
   const { ledger, watcher } = await followLive();
-  // It has caught up, and takes nothing now.
+  // It has caught up, and consumes nothing now.
   for (let i = 0; i < 5; i++) await commit(ledger, ...ones(500));
   const ids = await watcher.reach(2501n);
   expect(ids).toEqual(Array.from({ length: 2501 }, (_, i) => BigInt(i + 1)));
@@ -145,7 +145,7 @@ function newWatch(disk?: MemoryDisk) {
   return { ledger, watch, stop };
 }
 
-/** Takes steps by hand, so that it is as slow as the test wants. */
+/** Consumes step by step, as slowly as the test wants. */
 function follow(watch: Watch, afterOrderId: bigint | undefined, stop = new AbortController()) {
   onTestFinished(() => stop.abort());
   const steps = watch.watch({ afterOrderId, storeId: undefined, signal: stop.signal });
@@ -160,7 +160,7 @@ function follow(watch: Watch, afterOrderId: bigint | undefined, stop = new Abort
   };
   const wait = async (): Promise<void> => {
     pending = steps.next();
-    // Everything on the way to live is in memory: it is done when the event loop turns.
+    // Everything up to the live phase is in memory, so it is done after one turn of the event loop.
     await setImmediate();
   };
   return {

@@ -4,17 +4,17 @@ import { findingsOf, inOrder, POSTGRES, RUNS, SQLITE } from '../../support/ledge
 
 type Finding = readonly [kind: string, storeId: bigint | undefined, first: bigint, last: bigint];
 
-/** A damage done past the server, and what a verification has to say of it. */
+/** Damage done past the server, and the findings of a verification. */
 interface Damage {
   readonly name: string;
   readonly sql: string;
   readonly findings: readonly Finding[];
-  /** What beside that PostgreSQL has to say, whose indexes are looked at more closely. */
+  /** Additional findings on PostgreSQL, whose indexes are checked more closely. */
   readonly onlyPostgres?: readonly Finding[];
 }
 
 const LEAST = -(2n ** 63n);
-/** Lets an order_id be what the tables forbid. */
+/** Allows an order_id that the tables forbid. */
 const UNCHECKED = 'PRAGMA ignore_check_constraints = ON';
 
 const DAMAGES: readonly Damage[] = [

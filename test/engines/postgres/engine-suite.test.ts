@@ -19,7 +19,7 @@ engineSuite('PostgreSQL', (autoCreateStores): TestLedger => {
   };
   return {
     async open(counters) {
-      // There is nothing to set before the tables are made.
+      // There is nothing to set before the tables exist.
       if (counters) ledger ??= await openLedger();
       await ledger?.close();
       if (counters && url !== undefined) await setCounters(url, counters);

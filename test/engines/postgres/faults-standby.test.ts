@@ -40,7 +40,7 @@ describe('a commit that waits for its standby', () => {
     await waits();
     await primary.query(`SELECT ${end}(pid) FROM pg_stat_activity WHERE ${AWAITS_STANDBY} AND ${FROM_SERVER}`);
     await opened.says(says);
-    // It asks again, and waits again: everybody sees the row, and no standby has it.
+    // It retries, and waits again: every session sees the row, and no standby has it.
     await waits();
     expect(await rowsOf(url)).toBe(1);
     expect(isAnswered).toBe(false);
@@ -183,7 +183,7 @@ describe('--ledger-read', () => {
     onTestFinished(() => standby.resume());
     const startMs = performance.now();
     expect(await listed(opened.ledger)).toEqual([1n, 2n, 3n]);
-    // In the time that a client gives one attempt.
+    // Within the time a client gives one attempt.
     expect(performance.now() - startMs).toBeLessThan(5000);
     await opened.ledger.close();
     expect(performance.now() - startMs).toBeLessThan(10_000);
@@ -198,12 +198,12 @@ async function newDatabase(): Promise<string> {
   return primary.url(name);
 }
 
-/** The same database there. */
+/** The URL of the same database on another server. */
 function on(server: PostgresCluster, url: string): string {
   return server.url(databaseName(url));
 }
 
-/** With three allocations, which the standby has, too. */
+/** A ledger with three allocations, which the standby has, too. */
 async function openReadingFromStandby(): Promise<{ url: string; opened: OpenedLedger }> {
   const url = await newDatabase();
   const opened = await OpenedLedger.open(url, { readUrl: on(standby, url) });

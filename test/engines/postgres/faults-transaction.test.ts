@@ -80,7 +80,7 @@ describe('settings of a database and a role', () => {
     const role = await newRole();
     const url = await newDatabase();
     const name = kind === 'ROLE' ? role : databaseName(url);
-    // In one go: they hold for the next session, which would soon be ended.
+    // All at once, because they hold for the next session, which would soon be ended.
     const changes = Object.entries(settings).map(([key, value]) => `ALTER ${kind} ${name} SET ${key} = '${value}'`);
     await query(url, changes.join(';'));
     const session = await Session.open(asRole(url, role), new AbortController().signal);
@@ -108,7 +108,7 @@ describe('settings of a database and a role', () => {
     await query(url, `ALTER ${kind} ${name} SET idle_session_timeout = '50ms'`);
     const opened = await OpenedLedger.open(asRole(url, role));
     await opened.allocate();
-    // One that is idle from now on, and only from now on, is ended.
+    // A session that is idle from now on, and only from now on, is ended.
     const idle = new Client({ connectionString: asRole(url, role) });
     const ended = new Promise((resolve) => void idle.on('error', resolve));
     await idle.connect();
@@ -163,7 +163,7 @@ describe('a server state', () => {
   });
 });
 
-/** Each statement that inserts into the ledger fails like this: from one on, or only the first. */
+/** Makes each statement that inserts into the ledger fail like this: from one on, or only the first. */
 async function raiseOnInsert(url: string, sqlState: string, { once = false, from = 1 } = {}): Promise<void> {
   const when = once ? '= 1' : `>= ${from}`;
   await query(

@@ -5,9 +5,9 @@ import { newDatabase } from '../../support/postgres/database.ts';
 import { LocalServer } from '../../support/processes/local-server.ts';
 
 const ALLOCATIONS = 41;
-/** As issue 5 has it: one server's allocation reaches another one's watcher within this. */
+/** The required latency: one server's allocation reaches another server's watcher within this. */
 const MEDIAN_MS = 100;
-/** Of a single one, on a machine that does other things, too. */
+/** The limit for a single allocation, on a machine with other load. */
 const MAX_MS = 3000;
 
 it('an allocation of one server reaches a watcher of another within 100 ms, and none is missed', async () => {
@@ -16,7 +16,7 @@ it('an allocation of one server reaches a watcher of another within 100 ms, and 
   const client = createClient({ address: await server.serving() });
   const watcher = createClient({ address: await other.serving() });
   const steps = watcher.watchAllocations();
-  // The first says from where on.
+  // The first message has the starting cursor.
   expect(await steps.next()).toMatchObject({ value: { allocations: [], cursor: 0n } });
   const latenciesMs: number[] = [];
   const given: bigint[] = [];

@@ -9,11 +9,11 @@ import { newDatabase, query } from '../../support/postgres/database.ts';
 import { TcpProxy } from '../../support/network/tcp-proxy.ts';
 import { until } from '../../support/until.ts';
 
-/** A ledger and what it tells whoever runs it; closed when the test ends. */
+/** A ledger and what it reports to its observer; closed when the test ends. */
 export class OpenedLedger {
   readonly ledger: PostgresLedger;
   readonly said: string[] = [];
-  /** What was told of each time that a primary was found. */
+  /** What was reported each time a primary was found. */
   readonly openings: Opening[] = [];
   #requests = 0;
 
@@ -42,14 +42,14 @@ export class OpenedLedger {
     return opened;
   }
 
-  /** Commits a batch of one; what became of it. */
+  /** Commits a batch of one and returns its outcome. */
   async allocate(requestId = `request-${++this.#requests}`, storeId = 1n): Promise<Outcome> {
     const request: AllocationRequest = { storeId, requestId, count: 1 };
     const [outcome] = await this.ledger.commit([request]);
     return outcome!;
   }
 
-  /** Resolves when it has said so, past or future. */
+  /** Resolves when it has reported this, before or after the call. */
   async says(pattern: RegExp): Promise<void> {
     await until(
       () => `it says ${pattern}, and not only ${this.said.join(' | ')}`,
@@ -58,7 +58,7 @@ export class OpenedLedger {
   }
 }
 
-/** A database of the shared server, and the network before it. */
+/** A database of the shared server, and a proxy before it. */
 export async function proxiedDatabase(): Promise<{ url: string; proxy: TcpProxy; proxiedUrl: string }> {
   const url = await newDatabase();
   const { host } = new URL(url);
@@ -83,7 +83,7 @@ export function asRole(url: string, role: string): string {
   return url.replace('//postgres@', `//${role}@`);
 }
 
-/** The sessions of servers on this database are ended, as an operator does it. */
+/** Ends the sessions of servers on this database, as an operator would. */
 export async function endSessions(url: string): Promise<void> {
   await query(
     url,

@@ -16,7 +16,7 @@ engineSuite('SQLite', (autoCreateStores): TestLedger => {
   return {
     async open(counters) {
       if (counters) {
-        // There is nothing to set before the tables are made.
+        // There is nothing to set before the tables exist.
         ledger ??= await openLedger(path, autoCreateStores);
         await ledger.close();
         setCounters(path, counters);

@@ -80,7 +80,7 @@ it('a ledger other than the expected one is refused, both are named, and every f
     owner.db.close();
   });
   owner.db.exec('UPDATE ledger SET last_order_id = 0');
-  // As kill -9 leaves them, with a WAL. By another process: to close a descriptor here would drop SQLite's locks.
+  // As kill -9 leaves them, with a WAL. Another process copies, because closing a descriptor here would drop SQLite's locks.
   const copy = join(testFolder(), 'orders.db');
   execFileSync('cp', [path, `${path}-wal`, `${path}.mark`, dirname(copy)]);
   const before = filesIn(dirname(copy));

@@ -29,7 +29,7 @@ import type { ExpectedLedger } from '../../../src/core/expected-ledger.ts';
 import { fillLedger, fills, tamper } from '../../support/ledgers/filled-ledger.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
 
-/** Where everything of one case lies: a ledger of 15 orders with its mark, and an older copy of it, of 9. */
+/** The files of one case: a ledger of 15 orders with its mark, and an older copy of it, with 9. */
 interface Place {
   readonly folder: string;
   readonly ledger: string;
@@ -64,7 +64,7 @@ const ACTIONS = {
 };
 const ALL = Object.keys(ACTIONS) as (keyof typeof ACTIONS)[];
 
-/** What lies in the place of a ledger, and what is refused there. */
+/** What takes the place of a ledger, and what is refused there. */
 const CASES: readonly (readonly [
   state: string,
   make: (place: Place) => void | Promise<void>,
@@ -123,7 +123,7 @@ it.each(CASES)('P9: %s: every refusal leaves all files unchanged, byte for byte'
   await make(original);
   const outcomes: string[] = [];
   for (const action of ALL) {
-    // A copy for each action that may change something; the one in use is none that may.
+    // A copy for each action that may change something; the ledger in use does not need one.
     const place = refused.includes(action) ? original : copyOf(original);
     const before = contents(place.folder);
     const error: unknown = await ACTIONS[action](place).then(
@@ -138,7 +138,7 @@ it.each(CASES)('P9: %s: every refusal leaves all files unchanged, byte for byte'
   expect(outcomes).toEqual(refused);
 });
 
-/** As migrate writes it: the name for people, and what is the same under every name. */
+/** The seal as migrate writes it: the name for people, and the identity that is the same under every name. */
 const SEAL = "UPDATE ledger SET sealed_to = 'postgres://orders@db1/orders (database 5 of system 7)'";
 
 it.each([
@@ -219,7 +219,7 @@ function withStores<Result>(work: (counters: { nextOrderId: bigint; stores: Impo
   }
 }
 
-/** As a server that was killed leaves it, and then a backup copied over the database. */
+/** The files of a killed server, with a backup then copied over the database. */
 async function putCopyOverWal(place: Place): Promise<void> {
   const killed = copyOf(place);
   const observer = { opened() {}, waiting() {}, failed() {}, lost() {}, warning() {}, transaction() {} };
@@ -227,7 +227,7 @@ async function putCopyOverWal(place: Place): Promise<void> {
   try {
     await ledger.ready();
     await ledger.commit([{ storeId: 1n, requestId: 'in the WAL', count: 1 }]);
-    // By another process: to close a descriptor of the file in this one would drop SQLite's locks.
+    // Another process copies, because closing a descriptor of the file in this one would drop SQLite's locks.
     execFileSync('cp', [`${killed.ledger}-wal`, `${killed.ledger}.mark`, dirname(place.ledger)]);
   } finally {
     await ledger.close();

@@ -14,7 +14,7 @@ import { assertDense } from '../../support/ledgers/density.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
 import { listAfter } from '../../support/engines/memory-reads.ts';
 
-/** What a ledger told whoever runs it, in order. */
+/** Records what a ledger reports, in order. */
 class RecordingObserver implements LedgerObserver {
   readonly lines: string[] = [];
   failure: OrderError | undefined;
@@ -68,7 +68,7 @@ function walSize(path: string): number {
 
 const PLANT = "CREATE TRIGGER planted BEFORE INSERT ON allocations BEGIN SELECT RAISE(ABORT, 'planted'); END";
 
-/** A ledger with one allocation, whose next commit fails until somebody drops the trigger. */
+/** A ledger with one allocation, whose commits fail until the trigger is dropped. */
 async function openWithPlantedFault() {
   const path = newPath();
   const { ledger, observer } = openLedger(path);
@@ -189,7 +189,7 @@ it('P10: a long WAL is moved into the database and restarts while numbering cont
   await ledger.ready();
   // About 20 MiB of WAL, were it never moved; 5 MiB are usual.
   for (let i = 0; i < 400; i++) {
-    // In an order that spreads over the index, so that a commit touches many pages.
+    // In an order spread over the index, so that a commit touches many pages.
     await ledger.commit(Array.from({ length: 100 }, (_, k) => ask(`r${(i * 7919) % 400}-${k}`)));
   }
   await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(2 ** 20), { timeout: 10_000 });
@@ -240,7 +240,7 @@ it('P7: LEDGER_FULL is reported only if the end of the ledger has not moved', as
   other.exec(FULL);
   await expect(ledger.commit([ask('b')])).rejects.toMatchObject({ reason: 'LEDGER_FULL' });
   await ledger.ready();
-  // As if the commit that failed was found after all.
+  // As if the failed commit was recovered after all.
   other.exec('UPDATE ledger SET last_order_id = last_order_id + 1');
   const failure = await ledger.commit([ask('c')]).catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: 'SQLITE_FULL' });

@@ -10,7 +10,7 @@ import { newServer } from '../../support/processes/local-server.ts';
 import type { ServerProcess } from '../../support/processes/server-process.ts';
 import { until } from '../../support/until.ts';
 
-/** What holds on every engine: SQLite's faults need gcc, so that its suite runs with the tools. */
+/** What holds on every engine. SQLite's faults need gcc, so its suite runs with the tools. */
 export function failedCommitSuite(engine: Engine): void {
   describe(`on ${engine.name}`, () => {
     it('P5 P7: after a failed commit the outcome is unknown, the row is gone, and a retry numbers it once', async (test) => {

@@ -6,7 +6,7 @@ import { newServer } from '../../support/processes/local-server.ts';
 /** A commit has no limit, so this is only to tell an event loop that waits for it from one that does not. */
 const FAST_MS = 500;
 
-/** What holds on every engine: SQLite's faults need gcc, so that its suite runs with the tools. */
+/** What holds on every engine. SQLite's faults need gcc, so its suite runs with the tools. */
 export function slowDiskSuite(engine: Engine): void {
   describe(`on ${engine.name}`, () => {
     it('P10: while a commit hangs, health checks and new connections are answered at once', async (test) => {

@@ -12,7 +12,7 @@ const QUEUED = 50;
 /** One second is what clients get to take their last answers; the rest is for a busy machine. */
 const CLOSE_MS = 2_500;
 
-/** What holds on every engine: SQLite's faults need gcc, so that its suite runs with the tools. */
+/** What holds on every engine. SQLite's faults need gcc, so its suite runs with the tools. */
 export function drainSuite(engine: Engine): void {
   describe(`on ${engine.name}`, () => {
     it('P6: SIGTERM answers all accepted calls, refuses later ones, and waits for no open stream', async (test) => {

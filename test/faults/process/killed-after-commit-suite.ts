@@ -3,7 +3,7 @@ import type { Engine } from '../../support/engines/engines.ts';
 import { connect, failureOf } from '../../support/clients/orders-client.ts';
 import { ServerProcess } from '../../support/processes/server-process.ts';
 
-/** What holds on every engine: SQLite's faults need gcc, so that its suite runs with the tools. */
+/** What holds on every engine. SQLite's faults need gcc, so its suite runs with the tools. */
 export function killedAfterCommitSuite(engine: Engine): void {
   describe(`on ${engine.name}`, () => {
     it('P4 P5: a server killed between its commit and its answer returns the same pair on a retry', async (test) => {

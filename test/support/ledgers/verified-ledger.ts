@@ -16,7 +16,7 @@ import { testFolder } from '../processes/server-process.ts';
 
 /** A ledger that is damaged past the server and then verified. */
 export interface VerifiedLedger {
-  /** Runs SQL as nobody may who only numbers. */
+  /** Runs SQL with rights that a server does not have. */
   damage(sql: string): Promise<void>;
   verify(storeId?: bigint): Promise<VerifyEvent[]>;
 }
@@ -65,7 +65,7 @@ export const POSTGRES: VerifiedEngine = {
   },
 };
 
-/** Files that a server has made, by what was asked for: each test gets a copy. */
+/** Files written by a server, by their contents: each test gets a copy. */
 const made = new Map<string, (readonly [name: string, content: Buffer])[]>();
 
 export async function newLedgerFile(runs: Runs, firstNumber?: bigint): Promise<string> {

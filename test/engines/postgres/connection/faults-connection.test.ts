@@ -122,11 +122,11 @@ it('a commit in flight when its ledger closes ends with its session', async () =
   await Promise.all([closed, expect(outcome).rejects.toMatchObject({ reason: 'DRAINING' })]);
 });
 
-/** A commit that stands in line behind somebody who has the lock. */
+/** A commit that waits for a lock held by another session. */
 async function heldCommit(url: string, opened: OpenedLedger) {
   const counter = await holdCounter(url);
   const outcome = opened.allocate();
-  // Seen by whoever waits for it.
+  // Its rejection is handled by the one that waits for it.
   outcome.catch(() => {});
   await counter.isWaitedFor();
   return { outcome, release: () => counter.release() };

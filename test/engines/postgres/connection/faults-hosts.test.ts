@@ -38,7 +38,7 @@ describe('with two hosts', () => {
     await standby.promote();
     expect(await opened.allocate('new')).toMatchObject({ allocation: { orderId: 2n } });
 
-    // It asks for no standby any more: nothing but its timeline tells that it is old.
+    // It requires no standby any more: only its timeline shows that it is old.
     await primary.restart();
     await primary.setting('synchronous_standby_names', '');
     await standby.kill();
@@ -53,7 +53,7 @@ describe('with two hosts', () => {
 
 it('a host that accepts a session and then stays silent is left for the next one', async () => {
   const { url, proxy, proxiedUrl } = await proxiedDatabase();
-  // Not sprung: it only sees the first question of a session, and its answer does not pass.
+  // This fault cuts nothing: it only sees the first query of a session, whose answer does not pass.
   void proxy
     .cutAnswerOfNext((bytes) => {
       if (bytes.includes('set_config')) proxy.stall();
@@ -100,7 +100,7 @@ it('P4: a read standby ahead of the promoted one shows nothing that was lost', a
   const lost = dying.allocate('lost').catch(() => undefined);
   const sql = `SELECT FROM order_numbers.allocations WHERE request_id = 'lost'`;
   await until('the row is on the standby for reads', async () => (await ahead.query(sql)).length === 1);
-  // Whoever asked for it does not ask again.
+  // The caller does not retry.
   const closed = dying.ledger.close();
   await primary.kill();
   replication.cut();

@@ -9,7 +9,7 @@ import { until } from '../../../support/until.ts';
 import { OpenedLedger } from '../opened-ledger.ts';
 
 const STORE = 1n;
-/** Of pg_stat_activity: the session of a server that writes, and those that read. */
+/** Conditions on pg_stat_activity: the session of a server that writes, and those that read. */
 const WRITES = `application_name = 'order-numbers' AND query ~ 'order_numbers.(allocate|confirm)\\('`;
 const READS = `application_name = 'order-numbers' AND query ~ 'order_numbers.ledger_end\\('`;
 
@@ -37,7 +37,7 @@ it('P4: behind one address that moves to the promoted standby, reads and watcher
   await hasNoSessions(primary);
   await shows(client, ['first', 'second', 'third']);
 
-  // For a moment the address leads back, and connections for reads are made anew in it.
+  // For a moment the address leads back, and read connections reconnect meanwhile.
   address.target = primary.address;
   await endSessions(standby, READS);
   await until('the old primary is read', async () => (await sessions(primary, READS)).length > 0);
@@ -47,7 +47,7 @@ it('P4: behind one address that moves to the promoted standby, reads and watcher
   await hasNoSessions(primary);
   await shows(client, ['first', 'second', 'third', 'fourth']);
   expect(watched).toEqual([1n, 2n, 3n, 4n]);
-  // Once for the one server that has none.
+  // Logged once, for the one server that has no standby.
   expect(saidOfStandbys(server)).toHaveLength(1);
 });
 
@@ -73,7 +73,7 @@ function watch(client: OrderNumbersClient): readonly bigint[] {
   return watched;
 }
 
-/** These requests were given the order_ids from 1 on, and every read says so. */
+/** Asserts that these requests have the order_ids from 1 on, and that every read agrees. */
 async function shows(client: OrderNumbersClient, requestIds: readonly string[]): Promise<void> {
   for (const [i, requestId] of requestIds.entries()) {
     const allocation = { orderId: BigInt(i + 1), requestId };
@@ -94,7 +94,7 @@ async function endSessions(server: PostgresCluster, which: string): Promise<void
   expect(ended.length).toBeGreaterThan(0);
 }
 
-/** Resolves when nobody reads it any more: the client asks again, and might hit a better connection then. */
+/** Resolves when no session reads from it: a client that retries might hit a better connection then. */
 async function hasNoSessions(server: PostgresCluster): Promise<void> {
   await until('the old primary is left', async () => (await sessions(server, READS)).length === 0);
 }

@@ -36,7 +36,7 @@ it('P8: no ledger is moved through a pooler in transaction mode, which would los
   const other = new Client({ connectionString: pooled });
   await other.connect();
   onTestFinished(() => other.end());
-  // Until it keeps busy the backend that the session was set up on.
+  // Repeated until it occupies the backend that the session was set up on.
   for (let backend = 0; backend !== session.state.backend;) {
     await other.query('ROLLBACK');
     await other.query('BEGIN');

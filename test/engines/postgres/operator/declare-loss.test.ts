@@ -33,7 +33,7 @@ function declare(url: string, continuation: Partial<Continuation>, isAgreed = tr
   return declareLoss(parsePostgresUrl(url), { above, stores }, async () => isAgreed, new AbortController().signal);
 }
 
-/** Everything that a declaration could change, but for the version, which rises with whatever is written. */
+/** Everything that a declaration could change, except the version, which rises with every write. */
 async function contentsOf(url: string): Promise<unknown> {
   const tables = ['ledger', 'stores', 'declared_losses'].map((table) =>
     query(url, `SELECT to_jsonb(row) - 'version' AS row FROM order_numbers.${table} AS row ORDER BY row::text`),

@@ -6,11 +6,11 @@ import { holdCounter } from '../../../support/postgres/held-counter.ts';
 import { OpenedLedger, proxiedDatabase } from '../opened-ledger.ts';
 
 const FLOOD = 3000;
-/** As many as a server lets wait. */
+/** The number of calls that a server lets wait. */
 const MAX_WAITING = 1000;
-/** Longer than a batch, asked for the first time, may go without an answer. */
+/** Longer than the first attempt of a batch may go without an answer. */
 const HELD_MS = 3200;
-/** No store is worth a longer wait for a primary. */
+/** How long a new store waits for a primary. */
 const MAX_WAIT_MS = 15_000;
 
 it('P6 P7: in a flood of new stores most are refused at once, the others are created, and orders are numbered meanwhile', async () => {
@@ -30,7 +30,7 @@ it('P6 P7: in a flood of new stores most are refused at once, the others are cre
     }),
   );
   const outcome = opened.allocate('meanwhile', BigInt(FLOOD + 1));
-  // The first of them is at work; whoever stands behind it has waited as long.
+  // The first of them is running; those behind it have waited as long.
   await counter.isWaitedFor(HELD_MS);
   expect(refused).toHaveLength(FLOOD - MAX_WAITING);
   expect(refused).toEqual(refused.map(() => expect.objectContaining({ reason: 'QUEUE_FULL' }) as unknown));

@@ -20,7 +20,7 @@ const BY_REQUEST_ID = 'allocations_by_request_id';
 const INDEXES = [BY_ORDER_ID, BY_ORDER_NUMBER, BY_REQUEST_ID];
 const drop = (index: string) => `ALTER TABLE allocations DROP CONSTRAINT ${index};`;
 const DROP_ALL = INDEXES.map(drop).join(' ');
-/** That none of them is there, or as it should be. */
+/** The findings if each of them is missing or wrong. */
 const faultyIndexes = (end: bigint) => INDEXES.map(() => ['mismatch', undefined, 1n, end] as const);
 
 it.each([
@@ -63,7 +63,7 @@ it.each([
   expect(events).toContainEqual(expect.objectContaining({ message: `the index ${index} ${fault}` }));
 });
 
-/** Of several reads: one store with many numbers, and others with few. */
+/** A ledger of several reads: one store with many numbers, and others with few. */
 const MANY_ROWS = `
   INSERT INTO allocations
   SELECT i, store_id, 99 + row_number() OVER (PARTITION BY store_id ORDER BY i), 1, md5(i::text), i, '', '', 0
@@ -72,7 +72,7 @@ const MANY_ROWS = `
   SELECT store_id, 100, max(order_number), 0 FROM allocations GROUP BY store_id;
   UPDATE ledger SET last_order_id = 25000;`;
 
-// As after a fault of a disk: PostgreSQL believes of an index what its catalogue says.
+// As after a disk fault: PostgreSQL trusts what its catalogue says about an index.
 it.each([
   [BY_ORDER_NUMBER, 'store_id, order_number', ['mismatch', 1n, 1n, 22_500n]],
   [BY_REQUEST_ID, 'request_id, store_id', ['mismatch', undefined, 1n, 25_000n]],
@@ -83,7 +83,7 @@ it.each([
     `${MANY_ROWS} ${drop(index)} CREATE UNIQUE INDEX ${index} ON allocations (${columns}) WHERE order_id <> 3;
      SET allow_system_table_mods = on; UPDATE pg_index SET indpred = NULL WHERE indexrelid = '${index}'::regclass;`,
   );
-  // Planned with and without knowing the table.
+  // Planned with and without statistics of the table.
   for (const _ of [1, 2]) {
     expect(findingsOf(await verifyDatabase(url))).toEqual([finding]);
     await query(url, 'ANALYZE');

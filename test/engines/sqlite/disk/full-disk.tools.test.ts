@@ -55,7 +55,7 @@ it('P4 P7: on a disk full at startup the ledger is readable, new requests are LE
   const first = openLedger(path);
   await first.ledger.ready();
   await first.ledger.commit([ask('a'), ask('b')]);
-  // What only reads keeps the WAL and the -shm file there, as a kill would.
+  // A reader keeps the WAL and the -shm file in place, as a kill would.
   const reader = await keepOpen(path);
   await first.close();
   disk.fill();
@@ -73,7 +73,7 @@ it('P4 P7: on a disk full at startup the ledger is readable, new requests are LE
   expect(lines).toHaveLength(1);
   reader();
   disk.freeDisk();
-  // By itself, without a request.
+  // It recovers by itself, without a request.
   await vi.waitFor(() => expect(lines.at(-1)).toBe('opened'), { timeout: 20_000 });
   expect(await ledger.commit([ask('b'), ask('c')])).toMatchObject([
     { replayed: true, allocation: { orderId: 2n } },

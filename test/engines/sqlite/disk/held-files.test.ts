@@ -68,7 +68,7 @@ async function openLedger() {
   onTestFinished(close);
   await ledger.ready();
   await ledger.commit(['a', 'b', 'c'].map(ask));
-  // Its reader is open now: one that opens later would create the -wal that was removed.
+  // This opens its reader now: one opened later would create the removed -wal.
   await listAfter(ledger, 0n, 1);
   return { database, ledger, lost, close };
 }

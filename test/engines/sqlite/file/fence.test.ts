@@ -21,7 +21,7 @@ async function takeElsewhere(path: string) {
   const { href } = new URL('../../../../src/engines/sqlite/file/fence.ts', import.meta.url);
   const code = `
     import { takeFence } from '${href}';
-    // Kept, because a fence that is garbage-collected is released.
+    // Kept, because a garbage-collected fence is released.
     globalThis.fence = takeFence(${JSON.stringify(locateLedger(path))});
     process.stdout.write('taken');
     setInterval(() => {}, 1000);`;

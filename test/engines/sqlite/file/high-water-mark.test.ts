@@ -139,7 +139,7 @@ it('P9: a torn mark of any length is rewritten', () => {
   expect(readMark(path)).toEqual({ ledgerId: LEDGER_ID, lastOrderId: 5n });
 });
 
-/** Hears of each fsync, of whatever file. */
+/** Records each fsync, of any file. */
 function spyOnFsync() {
   const spy = vi.spyOn(fs, 'fsyncSync');
   syncBuiltinESMExports();

@@ -24,7 +24,7 @@ it('P8: one file mounted alone in two places is refused in both, through a symbo
     }
     expect(readdirSync(join(folder, place))).toEqual(['orders.db']);
   }
-  // A folder is what should be mounted.
+  // A folder is what should be mounted instead.
   mkdirSync(join(folder, 'disk'));
   mkdirSync(join(folder, 'mounted'));
   execFileSync('mount', ['--bind', join(folder, 'disk'), join(folder, 'mounted')]);

@@ -51,7 +51,7 @@ it('a database of another program is refused and left unchanged', () => {
 
 it('a migration that fails leaves nothing behind', () => {
   const db = newDatabase();
-  // The name is in the way of the last table that is made.
+  // This name collides with the last table that is created.
   db.exec('CREATE TABLE declared_losses (a)');
   db.pragma(`application_id = ${0x4f52444e}`);
   expect(() => migrate(db)).toThrow(/declared_losses already exists/);

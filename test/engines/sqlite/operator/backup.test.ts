@@ -144,7 +144,7 @@ it.each([
   tamper(database, damage);
   const message = await refused(database, target);
   expect(message).toMatch(finding);
-  // The operator knows the ledger, not the name that its copy has for a moment.
+  // The operator knows the ledger, not the temporary name of its copy.
   expect(message.startsWith(`${database} is damaged`)).toBe(true);
 });
 

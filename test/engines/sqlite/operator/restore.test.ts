@@ -61,7 +61,7 @@ function contents({ database }: LedgerFiles, from: string): Record<string, strin
   return Object.fromEntries(paths.map((path) => [path, readFileSync(path).toString('latin1')]));
 }
 
-/** Opens a ledger as a server would, and says where it ends. */
+/** Opens a ledger as a server would, and returns its end. */
 function endOf(files: LedgerFiles): bigint {
   const ledger = openLedger(files)!;
   ledger.mark.close();
@@ -69,7 +69,7 @@ function endOf(files: LedgerFiles): bigint {
   return ledger.lastOrderId;
 }
 
-/** What a server's start comes to: where it ends, or why it is refused. */
+/** The result of a server's start: the end of the ledger, or why it is refused. */
 function startOf(files: LedgerFiles): string {
   try {
     return `ends at ${endOf(files)}`;
@@ -321,7 +321,7 @@ it.each([0, 1, 2, 3, 4, 5, 6, 7])(
     expect(all).toHaveLength(7);
     for (const step of all.slice(0, steps)) step();
 
-    // What a server does now: it numbers above 20, where the old ledger ended, or not at all.
+    // A server now numbers above 20, the end of the old ledger, or not at all.
     const looked = testFolder();
     for (const name of readdirSync(dirname(machine.database))) {
       copyFileSync(join(dirname(machine.database), name), join(looked, name));

@@ -31,7 +31,7 @@ it('P9: an older copy put back does not verify if a server would refuse it', asy
   await expect(verdictOf(database)).rejects.toThrow(
     /orders\.db ends at order_id 9, but 15 was already given, says its mark .*: this is an older copy/,
   );
-  // The copy where it lies is whole, and has no mark.
+  // The copy in its own place is intact, and has no mark.
   expect(await verdictOf(copy)).toMatchObject({ ok: true, rows: 9n });
 });
 
@@ -78,7 +78,7 @@ it('no verification is refused beside a server that numbers', async () => {
 
 it('in a read-only folder a cleanly closed ledger is read from a copy; any other is refused with the reason', async () => {
   const { database, copy } = await olderCopy();
-  // For root every folder can be written.
+  // Root can write every folder.
   symlinkSync('nowhere', `${database}-shm`);
   expect(await verdictOf(database)).toMatchObject({ ok: true, rows: 15n });
   const target = join(testFolder(), 'again.db');

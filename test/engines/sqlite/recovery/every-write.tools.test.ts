@@ -13,7 +13,7 @@ import type { RecordedWrite } from '../../../support/disk/write-record.ts';
 import { Files, PowerCut, recordRun } from '../../../support/disk/write-record.ts';
 
 // A small ledger lives and is killed, twice, and every write to its files is recorded: opening, commits, the mark, stores,
-// checkpoints complete and not, closing. Then it is looked at as it was after each of them.
+// checkpoints complete and not, closing. Then the state after each of them is checked.
 
 let recorded: { readonly ledger: string; readonly writes: readonly RecordedWrite[] } | undefined;
 
@@ -27,7 +27,7 @@ function record() {
   return recorded;
 }
 
-/** What callers were told so far: order_ids by their keys, and the last `prefix` of a store. */
+/** What callers were answered so far: order_ids by their keys, and the last `prefix` of a store. */
 function toldIn(files: Files): Map<string, string> {
   const lines = (files.get('.told') ?? '')
     .toString()
@@ -36,7 +36,7 @@ function toldIn(files: Files): Map<string, string> {
   return new Map(lines.map((line) => line.split(' ') as [string, string]).filter(([key]) => key !== 'backup'));
 }
 
-/** How a server's opening of this ledger ends: 'whole' where everything told is there; or what is wrong. */
+/** The result of opening this ledger: 'whole' if it holds everything answered, or what is wrong. */
 function openingOf(ledger: string, told: ReadonlyMap<string, string>): string {
   try {
     const { db, mark } = openLedger(locateLedger(ledger))!;
@@ -45,7 +45,7 @@ function openingOf(ledger: string, told: ReadonlyMap<string, string>): string {
     const prefix = db.prepare<[], string>('SELECT prefix FROM stores WHERE store_id = 9').pluck().get() ?? '';
     db.close();
     const found = new Map(assertDense(ledger).map((row) => [row.request_id, String(row.order_id)]));
-    // What was asked for and not answered may be done.
+    // A request without an answer may be done.
     found.set('prefix', prefix === told.get('asked') ? (told.get('prefix') ?? '') : prefix);
     found.set('asked', told.get('asked') ?? '');
     const lost = [...told].filter(([key, orderId]) => found.get(key) !== orderId);
@@ -69,7 +69,7 @@ it('P4 P9: after a kill at any write, or in the middle of one, the ledger opens 
       if (opening !== 'whole') wrong.push(`in the middle of ${i}, ${write.kind} ${write.name}: ${opening}`);
     }
     files.apply(write);
-    // Of the frames of a commit, only some.
+    // Only some of the frames of a commit.
     if (write.name === '.told' || (write.name === '-wal' && i % 5 !== 0)) continue;
     const opening = openingOf(files.putInto(place), toldIn(files));
     if (opening !== 'whole') wrong.push(`after ${i}, ${write.kind} ${write.name}: ${opening}`);
@@ -126,7 +126,7 @@ it('P4: a start beside a reader loses nothing in a power cut, even if the last f
   let found: unknown;
   const writes = recordRun(ledger, ['fails a sync', 'replays'], (phase) => {
     if (phase === 'replays') return;
-    // Somebody reads what recovery found in the memory of the system, and keeps reading.
+    // A reader sees what recovery found in the memory of the system, and keeps reading.
     const reader = new Database(ledger, { readonly: true });
     onTestFinished(() => void reader.close());
     reader.exec('BEGIN');
@@ -141,11 +141,11 @@ it('P4: a start beside a reader loses nothing in a power cut, even if the last f
   }
   const told = toldIn(files);
   expect(told.size).toBe(109);
-  // Nothing that was not synced is there.
+  // Nothing unsynced survives.
   expect(openingOf(disk.cut(() => 0).putInto(join(testFolder(), 'cut')), told)).toBe('whole');
 });
 
-/** The numbers of the backups that were there by then. */
+/** The numbers of the backups that existed by then. */
 function backupsIn(files: Files): string[] {
   return [...(files.get('.told') ?? '').toString().matchAll(/^backup (\d+)$/gm)].map((match) => match[1]!);
 }

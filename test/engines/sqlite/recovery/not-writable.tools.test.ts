@@ -6,7 +6,7 @@ import { fillLedger } from '../../../support/ledgers/filled-ledger.ts';
 import { requireTools } from '../../../support/required-tool.ts';
 import { ORDER_NUMBERS, testFolder } from '../../../support/processes/server-process.ts';
 
-/** Nobody's, on every Linux. */
+/** The user `nobody`, on every Linux. */
 const OTHER_USER = '65534';
 
 it.for(['', '.mark', '.lock'])(

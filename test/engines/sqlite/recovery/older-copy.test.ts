@@ -57,7 +57,7 @@ function openWriter(files: LedgerFiles): Writer {
   return writer;
 }
 
-/** A copy of everything that a process leaves which is killed now. By another process: see locateLedger. */
+/** A copy of what a process killed now would leave. Another process makes it: see locateLedger. */
 function killed({ database }: LedgerFiles): LedgerFiles {
   const folder = testFolder();
   execFileSync('cp', [database, `${database}-wal`, `${database}.mark`, folder]);
@@ -142,7 +142,7 @@ it('P9: the WAL does not restart before the mark on disk records the state of th
   commit();
   const before = salts();
   for (let i = 0; i < 3; i++) {
-    // The checkpointer, and whoever else is at the file, moves everything; and then more is committed.
+    // The checkpointer, and any other program at the file, moves everything; and then more is committed.
     writer.beginPass();
     expect(checkpoint(other, 'PASSIVE')).toMatchObject({ busy: false });
     expect(checkpoint(other, 'TRUNCATE').busy).toBe(true);

@@ -46,13 +46,13 @@ function closedLedger(): LedgerFiles {
   return files;
 }
 
-/** The files that a ledger leaves whose owner was killed after it had given the numbers 1 to 3. */
+/** The files of a ledger whose owner was killed after allocating the numbers 1 to 3. */
 function killedLedger(): LedgerFiles {
   const owner = open(newFiles());
   number(owner, 'a');
   number(owner, 'b', 'c');
   const copy = newFiles();
-  // By another process: to close a descriptor of the file in this one would drop SQLite's locks.
+  // Another process copies, because closing a descriptor of the file in this one would drop SQLite's locks.
   execFileSync('cp', [owner.db.name, `${owner.db.name}-wal`, `${owner.db.name}.mark`, dirname(copy.database)]);
   expect(walSize(copy)).toBeGreaterThan(0);
   return copy;

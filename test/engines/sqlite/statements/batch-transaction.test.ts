@@ -39,7 +39,7 @@ describe('a batch that fails', () => {
     'its second row': `CREATE TRIGGER planted BEFORE INSERT ON allocations WHEN NEW.request_id = 'd' ${fail}`,
     "a store's counter": `CREATE TRIGGER planted BEFORE UPDATE ON stores ${fail}`,
     "the ledger's counter": `CREATE TRIGGER planted BEFORE UPDATE ON ledger ${fail}`,
-    // A deferred constraint is looked at when the transaction commits.
+    // A deferred constraint is checked when the transaction commits.
     'its COMMIT': `
       PRAGMA foreign_keys = ON;
       CREATE TABLE parents (id INTEGER PRIMARY KEY);

@@ -9,7 +9,7 @@ import { testFolder } from '../../../support/processes/server-process.ts';
 
 const SOURCE = new URL('../../../../src/engines/sqlite/threads/', import.meta.url);
 
-/** A thread with a memory, and with ways to fail that the real ones should not have. */
+/** A thread with state, and with ways to fail that the real ones should not have. */
 const MODULE = `
   import { workerData } from 'node:worker_threads';
   import { serveThread } from '${new URL('thread.ts', SOURCE).href}';
@@ -20,7 +20,7 @@ const MODULE = `
     fail({ name, message, code }) { throw Object.assign(new Error(message), { name, ...(code && { code }) }); },
     failWithText(text) { throw text; },
     exit() { process.exit(3); },
-    // Thrown while the answer is copied, where nobody catches it.
+    // Thrown while the answer is copied, outside any catch.
     crash() { return { get answer() { throw new Error('planted'); } }; },
     block() { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); },
   });

@@ -11,7 +11,7 @@ import { all, damageFile, findingsOf, newLedgerFile, RUNS } from '../../../suppo
 it('P2: a row missing in the index of order_numbers is named', async () => {
   const path = await newLedgerFile(RUNS);
   const db = new Database(path);
-  // Only so may it write a schema that lies.
+  // Otherwise it may not write a false schema.
   db.unsafeMode();
   db.exec(
     `CREATE TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = 'allocations_by_order_number';
