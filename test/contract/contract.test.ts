@@ -14,7 +14,7 @@ import type { ServeOptions } from '../support/processes/server-process.ts';
 // The contract's tables, row by row, through a real server on each engine. What each method does in detail is in
 // test/server/grpc.
 
-/** Each row of the status table that a request alone can cause: code, reason, request. They do not affect one another. */
+/** Each row of the status table that a request alone can cause: code, reason, request. They are independent. */
 const REQUESTS: readonly (readonly [
   code: keyof typeof status,
   reason: Reason,

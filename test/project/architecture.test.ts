@@ -12,9 +12,9 @@ const CORE = ['allocation', 'reasons', 'errors', 'ledger', 'batch-queue', 'alloc
 const MAX_LINES_CORE_FILE = 200;
 const MAX_LINES_CORE = 600;
 const MAX_LINES_FILE = 250;
-/** More is a corridor. */
+/** A longer list no longer fits one look. */
 const MAX_FILES_FOLDER = 14;
-/** Words that say nothing of what is in a file. */
+/** Words that say nothing about the contents of a file. */
 const BANNED_NAMES = new Set(['utils', 'util', 'helpers', 'helper', 'manager', 'types', 'common', 'misc']);
 /** Marks of unfinished work, written so that this file has none. */
 const UNFINISHED = /\b(TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b/;
@@ -22,10 +22,10 @@ const UNFINISHED = /\b(TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b/;
 /** The beginning of a comment, in either form; a line that continues one may begin with any word. */
 const VAGUE_COMMENT = /(?:\/\*\*?[\s*]+|(?<!\/\/.*\n[ \t]*)\/\/\s*)(?:Of|By|To|Whose)\b.*/g;
 
-/** What both transports and the metrics stand on. */
+/** What both transports and the metrics may import. */
 const GROUND_FLOOR = ['address', 'calls', 'limits', 'log/'].map((name) => `src/server/${name}`);
 
-/** What each room may import beside its own files: rooms, single files, and npm packages. The first that fits counts. */
+/** What each room may import beside its own files: rooms, files, and npm packages. The first match counts. */
 const ROOMS: readonly {
   readonly room: string;
   readonly files: readonly string[];
@@ -231,7 +231,7 @@ function read(path: string): SourceFile {
   };
 }
 
-/** What runs as a thread or process of its own is started by the name of its file. */
+/** The files started by name as a thread or process of their own. */
 function startedBy(code: string): string[] {
   const threads = [...code.matchAll(/\bthreadModule\('([\w-]+)'/g)].map(([, name]) => `${THREADS}/${name}.ts`);
   const programs = [...code.matchAll(/\bnew URL\(`\.\/([\w-]+)\$\{extname/g)].map(([, name]) => `${name}.ts`);
@@ -248,12 +248,12 @@ function roomOf(path: string) {
   return ROOMS.find(({ room }) => path.startsWith(room));
 }
 
-/** The sources whose code, comments aside, has this. */
+/** The sources whose code, apart from comments, matches. */
 function offenders(pattern: RegExp): string[] {
   return SOURCES.filter(({ code }) => pattern.test(code)).map(({ path }) => path);
 }
 
-/** The way from a file back to itself, if there is one; imports of types alone count. */
+/** The import path from a file back to itself, if there is one; imports of types alone count. */
 function cycleFrom(start: string): string[] | undefined {
   const seen = new Set<string>();
   const ways = [[start]];
@@ -276,7 +276,7 @@ function withoutComments(text: string): string {
   );
 }
 
-/** What the name of a file says. */
+/** The words in the name of a file. */
 function wordsOf(path: string): string[] {
   return basename(path)
     .toLowerCase()

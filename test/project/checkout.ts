@@ -9,7 +9,7 @@ import type { CommandResult } from '../support/processes/order-numbers-command.t
 import { ORDER_NUMBERS, testFolder } from '../support/processes/server-process.ts';
 import { ROOT } from './documents.ts';
 
-/** Whether lines run with the tools that they name, or with stand-ins for those that may be missing. */
+/** Whether lines run with the tools they name, or with stand-ins for those that may be missing. */
 export type Tools = 'real' | 'stand-ins';
 
 const FOLDERS: Readonly<Record<Tools, string>> = {
@@ -20,7 +20,7 @@ const OWN_COMMAND = /^(npx )?order-numbers /;
 /** What only a shell understands. */
 const NEEDS_SHELL = /['"|<>;&$\\]/;
 
-/** A part of a line, and what the line has to say at least. */
+/** A part of a line, and what its output must contain. */
 export type Said = readonly [part: string, says: RegExp];
 
 /** A line that was run. */
@@ -30,7 +30,7 @@ export interface Ran {
   readonly said: string;
 }
 
-/** What {@link Checkout.run} has to resolve to: each line ends well, and says what is expected of it. */
+/** What {@link Checkout.run} must resolve to: each line exits with 0, and prints what is expected. */
 export function allSay(expected: readonly Said[]): unknown[] {
   return expected.map(([part, says]) => ({
     line: expect.stringContaining(part) as string,
@@ -39,7 +39,7 @@ export function allSay(expected: readonly Said[]): unknown[] {
   }));
 }
 
-/** A checkout of its own, without data, to run the lines of a document in. */
+/** A separate checkout, without data, to run the lines of a document in. */
 export class Checkout {
   readonly folder = testFolder();
   readonly #tools: Tools;
@@ -53,7 +53,7 @@ export class Checkout {
     }
   }
 
-  /** Lines name a server on the default ports; they mean this one. */
+  /** The server that stands in for the one on the default ports. */
   serves({ grpc, http, metrics }: Readonly<Record<string, unknown>>): void {
     this.#server = String(grpc);
     this.replace('localhost:50051', String(grpc));
@@ -61,7 +61,7 @@ export class Checkout {
     this.replace('localhost:9464', String(metrics));
   }
 
-  /** Replaces a place that documents name, such as a host, by one of this test. */
+  /** Replaces a name in documents, such as a host, by one of this test. */
   replace(place: RegExp | string, by: string): void {
     this.#replacements.push([place, by]);
   }
@@ -71,7 +71,7 @@ export class Checkout {
     return this.#replacements.reduce((changed, [place, by]) => changed.replaceAll(place, by), line);
   }
 
-  /** Runs lines one after the other. `expected` says when an endless one has said enough. */
+  /** Runs lines one after the other. `expected` says when an endless one has printed enough. */
   async run(lines: readonly string[], expected: readonly Said[]): Promise<Ran[]> {
     const all: Ran[] = [];
     for (const [i, line] of lines.entries()) all.push(await this.#runLine(line, expected[i]?.[1] ?? /./));
@@ -84,7 +84,7 @@ export class Checkout {
     const isOwn = OWN_COMMAND.test(command);
     if (this.#tools === 'real' || !isOwn || NEEDS_SHELL.test(command) || isEndless(line)) {
       const { exitCode, stdout, stderr } = await this.#runInShell(command, env, until);
-      // Of a tool only what it answers: curl tells its progress on standard error.
+      // Only the answer of a tool counts: curl writes its progress to standard error.
       return { line, exitCode, said: (isOwn || stdout === '' ? stdout + stderr : stdout).trim() };
     }
     const args = command.replace(OWN_COMMAND, '').split(' ');
@@ -92,7 +92,7 @@ export class Checkout {
     return { line, exitCode, said: (stdout + stderr).trim() };
   }
 
-  /** A command without an end is stopped as by Ctrl-C, once it has said enough. */
+  /** Stops an endless command as by Ctrl-C, once it has printed enough. */
   async #runInShell(command: string, env: Readonly<Record<string, string>>, until: RegExp): Promise<CommandResult> {
     const own = `'${process.execPath}' '${ORDER_NUMBERS}' `;
     const child = spawn('sh', ['-c', command.replace(OWN_COMMAND, `${isEndless(command) ? 'exec ' : ''}${own}`)], {

@@ -10,8 +10,8 @@ import { allSay, Checkout } from './checkout.ts';
 import { blockLines, documentAt, DOCUMENTS, tableRows } from './documents.ts';
 import { SAMPLE_TABLE } from './readme-commands-suite.ts';
 
-// Every `sh` line in docs/ is run here, except those of losing-the-machine.md: they tell one story, and have a test of their
-// own. What no test machine can run is not in blocks of that language: env files are ini and grants are sql, which
+// Every `sh` line in docs/ is run here, except those of losing-the-machine.md, which are one drill with a test of their
+// own. What no test machine can run is in blocks of other languages: env files are ini and grants are sql, which
 // readme.test.ts reads; programs and generator files are go and yaml; docker, systemd and the promotion of a standby are
 // prose. Of make only the targets are looked up: .ci/run makes run and test in a clean clone, and bench takes minutes.
 
@@ -105,7 +105,7 @@ export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => 
     expect(await openedBy(lines.filter(isServe), checkout)).toHaveLength(2);
     const commands = lines.filter((line) => !isServe(line));
     expect(await checkout.run(commands, DATABASES)).toEqual(allSay(DATABASES));
-    // The printed schema was whole: nothing is left to upgrade.
+    // The printed schema was complete: nothing is left to upgrade.
     const upgraded = await checkout.run([`npx order-numbers migrate --to ${printed}`], UPGRADE);
     expect(upgraded).toEqual(allSay(UPGRADE));
   });

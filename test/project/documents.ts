@@ -34,14 +34,14 @@ export function blockLines({ text }: Document, language: string, heading?: strin
   return lines.filter((line) => line !== '' && !line.startsWith('#'));
 }
 
-/** Where its links lead to, but for those to other sites. */
+/** The targets of its links, except those to other sites. */
 export function links({ text }: Document): string[] {
   return [...withoutBlocks(text).matchAll(/\]\(([^)\s]+)\)/g)]
     .map((match) => match[1]!)
     .filter((to) => !to.includes(':'));
 }
 
-/** What a link can lead to inside it: its headings, as Git hosts name them. */
+/** The link targets inside it: its headings, as Git hosts name them. */
 export function anchors({ text }: Document): ReadonlySet<string> {
   const headings = [...withoutBlocks(text).matchAll(/^#+ (.+)$/gm)].map((match) => match[1]!);
   return new Set(

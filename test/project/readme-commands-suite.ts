@@ -10,7 +10,7 @@ import { blockLines, documentAt } from './documents.ts';
 
 export const README = documentAt('README.md');
 
-/** What its lines have to say at least, in their order. */
+/** What its lines must print at least, in order. */
 const SAYS: readonly Said[] = [
   ['allocate --store 32913', /order id +1\n[^]*order number +100\n[^]*cart-4711[^]*replayed +no/],
   ['grpcurl', /"orderId": ?"1",[^]*"orderNumber": ?"100"[^]*"replayed": ?true/],
@@ -36,7 +36,7 @@ const RESTORE: readonly Said[] = [['restore', /last_order_id +13\n/]];
 const IMPORT: readonly Said[] = [['import', /next_order_id +78\n/]];
 const NEXT: readonly Said[] = [['curl', /^\{"OrderID":78,"OrderNumber":142,"StoreID":32913\}$/]];
 
-/** Runs what the README says, but for make: see docs-commands-suite.ts. */
+/** Runs the commands of the README, except make: see docs-commands-suite.ts. */
 export function readmeCommandsSuite(tools: Tools, require: (test: TestContext) => void): void {
   const lines = blockLines(README, 'sh').filter((line) => !line.startsWith('make '));
 

@@ -15,10 +15,10 @@ import { anchors, blockLines, documentAt, DOCUMENTS, links, paths, ROOT, tableRo
 const README = documentAt('README.md');
 const OPERATIONS = documentAt('docs/operations.md');
 const PROTOCOL = documentAt('docs/protocol.md');
-/** What is longer is not read. */
+/** A longer README is not read. */
 const MAX_README_LINES = 150;
 const MAKEFILE = readFileSync(`${ROOT}Makefile`, 'utf8');
-/** What people read, and what tells them of files and targets. */
+/** The texts that people read, and those that name files and targets. */
 const TEXTS = [...DOCUMENTS, ...['CONTRIBUTING.md', 'Makefile'].map(documentAt)];
 
 describe('README', () => {
@@ -75,7 +75,7 @@ describe('status codes in protocol.md', () => {
     const seconds = retryAfterSeconds === undefined ? undefined : retryAfterSeconds * 1000;
     expect({ code, http, times }).toEqual({
       code: status[toStatus(new OrderError(reason, ''), true).code],
-      // What HTTP can never end with has no status there.
+      // A reason that HTTP never returns has no status there.
       http: http === '' ? '' : String(httpCode),
       times: http === '' || seconds === undefined ? '' : `${inWords(retryMs)}, ${inWords(seconds)}`,
     });

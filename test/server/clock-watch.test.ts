@@ -17,7 +17,7 @@ describe.each(ENGINES)('on $name', (engine: Engine) => {
     onTestFinished(() => client.close());
     await client.allocateOrder({ storeId: 7n, requestId: 'before' });
     expect(await metric(server, 'clock_behind_seconds')).toBe(0);
-    // As an order leaves it behind that is numbered while a clock is three years ahead.
+    // The state after an order numbered while a clock is three years ahead.
     const ahead = Date.now() + 3 * 365 * DAY_MS;
     await engine.execute(
       ledger,

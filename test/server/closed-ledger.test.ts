@@ -18,7 +18,7 @@ afterEach(() => {
 
 it('while the database is unavailable, /readyz, the metrics and the log say so, and expired calls are dropped', async () => {
   const [grpc, http, metrics] = [await freeAddress(), await freeAddress(), await freeAddress()];
-  // Nothing listens where the database should be.
+  // Nothing listens at the address of the database.
   const listeners = ['--grpc-listen', grpc, '--http-listen', http, '--metrics-listen', metrics];
   const server = new LocalServer(`postgres://orders@${await freeAddress()}/orders`, { args: listeners });
   await server.line(/cannot be opened yet/);

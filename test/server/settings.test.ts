@@ -33,13 +33,13 @@ const NAMES = Object.keys(TABLE) as (keyof ServeSettings)[];
 interface Samples<Value> {
   readonly good: readonly (readonly [text: string, value: Value])[];
   readonly bad: readonly string[];
-  /** What the refusal tells to do. */
+  /** The remedy that the refusal names. */
   readonly remedy: string;
 }
 
 const WHOLE_NUMBERS_NOT = ['', ' ', '-1', '1.5', '1e3', '0x10', '1_000', 'ten', 'NaN', 'Infinity', '٣', '+1'];
 
-/** What the field has written where a path was wanted: each would be a new ledger that numbers from 1. */
+/** Mistakes for a path seen in the field: each would be a new ledger that numbers from 1. */
 const NO_PATHS = [
   '"postgres://orders:secret@db1/orders"',
   "'data/orders.db'",

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const PATIENCE_MS = 30_000;
-/** Between two looks: first short, for what comes at once, then longer, because a look costs what is waited for time. */
+/** The pause between two checks: short at first, then longer, because a check slows down what is waited for. */
 const FIRST_MS = 5;
 const MAX_MS = 40;
 
 /**
- * Resolves when `holds` answers true; it is asked again and again. `what` says what was waited for, in the end: a function
+ * Polls `holds` until it returns true. `what` describes what was waited for, for the message of a timeout: a function
  * can say how far it came. Free of vitest: its main process waits, too.
  */
 export async function until(

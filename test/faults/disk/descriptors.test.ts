@@ -10,7 +10,7 @@ import { OrderNumberServiceClient } from '../../../src/wire/gen/orders/v1/orders
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 import { until } from '../../support/until.ts';
 
-/** Some more than a server uses that nobody talks to. */
+/** Slightly more than an idle server uses. */
 const DESCRIPTORS = 80;
 
 it('P10: without free file descriptors orders and lookups continue; what cannot start is UNAVAILABLE, and works afterwards', async () => {

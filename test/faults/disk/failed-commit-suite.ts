@@ -29,11 +29,11 @@ export function failedCommitSuite(engine: Engine): void {
       expect(errorDetails(error)!.retryDelayMs).toBeGreaterThan(0);
       expect(error.metadata.get('request-id')).toEqual(['failed']);
 
-      // Another number comes only from a ledger that was opened again.
+      // Only a reopened ledger allocates another number.
       const next = await client.allocateOrder({ storeId: 1n, requestId: 'next' });
       expect(next.allocation).toMatchObject({ orderId: 2n, orderNumber: 101n });
       expect(health).toEqual(['SERVING', 'NOT_SERVING', 'SERVING']);
-      // The log comes by a pipe of its own, and may be later than the answer.
+      // The log comes through a pipe of its own, and may arrive later than the answer.
       const opened = () =>
         server.log.filter(({ msg }) => /^(the ledger is open|created a new ledger)/.test(msg)).length;
       await until('it was opened twice', () => opened() === 2);
@@ -63,7 +63,7 @@ export function failedCommitSuite(engine: Engine): void {
 
       expect(errors.map((error) => error.code)).toEqual(errors.map(() => status.UNAVAILABLE));
       expect(new Set(errors.map((error) => errorDetails(error)?.reason))).toEqual(new Set(['OUTCOME_UNKNOWN']));
-      // Who sent no request_id is not asked to come again by itself: it has to take this one.
+      // A caller without a request_id is not asked for a retry: it has to use this one.
       expect(new Set(errors.map((error) => errorDetails(error)?.retryDelayMs))).toEqual(new Set([undefined]));
       const made = errors.map((error) => String(error.metadata.get('request-id')[0]));
       expect(new Set(made).size).toBe(10);
@@ -85,7 +85,7 @@ export function failedCommitSuite(engine: Engine): void {
       );
       const refused = await Promise.all(calls);
       for (const error of refused) {
-        // A full disk and nothing else: the ledger proves that nothing was done.
+        // Only a full disk: the ledger proves that nothing was done.
         expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
         expect(errorDetails(error)).toMatchObject({ reason: 'LEDGER_FULL' });
         expect(errorDetails(error)!.retryDelayMs).toBeGreaterThan(0);
@@ -118,7 +118,7 @@ async function connectTo(server: LocalServer | ServerProcess): Promise<OrdersCli
   return client;
 }
 
-/** Of the rows in the ledger, which are dense, in order_id order. */
+/** The request_ids of the rows in the ledger, which are dense, in order_id order. */
 async function requestIds(engine: Engine, { ledger }: FaultyLedger): Promise<string[]> {
   return (await engine.assertDense(ledger)).map((row) => row.request_id);
 }

@@ -14,8 +14,8 @@ import { failedCommitSuite } from './failed-commit-suite.ts';
 
 failedCommitSuite(SQLITE);
 
-// What becomes of a file's WAL, whose failed frames and pages in memory nobody may rely on. PostgreSQL restarts by
-// itself after a failed fsync; what becomes of its commits then is tested in test/failover.
+// The fate of a file's WAL, whose failed frames and pages in memory must not be trusted. PostgreSQL restarts by
+// itself after a failed fsync; the fate of its commits then is tested in test/failover.
 
 it('P7: after a failed fsync the WAL with the unsynced frames is replaced by a new one', async (test) => {
   requireTools(test, 'gcc');
@@ -35,13 +35,13 @@ it('P4 P5 P7: after a server died of a failed fsync the row is recovered, and sy
   await client.allocateOrder({ storeId: 1n, requestId: 'before' });
   shim.arm('fsync-fails-then-killed');
   const error = await failureOf(client.allocateOrder({ storeId: 1n, requestId: 'failed' }));
-  // A bare status: perhaps done.
+  // A bare status, so the outcome is unknown.
   expect(error.code).toBe(status.UNAVAILABLE);
   expect(errorDetails(error)).toBeUndefined();
   expect(await server.exit()).toBe('SIGKILL');
 
   const again = await connectTo(new ServerProcess(ledger));
-  // Out of the WAL, whose pages the failed fsync left in memory only, and into the database with an fsync.
+  // Moved from the WAL, whose pages the failed fsync left in memory only, into the database with an fsync.
   expect(statSync(`${ledger}-wal`).size).toBe(0);
   expect(requestIdsInFile(ledger)).toEqual(['before', 'failed']);
   const retried = await again.allocateOrder({ storeId: 1n, requestId: 'failed' });
@@ -73,7 +73,7 @@ it('P1 P2 P5 P7: a file system that runs full under database and mark neither lo
       if (result.status === 'rejected') reasons.add(reasonOf(result.reason));
     }
   }
-  // Which one depends on whether the ledger can be opened again on the full disk. A call that waits for
+  // Which one depends on whether the ledger can be reopened on the full disk. A call that waits for
   // that in the queue meets its deadline.
   expect(['LEDGER_FULL', 'OUTCOME_UNKNOWN', 'DEADLINE_EXCEEDED']).toEqual(expect.arrayContaining([...reasons]));
 

@@ -31,7 +31,7 @@ async function startServer() {
 
 type Started = Awaited<ReturnType<typeof startServer>>;
 
-/** Expects that the server says what happened in one line, is no longer healthy, and ends with exit code 1. */
+/** Expects that the server reports what happened in one line, is no longer healthy, and exits with 1. */
 async function expectEnd({ server, health }: Started, said: RegExp): Promise<void> {
   expect(await server.exit()).toBe(1);
   // Each call without an answer has a line of its own.
@@ -41,7 +41,7 @@ async function expectEnd({ server, health }: Started, said: RegExp): Promise<voi
   expect(server.stderr).toBe('');
 }
 
-/** Orders without end, from several callers; resolves to their errors when each has met one. */
+/** Endless orders from several callers; resolves to their errors when each has got one. */
 function load({ order }: Started): Promise<unknown[]> {
   const caller = async (): Promise<unknown> => {
     for (;;) {
@@ -110,7 +110,7 @@ it('P4: the -wal removed without load: the server ends within seconds, and the n
   const { ledger, order } = started;
   await order();
   rmSync(`${ledger}-wal`);
-  // A reader that opens meanwhile creates another one.
+  // A reader opened meanwhile creates another one.
   await expectEnd(started, /orders\.db-wal.* while it was open/);
   const again = new ServerProcess(ledger);
   await again.serving();
@@ -144,7 +144,7 @@ it('P9: an older copy put over the database, by name or in its inode, is noticed
   expect(server.log.filter(({ level }) => level === FATAL)).toEqual([
     expect.objectContaining({ msg: expect.stringMatching(/was overwritten while it was open/) as string }),
   ]);
-  // What lies there now is refused.
+  // The file there now is refused.
   const next = new ServerProcess(ledger);
   expect(await next.exit()).toBe(1);
 });

@@ -9,7 +9,7 @@ it('P4: a lone allocation causes one fsync, of the WAL, which ends before the an
   requireTools(test, 'strace');
   const folder = testFolder();
   const trace = join(folder, 'trace');
-  // --daemonize: the server is this process's own child, so that its signals and its end are its own.
+  // With --daemonize the server is a child of this process, with signals and an exit of its own.
   const wrapper = [toolPath('strace'), '--daemonize', '-f', '-y', '-e', 'trace=fsync,fdatasync', '-o', trace];
   const server = new ServerProcess(join(folder, 'orders.db'), { wrapper });
   const client = connect(await server.serving());

@@ -62,7 +62,7 @@ it('P9: the ledger of a killed server whose WAL lost its last commits is refused
   const kept = await killAfterTwoCommits(ledger);
   const whole = readFileSync(`${ledger}-wal`);
   truncateSync(`${ledger}-wal`, kept);
-  // Kept aside, because looking at it changes it.
+  // Set aside, because reading it changes it.
   const lost = copyAside(ledger);
   expect(await refusedStart(lost)).toMatch(/orders\.db.*ends at order_id 1, but 2 was already given.*-wal/);
 
@@ -102,7 +102,7 @@ it('P9: a missing mark causes a warning and is rewritten', async () => {
   expect((await allocateAndStop(ledger, 1)).filter(isWarning)).toEqual([]);
 });
 
-/** Runs a server for so many allocations; returns what it logged. */
+/** Runs a server for this many allocations; returns what it logged. */
 async function allocateAndStop(ledger: string, count: number): Promise<readonly LogLine[]> {
   const server = new LocalServer(ledger);
   const client = connect(await server.serving());

@@ -5,9 +5,9 @@ import { connect } from '../../support/clients/orders-client.ts';
 import { LocalServer } from '../../support/processes/local-server.ts';
 import { ServerProcess } from '../../support/processes/server-process.ts';
 
-// PostgreSQL's is away when nobody answers. SQLite's is away only after a failed commit: see ledger-away.tools.test.ts.
+// PostgreSQL's is unavailable if no server answers, SQLite's only after a failed commit: ledger-away.tools.test.ts.
 
-/** What holds on an engine whose ledger may be out of a restarted server's reach. */
+/** What holds on an engine whose ledger may be unavailable to a restarted server. */
 export function ledgerAwaySuite(engine: Engine): void {
   describe(`on ${engine.name}`, () => {
     it('P4 P8: while the ledger is unavailable, a restarted server says so and lets allocations wait', async (test) => {
@@ -37,7 +37,7 @@ export function ledgerAwaySuite(engine: Engine): void {
       expect(await replay).toMatchObject({ allocation: { orderId: 2n }, replayed: true });
       expect(await fresh).toMatchObject({ allocation: { orderId: 3n, orderNumber: 102n }, replayed: false });
       expect(await after.checkHealth()).toBe('SERVING');
-      // Said once, not at every attempt.
+      // Logged once, not at every attempt.
       expect(second.log.filter(({ msg }) => msg.includes('cannot be opened yet'))).toHaveLength(1);
       expect(await engine.assertDense(faulty.ledger)).toHaveLength(3);
     });

@@ -3,7 +3,7 @@ import type { Engine } from '../../support/engines/engines.ts';
 import { connect } from '../../support/clients/orders-client.ts';
 import { newServer } from '../../support/processes/local-server.ts';
 
-/** A commit has no limit, so this is only to tell an event loop that waits for it from one that does not. */
+/** A commit has no time limit; this one only distinguishes an event loop that waits for it from one that does not. */
 const FAST_MS = 500;
 
 /** What holds on every engine. SQLite's faults need gcc, so its suite runs with the tools. */
@@ -20,7 +20,7 @@ export function slowDiskSuite(engine: Engine): void {
       let isPending = true;
       const hanging = client.allocateOrder({ storeId: 1n, requestId: 'hanging' }).finally(() => (isPending = false));
       await faulty.commitIsHeld();
-      // One more waits behind it, in the queue.
+      // Another call waits behind it, in the queue.
       const queued = client.allocateOrder({ storeId: 1n, requestId: 'queued' });
 
       for (let i = 0; i < 5; i++) {

@@ -14,7 +14,7 @@ const STOP_MS = 5000;
 
 const CASES = [
   { name: 'on a full disk', stdout: () => openSync('/dev/full', 'w'), calls: 10, mustDrop: true },
-  // Node.js reads only when something listens. What waits here is dropped later (log-output.test.ts).
+  // Node.js reads only with a listener. Lines that wait here are dropped later (log-output.test.ts).
   { name: 'into a pipe whose reader stopped', stdout: () => 'pipe' as const, calls: MANY, mustDrop: false },
   { name: 'into a pipe whose reader is gone', stdout: () => 'closed pipe' as const, calls: 10, mustDrop: true },
 ];

@@ -19,7 +19,7 @@ it('P10: at a terminal that was stopped (Ctrl-S) the server serves, and stops on
   const grpc = await freeAddress();
   const ledger = join(testFolder(), 'orders.db');
   const off = ['--http-listen', 'off', '--metrics-listen', 'off'];
-  // Nothing reads what script shows, so that it takes nothing from the terminal any more.
+  // The output of script is not read, so that it stops reading from the terminal.
   const script = realTerminal(['serve', '--ledger', ledger, '--grpc-listen', grpc, '--log-level', 'debug', ...off]);
   onTestFinished(() => void script.kill('SIGKILL'));
   const exited = once(script, 'exit');
@@ -36,7 +36,7 @@ it('P10: at a terminal that was stopped (Ctrl-S) the server serves, and stops on
   expect(await client.checkHealth()).toBe('SERVING');
   const [server] = readFileSync(`/proc/${script.pid}/task/${script.pid}/children`, 'utf8').split(' ');
   process.kill(Number(server), 'SIGTERM');
-  // It has ended, though script, which waits itself, does not take note of that.
+  // The server has ended, although script, which is blocked itself, does not notice.
   await until('the server has ended', () => / Z /.test(readFileSync(`/proc/${server}/stat`, 'utf8')));
   script.stdout.resume();
   expect(await exited).toEqual([0, null]);

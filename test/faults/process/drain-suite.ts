@@ -9,7 +9,7 @@ import { connect, errorDetails, failureOf } from '../../support/clients/orders-c
 import { ServerProcess } from '../../support/processes/server-process.ts';
 
 const QUEUED = 50;
-/** One second is what clients get to take their last answers; the rest is for a busy machine. */
+/** Clients get one second to read their last answers; the rest is for a busy machine. */
 const CLOSE_MS = 2_500;
 
 /** What holds on every engine. SQLite's faults need gcc, so its suite runs with the tools. */
@@ -38,7 +38,7 @@ export function drainSuite(engine: Engine): void {
       expect(await server.exit()).toBe(0);
       expect(performance.now() - answeredAt).toBeLessThan(CLOSE_MS);
       expect(answers.map(({ allocation }) => allocation?.orderId)).toEqual(answers.map((_, i) => BigInt(i + 2)));
-      // The checkpoint put everything into the database: where it is a file, that alone is the whole ledger.
+      // The checkpoint moved everything into the database: if that is a file, it alone is the whole ledger.
       expect(existsSync(`${faulty.ledger}-wal`)).toBe(false);
       expect(await engine.assertDense(faulty.ledger)).toHaveLength(1 + QUEUED + 1);
     });
@@ -131,7 +131,7 @@ function connectTo(address: string): OrdersClient {
   return client;
 }
 
-/** One call whose commit hangs until it is let go, and others that wait behind it. */
+/** One call whose commit hangs until it is released, and others that wait behind it. */
 async function acceptCalls(client: OrdersClient, faulty: FaultyLedger) {
   const call = (_: unknown, i: number) => client.allocateOrder({ storeId: 1n, requestId: `request-${i}` });
   await faulty.holdCommits();

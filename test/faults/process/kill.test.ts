@@ -13,12 +13,12 @@ import { ServerProcess, testFolder } from '../../support/processes/server-proces
 import { killedAfterCommitSuite } from './killed-after-commit-suite.ts';
 
 const ROUNDS = IS_LONG ? 20 : 6;
-/** From round to round the kill comes later; the last round of the short form is as late as that of the long one. */
+/** The kill comes later in each round; the last round of the short form is as late as that of the long one. */
 const ANSWERS_PER_ROUND = IS_LONG ? 23 : 87;
 const CALLERS = 32;
 const STORES = 5;
 
-// Of a file and its WAL: servers that are killed on a shared PostgreSQL are in test/failover.
+// A file and its WAL; servers killed on a shared PostgreSQL are in test/failover.
 it('P1 P2 P4 P5: kill -9 under load loses no answered order, leaves no hole and numbers nothing twice', async () => {
   const ledger = join(testFolder(), 'orders.db');
   const answered: Allocation[] = [];
@@ -27,12 +27,12 @@ it('P1 P2 P4 P5: kill -9 under load loses no answered order, leaves no hole and 
   for (let round = 0; round < ROUNDS; round++) {
     const server = new ServerProcess(ledger);
     const client = connect(await server.serving());
-    // What recovery found in the WAL is in the database, and so on the disk, before anything is answered.
+    // Everything recovered from the WAL is in the database, and so on the disk, before anything is answered.
     expect(walSize(ledger)).toBe(0);
     expectInFile(assertDense(ledger), answered);
     answered.push(...(await retryTwice(client, unanswered)));
 
-    // Answers until the kill, and some more turns of the event loop, so that it comes at any moment.
+    // Answers until the kill, plus some turns of the event loop, so that it comes at any moment.
     const kill = { afterAnswers: 50 + ANSWERS_PER_ROUND * round, thenTurns: round % 7 };
     const load = await loadUntilKilled(server, client, `round-${round}`, kill);
     client.close();
@@ -50,7 +50,7 @@ it('P1 P2 P4 P5: kill -9 under load loses no answered order, leaves no hole and 
 
 killedAfterCommitSuite(POSTGRES);
 
-/** Keeps callers busy until the server is killed, which is done after so many answers. */
+/** Keeps callers busy until the server is killed after this many answers. */
 async function loadUntilKilled(
   server: ServerProcess,
   client: OrdersClient,
@@ -63,7 +63,7 @@ async function loadUntilKilled(
   const call = async () => {
     for (;;) {
       const id = sent++;
-      // Every third caller leaves the request_id to the server, and so cannot ask again.
+      // Every third caller leaves the request_id to the server, and so cannot retry.
       const request = { storeId: BigInt(1 + (id % STORES)), requestId: id % 3 === 0 ? '' : `${name}-${id}` };
       try {
         const { allocation } = await client.allocateOrder(request);
@@ -86,7 +86,7 @@ async function loadUntilKilled(
   return { answered, unanswered };
 }
 
-/** Asks again, twice, for everything that was not answered: one pair each, the same both times. */
+/** Retries every unanswered call twice: one pair each, the same both times. */
 async function retryTwice(client: OrdersClient, unanswered: readonly AllocateOrderRequest[]): Promise<Allocation[]> {
   const first = await Promise.all(unanswered.map((request) => client.allocateOrder(request)));
   const second = await Promise.all(unanswered.map((request) => client.allocateOrder(request)));
@@ -97,7 +97,7 @@ async function retryTwice(client: OrdersClient, unanswered: readonly AllocateOrd
   return first.map(({ allocation }) => allocation!);
 }
 
-/** Every answer is in the file exactly as it was given, and no two answers gave the same number. */
+/** Asserts that every answer is in the file unchanged, and that no two answers have the same number. */
 function expectInFile(rows: ReturnType<typeof assertDense>, answered: readonly Allocation[]): void {
   const byOrderId = new Map(rows.map((row) => [row.order_id, row]));
   const wrong = answered.filter((allocation) => {

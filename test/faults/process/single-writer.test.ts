@@ -7,7 +7,7 @@ import { connect } from '../../support/clients/orders-client.ts';
 import { refusedProcess } from '../../support/processes/refused-start.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 
-// Of files: any number of servers share one PostgreSQL.
+// Files only: any number of servers share one PostgreSQL.
 
 it('P8: a second server on the same file exits at once and names it, by path or by symbolic link to file or folder', async () => {
   const folder = join(testFolder(), 'real');

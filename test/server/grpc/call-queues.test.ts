@@ -32,7 +32,7 @@ it('P6 P10: in a flood of new stores 256 wait, those whose callers left are neve
   release();
   await later;
   const made = await ledger.reads.listStores({ afterStoreId: 0n, upToStoreId: 1000n, limit: 1000 });
-  // The first one was under way when its caller left.
+  // The first one was in flight when its caller left.
   expect(made.map(({ storeId }) => storeId)).toEqual([7n, 9n, 100n]);
 });
 
@@ -103,7 +103,7 @@ async function serve(held: 'createStore' | 'listAllocations') {
   return { ledger, client, release, underWay: () => underWay };
 }
 
-/** Asks for a store; what it was refused with, as soon as it is. */
+/** Creates a store; resolves to its refusal as soon as it comes. */
 function create(client: GrpcClient, storeId: bigint, signal: AbortSignal): { error?: ServiceError } {
   const call: { error?: ServiceError } = {};
   const store = { storeId, prefix: '', suffix: '', minDigits: 0, firstNumber: undefined, nextNumber: 0n };

@@ -261,7 +261,7 @@ describe('the log', () => {
   });
 });
 
-/** A server in this process, on a ledger in memory that waits and fails when it is told to. */
+/** A server in this process, on a ledger in memory that waits and fails on demand. */
 class Fixture {
   readonly ledger = new MemoryLedger();
   readonly allocator: Allocator;
@@ -305,7 +305,7 @@ class Fixture {
     return this.client.allocateOrder({ storeId: STORE_ID, requestId }, options);
   }
 
-  /** Resolves when so many calls have come since the start. */
+  /** Resolves when this many calls have arrived since the start. */
   async arrived(calls: number): Promise<void> {
     await vi.waitUntil(() => this.calls.length === calls);
   }

@@ -6,7 +6,7 @@ import { GrpcClient } from '../../support/clients/grpc-client.ts';
 import { errorDetails, failureOf } from '../../support/clients/orders-client.ts';
 import { LocalServer } from '../../support/processes/local-server.ts';
 
-/** Of a ledger where store 7 has the order_id 1, the number 100 and the request a. */
+/** Keys of a ledger in which store 7 has the order_id 1, the number 100 and the request a. */
 const WITHOUT_ALLOCATION: readonly (readonly [reason: string, key: GetAllocationRequest['key']])[] = [
   ['KEY_MISSING', undefined],
   ['ORDER_ID_INVALID', { $case: 'orderId', value: 0n }],
@@ -124,7 +124,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     };
     expect(await counts({ newestFirst: true }, 2)).toEqual([[5, 4], [3, 2], [1]]);
     expect(await counts({ beforeOrderId: 16n, newestFirst: true, storeId: 2n }, 1)).toEqual([[5], [3], [1]]);
-    // A run that reaches into the range is part of it, whole.
+    // A run that overlaps the range is included as a whole.
     expect(await counts({ afterOrderId: 5n, beforeOrderId: 12n }, 2)).toEqual([[3, 4], [5]]);
     expect(await counts({ afterOrderId: 5n, beforeOrderId: 12n, newestFirst: true }, 2)).toEqual([[5, 4], [3]]);
     expect(await counts({ afterOrderId: 6n, beforeOrderId: 11n }, 2)).toEqual([[4]]);

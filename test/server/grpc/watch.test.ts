@@ -16,7 +16,7 @@ import { ServerProcess } from '../../support/processes/server-process.ts';
 
 type Stream = ClientReadableStream<WatchAllocationsResponse>;
 
-/** 30,000 orders of 10 stores, in the SQL of every engine: for 300 who were sent all of them, 600 MB. */
+/** 30,000 orders of 10 stores, in the SQL of every engine: 600 MB if 300 watchers were sent all of them. */
 const MANY_ROWS = `
 WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 29999)
 INSERT INTO allocations (order_id, store_id, order_number, count, request_id, create_time_ms, prefix, suffix, min_digits)
@@ -43,7 +43,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     const load = Array.from({ length: 6 }, async (_, i) => {
       for (let n = 0; !done.signal.aborted || n < 60; n++) await client.allocate(BigInt((i % 3) + 1), (n % 4) + 1);
     });
-    // They begin while numbers are given, so that the seam is somewhere else each time.
+    // They begin while numbers are allocated, so that the seam is in another place each time.
     for (let i = 0; i < 24; i++) {
       const storeId = i % 4 === 0 ? undefined : BigInt(i % 4);
       watchers.push([new Watcher(client.watch({ afterOrderId: 0n, storeId })), storeId]);
@@ -106,7 +106,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     slow.pause();
     const quick = new Watcher(client.watch({ afterOrderId: 0n }));
     await quick.reached(0n);
-    // As long as they may be, so that few of them fill what lies between the server and the reader.
+    // As long as possible, so that few of them fill the buffers between server and reader.
     const load = Array.from({ length: 16 }, async (_, i) => {
       for (let n = 0; n < 200; n++) await client.allocate(BigInt(i + 1), 1, `${i}-${n}`.padEnd(128, '-'));
     });
@@ -132,12 +132,12 @@ describe.each(ENGINES)('on $name', (engine) => {
     const hostile = await HostileClient.connect(address);
     const request = framed(WatchAllocationsRequest.encode({ afterOrderId: 0n, storeId: undefined }).finish());
     for (let i = 0; i < 300; i++) {
-      // Nobody reads it: the stream's window stays as it is, and the server can send no more than that.
+      // The stream is not read, so the server can send no more than its window.
       hostile.open({}, '/orders.v1.OrderNumberService/WatchAllocations').end(request);
     }
     await hostile.ping();
     const before = residentMb();
-    // As many reads as the server has for all of them; then everything that can wait does.
+    // As many reads as the server has for all watches; then everything that can wait does.
     const watcher = new Watcher(client.watch({ afterOrderId: 0n }));
     await watcher.reached(30_000n);
     for (let i = 0; i < 50; i++) await client.listAllocations({ pageSize: 1000 });
@@ -185,7 +185,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     const watcher = new Watcher(client.watch({ afterOrderId: 0n }));
     await watcher.reached(1n);
     expect(await server.stop()).toBe(0);
-    // Before that the engine says what there is to say of itself.
+    // Before that the engine logs its own warnings.
     const serving = server.log.findIndex(({ msg }) => msg === 'serving');
     expect(server.log.slice(serving).filter(({ level }) => level > 30)).toEqual([]);
   });
@@ -204,7 +204,7 @@ describe.each(ENGINES)('on $name', (engine) => {
   });
 });
 
-/** Keeps what a stream says. */
+/** Records the messages of a stream. */
 class Watcher {
   readonly seen: Allocation[] = [];
   /** Resolves to the error that the stream ended with, or to undefined. */
@@ -225,7 +225,7 @@ class Watcher {
     });
   }
 
-  /** Resolves when the cursor is there. */
+  /** Resolves when the cursor has arrived there. */
   reached(cursor: bigint): Promise<void> {
     return this.#until(() => this.#cursor >= cursor);
   }

@@ -9,7 +9,7 @@ const BROKEN_OFF = `${'['.repeat(DEEP)}${'1,'.repeat(10_000)}{"a":{"b`;
 const ERROR = 50;
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** What a parser may choke on: refused, and never with the server's own fault. */
+/** What a parser may choke on: refused, and never as a fault of the server. */
 const REFUSED: readonly [name: string, body: string | Uint8Array][] = [
   ['deep arrays beside a whole number', `{"store_id":7,"a":${'['.repeat(DEEP)}${']'.repeat(DEEP)}}`],
   ['deep arrays', `{"store_id":1.0,"a":${'['.repeat(DEEP)}${']'.repeat(DEEP)}}`],
@@ -29,7 +29,7 @@ const REFUSED: readonly [name: string, body: string | Uint8Array][] = [
   ['two BOMs', '\ufeff\ufeff{"store_id":7}'],
 ];
 
-/** What looks odd and says clearly which store it means. */
+/** Odd bodies that name a store unambiguously. */
 const TAKEN: readonly [name: string, body: string | Uint8Array][] = [
   ['a BOM', '\ufeff{"store_id":7}'],
   ['a BOM and a number that may be rounded', '\ufeff{"store_id":7.0}'],

@@ -12,15 +12,15 @@ import { MemoryDisk, MemoryLedger } from '../../support/engines/memory-ledger.ts
 
 export const ORDER_PATH = '/api/generateOrderNumber';
 
-/** An answer as it came: nothing is decoded but the bytes of its text. */
+/** An answer as it arrived: only the bytes of its text are decoded. */
 export interface RawAnswer {
   readonly code: number;
-  /** Names in lower case; of a header that came twice, the last. */
+  /** Names in lower case; a repeated header has its last value. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** A server in this process, on a ledger in memory that waits and fails when it is told to. */
+/** A server in this process, on a ledger in memory that waits and fails on demand. */
 export class HttpFixture {
   readonly disk = new MemoryDisk();
   readonly ledger = new MemoryLedger(this.disk);
@@ -63,7 +63,7 @@ export class HttpFixture {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Asks for a number of a store. */
+  /** Requests a number of a store. */
   async order(storeId: number, headers: Record<string, string> = {}): Promise<RawAnswer> {
     return this.post(`{"store_id": ${storeId}}`, headers);
   }
@@ -85,15 +85,15 @@ export class HttpFixture {
     return new RawConnection(socket);
   }
 
-  /** Resolves when so many calls have reached the allocator since the start. */
+  /** Resolves when this many calls have reached the allocator since the start. */
   async arrived(calls: number): Promise<void> {
     await vi.waitUntil(() => this.allocator.signals.length === calls);
   }
 }
 
-/** An allocator that lets the test ask whose callers are gone. */
+/** An allocator that records the signals of its calls. */
 class WatchedAllocator extends Allocator {
-  /** Of each call so far. */
+  /** The signal of each call so far. */
   readonly signals: CallSignal[] = [];
 
   override async allocate(call: AllocateCall): Promise<Allocated> {
@@ -102,11 +102,11 @@ class WatchedAllocator extends Allocator {
   }
 }
 
-/** A client that sends the bytes it is told to. */
+/** A client that sends raw bytes. */
 export class RawConnection {
   readonly socket: Socket;
   readonly closed: Promise<unknown>;
-  /** Everything that came. */
+  /** Everything received so far. */
   received = '';
 
   constructor(socket: Socket) {
@@ -121,7 +121,7 @@ export class RawConnection {
     this.socket.write(text);
   }
 
-  /** The next so many answers, in order. */
+  /** Resolves to the answers so far, once there are `count`. */
   async answers(count: number): Promise<RawAnswer[]> {
     await vi.waitUntil(() => parseAnswers(this.received).length >= count, { timeout: 20_000 });
     return parseAnswers(this.received);

@@ -10,7 +10,7 @@ import { ServerProcess, testFolder } from '../../support/processes/server-proces
 
 const run = promisify(execFile);
 const AUTOCANNON = new URL('../../../node_modules/.bin/autocannon', import.meta.url).pathname;
-/** As the shops' scripts have them; only the port is another one here, so that no other server is in the way. */
+/** As in the shops' scripts, except for the port, so that no other server interferes. */
 const LOAD = `autocannon http://localhost:3000/api/generateOrderNumber -m POST --header 'Content-Type: application/json' --body '{"store_id": 4578}' --connections 10 --duration 10 --pipelining 1 --renderStatusCodes`;
 
 describe.each(ENGINES)('on $name', (engine) => {
@@ -43,7 +43,7 @@ describe.each(ENGINES)('on $name', (engine) => {
       expect(Object.keys(result.statusCodeStats)).toEqual(['200']);
       expect(await server.stop()).toBe(0);
       const rows = await engine.assertDense(ledger);
-      // Of each connection the last answer was perhaps on its way when the load ended.
+      // The last answer of each connection may have been in flight when the load ended.
       const answered = result.statusCodeStats['200']!.count;
       expect(answered).toBeGreaterThan(100);
       expect(rows.length).toBeGreaterThanOrEqual(answered);

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { requireTools } from '../../support/required-tool.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 
-/** As the shops' scripts have it; only the port is another one here, so that no other server is in the way. */
+/** As in the shops' scripts, except for the port, so that no other server interferes. */
 const CURL = `curl --location --request POST 'http://localhost:3000/api/generateOrderNumber' --header 'Content-Type: application/json' --data-raw '{"store_id": 32913}'`;
 
 it('the original sample’s own curl command: the pair comes byte for byte', async (test) => {

@@ -8,7 +8,7 @@ import { LogOutput } from '../../../src/server/log/log-output.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
 
 const MAX_WAITING_BYTES = 1024 * 1024;
-/** Takes nothing from its standard input until it is told to. */
+/** Reads nothing from its standard input until told to. */
 const STOPPED_READER = `process.on('SIGUSR1', () => process.stdin.pipe(process.stdout)); console.error('ready'); setInterval(() => {}, 1e6)`;
 
 describe('LogOutput', () => {

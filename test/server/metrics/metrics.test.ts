@@ -251,7 +251,7 @@ describe('the delay of the event loop', () => {
     block(300);
     await vi.waitFor(async () => expect(await longestDelay(url)).toBeGreaterThan(0.25), BUSY_MACHINE);
     expect(await longestDelay(url)).toBeGreaterThan(0.25);
-    // Most of the time nothing was in the way.
+    // Most of the time the loop was not blocked.
     const median = async () => valueOf(parse(await scrape(url)), 'order_numbers_event_loop_delay_p50_seconds');
     await vi.waitFor(async () => expect(await median()).toBeLessThan(0.009), BUSY_MACHINE);
   });
@@ -387,7 +387,7 @@ describe('the dashboard', () => {
   const queries = dashboard.templating.list.flatMap(({ definition }) => definition ?? []);
 
   it('queries existing metrics and labels, and every one of our own', async () => {
-    // SQLite's, which has files whose sizes are shown, too.
+    // SQLite also has files whose sizes are shown.
     const families = parse(await realScrape(SQLITE));
     const names = new Set(families.flatMap(seriesNamesOf));
     const asked = [...expressions.flatMap(metricNamesOf), ...queries.map((query) => /\((\w+)/.exec(query)![1]!)];
@@ -527,7 +527,7 @@ function samplesOf(families: readonly Family[], name: string): Sample[] {
   return families.flatMap(({ samples }) => samples).filter((sample) => sample.name === name);
 }
 
-/** Of the one series with these labels, and others too where fewer are named; undefined where there is none. */
+/** The value of the one series that has these labels, and perhaps others; undefined if there is none. */
 function valueOf(families: readonly Family[], name: string, labels: Record<string, string> = {}): number | undefined {
   const found = samplesOf(families, name).filter((sample) =>
     Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
@@ -575,7 +575,7 @@ function parseValue(text: string): number {
   return Number(text.replace('Inf', 'Infinity'));
 }
 
-/** What `promtool check metrics` would find, and a bound on the number of series. */
+/** The problems that `promtool check metrics` would find, and too large a number of series. */
 function problemsOf(text: string): string[] {
   let families: Family[];
   try {
@@ -649,7 +649,7 @@ function histogramProblems({ name, samples }: Family): string[] {
   return problems;
 }
 
-/** As a line of a scrape has it, but with sorted labels. */
+/** A series as in a line of a scrape, but with sorted labels. */
 function seriesOf(name: string, labels: Readonly<Record<string, string>>): string {
   return `${name}${JSON.stringify(Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)))}`;
 }

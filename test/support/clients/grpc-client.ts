@@ -60,7 +60,7 @@ export class GrpcClient {
 
   watch(request: Partial<WatchAllocationsRequest>): ClientReadableStream<WatchAllocationsResponse> {
     const stream = this.stub.watchAllocations({ afterOrderId: undefined, storeId: undefined, ...request });
-    // Who reads it hears of errors; who stopped reading does not care.
+    // A reader gets errors; after it stopped reading they do not matter.
     stream.on('error', () => {});
     onTestFinished(() => stream.cancel());
     return stream;

@@ -13,7 +13,7 @@ import { OrderNumberServiceClient } from '../../../src/wire/gen/orders/v1/orders
 const CHANNEL_OPTIONS: ClientOptions = {
   // Each client has a connection of its own.
   'grpc.use_local_subchannel_pool': 1,
-  // A test wants to see every failure.
+  // A test must see every failure.
   'grpc.enable_retries': 0,
   'grpc.initial_reconnect_backoff_ms': 50,
   'grpc.max_reconnect_backoff_ms': 200,
@@ -86,9 +86,9 @@ export interface ErrorDetails {
   readonly reason: string;
   readonly domain: string;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Undefined where the server does not ask for a retry. */
+  /** Undefined if the server does not ask for a retry. */
   readonly retryDelayMs: number | undefined;
-  /** Undefined where no field of the request is to blame. */
+  /** Undefined if no field of the request is to blame. */
   readonly violations: readonly BadRequest_FieldViolation[] | undefined;
 }
 
@@ -108,7 +108,7 @@ export function errorDetails(error: ServiceError): ErrorDetails | undefined {
   return { reason, domain, metadata, retryDelayMs, violations };
 }
 
-/** The error of a call that has to fail; throws where it is answered after all. */
+/** The error of a call that must fail; throws if it succeeds. */
 export async function failureOf(call: Promise<unknown>): Promise<ServiceError> {
   try {
     await call;
@@ -119,7 +119,7 @@ export async function failureOf(call: Promise<unknown>): Promise<ServiceError> {
   throw new Error('the call was answered, and should have failed');
 }
 
-/** Whether a thrown thing is the status of a gRPC call. */
+/** Whether a thrown value is the status of a gRPC call. */
 export function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && 'metadata' in error && error.metadata instanceof Metadata;
 }

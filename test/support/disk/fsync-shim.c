@@ -27,7 +27,7 @@
 static pthread_mutex_t counting = PTHREAD_MUTEX_INITIALIZER;
 static long fsyncs_since_armed = 0;
 
-/* By the path of the descriptor: SQLite's name of a write-ahead log ends so. */
+/* Decides on the path of the descriptor: SQLite's name of a write-ahead log ends this way. */
 static int is_wal(int fd) {
   char link[64], path[4096];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);

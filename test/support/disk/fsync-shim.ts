@@ -8,7 +8,7 @@ import { testFolder } from '../processes/server-process.ts';
 /** What the disk can do to the -wal file; see fsync-shim.c. */
 export type Fault = 'fsync-fails' | 'fsync-fails-then-killed' | 'fsync-done-then-killed' | 'fsync-hangs' | 'disk-full';
 
-/** A disk that misbehaves on demand, for one server: start it with {@link FsyncShim.env}. Needs gcc. */
+/** Injects disk faults into one server, which is started with {@link FsyncShim.env}. Needs gcc. */
 export class FsyncShim {
   readonly env: Readonly<Record<string, string>>;
   readonly #control: string;

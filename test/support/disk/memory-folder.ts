@@ -1,9 +1,9 @@
 import { accessSync, constants, statfsSync } from 'node:fs';
 
-/** Where Linux keeps files in memory: a sync costs nothing there, however slow or busy the disk is. */
+/** The place where Linux keeps files in memory: a sync costs nothing there, however busy the disk is. */
 const MEMORY = '/dev/shm';
 
-/** The folder for files in memory if there is one with so much room, and undefined where there is none. */
+/** The folder for files in memory if it exists and has this much space, otherwise undefined. */
 export function memoryFolder(roomBytes: number): string | undefined {
   try {
     accessSync(MEMORY, constants.W_OK);

@@ -76,7 +76,7 @@ async function backup(): Promise<void> {
   await backupLedger(files.database, `${files.database}.backup-${backups}`, { force: false });
   tell(`backup ${backups++}\n`);
   const copy = `${files.database}.backup-${backups}`;
-  // By another process: see locateLedger.
+  // Another process copies: see locateLedger.
   execFileSync('cp', [files.database, copy]);
   if (existsSync(`${files.database}-wal`)) execFileSync('cp', [`${files.database}-wal`, `${copy}-wal`]);
   const db = new Database(copy);
@@ -111,7 +111,7 @@ async function live(): Promise<void> {
   await backup();
   writer = open();
   give(writer, 2, 2);
-  // Somebody reads for long: the checkpoint stays incomplete.
+  // A long read keeps the checkpoint incomplete.
   const reader = new Database(files.database, { readonly: true });
   reader.exec('BEGIN; SELECT * FROM ledger');
   give(writer, 2);
@@ -146,7 +146,7 @@ function failSync(): void {
   throw new Error('the commit did not fail');
 }
 
-/** What failed is asked for again, and 100 more. */
+/** Retries what failed, and numbers 100 more. */
 function replay(): void {
   keys = 6000;
   const writer = open();

@@ -93,7 +93,7 @@ export class Files {
     this.#files.set(write.name, after);
   }
 
-  /** Whether the files that were put there are what they were. */
+  /** Whether the files put there are unchanged. */
   areIn(folder: string): boolean {
     return LEDGER_FILES.every(([name, suffix]) => {
       const path = join(folder, `orders.db${suffix}`);
@@ -122,7 +122,7 @@ function sized(bytes: Buffer, length: number): Buffer {
   return result;
 }
 
-/** What may lie on a disk when the power goes: everything that was synced, and any part of what was not. */
+/** What a disk may hold after a power cut: everything synced, and any part of the rest. */
 export class PowerCut {
   readonly #durable = new Files();
   readonly #pending = new Map<string, RecordedWrite[]>();

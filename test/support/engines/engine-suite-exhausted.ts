@@ -10,7 +10,7 @@ import { listAfter } from './memory-reads.ts';
 const BATCH = 1000;
 const REPLAYS = 50;
 
-/** What every engine promises where a sequence comes to its end. */
+/** What every engine promises at the end of a sequence. */
 export function exhaustedSuite(newLedger: NewLedger): void {
   it("P6: a store's exhausted sequence refuses that request alone and burns nothing", async () => {
     const room = newLedger();
@@ -70,7 +70,7 @@ export function exhaustedSuite(newLedger: NewLedger): void {
       const batch = range(BATCH).map(() =>
         ask([7n, 7n, 8n, 9n][upTo(4)]!, upTo(10) === 0 ? upTo(1000) + 1 : upTo(9) + 1),
       );
-      // Also where nothing new fits any more; a replay needs no room, however much it asks for.
+      // Even if nothing new fits any more: a replay needs no space in the sequence, whatever its count.
       for (const [i, request] of replays.entries())
         batch[(i * BATCH) / REPLAYS] = { ...request, count: upTo(1000) + 1 };
       const outcomes = await ledger.commit(batch);
@@ -80,7 +80,7 @@ export function exhaustedSuite(newLedger: NewLedger): void {
       const fitting = outcomes.findLastIndex((outcome, i) => batch[i]!.storeId === 7n && isNew(outcome));
       expect(outcomes.slice(0, fitting).filter(isRefused).length).toBeGreaterThan(5);
 
-      // The same again: what was refused left no trace.
+      // The same again: refused requests left no trace.
       expect(await ledger.commit(batch)).toMatchObject(batch.map((request) => model.allocate(request)));
       expect(await listAfter(ledger, counters.lastOrderId ?? 0n, 2 * BATCH)).toMatchObject([
         ...model.allocations.values(),

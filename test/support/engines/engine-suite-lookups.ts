@@ -5,7 +5,7 @@ import type { Ledger } from '../../../src/core/ledger.ts';
 import type { VerifyEvent } from '../../../src/core/verify/events.ts';
 import type { NewLedger } from './engine-suite.ts';
 
-/** What every engine promises of look-ups, verification and those who listen to commits. */
+/** What every engine promises about lookups, verification and commit listeners. */
 export function lookupsSuite(newLedger: NewLedger): void {
   it('any number of a run and its request find it; other numbers find nothing', async () => {
     const ledger = await newLedger().open();

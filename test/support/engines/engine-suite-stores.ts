@@ -4,7 +4,7 @@ import type { Ledger } from '../../../src/core/ledger.ts';
 import { DEFAULT_STORE } from '../../../src/core/store.ts';
 import type { NewLedger } from './engine-suite.ts';
 
-/** What every engine promises of stores. */
+/** What every engine promises about stores. */
 export function storesSuite(newLedger: NewLedger): void {
   it('a store is created with its settings, once', async () => {
     const room = newLedger();

@@ -11,17 +11,17 @@ import { listAfter } from './memory-reads.ts';
 
 /** One ledger, and what only its engine can do to it. */
 export interface TestLedger {
-  /** Closes it where it is open, sets these counters in its storage, and opens it, ready. */
+  /** Closes it if it is open, sets these counters in its storage, and opens it, ready. */
   open(counters?: Counters): Promise<Ledger>;
 }
 
-/** Makes an empty ledger; `autoCreateStores` (true unless said otherwise) as in the engine's options. */
+/** Creates an empty ledger; `autoCreateStores`, true by default, is the engine's option. */
 export type NewLedger = (autoCreateStores?: boolean) => TestLedger;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
- * What every engine promises, asked through the interface {@link Ledger} alone. `newLedger` makes an empty
+ * What every engine promises, tested through the interface {@link Ledger} alone. `newLedger` creates an empty
  * one that is closed when the test ends.
  */
 export function engineSuite(name: string, make: (autoCreateStores: boolean) => TestLedger): void {

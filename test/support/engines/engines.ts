@@ -4,48 +4,48 @@ import { POSTGRES } from './postgres-engine.ts';
 import type { ServeOptions, ServerProcess } from '../processes/server-process.ts';
 import { SQLITE } from './sqlite-engine.ts';
 
-/** What keeps a ledger: whatever callers see has to be the same on all of them. */
+/** An engine under test: callers must see the same on all of them. */
 export interface Engine {
   readonly name: string;
-  /** What to give to --ledger for a new one, which ends with the test. */
+  /** Creates a ledger that ends with the test; resolves to its value of --ledger. */
   newLedger(): Promise<string>;
   /** Asserts that its rows are dense, past the server; returns them in order_id order. */
   assertDense(ledger: string): Promise<readonly DenseRow[]>;
   /** Changes its tables past the server. */
   execute(ledger: string, sql: string): Promise<void>;
-  /** The lists of its allocations cannot be read any more. */
+  /** Damages it, so that the lists of its allocations cannot be read any more. */
   damage(ledger: string): Promise<void>;
-  /** A new one that fails when it is told to. First line of its test: it is skipped where a tool is missing. */
+  /** A new ledger that fails on demand. First line of its test, which is skipped if a tool is missing. */
   newFaultyLedger(test: TestContext): Promise<FaultyLedger>;
 }
 
-/** A ledger for one server, and what can go wrong with what is below it. */
+/** A ledger for one server, and the faults that can be injected below it. */
 export interface FaultyLedger {
-  /** What to give to --ledger, with these options. */
+  /** The value of --ledger, to be used with these options. */
   readonly ledger: string;
   readonly options: ServeOptions;
 
-  /** From now on a commit does not come to its end, until {@link release}. */
+  /** From now on no commit completes, until {@link release}. */
   holdCommits(): Promise<void>;
-  /** Resolves when one has begun and does not end. */
+  /** Resolves when a commit has begun and is held. */
   commitIsHeld(): Promise<void>;
   release(): Promise<void>;
-  /** What `replayed` can be where a server died while its commit hung, and another is asked again. */
+  /** The possible `replayed` of a retry on another server, after one died while its commit hung. */
   readonly heldMayBeReplayed: readonly boolean[];
 
   /** The next commit that begins fails, and only that one. */
   failNextCommit(): Promise<void>;
-  /** No commit has room on the disk, until {@link freeDisk}. */
+  /** Every commit fails on a full disk, until {@link freeDisk}. */
   fillDisk(): Promise<void>;
   freeDisk(): Promise<void>;
 
-  /** From the next allocation on the server has to open it again, and cannot until {@link makeAvailable}. */
+  /** From the next allocation on the server has to reopen it, and cannot until {@link makeAvailable}. */
   makeUnavailable(): Promise<void>;
-  /** What the server's log says of that. */
+  /** What the server's log says about that. */
   readonly unavailableReason: RegExp;
   makeAvailable(): Promise<void>;
 
-  /** The next allocation is committed, and its server dies before it hears of that. */
+  /** The next allocation is committed, and its server dies before it learns that. */
   killAfterCommit(server: ServerProcess): Promise<void>;
 }
 

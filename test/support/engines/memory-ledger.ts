@@ -6,18 +6,18 @@ import type { Store, StoreChanges, StoreSettings } from '../../../src/core/store
 import { DEFAULT_STORE } from '../../../src/core/store.ts';
 import { MemoryReads } from './memory-reads.ts';
 
-/** How a commit can fail. In the first two cases it rejects with the same error: nobody can tell them apart. */
+/** How a commit can fail. In the first two cases it rejects with the same error: callers cannot distinguish them. */
 export type CommitFault = 'not persisted' | 'persisted after all' | 'never answers' | 'ledger full';
 
 /** A commit that waits for the test. */
 export interface HeldCommit {
   /** Resolves when the commit has begun. */
   readonly begun: Promise<void>;
-  /** Lets it go on. */
+  /** Lets it continue. */
   release(): void;
 }
 
-/** What outlives a {@link MemoryLedger}: another one opened on it goes on where that one ended. */
+/** What outlives a {@link MemoryLedger}: another one opened on it continues where that one ended. */
 export class MemoryDisk {
   readonly rows: Allocation[] = [];
   readonly stores = new Map<bigint, Store>();
@@ -46,7 +46,7 @@ export class MemoryLedger implements Ledger {
   #inFlight = 0;
   #isOpen = true;
   #opened = Promise.resolve();
-  /** What a failed commit left on the disk all the same: seen when the ledger has opened again. */
+  /** What a failed commit still left on the disk: seen when the ledger has reopened. */
   #leftBehind: Numbered | undefined;
 
   constructor(disk = new MemoryDisk(), autoCreateStores = true) {
@@ -55,17 +55,17 @@ export class MemoryLedger implements Ledger {
     this.reads = new MemoryReads(disk, () => this.#isOpen);
   }
 
-  /** Those who are told of commits. */
+  /** The commit listeners. */
   get listeners(): number {
     return this.#listeners.size;
   }
 
-  /** Makes the next commits that were not told yet fail in these ways, one after the other. */
+  /** Makes the next commits without a fault fail in these ways, one after the other. */
   failNext(...faults: CommitFault[]): void {
     this.#faults.push(...faults);
   }
 
-  /** Makes the next commit that was not told yet wait; a fault meant for it strikes after its release. */
+  /** Makes the next commit without a fault wait; a fault injected into it takes effect after its release. */
   holdNext(): HeldCommit {
     const begun = Promise.withResolvers<void>();
     const released = Promise.withResolvers<void>();
@@ -204,7 +204,7 @@ function keyOf({ storeId, requestId }: AllocationRequest): string {
   return `${storeId} ${requestId}`;
 }
 
-/** A store that nobody made, before its first allocation. */
+/** A store that was not created, before its first allocation. */
 export function newStore(storeId: bigint, createTimeMs: number): Store {
   return { ...DEFAULT_STORE, storeId, lastNumber: DEFAULT_FIRST_NUMBER - 1n, createTimeMs };
 }

@@ -8,7 +8,7 @@ import { holdCounter } from '../postgres/held-counter.ts';
 import type { ServerProcess } from '../processes/server-process.ts';
 import { TcpProxy } from '../network/tcp-proxy.ts';
 
-/** A page whose checksum is wrong, as PostgreSQL says it; to damage one on disk would damage a shared server. */
+/** PostgreSQL's error for a wrong page checksum; damaging a page on disk would damage a shared server. */
 const DAMAGE = `
 CREATE OR REPLACE FUNCTION list_allocations(above bigint, up_to bigint, most integer, newest_first boolean)
 RETURNS SETOF allocations
@@ -36,11 +36,11 @@ export const POSTGRES: Engine = {
   },
 };
 
-/** A server that misbehaves, and the network before it. */
+/** Faults of a server, and of the network before it. */
 class PostgresFaults implements FaultyLedger {
   readonly ledger: string;
   readonly options = {};
-  // PostgreSQL gives up what waits for a lock when it has noticed that nobody will hear of it.
+  // PostgreSQL gives up waiting for a lock when it has noticed that the client is gone.
   readonly heldMayBeReplayed = [true, false];
   readonly unavailableReason = /ECONNREFUSED/;
   readonly #url: string;
@@ -65,7 +65,7 @@ class PostgresFaults implements FaultyLedger {
     await this.#counter?.release();
   }
 
-  /** Those that have begun before do not count. A sequence is not rolled back with what failed. */
+  /** Commits begun before do not count. A sequence is not rolled back with what failed. */
   async failNextCommit(): Promise<void> {
     const [row] = await query(this.#url, 'SELECT clock_timestamp()::text AS now');
     await execute(
@@ -107,7 +107,7 @@ class PostgresFaults implements FaultyLedger {
 
   async killAfterCommit(server: ServerProcess): Promise<void> {
     void this.#proxy.cutAnswerOfNext(isBatch).then(() => {
-      // Or it would ask again, and hear of it after all.
+      // Otherwise it would retry, and learn the outcome after all.
       this.#proxy.refuse();
       return server.kill();
     });

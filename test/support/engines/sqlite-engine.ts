@@ -20,7 +20,7 @@ export const SQLITE: Engine = {
   execute: async (path, sql) => execute(path, sql),
 
   async damage(path) {
-    // Out of the WAL, so that the damage is where it is read.
+    // Moved out of the WAL, so that the damage is where it is read.
     execute(path, 'PRAGMA wal_checkpoint(TRUNCATE)');
     const file = openSync(path, 'r+');
     const noise = Buffer.alloc(PAGE_BYTES * DAMAGED_PAGES, 0xa5);
@@ -34,7 +34,7 @@ export const SQLITE: Engine = {
   },
 };
 
-/** A disk that misbehaves. */
+/** Faults of the disk. */
 class SqliteFaults implements FaultyLedger {
   readonly ledger: string;
   readonly #shim = new FsyncShim();
@@ -59,7 +59,7 @@ class SqliteFaults implements FaultyLedger {
   }
 
   async release(): Promise<void> {
-    // A fault that was armed since has ended the hanging by itself.
+    // A fault armed since has ended the hanging by itself.
     if (this.#isHolding) this.#shim.disarm();
     this.#isHolding = false;
   }
@@ -78,8 +78,8 @@ class SqliteFaults implements FaultyLedger {
   }
 
   /**
-   * Somebody who reads an old state keeps it from being opened again, once a commit has failed; and somebody who writes,
-   * too, once the server was killed.
+   * A reader of an old state keeps it from being reopened after a failed commit, and a writer keeps it from being
+   * opened after the server was killed.
    */
   async makeUnavailable(): Promise<void> {
     const reader = new Database(this.ledger, { readonly: true });

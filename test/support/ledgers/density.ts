@@ -14,7 +14,7 @@ export function assertDense(path: string): readonly AllocationRow[] {
   return snapshot.rows;
 }
 
-/** In one snapshot: nobody has to stop for it. */
+/** Reads in one snapshot, so that no server has to stop for it. */
 function readLedger(path: string): LedgerSnapshot<AllocationRow> {
   const db = new Database(path, { readonly: true, fileMustExist: true });
   try {

@@ -3,7 +3,7 @@ import type { LedgerFiles } from '../../../src/engines/sqlite/file/ledger-files.
 import { locateLedger } from '../../../src/engines/sqlite/file/ledger-files.ts';
 import { openLedger } from '../../../src/engines/sqlite/recovery/open-ledger.ts';
 
-/** One allocation to make: `count` numbers, one unless it says so. */
+/** An allocation to add: `count` numbers, one by default. */
 export interface Fill {
   readonly storeId: bigint;
   readonly requestId: string;
@@ -15,7 +15,7 @@ export function fills(count: number, { stores = 3, name = 'r' } = {}): Fill[] {
   return Array.from({ length: count }, (_, i) => ({ storeId: BigInt(1 + (i % stores)), requestId: `${name}-${i}` }));
 }
 
-/** Gives these numbers in the ledger at `path`, made where it is missing, and closes it: nothing stays in the WAL. */
+/** Allocates these numbers in the ledger at `path`, created if missing, and closes it: nothing stays in the WAL. */
 export function fillLedger(path: string, ...batch: readonly Fill[]): LedgerFiles {
   const files = locateLedger(path);
   const ledger = openLedger(files);

@@ -20,7 +20,7 @@ export function startMove(from: string, to: string): StartedMove {
   return Object.assign(child, { said: text(child.stderr) });
 }
 
-/** Resolves to its exit code; null where it was killed. */
+/** Resolves to its exit code; null if it was killed. */
 export async function ended(child: ChildProcess): Promise<number | null> {
   if (!hasEnded(child)) await once(child, 'close');
   return child.exitCode;
@@ -43,7 +43,7 @@ export async function newSession(url: string): Promise<Client> {
 export const ACTIVATION =
   'BEFORE UPDATE ON order_numbers.ledger FOR EACH ROW WHEN (NEW.moving_from IS NULL AND OLD.moving_from IS NOT NULL)';
 
-/** Makes what fires this trigger wait; returns what lets it go on. */
+/** Makes statements that fire this trigger wait; returns what releases them. */
 export async function hold(url: string, trigger: string): Promise<() => Promise<void>> {
   const holder = await newSession(url);
   const { rows } = await holder.query<{ key: number }>('SELECT pg_backend_pid() AS key');

@@ -7,12 +7,12 @@ import { AllocateOrderRequest as AllocateOrderCodec } from '../../../src/wire/ge
 
 const PATH = '/orders.v1.OrderNumberService/AllocateOrder';
 
-/** How a call ended: with a grpc-status, or with a bare reset of its stream. */
+/** The end of a call: a grpc-status, or a bare reset of its stream. */
 export interface RawAnswer {
-  /** Undefined where none came. */
+  /** Undefined if none came. */
   readonly grpcStatus: number | undefined;
   readonly grpcMessage: string;
-  /** Error code of HTTP/2; 0 where the stream ended well. */
+  /** Error code of HTTP/2; 0 if the stream ended normally. */
   readonly rstCode: number;
 }
 
@@ -22,7 +22,7 @@ export interface Goodbye {
   readonly text: string;
 }
 
-/** A client on bare HTTP/2, which does what no gRPC library would; its connection ends with the test. */
+/** A bare HTTP/2 client that does what no gRPC library would; its connection ends with the test. */
 export class HostileClient {
   readonly session: ClientHttp2Session;
   /** The last GOAWAY of the server, if there was one. */
@@ -75,7 +75,7 @@ export class HostileClient {
     return answer;
   }
 
-  /** Answers whether the server did; false where the connection is gone. */
+  /** Resolves to whether the server answered; false if the connection is gone. */
   ping(): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     if (this.isClosed) return Promise.resolve(false);

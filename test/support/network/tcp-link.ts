@@ -23,7 +23,7 @@ export class TcpLink {
     this.closed = new Promise((resolve) => void client.once('close', () => resolve()));
   }
 
-  /** Connects to the first of these addresses that accepts; where none does, the client is cut off. */
+  /** Connects to the first of these addresses that accepts; if none does, the client is cut off. */
   async open(targets: readonly string[]): Promise<void> {
     const server = await reach(targets);
     if (!server || this.#client.destroyed) {
@@ -84,7 +84,7 @@ async function reach(targets: readonly string[]): Promise<Socket | undefined> {
       socket.on('error', () => {});
       return socket;
     } catch {
-      // It refuses: the next one, perhaps.
+      // It refuses, so the next one is tried.
     }
   }
   return undefined;

@@ -109,7 +109,7 @@ describe('the balancer', () => {
   });
 });
 
-/** A server that says its name and a colon, and then what it hears. */
+/** A server that answers with its name, a colon, and what it received. */
 async function startEcho(name: string): Promise<string> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => {});
@@ -122,7 +122,7 @@ async function startEcho(name: string): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** An address where nobody listens. */
+/** An address without a listener. */
 async function refusing(): Promise<string> {
   const proxy = await TcpProxy.start('127.0.0.1:1');
   await proxy.close();
@@ -166,7 +166,7 @@ function open(address: string): Socket {
   return socket;
 }
 
-/** Says something and hears all of the answer. */
+/** Sends something and reads the whole answer. */
 async function ask(relay: TcpRelay, what: string): Promise<string> {
   const client = open(relay.address);
   client.end(what);

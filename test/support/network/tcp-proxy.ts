@@ -30,7 +30,7 @@ export class TcpProxy extends TcpRelay {
     return proxy;
   }
 
-  /** All connections stay, and nothing passes any more, in no direction; new ones are accepted as silently. */
+  /** Stalls all connections, so that nothing passes in either direction; new ones are accepted and stalled, too. */
   stall(): void {
     this.#isStalled = true;
     for (const link of this.links) link.stall();
@@ -42,7 +42,7 @@ export class TcpProxy extends TcpRelay {
     this.cut();
   }
 
-  /** Ends what {@link stall} and {@link refuse} began; what was held back passes now. */
+  /** Heals {@link stall} and {@link refuse}; what was held back passes now. */
   async flow(): Promise<void> {
     this.#isStalled = false;
     for (const link of this.links) link.flow();
@@ -52,9 +52,9 @@ export class TcpProxy extends TcpRelay {
   }
 
   /**
-   * Lets one question to PostgreSQL through and loses its answer: from the next bytes of a client on that are
-   * asked for, all that the server answers is swallowed; when it has answered, and so has committed, the
-   * connection is cut. Resolves then; rejects when the connection ends before.
+   * Lets one query to PostgreSQL through and loses its answer: from the next matching bytes of a client on, the
+   * answer of the server is dropped; when it is complete, and so the commit is done, the connection is cut.
+   * Resolves then; rejects when the connection ends before.
    * @param isAsked sees what a client has sent since the server last answered it
    */
   cutAnswerOfNext(isAsked: (fromClient: Buffer) => boolean): Promise<void> {
@@ -68,7 +68,7 @@ export class TcpProxy extends TcpRelay {
     link.fromClient = (bytes) => {
       const trap = this.#trap;
       if (!trap) return true;
-      // A long question comes in pieces, and what is looked for may be torn.
+      // A long query comes in pieces, and the text looked for may be split.
       sent = Buffer.concat([sent, bytes]);
       if (trap.isAsked(sent)) {
         this.#trap = undefined;

@@ -43,7 +43,7 @@ export abstract class TcpRelay {
   /** The first time on any port, later on the same one. */
   protected async listen(): Promise<void> {
     if (this.#server) return;
-    // Paused, because nobody reads a client before there is a server for it.
+    // Paused, because a client is not read before there is a server for it.
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (client) => {
       const link = new TcpLink(client);
       this.#links.add(link);
@@ -64,7 +64,7 @@ export abstract class TcpRelay {
     }
   }
 
-  /** Whoever connects from now on is refused. */
+  /** Refuses connections from now on. */
   protected stopListening(): void {
     this.#server?.close();
     this.#server = undefined;

@@ -23,11 +23,11 @@ SELECT FROM pg_database WHERE datname = current_database() AND datdba = 10 AND d
   AND NOT EXISTS (SELECT FROM pg_default_acl)
   AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid())`;
 
-/** Of the functions that come with PostgreSQL: a test may have renamed one or taken its rights. */
+/** The state of PostgreSQL's own functions: a test may have renamed one or revoked its rights. */
 const FUNCTIONS = `
 SELECT count(*) AS functions, sum(hashtext(proname || oid || coalesce(proacl::text, ''))) AS rights FROM pg_proc`;
 
-/** Databases whose tests have ended and that are as new: to create one and to drop it takes longer than many a test. */
+/** Clean databases of finished tests, for reuse: creating and dropping one takes longer than many a test. */
 const idle: string[] = [];
 /** What {@link FUNCTIONS} says of a new one. */
 let functions: string | undefined;

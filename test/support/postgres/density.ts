@@ -10,7 +10,7 @@ export async function assertDense(url: string): Promise<readonly DenseRow[]> {
   return snapshot.rows;
 }
 
-/** In one snapshot: nobody has to stop for it. */
+/** Reads in one snapshot, so that no server has to stop for it. */
 function readLedger(url: string): Promise<LedgerSnapshot<DenseRow>> {
   return withClient(url, async (client) => {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY');

@@ -3,17 +3,17 @@ import { onTestFinished } from 'vitest';
 import { until } from '../until.ts';
 import { query } from './query.ts';
 
-/** The lock on the counter's row, which every write of a server needs, in somebody else's hands. */
+/** The lock on the counter's row, which every write of a server needs, held by another session. */
 export interface HeldCounter {
-  /** Resolves when a session of this database has waited for it for so long. */
+  /** Resolves when a session of this database has waited for it for this long. */
   isWaitedFor(leastMs?: number): Promise<void>;
   release(): Promise<void>;
 }
 
-/** Takes the lock in the database at `url`, as soon as it is free; lets it go when the test ends, at the latest. */
+/** Takes the lock in the database at `url`, as soon as it is free; releases it when the test ends, at the latest. */
 export async function holdCounter(url: string): Promise<HeldCounter> {
   const holder = new Client({ connectionString: url });
-  // It ends with its database, where nobody has let go.
+  // The session ends with its database if it was not released.
   holder.on('error', () => {});
   await holder.connect();
   onTestFinished(() => holder.end());

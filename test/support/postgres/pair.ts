@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest';
 import { TcpProxy } from '../network/tcp-proxy.ts';
 import { PostgresCluster } from './cluster/cluster.ts';
 
-/** A primary and its standby, and the network between them. */
+/** A primary and its standby, with a proxy between them. */
 export interface Pair {
   readonly primary: PostgresCluster;
   readonly standby: PostgresCluster;

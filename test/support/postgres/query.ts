@@ -8,7 +8,7 @@ types.setTypeParser(INT8, BigInt);
 /** A row of an answer; int8 comes as bigint. */
 export type Row = Record<string, unknown>;
 
-/** Connects, asks, and leaves; the rows of the answer. */
+/** Connects, runs a query and disconnects; returns the rows. */
 export async function query(url: string, sql: string, values: readonly unknown[] = []): Promise<Row[]> {
   return withClient(url, async (client) => (await client.query<Row>(sql, [...values])).rows);
 }
@@ -16,7 +16,7 @@ export async function query(url: string, sql: string, values: readonly unknown[]
 /** A connection for as long as the work takes. */
 export async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: url, types });
-  // A connection that is lost while nobody asks anything is seen by the next question.
+  // The next query notices a connection lost while idle.
   client.on('error', () => {});
   await client.connect();
   try {

@@ -1,7 +1,7 @@
 import { until } from '../until.ts';
 import type { Row } from './query.ts';
 
-/** Of pg_stat_activity: a commit that waits for its standby. */
+/** The condition on pg_stat_activity for a commit that waits for its standby. */
 export const AWAITS_STANDBY = `wait_event = 'SyncRep'`;
 
 /** Resolves when a commit on this server waits for its standby; `also` narrows down whose. */

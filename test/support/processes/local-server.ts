@@ -34,7 +34,7 @@ export class LocalServer {
     const log = createLogTo(settings.logLevel, (line) => this.#lines.add(line));
     const host = { log, version: packageVersion(), stop: this.#stop.promise, prepareNewLedger: async () => {} };
     this.#ended = serve(settings, host).finally(() => log.end());
-    // However it ends then: a test that cares asks.
+    // Its end does not matter here: a test that cares awaits it.
     onTestFinished(() => this.stop().then(ignore, ignore));
   }
 
@@ -60,7 +60,7 @@ export class LocalServer {
     return this.exit();
   }
 
-  /** Everything it said, for the message of a failing test. */
+  /** Everything it printed, for the message of a failing test. */
   said(): string {
     return this.log.map((line) => JSON.stringify(line)).join('\n');
   }

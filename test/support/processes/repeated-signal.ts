@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What lies between the signals of make and of a terminal. Those that come closer are one to the process. */
+/** The interval between the signals of make and of a terminal. Closer ones are one to the process. */
 const GAP_MS = 2;
 
 /** Signals as make and npm pass them on: the same one three times within milliseconds. */

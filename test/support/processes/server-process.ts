@@ -82,7 +82,7 @@ export class ServerProcess {
     await this.exit();
   }
 
-  /** Everything it said, for the message of a failing test. */
+  /** Everything it printed, for the message of a failing test. */
   said(): string {
     return [...this.log.map((line) => JSON.stringify(line)), this.stderr].join('\n');
   }

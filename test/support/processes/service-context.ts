@@ -3,7 +3,7 @@ import type { Allocator } from '../../../src/core/allocator.ts';
 import type { ServiceContext } from '../../../src/server/grpc/service-context.ts';
 import type { Ledger } from '../../../src/core/ledger.ts';
 
-/** What a gRPC service works on where nobody listens to the log and the metrics, and nobody stops it. */
+/** The context of a gRPC service without log, metrics or stop. */
 export function serviceContext(
   allocator: Allocator,
   ledger: Ledger,

@@ -19,7 +19,7 @@ export const realTerminal: Terminal = (args) => {
   return spawn('script', ['-qec', `exec ${command}`, '/dev/null']);
 };
 
-/** What a command says at a terminal until it ends; its question is answered when it has asked it. */
+/** The output of a command at a terminal until it ends; its question is answered once asked. */
 export async function atTerminal(terminal: Terminal, args: readonly string[], question?: string, answer?: string) {
   const child = terminal(args);
   let said = '';

@@ -38,7 +38,7 @@ describe('sizes', () => {
     const announcement = Buffer.alloc(5);
     announcement.writeUInt32BE(0xffff_ffff, 1);
     stream.write(announcement);
-    // Refused before anything of it came.
+    // Refused before any of it arrived.
     stream.once('response', () => stream.end());
     expect((await answer).grpcStatus).toBe(status.RESOURCE_EXHAUSTED);
     expect(allocator.queueLength).toBe(0);
@@ -238,7 +238,7 @@ describe('broken connections', () => {
     await expectHealthy(address, server);
     cutShort.resetAndDestroy();
     await expectHealthy(address, server);
-    // A connection that says nothing does not hold the server back from stopping.
+    // A silent connection does not keep the server from stopping.
     expect(await server.stop()).toBe(0);
   });
 
@@ -258,7 +258,7 @@ describe('broken connections', () => {
   });
 });
 
-/** Sends that many pings at a time; returns how many were sent when the connection was cut, or 1000. */
+/** Sends this many pings at a time; returns how many were sent when the connection was cut, or 1000. */
 async function pingUntilCut(client: HostileClient, atOnce: number): Promise<number> {
   let sent = 0;
   while (sent < 1000 && !client.isClosed) {
@@ -283,7 +283,7 @@ async function serveProcess(engine: Engine) {
   return { ledger, server, address: await server.serving() };
 }
 
-/** Health and numbers still come, from the same process, which has complained of nothing. */
+/** Asserts that health checks and orders are still answered by the same process, which logged no error. */
 async function expectHealthy(address: string, server: ServerProcess): Promise<void> {
   const client = connect(address);
   onTestFinished(() => client.close());
@@ -303,7 +303,7 @@ function openSocket(address: string): Socket {
   return socket;
 }
 
-/** A proxy that reads along: how many pings have come from clients, and how many answers of the server have passed. */
+/** A proxy that counts the pings of clients and the answers of the server. */
 async function countPings(address: string) {
   let pings = 0;
   let answers = 0;
@@ -336,7 +336,7 @@ async function countPings(address: string) {
   };
 }
 
-/** Cuts one direction of a connection into HTTP/2 frames and tells of each that is a ping or its answer. */
+/** Splits one direction of a connection into HTTP/2 frames and reports each ping and its answer. */
 function pingCounter(onPing: (isAnswer: boolean) => unknown, preface: number): (chunk: Buffer) => void {
   const HEADER_BYTES = 9;
   const TYPE_PING = 6;

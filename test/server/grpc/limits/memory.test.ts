@@ -8,7 +8,7 @@ import { framed, HostileClient } from '../../../support/network/hostile-client.t
 import { ServerProcess, testFolder } from '../../../support/processes/server-process.ts';
 
 const MIB = 1024 * 1024;
-/** Above what the server uses without this client: while that is connected, and soon after it left. */
+/** Memory above what the server uses without this client: while it is connected, and soon after it left. */
 const MAX_MORE_MIB = 64;
 const MAX_LEFT_MIB = 32;
 const SENT_BYTES = 22_700_000;
@@ -57,7 +57,7 @@ it('a client that reads no answer costs little memory, and soon none after it le
   }
 });
 
-/** Writes so many bytes as fast as they are taken: Node.js gives up a stream with too much to write. */
+/** Writes this many bytes as fast as they are read: Node.js gives up a stream with too much to write. */
 function write(stream: ClientHttp2Stream, chunk: Buffer, bytes: number): void {
   if (bytes <= 0 || stream.destroyed) return;
   if (stream.write(chunk)) write(stream, chunk, bytes - chunk.length);

@@ -49,7 +49,7 @@ it.each([
       const end = Promise.withResolvers<number>();
       stream.on('error', (error) => end.resolve(isServiceError(error) ? error.code : -1));
       stream.on('end', () => end.resolve(status.OK));
-      // Whoever has heard something leaves.
+      // A watcher leaves after its first message.
       stream.on('data', () => stream.cancel());
       expect([status.OK, status.CANCELLED, status.INVALID_ARGUMENT]).toContain(await end.promise);
     }

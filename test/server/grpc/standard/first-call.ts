@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 
 export const ALLOCATE_ORDER = 'orders.v1.OrderNumberService/AllocateOrder';
 export const REQUEST = '{"store_id": "9007199254740993", "request_id": "cart-1"}';
-/** As the proto's JSON mapping has it. */
+/** The first answer in the proto's JSON mapping. */
 export const FIRST_ANSWER = {
   allocation: {
     orderId: '1',

@@ -112,7 +112,7 @@ interface ReflectionAnswer {
   readonly errorResponse?: { readonly errorCode: number };
 }
 
-/** Asks one question a stream. */
+/** Sends one request per stream. */
 function reflection(address: string, version: string): (question: object) => Promise<ReflectionAnswer> {
   const folder = new URL('../../../../third_party/', import.meta.url).pathname;
   const definition = loadSync(join(folder, 'grpc/reflection/v1/reflection.proto'));

@@ -63,7 +63,7 @@ describe('buf curl', () => {
   });
 });
 
-/** What other clients read and write is the transport's: one engine is enough for that. */
+/** Other clients exercise the transport, for which one engine is enough. */
 async function serve() {
   return { address: await new LocalServer(join(testFolder(), 'orders.db')).serving() };
 }
@@ -74,7 +74,7 @@ function buf(...args: string[]) {
 
 type Answer = (error: ServiceError | null, response: unknown) => void;
 
-/** A client that knows the proto as text, and nothing of our generated code. */
+/** A client that knows the proto as text, without our generated code. */
 function dynamicClient(address: string) {
   const definition = loadSync('orders/v1/orders.proto', {
     includeDirs: [join(ROOT, 'proto')],

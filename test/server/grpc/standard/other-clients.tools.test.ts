@@ -78,7 +78,7 @@ describe.each(ENGINES)('on $name', (engine) => {
   });
 });
 
-/** What other clients read and write is the transport's: one engine is enough for that. */
+/** Other clients exercise the transport, for which one engine is enough. */
 async function serve() {
   return { address: await new ServerProcess(join(testFolder(), 'orders.db')).serving() };
 }

@@ -36,7 +36,7 @@ export const TEMPLATE_VARIABLE = 'ORDER_NUMBERS_POSTGRES_TEMPLATE';
 
 /**
  * A real PostgreSQL server with data of its own, on 127.0.0.1, to be killed, paused, copied and promoted. Close
- * it; where that does not happen, it ends with the process that started it, in whatever way that one ends.
+ * it; otherwise it ends with the process that started it, however that one ends.
  */
 export class PostgresCluster {
   readonly #programs: Programs;
@@ -112,7 +112,7 @@ export class PostgresCluster {
     );
   }
 
-  /** From now on a commit waits for all of these standbys; for none, where none is named. */
+  /** From now on a commit waits for all of these standbys, or for none if none is named. */
   async requireSync(...names: readonly string[]): Promise<void> {
     const quoted = names.map((name) => escapeIdentifier(name));
     await this.setting('synchronous_standby_names', names.length > 0 ? `FIRST ${names.length} (${quoted})` : '');
@@ -171,7 +171,7 @@ export class PostgresCluster {
     await this.#launch();
   }
 
-  /** All of its processes stand still, and its connections with them. */
+  /** Stops all of its processes, and its connections with them. */
   async pause(): Promise<void> {
     await this.#running.pause();
   }

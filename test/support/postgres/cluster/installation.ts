@@ -27,7 +27,7 @@ async function find(): Promise<Programs> {
   const { initdb, pg_ctl, postgres } = (await import(name)) as Omit<Programs, 'user'>;
   const user = process.getuid?.() === 0 ? ordinaryUser() : undefined;
   if (!user || spawnSync(postgres, ['--version'], user).status === 0) return { initdb, pg_ctl, postgres, user };
-  // A checkout in root's home is out of everybody else's reach; a copy of the programs is not.
+  // A checkout in root's home is inaccessible to other users; a copy of the programs is not.
   const copy = newFolder(user);
   removeAtExit({ folder: copy });
   const bin = dirname(postgres);
@@ -50,7 +50,7 @@ function temporaryFolder(user: User): string {
   return user && !isOpenToAll(tmpdir()) ? '/tmp' : tmpdir();
 }
 
-/** Whether everybody may pass through a folder and through all that it lies in. */
+/** Whether every user may pass through a folder and all its parents. */
 function isOpenToAll(folder: string): boolean {
   const isPassable = (statSync(folder).mode & 0o001) !== 0;
   return isPassable && (dirname(folder) === folder || isOpenToAll(dirname(folder)));

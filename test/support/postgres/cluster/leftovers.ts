@@ -8,10 +8,10 @@ import { isInUse, killTree } from './processes.ts';
 import type { Programs } from './programs.ts';
 import { run } from './programs.ts';
 
-/** What a cluster leaves behind where nobody closes it. */
+/** What a cluster leaves behind if it is not closed. */
 export interface Leftovers {
   readonly folder: string;
-  /** Where there are data, PostgreSQL has shared memory, too. */
+  /** A cluster with data also has shared memory. */
   readonly cluster?: { readonly data: string; readonly programs: Programs };
   /** The process id of a server that runs. */
   readonly postmaster?: number | undefined;
@@ -21,8 +21,8 @@ const all = new Map<string, Leftovers>();
 let watchdog: ChildProcess | undefined;
 
 /**
- * From now on these remains are cleared away when this process ends, even by kill -9: by a process of its own
- * (watchdog.ts) that is told of them. Said again for the same folder, it replaces what was said before.
+ * Has these leftovers removed when this process ends, even by kill -9, by a process of its own
+ * (watchdog.ts). Calling it again for the same folder replaces the earlier call.
  */
 export function removeAtExit(leftovers: Leftovers): void {
   all.set(leftovers.folder, leftovers);
@@ -33,7 +33,7 @@ export function removeAtExit(leftovers: Leftovers): void {
 export async function removeLeftovers(leftovers: Leftovers): Promise<void> {
   const { folder, cluster, postmaster } = leftovers;
   if (postmaster !== undefined) await killTree(postmaster);
-  // A program that makes the data ends by itself, and does not take it well when they vanish.
+  // A program that creates the data ends by itself, and fails if they vanish before.
   await until(`nobody works in ${folder}`, () => !isInUse(folder));
   if (cluster) await releaseSharedMemory(cluster.programs, cluster.data);
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -45,9 +45,9 @@ export async function removeLeftovers(leftovers: Leftovers): Promise<void> {
  * system would run out of it. The server's mode that only checks its settings takes and frees that memory.
  */
 async function releaseSharedMemory(programs: Programs, data: string): Promise<void> {
-  // A killed server's id may still be there, as a process that nobody has collected yet.
+  // A killed server may still exist as a zombie.
   rmSync(join(data, 'postmaster.pid'), { force: true });
-  // Data that were never finished, or that are no longer there, have none.
+  // Data that were never completed, or that are gone, have none.
   await run(programs, programs.postgres, ['--check', '-D', data], data).catch(() => {});
 }
 
@@ -58,7 +58,7 @@ function tellWatchdog(): void {
 
 function startWatchdog(): ChildProcess {
   const script = new URL('watchdog.ts', import.meta.url).pathname;
-  // In a session of its own, so that it outlives the Ctrl-C that ends us; no reason for us to stay.
+  // In a session of its own, so that it outlives the Ctrl-C that ends us; it does not keep us running.
   const child = spawn(process.execPath, [script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   child.unref();
   (child.stdin as unknown as { unref(): void }).unref();

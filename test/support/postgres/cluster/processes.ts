@@ -37,19 +37,19 @@ export async function killTree(pid: number): Promise<void> {
   });
 }
 
-/** Whether a process is there and not only waiting to be collected. */
+/** Whether a process exists and is not a zombie. */
 export function isRunning(pid: number): boolean {
   return isAlive(processes().get(pid));
 }
 
-/** Whether a process works in a folder; where there is no /proc to tell, none does. */
+/** Whether a process works in a folder; without a /proc, none does. */
 export function isInUse(folder: string): boolean {
   if (process.platform !== 'linux') return false;
   return pidsFromProc().some((pid) => {
     try {
       return readlinkSync(`/proc/${pid}/cwd`).startsWith(folder);
     } catch {
-      // It ended, or it is somebody else's.
+      // It ended, or belongs to another user.
       return false;
     }
   });

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
-/** PostgreSQL's programs and who runs them. */
+/** PostgreSQL's programs and the user that runs them. */
 export interface Programs {
   readonly initdb: string;
   readonly pg_ctl: string;
   readonly postgres: string;
-  /** Undefined where we are an ordinary user and run them as ourselves. */
+  /** Undefined if we are an ordinary user and run them as ourselves. */
   readonly user: { readonly uid: number; readonly gid: number } | undefined;
 }
 
