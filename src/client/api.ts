@@ -1,78 +1,83 @@
 import type { OrderNumbersError } from './order-numbers-error.ts';
 
-/** An id or a number: int64 on the wire. A number must be a safe integer; beyond 2^53-1 only a bigint is exact. */
+/** An int64 on the wire. A number must be a safe integer; above 2^53-1 only a bigint is exact. */
 export type Id = bigint | number;
 
-/** Where the server is, and how long a call may take. */
+/** The server's address, the credentials, and the time limits of calls. */
 export interface ClientOptions {
-  /** host:port, or a host alone for port 50051. */
+  /** host:port; the port defaults to 50051. */
   readonly address: string;
   /** Sent as `authorization: Bearer …`. */
   readonly token?: string | undefined;
-  /** true: the system's roots. PEM texts: this CA, and with cert and key a client certificate. Absent: plaintext. */
+  /** true: TLS with the system's root certificates. TlsOptions: TLS with these PEM texts. Absent: plaintext. */
   readonly tls?: true | TlsOptions | undefined;
-  /** Time limit of a call with all its retries, in milliseconds; of a list, of each page. 30000 unless given. */
+  /** Time limit of a call including its retries, in milliseconds; for a list, of each page. Default 30000. */
   readonly timeoutMs?: number | undefined;
-  /** Time limit of one attempt, in milliseconds; 5000 unless given. */
+  /** Time limit of one attempt, in milliseconds. Default 5000. */
   readonly attemptTimeoutMs?: number | undefined;
-  /** How long a call that only reads may take while no server was ever reached; as timeoutMs unless said. */
+  /**
+   * Time limit of a call that only reads, in milliseconds, while this client has never reached a server. Defaults to
+   * timeoutMs.
+   */
   readonly unreachableTimeoutMs?: number | undefined;
   /**
-   * Called once per call that has no answer after a second because attempts failed, or because there is still no
-   * connection: the call goes on, and the error says what is wrong so far. It must not throw.
+   * Called at most once per call, if there is no answer after a second because attempts failed or there is still no
+   * connection. The call keeps retrying; the error says what is wrong so far. Must not throw.
    */
   readonly onRetrying?: ((error: OrderNumbersError) => void) | undefined;
 }
 
-/** PEM texts. */
+/** Certificates and a key, as PEM texts. */
 export interface TlsOptions {
-  /** Whom to trust; absent means the system's roots. */
+  /** The certificate authorities to trust; absent means the system's. */
   readonly ca?: Uint8Array | string | undefined;
-  /** The client's own certificate, for mTLS; `key` goes with it. */
+  /** The client certificate, for mutual TLS; requires `key`. */
   readonly cert?: Uint8Array | string | undefined;
   readonly key?: Uint8Array | string | undefined;
 }
 
-/** What stops a call before it is answered. */
+/** Options of one call. */
 export interface CallOptions {
-  /** Cancels the call, which then rejects with the code CANCELLED and the signal's reason as its cause. */
+  /** Cancels the call, which rejects with the code CANCELLED and the signal's reason as its cause. */
   readonly signal?: AbortSignal | undefined;
-  /** As in {@link ClientOptions}, for this call. */
+  /** Overrides {@link ClientOptions.timeoutMs} for this call, in milliseconds. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** What stops a stream; nothing else but its end does. */
+/** Options of a stream, which has no time limit. */
 export interface StreamOptions {
+  /** Cancels the stream. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What stops a watch, and what is told of its interruptions. */
+/** Options of a watch. */
 export interface WatchOptions extends StreamOptions {
   /**
-   * Called for each attempt that failed or broke off, before the next one; the first step after it says that the
-   * watch is connected again. What it throws ends the watch.
+   * Called for each attempt that failed or broke off, before the next retry; the next step means that the watch is
+   * connected again. An error that it throws ends the watch.
    */
   readonly onInterrupted?: ((error: OrderNumbersError) => void) | undefined;
 }
 
-/** What to number. */
+/** A request for the next number of a store, or for a run of them. */
 export interface AllocateRequest {
   readonly storeId: Id;
-  /** Consecutive numbers, all or none; 1 to 1000; 1 if absent. */
+  /** How many consecutive numbers, 1 to 1000; all or none are allocated. Default 1. */
   readonly count?: number | undefined;
   /**
-   * The order's own key: the same store and requestId always get the same pair. 1 to 128 characters of 0x21
-   * to 0x7E. If absent, one is created (a UUIDv7): then only the retries of this one call are safe.
+   * The idempotency key of the order: the same store and requestId always get the same numbers, so a retry never
+   * creates a duplicate. 1 to 128 printable ASCII characters without spaces (0x21 to 0x7E). If absent, a UUIDv7 is
+   * created: then only the retries within this call are safe.
    */
   readonly requestId?: string | undefined;
 }
 
-/** One row of the ledger: a run of `count` consecutive numbers, given to one request. */
+/** One row of the ledger: a run of `count` consecutive numbers allocated to one request. */
 export interface Allocation {
-  /** First of the run in the sequence over all stores. */
+  /** The first number of the run in the sequence over all stores. */
   orderId: bigint;
   storeId: bigint;
-  /** First of the run in the sequence of the store. */
+  /** The first number of the run in the store's sequence. */
   orderNumber: bigint;
   count: number;
   /** The first orderNumber as customers see it. */
@@ -81,55 +86,57 @@ export interface Allocation {
   suffix: string;
   minDigits: number;
   requestId: string;
-  /** In whole milliseconds; never falls as orderId rises. */
+  /** In whole milliseconds; never decreases as orderId increases. */
   createTime: Date;
 }
 
-/** An answer of `allocate`. */
+/** The answer of `allocate`. */
 export interface Allocated extends Allocation {
-  /** True if an earlier call, or an earlier attempt of this one, had it allocated already. */
+  /** True if an earlier call, or an earlier attempt of this call, already allocated it. */
   replayed: boolean;
 }
 
-/** What to look an allocation up by. A number inside a run finds the run. */
+/** The key for a lookup of an allocation. Any number in a run finds the run. */
 export type AllocationKey =
   | { readonly orderId: Id }
   | { readonly storeId: Id; readonly orderNumber: Id }
   | { readonly storeId: Id; readonly requestId: string };
 
+/** Which allocations to list, and in which order. */
 export interface ListFilter {
   /** Only this store's allocations. */
   readonly storeId?: Id | undefined;
-  /** Only those whose last orderId is above this. */
+  /** Only allocations whose last orderId is above this one. */
   readonly afterOrderId?: Id | undefined;
-  /** Only those whose first orderId is below this. */
+  /** Only allocations whose first orderId is below this one. */
   readonly beforeOrderId?: Id | undefined;
-  /** From the end of the list back. */
+  /** Newest first instead of oldest first. */
   readonly newestFirst?: boolean | undefined;
-  /** Allocations fetched at once, 1 to 1000; the server's 100 if absent. */
+  /** Allocations per page, 1 to 1000. Default 100. */
   readonly pageSize?: number | undefined;
 }
 
+/** Where a watch starts, and what it covers. */
 export interface WatchStart {
-  /** Only what is above this: 0 means all, absent means from now on. */
+  /** Only allocations above this orderId: 0 means all, absent means from now on. */
   readonly afterOrderId?: Id | undefined;
   /** Only this store's allocations. */
   readonly storeId?: Id | undefined;
 }
 
-/** A step of a watch. The first comes at once, with the starting cursor. */
+/** A step of a watch. The first arrives at once, with the starting cursor. */
 export interface WatchStep {
   /** In orderId order; may be empty. */
   allocations: Allocation[];
-  /** The last orderId looked at: a watch with it as `afterOrderId` misses and repeats nothing. */
+  /** The last orderId covered: a watch with it as `afterOrderId` resumes without a gap and without a duplicate. */
   cursor: bigint;
 }
 
-/** A shop with a sequence of its own. */
+/** A shop with its own sequence of order numbers. */
 export interface Store {
   storeId: bigint;
   firstNumber: bigint;
-  /** The orderNumber that the next allocation gets; 0n when the sequence is used up. */
+  /** The orderNumber that the next allocation gets; 0n if the sequence is exhausted. */
   nextNumber: bigint;
   prefix: string;
   suffix: string;
@@ -137,22 +144,24 @@ export interface Store {
   createTime: Date;
 }
 
-/** How a store numbers. */
+/** The settings of a store. */
 export interface StoreSettings {
-  /** 1 to 2^63-1; a new store's is 100 if absent. Fixed from the first allocation on. */
+  /** 1 to 2^63-1; 100 for a new store if absent. Fixed once the store has an allocation. */
   readonly firstNumber?: Id | undefined;
-  /** Up to 32 printable ASCII characters, and so is `suffix`. */
+  /** Text before the number in displayNumber, up to 32 printable ASCII characters. */
   readonly prefix?: string | undefined;
+  /** Text after the number in displayNumber, up to 32 printable ASCII characters. */
   readonly suffix?: string | undefined;
-  /** Digits that displayNumber pads to with zeros, 0 to 19. */
+  /** The number of digits to which displayNumber is zero-padded, 0 to 19. */
   readonly minDigits?: number | undefined;
 }
 
+/** A store to create. */
 export interface NewStore extends StoreSettings {
   readonly storeId: Id;
 }
 
-/** Numbers of one sequence: a store's, or without storeId of the one over all stores. */
+/** A range of numbers in a store's sequence, or without storeId in the sequence over all stores. */
 export interface NumberRange {
   storeId: bigint | undefined;
   first: bigint;
@@ -161,60 +170,59 @@ export interface NumberRange {
 
 /** A step of `verifyLedger`. */
 export type VerifyStep =
-  /** How far the reading is. */
+  /** How far the verification has read. */
   | { kind: 'progress'; rowsRead: bigint; orderId: bigint; endOrderId: bigint }
   /** A sequence read to its end; last is first - 1 if no number was given. */
   | ({ kind: 'sequence'; count: bigint } & NumberRange)
-  /** Something that is wrong, with one sentence for people. */
+  /** A problem, described in one sentence for people. */
   | ({ kind: 'finding'; findingKind: FindingKind; message: string } & NumberRange)
-  /** Numbers given up by a deliberate return to an older copy: not a hole. */
+  /** Numbers skipped after a restore to an older copy: not a hole. */
   | ({ kind: 'declaredLoss' } & NumberRange)
   /** Always the last step. */
   | { kind: 'verdict'; asOfOrderId: bigint; rows: bigint; sequences: bigint; findings: bigint; ok: boolean };
 
-/** What a finding is about; `unknown` is one that this client is too old for. */
+/** What a finding is: `hole` is a gap, `overlap` a duplicate, and `unknown` a kind that is newer than this client. */
 export type FindingKind = 'hole' | 'overlap' | 'mismatch' | 'unknown';
 
 /**
- * Order numbers, exactly once. Every method rejects with an OrderNumbersError, or with a TypeError that names
- * the value if an argument cannot be sent as it is.
+ * Allocates and reads order numbers, exactly once. Every method rejects with an OrderNumbersError, or with a TypeError
+ * that names the value if an argument is not valid.
  */
 export interface OrderNumbersClient {
   /**
-   * Gives the next order of a store its pair, or a run of `count` pairs. Retries with the same requestId until
-   * an answer is definite or the time is up; an error with the outcome 'unknown' names the requestId to ask
-   * again with.
+   * Allocates the next number of a store, or a run of `count` numbers. Retries with the same requestId until the
+   * answer is definite or the time is up. An error with the outcome 'unknown' has the requestId to retry with.
    */
   allocate(request: AllocateRequest, options?: CallOptions): Promise<Allocated>;
-  /** Looks one allocation up. Not found settles nothing about a call still under way. */
+  /** Looks up one allocation. NOT_FOUND does not prove that a call in flight will fail. */
   getAllocation(key: AllocationKey, options?: CallOptions): Promise<Allocation>;
   /**
-   * Allocations in orderId order, or newest first, up to the end that the first page saw; fetches page after page,
+   * Lists allocations in orderId order, or newest first, up to the end of the ledger at the first page. Fetches pages
    * as they are needed.
    */
   listAllocations(filter?: ListFilter, options?: CallOptions): AsyncIterableIterator<Allocation>;
   /**
-   * Allocations in orderId order, history first, then as they happen. Connects again from its cursor for as
-   * long as it takes, and misses and repeats nothing. Ends when its signal is aborted or it is returned;
-   * throws only what no reconnecting can mend, such as a token that is not valid, or when the client is closed.
+   * Streams allocations in orderId order: history first, then live. Reconnects from its cursor for as long as it takes,
+   * without a gap and without a duplicate. Ends when its signal is aborted or its `return` is called; throws only if
+   * reconnecting cannot help, as for an invalid token, or when the client is closed.
    */
   watchAllocations(from?: WatchStart, options?: WatchOptions): AsyncIterableIterator<WatchStep>;
   /**
-   * Creates a store. Retried only if the server says that nothing was done, or asks for it. If STORE_EXISTS follows an
-   * attempt without an answer, it resolves if the store has exactly these settings, and rejects with the outcome
-   * 'unknown' if not.
+   * Creates a store. Retries only if the server says when to retry. If STORE_EXISTS follows an attempt without an answer,
+   * resolves if the store has exactly these settings, and rejects with the outcome 'unknown' otherwise.
    */
   createStore(store: NewStore, options?: CallOptions): Promise<Store>;
+  /** Looks up one store. */
   getStore(storeId: Id, options?: CallOptions): Promise<Store>;
-  /** Changes the given settings and leaves the others. Retried: setting a value twice does no harm. */
+  /** Changes the given settings and keeps the others. Retries, because setting a value twice does no harm. */
   updateStore(storeId: Id, changes: StoreSettings, options?: CallOptions): Promise<Store>;
-  /** All stores in storeId order; fetches page after page. */
+  /** Lists all stores in storeId order. Fetches pages of 1 to 1000 stores as they are needed. */
   listStores(filter?: { readonly pageSize?: number | undefined }, options?: CallOptions): AsyncIterableIterator<Store>;
-  /** Reads the ledger, or one store's sequence, from end to end. Not retried; throws if the verdict is missing. */
+  /** Reads the ledger, or one store's sequence, from end to end. Never retries; throws if the verdict is missing. */
   verifyLedger(
     scope?: { readonly storeId?: Id | undefined },
     options?: StreamOptions,
   ): AsyncIterableIterator<VerifyStep>;
-  /** Closes the connection. Calls under way reject with the code CANCELLED, and so do later ones. */
+  /** Closes the connection. Calls in flight and later ones reject with the code CANCELLED. */
   close(): void;
 }

@@ -47,9 +47,9 @@ const DEFAULT_ATTEMPT_TIMEOUT_MS = 5_000;
 
 const CREATE_STORE: Policy = {
   mayRetry: (failure) => failure.retryDelayMs !== undefined,
-  advice: 'getStore shows whether the store is there',
+  advice: 'getStore shows whether the store exists',
 };
-const UPDATE_STORE: Policy = { mayRetry: untilDefinite, advice: 'ask again, setting a value twice does no harm' };
+const UPDATE_STORE: Policy = { mayRetry: untilDefinite, advice: 'retry, setting a value twice does no harm' };
 
 /** A client of the server at `address`. Throws a TypeError if an option is not valid; connects at the first call. */
 export function createClient(options: ClientOptions): OrderNumbersClient {
@@ -73,11 +73,11 @@ class Client implements OrderNumbersClient {
 
   async allocate(request: AllocateRequest, options?: CallOptions): Promise<Allocated> {
     const storeId = toInt64('storeId', request.storeId);
-    // Made once: every retry asks with the same one.
+    // Created once: every retry sends the same one.
     const requestId = request.requestId === undefined ? newRequestId() : toRequestId(request.requestId);
     const policy: Policy = {
       mayRetry: untilDefinite,
-      advice: `ask again with the same request_id ${requestId}`,
+      advice: `retry with the same request_id ${requestId}`,
       requestId,
     };
     if (request.count === undefined) {
@@ -171,7 +171,7 @@ class Client implements OrderNumbersClient {
     this.#connection.close();
   }
 
-  /** Asks with retries, and reads the answer; one that cannot be read counts as none. */
+  /** Calls with retries, and reads the answer; an unreadable one counts as none. */
   async #ask<Request, Response, Answer>(
     method: Method<Request, Response>,
     request: Request,
@@ -197,7 +197,7 @@ function fromAllocated(response: { allocation: Parameters<typeof fromAllocation>
   return { ...fromAllocation(response.allocation), replayed: response.replayed };
 }
 
-/** Whether a store is as it was asked for. */
+/** Whether a store has the requested settings. */
 function hasSettings(store: Store, wanted: WireStore): boolean {
   return (
     store.firstNumber === (wanted.firstNumber ?? DEFAULT_FIRST_NUMBER) &&

@@ -6,19 +6,19 @@ import type { ConnectionProblem, Diagnosis } from './connection/diagnosis.ts';
 /** Codes after which a call may have succeeded, whatever sent them. */
 const INDEFINITE: ReadonlySet<string> = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED']);
 
-/** How the library says that it could not connect; behind it the reason, in words of its own around the system's. */
+/** The library's message that it could not connect, and the system's reason inside it. */
 const NOT_CONNECTED = /^No connection established(?:\. Last error: (?:Error: )?(.*?))?(?:\. Resolution note: .*)?$/s;
 const NOT_RESOLVED = /^(Name resolution failed for target|No addresses resolved)/;
-/** How the library says that no gRPC came back, but HTTP. */
+/** The library's message for an HTTP answer that is not gRPC. */
 const HTTP_STATUS = /^Received HTTP status code \d+/;
 const OUT_OF_TIME = /^Deadline exceeded after /;
 /** System error codes: nothing listens there. Any other reason, such as an untrusted certificate, has a sender. */
 const NOTHING_LISTENS = /\bE(CONNREFUSED|HOSTUNREACH|NETUNREACH|TIMEDOUT|HOSTDOWN|ADDRNOTAVAIL|NOENT)\b/;
 
-/** How a call fares that waits for its first connection, in the library's words. */
+/** The library's error for a call that waits for its first connection. */
 export const UNCONNECTED = { code: status.UNAVAILABLE, details: 'No connection established' };
 const NO_CONNECTION = {
-  message: 'no server answers: there was no connection in time',
+  message: 'no server answers: no connection in time',
   problem: 'unreachable',
 } as const;
 
@@ -81,7 +81,7 @@ function statusOf(error: unknown): { code: number; details: string; metadata: Me
   };
 }
 
-/** The same failure in the words of a look at the server's port. */
+/** The same failure with the message of a look at the server's port. */
 export function diagnosed(failure: Failure, diagnosis: Diagnosis | undefined): Failure {
   return diagnosis === undefined ? failure : { ...failure, ...diagnosis };
 }
@@ -91,18 +91,18 @@ function answerless(text: string, code: string): Pick<Failure, 'message' | 'prob
 }
 
 function answerlessMessage(text: string, code: string): string {
-  if (OUT_OF_TIME.test(text)) return 'there was no answer in time';
+  if (OUT_OF_TIME.test(text)) return 'no answer in time';
   if (code === 'UNIMPLEMENTED' || HTTP_STATUS.test(text)) {
-    return `${text}: something other than the server answers, or an older one: check its address`;
+    return `${text}: the peer is not an order-numbers server, or an older one: check its address`;
   }
   return text;
 }
 
-/** What the library says of its connection, without the library's inside; everything else as it is. */
+/** The library's message about its connection, without internals; any other message is kept. */
 function unconnected(text: string): Pick<Failure, 'message' | 'problem'> {
   if (OUT_OF_TIME.test(text)) return NO_CONNECTION;
   if (NOT_RESOLVED.test(text)) {
-    return { message: 'no server answers: the name of its host is not known', problem: 'unknown-host' };
+    return { message: 'no server answers: cannot resolve its host name', problem: 'unknown-host' };
   }
   const notConnected = NOT_CONNECTED.exec(text);
   if (!notConnected) return { message: text, problem: undefined };
@@ -110,5 +110,5 @@ function unconnected(text: string): Pick<Failure, 'message' | 'problem'> {
   if (why === undefined) return NO_CONNECTION;
   return NOTHING_LISTENS.test(why)
     ? { message: `no server answers: ${why}`, problem: 'unreachable' }
-    : { message: `no connection could be made: ${why}`, problem: 'silent' };
+    : { message: `cannot connect: ${why}`, problem: 'silent' };
 }

@@ -1,6 +1,6 @@
 /**
- * An iterator over what a generator yields, whose `return` ends it at once: a generator's own would wait for
- * the message that a pending `next` waits for. The generator has to end when its signal is aborted.
+ * An iterator over a generator whose `return` ends it at once: the generator's own `return` would wait for the message
+ * that a pending `next` waits for. The generator must end when its signal is aborted.
  */
 export function stoppable<T>(generate: (returned: AbortSignal) => AsyncGenerator<T, void>): AsyncIterableIterator<T> {
   const returned = new AbortController();

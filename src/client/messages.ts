@@ -10,7 +10,7 @@ const INT32_MAX = 2 ** 31 - 1;
 export function toInt64(name: string, value: Id): bigint {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return BigInt(value);
   if (typeof value === 'bigint' && value >= -INT64_MAX - 1n && value <= INT64_MAX) return value;
-  throw new TypeError(`${name} ${describe(value)} is not valid: it must be a bigint of 64 bits or a safe integer`);
+  throw new TypeError(`${name} ${describe(value)} is not valid: it must be a 64-bit bigint or a safe integer`);
 }
 
 /** The same for a value that may be absent. */
@@ -39,7 +39,7 @@ function toBoolean(name: string, value: boolean): boolean {
 /** A request_id. For an empty one the server would create its own, which no retry could repeat. */
 export function toRequestId(value: string): string {
   if (toText('requestId', value) !== '') return value;
-  throw new TypeError('requestId "" is not valid: leave it out to have one made');
+  throw new TypeError('requestId "" is not valid: omit it to have one created');
 }
 
 export function toKey(key: AllocationKey): wire.GetAllocationRequest {
@@ -62,7 +62,7 @@ export function toList(filter: ListFilter): Omit<wire.ListAllocationsRequest, 'p
   };
 }
 
-/** A store with these settings; what is not given has the proto's default. */
+/** A store with these settings; absent ones have the proto's default. */
 export function toStore(storeId: Id, settings: StoreSettings): wire.Store {
   return {
     storeId: toInt64('storeId', storeId),
@@ -75,22 +75,22 @@ export function toStore(storeId: Id, settings: StoreSettings): wire.Store {
   };
 }
 
-/** The paths of what is given. */
+/** The field paths of the given settings. */
 export function toUpdateMask(changes: StoreSettings): string[] {
   return STORE_SETTINGS.filter((name) => changes[name] !== undefined).map((name) => STORE_SETTING_PATHS[name]);
 }
 
 export function fromAllocation(allocation: wire.Allocation | undefined): Allocation {
-  if (!allocation) throw new Error('the answer holds no allocation');
+  if (!allocation) throw new Error('the response has no allocation');
   return { ...allocation, createTime: fromTimestamp(allocation.createTime) };
 }
 
 export function fromStore(store: wire.Store | undefined): Store {
-  if (!store) throw new Error('the answer holds no store');
+  if (!store) throw new Error('the response has no store');
   return { ...store, firstNumber: store.firstNumber ?? 0n, createTime: fromTimestamp(store.createTime) };
 }
 
-/** Undefined for a step that this client is too old for. */
+/** Undefined for a step that is newer than this client. */
 export function fromVerifyStep({ event }: wire.VerifyLedgerResponse): VerifyStep | undefined {
   switch (event?.$case) {
     case 'finding': {

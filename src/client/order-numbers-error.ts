@@ -1,9 +1,9 @@
 import type { ConnectionProblem } from './connection/diagnosis.ts';
 
-/** What became of a call that was not answered. */
+/** What is known of a call that failed. */
 export type Outcome = 'refused' | 'unknown';
 
-/** What an {@link OrderNumbersError} says beside its message. */
+/** The fields of an {@link OrderNumbersError} beside its message. */
 export interface OrderNumbersErrorDetails {
   readonly code: string;
   readonly reason: string | undefined;
@@ -14,7 +14,7 @@ export interface OrderNumbersErrorDetails {
   readonly cause: unknown;
 }
 
-/** The one error of the client. */
+/** The error of every failed call. */
 export class OrderNumbersError extends Error {
   override readonly name = 'OrderNumbersError';
   /** The name of the gRPC code, such as 'UNAVAILABLE'; 'CANCELLED' if the caller stopped the call. */
@@ -23,14 +23,14 @@ export class OrderNumbersError extends Error {
   readonly reason: string | undefined;
   /** The values concerned, keyed by their names in the proto. */
   readonly metadata: Record<string, string>;
-  /** The key of the allocation that was asked for, given by the caller or created for it; undefined for other calls. */
+  /** The idempotency key of an allocation, given by the caller or created for it; undefined for other calls. */
   readonly requestId: string | undefined;
   /**
-   * 'refused': the call did nothing, which is so for every call that only reads, and for one that was never sent
-   * because there was no connection. 'unknown': it may have succeeded; retry with the same requestId.
+   * 'refused': the call did nothing. That holds for every call that only reads, and for one that was never sent because
+   * there was no connection. 'unknown': it may have succeeded; retry with the same requestId.
    */
   readonly outcome: Outcome;
-  /** Why the last attempt found no connection; undefined if there was one. */
+  /** Why the last attempt could not connect; undefined if it could. */
   readonly connectionProblem: ConnectionProblem | undefined;
 
   constructor(message: string, details: OrderNumbersErrorDetails) {
@@ -43,7 +43,7 @@ export class OrderNumbersError extends Error {
     this.connectionProblem = details.connectionProblem;
   }
 
-  /** Whether nothing listens at the address, as far as the last attempt could find out. */
+  /** Whether nothing listens at the address, as far as the last attempt could tell. */
   get isUnreachable(): boolean {
     return this.connectionProblem === 'unreachable' || this.connectionProblem === 'unknown-host';
   }

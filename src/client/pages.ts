@@ -1,13 +1,13 @@
 import { stoppable } from './iteration.ts';
 
-/** A page as the server gives it. */
+/** One page of a list. */
 interface ListPage<T> {
   readonly items: readonly T[];
   /** Empty on the last page. */
   readonly nextPageToken: string;
 }
 
-/** Everything on all pages, fetched one by one as they are needed. */
+/** The items of all pages, which are fetched one by one as they are needed. */
 export function pages<T>(
   fetchPage: (pageToken: string, returned: AbortSignal) => Promise<ListPage<T>>,
 ): AsyncIterableIterator<T> {

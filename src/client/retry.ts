@@ -12,9 +12,9 @@ const FIRST_BACKOFF_MS = 50;
 /** … but never longer than this. */
 const MAX_BACKOFF_MS = 2_000;
 
-/** The longest wait if no request has left this machine: only the library's own waits for a connection matter then. */
+/** The longest wait if no request has left this machine: then only the library's own reconnect backoff matters. */
 const MAX_UNSENT_BACKOFF_MS = 250;
-/** A call that goes on for so long without a connection, or after a failure, is told of. */
+/** After this time without a connection, or with a failed attempt, a call is reported. */
 const NOTICE_MS = 1_000;
 /** Problems that last until a setting is changed. */
 const LASTING: ReadonlySet<ConnectionProblem | undefined> = new Set([
@@ -24,20 +24,20 @@ const LASTING: ReadonlySet<ConnectionProblem | undefined> = new Set([
   'not-grpc',
 ]);
 
-/** How long a call may take, in milliseconds, what stops it, and what is told that it takes long. */
+/** The time limits of a call, in milliseconds, the signals that stop it, and the callback for a slow one. */
 export interface Limits {
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number;
-  /** For a read on a connection that never was. */
+  /** For a read before any connection was made. */
   readonly unreachableTimeoutMs: number;
   readonly signals: readonly AbortSignal[];
   readonly onRetrying?: ((error: OrderNumbersError) => void) | undefined;
 }
 
-/** What is known of the way to the server. */
+/** The state of the connection to the server. */
 export type Line = Pick<Connection, 'hasConnected' | 'isConnected' | 'diagnose'>;
 
-/** What kind of call it is. */
+/** How a kind of call is retried. */
 export interface Policy {
   /** Whether a retry is safe and useful after this. */
   mayRetry(failure: Failure): boolean;
@@ -47,34 +47,34 @@ export interface Policy {
   readonly requestId?: string | undefined;
 }
 
-/** Bare codes by which something on the way, or a server without the method, refuses for good. */
+/** Bare codes with which a proxy, or a server without the method, refuses permanently. */
 const REFUSED_ON_THE_WAY: ReadonlySet<string> = new Set(['UNIMPLEMENTED', 'UNAUTHENTICATED', 'PERMISSION_DENIED']);
 
-/** Whether to retry a call that does no harm when repeated: until the answer is definite. */
+/** Whether to retry a call that may safely be repeated: until the answer is definite. */
 export function untilDefinite(failure: Failure): boolean {
   return !failure.isDefinite || failure.retryDelayMs !== undefined;
 }
 
-/** The same for a question that changes nothing, and so has no outcome that would have to be settled. */
+/** The same for a call that changes nothing, and so has no outcome to settle. */
 export function untilAnswered(failure: Failure): boolean {
   return untilDefinite(failure) && !REFUSED_ON_THE_WAY.has(failure.code);
 }
 
 /**
- * How long to wait before the next attempt, after so many: the server's own delay at least, and on top of it
- * a random share of a growing time, so that callers that failed together do not come back together.
+ * How long to wait after so many attempts, in milliseconds: the server's delay plus a random share of an exponentially
+ * growing time, so that callers that failed together do not retry together.
  */
 export function backoffMs(attempts: number, failure?: Failure): number {
   const most = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (attempts - 1));
   return (failure?.retryDelayMs ?? 0) + Math.random() * most;
 }
 
-/** A question that changes nothing. */
+/** A call that changes nothing. */
 export const READ: Policy = { mayRetry: untilAnswered, advice: undefined };
 
 /**
- * Asks until the answer is definite, the time is up or a signal is aborted. `attempt` gets its share of the
- * time, in milliseconds, and rejects with a status of grpc-js.
+ * Retries until the answer is definite, the time is up or a signal is aborted. `attempt` gets its share of the time, in
+ * milliseconds, and rejects with a status of grpc-js.
  */
 export async function withRetries<Response>(
   attempt: (timeoutMs: number) => Promise<Response>,
@@ -89,19 +89,19 @@ export async function withRetries<Response>(
     return start + mostMs - performance.now();
   };
   const notice = new Notice(policy, limits, line);
-  let perhapsDone = false;
+  let mayHaveSucceeded = false;
   try {
     for (let attempts = 1; ; attempts++) {
-      if (stoppedBy(limits.signals)) throw cancelled(policy, limits.signals, perhapsDone);
+      if (stoppedBy(limits.signals)) throw cancelled(policy, limits.signals, mayHaveSucceeded);
       let failure: Failure;
       try {
         return await attempt(Math.min(limits.attemptTimeoutMs, msLeft()));
       } catch (error) {
         failure = failureFrom(error);
       }
-      if (stoppedBy(limits.signals)) throw cancelled(policy, limits.signals, perhapsDone || failure.wasSent);
-      if (!failure.isDefinite) perhapsDone ||= failure.wasSent;
-      else if (settlesAll(failure)) perhapsDone = false;
+      if (stoppedBy(limits.signals)) throw cancelled(policy, limits.signals, mayHaveSucceeded || failure.wasSent);
+      if (!failure.isDefinite) mayHaveSucceeded ||= failure.wasSent;
+      else if (settlesAll(failure)) mayHaveSucceeded = false;
       const isFirstMiss = !failure.wasSent && notice.latest?.wasSent !== false;
       if (isFirstMiss) failure = diagnosed(failure, await line.diagnose());
       notice.latest = failure;
@@ -109,7 +109,7 @@ export async function withRetries<Response>(
         ? backoffMs(attempts, failure)
         : Math.min(MAX_UNSENT_BACKOFF_MS, backoffMs(attempts));
       if (isLasting(failure, line) || !policy.mayRetry(failure) || waitMs >= msLeft()) {
-        throw gaveUp(policy, await withDiagnosis(failure, line), attempts, perhapsDone);
+        throw gaveUp(policy, await withDiagnosis(failure, line), attempts, mayHaveSucceeded);
       }
       await pause(waitMs, limits.signals);
     }
@@ -118,12 +118,12 @@ export async function withRetries<Response>(
   }
 }
 
-/** Whether only a changed setting can help; if a server was reached before, the way to it is being repaired. */
+/** Whether only a changed setting can help. If a server was reached before, the problem may pass by itself. */
 export function isLasting({ problem }: Failure, line: Line): boolean {
   return LASTING.has(problem) && !line.hasConnected;
 }
 
-/** Tells once that a call goes on although it should have been answered. */
+/** Reports once that a call keeps retrying although it should have been answered. */
 class Notice {
   /** The last failure of the call. */
   latest: Failure | undefined;
@@ -131,7 +131,7 @@ class Notice {
   #isOver = false;
 
   constructor(policy: Policy, { timeoutMs, onRetrying }: Limits, line: Line) {
-    // In good time, so that the reason is known if the call gives up while it still waits for its first connection.
+    // Early enough that the reason is known if the call gives up while it still waits for its first connection.
     const look = () => void (line.isConnected || line.diagnose());
     const tell = async () => {
       if (this.latest === undefined && line.isConnected) return;
@@ -150,22 +150,26 @@ class Notice {
   }
 }
 
-/** The same failure with what is wrong with the way to the server. */
+/** The same failure with a diagnosis of the connection. */
 export async function withDiagnosis(failure: Failure, line: Line): Promise<Failure> {
   return failure.wasSent ? failure : diagnosed(failure, await line.diagnose());
 }
 
 /**
- * Whether a refusal goes for the attempts before it, too: they asked the very same. A full queue, for
- * instance, says nothing of a copy that came when it was not full.
+ * Whether a refusal also settles the earlier attempts, which sent the same request. A full queue, for instance, does
+ * not: an earlier attempt may have arrived before it was full.
  */
 function settlesAll({ code, reason }: Failure): boolean {
   return code === 'INVALID_ARGUMENT' || reason === 'REQUEST_ID_MISMATCH' || reason === 'SEQUENCE_EXHAUSTED';
 }
 
 /** The error of a call that its caller stopped. */
-export function cancelled(policy: Policy, signals: readonly AbortSignal[], perhapsDone: boolean): OrderNumbersError {
-  const outcome = outcomeOf(policy, perhapsDone);
+export function cancelled(
+  policy: Policy,
+  signals: readonly AbortSignal[],
+  mayHaveSucceeded: boolean,
+): OrderNumbersError {
+  const outcome = outcomeOf(policy, mayHaveSucceeded);
   const cause: unknown = stoppedBy(signals)?.reason;
   return new OrderNumbersError(`cancelled: ${messageOf(cause)}${adviceFor(policy, outcome)}`, {
     code: 'CANCELLED',
@@ -178,8 +182,13 @@ export function cancelled(policy: Policy, signals: readonly AbortSignal[], perha
 }
 
 /** The error of a call that was refused, or whose time is up. */
-export function gaveUp(policy: Policy, failure: Failure, attempts: number, perhapsDone: boolean): OrderNumbersError {
-  const outcome = outcomeOf(policy, perhapsDone);
+export function gaveUp(
+  policy: Policy,
+  failure: Failure,
+  attempts: number,
+  mayHaveSucceeded: boolean,
+): OrderNumbersError {
+  const outcome = outcomeOf(policy, mayHaveSucceeded);
   const isPlain = failure.reason !== undefined || failure.problem !== undefined;
   const said = isPlain ? failure.message : `${failure.code}: ${failure.message}`;
   const after = attempts > 1 ? ` (attempt ${attempts})` : '';
@@ -194,10 +203,10 @@ export function gaveUp(policy: Policy, failure: Failure, attempts: number, perha
   });
 }
 
-function outcomeOf(policy: Policy, perhapsDone: boolean): Outcome {
-  return perhapsDone && policy.advice !== undefined ? 'unknown' : 'refused';
+function outcomeOf(policy: Policy, mayHaveSucceeded: boolean): Outcome {
+  return mayHaveSucceeded && policy.advice !== undefined ? 'unknown' : 'refused';
 }
 
 function adviceFor(policy: Policy, outcome: Outcome): string {
-  return outcome === 'unknown' ? `. It is not known whether it was done: ${policy.advice}` : '';
+  return outcome === 'unknown' ? `. It may have succeeded: ${policy.advice}` : '';
 }

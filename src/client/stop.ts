@@ -1,4 +1,4 @@
-/** Calls `listener` once when one of the signals is aborted; returns how to listen no longer. */
+/** Calls `listener` once when one of the signals is aborted; returns a function that removes it. */
 export function onStop(signals: readonly AbortSignal[], listener: () => void): () => void {
   for (const signal of signals) signal.addEventListener('abort', listener, { once: true });
   return () => {
@@ -6,7 +6,7 @@ export function onStop(signals: readonly AbortSignal[], listener: () => void): (
   };
 }
 
-/** The signal that was aborted, if one was. */
+/** The first signal that was aborted, if any. */
 export function stoppedBy(signals: readonly AbortSignal[]): AbortSignal | undefined {
   return signals.find((signal) => signal.aborted);
 }

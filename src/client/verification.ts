@@ -7,7 +7,7 @@ import { fromVerifyStep } from './messages.ts';
 import { cancelled, gaveUp, READ, withDiagnosis } from './retry.ts';
 import { stoppedBy } from './stop.ts';
 
-/** One verification, step by step, to its verdict. */
+/** One verification, step by step, up to its verdict. */
 export async function* verification(
   connection: Connection,
   scope: VerifyLedgerRequest,

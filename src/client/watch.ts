@@ -8,10 +8,10 @@ import { fromAllocation } from './messages.ts';
 import { backoffMs, cancelled, gaveUp, isLasting, READ, withDiagnosis } from './retry.ts';
 import { pause, stoppedBy } from './stop.ts';
 
-/** An attempt without a connection after so long counts as failed. */
+/** An attempt that has no connection after this time counts as failed. */
 const CONNECT_MS = 1_000;
 
-/** A stream that was ended without an error, as by a server that stops. */
+/** A stream that ended without an error, as when a server stops. */
 const ENDED: Failure = {
   code: 'UNAVAILABLE',
   message: 'the server ended the stream',
@@ -34,7 +34,7 @@ export async function* watch(
   const asked = signal ? [signal, returned] : [returned];
   const signals = [connection.closed, ...asked];
   let { afterOrderId } = from;
-  // Whether the last attempt was: a row of attempts without a connection is looked into once.
+  // Whether the last attempt was sent: a series of attempts without a connection is diagnosed once.
   let wasSent = true;
   for (let attempts = 1; ; attempts++) {
     let failure: Failure = ENDED;

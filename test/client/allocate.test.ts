@@ -96,7 +96,7 @@ describe('refusals', () => {
     const error = await errorOf(client.allocate({ storeId: 1 }));
     expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED', reason: undefined, outcome: 'unknown' });
     expect(error.requestId).toMatch(UUID_V7);
-    expect(error.message).toContain(`ask again with the same request_id ${error.requestId}`);
+    expect(error.message).toContain(`retry with the same request_id ${error.requestId}`);
     expect(server.seen.length).toBeGreaterThan(1);
   });
 
@@ -108,7 +108,7 @@ describe('refusals', () => {
     const server = await FakeServer.start({ allocateOrder: [bare(status.UNAVAILABLE), refusal] });
     const error = await errorOf(server.client().allocate({ storeId: 1, requestId: 'a' }));
     expect(error.outcome).toBe('unknown');
-    expect(error.message).toContain('ask again with the same request_id a');
+    expect(error.message).toContain('retry with the same request_id a');
     expect(server.seen).toHaveLength(2);
   });
 
@@ -131,7 +131,7 @@ describe('stopping', () => {
     const reason = new Error('the customer left');
     stop.abort(reason);
     expect(await error).toMatchObject({ code: 'CANCELLED', outcome: 'unknown', requestId: 'a', cause: reason });
-    expect((await error).message).toContain('ask again with the same request_id a');
+    expect((await error).message).toContain('retry with the same request_id a');
     await cancelled;
   });
 

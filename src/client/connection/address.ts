@@ -1,15 +1,15 @@
 import { isIPv6 } from 'node:net';
 
-/** The port of a server whose address names none. */
+/** The port of an address that names none. */
 export const DEFAULT_PORT = 50_051;
 
-/** Where a server is. */
+/** The address of a server. */
 export interface ServerAddress {
-  /** What the gRPC library is told to connect to. */
+  /** The target for the gRPC library. */
   readonly target: string;
-  /** As people write it: host:port, or what was given for a socket in the file system. */
+  /** As people write it: host:port, or the given text for a Unix socket. */
   readonly name: string;
-  /** Undefined for a socket in the file system. */
+  /** Undefined for a Unix socket. */
   readonly host: string | undefined;
   readonly port: number;
   /** Whether it is on this machine: a proxy cannot help there. */
@@ -49,7 +49,7 @@ function parseHost(text: string): { readonly host: string; readonly port: number
   const port = digits === undefined ? DEFAULT_PORT : Number(digits);
   if (host === undefined || port < 1 || port > 65_535) return undefined;
   if (inBrackets !== undefined && !isIPv6(inBrackets)) return undefined;
-  // A port alone would be taken for the number of a host.
+  // A port alone would be taken as a host's number.
   if (plain !== undefined && digits === undefined && /^\d+$/.test(plain)) return undefined;
   return { host, port };
 }

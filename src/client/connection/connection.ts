@@ -10,23 +10,23 @@ import { onStop, pause, stoppedBy } from '../stop.ts';
 import { pems, security } from './tls.ts';
 
 const CHANNEL_OPTIONS: ChannelOptions = {
-  // The library's retries know no request_id and no rule of ours.
+  // The library's own retries know neither request_ids nor our rules.
   'grpc.enable_retries': 0,
   'grpc.service_config_disable_resolution': 1,
   // A connection of its own, so that closing one client ends no other's calls.
   'grpc.use_local_subchannel_pool': 1,
-  // Its own default waits for up to two minutes before it connects again.
+  // The default waits for up to two minutes before it reconnects.
   'grpc.initial_reconnect_backoff_ms': 50,
   'grpc.max_reconnect_backoff_ms': 2_000,
-  // A peer that is gone without a word is noticed while a call waits for it. The server allows a ping per 5 s.
+  // Detects a peer that vanished while a call waits for it. The server allows one ping per 5 s.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
   'grpc.keepalive_permit_without_calls': 0,
 };
 const TOKEN = /^[\x21-\x7e]+$/;
-/** How long a look at the server's port is good. */
+/** How long a diagnosis stays valid. */
 const DIAGNOSIS_GOOD_MS = 1_000;
-/** The longest wait for one that is under way. */
+/** The longest wait for a diagnosis in progress. */
 const DIAGNOSIS_WAIT_MS = 600;
 
 /** A method of the service, as the generated definition has it. */
@@ -46,12 +46,12 @@ export class Connection {
   #hasConnected = false;
   #diagnosis: { readonly result: Promise<Diagnosis | undefined>; readonly atMs: number } | undefined;
 
-  /** Throws a TypeError that names the option that cannot be. */
+  /** Throws a TypeError that names the invalid option. */
   constructor({ address, token, tls }: ClientOptions) {
     this.#address = parseServerAddress(address);
     if (token !== undefined) {
       // The library's own error would show the token.
-      if (!TOKEN.test(token)) throw new TypeError('token is not valid: it must be printable ASCII without a space');
+      if (!TOKEN.test(token)) throw new TypeError('token is not valid: it must be printable ASCII without spaces');
       this.#metadata.set('authorization', `Bearer ${token}`);
     }
     this.#tls = pems(tls);
@@ -59,7 +59,7 @@ export class Connection {
     this.#client = new Client(this.#address.target, credentials, {
       ...CHANNEL_OPTIONS,
       ...options,
-      // A proxy of the environment cannot reach what is on this machine.
+      // A proxy from the environment cannot reach this machine's loopback addresses.
       ...(this.#address.isLoopback ? { 'grpc.enable_http_proxy': 0 } : {}),
     });
   }
@@ -69,7 +69,7 @@ export class Connection {
     return this.#closing.signal;
   }
 
-  /** Whether a server was ever reached. */
+  /** Whether this connection ever reached a server. */
   get hasConnected(): boolean {
     return this.#hasConnected || this.isConnected;
   }
@@ -81,8 +81,8 @@ export class Connection {
   }
 
   /**
-   * What is wrong with the way to the server, found out within {@link DIAGNOSIS_WAIT_MS}; undefined if nothing is, or
-   * it is not known. For all calls of one moment it is found out once.
+   * Diagnoses the connection within {@link DIAGNOSIS_WAIT_MS}; undefined if nothing is wrong or the reason is unknown.
+   * Calls that fail at the same time share one diagnosis.
    */
   async diagnose(): Promise<Diagnosis | undefined> {
     const now = performance.now();
@@ -129,15 +129,15 @@ export class Connection {
       );
       const forget = onStop(signals, () => {
         call.cancel();
-        // The library's own end of the call comes first, if it comes.
+        // The library's own error of the call comes first, if it comes at all.
         setImmediate(() => fail(new Error('cancelled')));
       });
     });
   }
 
   /**
-   * Messages as they come. Throws {@link AttemptFailed}, after `connectMs` at the latest if there is no connection by
-   * then; ends at once when a signal is aborted.
+   * Yields messages as they arrive. Throws {@link AttemptFailed}, after `connectMs` at the latest if there is no
+   * connection by then; ends at once when a signal is aborted.
    */
   async *stream<Request, Response>(
     method: Method<Request, Response>,
@@ -153,7 +153,7 @@ export class Connection {
       request,
       this.#metadata,
     );
-    // A cancelled call reports its end once more, after its listeners have left.
+    // A cancelled call emits one more error, after the iteration has removed its listeners.
     stream.on('error', () => {});
     const forget = onStop(signals, () => stream.cancel());
     let isTooLate = false;
@@ -180,10 +180,10 @@ export class Connection {
   }
 
   /**
-   * The library hands a call to a connection only after the server's first frame has come on it; until then the
-   * call's peer is the target of the whole channel, and nothing of the request has left this machine. If there was a
-   * connection when the call began, it counts as sent all the same: one that the server refuses to take is handed
-   * to the next connection in silence.
+   * The library hands a call to a connection only after the server's first frame has arrived on it; until then the
+   * call's peer is the target of the whole channel, and no byte of the request has left this machine. If there was a
+   * connection when the call began, it counts as sent anyway, because the library silently moves a call that the server
+   * refuses to the next connection.
    */
   #failed(error: unknown, peer: string, wasConnected: boolean): AttemptFailed {
     const wasSent = wasConnected || peer !== this.#client.getChannel().getTarget();

@@ -4,15 +4,15 @@ import type { TLSSocket } from 'node:tls';
 import { connect as connectTls } from 'node:tls';
 import type { ServerAddress } from './address.ts';
 
-/** Why no connection comes about. */
+/** Why there is no connection. */
 export type ConnectionProblem =
   /** Nothing listens there, or it cannot be reached. */
   | 'unreachable'
-  /** The name of its host is not known. */
+  /** The host name cannot be resolved. */
   | 'unknown-host'
-  /** A server answers, but the time was too short for a connection. */
+  /** A server answers, but not in time for a connection. */
   | 'late'
-  /** Something accepts connections and says nothing on them. */
+  /** Something accepts connections but sends nothing. */
   | 'silent'
   | 'needs-tls'
   | 'needs-plaintext'
@@ -20,10 +20,10 @@ export type ConnectionProblem =
   | 'not-grpc'
   | 'proxy';
 
-/** What a look at the server's port has shown. */
+/** What a look at the server's port has found. */
 export interface Diagnosis {
   readonly problem: ConnectionProblem;
-  /** A sentence without its end, with what to do. */
+  /** A sentence without its full stop, with the remedy. */
   readonly message: string;
 }
 
@@ -34,29 +34,29 @@ export interface DiagnosisTls {
   readonly key: Buffer | null;
 }
 
-/** How long to wait for a connection, and on it for a first word. */
+/** How long to wait for a connection, and then for the first bytes on it. */
 const CONNECT_MS = 1_000;
 const LISTEN_MS = 500;
-/** What an HTTP/2 client says first: its preface and empty SETTINGS. The server answers with its own SETTINGS. */
+/** What an HTTP/2 client sends first: its preface and empty SETTINGS. The server answers with its own SETTINGS. */
 const HELLO = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0', 'latin1');
 const SETTINGS = 4;
-const CHECK_ADDRESS = 'check the host and the port of the server';
+const CHECK_ADDRESS = 'check the host and port of the server';
 const NO_SUCH_NAME = /^(ENOTFOUND|EAI_)/;
 
-/** What was heard on one connection. */
+/** What was received on one connection. */
 interface Heard {
   /** Undefined if a connection was made. */
   readonly refused?: NodeJS.ErrnoException;
   /** The first bytes, as Latin-1. */
   readonly text: string;
-  /** What went wrong after the connection was made. */
+  /** The error after the connection was made. */
   readonly failed?: NodeJS.ErrnoException;
   readonly isClosed: boolean;
 }
 
 /**
- * Looks at what listens at an address to which no connection could be made: on a connection of its own, with and
- * without TLS, in less than a second. Undefined for a socket in the file system. No call and no token is sent.
+ * Finds out what listens at an address to which no connection could be made, on connections of its own, with and
+ * without TLS. Undefined for a Unix socket. Sends no call and no token.
  */
 export async function diagnose(address: ServerAddress, tls: DiagnosisTls | undefined): Promise<Diagnosis | undefined> {
   const { host, name } = address;
@@ -67,20 +67,20 @@ export async function diagnose(address: ServerAddress, tls: DiagnosisTls | undef
   if (tls === undefined) {
     if (isHttp2(plain.text)) return late(name);
     if (answersTls || isTlsRecord(plain.text)) {
-      return say('needs-tls', `${name} speaks TLS, and this client does not: turn TLS on (--tls or --tls-ca)`);
+      return say('needs-tls', `${name} uses TLS, but this client does not: turn TLS on (--tls or --tls-ca)`);
     }
     return plain.text === '' ? silent(name, plain) : notGrpc(name, plain.text);
   }
   if (!answersTls) {
     if (isHttp2(plain.text)) {
-      return say('needs-plaintext', `${name} speaks no TLS, and this client does: turn TLS off (--tls false)`);
+      return say('needs-plaintext', `${name} does not use TLS, but this client does: turn TLS off (--tls false)`);
     }
     return plain.text === '' ? silent(name, plain) : notGrpc(name, plain.text);
   }
   return secure.problem ?? (isHttp2(secure.heard.text) ? late(name) : tlsButNotGrpc(name, secure.heard));
 }
 
-/** The same of a proxy between this client and the server. */
+/** The same for a proxy between this client and the server. */
 export async function diagnoseProxy(proxy: string, address: ServerAddress): Promise<Diagnosis> {
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(proxy) ?? [];
   const { refused } = await hear(connect({ host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }), '');
@@ -89,7 +89,7 @@ export async function diagnoseProxy(proxy: string, address: ServerAddress): Prom
     : `the proxy ${proxy} does not connect to ${address.name}`;
   return say(
     'proxy',
-    `${what}: correct grpc_proxy, https_proxy or http_proxy, or name the host in no_proxy to go without it`,
+    `${what}: correct grpc_proxy, https_proxy or http_proxy, or add the host to no_proxy to bypass it`,
   );
 }
 
@@ -112,7 +112,7 @@ async function hearTls({ host, port, name }: ServerAddress, tls: DiagnosisTls | 
   let problem: Diagnosis | undefined;
   socket.once('secureConnect', () => {
     isTls = true;
-    // Node.js says it by a code, whatever its types promise.
+    // Node.js sets a code here, whatever its types promise.
     const why = socket.authorizationError as Error | string | undefined;
     if (why) problem = untrusted(name, why);
   });
@@ -122,12 +122,12 @@ async function hearTls({ host, port, name }: ServerAddress, tls: DiagnosisTls | 
   if (/ALERT/.test(code)) isTls = true;
   if (isTls && /CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE/.test(code)) problem ??= unwelcome(name, cert !== null, code);
   if (/NO_APPLICATION_PROTOCOL/.test(code)) {
-    problem ??= say('not-grpc', `${name} is no gRPC server: it speaks TLS, but not HTTP/2 on it: ${CHECK_ADDRESS}`);
+    problem ??= say('not-grpc', `${name} is not a gRPC server: it uses TLS, but not HTTP/2 over it: ${CHECK_ADDRESS}`);
   }
   return { heard, isTls, problem };
 }
 
-/** Says `hello` once connected, and resolves to what comes back. Never rejects. */
+/** Sends `hello` once connected, and resolves to what comes back. Never rejects. */
 function hear(socket: Socket, hello: Buffer | string, connected = 'connect'): Promise<Heard> {
   return new Promise((resolve) => {
     let isConnected = false;
@@ -137,7 +137,7 @@ function hear(socket: Socket, hello: Buffer | string, connected = 'connect'): Pr
       socket.destroy();
     };
     let timer = setTimeout(
-      () => finish(isConnected ? {} : { refused: new Error('there was no connection in time') }),
+      () => finish(isConnected ? {} : { refused: new Error('no connection in time') }),
       CONNECT_MS,
     );
     socket.once('connect', () => {
@@ -158,7 +158,7 @@ function isHttp2(text: string): boolean {
   return text.length >= 9 && text.charCodeAt(3) === SETTINGS && text.slice(5, 9) === '\0\0\0\0';
 }
 
-/** Such as the alert about our hello: a type of 20 to 23, and version 3. */
+/** Whether this is a TLS record, such as the alert about our hello: a type of 20 to 23, and version 3. */
 function isTlsRecord(text: string): boolean {
   const [type = 0, version = 0] = Buffer.from(text.slice(0, 2), 'latin1');
   return type >= 20 && type <= 23 && version === 3;
@@ -166,12 +166,12 @@ function isTlsRecord(text: string): boolean {
 
 function unreachable(error: NodeJS.ErrnoException): Diagnosis {
   return NO_SUCH_NAME.test(error.code ?? '')
-    ? say('unknown-host', 'no server answers: the name of its host is not known')
+    ? say('unknown-host', 'no server answers: cannot resolve its host name')
     : say('unreachable', `no server answers: ${reasonOf(error)}`);
 }
 
 function late(name: string): Diagnosis {
-  return say('late', `there was no connection in time, but a server is at ${name}: try again, or allow more time`);
+  return say('late', `no connection in time, but a server listens at ${name}: retry, or allow more time`);
 }
 
 /** A host with several addresses has an error for each. */
@@ -181,7 +181,7 @@ function reasonOf(error: Error): string {
 }
 
 function silent(name: string, { isClosed }: Heard): Diagnosis {
-  const what = isClosed ? 'accepts connections and closes them at once' : 'accepts connections and says nothing';
+  const what = isClosed ? 'accepts connections and closes them at once' : 'accepts connections but sends nothing';
   return say('silent', `${name} ${what}: the server hangs, or something else listens there`);
 }
 
@@ -192,7 +192,7 @@ function notGrpc(name: string, text: string): Diagnosis {
     .trim()
     .slice(0, 60);
   const who = /^HTTP\/\d/.test(text) ? 'an HTTP/1 server' : /^-(ERR|NOAUTH)/.test(text) ? 'Redis' : 'something else';
-  return say('not-grpc', `${name} is no gRPC server but ${who} (it says "${firstLine}"): ${CHECK_ADDRESS}`);
+  return say('not-grpc', `${name} is not a gRPC server but ${who} (it sent "${firstLine}"): ${CHECK_ADDRESS}`);
 }
 
 function tlsButNotGrpc(name: string, heard: Heard): Diagnosis {
@@ -204,7 +204,7 @@ function untrusted(name: string, why: Error | string): Diagnosis {
   return say(
     'certificate',
     code === 'ERR_TLS_CERT_ALTNAME_INVALID'
-      ? `the certificate of ${name} is for another name: use the name that it is for`
+      ? `the certificate of ${name} is for another name: use a name in the certificate`
       : `the certificate of ${name} is not trusted (${code}): give the certificate of its authority (--tls-ca)`,
   );
 }
@@ -213,8 +213,8 @@ function unwelcome(name: string, hasCertificate: boolean, code: string): Diagnos
   return say(
     'certificate',
     hasCertificate
-      ? `${name} does not accept the certificate of this client (${code}): use one of an authority that it trusts`
-      : `${name} asks for a certificate of this client: give one, and its key (--tls-cert and --tls-key)`,
+      ? `${name} rejects the client certificate (${code}): use one of an authority that it trusts`
+      : `${name} requires a client certificate: give one, and its key (--tls-cert and --tls-key)`,
   );
 }
 

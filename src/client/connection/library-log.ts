@@ -1,11 +1,11 @@
 import { setLogger } from '@grpc/grpc-js';
 
-/** Said for each attempt through a proxy; the error of the call says it once. */
-const OF_A_PROXY = /^Failed to connect to .*proxy .* with (error|status) /;
+/** Logged for each attempt through a proxy; the error of the call says it once. */
+const PROXY_FAILURE = /^Failed to connect to .*proxy .* with (error|status) /;
 
 /**
- * Writes what the gRPC library logs to standard error as the library itself does, but for what the client's errors
- * say better. For programs only: the library has one log per process.
+ * Writes the log of the gRPC library to standard error, as the library does, except what the client's errors say
+ * better. For whole programs only, because the library has one log per process.
  */
 export function quietLibraryLog(): void {
   setLogger({ error: writer('E'), info: writer('I'), debug: writer('D') });
@@ -13,6 +13,6 @@ export function quietLibraryLog(): void {
 
 function writer(level: string): (message: unknown) => void {
   return (message) => {
-    if (!OF_A_PROXY.test(String(message))) process.stderr.write(`${level} ${String(message)}\n`);
+    if (!PROXY_FAILURE.test(String(message))) process.stderr.write(`${level} ${String(message)}\n`);
   };
 }

@@ -6,7 +6,7 @@ import { credentials } from '@grpc/grpc-js';
 import type { ClientOptions } from '../api.ts';
 import type { DiagnosisTls } from './diagnosis.ts';
 
-/** What TLS needs: credentials, and options of the channel. */
+/** The credentials for plaintext or TLS, and the channel options that go with them. */
 export interface Security {
   readonly credentials: ChannelCredentials;
   readonly options: ChannelOptions;
@@ -17,20 +17,20 @@ export function pems(tls: ClientOptions['tls']): DiagnosisTls | undefined {
   if (tls === undefined) return undefined;
   const { ca, cert, key } = tls === true ? {} : tls;
   if ((cert === undefined) !== (key === undefined)) {
-    throw new TypeError('tls.cert and tls.key go together, and one of them is missing');
+    throw new TypeError('tls.cert and tls.key go together: give both or neither');
   }
   return { ca: pem(ca), key: pem(key), cert: pem(cert) };
 }
 
-/** Plaintext or TLS to a host, undefined for a socket in the file system. */
+/** Plaintext or TLS to a host, which is undefined for a Unix socket. */
 export function security(host: string | undefined, tls: DiagnosisTls | undefined): Security {
   if (tls === undefined) return { credentials: credentials.createInsecure(), options: {} };
   const { ca, key, cert } = tls;
   if (host === undefined || isIP(host) === 0) {
     return { credentials: credentials.createSsl(ca, key, cert), options: {} };
   }
-  // grpc-js sends the host as the server's name, where TLS forbids addresses and Node.js throws. It gets
-  // another name to send, and the certificate is checked against the address all the same.
+  // grpc-js sends the host as the server name, for which TLS forbids IP addresses and Node.js throws. So it gets
+  // another name to send, and the certificate is still checked against the address.
   const checksAddress = (_name: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate);
   return {
     credentials: credentials.createSsl(ca, key, cert, { checkServerIdentity: checksAddress }),
