@@ -37,10 +37,10 @@ export class Losses {
     return this.#of(storeId).reduce((sum, { first, last }) => sum + last - first + 1n, 0n);
   }
 
-  /** Where a sequence ends whose last row ends at `last`: a loss that follows at once belongs to it. */
-  endAfter(storeId: bigint | undefined, last: bigint): bigint {
+  /** The end of a store whose last row ends at `last`: a loss that follows at once belongs to it, up to its counter. */
+  endAfter(storeId: bigint, last: bigint, counter: bigint): bigint {
     let end = last;
-    for (const loss of this.#of(storeId)) if (loss.first === end + 1n) end = loss.last;
+    for (const loss of this.#of(storeId)) if (loss.first === end + 1n && loss.last <= counter) end = loss.last;
     return end;
   }
 

@@ -61,9 +61,9 @@ export class StoresCheck {
   }
 
   /** A store whose rows were seen to follow one another. */
-  *summary({ storeId, firstNumber: first }: StoreCounter): Generator<VerifyEvent> {
+  *summary({ storeId, firstNumber: first, lastNumber: counter }: StoreCounter): Generator<VerifyEvent> {
     const seen = this.#seen?.get(storeId);
-    const last = this.#losses.endAfter(storeId, seen ? seen.next - 1n : first - 1n);
+    const last = this.#losses.endAfter(storeId, seen ? seen.next - 1n : first - 1n, counter);
     const count = seen?.count ?? 0n;
     yield* checkLosses({ storeId, first, last }, count, this.#losses);
     yield { kind: 'sequence', storeId, first, last, count };
@@ -84,15 +84,17 @@ export class StoreReading {
   readonly #sequence: SequenceCheck;
   #rows = 0n;
   #mismatches: Finding[] = [];
+  readonly #counter: bigint;
   #lastNumber: bigint;
   #lastOrderId = 0n;
   #lastCreateTimeMs = INT64_MIN;
 
   /** `checksTimes` where no pass over all rows does. */
-  constructor({ storeId, firstNumber }: StoreCounter, checksTimes: boolean) {
+  constructor({ storeId, firstNumber, lastNumber }: StoreCounter, checksTimes: boolean) {
     this.storeId = storeId;
     this.#checksTimes = checksTimes;
     this.#sequence = new SequenceCheck(storeId, firstNumber);
+    this.#counter = lastNumber;
     this.#lastNumber = firstNumber - 1n;
   }
 
@@ -129,6 +131,6 @@ export class StoreReading {
 
   /** No more rows come. */
   *finish(losses: Losses): Generator<VerifyEvent> {
-    yield* this.#sequence.end(losses.endAfter(this.storeId, this.#lastNumber), losses);
+    yield* this.#sequence.end(losses.endAfter(this.storeId, this.#lastNumber, this.#counter), losses);
   }
 }

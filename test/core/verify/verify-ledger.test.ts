@@ -168,11 +168,14 @@ describe.each([SQLITE, POSTGRES])('$name', (engine) => {
     ['beyond the end', '(NULL, 20, 30, 0)', [undefined, 1n, 12n]],
     ['on rows of a store', '(7, 101, 102, 0)', [7n, 100n, 105n]],
     ['beyond the end of a store', '(8, 200, 201, 0)', [8n, 100n, 105n]],
+    ['right behind the end of a store', '(8, 106, 110, 0)', [8n, 100n, 105n]],
     ['in a store that is not there', '(99, 100, 101, 0)', [99n, 0n, 0n]],
   ])('a loss declared %s is named', async (_name, row, [storeId, first, last]) => {
     const ledger = await engine.newLedger(RUNS);
     await ledger.damage(`INSERT INTO declared_losses VALUES ${row}`);
-    expect(await findings(ledger)).toEqual([['mismatch', storeId, first, last]]);
+    for (const scope of new Set([undefined, storeId])) {
+      expect(findingsOf(await ledger.verify(scope))).toEqual([['mismatch', storeId, first, last]]);
+    }
   });
 
   it('a declared loss is reported apart from findings', async () => {
