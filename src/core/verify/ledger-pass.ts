@@ -37,6 +37,9 @@ export interface SeenStore {
   /** Numbers that the rows cover. */
   readonly count: bigint;
   readonly rows: number;
+  /** Rows that the index of order_numbers has; this one and the next are counted later, here to save a map of their own. */
+  entries: number;
+  hasCounter: boolean;
   /** Whether each row's numbers came right after those of the one before. */
   readonly inOrder: boolean;
 }
@@ -79,7 +82,15 @@ export class LedgerPass {
     } else this.#lastCreateTimeMs = createTimeMs;
     let store = this.#stores.get(storeId);
     if (!store) {
-      store = { first: orderNumber, next: orderNumber, count: 0n, rows: 0, inOrder: true };
+      store = {
+        first: orderNumber,
+        next: orderNumber,
+        count: 0n,
+        rows: 0,
+        entries: 0,
+        hasCounter: false,
+        inOrder: true,
+      };
       this.#stores.set(storeId, store);
     }
     if (orderNumber !== store.next || count < 1n) store.inOrder = false;

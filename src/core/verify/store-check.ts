@@ -1,6 +1,7 @@
 import { INT64_MIN } from '../allocation.ts';
 import type { Losses } from './declared-losses.ts';
 import type { SeenStore, StoreRow } from './ledger-pass.ts';
+import { orderNumberIndex } from './index-check.ts';
 import { checkLosses, SequenceCheck } from './sequence-check.ts';
 import { type Finding, mismatch, type VerifyEvent, type VerifyProgress } from './events.ts';
 
@@ -13,19 +14,27 @@ export interface StoreCounter {
   readonly rowsEnd: bigint | null | undefined;
 }
 
+/** How many rows of a store the index of order_numbers has. */
+export interface StoreEntries {
+  readonly storeId: bigint;
+  readonly entries: bigint;
+}
+
 /** The counters of the stores against their rows. */
 export class StoresCheck {
   readonly #losses: Losses;
   readonly #seen: ReadonlyMap<bigint, SeenStore> | undefined;
-  /** Stores with rows or losses whose counter did not come yet, with the last number of their rows. */
+  /** Other stores with rows or losses whose counter did not come yet, with the last number of their rows. */
   readonly #withoutCounter: Map<bigint, bigint>;
+  /** What the index of order_numbers has of stores without rows. */
+  readonly #strayEntries = new Map<bigint, number>();
 
   /** `seen` is what all rows came to, read by order_id; without it each store has to be read by its numbers. */
   constructor(losses: Losses, seen?: ReadonlyMap<bigint, SeenStore>) {
     this.#losses = losses;
     this.#seen = seen;
-    this.#withoutCounter = new Map([...(seen ?? [])].map(([storeId, { next }]) => [storeId, next - 1n]));
-    for (const storeId of losses.stores()) if (!this.#withoutCounter.has(storeId)) this.sawRows(storeId, 0n);
+    const others = losses.stores().filter((storeId) => !seen?.has(storeId));
+    this.#withoutCounter = new Map(others.map((storeId) => [storeId, 0n]));
   }
 
   /** This store has rows, so it must have a counter. */
@@ -33,11 +42,21 @@ export class StoresCheck {
     this.#withoutCounter.set(storeId, lastNumber);
   }
 
+  /** Rows of a store that the index of order_numbers has. */
+  addEntries({ storeId, entries }: StoreEntries): void {
+    const seen = this.#seen?.get(storeId);
+    if (seen) seen.entries += Number(entries);
+    else this.#strayEntries.set(storeId, (this.#strayEntries.get(storeId) ?? 0) + Number(entries));
+  }
+
   /** The next store's counter. */
   *counter(store: StoreCounter): Generator<Finding> {
     const { storeId, lastNumber: counter } = store;
     this.#withoutCounter.delete(storeId);
+    const seen = this.#seen?.get(storeId);
+    if (seen) seen.hasCounter = true;
     const end = this.#rowsEnd(store);
+    if (end === counter) return;
     const difference = `the counter of store ${storeId} says ${counter}, and its rows end at ${end}`;
     if (end > counter) yield mismatch(storeId, counter + 1n, end, difference);
     if (end >= counter) return;
@@ -69,12 +88,25 @@ export class StoresCheck {
     yield { kind: 'sequence', storeId, first, last, count };
   }
 
+  /** The index of order_numbers has to have every row of a store. */
+  *index({ storeId }: StoreCounter): Generator<Finding> {
+    const seen = this.#seen?.get(storeId);
+    const rows = seen?.rows ?? 0;
+    const entries = seen?.entries ?? this.#strayEntries.get(storeId) ?? 0;
+    if (entries !== rows) yield orderNumberIndex(storeId, entries, rows);
+  }
+
   /** No more counters come. */
   *finish(): Generator<Finding> {
-    for (const [storeId, number] of this.#withoutCounter) {
-      yield mismatch(storeId, number, number, `store ${storeId} has rows or declared losses and no counter`);
+    for (const [storeId, { hasCounter, next }] of this.#seen ?? []) {
+      if (!hasCounter) yield withoutCounter(storeId, next - 1n);
     }
+    for (const [storeId, number] of this.#withoutCounter) yield withoutCounter(storeId, number);
   }
+}
+
+function withoutCounter(storeId: bigint, number: bigint): Finding {
+  return mismatch(storeId, number, number, `store ${storeId} has rows or declared losses and no counter`);
 }
 
 /** Reads one store by its numbers, to name what is wrong with them. */

@@ -1,6 +1,6 @@
 import { Losses } from './declared-losses.ts';
 import type { VerifyEvent, VerifyProgress } from './events.ts';
-import { checkOrderNumberIndex, checkRequestIdIndex, faultyIndex, repeatedRequestId } from './index-check.ts';
+import { checkRequestIdIndex, faultyIndex, repeatedRequestId } from './index-check.ts';
 import { checkRowsAbove, LedgerPass } from './ledger-pass.ts';
 import { StoreReading, StoresCheck } from './store-check.ts';
 import type { Indexes, VerifySource } from './verify-source.ts';
@@ -49,33 +49,27 @@ async function* readEverything(source: VerifySource, losses: Losses): Pages {
 /** The numbers and the counter of every store, in store_id order. */
 async function* readStores(source: VerifySource, losses: Losses, pass: LedgerPass, indexes: Indexes): Pages {
   const { end } = source.ledger;
-  const entries = new Map<bigint, bigint>();
-  if (indexes.byOrderNumber) yield* countEntries(source, pass, entries);
   const check = new StoresCheck(losses, pass.stores);
+  if (indexes.byOrderNumber) {
+    for await (const stores of source.orderNumberEntries()) {
+      for (const entries of stores) check.addEntries(entries);
+      yield [pass.progress(end)];
+    }
+  }
   for await (const stores of source.stores(indexes)) {
     let found: VerifyEvent[] = [];
     for (const store of stores) {
-      const { storeId } = store;
       found.push(...check.counter(store));
       if (check.mustBeRead(store)) {
         yield found;
         found = [];
         yield* readRows(source, losses, new StoreReading(store, false), () => pass.progress(end));
       } else found.push(...check.summary(store));
-      const rows = BigInt(pass.stores.get(storeId)?.rows ?? 0);
-      if (indexes.byOrderNumber) found.push(...checkOrderNumberIndex(storeId, entries.get(storeId) ?? 0n, rows));
+      if (indexes.byOrderNumber) found.push(...check.index(store));
     }
     yield [...found, pass.progress(end)];
   }
   yield [...check.finish()];
-}
-
-/** Adds up how many rows of each store the index of order_numbers has. */
-async function* countEntries(source: VerifySource, pass: LedgerPass, entries: Map<bigint, bigint>): Pages {
-  for await (const stores of source.orderNumberEntries()) {
-    for (const store of stores) entries.set(store.storeId, (entries.get(store.storeId) ?? 0n) + store.entries);
-    yield [pass.progress(source.ledger.end)];
-  }
 }
 
 /** One store alone, by its numbers. */

@@ -1,7 +1,7 @@
 import type { DeclaredLoss } from './declared-losses.ts';
 import type { IndexFault, RepeatedRequestId } from './index-check.ts';
 import type { LedgerToVerify, PassRow, StoreRow } from './ledger-pass.ts';
-import type { StoreCounter } from './store-check.ts';
+import type { StoreCounter, StoreEntries } from './store-check.ts';
 
 /**
  * What a verification reads of a ledger. Each page is a short read of its own, so rows may come meanwhile: only those up
@@ -38,11 +38,6 @@ export interface OneStore {
   readonly lastNumber: bigint | undefined;
   /** Read after its rows: a store that is created meanwhile has one. */
   readonly counter: StoreCounter | undefined;
-}
-
-export interface StoreEntries {
-  readonly storeId: bigint;
-  readonly entries: bigint;
 }
 
 export interface RequestIdPage {

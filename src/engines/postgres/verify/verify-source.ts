@@ -4,14 +4,8 @@ import { OrderError } from '../../../core/errors.ts';
 import type { DeclaredLoss } from '../../../core/verify/declared-losses.ts';
 import type { RepeatedRequestId } from '../../../core/verify/index-check.ts';
 import type { LedgerToVerify, PassRow, StoreRow } from '../../../core/verify/ledger-pass.ts';
-import type { StoreCounter } from '../../../core/verify/store-check.ts';
-import type {
-  Indexes,
-  OneStore,
-  RequestIdPage,
-  StoreEntries,
-  VerifySource,
-} from '../../../core/verify/verify-source.ts';
+import type { StoreCounter, StoreEntries } from '../../../core/verify/store-check.ts';
+import type { Indexes, OneStore, RequestIdPage, VerifySource } from '../../../core/verify/verify-source.ts';
 import { pagesOf } from '../../../core/verify/verify-source.ts';
 import type { Query } from '../statements/rows.ts';
 
