@@ -21,7 +21,7 @@ const CHECK_CACHE_KIB = 64 * 1024;
 /** How a long command is stopped, and how it reports its progress. */
 export interface LongRun {
   readonly signal?: AbortSignal | undefined;
-  /** `done` of `all` pages copied, or checks made. */
+  /** `done` of `all` pages copied, or order_ids checked. */
   readonly onProgress?: ((step: 'copying' | 'checking', done: number, all: number) => void) | undefined;
 }
 
@@ -90,7 +90,7 @@ export async function copyLedger(source: string, target: string, run: LongRun): 
       summary = await checkLedger(copy, {
         name: source,
         signal: run.signal,
-        onCheck: (done, all) => run.onProgress?.('checking', done, all),
+        onProgress: (orderId, end) => run.onProgress?.('checking', Number(orderId), Number(end)),
       });
     } finally {
       copy.close();

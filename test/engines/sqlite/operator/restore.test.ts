@@ -175,9 +175,7 @@ it('P9: a ledger that was moved away stays sealed, and so does its backup', asyn
 it('a backup that is damaged, or is not a ledger, is not restored', async () => {
   const { files, from } = await olderBackup();
   tamper(from, 'DELETE FROM allocations WHERE order_id = 5');
-  expect(await refused(from, files, { acceptLoss: agree })).toMatch(
-    /is damaged: no order_id follows the row of order_id 4/,
-  );
+  expect(await refused(from, files, { acceptLoss: agree })).toMatch(/is damaged: no row covers order_id 5;/);
   writeFileSync(from, 'no database'.repeat(1000));
   expect(await refused(from, files)).toMatch(/backup\.db cannot be read as a ledger/);
   rmSync(from);
