@@ -26,7 +26,7 @@ describe('retries', () => {
     ['a bare INVALID_ARGUMENT', bare(status.INVALID_ARGUMENT)],
     ['DRAINING', ours('DRAINING')],
     ['OUTCOME_UNKNOWN', ours('OUTCOME_UNKNOWN')],
-    ['the ErrorInfo of somebody else', detailed(status.NOT_FOUND, { reason: 'STORE_NOT_FOUND', domain: 'else.v1' })],
+    ['a foreign ErrorInfo', detailed(status.NOT_FOUND, { reason: 'STORE_NOT_FOUND', domain: 'else.v1' })],
     ['details that cannot be read', withTrailer(status.NOT_FOUND, Buffer.from([0xff, 0xff]))],
     ['an answer without an allocation', { response: { allocation: undefined, replayed: false } }],
   ] as [string, Ending][])('P5 P7: asks again after %s, with the same request_id', async (_, ending) => {

@@ -47,7 +47,7 @@ it('P9: the drill, line by line: the machine is lost, and no number is allocated
     stdout: expect.stringMatching(/declared losses[^]*all stores +6 +20[^]*no gaps, no duplicates/),
   });
   expect(await afterwards(serve!, given, folder)).toEqual(
-    // Store 7 gave 100 to 111 and goes on as the file says, store 8 gave 100 and 101.
+    // Store 7 gave 100 to 111 and continues as the file says, store 8 gave 100 and 101.
     expect.objectContaining({ first: [21n, 7n, 112n], repeated: [] }),
   );
 

@@ -108,7 +108,7 @@ it('problems in several files name the file, and a store found in two of them is
 });
 
 it.each(['the folder', 'the folder above', 'the data', 'its files'])(
-  'an export must have everything its manifest lists: %s',
+  'an export given as %s must have everything its manifest lists',
   async (named) => {
     const { folder, files } = exported({ 'x.json.gz': [GLOBAL, STORE_11], 'y.json.gz': [STORE_12] });
     const paths = {

@@ -191,7 +191,7 @@ describe('C5: another program at the port is identified at once, with what to do
 
   it.each([
     ['no TLS', () => createHttp2Server(), true, /does not use TLS, but this client does: turn TLS off/],
-    ['a certificate of nobody known', () => createSecureServer(pair), true, /is not trusted \(.*SELF_SIGNED.*--tls-ca/],
+    ['an unknown certificate', () => createSecureServer(pair), true, /is not trusted \(.*SELF_SIGNED.*--tls-ca/],
     [
       'HTTP/1 over TLS',
       () => createHttpsServer(pair),

@@ -48,7 +48,7 @@ it('P7: a new store does not wait forever for a primary that cannot be reached: 
   const opened = await OpenedLedger.open(proxiedUrl);
   proxy.refuse();
   await opened.says(/cannot be opened yet: .*ECONNREFUSED/);
-  // The search itself goes on in real time.
+  // The search itself continues in real time.
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   try {
     const store = opened.ledger.createStore({ ...DEFAULT_STORE, storeId: 7n });

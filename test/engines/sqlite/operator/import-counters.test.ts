@@ -14,7 +14,7 @@ import { assertDense } from '../../../support/ledgers/density.ts';
 import { fillLedger, fills, tamper } from '../../../support/ledgers/filled-ledger.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
-/** An import that goes on with this order_id and these [store_id, next_number]. */
+/** An import that continues with this order_id and these [store_id, next_number]. */
 function counters(nextOrderId: bigint, ...stores: readonly (readonly [bigint, bigint])[]) {
   const staging = new ImportStaging();
   onTestFinished(() => staging.close());

@@ -29,7 +29,7 @@ it.each([false, true])(
   },
 );
 
-/** A connection on which another one commits between the look-ups of a list and its rows. */
+/** A connection on which another one commits between the lookups of a list and its rows. */
 function committingBeforeRows(db: Database.Database, commit: () => void): Database.Database {
   const prepare = (sql: string) => {
     const statement = db.prepare(sql);

@@ -34,7 +34,7 @@ export async function removeLeftovers(leftovers: Leftovers): Promise<void> {
   const { folder, cluster, postmaster } = leftovers;
   if (postmaster !== undefined) await killTree(postmaster);
   // A program that creates the data ends by itself, and fails if they vanish before.
-  await until(`nobody works in ${folder}`, () => !isInUse(folder));
+  await until(`no process works in ${folder}`, () => !isInUse(folder));
   if (cluster) await releaseSharedMemory(cluster.programs, cluster.data);
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   if (all.delete(folder)) tellWatchdog();

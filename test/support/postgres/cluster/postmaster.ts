@@ -79,7 +79,7 @@ export class Postmaster {
     this.#frozen = await freeze(this.pid);
   }
 
-  /** Lets them go on. */
+  /** Resumes them. */
   resume(): void {
     thaw(this.#frozen);
   }

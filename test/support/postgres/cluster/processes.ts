@@ -22,7 +22,7 @@ export async function freeze(pid: number): Promise<readonly number[]> {
   return family;
 }
 
-/** Lets go on what {@link freeze} has stopped. */
+/** Resumes what {@link freeze} has stopped. */
 export function thaw(family: readonly number[]): void {
   signal(family, 'SIGCONT');
 }
