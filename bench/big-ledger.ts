@@ -12,32 +12,32 @@ import { spread } from './statistics.ts';
 
 const STARTS = 5;
 const STORES = 1000;
-/** A server is killed when its WAL has at least this. */
+/** A server is killed once its WAL has at least this size. */
 const WAL_BYTES = 4 * 1024 * 1024;
 
 export interface BigLedgerOptions {
   /** Allocations in the ledger before the first start. */
   readonly rows: number;
-  /** Where the ledger goes. */
+  /** Folder for the ledger. */
   readonly folder: string;
   progress(line: string): void;
 }
 
-/** How long the real command takes from its spawn to the log line "serving". */
+/** The time from the spawn of the real command to its log line "serving". */
 export interface BigLedger {
   readonly rows: number;
   readonly databaseBytes: number;
   readonly startMs: Spread;
   /** After kill -9 under load. */
   readonly startAfterKillMs: Spread;
-  /** Size of the WAL that the killed servers left. */
+  /** Size of the WAL that the killed servers left behind. */
   readonly walBytes: Spread;
 }
 
-/** Makes a ledger of many rows, starts the real command on it, kills it, starts it again, checks the ledger. */
+/** Creates a ledger of many rows, starts the real command on it, kills it, restarts it, and checks the ledger. */
 export async function measureBigLedger({ rows, folder, progress }: BigLedgerOptions): Promise<BigLedger> {
   const ledger = join(folder, 'big.db');
-  progress(`making a ledger of ${rows} rows`);
+  progress(`creating a ledger of ${rows} rows`);
   makeLedger(ledger, { rows, stores: STORES });
   const databaseBytes = statSync(ledger).size;
 
@@ -45,7 +45,7 @@ export async function measureBigLedger({ rows, folder, progress }: BigLedgerOpti
   const startsAfterKill: number[] = [];
   const walBytes: number[] = [];
   let answered = 0;
-  /** Starts it, allocates one number and says how long the start took. */
+  /** Starts the server and allocates one number. */
   const start = async () => {
     const server = await ServerProcess.serve(ledger);
     answered += (await runGhz({ address: server.address, inFlight: 1, calls: 1 })).calls;
@@ -64,10 +64,10 @@ export async function measureBigLedger({ rows, folder, progress }: BigLedgerOpti
     progress(`start ${i} of ${STARTS} after kill -9: ${Math.round(server.startMs)} ms`);
     await server.stop();
   }
-  progress('checking that no number is missing');
+  progress('checking for gaps');
   const allocations = checkDensity(ledger);
   if (allocations < rows + answered) {
-    throw new Error(`${rows + answered} numbers were given, but the ledger has ${allocations} allocations`);
+    throw new Error(`${rows + answered} numbers were allocated, but the ledger has ${allocations} allocations`);
   }
   return {
     rows,
@@ -78,7 +78,7 @@ export async function measureBigLedger({ rows, folder, progress }: BigLedgerOpti
   };
 }
 
-/** Kills a server while it commits, as soon as its WAL is long, and returns the size of the WAL. */
+/** Kills a server while it commits, as soon as its WAL is large, and returns the size of the WAL. */
 async function killUnderLoad(server: ServerProcess, ledger: string): Promise<number> {
   const load = startChild('ghz', ghzArguments({ address: server.address, inFlight: 400, calls: 1_000_000 }));
   try {
@@ -92,7 +92,7 @@ async function killUnderLoad(server: ServerProcess, ledger: string): Promise<num
 
 async function walReaches(wal: string, bytes: number, load: ChildProcess): Promise<void> {
   while ((statSync(wal, { throwIfNoEntry: false })?.size ?? 0) < bytes) {
-    if (load.exitCode !== null) throw new Error('ghz ended before the WAL was long');
+    if (load.exitCode !== null) throw new Error('ghz ended before the WAL was large enough');
     await delay(10);
   }
 }

@@ -5,13 +5,13 @@ import { delimiter, join } from 'node:path';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 
-/** Killed when the bench ends, however it ends. */
+/** Children to kill when the benchmark ends, however it ends. */
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-/** How a process ended, and what it said. */
+/** How a process ended, and its output. */
 export interface Ended {
   /** Its exit code, or the signal that ended it. */
   readonly code: number | NodeJS.Signals;
@@ -46,8 +46,8 @@ export async function endChild(child: ChildProcess, signal: NodeJS.Signals): Pro
 }
 
 /**
- * The settings of whoever runs the bench do not count, listeners that it does not use stay out of the way
- * of other servers, and ghz is found where `make tools` puts it.
+ * Ignores the user's own settings, turns off listeners that could collide with other servers, and finds ghz where
+ * `make tools` installs it.
  */
 function environment(): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('ORDERS_'));

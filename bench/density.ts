@@ -5,14 +5,13 @@ type Row = [orderId: bigint, storeId: bigint, orderNumber: bigint, count: bigint
 interface Counter {
   readonly first: bigint;
   readonly last: bigint;
-  /** What the next row has to begin with. */
+  /** The first number of the next row. */
   next: bigint;
 }
 
 /**
- * Reads a ledger that nobody serves from end to end, and returns how many allocations it has. Throws
- * where a number is missing or there twice, in the sequence over all stores or in a store's, and where a
- * counter says otherwise than the rows.
+ * Reads a ledger without a running server from end to end, and returns its number of allocations. Throws for a gap or a
+ * duplicate, in the sequence over all stores or in a store's, and for a counter that disagrees with the rows.
  */
 export function checkDensity(path: string): number {
   const db = openReadConnection(path);
@@ -32,7 +31,7 @@ export function checkDensity(path: string): number {
     );
     for (const [orderId, storeId, orderNumber, count] of rows.raw().iterate()) {
       const store = stores.get(storeId);
-      if (!store) throw new Error(`store ${storeId} has allocations and no counter`);
+      if (!store) throw new Error(`store ${storeId} has allocations but no counter`);
       advance(orders, orderId, count, 'order_id');
       advance(store, orderNumber, count, `store ${storeId}: order_number`);
       allocations++;
@@ -45,7 +44,7 @@ export function checkDensity(path: string): number {
   }
 }
 
-/** Throws unless the ledger is dense and has an allocation for each call that was answered, and no other. */
+/** Throws unless the ledger has no gaps and exactly one allocation per answered call. */
 export function requireAllocations(path: string, answered: number): void {
   const allocations = checkDensity(path);
   if (allocations !== answered) {
@@ -59,10 +58,10 @@ function counter(first: bigint, last: bigint): Counter {
 
 function advance(sequence: Counter, number: bigint, count: bigint, name: string): void {
   if (number > sequence.next) throw new Error(`${name} ${sequence.next} is missing: ${number} comes next`);
-  if (number < sequence.next) throw new Error(`${name} ${number} was given after ${sequence.next - 1n}`);
+  if (number < sequence.next) throw new Error(`${name} ${number} is a duplicate: it comes after ${sequence.next - 1n}`);
   sequence.next += count;
 }
 
 function checkEnd({ last, next }: Counter, name: string): void {
-  if (last !== next - 1n) throw new Error(`the counter says ${name} ${last}, the rows end at ${next - 1n}`);
+  if (last !== next - 1n) throw new Error(`the counter says ${name} ${last}, but the rows end at ${next - 1n}`);
 }

@@ -3,7 +3,7 @@ import type { AllocateOrderRequest, AllocateOrderResponse } from '../src/wire/ge
 import { Allocation } from '../src/wire/gen/orders/v1/orders.ts';
 import { startGrpcServer } from '../src/server/grpc/grpc-server.ts';
 
-/** The same server and the same method, but the answer is the request: what gRPC alone costs. */
+/** The same server and method, but the answer echoes the request: the cost of gRPC alone. */
 const allocateOrder: handleUnaryCall<AllocateOrderRequest, AllocateOrderResponse> = (call, callback) => {
   const { storeId, requestId } = call.request;
   callback(null, { allocation: Allocation.fromPartial({ storeId, requestId }), replayed: false });

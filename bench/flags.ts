@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
 
-/** What the bench was asked for. */
+/** The options of a benchmark. */
 export interface Flags {
   readonly rounds: number;
   readonly levels: readonly number[];
-  /** Undefined means as many as fit the measurement. */
+  /** Undefined means the default of the measurement. */
   readonly calls: number | undefined;
-  /** Where the folder for the ledgers is made; undefined means in data. */
+  /** Parent of the folder for the ledgers; undefined means data. */
   readonly folder: string | undefined;
   readonly json: boolean;
   readonly memory: boolean;
@@ -20,27 +20,36 @@ export interface Flags {
 
 export const HELP = `make bench [ARGS="flags"]
 
-Runs a no-op echo on the same gRPC server, AllocateOrder, and one transaction a call on the same engine in
-alternation, checks that no number is missing, and writes JSON into bench/results.
+Compares AllocateOrder with a no-op echo on the same gRPC server and with one
+transaction per call on the same engine, in alternation. Checks the ledgers for
+gaps, and writes JSON into bench/results.
 
-  --rounds <n>       rounds that count, each with every peer at every level (5)
+  --rounds <n>       measured rounds, each with every peer at every level (5)
   --levels <n,n,..>  calls in flight (1,10,64,400)
-  --calls <n>        calls in one run; one transaction a call gets a quarter (by the level: 3000 to 40000);
-                     with --memory the allocations in all (1000000)
-  --folder <path>    where a folder for the ledgers is made and removed afterwards (data)
+  --calls <n>        calls per run, a quarter of them for one transaction per
+                     call (3000 to 40000, depending on the level); with
+                     --memory, the total number of allocations (1000000)
+  --folder <path>    where to create a temporary folder for the ledgers (data)
   --json             print the JSON instead of the tables
-  --memory           instead: resident memory before and after a million allocations at 400 in flight
-  --big-ledger       instead: how long a start takes on a ledger of ten million rows
-  --rows <n>         rows of that ledger (10000000)
-  --surface          instead: a million allocations listed, watched and verified, allocations with and without 50
-                     watchers, and the original sample's autocannon command
-  --postgres         instead: one function call an order, one server and four servers on one PostgreSQL
-                     (at 64 and 400 in flight; --levels and --calls do not count)
-  --start            instead: how long commands take to start, compiled before and not; needs no ghz
   --help             print this
+
+Other measurements, instead of the comparison:
+
+  --memory           resident memory before and after a million allocations at
+                     400 in flight
+  --big-ledger       start time on a ledger of ten million rows
+  --rows <n>         rows of that ledger (10000000)
+  --surface          a million allocations listed, watched and verified;
+                     allocations with and without 50 watchers; the original
+                     sample's autocannon command
+  --postgres         one function call per order, one server and four servers
+                     on one PostgreSQL, at 64 and 400 in flight; ignores
+                     --levels and --calls
+  --start            start time of commands with and without the compile cache;
+                     does not need ghz
 `;
 
-/** Throws an Error that names the flag and a good value. */
+/** Throws an Error that names the flag and a valid value. */
 export function parseFlags(args: readonly string[]): Flags {
   const { values } = parseArgs({
     args: [...args],
@@ -78,5 +87,5 @@ export function parseFlags(args: readonly string[]): Flags {
 function positive(flag: string, text: string): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && number >= 1 && Number.isSafeInteger(number)) return number;
-  throw new Error(`${flag} ${text} is not valid: use a whole number from 1`);
+  throw new Error(`${flag} ${text} is not valid: use a whole number of at least 1`);
 }

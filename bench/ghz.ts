@@ -2,19 +2,19 @@ import { runChild } from './child-process.ts';
 
 const STORES = 10;
 
-/** What is asked of ghz. */
+/** The load to generate with ghz. */
 export interface Load {
   readonly address: string;
-  /** Calls under way at any time. */
+  /** Calls in flight at any time. */
   readonly inFlight: number;
   readonly calls: number;
-  /** How many stores the calls name in turn; ten unless said otherwise. */
+  /** How many stores the calls name in turn. Default 10. */
   readonly stores?: number;
 }
 
-/** What ghz saw. */
+/** The result that ghz reports. */
 export interface LoadResult {
-  /** Calls that were answered with OK: all of them. */
+  /** Calls that were answered OK, which is all of them. */
   readonly calls: number;
   readonly rps: number;
   readonly p50Ms: number;
@@ -27,7 +27,7 @@ interface Report {
   readonly latencyDistribution: readonly { readonly percentage: number; readonly latency: number }[];
 }
 
-/** Rejects where ghz cannot be run: to be known before anything else is started. */
+/** Rejects if ghz cannot be run, so that this is known before anything else starts. */
 export async function requireGhz(): Promise<void> {
   try {
     await runChild('ghz', ['--version']);
@@ -43,7 +43,7 @@ export async function runGhz(load: Load): Promise<LoadResult> {
   const { rps, statusCodeDistribution, latencyDistribution } = JSON.parse(stdout) as Report;
   const ok = statusCodeDistribution['OK'] ?? 0;
   if (ok !== load.calls) {
-    throw new Error(`of ${load.calls} calls ${ok} were answered OK: ${JSON.stringify(statusCodeDistribution)}`);
+    throw new Error(`only ${ok} of ${load.calls} calls were answered OK: ${JSON.stringify(statusCodeDistribution)}`);
   }
   const latencyMs = (percentage: number) =>
     (latencyDistribution.find((entry) => entry.percentage === percentage)?.latency ?? Number.NaN) / 1e6;
@@ -51,8 +51,8 @@ export async function runGhz(load: Load): Promise<LoadResult> {
 }
 
 /**
- * The calls name the stores in turn and send no request_id, so that the server makes one. Templates are
- * off: with them ghz makes new data for each call and takes more of the machine than the server does.
+ * The calls name the stores in turn and send no request_id, so that the server creates one. Templates are off: with
+ * them, ghz renders new data for each call and uses more CPU than the server does.
  */
 export function ghzArguments({ address, inFlight, calls, stores = STORES }: Load): string[] {
   const requests = Array.from({ length: stores }, (_, i) => ({ store_id: i + 1 }));

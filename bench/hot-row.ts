@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { Pool } from 'pg';
 
-// One function call an order, the obvious way: a call locks the counter's row, numbers one order, commits. As many
-// connections as calls in flight, up to 64. It speaks to the database itself: no gRPC, which is to its advantage.
+// One function call per order, the obvious way: each call locks the counter row, numbers one order and commits. It uses
+// as many connections as calls in flight, up to 64, and calls the database directly: no gRPC, which is to its
+// advantage.
 
-const MOST_CONNECTIONS = 64;
+const MAX_CONNECTIONS = 64;
 const STORES = 10;
 
-/** The same work as the server's function does for a batch of one, and nothing that a batch alone needs. */
-const MAKE_FUNCTION = `
+/** Does what the server's function does for a batch of one, without anything that only batches need. */
+const CREATE_FUNCTION = `
 CREATE OR REPLACE FUNCTION order_numbers.one_order(store bigint, request text) RETURNS SETOF order_numbers.allocations
 LANGUAGE plpgsql SET search_path = order_numbers, pg_temp AS $$
 #variable_conflict use_column
@@ -33,8 +34,8 @@ BEGIN
 END $$`;
 
 const [url = '', inFlight = '1', calls = '1'] = process.argv.slice(2);
-const pool = new Pool({ connectionString: url, max: Math.min(MOST_CONNECTIONS, Number(inFlight)) });
-await pool.query(MAKE_FUNCTION);
+const pool = new Pool({ connectionString: url, max: Math.min(MAX_CONNECTIONS, Number(inFlight)) });
+await pool.query(CREATE_FUNCTION);
 
 let left = Number(calls);
 const latencies: number[] = [];

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { cpus } from 'node:os';
 
-/** What the figures of a run depend on, beside the code. */
+/** The machine, on which the figures of a run depend. */
 export interface Machine {
   readonly node: string;
   readonly cpus: number;
   readonly cpuModel: string;
-  /** Of the folder that holds the ledgers: what an fsync costs is decided there. */
+  /** The file system of the folder with the ledgers, which determines the cost of an fsync. */
   readonly fileSystem: string;
 }
 
@@ -30,7 +30,7 @@ function fileSystemOf(folder: string): string {
     const [, point, type] = line.split(' ');
     if (point === undefined || type === undefined) continue;
     const isAbove = path.startsWith(point.endsWith('/') ? point : `${point}/`);
-    // A later mount at the same place covers the earlier one.
+    // A later mount at the same place hides the earlier one.
     if (isAbove && point.length >= best.point.length) best = { point, type };
   }
   return best.type;

@@ -6,8 +6,8 @@ import { locateLedger } from '../src/engines/sqlite/file/ledger-files.ts';
 import { migrate } from '../src/engines/sqlite/file/schema.ts';
 
 /**
- * Writes a ledger as the server would have, by one SQL statement and not durably, until it is whole:
- * stores in turn, request ids in the order of time as UUIDv7 are, counters and mark at the end.
+ * Writes a ledger as the server would have, but with one SQL statement and durably only at the end: stores in turn,
+ * request ids in time order like UUIDv7, then the counters and the high-water mark.
  */
 export function makeLedger(path: string, { rows, stores }: { readonly rows: number; readonly stores: number }): void {
   const files = locateLedger(path);
@@ -40,7 +40,7 @@ export function makeLedger(path: string, { rows, stores }: { readonly rows: numb
   db.close();
   if (ledgerId === undefined) throw new Error('the new ledger has no ledger_id');
 
-  // On disk before anything is measured. No connection is open, so no lock is lost by this.
+  // Syncs it before anything is measured. No connection is open, so closing the file loses no lock.
   const file = openSync(files.database, 'r+');
   fsyncSync(file);
   closeSync(file);

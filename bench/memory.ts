@@ -7,12 +7,12 @@ import { ServerProcess } from './server-process.ts';
 
 export interface MemoryOptions {
   readonly calls: number;
-  /** Where the ledger goes. */
+  /** Folder for the ledger. */
   readonly folder: string;
   progress(line: string): void;
 }
 
-/** What a server takes before and after a long load at 400 in flight. */
+/** A server's memory before and after a long load at 400 in flight. */
 export interface Memory {
   readonly inFlight: number;
   readonly idle: ResidentMemory;
@@ -30,7 +30,7 @@ export async function measureMemory({ calls, folder, progress }: MemoryOptions):
   const load = await runGhz({ address: server.address, inFlight, calls });
   const after = server.residentMemory();
   await server.stop();
-  progress('checking that no number is missing');
+  progress('checking for gaps');
   requireAllocations(ledger, load.calls);
   if (!idle || !after) throw new Error('memory can only be measured on Linux');
   return { inFlight, idle, after, load };

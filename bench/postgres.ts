@@ -8,11 +8,11 @@ import { ServerProcess } from './server-process.ts';
 import type { Spread } from './statistics.ts';
 import { spread } from './statistics.ts';
 
-/** As many load generators, each with one connection and its share of what is in flight; the same for one server. */
+/** Also the number of load generators, each with one connection and its share of the calls; the same for one server. */
 const SERVERS = 4;
 const LEVELS = [64, 400] as const;
 const CALLS = 40_000;
-/** A call an order is slow: it gets this part of the calls. */
+/** One call per order is slow, so it gets this share of the calls. */
 const HOT_ROW_SHARE = 0.2;
 
 const PEERS = ['hotRow', 'oneServer', 'fourServers'] as const;
@@ -20,7 +20,7 @@ type Peer = (typeof PEERS)[number];
 
 export interface PostgresOptions {
   readonly rounds: number;
-  /** Where the database goes. */
+  /** Folder for the database. */
   readonly folder: string;
   progress(line: string): void;
 }
@@ -29,10 +29,10 @@ export interface PostgresOptions {
 export interface PostgresLevel {
   readonly inFlight: number;
   readonly rps: Readonly<Record<Peer, Spread>>;
-  /** Of the generators' the greatest, in milliseconds. */
+  /** The highest of all generators, in milliseconds. */
   readonly p50Ms: Readonly<Record<Peer, Spread>>;
   readonly p99Ms: Readonly<Record<Peer, Spread>>;
-  /** Within each round. */
+  /** Ratio within each round. */
   readonly oneToHotRow: Spread;
   readonly fourToOne: Spread;
 }
@@ -41,18 +41,18 @@ export interface PostgresThroughput {
   readonly version: string;
   readonly rounds: number;
   readonly levels: readonly PostgresLevel[];
-  /** Calls that were answered, of servers; each has its number. */
+  /** Calls answered by servers; each has its number. */
   readonly answered: number;
 }
 
 type Runs = Map<string, LoadResult[]>;
 
 /**
- * One function call an order, one server and four servers in alternation, on one PostgreSQL with a database for each
- * peer; a round before the first warms up and does not count.
+ * Measures one function call per order, one server and four servers in alternation, on one PostgreSQL with a database
+ * for each peer. A warm-up round does not count.
  */
 export async function measurePostgres({ rounds, folder, progress }: PostgresOptions): Promise<PostgresThroughput> {
-  // The server runs as a user of its own, who has to get in.
+  // PostgreSQL runs as a user of its own, which needs access.
   chmodSync(folder, 0o755);
   const cluster = await PostgresCluster.start({
     folder,
@@ -82,7 +82,7 @@ export async function measurePostgres({ rounds, folder, progress }: PostgresOpti
       }
     }
     for (const server of [one, ...four]) await server.stop();
-    progress('checking that no number is missing');
+    progress('checking for gaps');
     const answered = (rounds + 1) * LEVELS.length * CALLS;
     await requireRows(urls.oneServer, answered);
     await requireRows(urls.fourServers, answered);
@@ -101,13 +101,13 @@ async function runHotRow(url: string, inFlight: number): Promise<LoadResult> {
   return JSON.parse(stdout) as LoadResult;
 }
 
-/** A generator a server; all of them together, from the first start to the last end. */
+/** Runs one generator per server, and measures from the first start to the last end. */
 async function runServers(servers: readonly ServerProcess[], inFlight: number): Promise<LoadResult> {
   const load = { inFlight: inFlight / servers.length, calls: CALLS / servers.length };
   const results = await Promise.all(servers.map(({ address }) => runGhz({ address, ...load })));
   return {
     calls: CALLS,
-    // Each runs as long as the slowest, or the rates would add up to more than was done at any time.
+    // The slowest generator counts: adding up the rates would give more than the servers ever did at once.
     rps: CALLS / Math.max(...results.map(({ calls, rps }) => calls / rps)),
     p50Ms: Math.max(...results.map(({ p50Ms }) => p50Ms)),
     p99Ms: Math.max(...results.map(({ p99Ms }) => p99Ms)),
@@ -119,7 +119,7 @@ async function requireRows(url: string, answered: number): Promise<void> {
     if (event.kind !== 'verdict') continue;
     if (event.ok && event.rows === BigInt(answered)) return;
     throw new Error(
-      `${answered} calls were answered, and the ledger has ${event.rows} rows, ${event.findings} findings`,
+      `${answered} calls were answered, but the ledger has ${event.rows} rows and ${event.findings} findings`,
     );
   }
   throw new Error('the verification ended without a verdict');

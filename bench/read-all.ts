@@ -2,19 +2,19 @@ import { memoryUsage } from 'node:process';
 import { createClient } from '../src/client/index.ts';
 
 /**
- * Runs in a process of its own: lists a whole ledger, watches it from 0 to its end, and verifies it. Says what each
- * saw and how long it took, and how much memory this process took.
+ * Runs in a process of its own: lists a whole ledger, watches it from 0 to its end, and verifies it. Prints what each
+ * saw and how long it took, and how much memory this process used.
  */
 const [address = ''] = process.argv.slice(2);
 const client = createClient({ address, timeoutMs: 600_000 });
 
-/** How many allocations came, in order and none twice. */
+/** Counts allocations, and checks that they arrive in order without a gap or a duplicate. */
 class Count {
   allocations = 0;
   #next = 1n;
 
   add(orderId: bigint, count: number): void {
-    if (orderId !== this.#next) throw new Error(`order_id ${orderId} came where ${this.#next} was due`);
+    if (orderId !== this.#next) throw new Error(`order_id ${orderId} came instead of ${this.#next}`);
     this.#next = orderId + BigInt(count);
     this.allocations++;
   }
@@ -50,7 +50,7 @@ const verified = await timed(async () => {
   throw new Error('the verification ended without a verdict');
 });
 client.close();
-if (!verified.result.ok) throw new Error('the ledger does not verify');
+if (!verified.result.ok) throw new Error('the verification of the ledger failed');
 console.log(
   JSON.stringify({
     listed: { allocations: listed.result.allocations, ms: listed.ms },

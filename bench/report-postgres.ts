@@ -2,9 +2,9 @@ import type { PostgresThroughput } from './postgres.ts';
 import type { Target } from './text.ts';
 import { ms, ratio, table, two } from './text.ts';
 
-/** Times one function call an order, by the calls in flight. */
-const LEAST_TO_HOT_ROW: Readonly<Record<number, number>> = { 64: 4, 400: 8 };
-const LEAST_FOUR_TO_ONE = 0.9;
+/** The minimum ratio to one function call per order, by the calls in flight. */
+const MIN_TO_HOT_ROW: Readonly<Record<number, number>> = { 64: 4, 400: 8 };
+const MIN_FOUR_TO_ONE = 0.9;
 
 export function postgresLines({ version, rounds, levels, answered }: PostgresThroughput): string[] {
   const head = ['in flight', 'hot row /s', 'p50', 'one server /s', 'p50', 'p99', 'four /s', 'p50', 'p99'];
@@ -22,18 +22,18 @@ export function postgresLines({ version, rounds, levels, answered }: PostgresThr
     ratio(fourToOne),
   ]);
   return [
-    `PostgreSQL ${version}; medians of ${rounds} rounds; calls a second, ms; ratios within a round, with least and most`,
+    `PostgreSQL ${version}; medians of ${rounds} rounds; calls per second, ms; ratios within a round, with min and max`,
     ...table([[...head, 'one / hot row', 'four / one'], ...rows]),
-    `no number is missing after ${answered} allocations`,
+    `no gaps after ${answered} allocations`,
   ];
 }
 
 export function postgresTargets({ levels }: PostgresThroughput): Target[] {
   return levels.flatMap(({ inFlight, oneToHotRow, fourToOne }) => {
-    const least = LEAST_TO_HOT_ROW[inFlight] ?? 1;
+    const least = MIN_TO_HOT_ROW[inFlight] ?? 1;
     return [
-      target(`one server / a call an order, ${inFlight} in flight`, oneToHotRow.median, least),
-      ...(inFlight === 400 ? [target('four servers / one, 400 in flight', fourToOne.median, LEAST_FOUR_TO_ONE)] : []),
+      target(`one server / one call per order, ${inFlight} in flight`, oneToHotRow.median, least),
+      ...(inFlight === 400 ? [target('four servers / one, 400 in flight', fourToOne.median, MIN_FOUR_TO_ONE)] : []),
     ];
   });
 }

@@ -12,7 +12,7 @@ import type { Target } from './text.ts';
 import { ms, ratio, table, two } from './text.ts';
 import type { Level, Measured, Throughput } from './throughput.ts';
 
-/** Everything that one run of the bench found; what was not asked for is absent. */
+/** The results of one benchmark run; measurements that were not requested are absent. */
 export interface Result {
   readonly date: string;
   readonly command: string;
@@ -25,7 +25,7 @@ export interface Result {
   readonly start?: Start;
 }
 
-/** The result as text for people. */
+/** Formats the result for people. */
 export function formatReport({
   date,
   command,
@@ -69,7 +69,7 @@ export function formatReport({
   return blocks.map((lines) => lines.join('\n')).join('\n\n');
 }
 
-/** Result as JSON; numbers rounded to what they are worth, so that the file stays small and readable. */
+/** Formats the result as JSON, with rounded numbers so that the file stays small and readable. */
 export function formatJson(result: Result): string {
   return JSON.stringify(result, roundNumber, 2);
 }
@@ -84,10 +84,10 @@ function ratesTable({ rounds, levels }: Throughput): string[] {
     ratio(allocateToEcho),
     ratio(allocateToOnePerCall),
   ]);
-  const groups = ['in', 'echo', '', '', 'allocate', '', '', 'one a call', '', '', 'allocate /', 'allocate /'];
-  const head = ['flight', ...peerHead, ...peerHead, ...peerHead, 'echo', 'one a call'];
+  const groups = ['in', 'echo', '', '', 'allocate', '', '', 'one per call', '', '', 'allocate /', 'allocate /'];
+  const head = ['flight', ...peerHead, ...peerHead, ...peerHead, 'echo', 'one per call'];
   return [
-    `Medians of ${rounds} rounds; calls a second, p50 and p99 in ms; ratios within a round, with least and most`,
+    `Medians of ${rounds} rounds; calls per second, p50 and p99 in ms; ratios within a round, with min and max`,
     ...table([groups, head, ...rows]),
   ];
 }
@@ -97,7 +97,7 @@ function peerCells({ rps, p50Ms, p99Ms }: Measured): string[] {
 }
 
 function throughputLines({ appendP50Ms, memory, answered }: Throughput): string[] {
-  const lines = [`no number is missing after ${answered.allocate} and ${answered.onePerCall} allocations`];
+  const lines = [`no gaps after ${answered.allocate} and ${answered.onePerCall} allocations`];
   if (appendP50Ms) lines.unshift(`append of 4 KiB with fsync: p50 ${ms(appendP50Ms.median)} ms`);
   if (memory) lines.push(residentLine(memory.idle, memory.after, answered.allocate));
   return lines;
@@ -112,7 +112,7 @@ function throughputTargets({ levels, appendP50Ms }: Throughput): Target[] {
   };
   atLeast('allocate / echo at 64 in flight', at(64)?.allocateToEcho, 0.7);
   atLeast('allocate / echo at 400 in flight', at(400)?.allocateToEcho, 0.7);
-  atLeast('allocate / one transaction a call at 64 in flight', at(64)?.allocateToOnePerCall, 6);
+  atLeast('allocate / one transaction per call at 64 in flight', at(64)?.allocateToOnePerCall, 6);
   const lone = at(1);
   if (lone && appendP50Ms) {
     const [value, echo, append] = [lone.peers.allocate.p50Ms.median, lone.peers.echo.p50Ms.median, appendP50Ms.median];
@@ -129,7 +129,7 @@ function throughputTargets({ levels, appendP50Ms }: Throughput): Target[] {
 function memoryLines({ inFlight, idle, after, load }: Memory): string[] {
   return [
     residentLine(idle, after, load.calls),
-    `at ${inFlight} in flight: ${load.rps.toFixed(0)}/s, p50 ${ms(load.p50Ms)} ms, p99 ${ms(load.p99Ms)} ms; no number is missing`,
+    `at ${inFlight} in flight: ${load.rps.toFixed(0)}/s, p50 ${ms(load.p50Ms)} ms, p99 ${ms(load.p99Ms)} ms; no gaps`,
   ];
 }
 
@@ -147,10 +147,10 @@ function memoryTargets({ idle, after, load }: Memory): Target[] {
 
 function bigLedgerLines({ rows, databaseBytes, startMs, startAfterKillMs, walBytes }: BigLedger): string[] {
   return [
-    `ledger of ${rows} rows, ${megabytes(databaseBytes)}; from the spawn to "serving", medians with least and most:`,
+    `ledger of ${rows} rows, ${megabytes(databaseBytes)}; from the spawn to "serving", medians with min and max:`,
     `after a stop ${milliseconds(startMs)}`,
     `after kill -9 under load, with a WAL of ${megabytes(walBytes.median)}: ${milliseconds(startAfterKillMs)}`,
-    'no number is missing',
+    'no gaps',
   ];
 }
 
@@ -163,10 +163,10 @@ function surfaceLines({ readings, server, watching, http }: Surface): string[] {
     `listed ${perSecond(readings.listed)}`,
     `watched from 0 ${perSecond(readings.watched)}`,
     `verified ${perSecond(readings.verified)}`,
-    `resident memory at most: server ${megabytes(server.peak)}, client ${megabytes(readings.peakBytes)}`,
+    `peak resident memory: server ${megabytes(server.peak)}, client ${megabytes(readings.peakBytes)}`,
     `64 in flight over ${watching.watchers} stores: ${watching.without.median.toFixed(0)}/s without watchers, ` +
-      `${watching.with.median.toFixed(0)}/s with one a store; within a round ${ratio(watching.ratio)}; ` +
-      `latest ${ms(watching.latestMs)} ms behind, ${ms(watching.meanMs)} on average`,
+      `${watching.with.median.toFixed(0)}/s with one per store; within a round ${ratio(watching.ratio)}; ` +
+      `at most ${ms(watching.latestMs)} ms behind, ${ms(watching.meanMs)} on average`,
     `the sample's autocannon command: ${http.rps.toFixed(0)}/s, p50 ${ms(http.p50Ms)} ms, p99 ${ms(http.p99Ms)} ms, ` +
       `${http.failed} of ${http.requests} failed`,
   ];
@@ -182,7 +182,7 @@ function surfaceTargets({ readings, watching, http }: Surface): Target[] {
       limit: 'equal',
       isMet: new Set(counts).size === 1,
     },
-    { name: 'rows verified a second', value: verified.toFixed(0), limit: '>= 500000', isMet: verified >= 500_000 },
+    { name: 'rows verified per second', value: verified.toFixed(0), limit: '>= 500000', isMet: verified >= 500_000 },
     {
       name: 'throughput with watchers',
       value: two(watching.ratio.median),
@@ -190,12 +190,12 @@ function surfaceTargets({ readings, watching, http }: Surface): Target[] {
       isMet: watching.ratio.median >= 0.8,
     },
     {
-      name: 'the latest watcher behind',
+      name: 'highest lag of a watcher',
       value: `${watching.latestMs.toFixed(0)} ms`,
       limit: '<= 1000 ms',
       isMet: watching.latestMs <= 1000,
     },
-    { name: 'autocannon without an error', value: String(http.failed), limit: '0', isMet: http.failed === 0 },
+    { name: 'autocannon errors', value: String(http.failed), limit: '0', isMet: http.failed === 0 },
   ];
 }
 
@@ -211,7 +211,7 @@ function targetsTable(targets: readonly Target[]): string[] {
 function residentLine(idle: ResidentMemory, after: ResidentMemory, allocations: number): string {
   return (
     `resident memory: ${megabytes(idle.now)} idle, ${megabytes(after.now)} after ${allocations} allocations, ` +
-    `${megabytes(after.peak)} at most`
+    `${megabytes(after.peak)} at peak`
   );
 }
 

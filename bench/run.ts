@@ -14,13 +14,13 @@ import { formatJson, formatReport } from './report.ts';
 import { measureThroughput } from './throughput.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
-/** A number is missing, or something could not be measured. */
+/** A number is missing, or a measurement failed. */
 const EXIT_FAILED = 1;
-/** A flag that cannot be. */
+/** An invalid flag. */
 const EXIT_USAGE = 2;
 
 const args = process.argv.slice(2);
-// An end by a signal is an end like any other: children are killed, the folder is removed.
+// A signal ends it like anything else: children are killed, and the folder is removed.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(EXIT_FAILED));
 
 process.exitCode = await main();
@@ -61,7 +61,8 @@ async function measure(flags: Flags, folder: string): Promise<Result> {
     command: ['make bench', ...(args.length > 0 ? [`ARGS="${args.join(' ')}"`] : [])].join(' '),
     machine: describeMachine(folder),
   };
-  if (common.machine.fileSystem === 'tmpfs') progress('the ledgers are on a tmpfs, where an fsync costs nothing');
+  if (common.machine.fileSystem === 'tmpfs')
+    progress('warning: the ledgers are on a tmpfs, where an fsync costs nothing');
   if (!flags.memory && !flags.bigLedger && !flags.surface && !flags.postgres && !flags.start) {
     return { ...common, throughput: await measureThroughput({ rounds, levels, calls, folder, progress }) };
   }
@@ -80,7 +81,7 @@ async function measure(flags: Flags, folder: string): Promise<Result> {
   };
 }
 
-/** A new folder for the ledgers, on the disk of the repository unless told otherwise; removed at the end. */
+/** Creates a folder for the ledgers, by default on the repository's disk; it is removed at the end. */
 function makeFolder(parent = join(ROOT, 'data')): string {
   mkdirSync(parent, { recursive: true });
   const folder = mkdtempSync(join(parent, 'bench-'));

@@ -6,7 +6,7 @@ import { endChild, startChild } from './child-process.ts';
 /** Resident memory of a process, in bytes. */
 export interface ResidentMemory {
   readonly now: number;
-  /** The most it ever was. */
+  /** The highest value so far. */
   readonly peak: number;
 }
 
@@ -15,15 +15,15 @@ interface Addresses {
   readonly http: string | undefined;
 }
 
-/** A server in a process of its own, from its log line "serving" on. */
+/** A server in a process of its own that has logged "serving". */
 export class ServerProcess {
   readonly #child: ChildProcess;
   readonly #said: string[];
-  /** Where it serves gRPC. */
+  /** The address of gRPC. */
   readonly address: string;
-  /** Where it serves HTTP, if it does. */
+  /** The address of HTTP, if it is on. */
   readonly http: string | undefined;
-  /** From the spawn to the log line. */
+  /** From the spawn to the log line, in milliseconds. */
   readonly startMs: number;
 
   private constructor(child: ChildProcess, said: string[], { grpc, http }: Addresses, startMs: number) {
@@ -39,7 +39,7 @@ export class ServerProcess {
     return ServerProcess.#start(['bench/echo-server.ts']);
   }
 
-  /** The real command, with its own defaults but for what is named here. */
+  /** The real command, with its own defaults except for these flags. */
   static serve(ledger: string, ...flags: string[]): Promise<ServerProcess> {
     const listen = [
       '--grpc-listen',
@@ -59,7 +59,7 @@ export class ServerProcess {
     const child = startChild(process.execPath, command);
     const said: string[] = [];
     const serving = Promise.withResolvers<Addresses>();
-    // Both are read to the end: what nobody takes, the server would have to keep.
+    // Both are read to the end: the server would have to buffer unread output.
     child.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
     createInterface({ input: child.stdout! }).on('line', (line) => {
       said.push(line);
@@ -71,7 +71,7 @@ export class ServerProcess {
     return new ServerProcess(child, said, addresses, performance.now() - spawned);
   }
 
-  /** Undefined where the system has no /proc. */
+  /** Undefined on systems without /proc. */
   residentMemory(): ResidentMemory | undefined {
     if (process.platform !== 'linux') return undefined;
     const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
@@ -79,7 +79,7 @@ export class ServerProcess {
     return { now: bytes('VmRSS'), peak: bytes('VmHWM') };
   }
 
-  /** Asks it to stop, as an operator would; rejects where it did not end well. */
+  /** Asks it to stop, as an operator would; rejects if it does not exit with 0. */
   async stop(): Promise<void> {
     const code = await endChild(this.#child, 'SIGTERM');
     if (code !== 0) throw new Error(`a server ended with ${code}: ${this.#said.slice(-5).join(' ').trim()}`);

@@ -8,7 +8,7 @@ import type { Target } from './text.ts';
 import { table } from './text.ts';
 
 const ENTRY = 'src/cli/order-numbers.js';
-/** Where the command line keeps what it compiled. */
+/** The compile cache of the command line. */
 const COMPILED = new URL('../node_modules/.cache/order-numbers', import.meta.url).pathname;
 
 /** From the spawn of a process to its end, or to the log line "serving", in milliseconds. */
@@ -19,7 +19,7 @@ export interface StartTimes {
   readonly serve: Spread;
 }
 
-/** With the code compiled before, and with nothing compiled. */
+/** With and without the compile cache. */
 export interface Start {
   readonly warm: StartTimes;
   readonly cold: StartTimes;
@@ -31,7 +31,7 @@ export interface StartOptions {
   readonly progress: (line: string) => void;
 }
 
-/** At most so many milliseconds, warm. */
+/** The maximum times with the cache, in milliseconds. */
 const GOALS = { version: 200, help: 200, allocate: 350, serve: 600 } as const;
 const NAMES = {
   version: 'order-numbers --version',
@@ -40,7 +40,7 @@ const NAMES = {
   serve: 'order-numbers serve, to "serving"',
 } as const;
 
-/** How long a command takes to start, in alternation. */
+/** Measures how long commands take to start, with and without the cache in alternation. */
 export async function measureStart({ rounds, folder, progress }: StartOptions): Promise<Start> {
   const ledgers = join(folder, 'start');
   mkdirSync(ledgers);

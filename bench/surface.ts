@@ -14,13 +14,13 @@ const ROWS = 1_000_000;
 const WATCHERS = 50;
 const IN_FLIGHT = 64;
 const CALLS = 30_000;
-/** As the original sample's README has it, but for the address. */
+/** The command of the original sample's README, except for the address. */
 const AUTOCANNON =
   '-m POST --header Content-Type:application/json --body {"store_id":4578} --connections 10 --duration 10 --pipelining 1 --json';
 
 export interface SurfaceOptions {
   readonly rounds: number;
-  /** Where the ledgers go. */
+  /** Folder for the ledgers. */
   readonly folder: string;
   progress(line: string): void;
 }
@@ -30,7 +30,7 @@ interface Reading {
   readonly ms: number;
 }
 
-/** What reads, watchers and the HTTP endpoint do. */
+/** The figures of reads, watchers and the HTTP endpoint. */
 export interface Surface {
   /** A million allocations read by one client, in a process of its own. */
   readonly readings: {
@@ -41,13 +41,13 @@ export interface Surface {
   };
   /** The server's memory after that. */
   readonly server: ResidentMemory;
-  /** Allocations a second with and without one watcher a store, in alternation. */
+  /** Allocations per second with and without one watcher per store, in alternation. */
   readonly watching: {
     readonly watchers: number;
     readonly without: Spread;
     readonly with: Spread;
     readonly ratio: Spread;
-    /** How long after its create_time an allocation reached its watcher, at most and on average. */
+    /** How long after its create_time an allocation reached its watcher: maximum and mean. */
     readonly latestMs: number;
     readonly meanMs: number;
   };
@@ -69,10 +69,10 @@ export async function measureSurface({ rounds, folder, progress }: SurfaceOption
 
 async function measureReadings(folder: string, progress: (line: string) => void) {
   const ledger = join(folder, 'readings.db');
-  progress(`making a ledger of ${ROWS} rows`);
+  progress(`creating a ledger of ${ROWS} rows`);
   makeLedger(ledger, { rows: ROWS, stores: 1000 });
   const server = await ServerProcess.serve(ledger);
-  progress('listing, watching, verifying it');
+  progress('listing, watching and verifying it');
   const { code, stdout, stderr } = await runChild(process.execPath, ['bench/read-all.ts', server.address]);
   if (code !== 0) throw new Error(`read-all.ts ended with ${code}: ${stderr.trim()}`);
   const memory = server.residentMemory();
@@ -109,7 +109,7 @@ async function measureWatching(folder: string, rounds: number, progress: (line: 
   };
 }
 
-/** Resolves when every watcher has its first message. */
+/** Resolves when every watcher has received its first message. */
 async function startWatchers(address: string) {
   const child = startChild(process.execPath, ['bench/watchers.ts', address, String(WATCHERS)]);
   const lines = createInterface({ input: child.stdout! });

@@ -1,6 +1,6 @@
 import type { Spread } from './statistics.ts';
 
-/** A value that has to be within a limit. */
+/** A measured value and its limit. */
 export interface Target {
   readonly name: string;
   readonly value: string;
@@ -8,7 +8,7 @@ export interface Target {
   readonly isMet: boolean;
 }
 
-/** Columns as wide as their widest cell, to the right unless told otherwise. */
+/** Columns as wide as their widest cell, right-aligned by default. */
 export function table(rows: readonly (readonly string[])[], sides: readonly ('left' | 'right')[] = []): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) =>

@@ -8,12 +8,12 @@ import { ServerProcess } from './server-process.ts';
 import type { Spread } from './statistics.ts';
 import { spread } from './statistics.ts';
 
-/** Calls in one run, by the calls in flight: some seconds each, and 8 minutes in all. */
+/** Calls per run, by the calls in flight: a few seconds per run, and 8 minutes in total. */
 const CALLS_BY_LEVEL: Readonly<Record<number, number>> = { 1: 3000, 10: 15_000, 64: 30_000 };
 const CALLS_ABOVE = 40_000;
-/** One transaction a call is slow: it gets this part of the calls. */
+/** One transaction per call is slow, so it gets this share of the calls. */
 const ONE_PER_CALL_SHARE = 0.25;
-/** Appends in one run. */
+/** Appends per run. */
 const APPENDS = 1000;
 
 const PEERS = ['echo', 'allocate', 'onePerCall'] as const;
@@ -21,16 +21,16 @@ export type Peer = (typeof PEERS)[number];
 
 export interface ThroughputOptions {
   readonly rounds: number;
-  /** Calls in flight, each a level of its own. */
+  /** The levels to measure, as calls in flight. */
   readonly levels: readonly number[];
-  /** Calls in one run; undefined means that the level decides. */
+  /** Calls per run; undefined means that they depend on the level. */
   readonly calls: number | undefined;
-  /** Where the ledgers go. */
+  /** Folder for the ledgers. */
   readonly folder: string;
   progress(line: string): void;
 }
 
-/** What one peer did at one level, a value a round. */
+/** The results of one peer at one level, one value per round. */
 export interface Measured {
   readonly rps: Spread;
   readonly p50Ms: Spread;
@@ -41,7 +41,7 @@ export interface Measured {
 export interface Level {
   readonly inFlight: number;
   readonly peers: Readonly<Record<Peer, Measured>>;
-  /** Of the calls per second, taken within each round: the noise of the machine changes slower than that. */
+  /** The ratio of calls per second within each round, because the noise of the machine changes more slowly. */
   readonly allocateToEcho: Spread;
   readonly allocateToOnePerCall: Spread;
 }
@@ -49,17 +49,17 @@ export interface Level {
 export interface Throughput {
   readonly rounds: number;
   readonly levels: readonly Level[];
-  /** p50 of an append of 4 KiB with fsync; undefined where one in flight was not measured. */
+  /** p50 of an append of 4 KiB with fsync; undefined if one call in flight was not measured. */
   readonly appendP50Ms: Spread | undefined;
-  /** Calls that were answered, warm-up included; each has its number in the ledger. */
+  /** Calls that were answered, including the warm-up; each has its number in the ledger. */
   readonly answered: { readonly allocate: number; readonly onePerCall: number };
   readonly memory: { readonly idle: ResidentMemory; readonly after: ResidentMemory } | undefined;
 }
 
 /**
- * Runs the echo, AllocateOrder and one transaction a call in alternation, each in a process of its own,
- * and checks both ledgers afterwards. Each round runs every peer once at every level, every second round
- * in the opposite order; a round before the first warms up and does not count.
+ * Runs the echo, AllocateOrder and one transaction per call in alternation, each in a process of its own, and checks
+ * both ledgers afterwards. Each round runs every peer once at every level, every second round in reverse order. A
+ * warm-up round does not count.
  */
 export async function measureThroughput(options: ThroughputOptions): Promise<Throughput> {
   const { folder, rounds, levels, progress } = options;
@@ -92,7 +92,7 @@ export async function measureThroughput(options: ThroughputOptions): Promise<Thr
   for (const server of Object.values(servers)) await server.stop();
 
   const answered = { allocate: runs.answered('allocate'), onePerCall: runs.answered('onePerCall') };
-  progress('checking that no number is missing');
+  progress('checking for gaps');
   requireAllocations(ledgers.allocate, answered.allocate);
   requireAllocations(ledgers.onePerCall, answered.onePerCall);
   return {
@@ -112,7 +112,7 @@ class Runs {
     this.#runs.push({ peer, level, round, result });
   }
 
-  /** Calls that a peer answered, those of the warm-up too. */
+  /** Calls that a peer answered, including the warm-up. */
   answered(peer: Peer): number {
     return this.#runs.filter((run) => run.peer === peer).reduce((sum, run) => sum + run.result.calls, 0);
   }
@@ -158,7 +158,7 @@ class Runs {
 function callsOf(peer: Peer, level: number, fixed: number | undefined): number {
   const calls = fixed ?? CALLS_BY_LEVEL[level] ?? CALLS_ABOVE;
   const share = peer === 'onePerCall' ? ONE_PER_CALL_SHARE : 1;
-  // ghz refuses fewer calls than are to be in flight.
+  // ghz refuses a total below the calls in flight.
   return Math.max(level, Math.round(calls * share));
 }
 

@@ -1,8 +1,8 @@
 import { createClient } from '../src/client/index.ts';
 
 /**
- * Runs in a process of its own: one watcher a store, from now on, until it is told to stop. Then says how many
- * allocations they saw, and how late the latest of them came after its create_time, in milliseconds.
+ * Runs in a process of its own: one watcher per store, from now on, until SIGTERM. Then prints how many allocations
+ * they saw, and how long after their create_time these arrived, maximum and mean, in milliseconds.
  */
 const [address = '', stores = '50'] = process.argv.slice(2);
 const client = createClient({ address });

@@ -122,9 +122,9 @@ class Client implements OrderNumbersClient {
         options,
       );
     } catch (error) {
-      const isPerhapsOurs =
+      const mayBeOurs =
         error instanceof OrderNumbersError && error.outcome === 'unknown' && error.reason === 'STORE_EXISTS';
-      if (!isPerhapsOurs) throw error;
+      if (!mayBeOurs) throw error;
       const found = await this.getStore(wanted.storeId, options).catch(() => undefined);
       if (found && hasSettings(found, wanted)) return found;
       throw error;
