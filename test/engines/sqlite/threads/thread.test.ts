@@ -19,6 +19,8 @@ const MODULE = `
     data() { return workerData; },
     fail({ name, message, code }) { throw Object.assign(new Error(message), { name, ...(code && { code }) }); },
     failWithText(text) { throw text; },
+    async later(value) { await new Promise((resolve) => setTimeout(resolve, 50)); seen.push(value); return seen; },
+    async failLater(text) { throw new RangeError(text); },
     exit() { process.exit(3); },
     // Thrown while the answer is copied, outside any catch.
     crash() { return { get answer() { throw new Error('planted'); } }; },
@@ -31,6 +33,8 @@ type TestMethods = {
   data(_: undefined): unknown;
   fail(error: { name: string; message: string; code?: string }): never;
   failWithText(text: string): never;
+  later(value: bigint): Promise<bigint[]>;
+  failLater(text: string): Promise<never>;
   exit(_: undefined): never;
   crash(_: undefined): never;
   block(_: undefined): never;
@@ -71,6 +75,17 @@ it('an error crosses with its name, message and code, and the thread continues',
   await expect(withoutCode).rejects.toMatchObject({ errorName: 'TypeError', code: '' });
   await expect(thread.call('failWithText', 'no')).rejects.toMatchObject({ errorName: 'Error', message: 'no' });
   expect(await thread.call('remember', 2n)).toEqual([1n, 2n]);
+});
+
+it('a method that takes its time is answered when it is done, and holds up no call behind it', async () => {
+  const thread = testThread();
+  const later = thread.call('later', 1n);
+  expect(await thread.call('remember', 2n)).toEqual([2n]);
+  expect(await later).toEqual([2n, 1n]);
+  const failure = thread.call('failLater', 'no');
+  await expect(failure).rejects.toThrow(ThreadFailure);
+  await expect(failure).rejects.toMatchObject({ errorName: 'RangeError', message: 'no', code: '' });
+  expect(thread.isRunning).toBe(true);
 });
 
 it('errors of the writer cross with their names and codes', async () => {
