@@ -7,11 +7,12 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { OrderNumbersError } from '../../../src/client/index.ts';
-import { TEST_CERT, TEST_KEY } from '../../support/network/certificate.ts';
+import { SERVER_CERTIFICATE } from '../../support/network/certificates.ts';
 import { freeAddress } from '../../support/network/free-address.ts';
 import { allocation, clientOf, FakeServer } from '../fake-server.ts';
 
-const pair = { key: TEST_KEY, cert: TEST_CERT };
+const { cert, key } = SERVER_CERTIFICATE;
+const pair = { key, cert };
 const given = { response: { allocation: allocation(1n), replayed: false } };
 const TIMES = { timeoutMs: 400, attemptTimeoutMs: 300 };
 
@@ -195,19 +196,19 @@ describe('C5: another program at the port is identified at once, with what to do
     [
       'HTTP/1 over TLS',
       () => createHttpsServer(pair),
-      { ca: TEST_CERT },
+      { ca: cert },
       /is not a gRPC server: it uses TLS, but not HTTP\/2 over it/,
     ],
     [
       'a certificate for another name',
       () => createSecureServer(pair),
-      { ca: TEST_CERT },
+      { ca: cert },
       /the certificate of 127.0.0.2:\d+ is for another name/,
     ],
     [
       'a server that asks for a certificate',
-      () => createSecureServer({ ...pair, ca: TEST_CERT, requestCert: true, rejectUnauthorized: true }),
-      { ca: TEST_CERT },
+      () => createSecureServer({ ...pair, ca: cert, requestCert: true, rejectUnauthorized: true }),
+      { ca: cert },
       /requires a client certificate: give one, and its key/,
     ],
   ] as const)('by a client with TLS: %s', async (name, start, tls, says) => {
