@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { OrderError } from './errors.ts';
 
-/** The least number that a column of 64 bits can hold, damaged or not. */
+/** The lowest number that a 64-bit column can hold, damaged or not. */
 export const INT64_MIN = -(2n ** 63n);
 /** The last number of every sequence: ids and numbers are signed 64-bit on the wire and on disk. */
 export const INT64_MAX = 2n ** 63n - 1n;

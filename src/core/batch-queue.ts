@@ -27,7 +27,7 @@ export class BatchQueue<Item> {
   readonly #options: BatchQueueOptions<Item>;
   #waiting: Item[] = [];
   #running = false;
-  /** Refusals since there was room last. */
+  /** Refusals since the queue last had room. */
   #refusals = 0;
   #batches = 0;
   #sweepIsDue = false;

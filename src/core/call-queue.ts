@@ -1,13 +1,13 @@
 import type { CallSignal } from './allocator.ts';
 import { cancelled, queueFull } from './refusals.ts';
 
-/** How often a queue looks for calls that nobody waits for any more; while it is full, each time one more comes. */
+/** How often a queue looks for cancelled calls; while it is full, it also does so when another call arrives. */
 const SWEEP_MS = 100;
 const SWEEP_WHEN_FULL_MS = 5;
 
 /** Calls of one kind. */
 export interface Lane {
-  /** Calls at work at the same time, at most. */
+  /** Calls that run at the same time, at most. */
   readonly maxRunning: number;
   /** Calls waiting, at most. */
   readonly maxWaiting: number;
@@ -17,7 +17,7 @@ export interface CallQueueOptions<Name extends string> {
   /** Calls waiting in all lanes, at most. */
   readonly maxWaiting: number;
   readonly lanes: Readonly<Record<Name, Lane>>;
-  /** Resolves when a call may begin; a rejection refuses everything that waits. At any time unless given. */
+  /** Resolves when a call may begin; a rejection refuses everything that waits. Without it calls may always begin. */
   ready?(): Promise<void>;
 }
 
@@ -34,7 +34,7 @@ interface LaneState extends Lane {
 }
 
 /**
- * Lets few calls work at the same time and many wait, each kind in a lane of its own, so that no kind keeps another
+ * Lets few calls run at the same time and many wait, each kind in a lane of its own, so that no kind keeps another
  * waiting. Calls that were cancelled or whose deadline passed are dropped before they begin.
  */
 export class CallQueue<Name extends string> {
@@ -56,7 +56,7 @@ export class CallQueue<Name extends string> {
     return [...this.#lanes.values()].reduce((sum, { waiting }) => sum + waiting.length, 0);
   }
 
-  /** Works when it is this call's turn. Rejects with QUEUE_FULL or CANCELLED if it was not begun, or as `work` does. */
+  /** Runs `work` when it is this call's turn. Rejects with QUEUE_FULL or CANCELLED if it never ran, or as `work` does. */
   async run<Result>(name: Name, signal: CallSignal, work: () => Promise<Result>): Promise<Result> {
     const lane = this.#lanes.get(name)!;
     if (this.#isFull(lane)) this.#sweepNow();
@@ -73,7 +73,7 @@ export class CallQueue<Name extends string> {
     return waiting.length >= maxWaiting || this.length >= this.#maxWaiting;
   }
 
-  /** One of `maxRunning` at most: works calls off until none waits. */
+  /** One of `maxRunning` workers, at most: runs calls until none waits. */
   async #work(lane: LaneState): Promise<void> {
     lane.running++;
     while (lane.waiting.length > 0) {

@@ -1,6 +1,6 @@
 import type { Reason } from './reasons.ts';
 
-/** What an {@link OrderError} says beside its reason and message. */
+/** What an {@link OrderError} carries besides its reason and message. */
 export interface OrderErrorDetails {
   /** The values concerned, keyed by their names in the proto. */
   readonly fields?: Readonly<Record<string, string>>;
@@ -29,7 +29,7 @@ export class LedgerRefused extends Error {
   override readonly name = 'LedgerRefused';
 }
 
-/** What a thrown thing says of itself. */
+/** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

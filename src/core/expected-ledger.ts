@@ -1,6 +1,6 @@
 import { LedgerRefused } from './errors.ts';
 
-/** Which ledger an operator means to serve. */
+/** Which ledger the operator wants to serve. */
 export interface ExpectedLedger {
   /** Whether one may be created if there is none. */
   readonly create: boolean;
@@ -19,8 +19,8 @@ export function mayCreate({ create, ledgerId }: ExpectedLedger): boolean {
 export function notCreated(where: string, { ledgerId }: ExpectedLedger): LedgerRefused {
   const wanted = ledgerId === undefined ? '--create is false' : `--expect-ledger-id is ${ledgerId}`;
   return new LedgerRefused(
-    `there is no ledger in ${where}, and ${wanted}: check --ledger, and that its disk or database is the right one; ` +
-      'a new ledger would number from order_id 1',
+    `no ledger exists in ${where}, and ${wanted}; check that --ledger names the right disk or database, because a new ` +
+      'ledger would start at order_id 1',
   );
 }
 
@@ -28,6 +28,6 @@ export function notCreated(where: string, { ledgerId }: ExpectedLedger): LedgerR
 export function requireExpectedId(where: string, found: string, { ledgerId }: ExpectedLedger): void {
   if (ledgerId === undefined || ledgerId === found) return;
   throw new LedgerRefused(
-    `${where} is ledger ${found}, but --expect-ledger-id is ${ledgerId}: check --ledger, or expect the other one`,
+    `${where} is ledger ${found}, but --expect-ledger-id is ${ledgerId}; check --ledger, or change --expect-ledger-id`,
   );
 }

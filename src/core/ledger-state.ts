@@ -1,13 +1,13 @@
 import type { Reason } from './reasons.ts';
 import { OrderError } from './errors.ts';
 
-/** Why a ledger does not number, in words that any caller may read: they name no path and no host. */
+/** Why a ledger is closed, in words that any caller may read: they name no path and no host. */
 export type ClosedReason = 'opening' | 'disk full' | 'disk error' | 'database unreachable' | 'an operator has to act';
 
-/** What callers are told together with the reason; to other refusals the ledger's state is no explanation. */
+/** The refusals that a closed ledger explains, so that callers are told its reason with them. */
 const EXPLAINED: ReadonlySet<Reason> = new Set(['CANCELLED', 'QUEUE_FULL', 'OUTCOME_UNKNOWN', 'LEDGER_REOPENING']);
 
-/** Whether a ledger numbers, and if not, since when and why. */
+/** Whether a ledger is open, and if not, since when and why. */
 export class LedgerState {
   #closedSince: number | undefined = performance.now();
   #reason: ClosedReason = 'opening';
@@ -22,7 +22,7 @@ export class LedgerState {
     return this.#closedSince === undefined ? 0 : (performance.now() - this.#closedSince) / 1000;
   }
 
-  /** The last one: for callers, and in a sentence for operators. */
+  /** The latest reason: this one for callers, and `why` as a sentence for operators. */
   get reason(): ClosedReason {
     return this.#reason;
   }

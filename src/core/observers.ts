@@ -3,17 +3,17 @@ import type { ClosedReason } from './ledger-state.ts';
 
 /** A batch that is on disk. */
 export interface BatchSummary {
-  /** Requests of it that got new numbers. */
+  /** Its requests that got new numbers. */
   readonly allocated: number;
-  /** Calls of it that were answered with old ones. */
+  /** Its calls that were answered with earlier numbers: retries and duplicates. */
   readonly replayed: number;
   /** The create_time of its new allocations, in milliseconds since 1970; 0 if it has none. */
   readonly createTimeMs: number;
-  /** From its forming to its answer from the ledger. */
+  /** From forming the batch to the ledger's answer. */
   readonly ms: number;
 }
 
-/** Told of every batch, for metrics; returns at once and never throws. */
+/** Is told of every batch, for metrics; returns immediately and never throws. */
 export interface BatchObserver {
   committed(batch: BatchSummary): void;
 }
@@ -30,17 +30,17 @@ export interface OpenedLedger {
   readonly bytes: number | undefined;
 }
 
-/** What a ledger tells the server that runs it; each call returns at once and never throws. */
+/** What a ledger tells the server that runs it; each call returns immediately and never throws. */
 export interface LedgerObserver {
-  /** It may number now. */
+  /** It can allocate now. */
   opened(ledger: OpenedLedger): void;
-  /** It does not number until it has opened (again): why, in one sentence, and in words that callers may read. */
+  /** It cannot allocate until it opens (again): `why` is a sentence for operators, and callers may read `reason`. */
   waiting(why: string, reason: ClosedReason): void;
-  /** It will not number until an operator has acted. */
+  /** It cannot allocate until an operator acts. */
   failed(error: OrderError): void;
-  /** Its files were taken away under it: it never numbers again, and the process has to end. */
+  /** Its open files were moved or removed: it never allocates again, and the process has to end. */
   lost(why: string): void;
-  /** Something to look after that stops nothing. */
+  /** Something that needs attention but stops nothing. */
   warning(message: string): void;
   /** A transaction committed: how long it took, and how much of that the disk took, if the engine can tell. */
   transaction(ms: number, syncMs?: number): void;

@@ -1,6 +1,6 @@
 /**
- * Waits for the promise to settle, either way, and resolves to true when it has; to false where `ms` are over first, or
- * are 0 or less to begin with. Never rejects.
+ * Waits for the promise to settle, either way, and resolves to true when it has; to false if `ms` pass first, or if `ms`
+ * is 0 or less. Never rejects.
  */
 export async function settledWithin(ms: number, promise: Promise<unknown>): Promise<boolean> {
   if (ms <= 0) return false;

@@ -25,7 +25,7 @@ export interface StoreSettings extends StoreStyle {
 
 /** A shop with a sequence of its own. */
 export interface Store extends StoreSettings {
-  /** The last number given; firstNumber - 1 if none was. */
+  /** The last number given; firstNumber - 1 if none was given yet. */
   readonly lastNumber: bigint;
   /** Whole milliseconds since 1970. */
   readonly createTimeMs: number;

@@ -4,7 +4,7 @@ import type { LedgerObserver } from '../core/observers.ts';
 
 /** What every engine's engine.ts exports: the one door through which a server opens a ledger. */
 export interface Engine {
-  /** Begins to open the ledger. Throws if the settings, or what they lead to, rule that out. */
+  /** Begins to open the ledger. Throws if the settings, or what they point to, rule that out. */
   openLedger(settings: LedgerSettings, observer: LedgerObserver): Promise<ServedLedger>;
 }
 
@@ -31,7 +31,7 @@ export interface ServedLedger {
   readonly sources: LedgerSources;
 }
 
-/** What a ledger is asked for at each scrape of the metrics. */
+/** What each scrape of the metrics reads from a ledger. */
 export interface LedgerSources {
   lastOrderId(): bigint;
   /** Undefined if the engine keeps no files. */

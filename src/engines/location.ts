@@ -10,22 +10,22 @@ const PATH = 'Use the path of an SQLite file, such as data/orders.db';
 const URL = 'postgres://user@host:5432/database';
 
 /**
- * What no path looks like, and why. Taken as a path, each would be a new ledger that numbers from 1 again, perhaps with
- * a password in its name.
+ * What no path looks like, and why. Taken as a path, each would create a new ledger that numbers from 1 again, perhaps
+ * with a password in its name.
  */
 const NO_PATHS: readonly (readonly [pattern: RegExp, why: string])[] = [
   [/^$/, 'it is empty'],
   [/^\s/, 'it begins with white space'],
-  [/^["'`“”„‘’«]/, 'it begins with a quote, which a shell takes away and an env file keeps'],
-  [/^~/, '~ is not replaced here, so write the whole path'],
+  [/^["'`“”„‘’«]/, 'it begins with a quote, which a shell removes and an env file keeps'],
+  [/^~/, '~ is not expanded here, so write the full path'],
   [/^:/, 'it begins with a colon'],
   [/^-/, 'it looks like a flag, so a value is missing'],
-  [/^\$[\w(]|\$\{|\{\{|^%\w+%/, 'it has a variable in it that nothing replaced'],
+  [/^\$[\w(]|\$\{|\{\{|^%\w+%/, 'it contains a variable that was not expanded'],
   [/^[^/]*=/, 'it looks like an assignment'],
   [/^[a-z][a-z0-9+.-]+:|^(postgres(ql)?|pg)\/\//i, 'it looks like the URL of something else'],
 ];
 
-/** The engine that keeps the ledger at this place, which {@link parseLedger} has taken. */
+/** The engine that keeps the ledger at this place, which {@link parseLedger} has accepted. */
 export function engineOf(ledger: string): EngineName {
   return isPostgresUrl(ledger) ? 'postgres' : 'sqlite';
 }
@@ -65,10 +65,10 @@ function checkedUrl(text: string): string {
 /** Without trailing white space: SQLite drops it from the name of a file, but the lock and the mark would keep it. */
 function checkedPath(text: string, remedy: string): string {
   const path = text.trimEnd();
-  if (hasControlCharacter(path.trimStart())) throw new Error(`${remedy}: there is a control character in it.`);
-  if (/\/\.{0,2}$/.test(path)) throw new Error(`${remedy}: it ends like a folder, and the name of a file is missing.`);
+  if (hasControlCharacter(path.trimStart())) throw new Error(`${remedy}: it contains a control character.`);
+  if (/\/\.{0,2}$/.test(path)) throw new Error(`${remedy}: it ends like a folder, so the file name is missing.`);
   if (path.startsWith('./')) return path;
   const found = NO_PATHS.find(([pattern]) => pattern.test(path));
   if (found === undefined || (path !== '' && existsSync(path))) return path;
-  throw new Error(`${remedy}: ${found[1]}; ./ before a name always makes it a path.`);
+  throw new Error(`${remedy}: ${found[1]}; a leading ./ always makes it a path.`);
 }

@@ -7,7 +7,7 @@ import { engineOf, ledgerName } from './location.ts';
 /** What verifies the ledger at a place by itself. */
 type Verifier = (ledger: string, storeId: bigint | undefined) => AsyncIterable<VerifyEvent>;
 
-/** Every engine's two doors, each of which loads what it needs, and nothing of another engine. */
+/** Each engine's two entry points. Each loads what it needs, and nothing of another engine. */
 const ENGINES: Readonly<Record<EngineName, { load(): Promise<Engine>; loadVerifier(): Promise<Verifier> }>> = {
   sqlite: {
     load: () => import('./sqlite/engine.ts'),

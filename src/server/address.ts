@@ -30,7 +30,7 @@ export function parseAddressOrOff(text: string): Address | 'off' {
   }
 }
 
-/** As a URL or a flag has it: an IPv6 host in brackets. */
+/** As in a URL or a flag: an IPv6 host is in brackets. */
 export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
@@ -40,7 +40,7 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-/** Resolves to the address that the server got, with its real port; rejects if the address cannot be had. */
+/** Resolves to the address that the server got, with its real port; rejects if it cannot listen there. */
 export async function listenOn(server: Server, address: Address): Promise<Address> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

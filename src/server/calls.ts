@@ -4,26 +4,26 @@ import type { LedgerState } from '../core/ledger-state.ts';
 import { toOrderError } from '../core/refusals.ts';
 import type { Logger } from './log/log.ts';
 
-/** A caller's value may be as long as a message; the log has no use for more than its beginning. */
+/** A caller's value may be as long as a message; the log keeps only its beginning. */
 const MAX_CHARACTERS = 128;
 /** A call that took longer than this is logged. */
 const SLOW_CALL_MS = 1000;
 
-/** Told of every call that ended, for metrics; returns at once and never throws. */
+/** Is told of every call that ended, for metrics; returns immediately and never throws. */
 export interface CallObserver {
   /** `transport` and `method` are names from short fixed lists, `ms` the time from the call's arrival to its answer. */
   ended(transport: 'grpc' | 'http', method: string, result: 'OK' | Reason, ms: number): void;
 }
 
-/** Where calls leave their traces. */
+/** The log and the metrics that record calls. */
 export interface CallRecords {
   readonly logger: Logger;
   readonly observer: CallObserver;
-  /** What refusals are explained with, if they are. */
+  /** Explains refusals, if given. */
   readonly state?: LedgerState;
 }
 
-/** How one transport knows its callers. */
+/** How one transport identifies its callers. */
 export interface Transport<Source> {
   readonly name: 'grpc' | 'http';
   /** The address that the call came from. */
@@ -33,14 +33,14 @@ export interface Transport<Source> {
 /** A method, as metrics and log have it. */
 export interface CalledMethod {
   readonly name: string;
-  /** Whether it writes: if something unforeseen happens, its outcome is unknown. */
+  /** Whether it writes: after an unexpected error its outcome is unknown. */
   readonly writes?: boolean;
 }
 
 /** Values of a call that the log shows. */
 export type CallFields = Readonly<Record<string, string>>;
 
-/** The one door of the calls of a method, on either transport: every call comes in by `begin` and ends once. */
+/** The one way in for the calls of a method, on either transport: every call enters by `begin` and ends once. */
 export class CallDoor<Source> {
   readonly transport: Transport<Source>;
   readonly method: CalledMethod;
@@ -52,7 +52,7 @@ export class CallDoor<Source> {
     this.records = records;
   }
 
-  /** `source` is the call as its transport has it. */
+  /** `source` is the transport's own call. */
   begin(source: Source): Call<Source> {
     return new Call(this, source);
   }
@@ -72,7 +72,7 @@ class Call<Source> {
     this.#source = source;
   }
 
-  /** What to tell the caller of what was thrown. */
+  /** The refusal that tells the caller about a thrown error. */
   refusalOf(thrown: unknown): OrderError {
     const { method, records } = this.#door;
     const error = toOrderError(thrown, method.writes ?? false);
@@ -87,7 +87,7 @@ class Call<Source> {
     else if (logger.isLevelEnabled('debug')) logger.debug(this.#line(fieldsOf(), ms), 'answered');
   }
 
-  /** Logs an error if an operator has to look, and information if the caller erred. */
+  /** Logs at the level error if an operator should look, and at info if the caller made a mistake. */
   refused(error: OrderError, fields: CallFields = {}): void {
     const { logger } = this.#door.records;
     const line = { ...this.#line(fields, this.#count(error.reason)), ...cut(error.fields), reason: error.reason };
@@ -96,12 +96,12 @@ class Call<Source> {
     else logger.info(line, error.message);
   }
 
-  /** Logs the end of a stream at the level debug: it may last as long as it likes. */
+  /** Logs the end of a stream at the level debug; a long one is not a slow call. */
   streamed(result: 'OK' | 'CANCELLED', fields: CallFields): void {
     this.#door.records.logger.debug(this.#line(fields, this.#count(result)), 'ended');
   }
 
-  /** Logs what kept the call from being ended as it should. */
+  /** Logs an error that kept the call from ending properly. */
   failed(error: unknown, message: string): void {
     this.#door.records.logger.error({ method: this.#door.method.name, err: error }, message);
   }

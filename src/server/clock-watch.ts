@@ -1,13 +1,13 @@
 import type { Logger } from './log/log.ts';
 import type { BatchSummary } from '../core/observers.ts';
 
-/** Less is what clocks of two machines differ by. */
+/** The clocks of two machines may differ by less than this. */
 const TOLERATED_MS = 5000;
 const BETWEEN_LINES_MS = 60_000;
 
 /**
- * Warns while create_time stands still: it never falls, so one order that was numbered while a clock was ahead holds
- * it until the clock has caught up. One line per minute, and one when it moves again.
+ * Warns while create_time stands still: it never falls, so an order that was numbered while a clock was ahead holds
+ * it until the clock has caught up. Logs one line per minute, and one when create_time moves again.
  */
 export class ClockWatch {
   readonly #logger: Logger;
@@ -33,7 +33,7 @@ export class ClockWatch {
     this.#logger.warn(
       { create_time: until, ahead_s: Math.round(aheadMs / 1000) },
       `create_time stands still at ${until}, ${inWords(aheadMs)} ahead of this clock: a clock was ahead when an order ` +
-        'was numbered; numbers are not affected, and create_time moves again then',
+        'was numbered; numbers are not affected, and create_time moves again once the clock catches up',
     );
   }
 }

@@ -4,31 +4,31 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ClosedReason, LedgerState } from '../core/ledger-state.ts';
 import type { Logger } from './log/log.ts';
 
-/** What is told while a ledger is closed. */
+/** What the log lines about a closed ledger need. */
 export interface ClosedLedger {
   readonly state: LedgerState;
   readonly logger: Logger;
   /** Its path, or the name of its database. */
   readonly name: string;
-  /** Undefined for a ledger that is no file. */
+  /** Undefined for a ledger that is not a file. */
   readonly path: string | undefined;
   queueLength(): number;
 }
 
 const LOOK_MS = 1000;
 const SECONDS_BETWEEN_LINES = 60;
-/** The line goes out without the free space if the disk takes longer to tell it. */
+/** The line is logged without the free space if the disk takes longer to report it. */
 const SPACE_MS = 1000;
 
 const NEXT: Readonly<Record<ClosedReason, string>> = {
-  opening: 'it opens by itself',
-  'disk full': 'free some space on its disk, and it opens by itself',
-  'disk error': 'it opens by itself once its disk can be written again',
-  'database unreachable': 'it opens by itself once a primary answers',
+  opening: 'it opens automatically',
+  'disk full': 'free some space on its disk, and it opens automatically',
+  'disk error': 'it opens automatically once its disk can be written again',
+  'database unreachable': 'it opens automatically once a primary answers',
   'an operator has to act': 'it stays closed until then',
 };
 
-/** Logs a line for each minute that the ledger is closed. Returns what stops it. */
+/** Logs a line per minute while the ledger is closed. Returns a function that stops it. */
 export function logWhileClosed(ledger: ClosedLedger): () => void {
   let next = SECONDS_BETWEEN_LINES;
   const timer = setInterval(() => {
@@ -58,7 +58,7 @@ async function logClosed({ state, logger, name, path, queueLength }: ClosedLedge
   );
 }
 
-/** Free space on the disk of the ledger, for this user; undefined if the disk does not tell. */
+/** Free space on the disk of the ledger, for this user; undefined if the disk does not report it. */
 async function freeBytes(path: string): Promise<number | undefined> {
   const space = statfs(dirname(path)).then(
     ({ bavail, bsize }) => bavail * bsize,

@@ -4,7 +4,7 @@ import type { LedgerObserver } from '../core/observers.ts';
 import type { Logger } from './log/log.ts';
 import type { Metrics } from './metrics/metrics.ts';
 
-/** What hears of a ledger's news. */
+/** The receivers of a ledger's events. */
 export interface LedgerNews {
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -14,7 +14,7 @@ export interface LedgerNews {
   onLost(): void;
 }
 
-/** Passes on what a ledger tells: to the log, to the metrics, and to the state that callers are told. */
+/** Passes the events of a ledger on: to the log, to the metrics, and to the state that callers are told. */
 export function ledgerObserver({ logger, metrics, state, onChange, onLost }: LedgerNews): LedgerObserver {
   const close = (reason: ClosedReason, why: string) => {
     state.closed(reason, why);

@@ -26,9 +26,9 @@ export interface ListenersContext {
   readonly metrics: Metrics;
   readonly sources: MetricSources;
   readonly state: LedgerState;
-  /** The ledger, as the log has it. */
+  /** The ledger's name in the log. */
   readonly name: string;
-  /** The ledger's file, which /readyz names; undefined for one that is no file. */
+  /** The ledger's file, which /readyz names; undefined for a ledger that is not a file. */
   readonly file: string | undefined;
 }
 
@@ -86,7 +86,7 @@ export class Listeners {
     this.#stopTelling = logWhileClosed({ state, logger, name, path: file, queueLength: () => allocator.queueLength });
   }
 
-  /** Where it listens, as the log has it. */
+  /** The addresses that it listens on, for the log. */
   addresses(): Record<string, string> {
     const all = { grpc: this.#grpc, http: this.#http, metrics: this.#metrics };
     return Object.fromEntries(
@@ -104,7 +104,7 @@ export class Listeners {
       [metricsListen, 'read the metrics'],
     ] as const;
     return listening.flatMap(([address, what]) =>
-      address === 'off' || isLoopback(address.host) ? [] : [`everybody who can reach ${address.host} can ${what}`],
+      address === 'off' || isLoopback(address.host) ? [] : [`anyone who can reach ${address.host} can ${what}`],
     );
   }
 
@@ -140,7 +140,7 @@ export class Listeners {
 }
 
 /**
- * Rejects as {@link Listeners.start} does if one of the addresses cannot be had. It listens on all of them for a
+ * Rejects as {@link Listeners.start} does if it cannot listen on one of the addresses. It listens on all of them for a
  * moment, so it is for a server that has no callers yet.
  */
 export async function requireAddresses({ grpcListen, httpListen, metricsListen }: ServeSettings): Promise<void> {
@@ -168,8 +168,8 @@ async function listen(name: string, address: Address, start: () => Promise<unkno
 function explain(flag: string, address: string, error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'EADDRINUSE') {
-    return `${address} is in use by another program: stop it, or choose another address with ${flag}`;
+    return `${address} is in use by another program; stop it, or choose another address with ${flag}`;
   }
-  if (code === 'EACCES') return `${address} may not be used by this user: choose a port above 1023 with ${flag}`;
-  return `cannot listen on ${address} (${messageOf(error)}): check ${flag}`;
+  if (code === 'EACCES') return `this user may not listen on ${address}; choose a port above 1023 with ${flag}`;
+  return `cannot listen on ${address} (${messageOf(error)}); check ${flag}`;
 }

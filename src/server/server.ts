@@ -15,12 +15,12 @@ import { Metrics } from './metrics/metrics.ts';
 import type { ServeSettings } from './settings.ts';
 import { endAtOnce } from './stop-signals.ts';
 
-/** Could not start, or lost its ledger. */
+/** The exit code of a server that could not start, or lost its ledger. */
 const EXIT_REFUSED = 1;
 /** The part of the drain time, at most, in which clients may read their last answers and disconnect. */
 const CLOSE_MS = 1000;
 
-/** What a server is given by its process. */
+/** What the process provides to its server. */
 export interface ServerHost {
   readonly log: Log;
   /** The version of this package. */
@@ -36,9 +36,9 @@ interface StartedServer {
   readonly allocator: Allocator;
   readonly ledger: Ledger;
   readonly listeners: Listeners;
-  /** The ledger, as the log has it. */
+  /** The ledger's name in the log. */
   readonly name: string;
-  /** Resolves if the files of the ledger were taken away. */
+  /** Resolves if the open files of the ledger were moved or removed. */
   readonly lost: Promise<undefined>;
 }
 
@@ -85,7 +85,7 @@ async function start(settings: ServeSettings, { log, version, prepareNewLedger }
   const onChange = () => listeners?.tellHealth();
   const onLost = () => lost.resolve(undefined);
   if (settings.create && settings.expectLedgerId === 'none') {
-    // Found out before there is a new file, which a start that is refused would leave behind.
+    // Checked before the file is created, which a refused start would leave behind.
     if (isNewFile(settings.ledger)) await requireAddresses(settings);
     await prepareNewLedger();
   }
@@ -123,7 +123,7 @@ function announce({ listeners, name }: StartedServer, logger: Logger): void {
   logger.info({ ...listeners.addresses(), ledger: name }, 'serving');
 }
 
-/** Answers what was accepted, within the limit, and lets everything go. */
+/** Answers the accepted calls, within the limit, and closes everything. */
 async function drain(
   { allocator, ledger, listeners }: StartedServer,
   limitMs: number,
@@ -137,7 +137,7 @@ async function drain(
   const isDrained = await allocator.drain(limitMs - closeMs);
   await listeners.close(closeMs);
   if (!isDrained) {
-    logger.error('the drain timed out: callers without an answer have to ask again with the same request_id');
+    logger.error('the drain timed out; callers without an answer must retry with the same request_id');
     await endAtOnce(log);
   }
   await ledger.close();

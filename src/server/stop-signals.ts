@@ -1,15 +1,15 @@
 import type { Log } from './log/log.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-/** Signals this close together are one request: make, npm and a terminal each pass it on to all they started. */
+/** Signals this close together are one request: make, npm and a terminal each pass a signal on to all they started. */
 const ECHO_MS = 500;
 
-/** Resolves to the first signal that asks the process to stop; one that comes later than its echoes ends it at once. */
+/** Resolves to the first signal that asks the process to stop; a later one, unless it is an echo, kills the process. */
 export function stopSignals(log: Log): Promise<NodeJS.Signals> {
   const first = Promise.withResolvers<NodeJS.Signals>();
   let isForced = false;
   onSignals(SIGNALS, first.resolve, (signal) => {
-    // Others come while this one is being obeyed.
+    // More signals may come while this one is handled.
     if (isForced) return;
     isForced = true;
     log.logger.warn({ signal }, 'forced to stop: calls in flight get no answer');
@@ -18,7 +18,7 @@ export function stopSignals(log: Log): Promise<NodeJS.Signals> {
   return first.promise;
 }
 
-/** Calls `stop` at the first signal; one that comes later than its echoes ends the process as if nothing listened. */
+/** Calls `stop` at the first signal; a later one, unless it is an echo, ends the process as if nothing listened. */
 export function onStopSignal(stop: (signal: NodeJS.Signals) => void, names: readonly NodeJS.Signals[] = SIGNALS): void {
   onSignals(names, stop, (signal) => {
     process.removeAllListeners(signal);
@@ -42,8 +42,8 @@ function onSignals(
 }
 
 /**
- * Ends the process whatever it is doing. process.exit would wait for a thread that waits for a disk; the
- * ledger is made to survive this.
+ * Ends the process whatever it is doing. process.exit would wait for a thread that waits for a disk; the ledger
+ * survives this.
  */
 export async function endAtOnce(log: Log): Promise<void> {
   await log.end();

@@ -11,7 +11,7 @@ export const DETAILS_TRAILER = 'grpc-status-details-bin';
 const DOMAIN = 'orders.v1';
 const TYPE_PREFIX = 'type.googleapis.com/';
 
-/** A refusal, as a server tells it. */
+/** A refusal, as a server sends it. */
 export interface RefusalDetails {
   readonly code: number;
   readonly message: string;
@@ -23,7 +23,7 @@ export interface RefusalDetails {
   readonly wrongFields: readonly string[] | undefined;
 }
 
-/** What a client can read of the details; nothing of what is missing or damaged. */
+/** What a client can read of the details, without what is missing or damaged. */
 export interface ReadDetails {
   /** Whether some server explained the refusal, this service or another. */
   readonly isExplained: boolean;
@@ -45,7 +45,7 @@ export function encodeDetails(refusal: RefusalDetails): Uint8Array {
   return Status.encode({ code, message, details }).finish();
 }
 
-/** A proxy may put anything where the details belong; that says nothing. */
+/** A proxy may put anything in the place of the details; anything unreadable is ignored. */
 export function decodeDetails(trailer: unknown): ReadDetails {
   const details = trailer instanceof Uint8Array ? (decoded(Status, trailer)?.details ?? []) : [];
   const info = unpack(details, 'google.rpc.ErrorInfo', ErrorInfo);

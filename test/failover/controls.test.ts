@@ -27,7 +27,7 @@ it('control: without a synchronous standby the lab catches a pair that is lost; 
   await lab.failOver();
   const rows = await lab.rows();
   expect(() => assertKept(history, rows)).toThrow(LOST);
-  await lab.servers[0]!.line(/this is an older copy, and numbering on would give numbers twice/);
+  await lab.servers[0]!.line(/this is an older copy, and continuing would give numbers twice/);
 });
 
 it('control: without a write on replays the lab catches a replayed pair that is gone after a failover', async () => {

@@ -37,7 +37,7 @@ it('P9: the drill, line by line: the machine is lost, and no number is allocated
 
   expect(await run(refused!, folder)).toMatchObject({
     exitCode: 1,
-    stderr: expect.stringMatching(/what was numbered after order_id 5 \(the backup file .*\) would be numbered again/),
+    stderr: expect.stringMatching(/all numbers given after order_id 5 \(the backup file .*\) would be given again/),
   });
   expect((await run(show!, folder)).stdout).toMatch(/last_order_id=0*8 /);
   expect((await run(stores!, folder)).exitCode).toBe(0);

@@ -22,6 +22,8 @@ it('while the database is unavailable, /readyz, the metrics and the log say so, 
   const listeners = ['--grpc-listen', grpc, '--http-listen', http, '--metrics-listen', metrics];
   const server = new LocalServer(`postgres://orders@${await freeAddress()}/orders`, { args: listeners });
   await server.line(/cannot be opened yet/);
+  // The metrics listener is the last to start.
+  await vi.waitFor(() => get(metrics, '/metrics'));
   const client = connect(grpc);
   onTestFinished(() => client.close());
   const metric = async (name: string) =>
@@ -76,7 +78,7 @@ it('logs a line per minute, with the location, the free disk space and what happ
     free_bytes: expect.any(Number),
     msg:
       'the ledger has been closed for a minute: no space left; orders wait until their deadline; ' +
-      'free some space on its disk, and it opens by itself',
+      'free some space on its disk, and it opens automatically',
   });
   vi.advanceTimersByTime(120_000);
   await vi.waitFor(() => expect(lines).toHaveLength(3));

@@ -237,7 +237,7 @@ describe('white space around a value', () => {
     for (const [text] of SAMPLES[name].good) {
       for (const inside of ['\n', '\r', '\0', '\u001B']) {
         expect(() => SERVE_SETTINGS[name].parse(`${text[0]}${inside}${text.slice(1)}x`)).toThrow(
-          /^(It has a line|Use )/,
+          /^(The value contains a line|Use )/,
         );
       }
     }
@@ -268,8 +268,8 @@ describe('the path of a ledger', () => {
   );
 
   it.each(['data/', '/var/lib/orders/', './data/', 'data/.', './..'])('%j is a folder', (path) => {
-    expect(() => parseLedgerPath(path)).toThrow('the name of a file is missing');
-    expect(() => SERVE_SETTINGS.ledger.parse(path)).toThrow('the name of a file is missing');
+    expect(() => parseLedgerPath(path)).toThrow('the file name is missing');
+    expect(() => SERVE_SETTINGS.ledger.parse(path)).toThrow('the file name is missing');
   });
 
   it.each(['/var/lib/a=b/orders.db', 'data/a=b.db', 'data/a:b.db', 'C:\\orders.db', 'c:/orders.db', 'ordérs.db'])(

@@ -16,7 +16,7 @@ it.each(LISTENERS)('a start whose port for %s is in use creates no ledger', asyn
   const server = new LocalServer(join(folder, 'orders.db'), { args: [flag, address] });
   expect(await server.exit()).toBe(1);
   expect(server.log.map(({ msg }) => msg)).toEqual([
-    `${address} is in use by another program: stop it, or choose another address with ${flag}`,
+    `${address} is in use by another program; stop it, or choose another address with ${flag}`,
   ]);
   expect(readdirSync(folder)).toEqual([]);
 });

@@ -17,7 +17,7 @@ export interface DeclaredLoss extends NumberRange {
   readonly declareTimeMs: bigint;
 }
 
-/** All that a ledger holds, while no server numbers in it. */
+/** Everything that a ledger holds, while no server allocates in it. */
 export interface LedgerContents {
   /** For messages, without secrets. */
   readonly name: string;
@@ -45,7 +45,7 @@ type Sides = readonly [one: LedgerContents, other: LedgerContents];
 
 /**
  * Compares two ledgers value by value, in bounded memory, and says in one sentence where they first differ; undefined
- * if they are equal. `onCompared` hears of the order_id up to which they are.
+ * if they are equal. `onCompared` is told the order_id up to which they are equal.
  */
 export async function firstDifference(
   one: LedgerContents,
@@ -79,7 +79,7 @@ async function compareLists<Item extends object>(
 ): Promise<string | undefined> {
   // No key of a ledger is below 1.
   for (let after = 0n; ;) {
-    // The second first: while it is waited for, the first may keep this thread.
+    // Asks the second side first, because reading the first may block this thread.
     const others = page(sides[1], after);
     const [items, awaited] = await Promise.all([page(sides[0], after), others]);
     const difference = compareItems(sides, items, awaited, nameOf);
@@ -98,11 +98,11 @@ function compareItems<Item extends object>(
 ): string | undefined {
   for (let i = 0; i < items.length || i < others.length; i++) {
     const [a, b] = [items[i], others[i]];
-    if (!a) return `${nameOf(b!)} is in ${other.name} and not in ${one.name}`;
-    if (!b) return `${nameOf(a)} is in ${one.name} and not in ${other.name}`;
+    if (!a) return `${nameOf(b!)} is in ${other.name} but not in ${one.name}`;
+    if (!b) return `${nameOf(a)} is in ${one.name} but not in ${other.name}`;
     const field = differingField(a, b);
     if (field === undefined) continue;
-    if (nameOf(a) !== nameOf(b)) return `${one.name} has ${nameOf(a)} where ${other.name} has ${nameOf(b)}`;
+    if (nameOf(a) !== nameOf(b)) return `${one.name} has ${nameOf(a)}, but ${other.name} has ${nameOf(b)}`;
     return `${nameOf(a)} differs in ${String(field)}: ${shown(a[field])} in ${one.name}, ${shown(b[field])} in ${other.name}`;
   }
   return undefined;

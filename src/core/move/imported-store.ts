@@ -1,13 +1,13 @@
-/** A store that is carried over, and where it goes on. */
+/** A store to import, and the number that it continues with. */
 export interface ImportedStore {
   /** 1 to 2^63-1. */
   readonly storeId: bigint;
-  /** The order_number it goes on with, 1 to 2^63-1. */
+  /** The order_number that it continues with, 1 to 2^63-1. */
   readonly nextNumber: bigint;
 }
 
-/** What takes the stores of a file. */
+/** Receives the stores of a file. */
 export interface StoreSink {
-  /** Takes the store on this line; or takes nothing, and returns the line that had the store before. */
+  /** Takes the store on this line. For a duplicate it takes nothing and returns the line that had the store first. */
   add(store: ImportedStore, line: number): number | undefined;
 }

@@ -9,7 +9,7 @@ export interface Place {
 }
 
 /**
- * A ledger that leaves its place: read out whole, then sealed, so that it never numbers again. From its opening to
+ * A ledger that leaves its place: read completely, then sealed, so that it never allocates again. From its opening to
  * `close` nothing else writes it (P8).
  */
 export interface LedgerSource extends LedgerContents {

@@ -2,26 +2,26 @@ import type { Allocation } from '../allocation.ts';
 import type { VerifyEvent } from '../verify/events.ts';
 import type { LedgerContents } from './contents.ts';
 
-/** What a place is to the ledger that moves in: still to be filled, or filled and opened by an earlier run. */
+/** How far a move into this place has come: still copying, or finished by an earlier run. */
 export type MovingState = 'unfinished' | 'done';
 
 /**
- * The place that a ledger moves into. From `claim` to `activate` no server numbers in it, and no other move writes to it
+ * The place that a ledger moves into. From `claim` to `activate` no server allocates in it, and no other move writes to it
  * until `close`. Each method resolves once its change is durable.
  */
 export interface LedgerTarget {
   /** Without secrets. */
   readonly name: string;
-  /** What the operator does to make it empty again, as an instruction. */
+  /** How the operator empties it again, as an instruction. */
   readonly howToEmpty: string;
   /** What it holds so far. */
   readonly contents: LedgerContents;
   /** The same under every name of the place. */
   identity(): Promise<string>;
   /**
-   * Keeps servers from numbering here from now on, unless an earlier run has done everything. Rejects with LedgerRefused
-   * if anything but the unfinished copy of this very ledger is here. If the source `isSealed`, an empty ledger is refused
-   * as well: the copy is gone, and it may have numbered.
+   * Keeps servers from allocating here from now on, unless an earlier run has done everything. Rejects with LedgerRefused
+   * if this place has anything but the unfinished copy of this very ledger. If the source `isSealed`, an empty ledger is
+   * refused as well: the copy is gone, and it may have allocated numbers.
    */
   claim(ledgerId: string, isSealed: boolean): Promise<MovingState>;
   /** Ends the sessions that servers opened before the claim. Rejects with LedgerRefused if they cannot be ended. */
@@ -34,7 +34,7 @@ export interface LedgerTarget {
   takeCounters(from: LedgerContents): Promise<void>;
   /** Verifies what is here, up to the end that its counter has. */
   verify(): AsyncIterable<VerifyEvent>;
-  /** Lets servers number here. Call it only once the source never will again. */
+  /** Lets servers allocate here. Call it only after the source was sealed. */
   activate(ledgerId: string): Promise<void>;
   close(): Promise<void>;
 }

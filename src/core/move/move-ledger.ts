@@ -32,10 +32,10 @@ export interface MovedLedger {
 }
 
 /**
- * Moves a ledger to another place, so that at no moment both number. While nothing else writes the source (P8) and no
- * server numbers in the target, everything is copied and compared; then the source is sealed forever; then the target is
- * opened for servers. Each step is durable before the next begins, so that the same call continues an interrupted one.
- * Rejects with one sentence that says which of the two serves now.
+ * Moves a ledger to another place, so that both never allocate at the same time. While nothing else writes the source
+ * (P8) and no server allocates in the target, everything is copied and compared; then the source is sealed forever; then
+ * the target is opened for servers. Each step is durable before the next begins, so that the same call continues an
+ * interrupted one. Rejects with one sentence that says which of the two to serve now.
  */
 export async function moveLedger(move: Move): Promise<MovedLedger> {
   const source = move.openSource();
@@ -93,7 +93,7 @@ async function copyAllocations(source: LedgerSource, target: LedgerTarget, move:
   }
 }
 
-/** Rejects with LedgerRefused if the copy differs from the source, or is no good ledger. */
+/** Rejects with LedgerRefused if the copy differs from the source, or fails the verification. */
 async function requireSame(source: LedgerSource, target: LedgerTarget, move: Move): Promise<void> {
   const reportCompared = await progressOf(source, 'comparing', move);
   const difference = await firstDifference(source, target.contents, (orderId) => {
@@ -108,7 +108,7 @@ async function requireSame(source: LedgerSource, target: LedgerTarget, move: Mov
     if (event.kind === 'progress') reportVerified(event.orderId);
     if (event.kind === 'verdict') isGood = event.ok;
     if (!('message' in event)) continue;
-    throw new LedgerRefused(`${source.name} and its copy are damaged: ${event.message}; see order-numbers verify`);
+    throw new LedgerRefused(`${source.name} and its copy are damaged: ${event.message}; run order-numbers verify`);
   }
   if (!isGood) throw new Error(`the verification of ${target.name} ended without a verdict`);
 }
@@ -125,31 +125,31 @@ class OutdatedFile extends LedgerRefused {}
 
 function outdated(source: LedgerSource, target: LedgerTarget): OutdatedFile {
   return new OutdatedFile(
-    `${target.name} has this ledger already and numbers in it, and ${source.name} is not sealed: this is an older copy ` +
-      'of the file, which must not be served',
+    `${target.name} already serves this ledger, but ${source.name} is not sealed: it is an older copy of the file and ` +
+      'must not be served',
   );
 }
 
 function notTheSame(difference: string, source: LedgerSource, target: LedgerTarget): LedgerRefused {
   const remedy = source.isSealed
-    ? `${target.name} is not what it was when the file was sealed: put the newest copy of that database back`
-    : `${target.howToEmpty} to begin anew`;
-  return new LedgerRefused(`the copy is not the same: ${difference}; ${remedy}`);
+    ? `${target.name} has changed since the file was sealed, so restore the newest copy of that database`
+    : `${target.howToEmpty} to start over`;
+  return new LedgerRefused(`the copy differs: ${difference}; ${remedy}`);
 }
 
 /** What failed, and what serves now. */
 function explain(error: unknown, source: LedgerSource, { signal, targetName }: Move): unknown {
   if (error instanceof OutdatedFile) return error;
   const what = signal.aborted ? 'stopped' : messageOf(error);
-  const goOn = error instanceof LedgerRefused && !signal.aborted ? '' : '; run the same command again to go on';
+  const goOn = error instanceof LedgerRefused && !signal.aborted ? '' : '; run the same command again to continue';
   if (!source.isSealed) {
-    return new LedgerRefused(`${what}; nothing is moved yet: ${source.name} serves on as before${goOn}`, {
+    return new LedgerRefused(`${what}; nothing was moved, and ${source.name} can still be served${goOn}`, {
       cause: error,
     });
   }
   if (goOn === '') return error;
   return new LedgerRefused(
-    `${what}; ${source.name} is sealed, and it is not known whether the move to ${targetName} was finished${goOn}`,
+    `${what}; ${source.name} is sealed, and the move to ${targetName} may not have finished${goOn}`,
     { cause: error },
   );
 }

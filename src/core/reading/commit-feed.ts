@@ -6,7 +6,7 @@ export class CommitFeed {
   readonly #listeners = new Set<CommitListener>();
   #lastOrderId = 0n;
 
-  /** The end of the ledger as it was told last. */
+  /** The end of the ledger that listeners were told last. */
   get lastOrderId(): bigint {
     return this.#lastOrderId;
   }
@@ -27,7 +27,7 @@ export class CommitFeed {
     this.#tell(lastOrderId, this.hasListeners ? newAllocations(outcomes) : []);
   }
 
-  /** The ledger ends there, whoever committed it. */
+  /** The ledger ends there, whichever process committed it. */
   endsAt(lastOrderId: bigint): void {
     this.#tell(lastOrderId, []);
   }
@@ -37,7 +37,7 @@ export class CommitFeed {
     this.#listeners.clear();
   }
 
-  /** Only what goes beyond the end that was told: a batch of replays moves nothing. */
+  /** Tells only what lies beyond the end that was told last: a batch of replays moves nothing. */
   #tell(lastOrderId: bigint, allocations: readonly Allocation[]): void {
     if (lastOrderId <= this.#lastOrderId) return;
     this.#lastOrderId = lastOrderId;

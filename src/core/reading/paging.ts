@@ -54,7 +54,7 @@ export function pageSize(asked: number): number {
   });
 }
 
-/** A token for the page that comes next. Good as long as the ledger, on every server of it. */
+/** A token for the next page. Valid as long as the ledger exists, on every server of it. */
 function toPageToken(list: ListName, { after, end }: PageRange): string {
   const token = Buffer.alloc(TOKEN_BYTES);
   token.writeUInt8(TOKEN_VERSION);
@@ -64,7 +64,7 @@ function toPageToken(list: ListName, { after, end }: PageRange): string {
   return token.toString('base64url');
 }
 
-/** Throws PAGE_TOKEN_INVALID unless the token was made for this very list. */
+/** Throws PAGE_TOKEN_INVALID unless the token was created for this very list. */
 function fromPageToken(list: ListName, text: string): PageRange {
   const token = Buffer.from(text, 'base64url');
   if (token.length === TOKEN_BYTES && token.toString('base64url') === text && token.readUInt8() === TOKEN_VERSION) {
@@ -74,12 +74,12 @@ function fromPageToken(list: ListName, text: string): PageRange {
   }
   throw new OrderError(
     'PAGE_TOKEN_INVALID',
-    'page_token is not valid: use next_page_token of a page of the same list, with the same filter, or none',
+    'page_token is not valid; use the next_page_token of a page of the same list with the same filter, or none',
     { fields: { page_token: text } },
   );
 }
 
-/** A hash of the list and of what the token says, so that neither can be changed by mistake. */
+/** A hash of the list and of the token's content, so that neither can be changed by mistake. */
 function hashOf(list: ListName, token: Buffer): Buffer {
   const said = token.subarray(END_AT).toString('hex');
   return createHash('sha256')

@@ -3,13 +3,13 @@ import { lastOrderIdOf } from '../allocation.ts';
 import type { Ledger, LedgerReads } from '../ledger.ts';
 import { settledWithin } from '../settled-within.ts';
 
-/** Allocations read from history at once: a message that is not taken is not large. */
+/** Allocations read from history at once: small enough that an unread message takes little memory. */
 const PAGE_ALLOCATIONS = 250;
-/** Allocations kept for a watcher that is slower than they come. */
+/** Allocations kept for a watcher that cannot keep up. */
 const MAX_KEPT = 1000;
-/** Between two messages of live allocations to one watcher: what comes meanwhile shares the next one. */
+/** Between two messages of live allocations to one watcher; allocations in between share the next message. */
 const LIVE_INTERVAL_MS = 50;
-/** A watcher for whom nothing matched is told at least so often how far it is. */
+/** A watcher without matches is told its cursor at least this often. */
 const CURSOR_INTERVAL_MS = 2000;
 
 /** What a watch needs of a ledger. */
@@ -27,10 +27,10 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** What a watcher gets: allocations in order_id order, which may be none, and how far it has looked. */
+/** What a watcher gets: allocations in order_id order, perhaps none, and how far it has looked. */
 export interface WatchStep {
   readonly allocations: readonly Allocation[];
-  /** The last order_id looked at: going on after it misses and repeats nothing. */
+  /** The last order_id looked at: resuming after it leaves no gap and repeats nothing. */
   readonly cursor: bigint;
 }
 
@@ -46,8 +46,8 @@ interface Follower {
 }
 
 /**
- * Hands what is committed to all watchers: history from the ledger, page by page, then live from
- * memory. A watcher pulls; one that is slow keeps at most {@link MAX_KEPT} and goes back to reading
+ * Hands committed allocations to all watchers: history from the ledger, page by page, then live from
+ * memory. A watcher pulls; a slow one keeps at most {@link MAX_KEPT} and then returns to reading
  * history, so that it delays no other.
  */
 export class Watch {
@@ -160,7 +160,7 @@ export class Watch {
     }
   }
 
-  /** Asked of the ledger: it may be further than what the followers were told. */
+  /** Read from the ledger, which may be ahead of what the followers were told. */
   async #readEnd(): Promise<bigint> {
     return (await this.#ledger.reads.end()).lastOrderId;
   }

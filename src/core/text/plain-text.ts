@@ -1,4 +1,4 @@
-/** Runs of what would break the line that it is in, or move a cursor. */
+/** Runs of characters that would break a line or move a cursor. */
 export const CONTROL_CHARACTERS = /[\p{Cc}\p{Zl}\p{Zp}]+/gu;
 
 /** Digits that fit any number here, with zeros in front. */
@@ -8,19 +8,19 @@ export function hasControlCharacter(text: string): boolean {
   return text.search(CONTROL_CHARACTERS) !== -1;
 }
 
-/** A text from elsewhere as one line that moves no cursor. */
+/** A foreign text as one line that moves no cursor. */
 export function printable(text: string): string {
   return text.replace(CONTROL_CHARACTERS, ' ');
 }
 
 /**
  * The text of a setting, without the white space around it: an env file with the line ends of Windows leaves a
- * carriage return behind each value. Throws for what would break a line inside it.
+ * carriage return behind each value. Throws if a control character is left inside it.
  */
 export function settingText(text: string): string {
   const value = text.trim();
   if (!hasControlCharacter(value)) return value;
-  throw new Error('It has a line break or another control character in it: remove that.');
+  throw new Error('The value contains a line break or another control character; remove it.');
 }
 
 /** The same parser, which then never sees white space around a value. */

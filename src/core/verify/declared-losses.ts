@@ -1,6 +1,6 @@
 import type { NumberRange, VerifyEvent } from './events.ts';
 
-/** As a ledger keeps it: a range of order_ids has no store. */
+/** A declared loss as a ledger stores it; a range of order_ids has no store. */
 export interface DeclaredLoss {
   readonly storeId: bigint | null;
   readonly first: bigint;
@@ -37,14 +37,14 @@ export class Losses {
     return this.#of(storeId).reduce((sum, { first, last }) => sum + last - first + 1n, 0n);
   }
 
-  /** The end of a store whose last row ends at `last`: a loss that follows at once belongs to it, up to its counter. */
+  /** The end of a store whose last row ends at `last`: a loss that follows directly belongs to it, up to its counter. */
   endAfter(storeId: bigint, last: bigint, counter: bigint): bigint {
     let end = last;
     for (const loss of this.#of(storeId)) if (loss.first === end + 1n && loss.last <= counter) end = loss.last;
     return end;
   }
 
-  /** What of a range of missing numbers was not declared, in order. */
+  /** The parts of a range of missing numbers that were not declared lost, in order. */
   undeclared({ storeId, first, last }: NumberRange): NumberRange[] {
     const holes: NumberRange[] = [];
     let next = first;

@@ -1,11 +1,11 @@
-/** The last message of a verification: what was read, and whether all of it holds together. */
+/** The last message of a verification: what was read, and whether all of it is consistent. */
 export interface Verdict {
   readonly kind: 'verdict';
   /** The order_id up to which the ledger was read: its end when the reading began. */
   readonly asOfOrderId: bigint;
   /** Ledger rows read. */
   readonly rows: bigint;
-  /** Sequences read: the one over all stores and one a store. */
+  /** Sequences read: the one over all stores, and one per store. */
   readonly sequences: bigint;
   readonly findings: bigint;
   readonly ok: boolean;
@@ -28,7 +28,7 @@ export interface Finding extends NumberRange {
   readonly message: string;
 }
 
-/** How far a verification is. */
+/** How far a verification has come. */
 export interface VerifyProgress {
   readonly kind: 'progress';
   readonly rowsRead: bigint;
@@ -39,7 +39,7 @@ export interface VerifyProgress {
 /** What a verification reports, step by step. */
 export type VerifyEvent =
   | VerifyProgress
-  /** A sequence that was read to its end: `count` of its numbers are covered by rows; last is first - 1 where none is. */
+  /** A sequence that was read to its end: `count` of its numbers are covered by rows; last is first - 1 if none is. */
   | (NumberRange & { readonly kind: 'sequence'; readonly count: bigint })
   | Finding
   /** Numbers given up by a deliberate return to an older copy: not a hole. */

@@ -1,6 +1,6 @@
 import { type Finding, mismatch } from './events.ts';
 
-/** Rows that share a (store_id, request_id), which must have one. */
+/** Rows that share a (store_id, request_id), which must have only one. */
 export interface RepeatedRequestId {
   readonly storeId: bigint;
   readonly requestId: string;
@@ -11,18 +11,18 @@ export interface RepeatedRequestId {
 }
 
 export function repeatedRequestId({ storeId, requestId, rows, least, greatest }: RepeatedRequestId): Finding {
-  const message = `request_id ${requestId} of store ${storeId} has ${rows} rows, from order_id ${least} to ${greatest}`;
+  const message = `duplicate request_id ${requestId} of store ${storeId}: ${rows} rows, from order_id ${least} to ${greatest}`;
   return mismatch(storeId, least, greatest, message);
 }
 
-/** An index that does not do what it is there for. */
+/** An index that cannot be relied on. */
 export interface IndexFault {
   readonly name: string;
-  /** What is wrong, as it follows the name in a sentence. */
+  /** What is wrong: the rest of a sentence that begins with the name. */
   readonly fault: string;
 }
 
-/** On a ledger that ends at `end`. */
+/** The finding for a ledger that ends at `end`. */
 export function faultyIndex({ name, fault }: IndexFault, end: bigint): Finding {
   return mismatch(undefined, 1n, end, `the index ${name} ${fault}`);
 }

@@ -28,7 +28,7 @@ export interface PassRow extends StoreRow {
   readonly storeId: bigint;
 }
 
-/** What the rows of a store came to. */
+/** What the rows of a store add up to. */
 export interface SeenStore {
   /** The first number of its first row. */
   readonly first: bigint;

@@ -42,7 +42,7 @@ export class SequenceCheck {
     if (this.#next <= last) this.#gaps.push({ storeId: this.#storeId, first: this.#next, last });
   }
 
-  /** The end of it: what was found last, whether the losses fit into it, and what it is as a whole. */
+  /** The last findings, whether the losses fit into the sequence, and what it is as a whole. */
   *end(last: bigint, losses: Losses): Generator<VerifyEvent> {
     yield* this.takeFindings(losses);
     if (this.#isWhole) yield* checkLosses({ storeId: this.#storeId, first: this.#first, last }, this.#count, losses);

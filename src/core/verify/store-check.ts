@@ -24,12 +24,12 @@ export interface StoreEntries {
 export class StoresCheck {
   readonly #losses: Losses;
   readonly #seen: ReadonlyMap<bigint, SeenStore> | undefined;
-  /** Other stores with rows or losses whose counter did not come yet, with the last number of their rows. */
+  /** Other stores with rows or losses whose counter has not come yet, with the last number of their rows. */
   readonly #withoutCounter: Map<bigint, bigint>;
-  /** What the index of order_numbers has of stores without rows. */
+  /** The entries of the index of order_numbers for stores without rows. */
   readonly #strayEntries = new Map<bigint, number>();
 
-  /** `seen` is what all rows came to, read by order_id; without it each store has to be read by its numbers. */
+  /** `seen` is what all rows add up to, read by order_id; without it each store has to be read by its numbers. */
   constructor(losses: Losses, seen?: ReadonlyMap<bigint, SeenStore>) {
     this.#losses = losses;
     this.#seen = seen;
@@ -57,7 +57,7 @@ export class StoresCheck {
     if (seen) seen.hasCounter = true;
     const end = this.#rowsEnd(store);
     if (end === counter) return;
-    const difference = `the counter of store ${storeId} says ${counter}, and its rows end at ${end}`;
+    const difference = `the counter of store ${storeId} is at ${counter}, but its rows end at ${end}`;
     if (end > counter) yield mismatch(storeId, counter + 1n, end, difference);
     if (end >= counter) return;
     for (const { first, last } of this.#losses.undeclared({ storeId, first: end + 1n, last: counter })) {
@@ -65,14 +65,14 @@ export class StoresCheck {
     }
   }
 
-  /** If that was not looked for, rows may have come since they were seen: they end there, or where the counter says. */
+  /** If the end was not read, rows may have come since they were seen: they end there, or at the counter. */
   #rowsEnd({ storeId, firstNumber, lastNumber: counter, rowsEnd }: StoreCounter): bigint {
     if (rowsEnd !== undefined) return rowsEnd ?? firstNumber - 1n;
     const seenEnd = (this.#seen?.get(storeId)?.next ?? firstNumber) - 1n;
     return seenEnd > counter ? seenEnd : counter;
   }
 
-  /** Whether a store has to be read by its numbers; else `summary` says what it is. */
+  /** Whether a store has to be read by its numbers; otherwise `summary` reports it. */
   mustBeRead({ storeId, firstNumber }: StoreCounter): boolean {
     if (!this.#seen) return true;
     const rows = this.#seen.get(storeId);
@@ -106,7 +106,7 @@ export class StoresCheck {
 }
 
 function withoutCounter(storeId: bigint, number: bigint): Finding {
-  return mismatch(storeId, number, number, `store ${storeId} has rows or declared losses and no counter`);
+  return mismatch(storeId, number, number, `store ${storeId} has rows or declared losses but no counter`);
 }
 
 /** Reads one store by its numbers, to name what is wrong with them. */
@@ -121,7 +121,7 @@ export class StoreReading {
   #lastOrderId = 0n;
   #lastCreateTimeMs = INT64_MIN;
 
-  /** `checksTimes` where no pass over all rows does. */
+  /** `checksTimes` if no pass over all rows checks them. */
   constructor({ storeId, firstNumber, lastNumber }: StoreCounter, checksTimes: boolean) {
     this.storeId = storeId;
     this.#checksTimes = checksTimes;

@@ -14,14 +14,14 @@ export interface VerifySource {
   indexes(): Promise<Indexes>;
   /** All rows up to the end, in order_id order. */
   allocations(): AsyncIterable<readonly PassRow[]>;
-  /** All stores, in store_id order; where their rows end only if that takes no scan per store. */
+  /** All stores, in store_id order; the end of their rows only if that takes no scan per store. */
   stores(indexes: Indexes): AsyncIterable<readonly StoreCounter[]>;
   store(storeId: bigint): Promise<OneStore>;
   /** All rows of a store, in order_number order; some may be above the end. */
   storeRows(storeId: bigint): AsyncIterable<readonly StoreRow[]>;
   /** How many rows up to the end the index of order_numbers has per store; a store may come more than once. */
   orderNumberEntries(): AsyncIterable<readonly StoreEntries[]>;
-  /** What the index of request_ids has of rows up to the end. */
+  /** The entries of the index of request_ids for rows up to the end. */
   requestIds(): AsyncIterable<RequestIdPage>;
 }
 
@@ -29,7 +29,7 @@ export interface Indexes {
   readonly faults: readonly IndexFault[];
   /** Whether all rows can be read by the index of order_numbers. */
   readonly byOrderNumber: boolean;
-  /** The same of request_ids. */
+  /** The same for the index of request_ids. */
   readonly byRequestId: boolean;
 }
 
@@ -45,7 +45,7 @@ export interface RequestIdPage {
   readonly entries: bigint;
 }
 
-/** Pages of at most `size` rows, or a few more: `read` returns those that follow a place, which each row has. */
+/** Pages of at most `size` rows, or a few more; `read` returns the rows that follow a place. */
 export async function* pagesOf<Row, Place>(
   size: number,
   first: Place,

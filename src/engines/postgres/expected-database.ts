@@ -9,7 +9,7 @@ const LOOK_MS = 3000;
 /** How long creating the schema may take, including the wait for other servers that create it. */
 const MIGRATE_MS = 60_000;
 
-/** A database, and which ledger it has to have. */
+/** A database, and the ledger that it must have. */
 export interface ExpectedDatabase {
   /** A URL for each host, in the order to try them. */
   readonly hosts: readonly string[];
@@ -18,7 +18,7 @@ export interface ExpectedDatabase {
   readonly expected: ExpectedLedger;
 }
 
-/** What is found at the first use of a database. */
+/** The ledger that is found at the first use of a database. */
 export interface PreparedLedger {
   readonly isNew: boolean;
   readonly bytes: number;
@@ -27,9 +27,9 @@ export interface PreparedLedger {
 /** Creates or upgrades the schema of the expected ledger, before the first use. */
 export async function prepareLedger(session: Session, place: ExpectedDatabase): Promise<PreparedLedger> {
   const { server } = session;
-  await within(LOOK_MS, requireExpected(session, place), `${server} did not say which ledger it has`);
-  const { before } = await within(MIGRATE_MS, migrate(session), `${server} did not make the schema in time`);
-  const bytes = await within(LOOK_MS, sizeOf(session), `${server} did not say how large the ledger is`);
+  await within(LOOK_MS, requireExpected(session, place), `${server} did not answer in time which ledger it has`);
+  const { before } = await within(MIGRATE_MS, migrate(session), `${server} did not create the schema in time`);
+  const bytes = await within(LOOK_MS, sizeOf(session), `${server} did not answer in time how large the ledger is`);
   return { isNew: before === 0, bytes };
 }
 

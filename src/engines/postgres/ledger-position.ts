@@ -1,25 +1,25 @@
 import { settledWithin } from '../../core/settled-within.ts';
 
-/** Where a ledger ended at some moment: its last order_id, and how many transactions had written to it. */
+/** The end of a ledger at some moment: its last order_id, and how many transactions had written to it. */
 export interface LedgerPoint {
   readonly lastOrderId: bigint;
   readonly version: bigint;
-  /** Rises with every promotion: from there on the ledger is another one than what the old primary may still show. */
+  /** Rises with every promotion: from then on an old primary may show a ledger that has diverged. */
   readonly timeline: number;
 }
 
 /** What a reader saw: up to some order_id, or some version. */
 export type SeenPoint = Pick<LedgerPoint, 'timeline'> & Partial<LedgerPoint>;
 
-/** A server has the ledger as it was before: an older copy was put in its place. */
+/** A server has an older copy of the ledger. */
 export class WentBack extends Error {
   override readonly name = 'WentBack';
 }
 
 /**
- * How far this process has seen the ledger confirmed: it never goes back behind that (P9), and what lies beyond is
- * shown to no reader. Other sessions can see a commit that no standby has, after a crash of the primary or a cancelled
- * wait, and a failover would lose it.
+ * How far this process has seen the ledger confirmed. It never falls behind that (P9), and it shows no reader anything
+ * beyond it. Other sessions can see a commit that no standby has, after a crash of the primary or a cancelled wait, and a
+ * failover would lose it.
  *
  * Each confirmed write of this process advances it, because a commit is confirmed with everything before it. A reader
  * that saw more waits for the write in progress, or for a small one that all waiting readers share.
@@ -50,7 +50,7 @@ export class LedgerPosition {
     if (!isBeyond || point.lastOrderId < lastOrderId) {
       throw new WentBack(
         `${server} ends at order_id ${point.lastOrderId}, but ${lastOrderId} was already given: this is an older copy, ` +
-          'and numbering on would give numbers twice; put the newest one back',
+          'and continuing would give numbers twice; put the newest copy back',
       );
     }
     this.#point = { lastOrderId: point.lastOrderId, version: point.version, timeline: point.timeline };

@@ -19,18 +19,18 @@ import type { WrittenStore } from './statements/store-calls.ts';
 import { changeStore, createStore } from './statements/store-calls.ts';
 
 /**
- * How long a write may go without an answer before it is asked again on another session: at first, and at most. If the
+ * How long a write may go without an answer before it is retried on another session: at first, and at most. If the
  * first is still running, the second queues behind its lock.
  */
 const FIRST_ATTEMPT_MS = 3000;
 const MAX_ATTEMPT_MS = 12_000;
-/** How long a batch is asked again before its callers are told that its outcome is unknown. */
+/** How long a batch is retried before its callers are told that its outcome is unknown. */
 const RESEND_MS = 30_000;
-/** The pause before the n-th repetition is n times this. */
+/** The pause before the n-th retry is n times this. */
 const PAUSE_MS = 5;
 /** Writes of stores in progress or waiting. */
 const MAX_STORE_WRITES = 1000;
-/** How often commits of other servers are looked for while there are listeners. */
+/** How often the ledger is polled for commits of other servers, while there are listeners. */
 const LOOK_MS = 20;
 const LOOK_AFTER_FAILURE_MS = 500;
 
@@ -39,7 +39,7 @@ export interface PostgresLedgerOptions {
   readonly autoCreateStores: boolean;
   /** The URL of a standby for reads; undefined means the primary. */
   readonly readUrl: string | undefined;
-  /** Which ledger to serve; any unless given. */
+  /** The ledger to serve; any unless given. */
   readonly expected?: ExpectedLedger;
 }
 
@@ -47,8 +47,8 @@ export interface PostgresLedgerOptions {
  * The ledger in a PostgreSQL database (see {@link Ledger} for what it promises), shared by any number of servers. The
  * lock on its one counter row puts all their batches in one order.
  *
- * A write that got no answer is asked again, wherever the primary is then: its keys say what was done. So a lost
- * connection costs the callers time, and nothing else.
+ * A write without an answer is retried, wherever the primary is then: its keys tell what was done. So a lost connection
+ * costs the callers time, and nothing else.
  */
 export class PostgresLedger implements Ledger {
   readonly #observer: LedgerObserver;
@@ -96,12 +96,12 @@ export class PostgresLedger implements Ledger {
         this.#feed.committed(lastOrderId, outcomes);
         return attempts === 1 ? outcomes : asSentBefore(outcomes, batch);
       } catch (error) {
-        // The ledger cannot be opened, or is being closed.
+        // The ledger cannot be opened, or is closing.
         if (error instanceof OrderError) throw error;
         if (attempts === 1 && isDiskFull(error) && (await this.#writeSession.isAlive(FIRST_ATTEMPT_MS))) {
           throw ledgerFull(error);
         }
-        if (remedyFor(error) === 'tell' || performance.now() >= end) throw error;
+        if (remedyFor(error) === 'report' || performance.now() >= end) throw error;
         attemptMs = Math.min(2 * attemptMs, MAX_ATTEMPT_MS);
         await delay(PAUSE_MS * attempts);
       }
@@ -129,7 +129,7 @@ export class PostgresLedger implements Ledger {
 
   async #writeStore(storeId: bigint, work: (session: Session) => Promise<WrittenStore>): Promise<Store> {
     if (this.#storeWrites >= MAX_STORE_WRITES) {
-      throw new OrderError('QUEUE_FULL', 'too many stores are being written: ask again later');
+      throw new OrderError('QUEUE_FULL', 'too many stores are being written; retry later');
     }
     this.#storeWrites++;
     try {

@@ -21,10 +21,10 @@ const CONFIRM_READ_MS = 5000;
 const CONFIRM_END_MS = 1000;
 /** How long a standby may take for a read: short enough for the primary to answer the same caller. */
 const STANDBY_READ_MS = 2000;
-/** How long no read is sent to a standby that failed. */
+/** How long reads avoid a standby that failed. */
 const STANDBY_PAUSE_MS = 10_000;
 
-/** The end of the ledger at the moment in which the rows beside it were read. */
+/** The end of the ledger at the moment at which the rows beside it were read. */
 interface SnapshotRow {
   readonly ledger_id: string;
   readonly last_order_id: bigint;
@@ -50,7 +50,7 @@ export class PostgresReads implements LedgerReads {
   readonly #standby: ReadPool | undefined;
   readonly #warn: (message: string) => void;
   #standbyPausesUntil = 0;
-  /** Warned about once, until it answers again. */
+  /** Set after the one warning about it, until it answers again. */
   #isStandbyMissed = false;
   /** Connections to the primary, replaced each time that it was found again: old ones may lead to an old primary. */
   #pool: { readonly times: number; readonly reads: ReadPool } | undefined;
@@ -87,7 +87,7 @@ export class PostgresReads implements LedgerReads {
       allocation = covering(found.rows, key);
       if (!allocation && found.lastOrderId < this.#position.lastOrderId) throw ledgerReopening();
     }
-    // A caller that hears NOT_FOUND may order again with another key. Only the primary knows that a request has no
+    // A caller that gets NOT_FOUND may order again with another key. Only the primary knows that a request has no
     // numbers, and only a write after this read proves that it was the primary.
     const isSettled = allocation !== undefined || !('requestId' in key);
     const needed = isSettled ? { lastOrderId: endOf(allocation) } : { version: found.version + 1n };
@@ -172,7 +172,7 @@ export class PostgresReads implements LedgerReads {
     if (this.#isStandbyMissed) return;
     this.#isStandbyMissed = true;
     const why = error instanceof OrderError && error.cause !== undefined ? error.cause : error;
-    this.#warn(`the standby of --ledger-read does not answer, and the primary is read instead: ${reasonOf(why)}`);
+    this.#warn(`the standby of --ledger-read does not answer (${reasonOf(why)}); reading from the primary instead`);
   }
 
   /** The rows that a function of the schema returns, and the end of the ledger at the same moment. */
@@ -205,9 +205,9 @@ export class PostgresReads implements LedgerReads {
 
   #ours<Row extends SnapshotRow>(row: Row | undefined): Row {
     // An old primary that still runs: its connections must not be used again.
-    if (row && row.timeline < this.#position.timeline) this.#pool?.reads.startAnew();
+    if (row && row.timeline < this.#position.timeline) this.#pool?.reads.reconnect();
     if (row?.ledger_id !== undefined && row.ledger_id === this.#writeSession.ledgerId) return row;
-    throw ledgerReopening(new Error(`ledger ${row?.ledger_id} was read, and ${this.#writeSession.ledgerId} is served`));
+    throw ledgerReopening(new Error(`ledger ${row?.ledger_id} was read, but ${this.#writeSession.ledgerId} is served`));
   }
 
   async #requireConfirmed(needed: SeenPoint): Promise<void> {

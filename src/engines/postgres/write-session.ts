@@ -18,14 +18,14 @@ import { confirm, confirmInTime } from './statements/confirm-call.ts';
 const FIRST_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 500;
 
-/** The one session that writes. When it is lost, the primary is looked for again, wherever it is by then. */
+/** The one session that writes. When it is lost, this looks for the primary again, wherever it is by then. */
 export class WriteSession {
   readonly #place: ExpectedDatabase;
   readonly #observer: LedgerObserver;
   readonly #position: LedgerPosition;
-  /** The ledger that was found first: no other one is served. */
+  /** The ledger that was found first; no other one is served. */
   #ledgerId: string | undefined;
-  /** Whether this process has created the ledger, perhaps in an attempt that failed later. */
+  /** Whether this process has created the ledger, even in an attempt that failed later. */
   #isNew = false;
   #toldShared = false;
   #current: Session | undefined;
@@ -68,19 +68,19 @@ export class WriteSession {
 
   /**
    * Runs one write at a time; waiting for a turn does not count against a write's own limit of `ms`. A session on which
-   * a write failed, or got no answer in time, is given up.
+   * a write failed, or got no answer in time, is abandoned.
    */
   write<Written extends LedgerPoint>(ms: number, work: (session: Session) => Promise<Written>): Promise<Written> {
     return this.#inTurn(async () => {
       const session = await this.session(ms);
       try {
-        const late = `an answer of ${session.server} took longer than ${Math.round(ms)} ms`;
+        const late = `${session.server} did not answer within ${Math.round(ms)} ms`;
         const written = await within(ms, work(session), late);
         this.#warnIfShared(session);
         this.#position.advance(session.server, written);
         return written;
       } catch (error) {
-        if (remedyFor(error) !== 'ask again' && !isDiskFull(error)) this.#giveUp(session, error);
+        if (remedyFor(error) !== 'retry' && !isDiskFull(error)) this.#giveUp(session, error);
         throw error;
       }
     });
@@ -93,7 +93,7 @@ export class WriteSession {
     return this.#inUse ?? this.write(ms, confirm);
   }
 
-  /** A server that goes on after an error has rolled back what failed; one that fell over may have done it. */
+  /** A server that still answers after an error has rolled the failed write back; one that crashed may have done it. */
   isAlive(ms: number): Promise<boolean> {
     return this.#inTurn(async () => {
       const session = await this.#session;
@@ -120,7 +120,7 @@ export class WriteSession {
     return result;
   }
 
-  /** Gives a session up, and looks for the primary again unless that has begun already. */
+  /** Abandons a session, and looks for the primary again unless that has already begun. */
   #giveUp(session: Session, why: unknown): void {
     session.abandon();
     if (this.#current !== session) return;
@@ -186,18 +186,18 @@ export class WriteSession {
     const newest = this.#position.timeline;
     if (timeline >= newest) return;
     throw new NotPrimary(
-      `${server} is an old primary (timeline ${timeline}, and ${newest} was seen): stop it, and keep it stopped; ` +
-        'or start this server again, if the database was copied to a new one, as in a major upgrade',
+      `${server} is an old primary (timeline ${timeline}, but ${newest} was seen); stop it, and keep it stopped, ` +
+        'or restart this server if the database was copied to a new one, as in a major upgrade',
     );
   }
 
-  /** Goes on with the ledger of this session. Throws if it is another one, or an older copy. */
+  /** Continues with the ledger of this session. Throws if it is another one, or an older copy. */
   #follow(session: Session, end: ConfirmedLedger): void {
     const { server, state } = session;
     if (this.#ledgerId !== undefined && this.#ledgerId !== end.ledgerId) {
       throw new LedgerRefused(
-        `${server} has ledger ${end.ledgerId}, and ${this.#ledgerId} was served: put that one back, or start this server ` +
-          'again where another one was moved there on purpose',
+        `${server} has ledger ${end.ledgerId}, but ${this.#ledgerId} was served; put that one back, or restart this ` +
+          'server if another ledger was moved there on purpose',
       );
     }
     const isNewTimeline = end.timeline !== this.#position.timeline;
@@ -213,7 +213,7 @@ export class WriteSession {
     this.#toldShared = true;
     this.#observer.warning(
       `${server} runs the transactions of one connection on several backends, as a pooler in transaction mode does: ` +
-        'every write is as durable, and slower; connect directly, or use a pooler in session mode',
+        'every write is as durable, but slower; connect directly, or use a pooler in session mode',
     );
   }
 
@@ -236,7 +236,7 @@ function asRefusal(error: unknown, server: string): unknown {
   if (lacking) return lacking;
   if (state === INSUFFICIENT_PRIVILEGE || state === UNDEFINED_FUNCTION) {
     return new LedgerRefused(
-      `${server} does not let this role number (${reasonOf(error)}): run the GRANTs that order-numbers migrate --print ends with`,
+      `${server} does not let this role allocate (${reasonOf(error)}); run the GRANTs that order-numbers migrate --print ends with`,
     );
   }
   return error;

@@ -22,7 +22,7 @@ import type { ThreadFailure } from './threads/thread.ts';
 import { Thread, threadModule } from './threads/thread.ts';
 import type { FullDisk, WriterMethods, WriterOptions } from './threads/writer.ts';
 
-/** Pause between two attempts to open a ledger that cannot be opened yet. */
+/** Pause between two attempts to open the ledger. */
 const OPEN_RETRY_MS = 200;
 /** Pause between two checks whether a full disk has room again; each write checks, too. */
 const FULL_RETRY_MS = 1000;
@@ -49,7 +49,7 @@ export class SqliteLedger implements Ledger {
   #opened: Promise<void>;
   /** Whether {@link #opened} has resolved, so that a write need not wait for it. */
   #isOpen = false;
-  /** Set while the disk is full. The ledger is read then, and not written. */
+  /** Set while the disk is full. The ledger can then be read but not written. */
   #full: FullDisk | undefined;
   #retry: Promise<void> | undefined;
 
@@ -150,13 +150,13 @@ export class SqliteLedger implements Ledger {
     }
     if (opened === this.#opened) {
       this.reads.refuse();
-      this.#observer.waiting(`a commit failed; reopening the ledger: ${messageOf(failure)}`, closedReason(failure));
+      this.#observer.waiting(`commit failed (${messageOf(failure)}); reopening the ledger`, closedReason(failure));
       this.#opened = this.#watched(this.#open(false));
     }
     return explainFailure(failure, this.#opened, () => this.#feed.lastOrderId !== lastKnown);
   }
 
-  /** Returns the promise, for `#opened`. Its rejection is for those who await it, and is never unhandled. */
+  /** Returns the promise, for `#opened`, whose rejection is never unhandled, even if nothing awaits it. */
   #watched(opened: Promise<void>): Promise<void> {
     this.#isOpen = false;
     opened.then(() => (this.#isOpen = opened === this.#opened), ignore);
@@ -203,7 +203,7 @@ export class SqliteLedger implements Ledger {
     return true;
   }
 
-  /** Readers of a full ledger go on: what they have read stays true. */
+  /** Readers of a full ledger go on, because what they have read stays true. */
   #openAgain(): Promise<void> {
     this.#retry ??= this.#tryToOpen(false)
       .then(ignore, (error: unknown) => {

@@ -24,7 +24,7 @@ export class SqliteReads implements LedgerReads {
     this.#reader = new Thread(threadModule('reader'), files);
   }
 
-  /** The ledger is open. Its reader soon follows, since it could not start when descriptors or memory are short. */
+  /** The ledger is open. The reader starts soon afterwards, because later descriptors or memory may be short. */
   allow(): void {
     this.#isOpen = true;
     setTimeout(() => {
@@ -97,8 +97,8 @@ export class SqliteReads implements LedgerReads {
 }
 
 /**
- * A read that failed: damage is for the ledger's operator to repair, what the system lacks may come back, and
- * anything else is a fault of this program.
+ * Explains a failed read: damage is for the ledger's operator to repair, resources that the system lacks may come back,
+ * and anything else is a fault of this program.
  */
 function toReadError(error: unknown): unknown {
   if (!(error instanceof ThreadFailure)) return error;

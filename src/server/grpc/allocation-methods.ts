@@ -88,7 +88,7 @@ function lookups(context: ServiceContext, queues: CallQueues): UntypedServiceImp
         name: 'GetAllocation',
         async handle({ key: asked }, signal) {
           const key = toKey(asked);
-          const allocation = await queues.reads.run('look-up', signal, () => reads.getAllocation(key));
+          const allocation = await queues.reads.run('lookup', signal, () => reads.getAllocation(key));
           if (!allocation) throw notFound(asked);
           return { allocation: toAllocationMessage(allocation) };
         },
@@ -137,7 +137,7 @@ async function listAllocations(
   });
 }
 
-/** Everything that tells two lists apart; only the store, as long as nothing else is asked for. */
+/** Everything that tells two lists apart; only the store if the request has no other filter. */
 function filterOf({ storeId, afterOrderId, beforeOrderId, newestFirst }: ListAllocationsRequest): string {
   const store = String(storeId ?? '');
   if (afterOrderId === undefined && beforeOrderId === undefined && !newestFirst) return store;
@@ -201,7 +201,7 @@ function toKey(key: GetAllocationRequest['key']): AllocationKey {
       checkRequestId(key.value.requestId);
       return key.value;
     default:
-      throw new OrderError('KEY_MISSING', 'key is missing: set order_id, order_number or request_id');
+      throw new OrderError('KEY_MISSING', 'key is missing; set order_id, order_number or request_id');
   }
 }
 

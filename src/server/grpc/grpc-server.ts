@@ -32,11 +32,11 @@ export interface GrpcServer {
 }
 
 /**
- * Serves the order numbers, health and reflection. Rejects if the address cannot be had. Health says
+ * Serves the order numbers, health and reflection. Rejects if it cannot listen on the address. Health says
  * NOT_SERVING until told otherwise.
  *
- * The sockets are accepted here and handed to grpc-js, which cannot be trusted to let them go: its
- * tryShutdown waits for ever on an open stream, its forceShutdown forgets sessions.
+ * The sockets are accepted here and handed to grpc-js, which cannot be relied on to close them: its
+ * tryShutdown waits forever on an open stream, its forceShutdown forgets sessions.
  */
 export async function startGrpcServer(address: Address, orders: UntypedServiceImplementation): Promise<GrpcServer> {
   const server = new Server(LIMITS);
@@ -57,7 +57,7 @@ export async function startGrpcServer(address: Address, orders: UntypedServiceIm
   });
   listener.maxConnections = MAX_CONNECTIONS;
   const bound = await listenOn(listener, address);
-  // A connection that the system could not give; unheard, the event would end the process. The others go on.
+  // The system could not accept a connection; without a listener the event would end the process. The others go on.
   listener.on('error', () => {});
 
   return {

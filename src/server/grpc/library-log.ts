@@ -2,7 +2,7 @@ import { setLogger } from '@grpc/grpc-js';
 import type { Logger } from '../log/log.ts';
 
 /**
- * Sends what the gRPC library has to say into the log. It would write to standard error, and wait for that. The library
+ * Sends the messages of the gRPC library to the log. It would write to standard error, and block on that. The library
  * has one log per process.
  */
 export function logLibrary(logger: Logger): void {

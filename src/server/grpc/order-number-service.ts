@@ -38,14 +38,14 @@ export function orderNumberService(context: ServiceContext): UntypedServiceImple
   };
 }
 
-/** Pages of history wait for each other: many watches that begin do not keep look-ups waiting. */
+/** Pages of history wait for each other, so that many starting watches do not keep lookups waiting. */
 function queuedHistory(ledger: Ledger, { history }: CallQueues): WatchedLedger {
   const { reads } = ledger;
   return {
     onCommitted: (listener) => ledger.onCommitted(listener),
     reads: {
       end: () => reads.end(),
-      // Whether its watch is gone is seen after the page, which is short.
+      // The page is short, so its watch checks only afterwards whether it was cancelled.
       listAllocations: (range) => history.run('page', { aborted: false }, () => reads.listAllocations(range)),
     },
   };

@@ -12,16 +12,16 @@ import { StreamLimit } from './limits/stream-limit.ts';
 export interface StreamMethod<Request, Response> extends CalledMethod {
   /** Streams of this method at the same time, at most. */
   readonly maxStreams: number;
-  /** Ends when it has said everything, or soon after `signal` aborted. */
+  /** Ends when it has sent everything, or soon after `signal` aborted. */
   handle(request: Request, signal: AbortSignal): AsyncIterable<Response>;
-  /** What of the request goes into the log. */
+  /** The fields of the request that are logged. */
   describe(request: Request): Record<string, string>;
 }
 
 /**
- * Makes a grpc-js handler of a method. Messages leave as fast as the client takes them and no faster: at most
- * one waits. Every error becomes a status, and none escapes; a server that is stopping ends the stream with
- * DRAINING.
+ * Turns a method into a grpc-js handler. Messages are sent as fast as the client reads them and no faster: at
+ * most one waits. Every error becomes a status, and none escapes; a server that is stopping ends the stream
+ * with DRAINING.
  */
 export function serverStream<Request, Response>(
   method: StreamMethod<Request, Response>,
@@ -49,7 +49,7 @@ export function serverStream<Request, Response>(
     } catch (thrown) {
       if (!gone.aborted) {
         const error = call.refusalOf(thrown);
-        // A question can always be asked again.
+        // A read can always be retried.
         rpc.emit('error', toStatus(error, true));
         call.refused(error, method.describe(rpc.request));
         return;

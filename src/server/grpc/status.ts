@@ -23,7 +23,7 @@ const CODE_OF: Readonly<Record<ReasonKind, status>> = {
   internal: status.INTERNAL,
 };
 
-/** The field that is wrong if an error names no value: it is missing. */
+/** The field to blame if an error names no value, because it is missing. */
 const MISSING: { readonly [R in Reason]?: readonly string[] } = {
   REQUEST_ID_REQUIRED: ['request_id'],
   KEY_MISSING: ['key'],
@@ -31,7 +31,7 @@ const MISSING: { readonly [R in Reason]?: readonly string[] } = {
   UPDATE_MASK_INVALID: ['update_mask'],
 };
 
-/** What a call that cannot be answered ends with. */
+/** The status of a refused call. */
 export type ErrorStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
 
 /**

@@ -41,7 +41,7 @@ export function storeMethods(context: ServiceContext, queues: CallQueues): Untyp
         },
         describe: describeStore,
         pathOf: pathInStore,
-        // Asked again after it was done, it would be refused.
+        // A retry after it has succeeded would be refused.
         mayRetry: (_, { reason }) => reason !== 'OUTCOME_UNKNOWN',
       },
       context,
@@ -75,7 +75,7 @@ function lookups(context: ServiceContext, queues: CallQueues): UntypedServiceImp
         name: 'GetStore',
         async handle({ storeId }, signal) {
           checkStoreId(storeId);
-          const store = await queues.reads.run('look-up', signal, () => reads.getStore(storeId));
+          const store = await queues.reads.run('lookup', signal, () => reads.getStore(storeId));
           if (!store) throw storeNotFound(storeId);
           return { store: toStoreMessage(store) };
         },
@@ -121,7 +121,7 @@ function pathInStore(field: string): string {
 }
 
 function given({ store }: { readonly store: StoreMessage | undefined }): StoreMessage {
-  if (!store) throw new OrderError('STORE_FIELD_INVALID', 'store is missing: set it, with its store_id');
+  if (!store) throw new OrderError('STORE_FIELD_INVALID', 'store is missing; set it, with its store_id');
   checkStoreId(store.storeId);
   return store;
 }
@@ -133,7 +133,7 @@ function describeStore({ store }: { readonly store: StoreMessage | undefined }):
 function toChanges(store: StoreMessage, mask: readonly string[]): StoreChanges {
   const paths = Object.values(STORE_SETTING_PATHS).join(', ');
   if (mask.length === 0) {
-    throw new OrderError('UPDATE_MASK_INVALID', `update_mask is empty: name what to change, of ${paths}`);
+    throw new OrderError('UPDATE_MASK_INVALID', `update_mask is empty; name at least one of ${paths}`);
   }
   return Object.assign({}, ...mask.map((path) => changeOf(store, path, paths))) as StoreChanges;
 }
@@ -143,7 +143,7 @@ function changeOf(store: StoreMessage, path: string, paths: string): StoreChange
   const setting = STORE_SETTINGS.find((name) => STORE_SETTING_PATHS[name] === path);
   if (setting) return { [setting]: store[setting] ?? DEFAULT_STORE[setting] };
   const quoted = JSON.stringify(path.slice(0, 64));
-  throw new OrderError('UPDATE_MASK_INVALID', `update_mask path ${quoted} is not one of ${paths}`, {
+  throw new OrderError('UPDATE_MASK_INVALID', `unknown update_mask path ${quoted}; allowed: ${paths}`, {
     fields: { update_mask: path },
   });
 }

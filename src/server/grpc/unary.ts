@@ -9,18 +9,18 @@ import { toStatus } from './status.ts';
 /** How one unary method answers. May throw or reject with anything. */
 export interface UnaryMethod<Request, Response> extends CalledMethod {
   handle(request: Request, signal: CallSignal): Promise<Response>;
-  /** What of the request goes into the log. */
+  /** The fields of the request that are logged. */
   describe(request: Request): Record<string, string>;
-  /** What of the response goes into the log. */
+  /** The fields of the response that are logged. */
   describeResponse?(response: Response): Record<string, string>;
-  /** Where in the request a field of an error is; at its top unless given. */
+  /** The path of an error's field in the request; at its top unless given. */
   pathOf?(field: string, request: Request): string;
-  /** Whether the caller can retry without risk, because it sent a key or only asked a question. */
+  /** Whether the caller can retry without risk, because it sent a key or only reads. */
   mayRetry(request: Request, error: OrderError): boolean;
 }
 
 /**
- * Makes a grpc-js handler of a method. Every error becomes a status, and none escapes: grpc-js ends the
+ * Turns a method into a grpc-js handler. Every error becomes a status, and none escapes: grpc-js ends the
  * process when an async handler throws.
  */
 export function unary<Request, Response>(
@@ -55,7 +55,7 @@ type Reply<Request, Response> = (
   call: Call<unknown>,
 ) => Promise<void>;
 
-/** The caller is gone once the call is cancelled or its deadline has passed. Asked, not told: no timer. */
+/** The caller is gone once the call is cancelled or its deadline has passed. Polled, so it needs no timer. */
 class GrpcCallSignal<Request, Response> implements CallSignal {
   readonly #call: ServerUnaryCall<Request, Response>;
 

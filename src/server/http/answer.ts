@@ -3,10 +3,10 @@ import type { Reason } from '../../core/reasons.ts';
 import type { TransportReason } from './status.ts';
 import { refusalBody, statusOf } from './status.ts';
 
-/** Whole, so that fastify need not add the charset to each answer. */
+/** Complete, so that fastify need not add the charset to each answer. */
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-/** Sends a body that is JSON already. Headers that were set before stay. */
+/** Sends a body that is already JSON. Headers that were set before stay. */
 export function sendJson(reply: FastifyReply, code: number, body: string): FastifyReply {
   return reply.code(code).header('content-type', JSON_TYPE).send(body);
 }

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { TransportReason } from './status.ts';
 import { refusalBody, statusOf } from './status.ts';
 
-/** Why Node.js cannot read something as a request, in its codes and in ours. */
+/** Our refusals for the codes with which Node.js rejects a request. */
 const REFUSALS: Readonly<Record<string, readonly [reason: TransportReason, message: string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['REQUEST_TIMEOUT', 'the request did not arrive in time'],
   HPE_HEADER_OVERFLOW: ['HEADERS_TOO_LARGE', 'the headers of the request are too large'],
@@ -32,9 +32,9 @@ export function answerClientError(error: Error & { readonly code?: string }, soc
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
 
-/** Whether the next bytes on the socket belong to a request that has arrived whole, or to an answer begun. */
+/** Whether the socket owes an answer to a request that arrived completely, or has begun one. */
 function owesAnswer(socket: Socket): boolean {
-  // Where Node.js keeps the answer that is due; its own default handler looks there, too.
+  // Node.js keeps the pending answer here; its own default handler looks there, too.
   const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse | null };
   return answer !== undefined && answer !== null && (answer.req.complete || answer.headersSent);
 }

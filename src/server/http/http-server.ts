@@ -15,7 +15,7 @@ export interface HttpServerOptions extends OrderEndpointOptions {
   readonly idleTimeoutMs: number;
   /** Whether the ledger is open and the server is not draining: what /readyz says. */
   isServing(): boolean;
-  /** What /readyz says beside that it is not serving. */
+  /** What /readyz adds while the server is not serving. */
   whyNotServing?(): Readonly<Record<string, string>>;
 }
 
@@ -31,7 +31,7 @@ export interface HttpServer {
 /** Bounds of what one client can take. */
 const LIMITS = {
   maxHeaderSize: MAX_HEADER_BYTES,
-  /** How long a client may take for its headers, and for its whole request: answers may take as long as they do. */
+  /** How long a client may take to send its headers, and its whole request; answers have no such limit. */
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 1_000,
@@ -40,7 +40,7 @@ const LIMITS = {
   keepAliveInitialDelay: KEEP_ALIVE_MS,
 };
 
-/** Serves the original sample's endpoint. Rejects if the address cannot be had. */
+/** Serves the original sample's endpoint. Rejects if it cannot listen on the address. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { address, logger } = options;
   let isClosing = false;
@@ -55,7 +55,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const { server } = app;
   await app.ready();
   const bound = await listenOn(server, address);
-  // The system could not give a connection; unheard, the event would end the process. The others go on.
+  // The system could not accept a connection; without a listener the event would end the process. The others go on.
   server.on('error', (error) => logger.error({ err: error }, 'a connection could not be accepted'));
 
   return {
@@ -82,8 +82,8 @@ function limitedServer(handler: RequestListener, idleTimeoutMs: number): Server 
 }
 
 /**
- * What net.Server does to close. http.Server's own would end idle connections, on which a client may be
- * sending at this moment; they get one more answer instead, and `connection: close` with it.
+ * Closes as net.Server does. http.Server's own close would end idle connections, on which a client may be
+ * sending at this moment; they get one more answer instead, with `connection: close`.
  */
 function stopListening(server: Server): void {
   NetServer.prototype.close.call(server);

@@ -1,6 +1,6 @@
 import { parseJson } from '../../core/text/json-text.ts';
 
-/** What a malformed request is answered, as the original sample has it. */
+/** The answer to a malformed request, as in the original sample. */
 export const MALFORMED = 'Malformed Request';
 
 /** A number with a fraction or an exponent, which may be rounded. */
@@ -21,7 +21,7 @@ export function storeIdOf(body: unknown): number | undefined {
   }
 }
 
-/** Why {@link storeIdOf} knows no store_id, in one sentence that says what to send. */
+/** Why {@link storeIdOf} found no store_id, in one sentence that says what to send. */
 export function whyMalformed(body: unknown): string {
   let parsed: unknown;
   try {
@@ -56,8 +56,8 @@ function exactStoreId(body: string): number | undefined {
 }
 
 /**
- * As the store_id of the outermost object is written: JSON.parse rounds a long fraction to a whole number. The body has
- * been parsed before.
+ * The outermost store_id as the client wrote it: JSON.parse rounds a long fraction to a whole number. The body has been
+ * parsed before.
  */
 function sourceOf(body: string): string {
   const sources = new Map<unknown, string>();

@@ -36,7 +36,7 @@ export class OrderEndpoint {
     this.#door = new CallDoor(HTTP, METHOD, options);
   }
 
-  /** Answers a request whose body is text. Never rejects for what the allocator does. */
+  /** Answers a request whose body is text. Never rejects because of the allocator. */
   readonly handle = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const call = this.#door.begin(request);
     const storeId = storeIdOf(request.body);
@@ -49,7 +49,7 @@ export class OrderEndpoint {
     let answer: Allocated;
     try {
       requestId = this.#requestIdOf(request);
-      // Set before the call, so that every answer to it has the key: with it the caller can retry.
+      // Set before the call, so that every answer has the key that the caller can retry with.
       if (requestId !== '') reply.header('idempotency-key', requestId);
       const asked = { storeId: BigInt(storeId), count: 1, requestId };
       answer = await allocateInTime(this.#options.allocator, asked, request.raw.socket, this.#options.requestTimeoutMs);
@@ -67,7 +67,7 @@ export class OrderEndpoint {
     return reply;
   };
 
-  /** The caller's key, or one created here; empty if the caller sent none and has to be refused for it. */
+  /** The caller's key, or one created here; empty if the caller sent none and has to be refused. */
   #requestIdOf({ headers }: FastifyRequest): string {
     const key = headers['idempotency-key'];
     if (key === undefined) return this.#options.requireRequestId ? '' : newRequestId();

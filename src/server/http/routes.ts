@@ -36,16 +36,16 @@ export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteO
     bodyLimit: MAX_REQUEST_BYTES,
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     clientErrorHandler: answerClientError,
-    // A path that cannot be decoded is one that is not there.
+    // A path that cannot be decoded does not exist.
     frameworkErrors: (_error, request, reply) => refuseUnknown(request, reply),
   });
-  // The endpoint reads the text itself: what is malformed is its business, and costs no client the connection.
+  // The endpoint parses the text itself, so that a malformed body costs no client the connection.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
     done(null, toText(body)),
   );
 
-  // Before a body is looked at: to what is not served, it does not matter.
+  // Before the body is read, which does not matter for a path that is not served.
   app.addHook('onRequest', (request, reply, done) => {
     if (request.is404) refuseUnknown(request, reply);
     else done();
@@ -66,12 +66,12 @@ export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteO
   return app;
 }
 
-/** In the place of compilers for schemas, which take as long to load as all the rest of fastify. */
+/** Replaces the schema compilers, which take as long to load as the rest of fastify. */
 function noSchemas(): never {
   throw new Error('no route has a schema');
 }
 
-/** Without a byte order mark, which JSON has none of; some clients send it. */
+/** Without the byte order mark that some clients send and JSON does not allow. */
 function toText(body: string | Buffer): string {
   const text = body.toString();
   return text.startsWith('\ufeff') ? text.slice(1) : text;
@@ -81,26 +81,26 @@ function refuseUnknown(request: FastifyRequest, reply: FastifyReply): void {
   const [path = ''] = request.url.split('?', 1);
   const allow = ALLOWED.get(path);
   if (allow === undefined) refuse(reply, 'NOT_FOUND', 'nothing is served at this path');
-  else refuse(reply.header('allow', allow), 'METHOD_NOT_ALLOWED', `this path is for ${allow} only`);
+  else refuse(reply.header('allow', allow), 'METHOD_NOT_ALLOWED', `this path allows ${allow} only`);
 }
 
-/** What fastify refuses, and what was not foreseen: of that, nothing leaves but that it happened. */
+/** Answers what fastify refuses, and unexpected errors, whose details stay in the log. */
 function refuseError(error: FastifyError, request: FastifyRequest, reply: FastifyReply, logger: Logger): void {
   const line = { http_method: request.method, path: request.url.slice(0, 128), peer: peerOf(request) };
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    // What is left of the body is read and dropped: a connection closed over it would take the answer along.
+    // The rest of the body is read and dropped: closing the connection on it would lose the answer.
     reply.removeHeader('connection');
     refuse(reply, 'PAYLOAD_TOO_LARGE', `the body is larger than ${MAX_REQUEST_BYTES} bytes`);
     logger.info({ ...line, reason: 'PAYLOAD_TOO_LARGE' }, 'refused');
   } else if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
-    refuse(reply, 'UNSUPPORTED_MEDIA_TYPE', 'the body has to be JSON, with Content-Type: application/json');
+    refuse(reply, 'UNSUPPORTED_MEDIA_TYPE', 'the body must be JSON, with Content-Type: application/json');
     logger.info({ ...line, reason: 'UNSUPPORTED_MEDIA_TYPE' }, 'refused');
   } else if (request.raw.destroyed && !request.raw.complete) {
-    // The client went away in the middle of its body.
+    // The client disconnected in the middle of its body.
     refuse(reply, 'BAD_REQUEST', 'the body is shorter than announced');
     logger.info({ ...line, reason: 'BAD_REQUEST' }, 'refused');
   } else if (error.code?.startsWith('FST_') && error.statusCode === 400) {
-    // Whatever else fastify finds wrong with a request.
+    // Anything else that fastify rejects in a request.
     refuse(reply, 'BAD_REQUEST', 'the request cannot be read');
     logger.info({ ...line, reason: 'BAD_REQUEST' }, 'refused');
   } else {

@@ -1,7 +1,7 @@
 import type { Reason, ReasonKind } from '../../core/reasons.ts';
 import { REASONS } from '../../core/reasons.ts';
 
-/** Why a request was refused by the transport itself: it never became a call. */
+/** Why the transport itself refused a request, before it became a call. */
 export type TransportReason =
   | 'BAD_REQUEST'
   | 'NOT_FOUND'
@@ -11,7 +11,7 @@ export type TransportReason =
   | 'UNSUPPORTED_MEDIA_TYPE'
   | 'HEADERS_TOO_LARGE';
 
-/** How a reason is told over HTTP. */
+/** The HTTP status of a reason. */
 export interface HttpStatus {
   readonly code: number;
   /** Whole seconds, at least 1, after which to retry with the same Idempotency-Key; absent if that is wrong. */
@@ -29,7 +29,7 @@ const CODE_OF: Readonly<Record<ReasonKind, number>> = {
   unavailable: 503,
   damaged: 500,
   internal: 500,
-  // No call of this transport can end with one of these: it would be unforeseen.
+  // No call of this transport can end with one of these.
   fixed: 500,
   exists: 500,
 };
@@ -46,7 +46,7 @@ const TRANSPORT_CODE_OF: Readonly<Record<TransportReason, number>> = {
 
 /**
  * A gRPC call ends with CANCELLED when its caller's own deadline has passed, so no caller is left to retry. Over HTTP
- * it is this server's limit that has passed, and the caller waits for what to do.
+ * this server's limit has passed, and the caller still waits for an answer.
  */
 const CANCELLED_RETRY_MS = 1000;
 
@@ -62,7 +62,7 @@ function isReason(reason: Reason | TransportReason): reason is Reason {
   return reason in REASONS;
 }
 
-/** The body of a refusal. That of a 400 has a detail, too: the message again unless there is more to say. */
+/** The body of a refusal. A 400 also has a detail: the message again, unless one is given. */
 export function refusalBody(reason: Reason | TransportReason, message: string, detail = message): string {
   return JSON.stringify(statusOf(reason).code === 400 ? { message, reason, detail } : { message, reason });
 }

@@ -8,7 +8,7 @@ const LEAVE_MS = 300;
 
 /**
  * Allocates, and rejects soon after `limitMs` at the latest: with CANCELLED while the request was only queued, with
- * OUTCOME_UNKNOWN once its batch is on its way. Asking again with the same key is right in both cases.
+ * OUTCOME_UNKNOWN once its batch is on its way. A retry with the same key is right in both cases.
  */
 export async function allocateInTime(
   allocator: Allocator,
@@ -34,11 +34,11 @@ export async function allocateInTime(
 }
 
 function tooLate(limitMs: number, cancelled: OrderError): OrderError {
-  const message = `no number within ${limitMs / 1000} s: retry with the same Idempotency-Key`;
+  const message = `no number within ${limitMs / 1000} s; retry with the same Idempotency-Key`;
   return new OrderError('CANCELLED', message, { fields: cancelled.fields });
 }
 
-/** The caller is gone once its connection is closed, or closing. Asked, not told: no listener per call. */
+/** The caller is gone once its connection is closed, or closing. Polled, so no call needs a listener. */
 class ConnectionSignal implements CallSignal {
   readonly #socket: Socket;
   /** The caller has waited long enough. */

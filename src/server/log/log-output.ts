@@ -7,13 +7,13 @@ const STDOUT = 1;
 const MAX_WAITING_BYTES = 1024 * 1024;
 /** Bytes of one write; more only if one line is longer. */
 const CHUNK_BYTES = 64 * 1024;
-/** Until the next attempt when a pipe or terminal takes nothing. */
+/** Until the next attempt when a pipe or terminal accepts nothing. */
 const RETRY_MS = 50;
 const NEWLINE = 0x0a;
 
 /**
  * Writes lines to a file descriptor and never makes the process wait for it: lines that a full disk, a stopped
- * reader or a closed pipe does not take are dropped and counted. No method throws.
+ * reader or a closed pipe does not accept are dropped and counted. No method throws.
  */
 export class LogOutput {
   readonly #fd: number;
@@ -23,9 +23,9 @@ export class LogOutput {
   #bytes = 0;
   /** What is being written. */
   #chunk: Buffer | undefined;
-  /** Settles when the system has answered: at once for what does not block. */
+  /** Settles when the system has answered, which is immediately if nothing blocks. */
   #attempt = Promise.withResolvers<void>();
-  /** The time for it is over: no attempt any more. */
+  /** Its time is over, so there are no more attempts. */
   #isEnding = false;
   /** The last line went out in part: the next one starts with a line break of its own. */
   #isTorn = false;
@@ -61,8 +61,8 @@ export class LogOutput {
   }
 
   /**
-   * Resolves when every line is written or dropped, or after `limitMs`. False means that the system still
-   * holds a write back, which would hold back the end of the process, too.
+   * Resolves when every line is written or dropped, or after `limitMs`. False means that a write still blocks
+   * in the system, which would block the end of the process, too.
    */
   async end(limitMs: number): Promise<boolean> {
     if (await within(limitMs, this.#drained.promise)) return true;
@@ -132,20 +132,20 @@ async function within(limitMs: number, promise: Promise<void>): Promise<boolean>
   return isInTime;
 }
 
-/** Standard output, opened so that a write to it never waits; a disk behind it is waited for in a thread. */
+/** Standard output, opened so that a write to it never blocks; a write to a disk blocks a thread only. */
 export function openStandardOutput(): number {
   // Node.js makes pipes and sockets non-blocking when it opens them. Errors come to the writer, not here.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   if (!isatty(STDOUT)) return STDOUT;
   try {
-    // A description of its own: the shell, which shares the terminal, goes on with a blocking one.
+    // A description of its own: the shell, which shares the terminal, keeps its blocking one.
     return openSync('/proc/self/fd/1', constants.O_WRONLY | constants.O_NOCTTY | constants.O_NONBLOCK);
   } catch {
     return STDOUT;
   }
 }
 
-/** Lets go what {@link openStandardOutput} opened. Standard output itself stays: no other file may take its number. */
+/** Closes what {@link openStandardOutput} opened. Standard output itself stays: no other file may take its number. */
 export function closeOutput(fd: number): void {
   if (fd !== STDOUT) closeSync(fd);
 }

@@ -2,7 +2,7 @@
 export interface LogEntry {
   /** Lines of one kind are limited together. */
   readonly kind: string;
-  /** Writes it, with the number of lines of its kind that were left out since the last one. */
+  /** Writes it, with the number of lines of its kind that were suppressed since the last one. */
   write(suppressed: number): void;
 }
 
@@ -18,7 +18,7 @@ const INTERVAL_MS = 1000;
 const MAX_KINDS = 1000;
 
 /**
- * Writes at most one line per second of each kind. Nothing is lost without a trace: the latest line left out is
+ * Writes at most one line per second of each kind. Nothing is lost without a trace: the latest suppressed line is
  * written when its second is over, with the number of the others.
  */
 export class LogRepeats {
@@ -37,7 +37,7 @@ export class LogRepeats {
     repeated.latest = entry;
   }
 
-  /** Writes what was left out. */
+  /** Writes the suppressed lines that are due. */
   flush(): void {
     for (const repeated of this.#kinds.values()) write(repeated);
     this.#kinds.clear();

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { CONTROL_CHARACTERS } from '../../core/text/plain-text.ts';
 
-/** A line of the log as pino makes it. */
+/** A line of the log as pino writes it. */
 interface Line {
   readonly level: string;
   readonly time: string;
@@ -18,7 +18,7 @@ const COLORS = {
   debug: 'blue',
   trace: 'gray',
 } as const;
-/** What a person who reads along knows already. */
+/** Fields that a person at the terminal does not need. */
 const LEFT_OUT = new Set(['level', 'time', 'msg', 'pid', 'hostname']);
 const BARE = /^[^\s"=]+$/;
 
@@ -39,13 +39,13 @@ function toField(value: unknown): string {
   return BARE.test(text) ? harmless(text) : harmless(JSON.stringify(text));
 }
 
-/** An error by its message: the stack is in the log that is written to a file. */
+/** An error as its message; the stack is only in a log that goes to a file. */
 function describe(value: object): string {
   if (!('message' in value)) return JSON.stringify(value);
   return 'type' in value ? `${String(value.type)}: ${String(value.message)}` : String(value.message);
 }
 
-/** Without what a terminal would obey. */
+/** Without the control characters that a terminal would obey. */
 function harmless(text: string): string {
   return text.replace(CONTROL_CHARACTERS, (run) => Array.from(run, escaped).join(''));
 }

@@ -10,27 +10,29 @@ export type { Logger } from 'pino';
 /** The log of a process. */
 export interface Log {
   readonly logger: Logger;
-  /** Lines that standard output did not take. */
+  /** Lines that standard output did not accept. */
   dropped(): number;
   /**
-   * Ends the log: resolves when every line is written or dropped, or after a moment if nothing takes them. False
-   * means that a disk still holds a write back, which would hold back the end of the process, too.
+   * Ends the log: resolves when every line is written or dropped, or after a moment if nothing accepts them. False
+   * means that a write still blocks on a disk, which would block the end of the process, too.
    */
   end(): Promise<boolean>;
 }
 
-/** What a hanging reader or disk behind standard output may cost at the end. */
+/** How long a hanging reader or disk behind standard output may delay the end. */
 const END_MS = 500;
 /** Pino's number of the level debug. */
 const DEBUG = 20;
 
 /**
- * Logs to standard output: JSON lines, or one line of text each when a person reads along. Nothing ever waits
- * for it: lines that cannot be written are dropped and counted.
+ * Logs to standard output: lines of JSON, or lines of text on a terminal. Nothing ever waits for it: lines that
+ * cannot be written are dropped and counted.
  */
 export function createLog(level: LogLevel): Log {
   const fd = openStandardOutput();
-  const output = new LogOutput(fd, (dropped) => log.logger.warn({ dropped }, 'lines of the log could not be written'));
+  const output = new LogOutput(fd, (dropped) =>
+    log.logger.warn({ dropped }, 'some log lines were dropped, because they could not be written'),
+  );
   const { isTTY } = process.stdout;
   const isColored = isTTY && process.stdout.hasColors(16);
   const log = createLogTo(
@@ -49,7 +51,7 @@ export function createLog(level: LogLevel): Log {
   };
 }
 
-/** The same log, whose lines of JSON go elsewhere. */
+/** The same log, whose lines of JSON are passed to `write`. */
 export function createLogTo(level: LogLevel, write: (line: string) => void): Log {
   const repeats = new LogRepeats();
   const logger = pino(
@@ -71,7 +73,7 @@ export function createLogTo(level: LogLevel, write: (line: string) => void): Log
   };
 }
 
-/** A hook for pino. Lines of a call are not limited while every call has one: at the level debug. */
+/** A hook for pino. At the level debug every call has a line, so the lines of calls are not limited. */
 function limitRepeats(repeats: LogRepeats) {
   return function logMethod(this: Logger, args: Parameters<LogFn>, log: LogFn, level: number): void {
     const [first, second] = args as [unknown, unknown];

@@ -11,13 +11,13 @@ import type { CallObserver } from '../calls.ts';
 
 export type { PageServer } from './page-server.ts';
 
-/** What is asked for at each scrape. What throws or rejects is left out of it. */
+/** The values read at each scrape. A value that throws or rejects is left out. */
 export interface MetricSources extends LedgerSources {
   /** The version of this package. */
   readonly version: string;
   /** Requests waiting for a batch. */
   queueLength(): number;
-  /** Lines of the log that standard output did not take. */
+  /** Lines of the log that standard output did not accept. */
   logLinesDropped(): number;
   isLedgerOpen(): boolean;
   /** 0 while it is open. */
@@ -33,25 +33,31 @@ interface MethodMetrics {
 
 /** From a sync of a fast disk to a call that waited for the ledger to be reopened. */
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-/** Less than this is no clock that was ahead, but one that was set by a little. */
+/** A smaller difference is a clock that was adjusted a little, not one that was ahead. */
 const HELD_MS = 1000;
 const BATCH_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
-/** Methods of a transport. Both have fewer; a series for each name that a caller makes up would fill the memory. */
+/** Methods of a transport. Both have fewer; a series for each name that a caller invents would fill the memory. */
 const MAX_METHODS = 32;
-/** A scrape goes without the sizes of the ledger's files if the disk takes longer to tell them. */
+/** A scrape leaves out the sizes of the ledger's files if the disk takes longer to report them. */
 const SIZES_MS = 1000;
 
 /** Counts what happens, for Prometheus, in a registry of its own. No method throws. */
 export class Metrics implements CallObserver, BatchObserver {
   readonly registry = new Registry();
   readonly #allocations = this.#counter('allocations_total', 'Requests that were given new numbers.');
-  readonly #replays = this.#counter('replays_total', 'Calls that were answered with numbers given before.');
+  readonly #replays = this.#counter(
+    'replays_total',
+    'Calls that were answered with numbers given before: retries and duplicates.',
+  );
   readonly #held = this.#counter('create_times_held_total', 'Requests numbered while create_time stood still.');
   #lastCreateTimeMs = 0;
   readonly #batchSize = this.#histogram('batch_size', 'Calls answered by one committed batch.', BATCH_SIZES);
   readonly #commit = this.#histogram('commit_duration_seconds', "From a batch's forming to the ledger's answer.");
   readonly #transaction = this.#histogram('ledger_transaction_duration_seconds', 'One transaction of the ledger.');
-  readonly #sync = this.#histogram('ledger_sync_duration_seconds', 'Of a transaction, what the disk took to confirm.');
+  readonly #sync = this.#histogram(
+    'ledger_sync_duration_seconds',
+    'The part of a transaction in which the disk confirms it.',
+  );
   readonly #calls = new Counter({
     name: 'order_numbers_calls_total',
     help: 'Calls that ended, by result: OK, or the reason of the refusal.',
@@ -67,7 +73,7 @@ export class Metrics implements CallObserver, BatchObserver {
   });
   readonly #methods = { grpc: new Map<string, MethodMetrics>(), http: new Map<string, MethodMetrics>() };
 
-  /** How long create_time still stands still, because an order was numbered while a clock was ahead. */
+  /** How long create_time will stand still, because an order was numbered while a clock was ahead. */
   get clockBehindMs(): number {
     return Math.max(0, this.#lastCreateTimeMs - Date.now());
   }
@@ -121,7 +127,7 @@ export class Metrics implements CallObserver, BatchObserver {
   }
 }
 
-/** Serves GET /metrics. Rejects if the address cannot be had. */
+/** Serves GET /metrics. Rejects if it cannot listen on the address. */
 export async function startMetricsServer(
   address: Address,
   metrics: Metrics,
@@ -132,7 +138,7 @@ export async function startMetricsServer(
   gauge(
     registry,
     'order_numbers_clock_behind_seconds',
-    'How long create_time still stands still; 0 if it follows the clock.',
+    'How long create_time will stand still; 0 if it follows the clock.',
     () => metrics.clockBehindMs / 1000,
   );
   registerProcess(registry, sources.version);
@@ -141,7 +147,7 @@ export async function startMetricsServer(
     return `${await metrics.registry.metrics()}\n${await registry.metrics()}`;
   };
   const server = await servePage(address, { path: '/metrics', contentType: registry.contentType, text });
-  // Last: a server that does not start leaves nothing behind that runs.
+  // Last, so that a server that cannot start leaves nothing running.
   const stopLoop = registerEventLoop(registry);
   return {
     address: server.address,
@@ -152,16 +158,16 @@ export async function startMetricsServer(
   };
 }
 
-/** Returns what has to be awaited before a scrape; it never rejects. */
+/** Returns a function to await before a scrape; it never rejects. */
 function registerSources(registry: Registry, sources: MetricSources): () => Promise<void> {
   let sizes: LedgerSizes | undefined;
-  /** One question at a time: a disk that hangs must not take all the threads of Node.js. */
+  /** One request at a time: a hanging disk must not take all the threads of Node.js. */
   let asked: Promise<LedgerSizes | undefined> | undefined;
-  gauge(registry, 'order_numbers_queue_length', 'Requests that wait for a batch.', () => sources.queueLength());
+  gauge(registry, 'order_numbers_queue_length', 'Requests waiting for a batch.', () => sources.queueLength());
   gauge(registry, 'order_numbers_last_order_id', 'The highest order_id given; rounded above 2^53.', () =>
     Number(sources.lastOrderId()),
   );
-  gauge(registry, 'order_numbers_ledger_open', '1 while the ledger numbers, 0 while it cannot.', () =>
+  gauge(registry, 'order_numbers_ledger_open', '1 while the ledger is open, 0 while it is closed.', () =>
     Number(sources.isLedgerOpen()),
   );
   gauge(
@@ -172,7 +178,7 @@ function registerSources(registry: Registry, sources: MetricSources): () => Prom
   );
   const dropped = new Counter({
     name: 'order_numbers_log_lines_dropped_total',
-    help: 'Lines of the log that standard output did not take.',
+    help: 'Log lines that were dropped, because standard output did not accept them.',
     registers: [registry],
     collect() {
       dropped.reset();
@@ -190,7 +196,7 @@ function registerSources(registry: Registry, sources: MetricSources): () => Prom
   };
 }
 
-/** What the library takes: it throws for others, and the callers of {@link Metrics} have orders to answer. */
+/** A value that the library accepts: it throws for others, and the callers of {@link Metrics} have orders to answer. */
 function amount(value: number): number {
   return value > 0 && value < Infinity ? value : 0;
 }

@@ -12,7 +12,7 @@ const PLAIN_TEXT = 'text/plain; charset=utf-8';
 
 /** The one page of a {@link PageServer}. */
 export interface Page {
-  /** As in the URL, without a query. */
+  /** The path of the URL, without a query. */
   readonly path: string;
   readonly contentType: string;
   /** Called for each request. */
@@ -26,17 +26,17 @@ export interface PageServer {
   close(): Promise<void>;
 }
 
-/** Serves GET and HEAD of one page. Rejects if the address cannot be had. */
+/** Serves GET and HEAD of one page. Rejects if it cannot listen on the address. */
 export async function servePage(address: Address, page: Page): Promise<PageServer> {
   const server = createServer(
     { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS },
     (request, response) => void answer(request, response, page),
   );
-  // Also ends connections whose clients ask and then do not read.
+  // Also ends connections whose clients do not read the answer.
   server.timeout = REQUEST_MS;
   server.maxConnections = MAX_METRICS_CONNECTIONS;
   const bound = await listenOn(server, address);
-  // A connection that could not be accepted, for want of file descriptors, must not end the process.
+  // A connection that could not be accepted, for lack of file descriptors, must not end the process.
   server.on('error', () => {});
   return {
     address: bound,
@@ -51,10 +51,10 @@ export async function servePage(address: Address, page: Page): Promise<PageServe
 /** Never rejects. */
 async function answer(request: IncomingMessage, response: ServerResponse, page: Page): Promise<void> {
   const [path] = (request.url ?? '').split('?');
-  if (path !== page.path) return send(response, 404, PLAIN_TEXT, `not found: there is ${page.path} only\n`);
+  if (path !== page.path) return send(response, 404, PLAIN_TEXT, `not found; use ${page.path}\n`);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD');
-    return send(response, 405, PLAIN_TEXT, 'method not allowed: use GET\n');
+    return send(response, 405, PLAIN_TEXT, 'method not allowed; use GET\n');
   }
   try {
     send(response, 200, page.contentType, await page.text());

@@ -3,14 +3,14 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Registry } from '@prometheus-io/client';
 import { Counter, Gauge } from '@prometheus-io/client';
 
-/** How often the event loop is looked at. */
+/** How often the event loop is sampled. */
 const LOOP_RESOLUTION_MS = 10;
 /** The longest time between scrapes by which no delay of the event loop is missed. */
 const LOOP_WINDOW_MS = 60_000;
 
 /**
- * Under the names that every Prometheus client uses. Not the library's collectDefaultMetrics: that resets
- * the event loop's delay at each scrape, which two scrapers take from each other, and starts a timer for good.
+ * Uses the names of every Prometheus client, but not the library's collectDefaultMetrics: that resets the event
+ * loop's delay at each scrape, so that two scrapers disturb each other, and starts a timer that cannot be stopped.
  */
 export function registerProcess(registry: Registry, version: string): void {
   const cpu = new Counter({
@@ -43,8 +43,8 @@ export function registerProcess(registry: Registry, version: string): void {
 }
 
 /**
- * Delays are those of the last one to two windows, whatever scrapes them, and however often: of two monitors that
- * are emptied in turn the older one is shown. Returns what stops them.
+ * Delays cover the last one to two windows, however often they are scraped: the older of two monitors, which are reset
+ * in turn, is shown. Returns a function that stops them.
  */
 export function registerEventLoop(registry: Registry): () => void {
   let older = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
@@ -71,7 +71,7 @@ export function registerEventLoop(registry: Registry): () => void {
   };
 }
 
-/** A gauge that is asked at each scrape, and left out if it throws or knows nothing. */
+/** A gauge that is read at each scrape, and left out if `read` throws or returns undefined. */
 export function gauge(registry: Registry, name: string, help: string, read: () => number | undefined): Gauge {
   return new Gauge({
     name,

@@ -82,7 +82,7 @@ it('a refusal prints one line and exits with 1', async () => {
     join(folder, 'x'),
   ]);
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
-  expect(stderr).toMatch(/^error: .*none\.db is not there: .*\n$/);
+  expect(stderr).toMatch(/^error: .*none\.db does not exist; .*\n$/);
   expect(readdirSync(folder)).toEqual([]);
 });
 

@@ -59,7 +59,7 @@ it('P1 P2: a server continues from the numbers of a CSV file', async () => {
   expect(await importCsv(source, ledger, '--yes')).toMatchObject({
     exitCode: 1,
     stdout: '',
-    stderr: expect.stringMatching(/^error: .*orders\.db has given numbers already and ends at order_id 1001: .*\n$/),
+    stderr: expect.stringMatching(/^error: .*orders\.db has already given numbers and ends at order_id 1001; .*\n$/),
   });
 });
 
@@ -165,7 +165,7 @@ it('P8: an import is refused while a server runs, and names the file', async () 
   const args = ['import', '--csv', source, '--next-order-id', '1000', '--ledger', ledger, '--yes'];
   expect(await orderNumbers(args)).toMatchObject({
     exitCode: 1,
-    stderr: expect.stringMatching(/^error: .*orders\.db is in use by another order-numbers process: stop .*\n$/),
+    stderr: expect.stringMatching(/^error: .*orders\.db is in use by another order-numbers process; stop .*\n$/),
   });
 });
 

@@ -107,7 +107,7 @@ it('P1: after a kill between sealing the file and opening the database neither n
   await isHeld(to);
   child.kill('SIGKILL');
   await ended(child);
-  expect(await refusedStart(from)).toBe(`${from} was moved to ${to} and must not number again: serve that one`);
+  expect(await refusedStart(from)).toBe(`${from} was moved to ${to} and must never number again; serve that one`);
   await hasNoSessions(to);
   expect(await refusedStart(to)).toMatch(/another ledger is being copied into this one/);
   expect((await move(from, await newDatabase())).stderr).toContain('was moved to');
@@ -130,7 +130,7 @@ it('P1: a database whose source is sealed is never filled up again, because it m
   await query(to, 'DELETE FROM order_numbers.allocations WHERE order_id = 60');
   const { exitCode, stderr } = await move(from, to);
   expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/order_id 60 is in .* and not in .* put the newest copy of that database back\n$/);
+  expect(stderr).toMatch(/order_id 60 is in .* but not in .* restore the newest copy of that database\n$/);
   expect(await refusedStart(to)).toMatch(/another ledger is being copied/);
 });
 
@@ -147,7 +147,7 @@ it('P7: a lost answer to the last step is unknown, and the step is retried', asy
   const { exitCode, stderr } = await move(from, through);
   expect(exitCode).toBe(1);
   expect(stderr).toMatch(
-    /is sealed, and it is not known whether the move to .* was finished; run the same command again to go on\n$/,
+    /is sealed, and the move to .* may not have finished; run the same command again to continue\n$/,
   );
   expect(await move(from, through)).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^nothing to do/) });
 });
@@ -160,7 +160,7 @@ it('a connection lost during the copy leaves the file unchanged', async () => {
   await query(to, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'advisory'");
   expect(await ended(child)).toBe(1);
   expect(await child.said).toMatch(
-    /^error: PostgreSQL on .*; nothing is moved yet: .*orders\.db serves on as before; run the same command again to go on\n$/,
+    /^error: PostgreSQL on .*; nothing was moved, and .*orders\.db can still be served; run the same command again to continue\n$/,
   );
   expect((await whileServed(from, (client) => client.allocate(1n))).allocation.orderId).toBe(BigInt(ROWS) + 1n);
 });
@@ -175,7 +175,7 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
     child.kill(signal);
     expect(await ended(child)).toBe(1);
     expect(await child.said).toMatch(
-      /^error: stopped; nothing is moved yet: .*orders\.db serves on as before; run the same command again to go on\n$/,
+      /^error: stopped; nothing was moved, and .*orders\.db can still be served; run the same command again to continue\n$/,
     );
     await goOn();
     await query(
@@ -200,8 +200,8 @@ it('P1 P2: a row altered in the copy is named, and the file is not sealed', asyn
   const { exitCode, stdout, stderr } = await move(from, to);
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
   expect(stderr).toBe(
-    `error: the copy is not the same: the allocation of order_id 4321 differs in suffix: "" in ${from}, "!" in ${to}; ` +
-      `drop the schema order_numbers of ${to} to begin anew; nothing is moved yet: ${from} serves on as before\n`,
+    `error: the copy differs: the allocation of order_id 4321 differs in suffix: "" in ${from}, "!" in ${to}; ` +
+      `drop the schema order_numbers of ${to} to start over; nothing was moved, and ${from} can still be served\n`,
   );
   expect((await whileServed(from, (client) => client.allocate(1n))).allocation.orderId).toBe(BigInt(ROWS) + 1n);
   await query(to, 'DROP SCHEMA order_numbers CASCADE');
@@ -218,7 +218,7 @@ it('P8: of two concurrent moves, from one file or from copies of it, only one su
   await isHeld(to);
   const [same, other] = await Promise.all([move(from, to), move(copy, to)]);
   expect(same.stderr).toMatch(/orders\.db is in use by another order-numbers process/);
-  expect(other.stderr).toMatch(/another order-numbers migrate is at work on .*: wait for its end/);
+  expect(other.stderr).toMatch(/another order-numbers migrate is running on .*; wait until it has ended/);
   await goOn();
   expect(await ended(first)).toBe(0);
   expect(await textOfDatabase(to)).toEqual(textOfFile(from));
@@ -247,7 +247,7 @@ it('P1: a server idle on the empty database does not number during a move, and a
   await goOn();
   expect(await ended(child)).toBe(0);
 
-  await idle.line(/the ledger cannot be opened yet: .* was served: put that one back, or start this server again/);
+  await idle.line(/the ledger cannot be opened yet: .* was served; put that one back, or restart this server/);
   await expect(client.allocateOrder(refused, { deadlineMs: 1000 })).rejects.toThrow(/./);
   expect(await textOfDatabase(to)).toEqual(textOfFile(from));
   const { allocation } = await whileServed(to, (newClient) => newClient.allocate(1n));

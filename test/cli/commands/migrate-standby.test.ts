@@ -74,7 +74,7 @@ it('P4: a step whose wait for the standby is cancelled is not done, and the same
   await pair.primary.query(`SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE ${AWAITS_STANDBY}`);
   expect(await ended(child)).toBe(1);
   expect(await child.said).toMatch(
-    /stopped waiting for its standby; nothing is moved yet: .* serves on as before; run the same command again to go on\n$/,
+    /stopped waiting for its standby; nothing was moved, and .* can still be served; run the same command again to continue\n$/,
   );
   expect(sealOf(from)).toBeNull();
   pair.standby.resume();

@@ -47,7 +47,7 @@ it('P1 P2 P3 P5: a server on the database continues exactly where the file ended
   expect(await textOfDatabase(to)).toEqual(before);
   expect(textOfFile(from)).toEqual(before);
 
-  expect(await refusedStart(from)).toBe(`${from} was moved to ${to} and must not number again: serve that one`);
+  expect(await refusedStart(from)).toBe(`${from} was moved to ${to} and must never number again; serve that one`);
   await whileServed(to, async (client) => {
     for (const { allocation } of runs) {
       const { storeId, count, requestId } = allocation;
@@ -85,9 +85,9 @@ it('the password appears in no message and not in the file', async () => {
   const { port, pathname } = new URL(to);
   const lost = await move(from, `postgres://postgres:geheim@127.0.0.1:1,127.0.0.1:2${pathname}`);
   expect(lost.stderr).toBe(
-    'error: PostgreSQL on 127.0.0.1:1 cannot be used (connect ECONNREFUSED 127.0.0.1:1): check that it runs, and the ' +
-      'URL; PostgreSQL on 127.0.0.1:2 cannot be used (connect ECONNREFUSED 127.0.0.1:2): check that it runs, and the ' +
-      `URL; nothing is moved yet: ${from} serves on as before; run the same command again to go on\n`,
+    'error: PostgreSQL on 127.0.0.1:1 cannot be used (connect ECONNREFUSED 127.0.0.1:1); check that it runs, and the ' +
+      'URL; PostgreSQL on 127.0.0.1:2 cannot be used (connect ECONNREFUSED 127.0.0.1:2); check that it runs, and the ' +
+      `URL; nothing was moved, and ${from} can still be served; run the same command again to continue\n`,
   );
   // The first host that is a primary, here the second.
   const hosts = `127.0.0.1:1,127.0.0.1:${port}${pathname}`;
@@ -110,7 +110,7 @@ it('P8: a move is refused while a server runs on the file, and the server contin
   expect(await move(from, await newDatabase())).toMatchObject({
     exitCode: 1,
     stdout: '',
-    stderr: expect.stringMatching(/^error: .*orders\.db is in use by another order-numbers process: stop .*\n$/),
+    stderr: expect.stringMatching(/^error: .*orders\.db is in use by another order-numbers process; stop .*\n$/),
   });
 });
 
@@ -133,8 +133,8 @@ it('P1: an unsealed copy of the file is recognized once the database numbers', a
   const { exitCode, stderr } = await move(copy, to);
   expect(exitCode).toBe(1);
   expect(stderr).toBe(
-    `error: ${to} has this ledger already and numbers in it, and ${copy} is not sealed: this is an older copy of the ` +
-      'file, which must not be served\n',
+    `error: ${to} already serves this ledger, but ${copy} is not sealed: it is an older copy of the file and must not ` +
+      'be served\n',
   );
 });
 
@@ -143,25 +143,25 @@ it('P1: a sealed file moves nowhere else, not even into an empty database of the
   const to = await newDatabase();
   expect((await move(from, to)).exitCode).toBe(0);
   expect((await move(from, await newDatabase())).stderr).toBe(
-    `error: ${from} was moved to ${to} and must not number again: serve that one\n`,
+    `error: ${from} was moved to ${to} and must never number again; serve that one\n`,
   );
   await query(to, 'DROP SCHEMA order_numbers CASCADE');
   expect((await move(from, to)).stderr).toMatch(
-    /^error: .* and no more the one that was moved to it: put that one back/,
+    /^error: .* instead of the one that was moved to it; put that one back/,
   );
   expect(await query(to, 'SELECT moving_from FROM order_numbers.ledger')).toEqual([{ moving_from: null }]);
 });
 
 it.each([
-  ['numbers', "SELECT order_numbers.allocate('{7}', '{r}', '{1}', true)", /last order_id 1, stores 1\): only an empty/],
+  ['numbers', "SELECT order_numbers.allocate('{7}', '{r}', '{1}', true)", /last order_id 1, stores 1\); only an empty/],
   ['a store', "SELECT order_numbers.create_store(7, 100, '', '', 0)", /last order_id 0, stores 1\)/],
-  ['losses', 'INSERT INTO order_numbers.declared_losses VALUES (7, 1, 1, 0)', /has a ledger of its own already/],
+  ['losses', 'INSERT INTO order_numbers.declared_losses VALUES (7, 1, 1, 0)', /already has a ledger of its own/],
   [
     'the unfinished copy of another',
     "UPDATE order_numbers.ledger SET moving_from = 'x'",
-    /of another ledger, x: finish/,
+    /of another ledger, x; finish/,
   ],
-  ['no counter', 'DELETE FROM order_numbers.ledger', /the table ledger of .* is empty: use another database/],
+  ['no counter', 'DELETE FROM order_numbers.ledger', /the table ledger of .* is empty; use another database/],
 ])('a database that has %s is refused, and named, and the file remains in service', async (_, sql, message) => {
   const from = smallLedger();
   const to = await newDatabase();
@@ -171,7 +171,7 @@ it.each([
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
   expect(stderr).toMatch(message);
   expect(stderr).toContain(to);
-  expect(stderr).toMatch(/; nothing is moved yet: .*orders\.db serves on as before\n$/);
+  expect(stderr).toMatch(/; nothing was moved, and .*orders\.db can still be served\n$/);
   await expectServed(from, 61n);
 });
 
@@ -180,7 +180,7 @@ it('P1: a damaged file is not moved, and the damage is named', async () => {
   tamper(from, 'DELETE FROM allocations WHERE order_id = 30');
   const { exitCode, stderr } = await move(from, await newDatabase());
   expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/and its copy are damaged: .*30.*; nothing is moved yet: .* serves on as before/);
+  expect(stderr).toMatch(/and its copy are damaged: .*30.*; nothing was moved, and .* can still be served/);
   await expectServed(from, 61n);
 });
 
@@ -214,16 +214,18 @@ it('requires the rights of the owner, and says so', async () => {
   await query(to, `CREATE ROLE ${role} LOGIN`);
   onTestFinished(async () => void (await query(to, `DROP OWNED BY ${role}; DROP ROLE ${role}`)));
   const asRole = to.replace('postgres@', `${role}@`);
-  expect((await orderNumbers(['migrate', '--to', asRole])).stderr).toMatch(/may not use or make the schema.*--print/);
+  expect((await orderNumbers(['migrate', '--to', asRole])).stderr).toMatch(/may not use or create the schema.*--print/);
   await query(to, `GRANT CREATE ON DATABASE ${new URL(to).pathname.slice(1)} TO ${role}`);
   // A server of another role is connected, whose sessions this one may not end.
   await orderNumbers(['migrate', '--to', asRole]);
   const server = new LocalServer(to);
   await server.serving();
-  expect((await move(from, asRole)).stderr).toMatch(/servers are connected to .* already: stop them first; nothing is/);
+  expect((await move(from, asRole)).stderr).toMatch(
+    /servers are already connected to .*; stop them first; nothing was moved/,
+  );
   expect(await server.stop()).toBe(0);
   await query(to, `ALTER TABLE order_numbers.allocations OWNER TO postgres`);
-  expect((await move(from, asRole)).stderr).toMatch(/permission denied .*: move the ledger as the owner of the schema/);
+  expect((await move(from, asRole)).stderr).toMatch(/permission denied .*; move the ledger as the owner of the schema/);
   await query(to, `ALTER TABLE order_numbers.allocations OWNER TO ${role}`);
   expect(await move(from, asRole)).toMatchObject({ exitCode: 0 });
 });
@@ -248,7 +250,7 @@ it.each([
 });
 
 it.each([
-  ['', /empty file and no ledger/],
+  ['', /empty file and not a ledger/],
   ['this is a text and no database, however long it may be'.repeat(20), /cannot be used: file is not a database/],
 ])('a file that is not a ledger is refused', async (content, message) => {
   const from = join(testFolder(), 'orders.db');

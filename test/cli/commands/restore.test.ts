@@ -70,7 +70,7 @@ it('P9: on a new machine --continue-above declares what may have been allocated,
     exitCode: 1,
     stdout: '',
     stderr: expect.stringMatching(
-      /^error: no mark .* after order_id 9 \(the backup file .*\) would be numbered again: .*\n$/,
+      /^error: no mark .* after order_id 9 \(the backup file .*\) would be given again; .*\n$/,
     ),
   });
   const unasked = await restore(from, ledger, '--continue-above', '20', '--stores', stores);
@@ -150,7 +150,7 @@ it('P8: a restore is refused while a server runs, and names the file', async () 
   const args = ['restore', '--from', from, '--ledger', ledger, '--accept-loss', '--yes'];
   expect(await orderNumbers(args)).toMatchObject({
     exitCode: 1,
-    stderr: expect.stringMatching(/^error: .*orders\.db is in use by another order-numbers process: stop .*\n$/),
+    stderr: expect.stringMatching(/^error: .*orders\.db is in use by another order-numbers process; stop .*\n$/),
   });
 });
 
@@ -158,7 +158,7 @@ it('P9: a missing ledger whose mark exists is restored only with a loss', async 
   const { ledger, from } = await olderBackup();
   rmSync(ledger);
   expect(await refusedStart(ledger)).toContain('is missing');
-  expect((await restore(from, ledger)).stderr).toMatch(/but 15 was already given .* says the mark/);
+  expect((await restore(from, ledger)).stderr).toMatch(/but 15 was already given .* according to the mark/);
   const { exitCode, stderr } = await restore(from, ledger, '--accept-loss', '--yes');
   expect(exitCode).toBe(0);
   expect(stderr).toContain('only the mark says how far the numbers had gone');

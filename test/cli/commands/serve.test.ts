@@ -32,7 +32,7 @@ it('a port in use is named, with the flag to change it', async () => {
   const folder = testFolder();
   const address = await new ServerProcess(join(folder, 'first.db')).serving();
   const said = await refusedProcess(join(folder, 'second.db'), { args: ['--grpc-listen', address] });
-  expect(said).toMatch(new RegExp(`^${address} is in use by another program: .*--grpc-listen$`));
+  expect(said).toMatch(new RegExp(`^${address} is in use by another program; .*--grpc-listen$`));
 });
 
 it('an address this machine does not have is named, with the flag to change it', async () => {
@@ -51,7 +51,7 @@ it('a listener reachable from other machines starts with a warning', async () =>
   const warnings = server.log.filter(({ level }) => level === 40).map(({ msg }) => msg);
   expect(warnings).toEqual([
     expect.stringContaining('created a new ledger'),
-    expect.stringMatching(/everybody who can reach 0\.0\.0\.0.*without TLS and without tokens/),
+    expect.stringMatching(/anyone who can reach 0\.0\.0\.0.*without TLS and without tokens/),
   ]);
 });
 
@@ -65,7 +65,7 @@ it('a folder without write permission is refused and named', async () => {
   const folder = testFolder();
   chmodSync(folder, 0o555);
   expect(await refusedProcess(join(folder, 'orders.db'), { wrapper: NOT_ROOT })).toMatch(
-    new RegExp(`^${folder} may not be written by this process .*chown`),
+    new RegExp(`^this process may not write ${folder} .*chown`),
   );
 });
 
@@ -82,7 +82,7 @@ it('a ledger that is a folder, or a link to nothing, is refused and named', asyn
   expect(await refusedProcess(join(folder, 'folder.db'))).toContain(`${join(folder, 'folder.db')} is not a file`);
   symlinkSync(join(folder, 'gone.db'), join(folder, 'link.db'));
   expect(await refusedProcess(join(folder, 'link.db'))).toMatch(
-    /link\.db is a symbolic link to a file that is not there/,
+    /link\.db is a symbolic link to a file that does not exist/,
   );
   expect(existsSync(join(folder, 'gone.db'))).toBe(false);
 });

@@ -43,7 +43,7 @@ describe('a new ledger', () => {
     expect(await server.exit()).toBe(1);
     expect(server.log.at(-1)).toMatchObject({
       level: 60,
-      msg: expect.stringMatching(/there is no ledger in .*, and --create is false: check --ledger/),
+      msg: expect.stringMatching(/no ledger exists in .*, and --create is false; check that --ledger/),
     });
   });
 
@@ -51,7 +51,7 @@ describe('a new ledger', () => {
     const folder = testFolder();
     const server = new ServerProcess('../orders.db', { cwd: folder, env: { ORDERS_CREATE: 'false' } });
     expect(await server.exit()).toBe(1);
-    expect(server.said()).toContain(`there is no ledger in ${join(dirname(folder), 'orders.db')}`);
+    expect(server.said()).toContain(`no ledger exists in ${join(dirname(folder), 'orders.db')}`);
   });
 
   it('in the default folder creates that folder and nothing else', async () => {

@@ -26,28 +26,28 @@ it.each<[string, (copy: MemoryContents) => void, string]>([
   [
     'a row that is missing',
     ({ allocations }) => allocations.splice(COPY_PAGE, 1),
-    `FILE has the allocation of order_id ${COPY_PAGE + 1} where COPY has the allocation of order_id ${COPY_PAGE + 2}`,
+    `FILE has the allocation of order_id ${COPY_PAGE + 1}, but COPY has the allocation of order_id ${COPY_PAGE + 2}`,
   ],
   [
     'the last row that is missing',
     ({ allocations }) => allocations.pop(),
-    `the allocation of order_id ${ROWS} is in FILE and not in COPY`,
+    `the allocation of order_id ${ROWS} is in FILE but not in COPY`,
   ],
   [
     'a row too many',
     ({ allocations }) => allocations.push({ ...allocations[0]!, orderId: 99_999n }),
-    'the allocation of order_id 99999 is in COPY and not in FILE',
+    'the allocation of order_id 99999 is in COPY but not in FILE',
   ],
   [
     'a store',
     ({ stores }) => Object.assign(stores[1]!, { minDigits: 1 }),
     'store 8 differs in minDigits: 0 in FILE, 1',
   ],
-  ['a store that is missing', ({ stores }) => stores.pop(), 'store 8 is in FILE and not in COPY'],
+  ['a store that is missing', ({ stores }) => stores.pop(), 'store 8 is in FILE but not in COPY'],
   [
     'a loss that is missing',
     ({ losses }) => losses.pop(),
-    'the declared loss of the order_numbers of store 7 5 to 6 is in FILE and not in COPY',
+    'the declared loss of the order_numbers of store 7 5 to 6 is in FILE but not in COPY',
   ],
   [
     'a loss',

@@ -124,8 +124,8 @@ it('P8: a copy that differs keeps the source from being sealed', async () => {
   const sides = new Sides();
   sides.target.contents.stores.pop();
   await expect(sides.move()).rejects.toThrow(
-    'the copy is not the same: store 8 is in FILE and not in COPY; empty COPY to begin anew; nothing is moved yet: FILE ' +
-      'serves on as before',
+    'the copy differs: store 8 is in FILE but not in COPY; empty COPY to start over; nothing was moved, and FILE can ' +
+      'still be served',
   );
   expect(sides.steps.slice(-3)).toEqual(['take counters', ...CLOSED]);
 });
@@ -136,7 +136,7 @@ it('P8: a move stopped during verification seals nothing', async () => {
     yield GOOD;
     sides.stop.abort();
   };
-  await expect(sides.move()).rejects.toThrow('stopped; nothing is moved yet: FILE serves on');
+  await expect(sides.move()).rejects.toThrow('stopped; nothing was moved, and FILE can still be served');
   expect(sides.steps.slice(-3)).toEqual(['take counters', ...CLOSED]);
 });
 
@@ -147,8 +147,7 @@ it('P8: an unconfirmed seal activates nothing, and no target is reported as serv
     throw new Error('the disk is gone');
   };
   await expect(sides.move()).rejects.toThrow(
-    'the disk is gone; FILE is sealed, and it is not known whether the move to COPY was finished; run the same command ' +
-      'again to go on',
+    'the disk is gone; FILE is sealed, and the move to COPY may not have finished; run the same command again to continue',
   );
   expect(sides.steps).not.toContain('activate');
 });
@@ -157,14 +156,14 @@ it('P9: a target that has less than its sealed source is never filled up from it
   const sides = new Sides();
   sides.source.isSealed = true;
   sides.target.contents.allocations = sides.source.allocations.slice(1);
-  await expect(sides.move()).rejects.toThrow('put the newest copy of that database back');
+  await expect(sides.move()).rejects.toThrow('restore the newest copy of that database');
   expect(sides.steps).toEqual(['claim', 'end sessions', ...CLOSED]);
 });
 
 it('P8: an unsealed source with a finished target is an older copy, and nothing is done', async () => {
   const sides = new Sides();
   sides.target.state = 'done';
-  await expect(sides.move()).rejects.toThrow(/this is an older copy of the file, which must not be served$/);
+  await expect(sides.move()).rejects.toThrow(/it is an older copy of the file and must not be served$/);
   expect(sides.steps).toEqual(['claim', ...CLOSED]);
 });
 

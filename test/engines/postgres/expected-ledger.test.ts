@@ -35,7 +35,7 @@ it('an empty database stays empty if no ledger may be created, or a certain one 
     const { name } = parsePostgresUrl(url);
     const { ledger, said } = new OpenedLedger(url, { expected });
     await expect(ledger.ready()).rejects.toMatchObject({ name: 'OrderError' });
-    expect(said.join()).toContain(`there is no ledger in ${name}, and --`);
+    expect(said.join()).toContain(`no ledger exists in ${name}, and --`);
   }
   expect(await query(url, `SELECT FROM pg_namespace WHERE nspname = 'order_numbers'`)).toEqual([]);
 });

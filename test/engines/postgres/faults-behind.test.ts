@@ -32,7 +32,7 @@ it('P9: another ledger put in place of the open one is refused, however far it i
   await opened.allocate('a');
   await query(url, `UPDATE order_numbers.ledger SET ledger_id = 'another', version = version + 100`);
   await expect(opened.allocate('b')).rejects.toThrow(/another ledger than .* is here/);
-  await opened.says(/has ledger another, and .* was served/);
+  await opened.says(/has ledger another, but .* was served/);
   expect(await assertDense(url)).toHaveLength(1);
 });
 

@@ -36,35 +36,35 @@ describe('a server refuses to start, with exit code 1 and one line', () => {
     const url = cluster.url('postgres', 'locked:s3cret');
     const said = await refusedStart(url);
     expect(said).toMatch(
-      /^PostgreSQL on [\d.:]+ does not let locked in \(password authentication failed.*check user, password and pg_hba\.conf$/,
+      /^PostgreSQL on [\d.:]+ does not let locked in \(password authentication failed.*check the user, the password and pg_hba\.conf$/,
     );
     expect(said).not.toContain('s3cret');
   });
 
   it('without the required password', async () => {
     expect(await refusedStart(cluster.url('postgres', 'locked'))).toMatch(
-      /does not let locked in .*check user, password and pg_hba\.conf$/,
+      /does not let locked in .*check the user, the password and pg_hba\.conf$/,
     );
   });
 
   it('on a database that does not exist', async () => {
     const url = new URL(await newDatabase());
     url.pathname = '/nowhere';
-    expect(await refusedStart(url.href)).toMatch(/database "nowhere" does not exist; make it with createdb/);
+    expect(await refusedStart(url.href)).toMatch(/database "nowhere" does not exist; create it with createdb/);
   });
 
   it('on a read-only database', async () => {
     const url = await newDatabase();
     await query(url, `ALTER DATABASE ${databaseName(url)} SET default_transaction_read_only = on`);
-    expect(await refusedStart(url)).toMatch(/is read-only \(default_transaction_read_only\): switch that off/);
+    expect(await refusedStart(url)).toMatch(/is read-only \(default_transaction_read_only\); switch that off/);
   });
 
   it('for a role that may create nothing, and for one that may use nothing', async () => {
     const role = await newRole();
     const url = await newDatabase();
-    expect(await refusedStart(asRole(url, role))).toMatch(/may not use or make the schema order_numbers/);
+    expect(await refusedStart(asRole(url, role))).toMatch(/may not use or create the schema order_numbers/);
     await query(url, schemaSql());
-    expect(await refusedStart(asRole(url, role))).toMatch(/may not use or make the schema order_numbers/);
+    expect(await refusedStart(asRole(url, role))).toMatch(/may not use or create the schema order_numbers/);
   });
 
   it('for a role that may call only some of the functions', async () => {
@@ -73,18 +73,20 @@ describe('a server refuses to start, with exit code 1 and one line', () => {
     await query(url, schemaSql());
     await query(url, `GRANT USAGE ON SCHEMA order_numbers TO ${role}`);
     await query(url, `GRANT EXECUTE ON FUNCTION order_numbers.schema_version() TO ${role}`);
-    expect(await refusedStart(asRole(url, role))).toMatch(/does not let this role number .*run the GRANTs/);
+    expect(await refusedStart(asRole(url, role))).toMatch(/does not let this role allocate .*run the GRANTs/);
   });
 
   it('on the schema of a newer version, and on a foreign schema', async () => {
     const newer = await newDatabase();
     await query(newer, schemaSql());
     await query(newer, 'INSERT INTO order_numbers.migrations (version) VALUES (1000)');
-    expect(await refusedStart(newer)).toMatch(/has version 1000, this program knows \d+: use the newer version/);
+    expect(await refusedStart(newer)).toMatch(
+      /has version 1000, but this program knows only \d+; use the newer version/,
+    );
     const foreign = await newDatabase();
     await query(foreign, 'CREATE SCHEMA order_numbers CREATE TABLE something (id integer)');
     expect(await refusedStart(foreign)).toMatch(
-      /has a schema order_numbers that is no order ledger, or is not this role's: use another/,
+      /has a schema order_numbers that is not an order ledger, or not this role's; use another/,
     );
   });
 });
@@ -114,7 +116,7 @@ it('the printed schema fills an empty schema of a role that may create none, and
   const url = await newDatabase();
   await query(url, `CREATE SCHEMA order_numbers AUTHORIZATION ${owner}`);
   await query(url, 'CREATE TABLE order_numbers.customers (name text)');
-  await expect(query(url, schemaSql())).rejects.toThrow('the schema order_numbers has something else in it');
+  await expect(query(url, schemaSql())).rejects.toThrow('the schema order_numbers contains something else');
   await query(url, 'DROP TABLE order_numbers.customers');
   for (let i = 0; i < 2; i++) await query(asRole(url, owner), schemaSql());
   expect(await (await OpenedLedger.open(asRole(url, owner))).allocate()).toMatchObject({ allocation: { orderId: 1n } });
@@ -130,7 +132,7 @@ it('a server that lacks a function is refused, naming it, and so is one without 
   await expect(lacking.ledger.ready()).rejects.toMatchObject({ reason: 'LEDGER_DAMAGED' });
   expect(lacking.said).toEqual([
     expect.stringMatching(
-      /lacks what the ledger needs \(function pg_walfile_name\(pg_lsn\) does not exist\): use Postgre/,
+      /lacks a function that the ledger needs \(function pg_walfile_name\(pg_lsn\) does not exist\); use Postgre/,
     ),
   ]);
 });
@@ -140,7 +142,7 @@ it('an empty schema of another role is not taken over', async () => {
   await query(url, 'CREATE SCHEMA order_numbers');
   const opened = new OpenedLedger(asRole(url, await newRole()));
   await expect(opened.ledger.ready()).rejects.toMatchObject({ reason: 'LEDGER_DAMAGED' });
-  expect(opened.said).toEqual([expect.stringMatching(/may not use or make the schema order_numbers/)]);
+  expect(opened.said).toEqual([expect.stringMatching(/may not use or create the schema order_numbers/)]);
 });
 
 it('P1: several servers started at once on an empty database create one schema and one sequence', async () => {

@@ -53,7 +53,7 @@ it('reports which ledger was opened, by its absolute path, and whether it is new
 });
 
 it.each([
-  ['none may be created', NOT_CREATED, /there is no ledger in .*orders\.db, and --create is false/],
+  ['none may be created', NOT_CREATED, /no ledger exists in .*orders\.db, and --create is false/],
   ['one is expected', { create: true, ledgerId: ANOTHER }, new RegExp(`--expect-ledger-id is ${ANOTHER}`)],
 ])('without a ledger, if %s, no file is created', async (_name, expected, message) => {
   const folder = testFolder();
@@ -69,7 +69,7 @@ it('P9: a mark without its ledger is still refused if no ledger may be created',
   await run(path, 1);
   const alone = locateLedger(join(testFolder(), 'orders.db'));
   copyFileSync(`${path}.mark`, alone.mark);
-  expect(() => openLedger(alone, { expected: NOT_CREATED })).toThrow(/is missing or empty, but its mark .* is there/);
+  expect(() => openLedger(alone, { expected: NOT_CREATED })).toThrow(/is missing or empty, but its mark .* exists/);
 });
 
 it('a ledger other than the expected one is refused, both are named, and every file stays unchanged', async () => {

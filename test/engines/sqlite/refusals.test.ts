@@ -150,7 +150,7 @@ it.each([
   tamper(place[file], SEAL);
   const error: unknown = await ACTIONS[action](place).catch((reason: unknown) => reason);
   expect(String(error)).toContain(
-    `${place[file]} was moved to postgres://orders@db1/orders and must not number again: `,
+    `${place[file]} was moved to postgres://orders@db1/orders and must never number again; `,
   );
 });
 

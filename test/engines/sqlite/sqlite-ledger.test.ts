@@ -87,7 +87,7 @@ it('P7: after a failed commit nothing is read before the ledger has reopened, an
   await expect(listAfter(ledger, 0n, 10)).rejects.toMatchObject({ reason: 'LEDGER_REOPENING' });
   await ledger.ready();
   expect(walSize(path)).toBe(0);
-  expect(observer.lines).toEqual(['opened', expect.stringMatching(/^waiting: a commit failed.*planted/), 'opened']);
+  expect(observer.lines).toEqual(['opened', expect.stringMatching(/^waiting: commit failed.*planted/), 'opened']);
 
   other.exec('DROP TRIGGER planted');
   expect(await ledger.commit([ask('c'), ask('a'), ask('b')])).toMatchObject([
@@ -161,7 +161,7 @@ it('P9: a warning on opening reaches the observer', async () => {
   truncateSync(`${path}.mark`, 10);
   const { ledger, observer } = openLedger(path);
   await ledger.ready();
-  expect(observer.lines).toEqual([expect.stringMatching(/^warning: the mark .* was torn/), 'opened']);
+  expect(observer.lines).toEqual([expect.stringMatching(/^warning: the high-water mark .* was torn/), 'opened']);
 });
 
 it('P8: a second ledger on the same file is refused at once; closing the first frees the file', async () => {
@@ -276,7 +276,7 @@ it.each([
   writeFileSync(path, text);
   const open = () => new SqliteLedger(path, { autoCreateStores: true }, new RecordingObserver());
   expect(open).toThrow(LedgerRefused);
-  expect(open).toThrow(/no SQLite database/);
+  expect(open).toThrow(/not an SQLite database/);
   expect(readdirSync(dirname(path))).toEqual(['orders.db']);
   expect(readFileSync(path, 'utf8')).toBe(text);
 });

@@ -113,7 +113,7 @@ describe('a thrown error', () => {
     expect(error).toMatchObject({ reason: 'INTERNAL', fields: {} });
     expect(error.cause).toBe(thrown);
     const answer = statusOf(error, true);
-    expect(answer.details).toBe('the server met an error that it did not foresee');
+    expect(answer.details).toBe('unexpected server error');
     expect(JSON.stringify([answer.info, answer.details])).not.toContain('secret');
   });
 

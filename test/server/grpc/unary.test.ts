@@ -42,7 +42,7 @@ describe('a handler that throws', () => {
       serve(handle);
       const error = await failureOf(client.allocateOrder(REQUEST));
       expect(error.code).toBe(status.INTERNAL);
-      expect(error.details).toBe('the server met an error that it did not foresee');
+      expect(error.details).toBe('unexpected server error');
       expect(errorDetails(error)).toEqual({
         reason: 'INTERNAL',
         domain: 'orders.v1',

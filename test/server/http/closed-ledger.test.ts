@@ -19,7 +19,7 @@ it('P6: an order that waits longer than the limit gets the reason and its key, a
     'cart-1',
   ]);
   expect(await answer.json()).toEqual({
-    message: 'no number within 0.2 s: retry with the same Idempotency-Key (the ledger is closed: disk full)',
+    message: 'no number within 0.2 s; retry with the same Idempotency-Key (the ledger is closed: disk full)',
     reason: 'CANCELLED',
   });
   expect(fixture.allocator.queueLength).toBe(0);

@@ -88,7 +88,7 @@ it('an unforeseen error reveals nothing but that it happened', async () => {
   const answer = await fetch(`http://127.0.0.1:${server.address.port}/readyz`);
   expect([answer.status, await answer.json()]).toEqual([
     500,
-    { message: 'the server met an error that it did not foresee', reason: 'INTERNAL' },
+    { message: 'unexpected server error', reason: 'INTERNAL' },
   ]);
   expect(JSON.stringify([...answer.headers])).not.toContain('secret');
   expect(fixture.log).toMatchObject([{ reason: 'INTERNAL', path: '/readyz', err: { message: 'disk /var/secret' } }]);

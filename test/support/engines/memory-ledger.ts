@@ -114,7 +114,7 @@ export class MemoryLedger implements Ledger {
 
   async updateStore(storeId: bigint, changes: StoreChanges): Promise<Store> {
     const store = this.#disk.stores.get(storeId);
-    if (!store) throw new OrderError('STORE_NOT_FOUND', `store ${storeId} is not there`);
+    if (!store) throw new OrderError('STORE_NOT_FOUND', `store ${storeId} does not exist`);
     const isUsed = store.lastNumber >= store.firstNumber;
     const { firstNumber = store.firstNumber } = changes;
     if (isUsed && firstNumber !== store.firstNumber) {
@@ -174,7 +174,7 @@ export class MemoryLedger implements Ledger {
       const original = disk.rows.find((row) => keyOf(row) === keyOf(request));
       if (original) return { allocation: original, replayed: true };
       const store = disk.stores.get(storeId) ?? (this.#autoCreateStores ? newStore(storeId, createTimeMs) : undefined);
-      if (!store) return { refused: new OrderError('STORE_NOT_FOUND', `store ${storeId} is not there`) };
+      if (!store) return { refused: new OrderError('STORE_NOT_FOUND', `store ${storeId} does not exist`) };
       const lastNumber = lastNumbers.get(storeId) ?? store.lastNumber;
       const ends = [lastOrderId, lastNumber].map((last) => last + BigInt(count));
       if (ends.some((end) => end > INT64_MAX)) return { refused: exhausted() };

@@ -91,7 +91,7 @@ export class MemoryReads implements LedgerReads {
   }
 
   #opened(): MemoryDisk {
-    if (!this.#isOpen()) throw new OrderError('LEDGER_REOPENING', 'the ledger is being opened: ask again');
+    if (!this.#isOpen()) throw new OrderError('LEDGER_REOPENING', 'the ledger is being opened; retry');
     return this.#disk;
   }
 }

@@ -1,7 +1,7 @@
 import type { ClientConfig } from 'pg';
 import { Client } from 'pg';
 
-/** pg binds if the server offers it; what must not happen without it is refused here. */
+/** pg binds if the server offers it; logins without it are refused here. */
 const BINDING = 'SCRAM-SHA-256-PLUS';
 
 /** The server did not offer channel binding, or skipped it; it never got the password. */
@@ -30,7 +30,7 @@ export class BindingClient extends Client {
     connection.on('authenticationSASL', ({ mechanisms }: { readonly mechanisms: readonly string[] }) => {
       if (!mechanisms.includes(BINDING)) refuse();
     });
-    // pg checks the proof, but would also go on without one.
+    // pg checks the proof, but would also continue without one.
     connection.on('authenticationSASLFinal', () => (isProved = true));
     connection.on('authenticationOk', () => isProved || refuse());
   }

@@ -13,7 +13,7 @@ import {
   UNKNOWN_PREPARED_STATEMENT,
 } from './sql-state.ts';
 
-/** The wait for a standby was cancelled: the commit is on this server, and perhaps on no other. */
+/** The wait for a standby was cancelled: the commit is on this server, but may be on no other. */
 export class NotReplicated extends Error {
   override readonly name = 'NotReplicated';
 }
@@ -23,7 +23,7 @@ export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
 }
 
-/** There was no session in time: nothing was asked. */
+/** There was no session in time, so nothing was sent. */
 export class NotSent extends NoAnswer {}
 
 /** The promise, or a rejection with {@link NoAnswer} that says `late` if it has not settled after `ms`. */
@@ -34,7 +34,7 @@ export async function within<Value>(ms: number, promise: Promise<Value>, late: s
   throw new NoAnswer(late);
 }
 
-/** Rolled back because of concurrent transactions: the same session may ask again at once. */
+/** Rolled back because of concurrent transactions: the same session can retry immediately. */
 const TRY_AGAIN = new Set([SERIALIZATION_FAILURE, DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE]);
 /** A pooler put another backend behind this session than the one that prepared the statement. */
 const UNPREPARED = new Set([UNKNOWN_PREPARED_STATEMENT, DUPLICATE_PREPARED_STATEMENT]);
@@ -44,16 +44,16 @@ const SERVER_IN_TROUBLE = /^(08|57|53|25006)/;
 const DAMAGED = /^(XX001|XX002|58030)$/;
 
 /**
- * What to do about a write that failed: ask again on the same session, ask again on another one, or only tell. Asking
- * again is always safe: the ledger knows what it has done.
+ * What to do about a failed write: retry on the same session, retry on another one, or give up and report it. A retry is
+ * always safe, because the ledger knows what it has done.
  */
-export function remedyFor(error: unknown): 'ask again' | 'ask elsewhere' | 'tell' {
+export function remedyFor(error: unknown): 'retry' | 'retry elsewhere' | 'report' {
   const state = sqlState(error);
-  if (state === undefined || SERVER_IN_TROUBLE.test(state)) return 'ask elsewhere';
-  return TRY_AGAIN.has(state) || UNPREPARED.has(state) ? 'ask again' : 'tell';
+  if (state === undefined || SERVER_IN_TROUBLE.test(state)) return 'retry elsewhere';
+  return TRY_AGAIN.has(state) || UNPREPARED.has(state) ? 'retry' : 'report';
 }
 
-/** Whether a prepared statement was missing on the backend, or existed there already: nothing was run. */
+/** Whether a prepared statement was missing on the backend, or already existed there: nothing was run. */
 export function isUnprepared(error: unknown): boolean {
   return UNPREPARED.has(sqlState(error) ?? '');
 }
@@ -67,7 +67,9 @@ export function asLacking(error: unknown, server: string): LedgerRefused | undef
   const isLacking =
     state === FEATURE_NOT_SUPPORTED || (state === UNDEFINED_FUNCTION && !/ order_numbers\./.test(reason));
   if (!isLacking) return undefined;
-  return new LedgerRefused(`${server} lacks what the ledger needs (${reason}): use PostgreSQL itself, 14 or newer`);
+  return new LedgerRefused(
+    `${server} lacks a function that the ledger needs (${reason}); use PostgreSQL itself, version 14 or newer`,
+  );
 }
 
 export function isDiskFull(error: unknown): boolean {
@@ -75,12 +77,12 @@ export function isDiskFull(error: unknown): boolean {
 }
 
 /**
- * What to tell the caller of a read that failed: damage needs an operator, a lost server a retry; the rest is our
- * fault.
+ * What to tell the caller of a failed read: damage needs an operator, a lost server needs a retry; anything else is a
+ * fault of this program.
  */
 export function toReadError(error: unknown): unknown {
   if (DAMAGED.test(sqlState(error) ?? '')) return ledgerUnreadable(error);
-  return error instanceof OrderError || remedyFor(error) === 'tell' ? error : ledgerReopening(error);
+  return error instanceof OrderError || remedyFor(error) === 'report' ? error : ledgerReopening(error);
 }
 
 /** One sentence, also if each address of a host failed with an error of its own. */

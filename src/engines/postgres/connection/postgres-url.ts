@@ -7,7 +7,7 @@ export interface PostgresUrl {
 }
 
 const URL_PARTS = /^(postgres(?:ql)?):\/\/(?:([^@/?#]*)@)?([^@/?#]*)(\/[^@/?#]+)(\?[^#]*)?$/i;
-const REMEDY = 'Use postgres://user@host:5432/database, where several hosts are separated by commas.';
+const REMEDY = 'Use postgres://user@host:5432/database, with commas between several hosts.';
 
 /** The parameters that a URL may have. A mistyped sslmode would mean no TLS. */
 const PARAMETERS = new Set([
@@ -35,18 +35,19 @@ export function isPostgresUrl(text: string): boolean {
 }
 
 /**
- * Reads a URL as libpq has it (https://www.postgresql.org/docs/current/libpq-connect.html, "Connection URIs"), several
- * hosts included. Throws an Error whose message says what a good one is.
+ * Reads a URL as libpq does (https://www.postgresql.org/docs/current/libpq-connect.html, "Connection URIs"), several
+ * hosts included. Throws an Error whose message says what a valid one is.
  */
 export function parsePostgresUrl(text: string): PostgresUrl {
   const [, scheme, user, hosts, database, parameters = ''] = URL_PARTS.exec(text) ?? [];
   if (hosts === undefined || database === undefined) throw new Error(REMEDY);
   for (const [parameter, value] of new URLSearchParams(parameters)) {
     if (!PARAMETERS.has(parameter)) {
-      throw new Error(`Its parameter ${parameter} is not known: use ${[...PARAMETERS].join(', ')}.`);
+      throw new Error(`Unknown parameter ${parameter}; allowed: ${[...PARAMETERS].join(', ')}.`);
     }
     const values = VALUES[parameter];
-    if (values?.includes(value) === false) throw new Error(`Its ${parameter} is ${value}: use ${values.join(', ')}.`);
+    if (values?.includes(value) === false)
+      throw new Error(`Invalid ${parameter} ${value}; allowed: ${values.join(', ')}.`);
   }
   const userPart = user === undefined ? '' : `${user}@`;
   const [first = '', ...others] = hosts.split(',');

@@ -6,10 +6,10 @@ import { clientConfig, GOODBYE_MS, hangUp } from './session.ts';
 
 /** Connections for reads; further reads wait for one. */
 const MAX_CONNECTIONS = 8;
-/** Much longer than any read takes: after that, a server is given up. */
+/** Much longer than any read takes; after that the next host is tried. */
 const READ_MS = 10_000;
 const IDLE_MS = 30_000;
-/** What pg says if all connections are busy for too long: the server itself answers. */
+/** The message of pg if all connections are busy for too long, although the server answers. */
 const ALL_BUSY = 'timeout exceeded when trying to connect';
 
 /** Connections for reads to one server at a time: if it fails, the next read tries the next host. */
@@ -29,7 +29,7 @@ export class ReadPool {
 
   /** Runs one statement. Rejects with the error of pg. */
   async query<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    if (this.#isEnded) throw new Error('these connections for reads were ended');
+    if (this.#isEnded) throw new Error('the connections for reads are closed');
     const connections = (this.#connections ??= new Connections(this.#hosts[this.#host]!, this.#readMs));
     try {
       return (await connections.pool.query<Row>(text, [...values])).rows;
@@ -38,14 +38,14 @@ export class ReadPool {
       const isThere = error instanceof Error && ('severity' in error || error.message === ALL_BUSY);
       if (this.#connections === connections && !isThere) {
         this.#host = (this.#host + 1) % this.#hosts.length;
-        this.startAnew();
+        this.reconnect();
       }
       throw error;
     }
   }
 
-  /** Lets the connections go: the next read opens new ones. */
-  startAnew(): void {
+  /** Ends the connections; the next read opens new ones. */
+  reconnect(): void {
     const ended = this.#connections?.end();
     this.#connections = undefined;
     if (!ended) return;
@@ -55,7 +55,7 @@ export class ReadPool {
 
   async end(): Promise<void> {
     this.#isEnded = true;
-    this.startAnew();
+    this.reconnect();
     await Promise.all(this.#ending);
   }
 }

@@ -23,19 +23,19 @@ export class NotPrimary extends Error {
   override readonly name = 'NotPrimary';
 }
 
-/** PostgreSQL 14 is the first that notices, while it waits, that a client went away. */
+/** PostgreSQL 14 is the first that notices, while it waits, that a client disconnected. */
 const OLDEST_VERSION = 140_000;
 /** The values of synchronous_commit that put a commit on this server's disk, and with standbys on theirs. */
 const DURABLE = new Set(['on', 'remote_apply']);
 
-/** The value that synchronous_commit gets; remote_apply, which waits for more, stays. */
+/** The value for synchronous_commit; remote_apply, which waits for more, stays. */
 const DURABLE_COMMIT = `CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END`;
 
 /**
  * Begins each statement that writes; the statement then reads `backend` from the row of `durable`. A pooler in
  * transaction mode may run a transaction on a backend that was never set up, with the defaults of its role: so the
- * transaction makes its own commit durable, has the server tell of a cancelled wait for a standby, and says which
- * backend it ran on.
+ * transaction makes its own commit durable, makes the server report a cancelled wait for a standby, and returns the
+ * backend that it ran on.
  */
 export const MAKE_DURABLE = `WITH durable AS MATERIALIZED (
   SELECT set_config('synchronous_commit', ${DURABLE_COMMIT}, true), set_config('client_min_messages', 'warning', true),
@@ -77,14 +77,14 @@ SELECT pg_backend_pid() AS backend, current_setting('server_version_num')::integ
 const READ_TIMELINE = `
 SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer AS timeline`;
 
-/** Sets the session up, and reads back what came of it. */
+/** Sets the session up, and reads the resulting state back. */
 export async function setUp(client: Client): Promise<ServerState> {
   await client.query(SET_UP);
   // May fail: an unsupported platform is only slower, and a lost connection fails in the next statement, too.
   await client.query(NOTICE_LOST_CLIENT).catch(() => {});
   const { rows } = await client.query<Omit<ServerState, 'timeline'>>(READ_STATE);
   const [state] = rows;
-  if (!state) throw new Error('the server said nothing of itself');
+  if (!state) throw new Error('the server did not report its state');
   if (state.isRecovering) return { ...state, timeline: undefined };
   const { rows: timelines } = await client.query<{ timeline: number }>(READ_TIMELINE);
   return { ...state, timeline: timelines[0]?.timeline };
@@ -96,14 +96,14 @@ export async function setUp(client: Client): Promise<ServerState> {
  */
 export function requireDurable(state: ServerState, server: string): void {
   if (state.version < OLDEST_VERSION) {
-    throw new LedgerRefused(`${server} has version ${state.version}: use PostgreSQL 14 or newer`);
+    throw new LedgerRefused(`${server} has version ${state.version}; use PostgreSQL 14 or newer`);
   }
   if (state.isRecovering) {
-    throw new NotPrimary(`${server} is recovering, as a standby does: name the primary, or promote this one`);
+    throw new NotPrimary(`${server} is recovering, as a standby does; name the primary, or promote this one`);
   }
   if (state.isReadOnly) {
     throw new NotPrimary(
-      `${server} is read-only (default_transaction_read_only): switch that off, or name another server`,
+      `${server} is read-only (default_transaction_read_only); switch that off, or name another server`,
     );
   }
   const losing = [
@@ -123,8 +123,8 @@ export function warningsOf({ standbyNames, fullPageWrites }: ServerState, server
   const warnings: string[] = [];
   if (standbyNames === '') {
     warnings.push(
-      `${server} has no synchronous standby (synchronous_standby_names is empty): what is confirmed is on its own disk ` +
-        'alone, and a failover could lose it',
+      `${server} has no synchronous standby or replica (synchronous_standby_names is empty): confirmed numbers are on its ` +
+        'own disk only, and a failover could lose them',
     );
   }
   if (fullPageWrites !== 'on') {

@@ -13,7 +13,7 @@ const CONNECT_MS = 3000;
 /** The routine in which PostgreSQL waits for a standby; its messages are translated, its names are not. */
 const STANDBY_WAIT = 'SyncRepWaitForLSN';
 const INT8 = 20;
-/** Errors of certificates (https://nodejs.org/api/tls.html#x509-certificate-error-codes) that no retry mends. */
+/** Errors of certificates (https://nodejs.org/api/tls.html#x509-certificate-error-codes) that a retry cannot fix. */
 const UNTRUSTED = /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_\w+|CERT_\w+|ERR_TLS_CERT_\w+)$/;
 /** How long to wait for a clean close; a server behind a dead network never answers. */
 export const GOODBYE_MS = 1000;
@@ -46,7 +46,7 @@ export class Session {
 
   /**
    * Connects to the one host that `url` names. Rejects with one sentence that names the server, without secrets; with a
-   * LedgerRefused if another attempt would end the same way. `signal` ends the attempt, whatever it is doing.
+   * LedgerRefused if a retry would end the same way. `signal` ends the attempt, whatever it is doing.
    */
   static async open(url: string, signal: AbortSignal): Promise<Session> {
     const client = clientOf(url);
@@ -69,8 +69,8 @@ export class Session {
   }
 
   /**
-   * Whether transactions ran on more backends than the one that was set up, as a pooler in transaction mode has it:
-   * nothing that outlives a transaction can be relied on then, prepared statements included.
+   * Whether transactions ran on more backends than the one that was set up, as with a pooler in transaction mode: then
+   * nothing that outlives a transaction can be relied on, prepared statements included.
    */
   get isShared(): boolean {
     return this.#isShared;
@@ -89,7 +89,7 @@ export class Session {
   /**
    * Runs one statement that writes; the library takes no second one meanwhile. With `rowMode: 'array'` each row is an
    * array in the order of its columns. Rejects with NotReplicated if the wait for a standby was cut short, now or
-   * earlier: give the session up, and ask again on another one.
+   * earlier: then abandon the session, and retry on another one.
    */
   async write<Row extends QueryResultRow>(query: QueryConfig & { readonly rowMode?: 'array' }): Promise<Row[]> {
     if (this.#lostBy) throw this.#lostBy;
@@ -122,13 +122,13 @@ export class Session {
     return release;
   }
 
-  /** Leaves at once: whatever is in progress goes on at the server, and its answer is lost. */
+  /** Disconnects immediately: whatever is in progress continues at the server, and its answer is lost. */
   abandon(): void {
-    this.#lostBy ??= new Error('the session was given up');
+    this.#lostBy ??= new Error('the session was abandoned');
     hangUp(this.#client);
   }
 
-  /** Closes cleanly if the server answers in time; else at once. */
+  /** Closes cleanly if the server answers in time, otherwise immediately. */
   async end(): Promise<void> {
     await settledWithin(GOODBYE_MS, this.#client.end());
     this.abandon();
@@ -169,7 +169,7 @@ function clientOf(url: string): Client {
     const { Client } = channelBindingOf(url);
     return new Client(clientConfig(url));
   } catch (error) {
-    throw new LedgerRefused(`the URL of the ledger cannot be used: ${reasonOf(error)}`);
+    throw new LedgerRefused(`the URL of the ledger cannot be used (${reasonOf(error)}); correct --ledger`);
   }
 }
 
@@ -179,33 +179,33 @@ function explain(error: unknown, client: Client): Error {
   const reason = reasonOf(error);
   if (state === INVALID_PASSWORD || state === INVALID_AUTHORIZATION) {
     return new LedgerRefused(
-      `${server} does not let ${client.user} in (${reason}): check user, password and pg_hba.conf`,
+      `${server} does not let ${client.user} in (${reason}); check the user, the password and pg_hba.conf`,
     );
   }
   // An error of pg itself, without a code.
   if (/password must be a string/.test(reason)) {
     return new LedgerRefused(
-      `${server} does not let ${client.user} in (no password was given, as PGPASSWORD or in the URL): check user, password and pg_hba.conf`,
+      `${server} does not let ${client.user} in (no password was given, as PGPASSWORD or in the URL); check the user, the password and pg_hba.conf`,
     );
   }
   if (/does not support SSL/.test(reason)) {
-    return new LedgerRefused(`${server} does not offer TLS, and sslmode asks for it: switch ssl on there`);
+    return new LedgerRefused(`${server} does not offer TLS, but sslmode requires it; switch ssl on there`);
   }
   if (UNTRUSTED.test(codeOf(error))) {
     return new LedgerRefused(
-      `${server} has a certificate that is not trusted (${reason}): name its authority in the URL with ` +
-        'sslmode=verify-full&sslrootcert=<file>, or encrypt without checking who answers, with sslmode=no-verify',
+      `${server} has an untrusted certificate (${reason}); name its authority in the URL with ` +
+        'sslmode=verify-full&sslrootcert=<file>, or encrypt without verifying the server, with sslmode=no-verify',
     );
   }
   if (error instanceof NotBound) {
     return new LedgerRefused(
-      `${server} offered no channel binding, and the URL asks for it: use TLS and scram-sha-256, or leave channel_binding out`,
+      `${server} offered no channel binding, but the URL requires it; use TLS and scram-sha-256, or omit channel_binding`,
     );
   }
   const lacking = asLacking(error, server);
   if (lacking) return lacking;
   if (state === UNDEFINED_DATABASE) {
-    return new LedgerRefused(`${server}: ${reason}; make it with createdb, or name another one`);
+    return new LedgerRefused(`${server}: ${reason}; create it with createdb, or name another one`);
   }
-  return new Error(`${server} cannot be used (${reason}): check that it runs, and the URL`, { cause: error });
+  return new Error(`${server} cannot be used (${reason}); check that it runs, and the URL`, { cause: error });
 }

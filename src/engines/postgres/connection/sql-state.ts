@@ -14,7 +14,7 @@ export const UNDEFINED_DATABASE = '3D000';
 export const UNDEFINED_FUNCTION = '42883';
 export const UNDEFINED_SCHEMA = '3F000';
 export const UNKNOWN_PREPARED_STATEMENT = '26000';
-/** Raised by the schema's own refuse_numbering(): an operator has to act. */
+/** Raised by the schema's own refuse_numbering() if an operator has to act. */
 export const MUST_NOT_NUMBER = /^ON00[123]$/;
 
 /** The SQLSTATE of an error that a server sent; undefined for an error of the network or of this program. */

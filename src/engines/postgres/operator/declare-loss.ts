@@ -11,13 +11,13 @@ import type { Session } from '../connection/session.ts';
 
 /** How far the numbers had gone before a database was restored to an earlier time. */
 export interface Continuation {
-  /** The greatest order_id that may have been given: the next one is above it. */
+  /** The greatest order_id that may have been given; the next one is above it. */
   readonly above: bigint;
   /** Stores whose next order_number is known; each other store skips as many numbers as order_ids are lost. */
   readonly stores: Iterable<ImportedStore>;
 }
 
-/** What is declared lost, or would be. */
+/** The numbers that are declared lost, or would be. */
 export interface DeclaredLoss {
   readonly ledgerId: string;
   /** The lost order_ids; `length` is 0 if none is lost. */
@@ -43,7 +43,7 @@ interface StoreRow {
   readonly next_last: string;
 }
 
-/** What this command does, for messages. */
+/** The task of this command, for messages. */
 const TASK = 'declare the loss';
 /** Stores sent in one statement. */
 const STORES_PER_INSERT = 1000;
@@ -55,9 +55,9 @@ SELECT store_id, last_number, coalesce(next_number - 1, last_number::numeric + $
 FROM order_numbers.stores FULL JOIN pg_temp.continued USING (store_id)`;
 
 /**
- * Declares everything lost that may have been given after the end of this ledger, in one transaction: order_ids go on
- * above `continuation.above`, a given store goes on with its next number, and each other store skips as many numbers as
- * it can have given at most. Undefined, and nothing done, if `agree` resolves to false; run again, it finds nothing to
+ * Declares everything lost that may have been given after the end of this ledger, in one transaction: order_ids continue
+ * above `continuation.above`, a given store continues with its next number, and each other store skips as many numbers
+ * as it can have given at most. Undefined, and nothing done, if `agree` resolves to false; a second run finds nothing to
  * do. Throws LedgerRefused if a sequence would go back or has too few numbers left, and while a server is connected.
  */
 export async function declareLoss(
@@ -82,10 +82,10 @@ export async function declareLoss(
   }
 }
 
-/** Creates and upgrades nothing: the database may not be the one that was meant. */
+/** Creates and upgrades nothing, because the database may be the wrong one. */
 async function requireSchema(session: Session, name: string): Promise<void> {
   const version = await asOwner(session, TASK, () => requireKnownVersion(session));
-  if (version === 0) throw new LedgerRefused(`there is no ledger in ${name}: name the database that was restored`);
+  if (version === 0) throw new LedgerRefused(`no ledger exists in ${name}; name the database that was restored`);
 }
 
 /** Everything but the commit. */
@@ -110,21 +110,22 @@ async function commit(session: Session): Promise<void> {
     await write(session, 'COMMIT');
   } catch (error) {
     throw new Error(
-      `${reasonOf(error)}; it is not known whether the loss is declared: run the same command again, which does nothing twice`,
+      `${reasonOf(error)}; the loss may have been declared, so run the same command again, which is safe to repeat`,
       { cause: error },
     );
   }
 }
 
-/** A connected server would go on numbering from what it has seen: refuses if there is one, or a move in progress. */
+/** Refuses while a server is connected, which would continue from what it has seen, or while a move is in progress. */
 async function requireAlone(session: Session, name: string): Promise<void> {
   const [lock] = await write<{ taken: boolean }>(session, 'SELECT pg_try_advisory_xact_lock($1) AS taken', [MOVE_LOCK]);
-  if (lock?.taken !== true) throw new LedgerRefused(`order-numbers migrate is at work on ${name}: wait for its end`);
+  if (lock?.taken !== true)
+    throw new LedgerRefused(`order-numbers migrate is running on ${name}; wait until it has ended`);
   const [others] = await write<{ count: bigint }>(session, `SELECT count(*) FROM ${OTHER_SESSIONS}`);
   if (others?.count === 0n) return;
   throw new LedgerRefused(
-    `order-numbers servers are connected to ${name} (${others?.count} sessions): stop every one of them first, and what a ` +
-      'pooler keeps open for them',
+    `order-numbers servers are connected to ${name} (${others?.count} sessions); first stop every one of them, and close ` +
+      'the sessions that a pooler keeps open for them',
   );
 }
 
@@ -134,14 +135,14 @@ async function plan(session: Session, name: string, { above, stores }: Continuat
     session,
     'SELECT ledger_id, last_order_id, moving_from FROM order_numbers.ledger FOR UPDATE',
   );
-  if (!ledger) throw new LedgerRefused(`the table ledger of ${name} is empty: put a good copy back`);
+  if (!ledger) throw new LedgerRefused(`the table ledger of ${name} is empty; put a good copy back`);
   const { ledger_id: ledgerId, last_order_id: end } = ledger;
   if (ledger.moving_from !== null) {
-    throw new LedgerRefused(`another ledger is being copied into ${name}: finish that with order-numbers migrate`);
+    throw new LedgerRefused(`another ledger is being copied into ${name}; finish that with order-numbers migrate`);
   }
   if (above < end) {
     throw new LedgerRefused(
-      `${name} ends at order_id ${end}, and order_ids would go back to ${above}: name ${end} or a higher one`,
+      `${name} ends at order_id ${end}, so continuing above ${above} would give numbers twice; name ${end} or a higher one`,
     );
   }
   await takeStores(session, stores);
@@ -191,12 +192,12 @@ async function requireStores(session: Session, length: bigint): Promise<void> {
   const { store_id: storeId, last_number: last, next_last: nextLast } = row;
   if (BigInt(nextLast) < last) {
     throw new LedgerRefused(
-      `store ${storeId} would go back: its next_number is given as ${BigInt(nextLast) + 1n}, and the ledger has given its ` +
-        `numbers up to ${last} already: give ${last + 1n} or more, or leave the store out`,
+      `store ${storeId} would give numbers twice: its next_number is ${BigInt(nextLast) + 1n}, but the ledger has already ` +
+        `given its numbers up to ${last}; use ${last + 1n} or more, or omit the store`,
     );
   }
   throw new LedgerRefused(
-    `store ${storeId} is at order_number ${last} and cannot skip ${length} more: name its next number with --stores, ` +
+    `store ${storeId} is at order_number ${last} and cannot skip ${length} more; name its next number with --stores, ` +
       'or a lower order_id',
   );
 }

@@ -57,7 +57,7 @@ export class MoveTarget implements LedgerTarget {
     } catch (error) {
       session.abandon();
       if (!(error instanceof Error && sqlState(error.cause) === LOCK_NOT_AVAILABLE)) throw error;
-      throw new LedgerRefused(`another order-numbers migrate is at work on ${name}: wait for its end`);
+      throw new LedgerRefused(`another order-numbers migrate is running on ${name}; wait until it has ended`);
     }
     return target;
   }
@@ -75,16 +75,16 @@ export class MoveTarget implements LedgerTarget {
     return this.#transaction(async () => {
       // Locks this row first: an earlier commit of a server is seen below, and a later one is refused.
       const [ledger] = await this.#write<LedgerRow>('SELECT * FROM order_numbers.ledger FOR UPDATE');
-      if (!ledger) throw new LedgerRefused(`the table ledger of ${this.name} is empty: use another database`);
+      if (!ledger) throw new LedgerRefused(`the table ledger of ${this.name} is empty; use another database`);
       const { ledger_id: there, moving_from: movingFrom } = ledger;
       if (movingFrom === null && there !== ledgerId) await this.#requireEmpty(ledger, isSealed);
       if (movingFrom !== null && movingFrom !== ledgerId) {
         throw new LedgerRefused(
-          `${this.name} has the unfinished copy of another ledger, ${movingFrom}: finish that, or use another database`,
+          `${this.name} has the unfinished copy of another ledger, ${movingFrom}; finish that, or use another database`,
         );
       }
       const isDone = movingFrom === null && there === ledgerId;
-      // Written in any case: its commit waits for a standby, and so confirms what an earlier run committed.
+      // Always written: its commit waits for a standby, and so confirms what an earlier run committed.
       await this.#write('UPDATE order_numbers.ledger SET ledger_id = $1, moving_from = $2, version = version + 1', [
         ledgerId,
         isDone ? null : ledgerId,
@@ -102,7 +102,7 @@ export class MoveTarget implements LedgerTarget {
       await this.#write(`SELECT pg_terminate_backend(pid, ${END_WAIT_MS}) FROM ${OTHER_SESSIONS}`);
     } catch (error) {
       if (!(error instanceof Error && sqlState(error.cause) === INSUFFICIENT_PRIVILEGE)) throw error;
-      throw new LedgerRefused(`order-numbers servers are connected to ${this.name} already: stop them first`, {
+      throw new LedgerRefused(`order-numbers servers are already connected to ${this.name}; stop them first`, {
         cause: error,
       });
     }
@@ -162,7 +162,7 @@ export class MoveTarget implements LedgerTarget {
   async #requireEmpty({ ledger_id, first_order_id, last_order_id }: LedgerRow, isSealed: boolean): Promise<void> {
     if (isSealed) {
       throw new LedgerRefused(
-        `${this.name} has ledger ${ledger_id}, and no more the one that was moved to it: put that one back`,
+        `${this.name} has ledger ${ledger_id} instead of the one that was moved to it; put that one back`,
       );
     }
     const [has] = await this.#write<{ rows: boolean; stores: bigint; losses: boolean }>(
@@ -172,8 +172,8 @@ export class MoveTarget implements LedgerTarget {
     );
     if (last_order_id < first_order_id && has && !has.rows && has.stores === 0n && !has.losses) return;
     throw new LedgerRefused(
-      `${this.name} has a ledger of its own already (${ledger_id}, last order_id ${last_order_id}, stores ` +
-        `${has?.stores}): only an empty one takes another in, so use another database`,
+      `${this.name} already has a ledger of its own (${ledger_id}, last order_id ${last_order_id}, stores ` +
+        `${has?.stores}); only an empty ledger accepts another, so use another database`,
     );
   }
 
@@ -197,7 +197,7 @@ export class MoveTarget implements LedgerTarget {
     const [row] = await this.#write<{ backend: number }>(`${MAKE_DURABLE} SELECT backend FROM durable`);
     if (row?.backend === this.#session.state.backend) return;
     throw new LedgerRefused(
-      `${this.name} is behind a pooler in transaction mode, which keeps no lock for a whole move: connect directly`,
+      `${this.name} is behind a pooler in transaction mode, which keeps no lock for a whole move; connect directly`,
     );
   }
 
@@ -207,7 +207,7 @@ export class MoveTarget implements LedgerTarget {
 
   async #updateOne(text: string, values: readonly unknown[]): Promise<void> {
     const rows = await this.#write(`${text} RETURNING id`, values);
-    if (rows.length !== 1) throw new LedgerRefused(`${this.name} was changed by somebody else meanwhile`);
+    if (rows.length !== 1) throw new LedgerRefused(`another process has changed ${this.name} in the meantime`);
   }
 
   /** Runs one statement; a commit in it is confirmed when this resolves. */

@@ -22,7 +22,7 @@ export function prepareDatabase(hosts: readonly string[], signal: AbortSignal): 
 }
 
 /**
- * Runs `prepare` on the first of these hosts that is a durable primary and lets it resolve. The session is given up
+ * Runs `prepare` on the first of these hosts that is a durable primary and lets it resolve. The session is abandoned
  * when `signal` aborts, whatever it is doing. Rejects with one sentence that has the reason of each host, without
  * secrets.
  */
@@ -63,7 +63,7 @@ async function openOn<Prepared>(
   }
 }
 
-/** Runs `work` on the session. Rejects with one sentence; with a LedgerRefused if `task` takes the schema's owner. */
+/** Runs `work` on the session. Rejects with one sentence; with a LedgerRefused if `task` requires the schema's owner. */
 export async function asOwner<Result>({ server }: Session, task: string, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
@@ -71,6 +71,6 @@ export async function asOwner<Result>({ server }: Session, task: string, work: (
     if (error instanceof LedgerRefused) throw error;
     const message = `${server}: ${reasonOf(error)}`;
     if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw new Error(message, { cause: error });
-    throw new LedgerRefused(`${message}: ${task} as the owner of the schema order_numbers`, { cause: error });
+    throw new LedgerRefused(`${message}; ${task} as the owner of the schema order_numbers`, { cause: error });
   }
 }

@@ -12,7 +12,7 @@ const NO_LEDGER = new Set([UNDEFINED_SCHEMA, UNDEFINED_FUNCTION, INSUFFICIENT_PR
 
 /**
  * Verifies the ledger in the database at `url`, or one store of it, without a server: on the first host that answers,
- * be it a primary or a standby. See LedgerReads.verify. Throws LedgerRefused if there is no readable ledger.
+ * primary or standby. See LedgerReads.verify. Throws LedgerRefused if there is no readable ledger.
  */
 export async function* verifyPostgresLedger(url: string, storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
   const { hosts, name } = parsePostgresUrl(url);
@@ -42,7 +42,7 @@ async function readEnd(query: Query): Promise<bigint> {
 
 function explain(error: unknown): string {
   if (NO_LEDGER.has(sqlState(error) ?? '')) {
-    return `it has no order ledger that this user can read (${reasonOf(error)}): check the URL and its user's rights`;
+    return `it has no order ledger that this user can read (${reasonOf(error)}); check the URL and its user's rights`;
   }
   return reasonOf(error);
 }

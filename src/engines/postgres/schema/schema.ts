@@ -56,14 +56,14 @@ DO $schema$ BEGIN
   IF to_regnamespace('order_numbers') IS NULL THEN
     ${CREATE_SCHEMA}
   ELSIF EXISTS (${CONTENTS}) THEN
-    RAISE EXCEPTION 'the schema order_numbers has something else in it: use another database, or give it an empty one';
+    RAISE EXCEPTION 'the schema order_numbers contains something else; use another database, or one with an empty schema';
   END IF;
 END $schema$;
 `;
 
 /**
- * The whole schema, for an owner to read, and to run if servers may not create tables. It does what is missing, so the
- * same text upgrades an older schema.
+ * The whole schema, for an owner to read, and to run if servers may not create tables. It runs only the missing steps, so
+ * the same text upgrades an older schema.
  */
 export function schemaSql(): string {
   return `-- The schema of an order ledger, for psql -v ON_ERROR_STOP=1. Run it as the role that is to own it.
@@ -71,7 +71,7 @@ BEGIN;
 ${MIGRATIONS.map(unlessDone).join('\n').replace(CREATE_SCHEMA, CREATE_SCHEMA_UNLESS_EMPTY)}
 COMMIT;
 
--- All that the role of a server needs (put its name for order_server):
+-- Everything that the role of a server needs (replace order_server by its name):
 -- GRANT USAGE ON SCHEMA order_numbers TO order_server;
 -- GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA order_numbers TO order_server;
 `;
@@ -98,9 +98,9 @@ export async function migrate(session: SchemaSession): Promise<SchemaVersions> {
     try {
       await session.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCK]);
       const version = await requireKnownVersion(session);
-      const isThere = version === 0 && (await hasEmptySchema(session));
+      const exists = version === 0 && (await hasEmptySchema(session));
       for (const [i, migration] of MIGRATIONS.entries()) {
-        const missing = isThere ? migration.replace(CREATE_SCHEMA, '') : migration;
+        const missing = exists ? migration.replace(CREATE_SCHEMA, '') : migration;
         if (i >= version) await session.query(steps(missing, i));
       }
       await session.query('COMMIT');
@@ -144,8 +144,8 @@ export async function requireKnownVersion(session: SchemaSession): Promise<numbe
   const version = row?.version ?? 0;
   if (version <= MIGRATIONS.length) return version;
   throw new LedgerRefused(
-    `the schema order_numbers of ${session.database} has version ${version}, this program knows ${MIGRATIONS.length}: ` +
-      'use the newer version that made it',
+    `the schema order_numbers of ${session.database} has version ${version}, but this program knows only ` +
+      `${MIGRATIONS.length}; use the newer version that created it`,
   );
 }
 
@@ -165,13 +165,13 @@ function explain(error: unknown, { user, database }: SchemaSession): unknown {
   const state = sqlState(error);
   if (state === INSUFFICIENT_PRIVILEGE) {
     return new LedgerRefused(
-      `${user} may not use or make the schema order_numbers of ${database} ` +
-        `(${reasonOf(error)}): as its owner run what order-numbers migrate --print prints, with its GRANTs`,
+      `${user} may not use or create the schema order_numbers of ${database} (${reasonOf(error)}); as its owner, run the ` +
+        'output of order-numbers migrate --print, with its GRANTs',
     );
   }
   if (state === DUPLICATE_SCHEMA) {
     return new LedgerRefused(
-      `${database} has a schema order_numbers that is no order ledger, or is not this role's: use another database, or give it an empty one`,
+      `${database} has a schema order_numbers that is not an order ledger, or not this role's; use another database, or one with an empty schema`,
     );
   }
   return error;

@@ -6,7 +6,7 @@ import { MAKE_DURABLE } from '../connection/server-state.ts';
 import type { Session } from '../connection/session.ts';
 import { numberArray } from './array-text.ts';
 
-/** A batch that is committed, and confirmed if there is a synchronous standby. */
+/** A batch that is committed, and confirmed by the synchronous standby if there is one. */
 export interface CommittedBatch extends LedgerPoint {
   readonly outcomes: readonly Outcome[];
 }
@@ -28,9 +28,8 @@ type Row = [
 ];
 
 /**
- * One round trip: the whole batch as arrays, one transaction, all outcomes. The row of the last request tells the
- * backend and the end of the ledger; near the end of all order_ids, where a batch is numbered one by one, no other row
- * knows it.
+ * One round trip: the whole batch as arrays, one transaction, all outcomes. The row of the last request has the backend
+ * and the end of the ledger; near the end of all order_ids, when a batch is numbered one by one, no other row knows it.
  */
 const ALLOCATE = `${MAKE_DURABLE}
   SELECT item,
@@ -68,7 +67,7 @@ export async function allocate(
   return { outcomes, ...point, timeline: session.timeline };
 }
 
-/** The outcomes of a batch that was sent before: what refused a request now may have been otherwise then. */
+/** The outcomes of a batch that was sent before: a request that is refused now may have succeeded then. */
 export function asSentBefore(outcomes: readonly Outcome[], batch: readonly AllocationRequest[]): readonly Outcome[] {
   return outcomes.map((outcome, i) => {
     const request = batch[i];

@@ -14,7 +14,7 @@ interface ConfirmRow {
   readonly timeline: number;
 }
 
-/** The ledger of a server, and how far it is. */
+/** The ledger of a server, and its end. */
 export interface ConfirmedLedger extends LedgerPoint {
   readonly ledgerId: string;
 }
@@ -36,7 +36,7 @@ export function confirmInTime(session: Session): Promise<ConfirmedLedger> {
 }
 
 function notConfirmed({ server, state: { standbyNames } }: Session): string {
-  const late = `${server}: a write took longer than ${CONFIRM_MS} ms to be confirmed`;
+  const late = `${server} did not confirm a write within ${CONFIRM_MS} ms`;
   if (standbyNames === '') return late;
-  return `${late}: see in pg_stat_replication whether a standby that synchronous_standby_names (${standbyNames}) asks for is streaming`;
+  return `${late}; check in pg_stat_replication whether a standby of synchronous_standby_names (${standbyNames}) is streaming`;
 }

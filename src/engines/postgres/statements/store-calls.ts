@@ -40,7 +40,7 @@ export async function changeStore(session: Session, storeId: bigint, changes: St
 }
 
 function pointOf(row: PointRow | undefined, session: Session): LedgerPoint {
-  if (!row) throw new Error('the server answered a write of a store with nothing');
+  if (!row) throw new Error('the server returned nothing for a write of a store');
   session.ranOn(row.backend);
   return { lastOrderId: row.ledger_end, version: row.ledger_version, timeline: session.timeline };
 }

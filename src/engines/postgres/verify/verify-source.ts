@@ -24,8 +24,8 @@ type KeyRow = RepeatedRequestId & RowOf<'entries' | 'keys'>;
 type IndexRow = { readonly name: string; readonly fault: string | null; readonly is_complete: boolean };
 
 /**
- * What a verification reads of a PostgreSQL database, up to an order_id that the ledger has reached. Each read is a
- * transaction of its own, and rejects with SQLSTATE 57P03 if a server answers that is behind, or has another ledger.
+ * The reads of a verification of a PostgreSQL database, up to an order_id that the ledger has reached. Each read is a
+ * transaction of its own, and rejects with SQLSTATE 57P03 if the server is behind or has another ledger.
  */
 export class PostgresVerifySource implements VerifySource {
   readonly ledger: LedgerToVerify;
@@ -38,7 +38,7 @@ export class PostgresVerifySource implements VerifySource {
          rows_above AS "rowsAbove", rows_above >= $1 AS "hasMoreAbove" FROM order_numbers.verify_ledger($1)`,
       [MAX_ROWS_ABOVE],
     );
-    if (!row) throw new OrderError('LEDGER_DAMAGED', 'the table ledger is empty: put a good copy back');
+    if (!row) throw new OrderError('LEDGER_DAMAGED', 'the table ledger is empty; put a good copy back');
     return new PostgresVerifySource(query, row.ledgerId, { ...row, end });
   }
 
@@ -101,7 +101,7 @@ export class PostgresVerifySource implements VerifySource {
       const stores = await this.#read<EntriesRow>(columns, 'verify_order_numbers', ...values);
       yield stores;
       const last = stores.at(-1);
-      // Fewer: the end of the index. Rows that come meanwhile must not keep the reading busy forever.
+      // Fewer: the end of the index. Rows that arrive meanwhile must not keep the reading busy forever.
       if (!last || stores.reduce((sum, { read }) => sum + read, 0n) < ROWS_PER_READ) return;
       after = [last.storeId, last.lastNumber];
     }
@@ -124,7 +124,7 @@ export class PostgresVerifySource implements VerifySource {
     return this.#readAfter(columns, name, values);
   }
 
-  /** Rows of a function of the schema; with `least` that one's row, too, which pages above the least place leave out. */
+  /** Rows of a function of the schema; with `least` also that one's row, which pages above the lowest place leave out. */
   #readAfter<Row extends QueryResultRow>(
     columns: string,
     name: string,

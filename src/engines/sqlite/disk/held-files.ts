@@ -8,7 +8,7 @@ import type { LedgerFiles } from '../file/ledger-files.ts';
 /** What identifies a file under any name: device and inode. Undefined if the name has no file. */
 export type FileIdentity = string | undefined;
 
-/** Looks a name up. Never opens the file: see {@link locateLedger}. */
+/** Looks up a name. Never opens the file: see {@link locateLedger}. */
 export function identityOf(path: string): FileIdentity {
   return identityIn(statSync(path, { bigint: true, throwIfNoEntry: false }));
 }
@@ -24,7 +24,7 @@ export class HeldFilesChanged extends Error {
 
 /**
  * The files that this process holds open, compared with those that their names lead to. An open file can be renamed and
- * removed. The process then goes on with a file that no other process finds, beside a second server that numbers from
+ * removed. The process then continues with a file that no other process finds, beside a second server that numbers from
  * the beginning (https://www.sqlite.org/howtocorrupt.html, section 2.4).
  */
 export class HeldFiles {
@@ -58,7 +58,7 @@ export class HeldFiles {
     }
     this.requireSame();
     if (statSync(this.#files.database).size > 0) return;
-    throw new HeldFilesChanged(`${this.#files.database} was emptied while it was open: ${PUT_BACK}`);
+    throw new HeldFilesChanged(`${this.#files.database} was emptied while it was open; ${PUT_BACK}`);
   }
 
   /** Call this right after opening the database. */
@@ -91,10 +91,10 @@ export class HeldFiles {
     if (!stat || identityIn(stat) !== this.#database) throw changed(database, PUT_BACK);
     this.#requireNotOverwritten(stat);
     if (this.#wal !== undefined && identityOf(wal) !== this.#wal) {
-      throw changed(wal, 'never touch it while a server runs; start the server again');
+      throw changed(wal, 'start the server again, and never touch this file while a server runs');
     }
     if (identityOf(lock) !== this.#lock) {
-      throw changed(lock, 'a second server could start on this ledger; stop that one, then start this one again');
+      throw changed(lock, 'stop any second server that started on this ledger, then start this one again');
     }
   }
 
@@ -128,7 +128,7 @@ export class HeldFiles {
     if (!isSame) {
       this.#isOverwritten = true;
       throw new HeldFilesChanged(
-        `${database} was overwritten while it was open, and nothing is numbered any more: ${PUT_BACK}`,
+        `${database} was overwritten while it was open, so numbering has stopped; ${PUT_BACK}`,
       );
     }
     this.#written = writtenIn(stat);
@@ -149,7 +149,7 @@ export class HeldFiles {
     this.requireSame();
     const { shm } = this.#files;
     if (this.#shm !== undefined && identityOf(shm) !== this.#shm) {
-      throw changed(shm, 'never touch it while a server runs; start the server again');
+      throw changed(shm, 'start the server again, and never touch this file while a server runs');
     }
   }
 }
@@ -170,9 +170,9 @@ const PUT_BACK = 'put the ledger back, with its -wal file, and start the server 
 function changed(path: string, remedy: string): HeldFilesChanged {
   const folder = dirname(path);
   const what = existsSync(path)
-    ? `another file was put in the place of ${path}`
+    ? `${path} was replaced by another file`
     : existsSync(folder)
       ? `${path} was moved or removed`
       : `the folder ${folder} was moved or removed`;
-  return new HeldFilesChanged(`${what} while it was open, and nothing is numbered any more: ${remedy}`);
+  return new HeldFilesChanged(`${what} while it was open, so numbering has stopped; ${remedy}`);
 }

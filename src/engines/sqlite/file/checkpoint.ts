@@ -22,7 +22,7 @@ export function checkpoint(db: Database.Database, mode: 'NOOP' | 'PASSIVE' | 'TR
 
 /**
  * One durable transaction that changes nothing but the generation, which tells two states with the same last order_id
- * apart: SQLite's own schema_version, which every connection has to notice, and does.
+ * apart. It is SQLite's own schema_version, whose changes every connection notices.
  */
 export function raiseGeneration(db: Database.Database): void {
   // SQLite protects it against being set by mistake.
@@ -39,8 +39,8 @@ export function readGeneration(db: Database.Database): number {
 }
 
 /**
- * Moves what is in the WAL into the database. If that was all of it, the mark says so, on disk, before this returns
- * true; then the WAL may start anew. The last change must have given an order_id or raised the generation.
+ * Moves the content of the WAL into the database. If that was all of it, the mark says so, on disk, before this returns
+ * true; then the WAL may restart. The last change must have given an order_id or raised the generation.
  */
 export function completeCheckpoint(db: Database.Database, files: LedgerFiles, mark: HighWaterMark): boolean {
   // Read before: what others commit meanwhile need not be in the database.
@@ -52,7 +52,7 @@ export function completeCheckpoint(db: Database.Database, files: LedgerFiles, ma
   return isComplete;
 }
 
-/** The base of a database that holds everything which this connection sees. */
+/** The base of a database that holds everything that this connection sees. */
 export function readBaseNow(db: Database.Database, files: LedgerFiles): Base {
   const { ledgerId, lastOrderId } = requireLedgerRow(db, 'put a good copy back');
   const pages = Number(db.pragma('page_count', { simple: true }));

@@ -35,7 +35,7 @@ export function openWriteConnection(path: string, { mayCreate = true } = {}): Da
     const synchronous = Number(db.pragma('synchronous', { simple: true }));
     if (journalMode !== 'wal' || synchronous !== 2) {
       throw new LedgerRefused(
-        `${path} could not be opened durably (journal_mode ${String(journalMode)}, synchronous ${synchronous}): ` +
+        `${path} could not be opened durably (journal_mode ${String(journalMode)}, synchronous ${synchronous}); ` +
           'use a local file system that supports WAL',
       );
     }

@@ -21,7 +21,7 @@ export interface Fence {
  *
  * The lock is SQLite's own exclusive lock on an empty file beside the ledger. The operating system drops it with the
  * process, even after kill -9, so it is never stale. It holds on the file itself, whichever path leads there. Readers
- * do not use this file and go on.
+ * do not use this file and are not affected.
  *
  * The file stays. If it is missing, `check` is called before it is created, so that a refusal leaves no lock file
  * beside a file that is not a ledger, for instance.
@@ -42,11 +42,11 @@ export function takeFence(files: LedgerFiles, check: () => void = () => {}): Fen
     lock?.close();
     if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
       throw new LedgerRefused(
-        `${files.database} is in use by another order-numbers process: stop that one first, or name another ledger`,
+        `${files.database} is in use by another order-numbers process; stop that one first, or name another ledger`,
       );
     }
     throw new LedgerRefused(
-      `cannot make the lock file ${files.lock} (${messageOf(error)}): the folder must be writable, or choose another with --ledger`,
+      `cannot create the lock file ${files.lock} (${messageOf(error)}); make its folder writable, or choose another with --ledger`,
     );
   }
 }

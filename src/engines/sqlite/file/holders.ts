@@ -36,6 +36,6 @@ function commandOf(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').trim().slice(0, 120);
   } catch {
-    return 'it ends just now';
+    return 'ending';
   }
 }

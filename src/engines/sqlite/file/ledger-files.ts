@@ -41,11 +41,11 @@ export function locateLedger(path: string): LedgerFiles {
   requireWholeName(database);
   if (existsSync(database)) {
     const found = statSync(database);
-    if (!found.isFile()) throw new LedgerRefused(`${database} is not a file: --ledger must name the ledger's file`);
+    if (!found.isFile()) throw new LedgerRefused(`${database} is not a file; --ledger must name the ledger's file`);
     if (found.nlink > 1) {
       throw new LedgerRefused(
-        `${database} has ${found.nlink} hard links, and a server that uses another one would not be noticed: ` +
-          'keep one name and make the others symbolic links',
+        `${database} has ${found.nlink} hard links, and a server that uses another one would not be detected; ` +
+          'keep one name and replace the others by symbolic links',
       );
     }
   }
@@ -56,11 +56,11 @@ export function locateLedger(path: string): LedgerFiles {
 
 /** The real path of the ledger or backup at `path`, which must exist; nothing is created. */
 export function findLedger(path: string): string {
-  if (path === '') throw new LedgerRefused('the path of the ledger or backup is empty: name its file');
-  if (!existsSync(path)) throw new LedgerRefused(`${path} is not there: name the file of a ledger`);
+  if (path === '') throw new LedgerRefused('the path of the ledger or backup is empty; name its file');
+  if (!existsSync(path)) throw new LedgerRefused(`${path} does not exist; name the file of a ledger`);
   const real = realpathSync(path);
   requireWholeName(real);
-  if (!statSync(real).isFile()) throw new LedgerRefused(`${real} is not a file: name the file of a ledger`);
+  if (!statSync(real).isFile()) throw new LedgerRefused(`${real} is not a file; name the file of a ledger`);
   return real;
 }
 
@@ -113,11 +113,11 @@ function realFolder(folder: string): string {
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
       throw new LedgerRefused(
-        `there is no folder ${folder} for the ledger: mount its disk, correct --ledger, or create it with mkdir -p`,
+        `the folder ${folder} of the ledger does not exist; mount its disk, correct --ledger, or create it with mkdir -p`,
       );
     }
     throw new LedgerRefused(
-      `cannot use the folder ${folder} for the ledger (${messageOf(error)}): choose a writable one with --ledger`,
+      `cannot use the folder ${folder} for the ledger (${messageOf(error)}); choose a writable one with --ledger`,
     );
   }
 }
@@ -126,7 +126,7 @@ function followLinks(path: string): string {
   if (existsSync(path)) return realpathSync(path);
   if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
     throw new LedgerRefused(
-      `${path} is a symbolic link to a file that is not there: put the ledger back or remove the link`,
+      `${path} is a symbolic link to a file that does not exist; put the ledger back or remove the link`,
     );
   }
   return path;

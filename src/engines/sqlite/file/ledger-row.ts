@@ -8,7 +8,7 @@ export interface LedgerRow {
   readonly firstOrderId: bigint;
   readonly lastOrderId: bigint;
   readonly lastCreateTimeMs: bigint;
-  /** Where the ledger was moved to: it must never number again. The identity is empty if none was written. */
+  /** The place that the ledger was moved to: it must never number again. The identity is empty if none was written. */
   readonly movedTo: Place | undefined;
 }
 
@@ -61,13 +61,13 @@ export function requireLedgerRow(db: Database.Database, remedy: Remedy, name = d
   return readLedgerRow(db) ?? refuseWithout(name, remedy);
 }
 
-/** Lets an empty ledger number from here. */
+/** Makes an empty ledger start at this order_id. */
 export function setNextOrderId(db: Database.Database, nextOrderId: bigint): void {
   db.prepare('UPDATE ledger SET first_order_id = ?, last_order_id = ?').run(nextOrderId, nextOrderId - 1n);
 }
 
-/** Lets the ledger go on above this order_id, with no create_time before this one. */
-export function goOnAbove(db: Database.Database, lastOrderId: bigint, lastCreateTimeMs: bigint): void {
+/** Makes the ledger continue above this order_id, with no create_time before this one. */
+export function continueAbove(db: Database.Database, lastOrderId: bigint, lastCreateTimeMs: bigint): void {
   db.prepare('UPDATE ledger SET last_order_id = ?, last_create_time_ms = max(last_create_time_ms, ?)').run(
     lastOrderId,
     lastCreateTimeMs,
@@ -81,7 +81,7 @@ export function seal(db: Database.Database, { name, identity }: Place): void {
 
 /** The refusal of a ledger that was moved. It shows the place's name only: its identity means nothing to people. */
 export function movedAway(database: string, { name }: Place, consequence: string): LedgerRefused {
-  return new LedgerRefused(`${database} was moved to ${name} and must not number again: ${consequence}`);
+  return new LedgerRefused(`${database} was moved to ${name} and must never number again; ${consequence}`);
 }
 
 function toLedgerRow(row: Columns | undefined): LedgerRow | undefined {
@@ -101,5 +101,5 @@ function toPlace(sealedTo: string): Place {
 }
 
 function refuseWithout(name: string, remedy: Remedy): never {
-  throw new LedgerRefused(`${name} is damaged: its counter is gone; ${remedy}`);
+  throw new LedgerRefused(`${name} is damaged: its counter is missing; ${remedy}`);
 }

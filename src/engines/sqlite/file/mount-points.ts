@@ -14,7 +14,7 @@ export function requireNoMountPoint(files: readonly string[], mountinfo = readMo
   for (const path of files) {
     if (!mounted.has(path)) continue;
     throw new LedgerRefused(
-      `${path} is mounted as a single file, and a server that uses another mount of it would not be noticed: mount the ` +
+      `${path} is mounted as a single file, and a server that uses another mount of it would not be detected; mount the ` +
         'folder that holds the ledger instead',
     );
   }

@@ -11,7 +11,7 @@ const MODE = 0o666;
 
 /**
  * Gives a file that root has created to the owner of `model`, with the same permissions. `model` is the file that it
- * replaces or belongs to; without one the owner of the folder gets it. Only root can give files away.
+ * replaces or belongs to; without one, the owner of the folder gets the file. Only root can give files away.
  */
 export function keepOwner(path: string, model?: string): void {
   if (!IS_ROOT() || !existsSync(path)) return;
@@ -27,8 +27,8 @@ export function ownerWarning({ database, mark, lock }: LedgerFiles, oldUid: numb
   const { uid } = statSync(database);
   if (oldUid === undefined || uid === oldUid) return undefined;
   return (
-    `${database} and its mark belong to user ${uid} now, and the old ledger belonged to user ${oldUid}: give them back before ` +
-    `the server starts, with chown ${oldUid} ${database} ${mark} ${lock}`
+    `${database} and its mark now belong to user ${uid}, but the old ledger belonged to user ${oldUid}; before the server ` +
+    `starts, give them back with chown ${oldUid} ${database} ${mark} ${lock}`
   );
 }
 
@@ -60,14 +60,14 @@ function notWritable(place: string, error: unknown): LedgerRefused {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'EROFS') {
     return new LedgerRefused(
-      `${place} is on a file system that is mounted read-only: mount it for writing, or name another place`,
+      `${place} is on a file system that is mounted read-only; mount it for writing, or name another place`,
     );
   }
   const self = process.geteuid?.();
   // A server that ran as root has left every file of the ledger to root, not only the one tried here.
   const given = stat.isFile() ? existingFilesBeside(place).join(' ') : place;
   return new LedgerRefused(
-    `${place} may not be written by this process (it belongs to user ${uid}, group ${gid}, and this is user ${self}): run ` +
-      `the command as its owner, or give it away with chown ${self} ${given}`,
+    `this process may not write ${place} (it belongs to user ${uid}, group ${gid}, and this is user ${self}); run the ` +
+      `command as its owner, or give the files to this user with chown ${self} ${given}`,
   );
 }

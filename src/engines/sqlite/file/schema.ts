@@ -67,7 +67,7 @@ export function requireLedger(db: Database.Database): void {
   const applicationId = Number(db.pragma('application_id', { simple: true }));
   if (applicationId === APPLICATION_ID || isEmpty(db)) return;
   throw new LedgerRefused(
-    `${db.name} is a database of another program: --ledger must name an order ledger or a new file`,
+    `${db.name} is a database of another program; --ledger must name an order ledger or a new file`,
   );
 }
 
@@ -93,7 +93,7 @@ export function requireKnownSchema(db: Database.Database): number {
   const version = Number(db.pragma('user_version', { simple: true }));
   if (version <= MIGRATIONS.length) return version;
   throw new LedgerRefused(
-    `${db.name} has schema version ${version}, this program knows ${MIGRATIONS.length}: use the newer version that wrote it`,
+    `${db.name} has schema version ${version}, but this program knows only ${MIGRATIONS.length}; use the newer version that wrote it`,
   );
 }
 
@@ -105,6 +105,6 @@ export function isEmpty(db: Database.Database): boolean {
 /** Refuses a file that is no ledger, an empty database, and a schema that only a newer program knows. Reads only. */
 export function requireFilledLedger(db: Database.Database): void {
   requireLedger(db);
-  if (isEmpty(db)) throw new LedgerRefused(`${db.name} is an empty file and no ledger: name the right one`);
+  if (isEmpty(db)) throw new LedgerRefused(`${db.name} is an empty file and not a ledger; name the right one`);
   requireKnownSchema(db);
 }

@@ -12,7 +12,7 @@ const CHUNK_BYTES = 1 << 20;
 /** The header of a WAL. */
 export interface WalHeader {
   readonly pageBytes: number;
-  /** Both, as 16 hexadecimal digits. When the WAL restarts, the first rises by one and the second is drawn anew. */
+  /** Both, as 16 hexadecimal digits. When the WAL restarts, the first rises by one and the second is drawn again. */
   readonly salts: string;
 }
 

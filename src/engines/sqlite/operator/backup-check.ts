@@ -6,7 +6,7 @@ import { requireLedgerRow } from '../file/ledger-row.ts';
 import { requireFilledLedger } from '../file/schema.ts';
 import { SqliteVerifySource } from '../verify/verify-source.ts';
 
-/** What a ledger is, in short. */
+/** The summary of a ledger. */
 export interface LedgerSummary {
   readonly ledgerId: string;
   readonly firstOrderId: bigint;
@@ -14,17 +14,17 @@ export interface LedgerSummary {
   /** Allocations. */
   readonly rows: bigint;
   readonly stores: bigint;
-  /** The name of the place that it was moved to: it never numbers again. */
+  /** The name of the place that it was moved to; it never allocates again. */
   readonly movedTo: string | undefined;
 }
 
-/** What a check of a copy is told, and whom it tells. */
+/** The options of a check of a copy. */
 export interface CopyCheck {
-  /** The file that `db` is a copy of: the operator does not know the copy. */
+  /** The file that `db` is a copy of, for messages: the operator does not know the copy. */
   readonly name: string;
   /** Stops it between two pages. */
   readonly signal?: AbortSignal | undefined;
-  /** Up to which order_id the copy is checked, and where it ends. */
+  /** Is told the order_id up to which the copy is checked, and the order_id at which it ends. */
   readonly onProgress?: ((orderId: bigint, endOrderId: bigint) => void) | undefined;
 }
 
@@ -40,7 +40,7 @@ export async function checkLedger(
   requireFilledLedger(db);
   const integrity = String(db.pragma('integrity_check(1)', { simple: true }));
   if (integrity !== 'ok') throw refused(`integrity_check says ${integrity}`);
-  if (db.prepare('SELECT 1 FROM ledger').get() === undefined) throw refused('its counter is gone');
+  if (db.prepare('SELECT 1 FROM ledger').get() === undefined) throw refused('its counter is missing');
   for await (const events of verifyInPages(new SqliteVerifySource(db), undefined)) {
     for (const event of events) {
       if (event.kind === 'finding') throw refused(event.message);
@@ -52,7 +52,7 @@ export async function checkLedger(
   return summarize(db);
 }
 
-/** Reads what a ledger is. Throws LedgerRefused where its counter is gone. */
+/** Summarizes a ledger. Throws LedgerRefused if its counter is missing. */
 export function summarize(db: Database.Database): LedgerSummary {
   const { ledgerId, firstOrderId, lastOrderId, movedTo } = requireLedgerRow(db, 'use another copy');
   const count = (table: string) => db.prepare<[], bigint>(`SELECT count(*) FROM ${table}`).pluck().get() ?? 0n;

@@ -56,8 +56,8 @@ export async function backupLedger(source: string, target: string, options: Back
     if (mark !== undefined && mark !== 'torn' && mark.ledgerId === summary.ledgerId) {
       if (mark.lastOrderId > summary.lastOrderId) {
         throw new LedgerRefused(
-          `${from} ends at order_id ${summary.lastOrderId}, but ${mark.lastOrderId} was already given, says its mark: ` +
-            'it is an older copy or has lost its end, and no backup was made of it',
+          `${from} ends at order_id ${summary.lastOrderId}, but ${mark.lastOrderId} was already given according to its ` +
+            'mark: it is an older copy or has lost its end, so no backup was written',
         );
       }
     }
@@ -121,30 +121,32 @@ async function copyPages(source: string, target: string, { signal, onProgress }:
   }
 }
 
-/** The real path for the backup, which no ledger and no part of one may have. */
+/** The real path for the backup, which must not be that of a ledger or of a part of one. */
 function findTarget(target: string, source: string, force: boolean): string {
-  if (target === '') throw new LedgerRefused('the path of the backup is empty: name the file to write');
+  if (target === '') throw new LedgerRefused('the path of the backup is empty; name the file to write');
   const folder = dirname(resolve(target));
-  if (!existsSync(folder)) throw new LedgerRefused(`the folder ${folder} is not there: make it, or choose another one`);
+  if (!existsSync(folder))
+    throw new LedgerRefused(`the folder ${folder} does not exist; create it, or choose another one`);
   if (!statSync(folder).isDirectory()) {
-    throw new LedgerRefused(`${folder} is a file and no folder: choose another place for the backup`);
+    throw new LedgerRefused(`${folder} is a file and not a folder; choose another place for the backup`);
   }
   const path = join(realpathSync(folder), basename(resolve(target)));
   const stat = lstatSync(path, { throwIfNoEntry: false });
   const real = stat?.isSymbolicLink() && existsSync(path) ? realpathSync(path) : path;
   const same = existsSync(real) && sameFile(real, source);
   if (same || COMPANION_SUFFIXES.some((suffix) => real === `${source}${suffix}`)) {
-    throw new LedgerRefused(`${target} is the ledger itself or a part of it: choose another name for the backup`);
+    throw new LedgerRefused(`${target} is the ledger itself or a part of it; choose another name for the backup`);
   }
   for (const suffix of COMPANION_SUFFIXES) {
     if (!existsSync(`${path}${suffix}`)) continue;
     throw new LedgerRefused(
-      `${path}${suffix} is there, so that a file at ${path} would be taken for a ledger in use: choose another name`,
+      `${path}${suffix} exists, so a file at ${path} would be taken for a ledger in use; choose another name`,
     );
   }
   if (!stat) return path;
-  if (!stat.isFile()) throw new LedgerRefused(`${path} is there and is not a file: choose another name for the backup`);
-  if (!force) throw new LedgerRefused(`${path} is there already: choose another name, or replace it with --force`);
+  if (!stat.isFile())
+    throw new LedgerRefused(`${path} already exists and is not a file; choose another name for the backup`);
+  if (!force) throw new LedgerRefused(`${path} already exists; choose another name, or replace it with --force`);
   return path;
 }
 
@@ -157,10 +159,10 @@ function sameFile(one: string, other: string): boolean {
 function explain(error: unknown, source: string, target: string): unknown {
   if (error instanceof SqliteError) {
     if (/^SQLITE_(CORRUPT|NOTADB)/.test(error.code)) {
-      return new LedgerRefused(`${source} is damaged or no SQLite database (${error.message}): use another copy`);
+      return new LedgerRefused(`${source} is damaged or not an SQLite database (${error.message}); use another copy`);
     }
     if (error.code === 'SQLITE_ERROR') {
-      return new LedgerRefused(`${source} is damaged or no ledger (${error.message}): use another copy`);
+      return new LedgerRefused(`${source} is damaged or not a ledger (${error.message}); use another copy`);
     }
     return new LedgerRefused(`cannot copy ${source} to ${target}: ${error.message} (${error.code})`);
   }

@@ -16,7 +16,7 @@ import type { OpenLedger } from '../recovery/open-ledger.ts';
 import { openLedger } from '../recovery/open-ledger.ts';
 import { isEmpty, requireKnownSchema, requireLedger } from '../file/schema.ts';
 
-/** The numbers with which an old shop goes on. */
+/** The numbers with which an old shop continues. */
 export interface ImportedCounters {
   /** The first order_id that the ledger gives, 1 to 2^63-1. */
   readonly nextOrderId: bigint;
@@ -66,7 +66,7 @@ export function planImport(path: string, counters: ImportedCounters, onChange: C
 
 /**
  * Sets the counters of an empty ledger in one transaction, under the lock of the one writer (P8). A missing ledger is
- * created; one that has these counters already is left unchanged. The mark agrees when this returns (P9). Throws
+ * created; one that already has these counters is left unchanged. The mark agrees when this returns (P9). Throws
  * LedgerRefused for a ledger that has given a number or declared a loss: jumping forward would leave a hole, too.
  */
 export function importCounters(path: string, counters: ImportedCounters, onProgress: ProgressListener): ImportSummary {
@@ -82,9 +82,7 @@ export function importCounters(path: string, counters: ImportedCounters, onProgr
       if (isNew) keepOwner(files.database);
       for (const companion of [files.mark, files.wal, files.shm]) keepOwner(companion, files.database);
       if (!ledger) {
-        throw new LedgerRefused(
-          `${files.database} is being read by another process: try again when that one has ended`,
-        );
+        throw new LedgerRefused(`${files.database} is being read by another process; retry when that one has ended`);
       }
       try {
         return apply(ledger, counters, onProgress);
@@ -173,7 +171,7 @@ function requireUnused(db: Database.Database): LedgerRow {
     .get();
   if (used !== undefined || ledger.lastOrderId >= ledger.firstOrderId) {
     throw new LedgerRefused(
-      `${db.name} has given numbers already and ends at order_id ${ledger.lastOrderId}: only an empty ledger takes an ` +
+      `${db.name} has already given numbers and ends at order_id ${ledger.lastOrderId}; only an empty ledger accepts an ` +
         'import, so name a new file with --ledger',
     );
   }

@@ -2,8 +2,8 @@ import Database from 'better-sqlite3';
 import type { ImportedStore, StoreSink } from '../../../core/move/imported-store.ts';
 
 /**
- * The stores of an import, without doubles and in the order of their ids. A temporary file of SQLite keeps them, so
- * that memory does not bound their number; it goes with the process.
+ * The stores of an import, without duplicates and in the order of their ids. A temporary file of SQLite keeps them, so
+ * that memory does not bound their number; it vanishes with the process.
  */
 export class ImportStaging implements StoreSink, Iterable<ImportedStore> {
   readonly #db = new Database('');

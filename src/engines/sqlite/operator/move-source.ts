@@ -41,9 +41,7 @@ export class MoveSource implements LedgerSource {
         requireFilled(files.database);
         const ledger = openLedger(files, { use: 'moved' });
         if (ledger) return new MoveSource(files.database, fence, ledger);
-        throw new LedgerRefused(
-          `${files.database} is being read by another process: try again when that one has ended`,
-        );
+        throw new LedgerRefused(`${files.database} is being read by another process; retry when that one has ended`);
       });
     } catch (error) {
       fence.release();
@@ -114,8 +112,8 @@ export class MoveSource implements LedgerSource {
       seal(this.#ledger.db, place);
       if (checkpoint(this.#ledger.db, 'TRUNCATE').busy) {
         throw new LedgerRefused(
-          `${this.name} is sealed, but another process reads it and keeps the seal in its -wal file: end that one, and ` +
-            'run the same command again',
+          `${this.name} is sealed, but another process reads it and keeps the seal in its -wal file; end that process, ` +
+            'then run the same command again',
         );
       }
     });
@@ -128,7 +126,7 @@ export class MoveSource implements LedgerSource {
   }
 }
 
-/** What is no ledger yet would be made one by opening it. */
+/** Refuses an empty file, which opening would turn into a ledger. */
 function requireFilled(database: string): void {
   inspect(database, requireFilledLedger);
 }

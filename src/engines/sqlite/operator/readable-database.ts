@@ -62,7 +62,7 @@ function copyOf(database: string): ReadableDatabase {
   const path = join(folder, basename(database));
   try {
     copyFileSync(database, path);
-    if (stateOf(database) !== before) throw cannotRead(database, 'it changes while it is read');
+    if (stateOf(database) !== before) throw cannotRead(database, 'it changed while it was read');
     return { path, remove };
   } catch (error) {
     remove();
@@ -81,8 +81,8 @@ function stateOf(database: string): string {
 
 function cannotRead(database: string, why: string): LedgerRefused {
   return new LedgerRefused(
-    `${database} cannot be read where it is (${why}): SQLite creates a -shm file beside a ledger to read it, so mount its ` +
-      'folder for writing and use an account that may write there, or stop the server and copy it elsewhere with its ' +
-      '-wal file',
+    `${database} cannot be read in its folder (${why}): SQLite creates a -shm file beside a ledger to read it; mount the ` +
+      'folder for writing and use an account that may write there, or stop the server and copy the ledger elsewhere with ' +
+      'its -wal file',
   );
 }

@@ -26,21 +26,21 @@ export type Agreement = (plan: LossPlan) => Promise<boolean>;
 export interface OperatorsWord {
   /** They may be lost, as far as the old ledger and its mark know of them. Otherwise a loss is refused. */
   readonly acceptLoss?: Agreement | undefined;
-  /** The last order_id that was given, from elsewhere, and perhaps the next number of some stores. */
+  /** The last order_id that was given, known from elsewhere, and optionally the next numbers of some stores. */
   readonly continueAbove?:
     { readonly orderId: bigint; readonly stores: Iterable<ImportedStore>; readonly agree: Agreement } | undefined;
   /** There are none. */
   readonly nothingNumberedSince?: boolean | undefined;
 }
 
-/** The point from which a restored ledger goes on, and the agreement needed if something is lost. */
+/** The point at which a restored ledger continues, and the agreement needed if something is lost. */
 export interface Decision {
   readonly continuation: Continuation;
   readonly agree: Agreement | undefined;
 }
 
 /**
- * Decides from which point a ledger restored from `backup` goes on without giving a number twice (P9). Throws
+ * Decides at which point a ledger restored from `backup` continues without giving a number twice (P9). Throws
  * LedgerRefused if the operator's word is needed and missing, or is not true.
  */
 export function decide(
@@ -75,7 +75,7 @@ function requireNotBelow(above: bigint, backup: LedgerSummary, evidence: Evidenc
   }
   if (above < evidence.end) {
     throw new LedgerRefused(
-      `--continue-above ${above} would give numbers twice: order_id ${evidence.end} was already given, says ` +
+      `--continue-above ${above} would give numbers twice: order_id ${evidence.end} was already given according to ` +
         `${evidence.witness}; name that one or a higher one`,
     );
   }
@@ -84,17 +84,17 @@ function requireNotBelow(above: bigint, backup: LedgerSummary, evidence: Evidenc
 function ahead(files: LedgerFiles, backup: LedgerSummary, evidence: Evidence, isDenied: boolean): LedgerRefused {
   return new LedgerRefused(
     `${isDenied ? '--nothing-numbered-since is not true: ' : ''}the backup ends at order_id ${backup.lastOrderId}, but ` +
-      `${evidence.end} was already given by ${files.database}, says ${evidence.witness}: use a newer backup, or give up ` +
-      `the numbers in between with ${evidence.doubt === undefined ? '--accept-loss' : '--continue-above ORDER_ID'}`,
+      `${evidence.end} was already given by ${files.database} according to ${evidence.witness}; use a newer backup, or ` +
+      `give up the numbers in between with ${evidence.doubt === undefined ? '--accept-loss' : '--continue-above ORDER_ID'}`,
   );
 }
 
 function unknown(backup: RestoredCopy, doubt: string, wantsLoss: boolean): LedgerRefused {
   const { lastOrderId, writeTime, lastOrderTime } = backup;
-  const last = lastOrderTime === undefined ? '' : `, its last order from ${lastOrderTime.toISOString()}`;
+  const last = lastOrderTime === undefined ? '' : `, its last order is from ${lastOrderTime.toISOString()}`;
   return new LedgerRefused(
-    `${wantsLoss ? '--accept-loss cannot work here: ' : ''}${doubt}, so what was numbered after order_id ${lastOrderId} ` +
-      `(the backup file dates from ${writeTime.toISOString()}${last}) would be numbered again: find the last order_id ` +
-      'that any caller received and add --continue-above ORDER_ID, or add --nothing-numbered-since if the backup has every number',
+    `${wantsLoss ? '--accept-loss cannot work here: ' : ''}${doubt}, so all numbers given after order_id ${lastOrderId} ` +
+      `(the backup file dates from ${writeTime.toISOString()}${last}) would be given again; find the last order_id that ` +
+      'any caller received and add --continue-above ORDER_ID, or add --nothing-numbered-since if the backup has every number',
   );
 }

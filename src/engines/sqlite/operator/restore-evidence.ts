@@ -24,7 +24,7 @@ export interface Evidence {
   readonly lastCreateTimeMs: bigint;
 }
 
-/** Adds the mark beside the backup, as in a snapshot of the whole folder: at least what it says was given. */
+/** Adds the mark beside the backup, as in a snapshot of the whole folder: at least its last order_id was given. */
 export function withMarkOf(backup: string, evidence: Evidence, ledgerId: string): Evidence {
   const path = filesOf(backup).mark;
   const mark = readMark(path);
@@ -37,9 +37,9 @@ export function withMarkOf(backup: string, evidence: Evidence, ledgerId: string)
 export function markWarning({ hasLedger, doubt }: Evidence): string | undefined {
   if (hasLedger || doubt !== undefined) return undefined;
   return (
-    'only the mark says how far the numbers had gone. After a power cut it may be behind by what came since the last ' +
-    'checkpoint, and one that was copied here is as old as its copy; what is beyond it would be given twice: if it was ' +
-    'copied, restore again with --continue-above ORDER_ID'
+    'only the mark says how far the numbers had gone. After a power cut it may lag behind by the numbers since the last ' +
+    'checkpoint, and a copied mark is as old as its copy; numbers beyond it would be given twice. If it was copied, ' +
+    'restore again with --continue-above ORDER_ID'
   );
 }
 
@@ -62,7 +62,7 @@ export function gatherEvidence(files: LedgerFiles, ledgerId: string): Evidence {
     const isNew = mark === undefined && old === undefined;
     const doubt = isNew
       ? `no mark and no ledger exist at ${files.database}`
-      : `nobody knows which numbers ${files.database} has given, because neither it nor its mark ${files.mark} can be read`;
+      : `neither ${files.database} nor its mark ${files.mark} can be read to see which numbers were given`;
     return { ledgerId: undefined, end: 0n, witness: 'nothing', doubt, hasLedger: false, lastCreateTimeMs: 0n };
   }
   for (const [path, witness] of [
@@ -71,7 +71,7 @@ export function gatherEvidence(files: LedgerFiles, ledgerId: string): Evidence {
   ] as const) {
     if (!witness || witness.ledgerId === ledgerId) continue;
     throw new LedgerRefused(
-      `${path} belongs to ledger ${witness.ledgerId}, the backup to ledger ${ledgerId}: move the old ledger and its ` +
+      `${path} belongs to ledger ${witness.ledgerId}, but the backup to ledger ${ledgerId}; move the old ledger and its ` +
         '.mark away, or name another place with --ledger',
     );
   }
@@ -82,7 +82,8 @@ export function gatherEvidence(files: LedgerFiles, ledgerId: string): Evidence {
     end: oldEnd > markEnd ? oldEnd : markEnd,
     witness: oldEnd >= markEnd ? `${files.database}` : `the mark ${files.mark}`,
     // A torn mark was written here, by the ledger beside it.
-    doubt: mark === undefined ? `no mark is beside ${files.database}, which may itself be an older copy` : undefined,
+    doubt:
+      mark === undefined ? `no mark exists beside ${files.database}, which may itself be an older copy` : undefined,
     hasLedger: readableOld !== undefined,
     lastCreateTimeMs: readableOld?.lastCreateTimeMs ?? 0n,
   };
@@ -108,7 +109,7 @@ function readCounters(db: Database.Database): OldEnd | 'unreadable' {
   const ledger = readLedgerRow(db);
   if (!ledger) return 'unreadable';
   const { ledgerId, lastOrderId, lastCreateTimeMs, movedTo } = ledger;
-  if (movedTo) throw movedAway(db.name, movedTo, 'an older copy of it must not either');
+  if (movedTo) throw movedAway(db.name, movedTo, 'neither must an older copy of it');
   return { ledgerId, end: maxEnd(lastOrderId, lastRowEnd(db)), lastCreateTimeMs };
 }
 

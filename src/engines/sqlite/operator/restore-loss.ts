@@ -1,10 +1,10 @@
 import type Database from 'better-sqlite3';
 import { INT64_MAX } from '../../../core/allocation.ts';
 import { LedgerRefused } from '../../../core/errors.ts';
-import { goOnAbove, requireLedgerRow } from '../file/ledger-row.ts';
+import { continueAbove, requireLedgerRow } from '../file/ledger-row.ts';
 import type { ImportedStore } from '../../../core/move/imported-store.ts';
 
-/** The points from which the numbers of a restored copy go on. */
+/** The points at which the numbers of a restored copy continue. */
 export interface Continuation {
   /** The greatest order_id that may have been given. The next one is above it. */
   readonly above: bigint;
@@ -22,22 +22,22 @@ export interface Loss {
   readonly length: bigint;
   /** Stores that skip `length` numbers. */
   readonly storesSkipped: bigint;
-  /** Stores of the copy that go on with a given number. */
+  /** Stores of the copy that continue with a given number. */
   readonly storesContinued: bigint;
   /** Stores that the copy lacks. */
   readonly storesCreated: bigint;
 }
 
 /**
- * What {@link declareLoss} would do to this copy. Changes nothing. Throws LedgerRefused if order_ids or a store would
- * go back, or if a store has too few numbers left.
+ * What {@link declareLoss} would do to this copy. Changes nothing. Throws LedgerRefused if order_ids or a store's numbers
+ * would go back, or if a store has too few numbers left.
  */
 export function planLoss(db: Database.Database, continuation: Continuation): Loss {
   return db.transaction(() => plan(db, continuation))();
 }
 
 /**
- * Declares lost, in one transaction, everything that may have been given after the end of this copy. order_ids go on
+ * Declares lost, in one transaction, everything that may have been given after the end of this copy. order_ids continue
  * above `above`, a store in `stores` with its next number, and every other store skips the most that it can have given.
  * Throws as {@link planLoss} does.
  */
@@ -64,7 +64,7 @@ export function declareLoss(db: Database.Database, continuation: Continuation): 
        SELECT store_id, next_number, next_number - 1, ? FROM temp.continued
        WHERE store_id NOT IN (SELECT store_id FROM stores) ORDER BY store_id`,
     ).run(now);
-    goOnAbove(db, above, lastCreateTimeMs);
+    continueAbove(db, above, lastCreateTimeMs);
     return loss;
   });
   return declare.immediate();
@@ -102,8 +102,8 @@ function requireNoReturn(db: Database.Database): void {
     .get();
   if (!behind) return;
   throw new LedgerRefused(
-    `store ${behind.store_id} would go back: its next_number is given as ${behind.next_number}, and the backup has given ` +
-      `its numbers up to ${behind.last_number} already: give ${behind.last_number + 1n} or more, or leave the store out`,
+    `store ${behind.store_id} would give numbers twice: its next_number is ${behind.next_number}, but the backup has ` +
+      `already given its numbers up to ${behind.last_number}; use ${behind.last_number + 1n} or more, or omit the store`,
   );
 }
 
@@ -116,7 +116,7 @@ function requireRoom(db: Database.Database, length: bigint): void {
     .get(INT64_MAX - length);
   if (!full) return;
   throw new LedgerRefused(
-    `store ${full.store_id} is at order_number ${full.last_number} and cannot skip ${length} more, which is what ` +
-      'may be lost: put a newer copy back, or give the next_number of this store with --continue-above and --stores',
+    `store ${full.store_id} is at order_number ${full.last_number} and cannot skip ${length} more, which may be ` +
+      'lost; use a newer backup, or give the next_number of this store with --continue-above and --stores',
   );
 }

@@ -8,7 +8,7 @@ import { DATABASE_SUFFIXES } from '../file/ledger-files.ts';
 import { keepOwner } from '../file/owner.ts';
 
 /**
- * The steps, in order, that put `replacement`, a finished file in the ledger's folder, in the ledger's place. The
+ * The steps, in order, that move `replacement`, a finished file in the ledger's folder, to the ledger's place. The
  * process may die, or the power fail, after any of them:
  *
  * 1. The mark is raised, whole: a new file takes its name. Until then the old ledger is unchanged. From then on a

@@ -40,10 +40,10 @@ export interface Restored {
 }
 
 /**
- * Puts a backup in the place of a ledger, under the lock of the one writer (P8). Never goes back (P9): if numbers that
- * the backup lacks were given, or may have been, it refuses, or by agreement declares them lost so that they are never
- * given again. Undefined if that was not agreed to. Throws LedgerRefused. Until the last moment nothing is touched, and
- * a process that dies leaves either ledger or none, never a wrong one: see {@link swapSteps}.
+ * Replaces a ledger with a backup, under the lock of the one writer (P8). It never gives a number twice (P9): if numbers
+ * that the backup lacks were given, or may have been, it refuses, or by agreement declares them lost. Undefined if that
+ * was not agreed to. Throws LedgerRefused. Until the last moment nothing is touched, and a process that dies leaves
+ * either ledger or none, never a wrong one: see {@link swapSteps}.
  */
 export async function restoreLedger(options: RestoreOptions): Promise<Restored | undefined> {
   const from = findLedger(options.from);
@@ -60,7 +60,7 @@ async function restoreFrom(from: string, source: string, options: RestoreOptions
   const backup = readBackup(from, source, (db) => summarizeCopy(db, from));
   const files = locateLedger(options.ledger);
   if (existsSync(files.database) && realpathSync(files.database) === from) {
-    throw new LedgerRefused(`${options.from} is the ledger itself: name a backup with --from`);
+    throw new LedgerRefused(`${options.from} is the ledger itself; name a backup with --from`);
   }
   const look = () => {
     const evidence = withMarkOf(from, gatherEvidence(files, backup.ledgerId), backup.ledgerId);
@@ -78,7 +78,7 @@ async function restoreFrom(from: string, source: string, options: RestoreOptions
     removeDatabase(replacement);
     const copied = await copyLedger(source, replacement, options);
     if (copied.ledgerId !== backup.ledgerId || copied.lastOrderId !== backup.lastOrderId) {
-      throw new LedgerRefused(`${from} changed while it was read: name a backup, not a ledger in use`);
+      throw new LedgerRefused(`${from} changed while it was read; name a backup, not a ledger in use`);
     }
     const { summary, loss } = prepare(replacement, continuation);
     const replaced = existsSync(files.database) ? replacedNameOf(files.database, new Date()) : undefined;
@@ -112,7 +112,7 @@ function readBackup<Result>(from: string, source: string, read: (db: Database.Da
     });
   } catch (error) {
     if (!(error instanceof SqliteError)) throw error;
-    throw new LedgerRefused(`${from} cannot be read as a ledger (${error.message}): use another copy`);
+    throw new LedgerRefused(`${from} cannot be read as a ledger (${error.message}); use another copy`);
   }
 }
 

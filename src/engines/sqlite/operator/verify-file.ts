@@ -13,8 +13,8 @@ import { eventsOf } from '../threads/verifier-events.ts';
 
 /**
  * Verifies the ledger in the SQLite file at `path`, or one store of it, whether a server runs on it or not.
- * See Ledger.verify. Throws LedgerRefused if there is no such file, or it is no ledger that can be read, and if a server
- * would not start on it: whole as it may be, it is not what its mark and its -wal file say of it (P9).
+ * See LedgerReads.verify. Throws LedgerRefused if the file does not exist or cannot be read as a ledger, and if a server
+ * would not start on it because it contradicts its mark or its -wal file (P9).
  */
 export function verifyLedgerFile(path: string, storeId: bigint | undefined): AsyncIterable<VerifyEvent> {
   const database = findLedger(path);
@@ -40,7 +40,7 @@ async function* eventsFrom(readable: ReadableDatabase, storeId: bigint | undefin
   }
 }
 
-/** Here, so that it is said in one sentence: what fails in the thread is only said to have failed. */
+/** Checked here, because this thread can say in one sentence what is wrong. */
 function requireReadable(database: string, path: string): void {
   try {
     inspect(path, (db) => {
@@ -55,7 +55,7 @@ function requireReadable(database: string, path: string): void {
 
 function unreadable({ code, message }: InstanceType<typeof SqliteError>): string {
   if (/^SQLITE_(NOTADB|CORRUPT|ERROR)/.test(code)) {
-    return `is damaged or no ledger (${message}): name the file of a ledger, or use another copy`;
+    return `is damaged or not a ledger (${message}); name the file of a ledger, or use another copy`;
   }
-  return `cannot be read (${message}, ${code}): try again, or use another copy`;
+  return `cannot be read (${message}, ${code}); retry, or use another copy`;
 }

@@ -19,7 +19,7 @@ export type DatabaseWithoutWal =
   | 'no ledger'
   | 'unreadable';
 
-/** As schema.ts creates it. */
+/** The format in which schema.ts creates it. */
 const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The result codes of SQLite for pages that do not fit together. */

@@ -18,7 +18,7 @@ import { requireWritable } from '../file/owner.ts';
 import { migrate, requireFilledLedger } from '../file/schema.ts';
 import { readWalHeader, rewriteFrames } from '../file/wal-file.ts';
 
-/** A ledger that may number: everything that was ever committed is on disk, and its mark agrees. */
+/** A ledger that can allocate: everything that was ever committed is on disk, and its mark agrees. */
 export interface OpenLedger {
   readonly db: Database.Database;
   readonly mark: HighWaterMark;
@@ -38,7 +38,7 @@ export interface OpenLedger {
  * a restarted server could replay a pair that only the page cache has (P4), or append after frames whose fsync failed.
  * Last, one transaction proves that commits can be made durable.
  *
- * A sealed ledger is refused unless it is opened to be `moved`, which never numbers. A ledger other than the expected
+ * A sealed ledger is refused unless it is opened to be `moved`, which allocates nothing. A ledger other than the expected
  * one is refused and left unchanged.
  */
 export function openLedger(files: LedgerFiles, options: OpenOptions = {}): OpenLedger | undefined {
@@ -77,7 +77,7 @@ function check(files: LedgerFiles, { use = 'served', expected = ANY_LEDGER }: Op
 function asRefusal(error: unknown, { database }: LedgerFiles): unknown {
   if (!(error instanceof SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code))) return error;
   return new LedgerRefused(
-    `${database} is damaged or no SQLite database (${error.message}): put a good copy back, with its -wal ` +
+    `${database} is damaged or not an SQLite database (${error.message}); put a good copy back, with its -wal ` +
       'file, or name another file with --ledger',
   );
 }
@@ -135,7 +135,7 @@ function open(
     // The WAL cannot be moved then. It is put on disk in its place, which needs no room.
     if (!found.end || !isDiskFull(error, files) || !makeDurable(db, files)) throw error;
     throw new LedgerDiskFull(
-      `${whyFull(files, error)}: it is read, and numbers again when there is room`,
+      `${whyFull(files, error)}: reads go on, and numbering resumes once there is room`,
       found.end.lastOrderId,
     );
   } finally {
@@ -173,7 +173,7 @@ function makeDurable(db: Database.Database, files: LedgerFiles): boolean {
 function fullBeforeCheck(files: LedgerFiles, use: LedgerUse, error: unknown): Error {
   const withoutWal = existsSync(files.database) && !readWalHeader(files.wal) && readWithoutWal(files.database);
   if (typeof withoutWal !== 'object' || use === 'moved') {
-    return new LedgerRefused(`${whyFull(files, error)}: make room there, or name another place`);
+    return new LedgerRefused(`${whyFull(files, error)}; free some space there, or name another place`);
   }
   const end = { ledgerId: withoutWal.ledgerId, lastOrderId: BigInt(withoutWal.lastOrderId) };
   compareWithMark(files, readMark(files.mark), end);

@@ -13,7 +13,7 @@ import { isEmpty, requireKnownSchema, requireLedger } from '../file/schema.ts';
 import type { WalHeader } from '../file/wal-file.ts';
 import { readWalHeader } from '../file/wal-file.ts';
 
-/** How many restarts ago, at most, a WAL may have been put aside and still be recognized by its salts. */
+/** A WAL that was put aside at most this many restarts ago is still recognized by its salts. */
 const MAX_RESTARTS = 1_000_000;
 
 /** The purpose of an opening: a sealed ledger is refused unless it is opened to be `moved`. */
@@ -68,8 +68,8 @@ export function compareWithMark(files: LedgerFiles, mark: Mark | 'torn' | undefi
   if (mark === undefined || mark === 'torn') {
     const state = mark === 'torn' ? 'torn' : 'missing';
     return [
-      `the mark ${files.mark} was ${state} and is written anew: an older copy put back could not be noticed this time; if ` +
-        'this is a backup, stop the server and put it in place with order-numbers restore --continue-above ORDER_ID',
+      `the high-water mark ${files.mark} was ${state} and has been rewritten, so an older copy could not be detected; if ` +
+        'this is a backup, stop the server and restore it with order-numbers restore --continue-above ORDER_ID',
     ];
   }
   requireNotBehind(files, mark, end);
@@ -92,7 +92,7 @@ function readMerged(files: LedgerFiles, hasWal: boolean, use: LedgerUse): Merged
   }
 }
 
-/** Where the ledger ends. Throws LedgerRefused if its counter is gone, or if it must never number again. */
+/** The end of the ledger. Throws LedgerRefused if its counter is missing, or if it must never number again. */
 export function readEnd(db: Database.Database, use: LedgerUse): Mark {
   const { ledgerId, lastOrderId, movedTo } = requireLedgerRow(db, 'put a good copy back');
   if (movedTo && use === 'served') throw movedAway(db.name, movedTo, 'serve that one');
@@ -102,15 +102,15 @@ export function readEnd(db: Database.Database, use: LedgerUse): Mark {
 function requireNotBehind(files: LedgerFiles, mark: Mark, end: Mark): void {
   if (mark.ledgerId !== end.ledgerId) {
     throw new LedgerRefused(
-      `${files.database} is ledger ${end.ledgerId}, but its mark ${files.mark} belongs to ledger ${mark.ledgerId}: ` +
+      `${files.database} is ledger ${end.ledgerId}, but its mark ${files.mark} belongs to ledger ${mark.ledgerId}; ` +
         'put the right ledger back, or move its own mark along with it',
     );
   }
   if (mark.lastOrderId > end.lastOrderId) {
     throw new LedgerRefused(
-      `${files.database} ends at order_id ${end.lastOrderId}, but ${mark.lastOrderId} was already given, says its mark ` +
-        `${files.mark}: this is an older copy or its end is lost, and numbering on would give numbers twice; ` +
-        'put the newest copy back, with its -wal file, or, if that is lost, go on above ' +
+      `${files.database} ends at order_id ${end.lastOrderId}, but ${mark.lastOrderId} was already given according to its ` +
+        `mark ${files.mark}: this is an older copy or its end is lost, and continuing would give numbers twice; ` +
+        'put the newest copy back, with its -wal file, or, if that is lost, continue above ' +
         `${mark.lastOrderId} with order-numbers restore --from BACKUP --accept-loss`,
     );
   }
@@ -139,13 +139,16 @@ function compareWithoutWal(files: LedgerFiles, { withoutWal, merged, base, wal }
   if (withoutWal.ledgerId !== merged.ledgerId) {
     throw olderThanWal(
       files,
-      `alone it is ledger ${withoutWal.ledgerId}, with its -wal file ledger ${merged.ledgerId}`,
+      `alone it is ledger ${withoutWal.ledgerId}, but with its -wal file ledger ${merged.ledgerId}`,
     );
   }
   const lastOrderId = BigInt(withoutWal.lastOrderId);
   // An import may lower the counter of a ledger that has not numbered yet.
   if (lastOrderId > merged.lastOrderId && lastOrderId >= BigInt(withoutWal.firstOrderId)) {
-    throw olderThanWal(files, `alone it ends at order_id ${lastOrderId}, with its -wal file at ${merged.lastOrderId}`);
+    throw olderThanWal(
+      files,
+      `alone it ends at order_id ${lastOrderId}, but with its -wal file at ${merged.lastOrderId}`,
+    );
   }
   if (withoutWal.generation > merged.generation)
     throw olderThanWal(files, 'the -wal file lacks later changes of stores');
@@ -153,7 +156,7 @@ function compareWithoutWal(files: LedgerFiles, { withoutWal, merged, base, wal }
   if (lastOrderId < base.lastOrderId || withoutWal.generation < base.generation) {
     throw olderThanWal(
       files,
-      `without its -wal file it ends at order_id ${lastOrderId}, and at the last checkpoint it held ` +
+      `without its -wal file it ends at order_id ${lastOrderId}, but at the last checkpoint it held ` +
         (lastOrderId < base.lastOrderId ? `${base.lastOrderId}` : 'later changes of stores'),
     );
   }
@@ -175,21 +178,21 @@ function firstOf(salts: string): number {
 function olderThanWal(files: LedgerFiles, why: string): LedgerRefused {
   return new LedgerRefused(
     `${files.database} and ${files.wal} do not belong together (${why}): this is an older copy put over the ` +
-      'ledger, or the wrong -wal file, and numbering on would give numbers twice; put the newest database back, or restore ' +
+      'ledger, or the wrong -wal file, and continuing would give numbers twice; put the newest database back, or restore ' +
       'the copy with order-numbers restore --from BACKUP',
   );
 }
 
 function walWithoutDatabase(files: LedgerFiles): LedgerRefused {
   return new LedgerRefused(
-    `${files.database} is missing or empty, but ${files.wal} is there and may hold numbers that were given: put ` +
-      'the ledger back; only to number from 1 again, remove the -wal file as well',
+    `${files.database} is missing or empty, but ${files.wal} exists and may hold numbers that were given; put ` +
+      'the ledger back, or, only to number from 1 again, remove the -wal file as well',
   );
 }
 
 function missing(files: LedgerFiles): LedgerRefused {
   return new LedgerRefused(
-    `${files.database} is missing or empty, but its mark ${files.mark} is there: put the ledger back, with its -wal ` +
+    `${files.database} is missing or empty, but its mark ${files.mark} exists; put the ledger back, with its -wal ` +
       'file, or, if it is lost, restore a backup with order-numbers restore --from BACKUP --accept-loss; only to number ' +
       'from 1 again, remove the mark as well',
   );

@@ -87,7 +87,7 @@ export class BatchTransaction {
         suffix: store.suffix,
         minDigits: store.minDigits,
       };
-      // Most requests are new. The insert itself finds out, with one look-up in the index.
+      // Most requests are new. The insert itself finds out, with one lookup in the index.
       const known = this.#insert(allocation) ? undefined : this.#replay(request);
       if (known) return known;
       lastOrderId += count;

@@ -7,7 +7,7 @@ import type { WriterMethods } from './writer.ts';
 
 /** After this many commits the checkpointer checks whether the WAL has grown long. */
 const COMMITS_BETWEEN_CHECKS = 16;
-/** Ends a checkpoint that a long read, or a disk slower than the commits, keeps from getting ahead. */
+/** Passes of one checkpoint, at most: a long read, or a disk slower than the commits, may keep it from finishing. */
 const MAX_PASSES = 5;
 
 /** Runs the checkpoints of an open ledger beside its commits. */
@@ -54,7 +54,7 @@ export class Checkpoints {
       }
       await this.#writer.call('finishCheckpoint', undefined);
     } catch (error) {
-      this.#observer.warning(`a checkpoint failed and will be tried again: ${messageOf(error)}`);
+      this.#observer.warning(`a checkpoint failed and will be retried: ${messageOf(error)}`);
     } finally {
       this.#running = undefined;
     }

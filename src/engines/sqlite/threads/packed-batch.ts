@@ -70,7 +70,7 @@ export function packOutcomes(outcomes: readonly BatchOutcome[]): PackedOutcomes 
   return { numbers, details, styles: styles.join(SEPARATOR) };
 }
 
-/** Translates into the core's words. `batch` is what was asked: the outcomes have the keys of its requests. */
+/** Translates the outcomes into the core's terms, with the keys of the requests in `batch`. */
 export function unpackOutcomes(packed: PackedOutcomes, batch: readonly AllocationRequest[]): Outcome[] {
   const { numbers, details } = packed;
   const styles = packed.styles.split(SEPARATOR);

@@ -1,5 +1,5 @@
 // A thread's first module: threads do not inherit the compile cache, and modules are compiled before any of them runs.
-// Plain JavaScript, as src/cli/compile-cache.js.
+// Plain JavaScript, like src/cli/compile-cache.js.
 import { enableCompileCache } from 'node:module';
 
 const [, , module, cache] = process.argv;

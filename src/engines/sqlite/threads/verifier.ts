@@ -5,7 +5,7 @@ import { openReadConnection } from '../file/connection.ts';
 import { serveThread } from './thread.ts';
 import { SqliteVerifySource } from '../verify/verify-source.ts';
 
-/** What a verifying thread is started with. */
+/** The workerData of a verifying thread. */
 export interface VerifierOptions {
   /** Path of the database. */
   readonly database: string;
@@ -13,14 +13,14 @@ export interface VerifierOptions {
   readonly storeId: bigint | undefined;
 }
 
-/** What the thread serves. */
+/** The methods of the thread. */
 export type VerifierMethods = {
   /** What the next stretch of reading found; empty after the verdict. */
   next(_: undefined): Promise<VerifyEvent[]>;
   close(_: undefined): void;
 };
 
-/** Events enough to be handed over at once. */
+/** Enough events to hand over together. */
 const ENOUGH_EVENTS = 1000;
 
 const { database, storeId } = workerData as VerifierOptions;
@@ -39,7 +39,7 @@ serveThread({
   close: () => void db.close(),
 } satisfies VerifierMethods);
 
-/** Begins with the first call, so that what fails is its answer. */
+/** Begins with the first call, so that a failure becomes its answer. */
 async function* readPages() {
   yield* verifyInPages(new SqliteVerifySource(db), storeId);
 }

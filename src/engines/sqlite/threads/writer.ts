@@ -74,7 +74,7 @@ export class Writer {
   readonly #held: HeldFiles;
   #expected: ExpectedLedger | undefined;
   #ledger: WrittenLedger | undefined;
-  /** Why a transaction failed. This connection is not used any more then. */
+  /** Why a transaction failed. After that this connection is no longer used. */
   #failure: { readonly error: unknown } | undefined;
   #wasFull = false;
   /** Whether the last change gave no order_id: see Base. */
@@ -116,7 +116,7 @@ export class Writer {
     this.#failure = undefined;
     this.#wasFull = false;
     this.#isStoreChangeLast = false;
-    // From now on this ledger is reopened and never created, whatever lies there.
+    // From now on this ledger is only reopened and never created, whatever is in its place.
     this.#expected = { create: false, ledgerId };
     return { ledgerId, lastOrderId, isNew, warnings };
   }
@@ -124,7 +124,7 @@ export class Writer {
   whyBusy(): string {
     const holders = holdersOf(this.#options.files);
     const who = holders.length === 0 ? 'another process' : `process ${holders.join(', process ')}`;
-    return `${who} is reading an old state of it; it can be opened when that reading ends`;
+    return `${who} is reading an old state of it; it opens once that read ends`;
   }
 
   commit(batch: PackedRequests): WriterAnswer {
@@ -135,7 +135,7 @@ export class Writer {
     try {
       mark.write({ ledgerId, lastOrderId });
     } catch (error) {
-      // The batch is on disk nevertheless. Only the protection against older copies is weaker now.
+      // The batch is on disk nevertheless. Only the protection against older copies is weaker.
       markError = String(error);
     }
     return { outcomes: packOutcomes(outcomes), lastOrderId, ms, syncMs, markError };

@@ -17,11 +17,11 @@ const BY_REQUEST_ID = 'allocations_by_request_id';
 const BY_ORDER_NUMBER = 'allocations_by_order_number';
 /** Below every 64-bit integer, damaged or not: SQLite compares those exactly with a double. */
 const BELOW_ALL = -1e19;
-/** Above every request_id: those are ASCII. */
+/** Above every request_id, which is ASCII. */
 const ABOVE_REQUEST_IDS = '\u{10ffff}';
 const ROW = 'order_number AS orderNumber, order_id AS orderId, count, create_time_ms AS createTimeMs';
 
-/** Where a page begins. */
+/** The place at which a page begins. */
 type Place = bigint | number;
 
 /** What a verification reads of an SQLite file, up to the end that the ledger has now. */

@@ -19,8 +19,8 @@ const GRPC_TIMEOUT = /(\d{1,8})\s*([HMSmun])/;
 const TIMEOUT_UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
 /**
- * Bounds what grpc-js leaves unbounded and has no option for: header size, pings, answers that are not taken, and
- * deadlines further away than a timer reaches. Call it when the server's injector exists.
+ * Bounds what grpc-js leaves unbounded and has no option for: header size, pings, answers that are not read, and
+ * deadlines further away than a timer reaches. Call it once the server's injector exists.
  *
  * grpc-js keeps its HTTP/2 servers to itself; this is the one place that reaches for them, and it throws
  * at start if a new version keeps them elsewhere.
@@ -52,7 +52,7 @@ function limitSession(session: ServerHttp2Session): void {
     allowance = Math.min(MAX_IDLE_PINGS, allowance + (now - lastPing) / PING_REFILL_MS) - 1;
     lastPing = now;
     answersSince++;
-    // Clients measure the bandwidth with pings while data flows: those are not abuse.
+    // Clients measure the bandwidth with pings while data flows, which is no abuse.
     const sent = session.socket.bytesWritten;
     if (sent - sentBefore > answersSince * PING_ANSWER_BYTES) {
       allowance = MAX_IDLE_PINGS;

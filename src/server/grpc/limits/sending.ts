@@ -5,7 +5,7 @@ import { MAX_STALL_MS } from '../../limits.ts';
 /** A call that sends several messages. */
 type SendingCall<Request, Response> = ServerWritableStream<Request, Response> | ServerDuplexStream<Request, Response>;
 
-/** Aborts when no client is left to take a message of this call. */
+/** Aborts when no client is left to read a message of this call. */
 export function goneSignal<Request, Response>(call: SendingCall<Request, Response>): AbortSignal {
   const gone = new AbortController();
   for (const event of ['cancelled', 'close', 'error']) call.once(event, () => gone.abort());
@@ -29,5 +29,5 @@ export async function send<Request, Response>(
     gone.addEventListener('abort', onGone);
     call.write(message, () => settle(true));
   });
-  if (!isSettled) throw new OrderError('CANCELLED', `the client took nothing for ${MAX_STALL_MS / 1000} s`);
+  if (!isSettled) throw new OrderError('CANCELLED', `the client read nothing for ${MAX_STALL_MS / 1000} s`);
 }

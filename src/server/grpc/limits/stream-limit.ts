@@ -3,7 +3,7 @@ import { OrderError } from '../../../core/errors.ts';
 /** Streams of one method that may be open at the same time. */
 export interface StreamBounds {
   readonly inAll: number;
-  /** Unless said, one connection may have them all. */
+  /** Unless given, one connection may have them all. */
   readonly perConnection?: number;
 }
 
@@ -19,13 +19,13 @@ export class StreamLimit {
     this.#bounds = { inAll, perConnection };
   }
 
-  /** `peer` names the connection. Returns what to call once when the stream ends; throws QUEUE_FULL. */
+  /** `peer` names the connection. Returns a function to call once when the stream ends; throws QUEUE_FULL. */
   enter(peer: string): () => void {
     const ofPeer = this.#byConnection.get(peer) ?? 0;
     const { inAll, perConnection } = this.#bounds;
-    if (this.#inAll >= inAll) throw full(`${this.#inAll} calls of ${this.#method} are running: ask again later`);
+    if (this.#inAll >= inAll) throw full(`${this.#inAll} calls of ${this.#method} are running; retry later`);
     if (ofPeer >= perConnection) {
-      throw full(`${ofPeer} calls of ${this.#method} are running on this connection: end one of them first`);
+      throw full(`${ofPeer} calls of ${this.#method} are running on this connection; end one of them first`);
     }
     this.#inAll++;
     this.#byConnection.set(peer, ofPeer + 1);

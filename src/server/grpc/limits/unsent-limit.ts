@@ -2,12 +2,12 @@ import type { Http2Server, Http2Session, Http2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import { MAX_UNSENT_BYTES, MAX_UNSENT_BYTES_IN_ALL } from '../../limits.ts';
 
-/** Answers of this server grow by less than the bounds between two looks. */
+/** Answers of this server grow by less than the bounds between two checks. */
 const LOOK_MS = 100;
 
 /**
- * Cuts connections whose clients ask for more than they take: an answer stays in memory until it is taken, and with a
- * closed window that is never.
+ * Cuts connections whose clients ask for more than they read: an answer stays in memory until it is read, and with a
+ * closed window that never happens.
  */
 export class UnsentLimit {
   readonly #open = new Set<Http2Stream>();
@@ -21,7 +21,7 @@ export class UnsentLimit {
       this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref();
     });
     const open = this.#open;
-    // One function for all streams: a closure for each is what every call would pay for.
+    // One function for all streams, because a closure for each would cost every call.
     function forget(this: Http2Stream): void {
       open.delete(this);
     }

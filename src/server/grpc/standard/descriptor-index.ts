@@ -8,7 +8,7 @@ const FILE_PACKAGE = 2;
 const FILE_DEPENDENCY = 3;
 const FILE_SERVICE = 6;
 
-/** How a descriptor names what is in it: its own name is always field 1. */
+/** How a descriptor names its parts: its own name is always field 1. */
 interface Shape {
   /** The shapes inside it, per field number. */
   readonly parts: Readonly<Record<number, Shape>>;
@@ -24,7 +24,7 @@ const SERVICE: Shape = { parts: { 2: LEAF } };
 const FILE: Shape = { parts: { 4: MESSAGE, 5: ENUM, [FILE_SERVICE]: SERVICE } };
 
 interface DescriptorFile {
-  /** Undecoded: what a decoder makes of it loses what it does not know. */
+  /** Not decoded, because a decoder would drop the fields that it does not know. */
   readonly bytes: Buffer;
   readonly dependencies: readonly string[];
 }
@@ -41,7 +41,7 @@ export class DescriptorIndex {
     for (const { bytes } of fields(descriptorSet)) this.#add(bytes);
   }
 
-  /** A file and everything that it imports; undefined if there is none of that name. */
+  /** A file and everything that it imports; undefined if no file has that name. */
   withImports(name: string): Buffer[] | undefined {
     if (!this.#files.has(name)) return undefined;
     const names = new Set([name]);

@@ -16,7 +16,7 @@ import { StreamLimit } from '../limits/stream-limit.ts';
 /** The server as a whole, and its service. */
 const NAMES = new Set(['', 'orders.v1.OrderNumberService']);
 
-/** grpc.health.v1: says the same of the server and of its service. NOT_SERVING until told otherwise. */
+/** grpc.health.v1, with the same status for the server and for its service: NOT_SERVING until told otherwise. */
 export class Health {
   #status: Status = Status.NOT_SERVING;
   #why: string | undefined;
@@ -44,7 +44,7 @@ export class Health {
     });
   }
 
-  /** `why` a server is not serving is told in the trailer `not-serving-reason` of Check. */
+  /** Check sends `why` a server is not serving in the trailer `not-serving-reason`. */
   setServing(serving: boolean, why?: string): void {
     this.#why = serving ? undefined : why;
     this.#status = serving ? Status.SERVING : Status.NOT_SERVING;
@@ -57,7 +57,7 @@ export class Health {
     return trailer;
   }
 
-  /** One that takes its messages slowly is told the newest status, and not each. */
+  /** A client that reads slowly gets the newest status, not each one. */
   async #watch(call: ServerWritableStream<HealthCheckRequest, HealthCheckResponse>): Promise<void> {
     const leave = this.#watches.enter(call.getPeer());
     const gone = goneSignal(call);

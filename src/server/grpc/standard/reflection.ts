@@ -39,7 +39,7 @@ function definition(version: string): ServiceDefinition {
   return { serverReflectionInfo: { ...serverReflectionInfo, path } };
 }
 
-/** One after the other: the next question is read when the answer before it is on its way. */
+/** One after the other: the next request is read when the previous answer is on its way. */
 function answerAll(
   call: Call,
   answerTo: (request: ServerReflectionRequest) => Answer,
@@ -66,15 +66,15 @@ function answer(index: DescriptorIndex, { messageRequest }: ServerReflectionRequ
       return filesOf(index, index.fileOf(messageRequest.value));
     case 'fileContainingExtension':
     case 'allExtensionNumbersOfType':
-      return refusal(status.NOT_FOUND, 'nothing that is served has extensions');
+      return refusal(status.NOT_FOUND, 'no served message has extensions');
     default:
-      return refusal(status.INVALID_ARGUMENT, 'message_request is missing, or is one that this server does not know');
+      return refusal(status.INVALID_ARGUMENT, 'message_request is missing or unknown');
   }
 }
 
 function filesOf(index: DescriptorIndex, name: string | undefined): Answer {
   const files = name === undefined ? undefined : index.withImports(name);
-  if (!files) return refusal(status.NOT_FOUND, 'nothing that is served has this name');
+  if (!files) return refusal(status.NOT_FOUND, 'no served file or symbol has this name');
   return { $case: 'fileDescriptorResponse', value: { fileDescriptorProto: files } };
 }
 

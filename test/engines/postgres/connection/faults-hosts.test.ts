@@ -43,7 +43,7 @@ describe('with two hosts', () => {
     await primary.setting('synchronous_standby_names', '');
     await standby.kill();
     const outcome = opened.allocate('newer');
-    await opened.says(/is an old primary \(timeline 1, and 2 was seen\).*or start this server again/);
+    await opened.says(/is an old primary \(timeline 1, but 2 was seen\).*or restart this server/);
     await standby.restart();
     expect(await outcome).toMatchObject({ allocation: { orderId: 3n } });
     expect(await assertDense(standby.url(DATABASE))).toHaveLength(3);
@@ -66,7 +66,7 @@ it('a host that accepts a session and then stays silent is left for the next one
 
 describe('a ledger that was replaced by another', () => {
   it.each([
-    ['with another ledger_id', `ledger_id = 'other'`, /has ledger other, and .* was served/],
+    ['with another ledger_id', `ledger_id = 'other'`, /has ledger other, but .* was served/],
     ['that ends before what was given', 'last_order_id = 1', /ends at order_id 1, but 2 was already given/],
   ])('P9: %s is neither numbered nor read until the right one is back', async (_, change, says) => {
     const url = await newDatabase();

@@ -37,7 +37,7 @@ it('TLS: an untrusted certificate is refused once, with a remedy; channel bindin
   await expect(untrusted.ledger.ready()).rejects.toMatchObject({ reason: 'LEDGER_DAMAGED' });
   expect(untrusted.said).toEqual([
     expect.stringMatching(
-      /certificate that is not trusted \(self-signed certificate.*\): .*sslrootcert=.*sslmode=no-verify$/,
+      /has an untrusted certificate \(self-signed certificate.*\); .*sslrootcert=.*sslmode=no-verify$/,
     ),
   ]);
   const trusted = await OpenedLedger.open(`${cluster.url()}?sslmode=verify-full&sslrootcert=${certificate}`);

@@ -86,15 +86,19 @@ describe('a PostgreSQL ledger that was restored to an earlier time', () => {
     const url = await restoredLedger();
     const before = await contentsOf(url);
     const back = [{ storeId: 7n, nextNumber: 102n }];
-    await expect(declare(url, { above: 3n })).rejects.toThrow(/ends at order_id 4, and order_ids would go back to 3/);
-    await expect(declare(url, { stores: back })).rejects.toThrow(/store 7 would go back: .* 102.* give 103 or more/);
+    await expect(declare(url, { above: 3n })).rejects.toThrow(
+      /ends at order_id 4, so continuing above 3 would give numbers twice/,
+    );
+    await expect(declare(url, { stores: back })).rejects.toThrow(
+      /store 7 would give numbers twice: .* 102.* use 103 or more/,
+    );
     await expect(declare(url, { above: INT64_MAX })).rejects.toThrow(/store 7 is at order_number 102 and cannot skip/);
     expect(await declare(url, {}, false)).toBeUndefined();
     await query(url, `GRANT USAGE ON SCHEMA order_numbers TO ${role}`);
     await query(url, `GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA order_numbers TO ${role}`);
     await expect(declare(asRole(url, role), {})).rejects.toThrow(/as the owner of the schema order_numbers/);
     const opened = await OpenedLedger.open(url);
-    await expect(declare(url, {})).rejects.toThrow(/servers are connected .*stop every one of them first/);
+    await expect(declare(url, {})).rejects.toThrow(/servers are connected .*first stop every one of them/);
     await opened.ledger.close();
     expect(await contentsOf(url)).toEqual(before);
   });
@@ -102,12 +106,12 @@ describe('a PostgreSQL ledger that was restored to an earlier time', () => {
   it('is neither created nor upgraded by a declaration', async () => {
     const url = await newDatabase();
     await expect(declare(url, {})).rejects.toThrow(
-      `there is no ledger in ${parsePostgresUrl(url).name}: name the database that was restored`,
+      `no ledger exists in ${parsePostgresUrl(url).name}; name the database that was restored`,
     );
     expect(await query(url, `SELECT FROM pg_namespace WHERE nspname = 'order_numbers'`)).toEqual([]);
     const old = await restoredLedger();
     await query(old, 'DELETE FROM order_numbers.migrations WHERE version > 1');
-    await expect(declare(old, { above: 3n })).rejects.toThrow(/order_ids would go back to 3/);
+    await expect(declare(old, { above: 3n })).rejects.toThrow(/continuing above 3 would give numbers twice/);
     expect(await declare(old, {})).toMatchObject({ length: 6n });
     expect(await query(old, 'SELECT max(version) AS version FROM order_numbers.migrations')).toEqual([{ version: 1 }]);
   });
@@ -123,7 +127,7 @@ describe('a PostgreSQL ledger that was restored to an earlier time', () => {
     const continuation = { above: 9n, stores: [] };
     await expect(
       declareLoss(parsePostgresUrl(proxiedUrl), continuation, async () => true, stop.signal),
-    ).rejects.toThrow(/it is not known whether the loss is declared: run the same command again/);
+    ).rejects.toThrow(/the loss may have been declared, so run the same command again/);
     expect(await declare(url, continuation)).toMatchObject({ length: 0n, lastOrderId: 9n });
   });
 

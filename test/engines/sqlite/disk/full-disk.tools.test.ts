@@ -93,7 +93,7 @@ it('P7: a disk that fills up while a ledger is served counts as full until there
   }
   expect(lines).toEqual([
     'opened',
-    expect.stringMatching(/^disk full: a commit failed/),
+    expect.stringMatching(/^disk full: commit failed/),
     expect.stringMatching(/^disk full: the disk of .*orders\.db is full/),
   ]);
   disk.freeDisk();

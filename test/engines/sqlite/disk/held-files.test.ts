@@ -32,7 +32,7 @@ const FAULTS: readonly Fault[] = [
       copyFileSync(db, `${db}.copy`);
       renameSync(`${db}.copy`, db);
     },
-    /another file was put in the place of .*orders\.db while/,
+    /orders\.db was replaced by another file while/,
   ],
   ['its -wal removed', (db) => rmSync(`${db}-wal`), /orders\.db-wal was moved or removed/],
   [
@@ -41,9 +41,9 @@ const FAULTS: readonly Fault[] = [
       copyFileSync(`${db}-wal`, `${db}-copy`);
       renameSync(`${db}-copy`, `${db}-wal`);
     },
-    /another file was put in the place of .*orders\.db-wal/,
+    /orders\.db-wal was replaced by another file/,
   ],
-  ['its lock removed', (db) => rmSync(`${db}.lock`), /orders\.db\.lock was moved or removed .* a second server could/],
+  ['its lock removed', (db) => rmSync(`${db}.lock`), /orders\.db\.lock was moved or removed .* stop any second server/],
   [
     'its lock replaced by a second server',
     (db) => {
@@ -51,7 +51,7 @@ const FAULTS: readonly Fault[] = [
       const fence = takeFence(filesOf(db));
       onTestFinished(() => fence.release());
     },
-    /another file was put in the place of .*orders\.db\.lock/,
+    /orders\.db\.lock was replaced by another file/,
   ],
 ];
 
@@ -147,7 +147,7 @@ it('P9: reopening never creates a ledger: a missing, emptied or replaced file is
   renameSync(files.database, `${files.database}.old`);
   expect(() => held.beforeOpening()).toThrow(/orders\.db was moved or removed .* put the ledger back/);
   copyFileSync(`${files.database}.old`, files.database);
-  expect(() => held.beforeOpening()).toThrow(/another file was put in the place of/);
+  expect(() => held.beforeOpening()).toThrow(/was replaced by another file/);
   renameSync(`${files.database}.old`, files.database);
   held.beforeOpening();
   truncateSync(files.database);
@@ -163,6 +163,6 @@ it('a database swapped while it is being opened is noticed', () => {
   held.beforeOpening();
   copyFileSync(files.database, `${files.database}.copy`);
   renameSync(`${files.database}.copy`, files.database);
-  expect(() => held.afterOpening()).toThrow(/another file was put/);
+  expect(() => held.afterOpening()).toThrow(/was replaced by another file/);
   expect(existsSync(files.mark)).toBe(true);
 });

@@ -77,7 +77,7 @@ it('a backup only reads its source, and includes what is only in the WAL', async
 
 it('a missing source is refused and not created', async () => {
   const folder = testFolder();
-  expect(await refused(join(folder, 'none', 'orders.db'), join(folder, 'backup.db'))).toContain('is not there');
+  expect(await refused(join(folder, 'none', 'orders.db'), join(folder, 'backup.db'))).toContain('does not exist');
   expect(readdirSync(folder)).toEqual([]);
 });
 
@@ -90,7 +90,7 @@ it('a source that is not a ledger is refused', async () => {
   fillLedger(newer!);
   tamper(newer!, 'PRAGMA user_version = 99');
   const target = join(testFolder(), 'backup.db');
-  expect(await refused(notes!, target)).toContain('is damaged or no SQLite database');
+  expect(await refused(notes!, target)).toContain('is damaged or not an SQLite database');
   expect(await refused(other!, target)).toContain('a database of another program');
   expect(await refused(empty!, target)).toContain('is an empty file');
   expect(await refused(newer!, target)).toContain('schema version 99');
@@ -113,14 +113,14 @@ it.each([
   [
     'a hole of order_numbers',
     'UPDATE allocations SET order_number = order_number + 10 WHERE order_id = 9',
-    /the counter of store 3 says 102, and its rows end at 112;/,
+    /the counter of store 3 is at 102, but its rows end at 112;/,
   ],
   ['no first order_number', 'UPDATE stores SET first_number = 99', /no row covers order_number 99 of store 1;/],
-  ['a store at its end', 'UPDATE stores SET last_number = 110 WHERE store_id = 1', /the counter of store 1 says 110/],
+  ['a store at its end', 'UPDATE stores SET last_number = 110 WHERE store_id = 1', /the counter of store 1 is at 110/],
   [
     'a store that is gone',
     'DELETE FROM stores WHERE store_id = 3',
-    /store 3 has rows or declared losses and no counter;/,
+    /store 3 has rows or declared losses but no counter;/,
   ],
   [
     'numbers that fall while order_ids rise',
@@ -145,8 +145,8 @@ it.each([
     /3 order_numbers of store 1 have rows and 18 are declared lost, of 3: /,
   ],
   ['an index that is gone', 'DROP INDEX allocations_by_request_id', /the index allocations_by_request_id is missing;/],
-  ['no counter', 'DELETE FROM ledger', /its counter is gone/],
-  ['a table that is gone', 'DROP TABLE declared_losses', /is damaged or no ledger \(no such table: /],
+  ['no counter', 'DELETE FROM ledger', /its counter is missing/],
+  ['a table that is gone', 'DROP TABLE declared_losses', /is damaged or not a ledger \(no such table: /],
   [
     'a create_time that falls',
     'UPDATE allocations SET create_time_ms = 999 WHERE order_id = 5',
@@ -203,7 +203,7 @@ it('an existing target is replaced only by force, and atomically', async () => {
   const { database, target } = source();
   await backup(database, target);
   fillLedger(database, ...fills(2, { name: 'later' }));
-  expect(await refused(database, target)).toMatch(/backup\.db is there already: .*--force/);
+  expect(await refused(database, target)).toMatch(/backup\.db already exists; .*--force/);
   expect(assertDense(target)).toHaveLength(10);
   await backup(database, target, { force: true });
   expect(assertDense(target)).toHaveLength(12);
@@ -229,21 +229,25 @@ it('the ledger itself, under any name, and its files are refused as a target', a
 it('a target inside a file and an empty one are refused in one sentence', async () => {
   const { database, target } = source();
   const inside = await backup(database, join(database, 'x')).catch((error: unknown) => error);
-  expect(inside).toEqual(new LedgerRefused(`${database} is a file and no folder: choose another place for the backup`));
-  await expect(backup(database, '')).rejects.toThrow(/^the path of the backup is empty: name the file to write$/);
-  await expect(backup('', target)).rejects.toThrow(/^the path of the ledger or backup is empty: name its file$/);
+  expect(inside).toEqual(
+    new LedgerRefused(`${database} is a file and not a folder; choose another place for the backup`),
+  );
+  await expect(backup(database, '')).rejects.toThrow(/^the path of the backup is empty; name the file to write$/);
+  await expect(backup('', target)).rejects.toThrow(/^the path of the ledger or backup is empty; name its file$/);
 });
 
 it('the path of another ledger, or of files it left behind, is refused as a target', async () => {
   const { database, target } = source();
   const other = fillLedger(join(testFolder(), 'orders.db'), ...fills(1)).database;
-  await expect(backup(database, other, { force: true })).rejects.toThrow(/orders\.db\.mark is there/);
+  await expect(backup(database, other, { force: true })).rejects.toThrow(/orders\.db\.mark exists/);
   expect(assertDense(other)).toHaveLength(1);
   writeFileSync(`${target}-wal`, 'of another database');
-  expect(await refused(database, target)).toMatch(/backup\.db-wal is there/);
+  expect(await refused(database, target)).toMatch(/backup\.db-wal exists/);
   rmSync(`${target}-wal`);
   mkdirSync(target);
   await expect(backup(database, target, { force: true })).rejects.toThrow(/is not a file/);
-  await expect(backup(database, join(testFolder(), 'none', 'x.db'))).rejects.toThrow(/the folder .*none is not there/);
+  await expect(backup(database, join(testFolder(), 'none', 'x.db'))).rejects.toThrow(
+    /the folder .*none does not exist/,
+  );
   expect(existsSync(target)).toBe(true);
 });

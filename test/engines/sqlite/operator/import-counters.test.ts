@@ -143,8 +143,8 @@ it.each([
   use(database);
   const before = stateOf(database);
   for (const imported of [counters(1n, [1n, 100n]), counters(5000n, [77n, 5000n])]) {
-    expect(() => plan(database, imported)).toThrow(/only an empty ledger takes an import/);
-    expect(() => run(database, imported)).toThrow(/only an empty ledger takes an import/);
+    expect(() => plan(database, imported)).toThrow(/only an empty ledger accepts an import/);
+    expect(() => run(database, imported)).toThrow(/only an empty ledger accepts an import/);
   }
   expect(stateOf(database)).toEqual(before);
 });
@@ -171,7 +171,7 @@ it('an import into a ledger being read, or into another file, is refused and cha
   writer.exec("INSERT INTO stores VALUES (1, 100, 99, '', '', 0, 0)");
   reader.exec('BEGIN; SELECT * FROM ledger');
   writer.exec("INSERT INTO stores VALUES (2, 100, 99, '', '', 0, 0)");
-  expect(() => run(files.database, counters(10n))).toThrow(/is being read by another process: try again/);
+  expect(() => run(files.database, counters(10n))).toThrow(/is being read by another process; retry/);
 
   const other = join(dirname(files.database), 'other.db');
   tamper(other, 'CREATE TABLE customers (name TEXT)');

@@ -102,7 +102,7 @@ it('P9: a backup is restored on a new machine, with a mark that agrees', async (
 it('P9: an older backup is refused, and the message names both ends', async () => {
   const { files, from } = await olderBackup();
   expect(await refused(from, files)).toMatch(
-    /the backup ends at order_id 9, but 15 was already given by .*orders\.db, says .*orders\.db: .*--accept-loss/,
+    /the backup ends at order_id 9, but 15 was already given by .*orders\.db according to .*orders\.db; .*--accept-loss/,
   );
   expect(endOf(files)).toBe(15n);
 });
@@ -116,7 +116,7 @@ it.each(['missing', 'empty', 'damaged', 'behind its mark'])(
     if (state === 'damaged') writeFileSync(files.database, 'no database'.repeat(1000));
     if (state === 'behind its mark') copyFileSync(from, files.database);
     expect(await refused(from, files)).toMatch(
-      /ends at order_id 9, but 15 was already given .* says the mark .*\.mark/,
+      /ends at order_id 9, but 15 was already given .* according to the mark .*\.mark/,
     );
   },
 );
@@ -149,7 +149,9 @@ it.each([
   const { files, from } = await olderBackup();
   truncateSync(files.mark, 20);
   damage(files);
-  expect(await refused(from, files, { acceptLoss: agree })).toMatch(/nobody knows which numbers .* has given/);
+  expect(await refused(from, files, { acceptLoss: agree })).toMatch(
+    /neither .* nor its mark .* can be read to see which numbers were given/,
+  );
   expect(await restore(from, files, { continueAbove: above(15n) })).toMatchObject({ summary: { lastOrderId: 15n } });
 });
 
@@ -179,7 +181,7 @@ it('a backup that is damaged, or is not a ledger, is not restored', async () => 
   writeFileSync(from, 'no database'.repeat(1000));
   expect(await refused(from, files)).toMatch(/backup\.db cannot be read as a ledger/);
   rmSync(from);
-  expect(await restore(from, files).catch(String)).toMatch(/backup\.db is not there/);
+  expect(await restore(from, files).catch(String)).toMatch(/backup\.db does not exist/);
   expect(await restore(files.database, files).catch(String)).toMatch(/is the ledger itself/);
 });
 

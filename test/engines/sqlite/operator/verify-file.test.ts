@@ -7,17 +7,17 @@ import { fillLedger, fills, tamper } from '../../../support/ledgers/filled-ledge
 import { testFolder } from '../../../support/processes/server-process.ts';
 
 it.each<[string, (path: string) => void, string]>([
-  ['a folder', (path) => mkdirSync(path), 'is not a file: name the file of a ledger'],
-  ['an empty file', (path) => writeFileSync(path, ''), 'is an empty file and no ledger: name the right one'],
+  ['a folder', (path) => mkdirSync(path), 'is not a file; name the file of a ledger'],
+  ['an empty file', (path) => writeFileSync(path, ''), 'is an empty file and not a ledger; name the right one'],
   [
     'a file that is no database',
     (path) => writeFileSync(path, 'notes'.repeat(500)),
-    'is damaged or no ledger (file is not a database): name the file of a ledger, or use another copy',
+    'is damaged or not a ledger (file is not a database); name the file of a ledger, or use another copy',
   ],
   [
     'a database of another program',
     (path) => tamper(path, 'CREATE TABLE customers (name TEXT)'),
-    'is a database of another program: --ledger must name an order ledger or a new file',
+    'is a database of another program; --ledger must name an order ledger or a new file',
   ],
   [
     'a ledger without its counter',
@@ -25,7 +25,7 @@ it.each<[string, (path: string) => void, string]>([
       fillLedger(path, ...fills(3));
       tamper(path, 'DELETE FROM ledger');
     },
-    'is damaged: its counter is gone; use another copy',
+    'is damaged: its counter is missing; use another copy',
   ],
   [
     'a ledger without its tables',
@@ -33,7 +33,7 @@ it.each<[string, (path: string) => void, string]>([
       fillLedger(path, ...fills(3));
       tamper(path, 'DROP TABLE ledger');
     },
-    'is damaged or no ledger (no such table: ledger): name the file of a ledger, or use another copy',
+    'is damaged or not a ledger (no such table: ledger); name the file of a ledger, or use another copy',
   ],
 ])('%s is refused in one sentence, before anything is read', (_, make, why) => {
   const path = join(testFolder(), 'orders.db');

@@ -29,7 +29,7 @@ it('P9: an older copy put back does not verify if a server would refuse it', asy
   expect(await verdictOf(database)).toMatchObject({ ok: true, rows: 15n });
   copyFileSync(copy, database);
   await expect(verdictOf(database)).rejects.toThrow(
-    /orders\.db ends at order_id 9, but 15 was already given, says its mark .*: this is an older copy/,
+    /orders\.db ends at order_id 9, but 15 was already given according to its mark .*: this is an older copy/,
   );
   // The copy in its own place is intact, and has no mark.
   expect(await verdictOf(copy)).toMatchObject({ ok: true, rows: 9n });
@@ -89,7 +89,8 @@ it('in a read-only folder a cleanly closed ledger is read from a copy; any other
   });
 
   writeFileSync(`${database}-wal`, readFileSync(copy));
-  const why = /orders\.db cannot be read where it is \(its newest numbers are in .*-wal\): SQLite creates a -shm file/;
+  const why =
+    /orders\.db cannot be read in its folder \(its newest numbers are in .*-wal\): SQLite creates a -shm file/;
   await expect(verdictOf(database)).rejects.toThrow(why);
   await expect(backupLedger(database, join(testFolder(), 'x.db'), { force: false })).rejects.toThrow(why);
   await expect(restoreLedger({ from: database, ledger, nothingNumberedSince: true })).rejects.toThrow(why);

@@ -31,7 +31,7 @@ it.for(['', '.mark', '.lock'])(
       },
     );
     expect(status).toBe(1);
-    expect(stdout).toContain(`${ledger}${suffix} may not be written by this process (it belongs to user 0`);
+    expect(stdout).toContain(`this process may not write ${ledger}${suffix} (it belongs to user 0`);
     expect(stdout).toContain(`chown ${OTHER_USER} ${ledger} ${ledger}.lock ${ledger}.mark`);
     expect(stdout).not.toContain('serving');
   },

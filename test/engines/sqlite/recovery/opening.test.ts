@@ -105,7 +105,7 @@ it('P9: a missing or empty ledger whose mark exists is refused, and not recreate
   const files = closedLedger();
   rmSync(files.database);
   expect(() => openLedger(files)).toThrow(LedgerRefused);
-  expect(() => openLedger(files)).toThrow(/orders.db is missing or empty, but its mark .*orders.db.mark is there/);
+  expect(() => openLedger(files)).toThrow(/orders.db is missing or empty, but its mark .*orders.db.mark exists/);
   expect(existsSync(files.database)).toBe(false);
   writeFileSync(files.database, '');
   expect(() => openLedger(files)).toThrow(/orders.db is missing or empty/);
@@ -148,7 +148,7 @@ it.each(['torn', 'missing'])('P9: a mark that is %s causes a warning and is rewr
   if (state === 'torn') truncateSync(files.mark, 20);
   else rmSync(files.mark);
   const ledger = open(files);
-  expect(ledger.warnings).toEqual([expect.stringContaining(`the mark ${files.mark} was ${state}`)]);
+  expect(ledger.warnings).toEqual([expect.stringContaining(`the high-water mark ${files.mark} was ${state}`)]);
   expect(readMark(files.mark)).toEqual({ ledgerId: ledger.ledgerId, lastOrderId: 3n });
 });
 
@@ -174,7 +174,7 @@ it('P9: a ledger without its counter is refused', () => {
   const db = openWriteConnection(files.database);
   db.exec('DELETE FROM ledger');
   db.close();
-  expect(() => openLedger(files)).toThrow(/its counter is gone/);
+  expect(() => openLedger(files)).toThrow(/its counter is missing/);
 });
 
 it('P9: a ledger that vanishes while it is being opened is not recreated', () => {

@@ -132,6 +132,6 @@ it('P9: a ledger that was moved away no longer numbers, even if it is open', () 
   batches.commit([ask(7n, 'a')]);
   db.exec("UPDATE ledger SET sealed_to = 'postgres://orders'");
   expect(() => batches.commit([ask(7n, 'a')])).toThrow(
-    `${db.name} was moved to postgres://orders and must not number again`,
+    `${db.name} was moved to postgres://orders and must never number again`,
   );
 });

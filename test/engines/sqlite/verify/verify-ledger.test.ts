@@ -58,7 +58,7 @@ it('a ledger that grows meanwhile is verified up to the end it had, through the 
 
 it('a file that does not exist is named, and not created', async () => {
   const path = join(testFolder(), 'none.db');
-  expect(() => verifyLedgerFile(path, undefined)).toThrow(/none\.db is not there/);
+  expect(() => verifyLedgerFile(path, undefined)).toThrow(/none\.db does not exist/);
 });
 
 function verify(path: string) {

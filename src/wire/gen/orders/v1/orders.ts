@@ -28,9 +28,9 @@ export const protobufFileName = "orders/v1/orders.proto";
 export const VerifyFindingKind = {
   /** VERIFY_FINDING_KIND_UNSPECIFIED - Not used. */
   VERIFY_FINDING_KIND_UNSPECIFIED: 0,
-  /** VERIFY_FINDING_KIND_HOLE - Numbers that no ledger row covers. */
+  /** VERIFY_FINDING_KIND_HOLE - A gap: numbers that no ledger row covers. */
   VERIFY_FINDING_KIND_HOLE: 1,
-  /** VERIFY_FINDING_KIND_OVERLAP - Numbers that more than one ledger row covers. */
+  /** VERIFY_FINDING_KIND_OVERLAP - Duplicates: numbers that more than one ledger row covers. */
   VERIFY_FINDING_KIND_OVERLAP: 2,
   /** VERIFY_FINDING_KIND_MISMATCH - A counter, order or key that contradicts the rows. */
   VERIFY_FINDING_KIND_MISMATCH: 3,
@@ -68,13 +68,13 @@ export interface Allocation {
   suffix: string;
   /** The store's min_digits when the number was given. 0 to 19. */
   minDigits: number;
-  /** The key that this allocation answers to, for ever. 1 to 128 characters of 0x21 to 0x7E. */
+  /** The idempotency key of this allocation, forever. 1 to 128 characters of 0x21 to 0x7E. */
   requestId: string;
   /** When it was allocated, in whole milliseconds. Never falls as order_id rises. */
   createTime: Timestamp | undefined;
 }
 
-/** A shop with a sequence of its own. Made by its first allocation or by CreateStore. */
+/** A shop with a sequence of its own. Created by its first allocation or by CreateStore. */
 export interface Store {
   /** The caller's own id of the store. 1 to 2^63-1. */
   storeId: bigint;
@@ -93,7 +93,7 @@ export interface Store {
   suffix: string;
   /** display_number pads the number with zeros to this many digits. 0 to 19. */
   minDigits: number;
-  /** Output only. When the store was made, in whole milliseconds. */
+  /** Output only. When the store was created, in whole milliseconds. */
   createTime: Timestamp | undefined;
 }
 
@@ -102,9 +102,9 @@ export interface AllocateOrderRequest {
   /** The store to number an order for. 1 to 2^63-1. */
   storeId: bigint;
   /**
-   * The caller's key for this order: the same (store_id, request_id) always gets the same pair. 1 to
-   * 128 characters of 0x21 to 0x7E. If empty the server makes one; but a caller who sent none and got
-   * no answer cannot ask again without perhaps numbering the order twice.
+   * The caller's idempotency key for this order: the same (store_id, request_id) always gets the same
+   * pair. 1 to 128 characters of 0x21 to 0x7E. If it is empty, the server creates one; but a caller
+   * that sent none and got no answer cannot retry without the risk of numbering the order twice.
    */
   requestId: string;
 }
@@ -115,7 +115,7 @@ export interface AllocateOrderResponse {
   allocation:
     | Allocation
     | undefined;
-  /** True where an earlier call, or a copy of this one, had it allocated already. */
+  /** True if an earlier call, or a racing copy of this one, has already allocated it: a duplicate. */
   replayed: boolean;
 }
 
@@ -135,7 +135,7 @@ export interface AllocateOrdersResponse {
   allocation:
     | Allocation
     | undefined;
-  /** True where an earlier call, or a copy of this one, had it allocated already. */
+  /** True if an earlier call, or a racing copy of this one, has already allocated it: a duplicate. */
   replayed: boolean;
 }
 
@@ -147,7 +147,7 @@ export interface OrderNumberKey {
   orderNumber: bigint;
 }
 
-/** Names an allocation by the key of the request that made it. */
+/** Names an allocation by the key of the request that it was given to. */
 export interface RequestIdKey {
   /** The store. 1 to 2^63-1. */
   storeId: bigint;
@@ -183,11 +183,11 @@ export interface ListAllocationsRequest {
   storeId?:
     | bigint
     | undefined;
-  /** Allocations a page. 0 means 100; at most 1000. */
+  /** Allocations per page. 0 means 100; at most 1000. */
   pageSize: number;
   /**
-   * next_page_token of the page before, of a request that was otherwise the same but for its
-   * page_size; empty for the first page.
+   * next_page_token of the previous page, whose request may differ from this one in page_size only;
+   * empty for the first page.
    */
   pageToken: string;
   /** Only allocations whose last order_id is above this. 0 to 2^63-1; absent means 0. */
@@ -198,7 +198,7 @@ export interface ListAllocationsRequest {
   beforeOrderId?:
     | bigint
     | undefined;
-  /** Whether the list starts at its end and goes back. */
+  /** Whether the list starts with the newest allocations. */
   newestFirst: boolean;
 }
 
@@ -206,7 +206,7 @@ export interface ListAllocationsRequest {
 export interface ListAllocationsResponse {
   /** One page, in the order asked for. */
   allocations: Allocation[];
-  /** For the next page; empty on the last. Good on every server of the ledger and after restarts. */
+  /** For the next page; empty on the last. Valid on every server of the ledger and after restarts. */
   nextPageToken: string;
 }
 
@@ -227,19 +227,19 @@ export interface WatchAllocationsRequest {
 export interface WatchAllocationsResponse {
   /** Allocations in order_id order; may be empty. */
   allocations: Allocation[];
-  /** The last order_id looked at. Resuming with it as after_order_id misses and repeats nothing. */
+  /** The last order_id looked at. Resuming with it as after_order_id leaves no gap and repeats nothing. */
   cursor: bigint;
 }
 
 /** Request of CreateStore. */
 export interface CreateStoreRequest {
-  /** The store to make; its store_id must be set. */
+  /** The store to create; its store_id must be set. */
   store: Store | undefined;
 }
 
 /** Response of CreateStore. */
 export interface CreateStoreResponse {
-  /** The store made. */
+  /** The new store. */
   store: Store | undefined;
 }
 
@@ -257,9 +257,9 @@ export interface GetStoreResponse {
 
 /** Request of ListStores. */
 export interface ListStoresRequest {
-  /** Stores a page. 0 means 100; at most 1000. */
+  /** Stores per page. 0 means 100; at most 1000. */
   pageSize: number;
-  /** next_page_token of the page before; empty for the first page. */
+  /** next_page_token of the previous page; empty for the first page. */
   pageToken: string;
 }
 
@@ -267,7 +267,7 @@ export interface ListStoresRequest {
 export interface ListStoresResponse {
   /** One page, in store_id order. */
   stores: Store[];
-  /** For the next page; empty on the last. Good on every server of the ledger and after restarts. */
+  /** For the next page; empty on the last. Valid on every server of the ledger and after restarts. */
   nextPageToken: string;
 }
 
@@ -286,7 +286,7 @@ export interface UpdateStoreRequest {
 
 /** Response of UpdateStore. */
 export interface UpdateStoreResponse {
-  /** The store as changed. */
+  /** The changed store. */
   store: Store | undefined;
 }
 
@@ -301,7 +301,7 @@ export interface VerifyLedgerResponse {
   /** What this step reports. */
   event:
     | //
-    /** How far the reading is. */
+    /** How far the reading has come. */
     { $case: "progress"; value: VerifyProgress }
     | //
     /** A sequence that was read to its end. */
@@ -318,7 +318,7 @@ export interface VerifyLedgerResponse {
     | undefined;
 }
 
-/** How far VerifyLedger is. */
+/** How far VerifyLedger has come. */
 export interface VerifyProgress {
   /** Ledger rows read so far. */
   rowsRead: bigint;
@@ -336,7 +336,7 @@ export interface VerifiedSequence {
     | undefined;
   /** The first number of the sequence. */
   first: bigint;
-  /** The last number given; first - 1 where none was. */
+  /** The last number given; first - 1 if none was given. */
   last: bigint;
   /** How many numbers the ledger rows cover. */
   count: bigint;
@@ -376,11 +376,11 @@ export interface VerifyVerdict {
   asOfOrderId: bigint;
   /** Ledger rows read. */
   rows: bigint;
-  /** Sequences read: the global one and one a store. */
+  /** Sequences read: the global one, and one per store. */
   sequences: bigint;
   /** Findings reported. */
   findings: bigint;
-  /** True where there is no finding. */
+  /** True if there is no finding. */
   ok: boolean;
 }
 
@@ -2843,11 +2843,11 @@ export const VerifyVerdict: MessageFns<VerifyVerdict> = {
 /**
  * Numbers the orders of many online stores. Every order gets a pair: an order_id from the one
  * sequence over all stores, and an order_number from the sequence of its store. Neither sequence
- * ever has a hole, and neither number is ever given twice.
+ * ever has a hole (a gap), and neither number is ever given twice (no duplicates).
  *
  * Status codes: a status that carries google.rpc.ErrorInfo of the domain "orders.v1" and a code other
- * than UNAVAILABLE, DEADLINE_EXCEEDED and CANCELLED says that this call allocated nothing. Anything
- * else means "perhaps done": ask again with the same request_id.
+ * than UNAVAILABLE, DEADLINE_EXCEEDED and CANCELLED says that this call allocated nothing. After
+ * anything else the call may have succeeded: retry with the same request_id.
  */
 export type OrderNumberServiceService = typeof OrderNumberServiceService;
 export const OrderNumberServiceService = {
@@ -2874,7 +2874,7 @@ export const OrderNumberServiceService = {
       Buffer.from(AllocateOrdersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): AllocateOrdersResponse => AllocateOrdersResponse.decode(value),
   },
-  /** Looks one allocation up. A number inside a run finds the run. */
+  /** Looks up one allocation. A number inside a run finds the run. */
   getAllocation: {
     path: "/orders.v1.OrderNumberService/GetAllocation" as const,
     requestStream: false as const,
@@ -2898,8 +2898,8 @@ export const OrderNumberServiceService = {
     responseDeserialize: (value: Buffer): ListAllocationsResponse => ListAllocationsResponse.decode(value),
   },
   /**
-   * Streams allocations in order_id order: history first, then live, without a gap and without a
-   * repetition. Ends only with the call or the server.
+   * Streams allocations in order_id order: history first, then live, without gaps or duplicates.
+   * Ends only with the call or the server.
    */
   watchAllocations: {
     path: "/orders.v1.OrderNumberService/WatchAllocations" as const,
@@ -2912,7 +2912,7 @@ export const OrderNumberServiceService = {
       Buffer.from(WatchAllocationsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchAllocationsResponse => WatchAllocationsResponse.decode(value),
   },
-  /** Makes a store before its first allocation, to choose where and how it numbers. */
+  /** Creates a store before its first allocation, to choose its first number and how its numbers look. */
   createStore: {
     path: "/orders.v1.OrderNumberService/CreateStore" as const,
     requestStream: false as const,
@@ -2922,7 +2922,7 @@ export const OrderNumberServiceService = {
     responseSerialize: (value: CreateStoreResponse): Buffer => Buffer.from(CreateStoreResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateStoreResponse => CreateStoreResponse.decode(value),
   },
-  /** Looks one store up. */
+  /** Looks up one store. */
   getStore: {
     path: "/orders.v1.OrderNumberService/GetStore" as const,
     requestStream: false as const,
@@ -2942,7 +2942,7 @@ export const OrderNumberServiceService = {
     responseSerialize: (value: ListStoresResponse): Buffer => Buffer.from(ListStoresResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListStoresResponse => ListStoresResponse.decode(value),
   },
-  /** Changes a store. What it changes holds from the next allocation on. */
+  /** Changes a store. The changes apply from the next allocation on. */
   updateStore: {
     path: "/orders.v1.OrderNumberService/UpdateStore" as const,
     requestStream: false as const,
@@ -2973,22 +2973,22 @@ export interface OrderNumberServiceServer extends UntypedServiceImplementation {
   allocateOrder: handleUnaryCall<AllocateOrderRequest, AllocateOrderResponse>;
   /** Gives a run of consecutive numbers, in both sequences, to one request: all of them or none. */
   allocateOrders: handleUnaryCall<AllocateOrdersRequest, AllocateOrdersResponse>;
-  /** Looks one allocation up. A number inside a run finds the run. */
+  /** Looks up one allocation. A number inside a run finds the run. */
   getAllocation: handleUnaryCall<GetAllocationRequest, GetAllocationResponse>;
   /** Lists allocations in order_id order, oldest or newest first, up to the end that the first page saw. */
   listAllocations: handleUnaryCall<ListAllocationsRequest, ListAllocationsResponse>;
   /**
-   * Streams allocations in order_id order: history first, then live, without a gap and without a
-   * repetition. Ends only with the call or the server.
+   * Streams allocations in order_id order: history first, then live, without gaps or duplicates.
+   * Ends only with the call or the server.
    */
   watchAllocations: handleServerStreamingCall<WatchAllocationsRequest, WatchAllocationsResponse>;
-  /** Makes a store before its first allocation, to choose where and how it numbers. */
+  /** Creates a store before its first allocation, to choose its first number and how its numbers look. */
   createStore: handleUnaryCall<CreateStoreRequest, CreateStoreResponse>;
-  /** Looks one store up. */
+  /** Looks up one store. */
   getStore: handleUnaryCall<GetStoreRequest, GetStoreResponse>;
   /** Lists the stores in store_id order. */
   listStores: handleUnaryCall<ListStoresRequest, ListStoresResponse>;
-  /** Changes a store. What it changes holds from the next allocation on. */
+  /** Changes a store. The changes apply from the next allocation on. */
   updateStore: handleUnaryCall<UpdateStoreRequest, UpdateStoreResponse>;
   /**
    * Reads the ledger from end to end and reports every hole, overlap and mismatch. The last message
@@ -3030,7 +3030,7 @@ export interface OrderNumberServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: AllocateOrdersResponse) => void,
   ): ClientUnaryCall;
-  /** Looks one allocation up. A number inside a run finds the run. */
+  /** Looks up one allocation. A number inside a run finds the run. */
   getAllocation(
     request: GetAllocationRequest,
     callback: (error: ServiceError | null, response: GetAllocationResponse) => void,
@@ -3063,8 +3063,8 @@ export interface OrderNumberServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListAllocationsResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Streams allocations in order_id order: history first, then live, without a gap and without a
-   * repetition. Ends only with the call or the server.
+   * Streams allocations in order_id order: history first, then live, without gaps or duplicates.
+   * Ends only with the call or the server.
    */
   watchAllocations(
     request: WatchAllocationsRequest,
@@ -3075,7 +3075,7 @@ export interface OrderNumberServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<WatchAllocationsResponse>;
-  /** Makes a store before its first allocation, to choose where and how it numbers. */
+  /** Creates a store before its first allocation, to choose its first number and how its numbers look. */
   createStore(
     request: CreateStoreRequest,
     callback: (error: ServiceError | null, response: CreateStoreResponse) => void,
@@ -3091,7 +3091,7 @@ export interface OrderNumberServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CreateStoreResponse) => void,
   ): ClientUnaryCall;
-  /** Looks one store up. */
+  /** Looks up one store. */
   getStore(
     request: GetStoreRequest,
     callback: (error: ServiceError | null, response: GetStoreResponse) => void,
@@ -3123,7 +3123,7 @@ export interface OrderNumberServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListStoresResponse) => void,
   ): ClientUnaryCall;
-  /** Changes a store. What it changes holds from the next allocation on. */
+  /** Changes a store. The changes apply from the next allocation on. */
   updateStore(
     request: UpdateStoreRequest,
     callback: (error: ServiceError | null, response: UpdateStoreResponse) => void,
