@@ -92,7 +92,7 @@ describe('refusals', () => {
 
   it('P7: names the request_id when the time is up and the outcome is unknown', async () => {
     const server = await FakeServer.start({ allocateOrder: ['silence'] });
-    const client = server.client({ timeoutMs: 300, attemptTimeoutMs: 100 });
+    const client = server.client({ timeoutMs: 1_000, attemptTimeoutMs: 100 });
     const error = await errorOf(client.allocate({ storeId: 1 }));
     expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED', reason: undefined, outcome: 'unknown' });
     expect(error.requestId).toMatch(UUID_V7);
