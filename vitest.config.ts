@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import type { TestSpecification } from 'vitest/node';
+import { BaseSequencer } from 'vitest/node';
 
 // Workers, threads and processes compile each module once for all runs.
 process.env['NODE_COMPILE_CACHE'] ??= new URL('node_modules/.cache/tests', import.meta.url).pathname;
@@ -12,6 +14,20 @@ for (const name of ['no_proxy', 'NO_PROXY']) {
 /** Tests that need more than make, npm and Node.js: see test/support/required-tool.ts. */
 const WITH_TOOLS = 'test/**/*.tools.test.ts';
 
+/** Small files that run long: some share a suite, others wait for servers. */
+const LONG = /(engine-suite|contract|drain|kill|silent-network|docs-commands|failover\/[a-z]+)\.test\.ts$/;
+
+/** Without the results of an earlier run vitest starts small files last, and the end of a run would wait for these. */
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await BaseSequencer.prototype.sort.call(this, files);
+    return [
+      ...sorted.filter(({ moduleId }) => LONG.test(moduleId)),
+      ...sorted.filter(({ moduleId }) => !LONG.test(moduleId)),
+    ];
+  }
+}
+
 export default defineConfig({
   test: {
     projects: [
@@ -21,6 +37,7 @@ export default defineConfig({
     // The tests wait for servers and disks about as much as they compute. In percent there are never more workers than
     // processors.
     maxWorkers: Math.ceil(availableParallelism() * 1.5),
+    sequence: { sequencer: LongFirst },
     reporters: ['default', './test/support/totals-reporter.ts'],
   },
 });
