@@ -115,7 +115,10 @@ export interface AllocateOrderResponse {
   allocation:
     | Allocation
     | undefined;
-  /** True if an earlier call, or a racing copy of this one, has already allocated it: a duplicate. */
+  /**
+   * True if an earlier call, or a racing copy of this one, has already allocated it: a duplicate.
+   * It may be true for a new order, too: on PostgreSQL, if the server sent the order to the database twice.
+   */
   replayed: boolean;
 }
 
@@ -135,7 +138,10 @@ export interface AllocateOrdersResponse {
   allocation:
     | Allocation
     | undefined;
-  /** True if an earlier call, or a racing copy of this one, has already allocated it: a duplicate. */
+  /**
+   * True if an earlier call, or a racing copy of this one, has already allocated it: a duplicate.
+   * It may be true for a new order, too: on PostgreSQL, if the server sent the order to the database twice.
+   */
   replayed: boolean;
 }
 
