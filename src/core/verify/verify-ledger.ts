@@ -1,8 +1,8 @@
 import { Losses } from './declared-losses.ts';
 import type { VerifyEvent, VerifyProgress } from './events.ts';
 import { checkRequestIdIndex, faultyIndex, repeatedRequestId } from './index-check.ts';
-import { checkRowsAbove, LedgerPass } from './ledger-pass.ts';
-import { StoreReading, StoresCheck } from './store-check.ts';
+import { checkRowsAbove, AllRowsCheck } from './all-rows-check.ts';
+import { StoreReading, CountersCheck } from './counters-check.ts';
 import type { Indexes, VerifySource } from './verify-source.ts';
 
 /** Events page by page: a step per row or per store would cost more than the checks. */
@@ -35,7 +35,7 @@ async function* readEverything(source: VerifySource, losses: Losses): Pages {
   yield [...checkRowsAbove(source.ledger)];
   const indexes = await source.indexes();
   yield indexes.faults.map((fault) => faultyIndex(fault, end));
-  const pass = new LedgerPass(firstOrderId, end);
+  const pass = new AllRowsCheck(firstOrderId, end);
   for await (const rows of source.allocations()) {
     for (const row of rows) pass.add(row);
     yield [...pass.takeFindings(losses), pass.progress(rows.at(-1)!.orderId)];
@@ -47,9 +47,9 @@ async function* readEverything(source: VerifySource, losses: Losses): Pages {
 }
 
 /** The numbers and the counter of every store, in store_id order. */
-async function* readStores(source: VerifySource, losses: Losses, pass: LedgerPass, indexes: Indexes): Pages {
+async function* readStores(source: VerifySource, losses: Losses, pass: AllRowsCheck, indexes: Indexes): Pages {
   const { end } = source.ledger;
-  const check = new StoresCheck(losses, pass.stores);
+  const check = new CountersCheck(losses, pass.stores);
   if (indexes.byOrderNumber) {
     for await (const stores of source.orderNumberEntries()) {
       for (const entries of stores) check.addEntries(entries);
@@ -75,7 +75,7 @@ async function* readStores(source: VerifySource, losses: Losses, pass: LedgerPas
 /** One store alone, by its numbers. */
 async function* readOneStore(source: VerifySource, losses: Losses, storeId: bigint): Pages {
   const { end } = source.ledger;
-  const check = new StoresCheck(losses);
+  const check = new CountersCheck(losses);
   const { lastNumber, counter } = await source.store(storeId);
   if (lastNumber !== undefined) check.sawRows(storeId, lastNumber);
   const reading = counter && new StoreReading(counter, true);
@@ -102,7 +102,7 @@ async function* readRows(
 }
 
 /** Every (store_id, request_id) has one row, and its index has every row. */
-async function* readRequestIds(source: VerifySource, pass: LedgerPass): Pages {
+async function* readRequestIds(source: VerifySource, pass: AllRowsCheck): Pages {
   const { end } = source.ledger;
   let counted = 0n;
   for await (const { repeated, entries } of source.requestIds()) {

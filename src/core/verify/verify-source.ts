@@ -1,7 +1,7 @@
 import type { DeclaredLoss } from './declared-losses.ts';
 import type { IndexFault, RepeatedRequestId } from './index-check.ts';
-import type { LedgerToVerify, PassRow, StoreRow } from './ledger-pass.ts';
-import type { StoreCounter, StoreEntries } from './store-check.ts';
+import type { LedgerToVerify, PassRow, StoreRow } from './all-rows-check.ts';
+import type { StoreCounter, StoreEntries } from './counters-check.ts';
 
 /**
  * What a verification reads of a ledger. Each page is a short read of its own, so rows may come meanwhile: only those up

@@ -2,8 +2,8 @@ import type Database from 'better-sqlite3';
 import { INT64_MAX } from '../../../core/allocation.ts';
 import type { DeclaredLoss } from '../../../core/verify/declared-losses.ts';
 import type { RepeatedRequestId } from '../../../core/verify/index-check.ts';
-import type { LedgerToVerify, PassRow, StoreRow } from '../../../core/verify/ledger-pass.ts';
-import type { StoreCounter, StoreEntries } from '../../../core/verify/store-check.ts';
+import type { LedgerToVerify, PassRow, StoreRow } from '../../../core/verify/all-rows-check.ts';
+import type { StoreCounter, StoreEntries } from '../../../core/verify/counters-check.ts';
 import type { Indexes, OneStore, RequestIdPage, VerifySource } from '../../../core/verify/verify-source.ts';
 import { pagesOf } from '../../../core/verify/verify-source.ts';
 

@@ -1,6 +1,6 @@
 import { INT64_MIN } from '../allocation.ts';
 import type { Losses } from './declared-losses.ts';
-import type { SeenStore, StoreRow } from './ledger-pass.ts';
+import type { SeenStore, StoreRow } from './all-rows-check.ts';
 import { orderNumberIndex } from './index-check.ts';
 import { checkLosses, SequenceCheck } from './sequence-check.ts';
 import { type Finding, mismatch, type VerifyEvent, type VerifyProgress } from './events.ts';
@@ -21,7 +21,7 @@ export interface StoreEntries {
 }
 
 /** The counters of the stores against their rows. */
-export class StoresCheck {
+export class CountersCheck {
   readonly #losses: Losses;
   readonly #seen: ReadonlyMap<bigint, SeenStore> | undefined;
   /** Other stores with rows or losses whose counter has not come yet, with the last number of their rows. */

@@ -49,7 +49,7 @@ export interface SeenStore {
  * order_number must be the one after the store's last, or that store has to be read again by its numbers, to name
  * what is wrong.
  */
-export class LedgerPass {
+export class AllRowsCheck {
   readonly #end: bigint;
   readonly #sequence: SequenceCheck;
   readonly #stores = new Map<bigint, { -readonly [Key in keyof SeenStore]: SeenStore[Key] }>();
