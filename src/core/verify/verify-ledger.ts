@@ -2,7 +2,8 @@ import { Losses } from './declared-losses.ts';
 import type { VerifyEvent, VerifyProgress } from './events.ts';
 import { checkRequestIdIndex, faultyIndex, repeatedRequestId } from './index-check.ts';
 import { checkRowsAbove, AllRowsCheck } from './all-rows-check.ts';
-import { StoreReading, CountersCheck } from './counters-check.ts';
+import { CountersCheck } from './counters-check.ts';
+import { OneStoreCheck } from './one-store-check.ts';
 import type { Indexes, VerifySource } from './verify-source.ts';
 
 /** Events page by page: a step per row or per store would cost more than the checks. */
@@ -63,7 +64,7 @@ async function* readStores(source: VerifySource, losses: Losses, pass: AllRowsCh
       if (check.mustBeRead(store)) {
         yield found;
         found = [];
-        yield* readRows(source, losses, new StoreReading(store, false), () => pass.progress(end));
+        yield* readRows(source, losses, new OneStoreCheck(store, false), () => pass.progress(end));
       } else found.push(...check.summary(store));
       if (indexes.byOrderNumber) found.push(...check.index(store));
     }
@@ -78,7 +79,7 @@ async function* readOneStore(source: VerifySource, losses: Losses, storeId: bigi
   const check = new CountersCheck(losses);
   const { lastNumber, counter } = await source.store(storeId);
   if (lastNumber !== undefined) check.sawRows(storeId, lastNumber);
-  const reading = counter && new StoreReading(counter, true);
+  const reading = counter && new OneStoreCheck(counter, true);
   if (reading) {
     yield [...check.counter(counter)];
     yield* readRows(source, losses, reading, () => reading.progress(end));
@@ -90,7 +91,7 @@ async function* readOneStore(source: VerifySource, losses: Losses, storeId: bigi
 async function* readRows(
   source: VerifySource,
   losses: Losses,
-  reading: StoreReading,
+  reading: OneStoreCheck,
   progress: () => VerifyProgress,
 ): Pages {
   for await (const rows of source.storeRows(reading.storeId)) {
