@@ -8,20 +8,23 @@ import { LocalServer } from '../../../support/processes/local-server.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 import { all, damageFile, findingsOf, newLedgerFile, RUNS } from '../../../support/ledgers/verified-ledger.ts';
 
-it('P2: a row missing in the index of order_numbers is named', async () => {
+it.each([
+  ['allocations_by_order_number', 'store_id, order_number', ['mismatch', 7n, 1n, 5n]],
+  ['allocations_by_request_id', 'request_id, store_id', ['mismatch', undefined, 1n, 12n]],
+])('P2 P5: a row missing in %s is named', async (index, columns, finding) => {
   const path = await newLedgerFile(RUNS);
   const db = new Database(path);
   // Otherwise it may not write a false schema.
   db.unsafeMode();
   db.exec(
-    `CREATE TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = 'allocations_by_order_number';
-     DROP INDEX allocations_by_order_number;
-     CREATE UNIQUE INDEX allocations_by_order_number ON allocations (store_id, order_number) WHERE order_id <> 3;
+    `CREATE TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = '${index}';
+     DROP INDEX ${index};
+     CREATE UNIQUE INDEX ${index} ON allocations (${columns}) WHERE order_id <> 3;
      PRAGMA writable_schema = ON;
-     UPDATE sqlite_schema SET sql = (SELECT sql FROM kept) WHERE name = 'allocations_by_order_number';`,
+     UPDATE sqlite_schema SET sql = (SELECT sql FROM kept) WHERE name = '${index}';`,
   );
   db.close();
-  expect(findingsOf(await verify(path))).toEqual([['mismatch', 7n, 1n, 5n]]);
+  expect(findingsOf(await verify(path))).toEqual([finding]);
 });
 
 it('losses declared for very many stores do not make it slow', async () => {
