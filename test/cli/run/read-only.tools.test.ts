@@ -42,7 +42,7 @@ it('a ledger on a read-only mount can be verified, backed up, and used as the so
 it('a command that must write there says so in one line', async (test) => {
   requireTools(test, 'root', 'linux');
   const ledger = readOnlyLedger();
-  const why = /mounted\S* is on a file system that is mounted read-only: mount it for writing, or name another place/;
+  const why = /mounted\S* is on a file system that is mounted read-only; mount it for writing, or name another place/;
   expect(await refusedStart(ledger)).toMatch(why);
   const from = join(testFolder(), 'backup.db');
   fillLedger(from, ...fills(3));

@@ -125,7 +125,7 @@ it('a new ledger on a full disk is refused with path and remedy', async (test) =
   const path = join(disk.folder, 'orders.db');
   const { ledger, lines } = openLedger(path);
   await expect(ledger.ready()).rejects.toMatchObject({ cause: { errorName: LedgerRefused.name } });
-  expect(lines).toEqual([expect.stringMatching(/orders\.db is full .*make room/)]);
+  expect(lines).toEqual([expect.stringMatching(/orders\.db is full .*free some space/)]);
 });
 
 /** Another process that reads, until the returned function is called. */
