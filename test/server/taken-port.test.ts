@@ -25,7 +25,11 @@ it('a start with one address for two listeners creates no ledger', async () => {
   const folder = testFolder();
   const address = await freeAddress();
   const args = ['--grpc-listen', address, '--http-listen', address];
-  expect(await new LocalServer(join(folder, 'orders.db'), { args }).exit()).toBe(1);
+  const server = new LocalServer(join(folder, 'orders.db'), { args });
+  expect(await server.exit()).toBe(1);
+  expect(server.log.map(({ msg }) => msg)).toEqual([
+    `two listeners share ${address}; choose another address with --http-listen`,
+  ]);
   expect(readdirSync(folder)).toEqual([]);
 });
 
