@@ -28,10 +28,9 @@ done.
 --continue-above takes the last order_id that any caller received, or a higher
 one; numbering continues one above it. Each store skips as many order_numbers as
 order_ids are lost, unless --stores lists its next one: a CSV file with the
-header store_id,next_number, as for import, whose stores are created if the
-ledger does not have them. The skipped numbers are declared lost, and verify
-reports them so. Run it as the owner of the schema. A second run changes
-nothing.
+header store_id,next_number, as for import. Stores in that file that the ledger
+lacks are created. The skipped numbers are declared lost, and verify reports
+them so. Run it as the owner of the schema. A second run changes nothing.
 
 For an SQLite ledger use order-numbers restore, which takes the same options.
 

@@ -31,19 +31,21 @@ in its place; the old files are kept beside it as <name>.replaced-<time>. If the
 ledger or its high-water mark is ahead of the backup, nothing is changed:
 numbers already given would be given again, as duplicates.
 
---accept-loss continues above them: the order_ids that the backup lacks are
-declared lost, and every store skips as many order_numbers, an upper bound.
-Stores created in the lost range restart at their first number, and the request
-ids of lost orders are forgotten.
+With --accept-loss, numbering continues above them. The order_ids missing from
+the backup are recorded as lost. Each store skips that many order_numbers: it
+cannot have used more. Stores created in the lost range restart at their first
+number. The request ids of lost orders are forgotten, so a retry of a lost order
+gets a new number.
 
-On a new machine no high-water mark tells what was numbered after the backup.
-The restore is then refused until you tell it: --continue-above ORDER_ID takes
-the last order_id that any caller received, or a higher one; numbering continues
-one above it. Each store skips as many order_numbers as order_ids are lost,
-unless --stores lists its next one: a CSV file with the header
-store_id,next_number, as for import, whose stores are created if the backup does
-not have them. The skipped numbers are declared lost. --nothing-numbered-since
-asserts that the backup has every number.
+A new machine has no high-water mark (the file beside the ledger that records
+the last number given) to tell what was numbered after the backup. The restore
+is then refused until you tell it: --continue-above ORDER_ID takes the last
+order_id that any caller received, or a higher one; numbering continues one
+above it. Each store skips as many order_numbers as order_ids are lost, unless
+--stores lists its next one: a CSV file with the header store_id,next_number, as
+for import. Stores in that file that the backup lacks are created. The skipped
+numbers are recorded as lost. --nothing-numbered-since asserts that the backup
+has every number.
 
 If it is interrupted, run it again: a server refuses to start on a half-finished
 restore.
@@ -60,7 +62,7 @@ export function restoreCommand(): Command {
     .requiredOption('--from <backup>', 'the backup to restore; it is only read', parseLedgerPath)
     .addOption(ledgerOption('the SQLite file of the ledger; an existing one is moved aside'))
     .addOption(
-      new Option('--accept-loss', 'continue above the numbers that the backup lacks, and declare them lost').conflicts([
+      new Option('--accept-loss', 'skip the numbers given after the backup, and record them as lost').conflicts([
         'continueAbove',
         'nothingNumberedSince',
       ]),
@@ -68,7 +70,7 @@ export function restoreCommand(): Command {
     .addOption(
       new Option(
         '--continue-above <order_id>',
-        'the last order_id that any caller received: continue above it, and declare the rest lost',
+        'the last order_id that any caller received: continue above it, and record the numbers between the backup and it as lost',
       )
         .argParser(parseNumber)
         .conflicts('nothingNumberedSince'),
