@@ -3,6 +3,8 @@ import type { Log } from './log/log.ts';
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 /** Signals this close together are one request: make, npm and a terminal each pass a signal on to all they started. */
 const ECHO_MS = 500;
+/** Most echoes come sooner. One that comes while Node.js lets go of the signals, at its very end, would kill the process. */
+const LINGER_MS = 50;
 
 /** Resolves to the first signal that asks the process to stop; a later one, unless it is an echo, kills the process. */
 export function stopSignals(log: Log): Promise<NodeJS.Signals> {
@@ -35,6 +37,8 @@ function onSignals(
   const onSignal = (signal: NodeJS.Signals) => {
     if (firstAt === undefined) {
       firstAt = performance.now();
+      // Keeps the process, and so its handlers.
+      setTimeout(() => {}, LINGER_MS);
       first(signal);
     } else if (performance.now() - firstAt >= ECHO_MS) later(signal);
   };
