@@ -58,7 +58,7 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     flag: '--http-listen <host:port|off>',
     variable: 'ORDERS_HTTP_LISTEN',
     default: '127.0.0.1:3000',
-    help: 'address to serve POST /api/generateOrderNumber on, or off',
+    help: 'address to serve HTTP on (POST /api/generateOrderNumber, /readyz), or off',
     parse: trimmed(parseAddressOrOff),
   },
   metricsListen: {
@@ -86,7 +86,7 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     flag: '--create [true|false]',
     variable: 'ORDERS_CREATE',
     default: 'true',
-    help: 'create the ledger if it does not exist; false, for production, refuses to start instead',
+    help: 'create the ledger if it does not exist; if false (recommended in production), refuse to start instead',
     parse: trimmed(parseBoolean),
   },
   expectLedgerId: {
@@ -107,7 +107,7 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     flag: '--max-queue <requests>',
     variable: 'ORDERS_MAX_QUEUE',
     default: '10000',
-    help: 'maximum number of requests waiting for a transaction; more are refused',
+    help: 'maximum number of requests waiting for a transaction; requests beyond that are refused',
     parse: trimmed(wholeNumber(1, 1_000_000)),
   },
   requireRequestId: {

@@ -39,7 +39,8 @@ export function allocateCommand(): Command {
       'after',
       `
 With --json: {"allocation": {...}, "replayed": false}, as AllocateOrderResponse
-in the proto. replayed is true if an earlier call with this request id got it.
+in the proto. replayed is true if an earlier call with this request id already
+got these numbers.
 Exit code 3: the outcome is unknown, the call may have succeeded. Retry with the
 command that the message prints: the same request id cannot create a duplicate.
 

@@ -42,7 +42,7 @@ const READ_UNREACHABLE_MS = 2_000;
 export function withClientOptions(command: Command): Command {
   const timeout = new Option(
     '--timeout-ms <ms>',
-    `time limit of a call, retries included; if it is not given, a command that only reads gives up after ${READ_UNREACHABLE_MS} ms when no server answers`,
+    `time limit of a call, retries included; by default, read-only commands give up after ${READ_UNREACHABLE_MS} ms if no server answers`,
   )
     .env('ORDERS_TIMEOUT_MS')
     .default(DEFAULT_TIMEOUT_MS)
