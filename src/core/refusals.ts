@@ -14,16 +14,16 @@ export function queueFull(): OrderError {
 }
 
 export function draining(): OrderError {
-  return new OrderError('DRAINING', 'the server is shutting down; retry, another server may answer');
+  return new OrderError('DRAINING', 'the server is shutting down; retry: another server may answer');
 }
 
 export function stoppedBeforeOpen(): OrderError {
-  return new OrderError('DRAINING', 'the server stopped before the ledger was open; retry, another server may answer');
+  return new OrderError('DRAINING', 'the server stopped before the ledger was open; retry: another server may answer');
 }
 
 /** The files of the ledger were moved or removed while the server had them open, so the server ends. */
 export function ledgerLost(): OrderError {
-  return new OrderError('DRAINING', 'the server has lost its ledger and is stopping; retry, another server may answer');
+  return new OrderError('DRAINING', 'the server has lost its ledger and is stopping; retry: another server may answer');
 }
 
 /** Nothing can be read or written right now. */
