@@ -2847,9 +2847,10 @@ export const VerifyVerdict: MessageFns<VerifyVerdict> = {
 };
 
 /**
- * Numbers the orders of many online stores. Every order gets a pair: an order_id from the one
- * sequence over all stores, and an order_number from the sequence of its store. Neither sequence
- * ever has a hole (a gap), and neither number is ever given twice (no duplicates).
+ * Gapless, exactly-once order numbers for many online stores. Every order gets a pair: an order_id
+ * from the one sequence over all stores, and an order_number from the sequence of its store. Neither
+ * sequence ever has a hole (a gap), and neither number is ever given twice (no duplicates). A call
+ * that is retried with its request_id is numbered exactly once.
  *
  * Status codes: a status that carries google.rpc.ErrorInfo of the domain "orders.v1" and a code other
  * than UNAVAILABLE, DEADLINE_EXCEEDED and CANCELLED says that this call allocated nothing. After
