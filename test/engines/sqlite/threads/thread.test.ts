@@ -14,12 +14,14 @@ const MODULE = `
   import { workerData } from 'node:worker_threads';
   import { serveThread } from '${new URL('thread.ts', SOURCE).href}';
   const seen = [];
+  const released = Promise.withResolvers();
   serveThread({
     remember(value) { seen.push(value); return seen; },
     data() { return workerData; },
     fail({ name, message, code }) { throw Object.assign(new Error(message), { name, ...(code && { code }) }); },
     failWithText(text) { throw text; },
-    async later(value) { await new Promise((resolve) => setTimeout(resolve, 50)); seen.push(value); return seen; },
+    async later(value) { await released.promise; seen.push(value); return seen; },
+    release() { released.resolve(); },
     async failLater(text) { throw new RangeError(text); },
     exit() { process.exit(3); },
     // Thrown while the answer is copied, outside any catch.
@@ -34,6 +36,7 @@ type TestMethods = {
   fail(error: { name: string; message: string; code?: string }): never;
   failWithText(text: string): never;
   later(value: bigint): Promise<bigint[]>;
+  release(_: undefined): void;
   failLater(text: string): Promise<never>;
   exit(_: undefined): never;
   crash(_: undefined): never;
@@ -81,6 +84,7 @@ it('a method that takes its time is answered when it is done, and holds up no ca
   const thread = testThread();
   const later = thread.call('later', 1n);
   expect(await thread.call('remember', 2n)).toEqual([2n]);
+  await thread.call('release', undefined);
   expect(await later).toEqual([2n, 1n]);
   const failure = thread.call('failLater', 'no');
   await expect(failure).rejects.toThrow(ThreadFailure);
