@@ -67,6 +67,21 @@ export function mismatch(request: AllocationRequest, original: number): OrderErr
   );
 }
 
+/** `who` names the token or certificate of the caller, and `method` what it called. */
+export function verbForbidden(who: string, verb: string, method: string): OrderError {
+  return new OrderError('VERB_FORBIDDEN', `${method} needs the verb ${verb}, which ${who} does not have`);
+}
+
+/** The same whether or not the store exists. */
+export function storeForbidden(who: string, storeId: bigint): OrderError {
+  return ofStore(storeId, 'STORE_FORBIDDEN', `${who} has no access to store ${storeId}`);
+}
+
+/** A call that concerns every store, by a caller that has access to some. */
+export function storeMissing(who: string): OrderError {
+  return new OrderError('STORE_FORBIDDEN', `${who} has access to some stores only; name one of them with store_id`);
+}
+
 export function sequenceExhausted(storeId: bigint): OrderError {
   return ofStore(storeId, 'SEQUENCE_EXHAUSTED', 'a sequence has reached 2^63-1: no number is left');
 }

@@ -1,8 +1,9 @@
 import type { OrderError } from '../core/errors.ts';
 import type { Reason } from '../core/reasons.ts';
 import type { LedgerState } from '../core/ledger-state.ts';
-import { toOrderError } from '../core/refusals.ts';
+import { storeForbidden, storeMissing, toOrderError, verbForbidden } from '../core/refusals.ts';
 import type { Logger } from './log/log.ts';
+import type { Authenticator, Credentials, Principal, Verb } from './security/principal.ts';
 
 /** A caller's value may be as long as a message; the log keeps only its beginning. */
 const MAX_CHARACTERS = 128;
@@ -23,16 +24,25 @@ export interface CallRecords {
   readonly state?: LedgerState;
 }
 
+/** What every door needs. */
+export interface DoorContext extends CallRecords {
+  readonly authenticator: Authenticator;
+}
+
 /** How one transport identifies its callers. */
 export interface Transport<Source> {
   readonly name: 'grpc' | 'http';
   /** The address that the call came from. */
   peerOf(source: Source): string;
+  /** What the call brought to prove who made it. */
+  credentialsOf(source: Source): Credentials;
 }
 
 /** A method, as metrics and log have it. */
 export interface CalledMethod {
   readonly name: string;
+  /** What its callers must be allowed to do. */
+  readonly verb: Verb;
   /** Whether it writes: after an unexpected error its outcome is unknown. */
   readonly writes?: boolean;
 }
@@ -44,12 +54,12 @@ export type CallFields = Readonly<Record<string, string>>;
 export class CallDoor<Source> {
   readonly transport: Transport<Source>;
   readonly method: CalledMethod;
-  readonly records: CallRecords;
+  readonly context: DoorContext;
 
-  constructor(transport: Transport<Source>, method: CalledMethod, records: CallRecords) {
+  constructor(transport: Transport<Source>, method: CalledMethod, context: DoorContext) {
     this.transport = transport;
     this.method = method;
-    this.records = records;
+    this.context = context;
   }
 
   /** `source` is the transport's own call. */
@@ -72,16 +82,27 @@ class Call<Source> {
     this.#source = source;
   }
 
+  /**
+   * Who made the call. Throws an OrderError if its credentials prove nothing, or do not allow the method. Which stores
+   * they allow is for the method to check, with `requireStore`.
+   */
+  admit(): Principal {
+    const { transport, method, context } = this.#door;
+    const principal = context.authenticator.authenticate(transport.credentialsOf(this.#source));
+    if (principal.verbs.has(method.verb)) return principal;
+    throw verbForbidden(principal.name, method.verb, method.name);
+  }
+
   /** The refusal that tells the caller about a thrown error. */
   refusalOf(thrown: unknown): OrderError {
-    const { method, records } = this.#door;
+    const { method, context } = this.#door;
     const error = toOrderError(thrown, method.writes ?? false);
-    return records.state?.explain(error) ?? error;
+    return context.state?.explain(error) ?? error;
   }
 
   /** Logs a call that was slow; at the level debug, every call. */
   answered(fieldsOf: () => CallFields): void {
-    const { logger } = this.#door.records;
+    const { logger } = this.#door.context;
     const ms = this.#count('OK');
     if (ms >= SLOW_CALL_MS) logger.warn(this.#line(fieldsOf(), ms), 'slow call');
     else if (logger.isLevelEnabled('debug')) logger.debug(this.#line(fieldsOf(), ms), 'answered');
@@ -89,7 +110,7 @@ class Call<Source> {
 
   /** Logs at the level error if an operator should look, and at info if the caller made a mistake. */
   refused(error: OrderError, fields: CallFields = {}): void {
-    const { logger } = this.#door.records;
+    const { logger } = this.#door.context;
     const line = { ...this.#line(fields, this.#count(error.reason)), ...cut(error.fields), reason: error.reason };
     const isOurs = error.cause !== undefined || error.reason === 'INTERNAL' || error.reason === 'OUTCOME_UNKNOWN';
     if (isOurs) logger.error({ ...line, err: error.cause }, error.message);
@@ -98,19 +119,19 @@ class Call<Source> {
 
   /** Logs the end of a stream at the level debug; a long one is not a slow call. */
   streamed(result: 'OK' | 'CANCELLED', fields: CallFields): void {
-    this.#door.records.logger.debug(this.#line(fields, this.#count(result)), 'ended');
+    this.#door.context.logger.debug(this.#line(fields, this.#count(result)), 'ended');
   }
 
   /** Logs an error that kept the call from ending properly. */
   failed(error: unknown, message: string): void {
-    this.#door.records.logger.error({ method: this.#door.method.name, err: error }, message);
+    this.#door.context.logger.error({ method: this.#door.method.name, err: error }, message);
   }
 
   /** Returns how long the call took. */
   #count(result: 'OK' | Reason): number {
-    const { transport, method, records } = this.#door;
+    const { transport, method, context } = this.#door;
     const ms = performance.now() - this.#started;
-    records.observer.ended(transport.name, method.name, result, ms);
+    context.observer.ended(transport.name, method.name, result, ms);
     return ms;
   }
 
@@ -122,6 +143,13 @@ class Call<Source> {
 }
 
 export type { Call };
+
+/** Throws STORE_FORBIDDEN if the principal has no access to the store; undefined means every store. */
+export function requireStore({ name, stores }: Principal, storeId: bigint | undefined): void {
+  if (stores === 'all') return;
+  if (storeId === undefined) throw storeMissing(name);
+  if (!stores.has(storeId)) throw storeForbidden(name, storeId);
+}
 
 function cut(fields: CallFields): CallFields {
   return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value.slice(0, MAX_CHARACTERS)]));

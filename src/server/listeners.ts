@@ -16,6 +16,7 @@ import type { Logger } from './log/log.ts';
 import type { Metrics, MetricSources, PageServer } from './metrics/metrics.ts';
 import { startMetricsServer } from './metrics/metrics.ts';
 import { logWhileClosed } from './closed-ledger.ts';
+import { OPEN } from './security/principal.ts';
 
 /** A program on this machine answers sooner. */
 const PROBE_MS = 1000;
@@ -54,12 +55,13 @@ export class Listeners {
   async start(): Promise<void> {
     const { grpcListen, httpListen, metricsListen } = this.#settings;
     const { allocator, ledger, logger, metrics, sources, state } = this.#context;
+    const door = { logger, observer: metrics, state, authenticator: OPEN };
     logLibrary(logger);
     try {
       await listen('grpc', grpcListen, async () => {
         this.#grpc = await startGrpcServer(
           grpcListen,
-          orderNumberService({ allocator, ledger, logger, observer: metrics, stopping: this.#stopping.signal, state }),
+          orderNumberService({ ...door, allocator, ledger, stopping: this.#stopping.signal }),
         );
       });
       if (httpListen !== 'off') {
@@ -67,7 +69,7 @@ export class Listeners {
         const { requireRequestId, httpRequestTimeoutMs, httpIdleTimeoutMs } = this.#settings;
         const times = { requestTimeoutMs: httpRequestTimeoutMs, idleTimeoutMs: httpIdleTimeoutMs };
         const whyNotServing = () => this.#whyNotServing();
-        const served = { allocator, logger, observer: metrics, isServing, whyNotServing, requireRequestId, state };
+        const served = { ...door, allocator, isServing, whyNotServing, requireRequestId };
         const options = { address: httpListen, ...times, ...served };
         await listen('http', httpListen, async () => {
           const { startHttpServer } = await import('./http/http-server.ts');

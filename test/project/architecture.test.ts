@@ -23,7 +23,7 @@ const UNFINISHED = /\b(TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b/;
 const VAGUE_COMMENT = /(?:\/\*\*?[\s*]+|(?<!\/\/.*\n[ \t]*)\/\/\s*)(?:Of|By|To|Whose)\b.*/g;
 
 /** What both transports and the metrics may import. */
-const GROUND_FLOOR = ['address', 'calls', 'limits', 'log/'].map((name) => `src/server/${name}`);
+const GROUND_FLOOR = ['address', 'calls', 'limits', 'log/', 'security/'].map((name) => `src/server/${name}`);
 
 /** What each room may import beside its own files: rooms, files, and npm packages. The first match counts. */
 const ROOMS: readonly {
@@ -36,6 +36,11 @@ const ROOMS: readonly {
   { room: 'src/engines/sqlite/', files: ['src/core/', 'src/engines/engine.ts'], packages: ['better-sqlite3'] },
   { room: 'src/engines/postgres/', files: ['src/core/', 'src/engines/engine.ts'], packages: ['pg'] },
   { room: 'src/engines/', files: ['src/core/'], packages: [] },
+  {
+    room: 'src/server/security/',
+    files: ['src/core/', 'src/server/address.ts', 'src/server/limits.ts', 'src/server/log/'],
+    packages: [],
+  },
   {
     room: 'src/server/grpc/',
     files: ['src/core/', 'src/wire/', ...GROUND_FLOOR],

@@ -44,10 +44,12 @@ export function allocationMethods(
     allocateOrder: unary<AllocateOrderRequest, AllocateOrderResponse>(
       {
         name: 'AllocateOrder',
+        verb: 'allocate',
         writes: true,
         async handle({ storeId, requestId }, signal) {
           return toResponse(await allocator.allocate({ storeId, count: 1, requestId, signal }));
         },
+        storeOf,
         describe: describeRequest,
         describeResponse,
         mayRetry: hasKey,
@@ -57,10 +59,12 @@ export function allocationMethods(
     allocateOrders: unary<AllocateOrdersRequest, AllocateOrdersResponse>(
       {
         name: 'AllocateOrders',
+        verb: 'allocate',
         writes: true,
         async handle({ storeId, count, requestId }, signal) {
           return toResponse(await allocator.allocate({ storeId, count, requestId, signal }));
         },
+        storeOf,
         describe: (request) => ({ ...describeRequest(request), count: String(request.count) }),
         describeResponse,
         mayRetry: hasKey,
@@ -71,8 +75,10 @@ export function allocationMethods(
     watchAllocations: serverStream<WatchAllocationsRequest, WatchAllocationsResponse>(
       {
         name: 'WatchAllocations',
+        verb: 'read',
         maxStreams: MAX_WATCHES,
         handle: (request, signal) => watchAllocations(watch, request, signal),
+        storeOf,
         describe: describeList,
       },
       context,
@@ -86,10 +92,13 @@ function lookups(context: ServiceContext, queues: CallQueues): UntypedServiceImp
     getAllocation: unary<GetAllocationRequest, GetAllocationResponse>(
       {
         name: 'GetAllocation',
-        async handle({ key: asked }, signal) {
+        verb: 'read',
+        async handle({ key: asked }, signal, { stores }) {
           const key = toKey(asked);
           const allocation = await queues.reads.run('lookup', signal, () => reads.getAllocation(key));
-          if (!allocation) throw notFound(asked);
+          // Nobody learns that another store's allocation exists.
+          const isVisible = allocation && (stores === 'all' || stores.has(allocation.storeId));
+          if (!isVisible) throw notFound(asked);
           return { allocation: toAllocationMessage(allocation) };
         },
         describe: ({ key }) => (key ? { by: key.$case } : {}),
@@ -101,8 +110,10 @@ function lookups(context: ServiceContext, queues: CallQueues): UntypedServiceImp
     listAllocations: unary<ListAllocationsRequest, ListAllocationsResponse>(
       {
         name: 'ListAllocations',
+        verb: 'read',
         handle: (request, signal) =>
           listAllocations(request, (read) => queues.reads.run('list', signal, () => read(reads))),
+        storeOf,
         describe: describeList,
         mayRetry: () => true,
       },
@@ -142,6 +153,10 @@ function filterOf({ storeId, afterOrderId, beforeOrderId, newestFirst }: ListAll
   const store = String(storeId ?? '');
   if (afterOrderId === undefined && beforeOrderId === undefined && !newestFirst) return store;
   return [store, afterOrderId ?? '', beforeOrderId ?? '', newestFirst].join(' ');
+}
+
+function storeOf<Id extends bigint | undefined>({ storeId }: { readonly storeId?: Id }): Id | undefined {
+  return storeId;
 }
 
 function describeList(request: Partial<ListAllocationsRequest>): Record<string, string> {

@@ -29,8 +29,10 @@ export function orderNumberService(context: ServiceContext): UntypedServiceImple
     verifyLedger: serverStream<VerifyLedgerRequest, VerifyLedgerResponse>(
       {
         name: 'VerifyLedger',
+        verb: 'verify',
         maxStreams: MAX_VERIFICATIONS,
         handle: verifyLedger,
+        storeOf: ({ storeId }) => storeId,
         describe: ({ storeId }) => (storeId === undefined ? {} : { store_id: String(storeId) }),
       },
       context,

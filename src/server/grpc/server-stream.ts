@@ -1,8 +1,9 @@
 import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
 import { draining } from '../../core/refusals.ts';
 import type { Call, CalledMethod } from '../calls.ts';
-import { CallDoor } from '../calls.ts';
+import { CallDoor, requireStore } from '../calls.ts';
 import { goneSignal, send } from './limits/sending.ts';
+import type { Principal } from '../security/principal.ts';
 import type { ServiceContext } from './service-context.ts';
 import { GRPC } from './service-context.ts';
 import { toStatus } from './status.ts';
@@ -14,6 +15,8 @@ export interface StreamMethod<Request, Response> extends CalledMethod {
   readonly maxStreams: number;
   /** Ends when it has sent everything, or soon after `signal` aborted. */
   handle(request: Request, signal: AbortSignal): AsyncIterable<Response>;
+  /** The store that the request concerns, undefined if it concerns all of them. */
+  storeOf(request: Request): bigint | undefined;
   /** The fields of the request that are logged. */
   describe(request: Request): Record<string, string>;
 }
@@ -30,22 +33,35 @@ export function serverStream<Request, Response>(
   const { stopping } = context;
   const door = new CallDoor(GRPC, method, context);
   const streams = new StreamLimit(method.name, { inAll: method.maxStreams });
-  const run = async (rpc: ServerWritableStream<Request, Response>, gone: AbortSignal): Promise<void> => {
+  const admit = (request: Request, call: Call<unknown>): Principal => {
+    const principal = call.admit();
+    requireStore(principal, method.storeOf(request));
+    return principal;
+  };
+  const run = async (
+    rpc: ServerWritableStream<Request, Response>,
+    call: Call<unknown>,
+    gone: AbortSignal,
+  ): Promise<void> => {
+    const { ended } = admit(rpc.request, call);
+    const ends = ended ? [gone, stopping, ended] : [gone, stopping];
     const leave = streams.enter(rpc.getPeer());
     try {
-      for await (const message of method.handle(rpc.request, AbortSignal.any([gone, stopping]))) {
+      for await (const message of method.handle(rpc.request, AbortSignal.any(ends))) {
         if (gone.aborted) return;
         await send(rpc, message, gone);
       }
     } finally {
       leave();
     }
-    if (stopping.aborted && !gone.aborted) throw draining();
+    if (gone.aborted) return;
+    ended?.throwIfAborted();
+    if (stopping.aborted) throw draining();
   };
   const stream = async (rpc: ServerWritableStream<Request, Response>, call: Call<unknown>): Promise<void> => {
     const gone = goneSignal(rpc);
     try {
-      await run(rpc, gone);
+      await run(rpc, call, gone);
     } catch (thrown) {
       if (!gone.aborted) {
         const error = call.refusalOf(thrown);

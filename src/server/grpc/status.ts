@@ -15,6 +15,8 @@ const CODE_OF: Readonly<Record<ReasonKind, status>> = {
   fixed: status.FAILED_PRECONDITION,
   missing: status.NOT_FOUND,
   exists: status.ALREADY_EXISTS,
+  unauthenticated: status.UNAUTHENTICATED,
+  forbidden: status.PERMISSION_DENIED,
   overload: status.RESOURCE_EXHAUSTED,
   exhausted: status.OUT_OF_RANGE,
   cancelled: status.CANCELLED,

@@ -31,6 +31,7 @@ export function storeMethods(context: ServiceContext, queues: CallQueues): Untyp
     createStore: unary<CreateStoreRequest, CreateStoreResponse>(
       {
         name: 'CreateStore',
+        verb: 'manage',
         writes: true,
         async handle(request, signal) {
           const { storeId, prefix, suffix, minDigits, firstNumber = DEFAULT_STORE.firstNumber } = given(request);
@@ -39,6 +40,7 @@ export function storeMethods(context: ServiceContext, queues: CallQueues): Untyp
           const write = () => ledger.createStore({ storeId, ...settings });
           return { store: toStoreMessage(await queues.stores.run('write', signal, write)) };
         },
+        storeOf: ({ store }) => store?.storeId,
         describe: describeStore,
         pathOf: pathInStore,
         // A retry after it has succeeded would be refused.
@@ -49,6 +51,7 @@ export function storeMethods(context: ServiceContext, queues: CallQueues): Untyp
     updateStore: unary<UpdateStoreRequest, UpdateStoreResponse>(
       {
         name: 'UpdateStore',
+        verb: 'manage',
         writes: true,
         async handle(request, signal) {
           const store = given(request);
@@ -57,6 +60,7 @@ export function storeMethods(context: ServiceContext, queues: CallQueues): Untyp
           const write = () => ledger.updateStore(store.storeId, changes);
           return { store: toStoreMessage(await queues.stores.run('write', signal, write)) };
         },
+        storeOf: ({ store }) => store?.storeId,
         describe: describeStore,
         pathOf: pathInStore,
         mayRetry: () => true,
@@ -73,12 +77,14 @@ function lookups(context: ServiceContext, queues: CallQueues): UntypedServiceImp
     getStore: unary<GetStoreRequest, GetStoreResponse>(
       {
         name: 'GetStore',
+        verb: 'read',
         async handle({ storeId }, signal) {
           checkStoreId(storeId);
           const store = await queues.reads.run('lookup', signal, () => reads.getStore(storeId));
           if (!store) throw storeNotFound(storeId);
           return { store: toStoreMessage(store) };
         },
+        storeOf: ({ storeId }) => storeId,
         describe: ({ storeId }) => ({ store_id: String(storeId) }),
         mayRetry: () => true,
       },
@@ -87,10 +93,12 @@ function lookups(context: ServiceContext, queues: CallQueues): UntypedServiceImp
     listStores: unary<ListStoresRequest, ListStoresResponse>(
       {
         name: 'ListStores',
+        verb: 'read',
         async handle(request, signal) {
           const limit = pageSize(request.pageSize);
           return queues.reads.run('list', signal, () => listStores(reads, request, limit));
         },
+        storeOf: () => undefined,
         describe: () => ({}),
         mayRetry: () => true,
       },

@@ -1,14 +1,20 @@
 import type { handleUnaryCall, sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
 import type { CallSignal } from '../../core/allocator.ts';
 import type { OrderError } from '../../core/errors.ts';
-import type { Call, CalledMethod, CallRecords } from '../calls.ts';
-import { CallDoor } from '../calls.ts';
+import type { Call, CalledMethod, DoorContext } from '../calls.ts';
+import type { Principal } from '../security/principal.ts';
+import { CallDoor, requireStore } from '../calls.ts';
 import { GRPC } from './service-context.ts';
 import { toStatus } from './status.ts';
 
 /** How one unary method answers. May throw or reject with anything. */
 export interface UnaryMethod<Request, Response> extends CalledMethod {
-  handle(request: Request, signal: CallSignal): Promise<Response>;
+  handle(request: Request, signal: CallSignal, principal: Principal): Promise<Response>;
+  /**
+   * The store that the request concerns, undefined if it concerns all of them. A method without this checks the stores
+   * of the principal itself.
+   */
+  storeOf?(request: Request): bigint | undefined;
   /** The fields of the request that are logged. */
   describe(request: Request): Record<string, string>;
   /** The fields of the response that are logged. */
@@ -25,14 +31,16 @@ export interface UnaryMethod<Request, Response> extends CalledMethod {
  */
 export function unary<Request, Response>(
   method: UnaryMethod<Request, Response>,
-  records: CallRecords,
+  context: DoorContext,
 ): handleUnaryCall<Request, Response> {
-  const door = new CallDoor(GRPC, method, records);
+  const door = new CallDoor(GRPC, method, context);
   const reply: Reply<Request, Response> = async (rpc, callback, call) => {
     const { request } = rpc;
     let response: Response;
     try {
-      response = await method.handle(request, new GrpcCallSignal(rpc));
+      const principal = call.admit();
+      if (method.storeOf) requireStore(principal, method.storeOf(request));
+      response = await method.handle(request, new GrpcCallSignal(rpc), principal);
     } catch (thrown) {
       const error = call.refusalOf(thrown);
       const pathOf = (field: string) => method.pathOf?.(field, request) ?? field;

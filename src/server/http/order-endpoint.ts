@@ -3,15 +3,15 @@ import type { Allocation } from '../../core/allocation.ts';
 import { checkRequestId, displayNumber, newRequestId } from '../../core/allocation.ts';
 import type { Allocated, Allocator } from '../../core/allocator.ts';
 import { OrderError } from '../../core/errors.ts';
-import type { CallRecords, Transport } from '../calls.ts';
-import { CallDoor } from '../calls.ts';
+import type { DoorContext, Transport } from '../calls.ts';
+import { CallDoor, requireStore } from '../calls.ts';
 import { refuse, sendJson } from './answer.ts';
 import { MALFORMED, storeIdOf, whyMalformed } from './malformed.ts';
 import { peerOf } from './peer.ts';
 import { allocateInTime } from './timely-call.ts';
 
 /** What the endpoint works on. */
-export interface OrderEndpointOptions extends CallRecords {
+export interface OrderEndpointOptions extends DoorContext {
   readonly allocator: Allocator;
   /** How long a request may wait for its answer. */
   readonly requestTimeoutMs: number;
@@ -20,8 +20,12 @@ export interface OrderEndpointOptions extends CallRecords {
 }
 
 /** Calls as fastify hands them over. */
-const HTTP: Transport<FastifyRequest> = { name: 'http', peerOf };
-const METHOD = { name: 'generateOrderNumber', writes: true };
+const HTTP: Transport<FastifyRequest> = {
+  name: 'http',
+  peerOf,
+  credentialsOf: ({ headers }) => ({ authorization: headers.authorization }),
+};
+const METHOD = { name: 'generateOrderNumber', verb: 'allocate', writes: true } as const;
 
 /**
  * The original sample's endpoint: one pair per call, in the sample's own words. The header Idempotency-Key is
@@ -39,15 +43,18 @@ export class OrderEndpoint {
   /** Answers a request whose body is text. Never rejects because of the allocator. */
   readonly handle = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const call = this.#door.begin(request);
-    const storeId = storeIdOf(request.body);
-    if (storeId === undefined) {
-      refuse(reply, 'STORE_ID_INVALID', MALFORMED, whyMalformed(request.body));
-      call.refused(new OrderError('STORE_ID_INVALID', MALFORMED));
-      return reply;
-    }
+    let storeId: number | undefined;
     let requestId = '';
     let answer: Allocated;
     try {
+      const principal = call.admit();
+      storeId = storeIdOf(request.body);
+      if (storeId === undefined) {
+        refuse(reply, 'STORE_ID_INVALID', MALFORMED, whyMalformed(request.body));
+        call.refused(new OrderError('STORE_ID_INVALID', MALFORMED));
+        return reply;
+      }
+      requireStore(principal, BigInt(storeId));
       requestId = this.#requestIdOf(request);
       // Set before the call, so that every answer has the key that the caller can retry with.
       if (requestId !== '') reply.header('idempotency-key', requestId);
@@ -83,6 +90,9 @@ function toJson({ orderId, orderNumber, storeId }: Allocation): string {
   return `{"OrderID":${orderId},"OrderNumber":${orderNumber},"StoreID":${storeId}}`;
 }
 
-function fieldsOf(storeId: number, requestId: string): Record<string, string> {
-  return { store_id: String(storeId), ...(requestId === '' ? {} : { request_id: requestId }) };
+function fieldsOf(storeId: number | undefined, requestId: string): Record<string, string> {
+  return {
+    ...(storeId !== undefined && { store_id: String(storeId) }),
+    ...(requestId !== '' && { request_id: requestId }),
+  };
 }

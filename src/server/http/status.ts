@@ -23,6 +23,8 @@ const CODE_OF: Readonly<Record<ReasonKind, number>> = {
   invalid: 400,
   mismatch: 422,
   missing: 404,
+  unauthenticated: 401,
+  forbidden: 403,
   overload: 503,
   exhausted: 409,
   cancelled: 503,

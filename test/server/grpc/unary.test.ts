@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { OrderError } from '../../../src/core/errors.ts';
 import type { AllocateOrderRequest, AllocateOrderResponse } from '../../../src/wire/gen/orders/v1/orders.ts';
 import { startGrpcServer } from '../../../src/server/grpc/grpc-server.ts';
+import { OPEN } from '../../../src/server/security/principal.ts';
 import type { UnaryMethod } from '../../../src/server/grpc/unary.ts';
 import { unary } from '../../../src/server/grpc/unary.ts';
 import { connect, errorDetails, failureOf } from '../../support/clients/orders-client.ts';
@@ -136,12 +137,13 @@ async function startServer() {
   let last: ServerUnaryCall<AllocateOrderRequest, AllocateOrderResponse> | undefined;
   const method: Method = {
     name: 'Test',
-    handle: (request, signal) => handler(request, signal),
+    verb: 'allocate',
+    handle: (...call) => handler(...call),
     describe: ({ requestId }) => ({ request_id: requestId }),
     mayRetry: () => true,
   };
   const logger = pino({ level: 'info' }, { write: (line) => lines.push(line) });
-  const answer = unary(method, { logger, observer: { ended() {} } });
+  const answer = unary(method, { logger, observer: { ended() {} }, authenticator: OPEN });
   const server = await startGrpcServer(
     { host: '127.0.0.1', port: 0 },
     {

@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import type { Allocator } from '../../../src/core/allocator.ts';
 import type { ServiceContext } from '../../../src/server/grpc/service-context.ts';
 import type { Ledger } from '../../../src/core/ledger.ts';
+import { OPEN } from '../../../src/server/security/principal.ts';
 
 /** The context of a gRPC service without log, metrics or stop. */
 export function serviceContext(
@@ -14,6 +15,7 @@ export function serviceContext(
     ledger,
     logger: pino({ level: 'silent' }),
     observer: { ended() {} },
+    authenticator: OPEN,
     stopping: new AbortController().signal,
     ...others,
   };

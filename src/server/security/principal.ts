@@ -1,0 +1,30 @@
+/** What a principal may be allowed to do; docs/security.md says which methods need which. */
+export const VERBS = ['allocate', 'read', 'manage', 'verify', 'metrics'] as const;
+
+export type Verb = (typeof VERBS)[number];
+
+/** Whoever made a call, as far as its credentials prove it. */
+export interface Principal {
+  /** Recorded with each allocation as its caller: 1 to 64 printable ASCII characters, or empty on an open server. */
+  readonly name: string;
+  readonly verbs: ReadonlySet<Verb>;
+  readonly stores: ReadonlySet<bigint> | 'all';
+  /** Aborts when the credentials expire or are revoked, with the refusal as its reason; absent if they never are. */
+  readonly ended?: AbortSignal;
+}
+
+/** What a call brings to prove who made it. */
+export interface Credentials {
+  /** The header `authorization`, as it was sent. */
+  readonly authorization: string | undefined;
+}
+
+/** Finds out who made a call. Throws an OrderError, TOKEN_INVALID, for credentials that prove nothing. */
+export interface Authenticator {
+  authenticate(credentials: Credentials): Principal;
+}
+
+const ANYONE: Principal = { name: '', verbs: new Set(VERBS), stores: 'all' };
+
+/** An open server: everyone may do everything. */
+export const OPEN: Authenticator = { authenticate: () => ANYONE };
