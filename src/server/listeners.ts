@@ -1,10 +1,7 @@
-import { connect } from 'node:net';
 import { basename } from 'node:path';
 import type { Allocator } from '../core/allocator.ts';
-import type { Address } from './address.ts';
-import { formatAddress, isLoopback } from './address.ts';
+import { formatAddress } from './address.ts';
 import type { ServeSettings } from './settings.ts';
-import { messageOf } from '../core/errors.ts';
 import type { GrpcServer } from './grpc/grpc-server.ts';
 import { startGrpcServer } from './grpc/grpc-server.ts';
 import { logLibrary } from './grpc/library-log.ts';
@@ -16,10 +13,9 @@ import type { Logger } from './log/log.ts';
 import type { Metrics, MetricSources, PageServer } from './metrics/metrics.ts';
 import { startMetricsServer } from './metrics/metrics.ts';
 import { logWhileClosed } from './closed-ledger.ts';
+import { listen } from './listen-addresses.ts';
+import { exposures, UNPROTECTED } from './security/exposure.ts';
 import { OPEN } from './security/principal.ts';
-
-/** A program on this machine answers sooner. */
-const PROBE_MS = 1000;
 
 /** What the listeners serve. */
 export interface ListenersContext {
@@ -98,18 +94,9 @@ export class Listeners {
     );
   }
 
-  /** One sentence for each listener that others can reach. */
+  /** One sentence for each listener that others can reach, and that nothing guards. */
   warnings(): string[] {
-    const { grpcListen, httpListen, metricsListen } = this.#settings;
-    const unprotected = 'is served without TLS and without tokens';
-    const listening = [
-      [grpcListen, `allocate numbers: gRPC ${unprotected}`],
-      [httpListen, `allocate numbers: HTTP ${unprotected}`],
-      [metricsListen, 'read the metrics'],
-    ] as const;
-    return listening.flatMap(([address, what]) =>
-      address === 'off' || isLoopback(address.host) ? [] : [`anyone who can reach ${address.host} can ${what}`],
-    );
+    return exposures(this.#settings, UNPROTECTED).map(({ warning }) => warning);
   }
 
   /** Call it after each change of the ledger's state. */
@@ -141,53 +128,4 @@ export class Listeners {
     const { state, file } = this.#context;
     return { reason: state.reason, ...(file !== undefined && { ledger: basename(file) }) };
   }
-}
-
-/** Rejects as {@link Listeners.start} does if another program answers at one of the addresses. */
-export async function requireAddresses({ grpcListen, httpListen, metricsListen }: ServeSettings): Promise<void> {
-  const seen = new Set<string>();
-  for (const [name, address] of Object.entries({ grpc: grpcListen, http: httpListen, metrics: metricsListen })) {
-    if (address === 'off' || address.port === 0) continue;
-    const place = formatAddress(address);
-    const flag = `--${name}-listen`;
-    if (seen.has(place)) throw new Error(`two listeners share ${place}; choose another address with ${flag}`);
-    if (await isTaken(address)) throw new Error(explainTaken(flag, place));
-    seen.add(place);
-  }
-}
-
-/**
- * Whether a program answers there. A connection, and no server of our own that would listen and close again: such a
- * server at the start makes V8 give up on process.nextTick, which costs every later call 4 µs.
- */
-function isTaken(address: Address): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ ...address, timeout: PROBE_MS });
-    const end = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once('connect', () => end(true));
-    socket.once('error', () => end(false));
-    socket.once('timeout', () => end(false));
-  });
-}
-
-async function listen(name: string, address: Address, start: () => Promise<unknown>): Promise<void> {
-  try {
-    await start();
-  } catch (error) {
-    throw new Error(explain(`--${name}-listen`, formatAddress(address), error), { cause: error });
-  }
-}
-
-function explain(flag: string, address: string, error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EADDRINUSE') return explainTaken(flag, address);
-  if (code === 'EACCES') return `this user may not listen on ${address}; choose a port above 1023 with ${flag}`;
-  return `cannot listen on ${address} (${messageOf(error)}); check ${flag}`;
-}
-
-function explainTaken(flag: string, address: string): string {
-  return `${address} is in use by another program; stop it, or choose another address with ${flag}`;
 }
