@@ -88,6 +88,11 @@ export interface Allocation {
   requestId: string;
   /** In whole milliseconds; never decreases as orderId increases. */
   createTime: Date;
+  /**
+   * Who allocated it: the name of the token or certificate of the first call with this requestId. Up to 64 printable
+   * ASCII characters; empty if the server was open, or older than this field.
+   */
+  caller: string;
 }
 
 /** The answer of `allocate`. */

@@ -43,7 +43,7 @@ interface Caller {
 /** A {@link BatchSummary} that is still being counted. */
 type Counts = { -readonly [Key in keyof BatchSummary]: BatchSummary[Key] };
 
-/** A request on its way to the ledger, with all its callers: racing copies share one. */
+/** A request on its way to the ledger, with all its callers: racing copies share one, and the first names it. */
 interface Pending {
   readonly key: string;
   readonly request: AllocationRequest;
@@ -122,12 +122,12 @@ export class Allocator {
     return drained;
   }
 
-  #check({ storeId, count, requestId }: AllocateCall): AllocationRequest {
+  #check({ storeId, count, requestId, caller }: AllocateCall): AllocationRequest {
     checkStoreId(storeId);
     checkCount(count);
     if (requestId !== '') checkRequestId(requestId);
     else if (this.#options.requireRequestId) throw requestIdRequired();
-    return { storeId, count, requestId: requestId || newRequestId() };
+    return { storeId, count, requestId: requestId || newRequestId(), caller };
   }
 
   /** Whether a caller still waits. If one does, drops those that are cancelled, so that they need not wait with it. */

@@ -178,6 +178,7 @@ export function allocation(orderId: bigint, more: Partial<Allocation> = {}): All
     minDigits: 0,
     requestId: `order-${orderId}`,
     createTime: { seconds: 1_700_000_000n, nanos: 123_000_000 },
+    caller: '',
     ...more,
   };
 }

@@ -82,6 +82,7 @@ describe('display_number', () => {
     suffix: '',
     minDigits: 0,
     createTimeMs: 0,
+    caller: '',
   };
 
   it.each([

@@ -23,7 +23,7 @@ class Fixture {
   }
 
   allocate(requestId: string, { storeId = STORE_ID, count = 1, signal = { aborted: false } }: Call = {}) {
-    const answer = this.allocator.allocate({ storeId, count, requestId, signal });
+    const answer = this.allocator.allocate({ storeId, count, requestId, caller: '', signal });
     // Each test awaits its answers later; until then no rejection counts as unhandled.
     answer.catch(() => {});
     return answer;

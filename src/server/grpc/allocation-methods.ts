@@ -46,8 +46,8 @@ export function allocationMethods(
         name: 'AllocateOrder',
         verb: 'allocate',
         writes: true,
-        async handle({ storeId, requestId }, signal) {
-          return toResponse(await allocator.allocate({ storeId, count: 1, requestId, signal }));
+        async handle({ storeId, requestId }, signal, { name }) {
+          return toResponse(await allocator.allocate({ storeId, count: 1, requestId, caller: name, signal }));
         },
         storeOf,
         describe: describeRequest,
@@ -61,8 +61,8 @@ export function allocationMethods(
         name: 'AllocateOrders',
         verb: 'allocate',
         writes: true,
-        async handle({ storeId, count, requestId }, signal) {
-          return toResponse(await allocator.allocate({ storeId, count, requestId, signal }));
+        async handle({ storeId, count, requestId }, signal, { name }) {
+          return toResponse(await allocator.allocate({ storeId, count, requestId, caller: name, signal }));
         },
         storeOf,
         describe: (request) => ({ ...describeRequest(request), count: String(request.count) }),

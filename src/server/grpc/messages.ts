@@ -23,6 +23,7 @@ export function toAllocationMessage(allocation: Allocation): AllocationMessage {
     minDigits: allocation.minDigits,
     requestId: allocation.requestId,
     createTime: toWireTime(allocation.createTimeMs),
+    caller: allocation.caller,
   };
 }
 

@@ -124,6 +124,7 @@ function order(changes: Partial<Allocation>): Allocation {
     minDigits: 0,
     requestId: 'cart-1',
     createTime: new Date(1_795_486_198_201),
+    caller: '',
     ...changes,
   };
 }

@@ -22,6 +22,7 @@ export class MemoryContents implements LedgerContents {
     count: 1,
     requestId: `r${i}`,
     createTimeMs: 5,
+    caller: '',
     ...STYLE,
   }));
   stores: Store[] = [newStore(7n), newStore(8n)];

@@ -189,7 +189,7 @@ function follow(watch: Watch, afterOrderId: bigint | undefined, stop = new Abort
 
 /** One batch of runs of these lengths. */
 async function commit(ledger: MemoryLedger, ...counts: number[]): Promise<readonly Allocation[]> {
-  const batch = counts.map((count) => ({ storeId: 7n, count, requestId: newRequestId() }));
+  const batch = counts.map((count) => ({ storeId: 7n, count, requestId: newRequestId(), caller: '' }));
   const outcomes = await ledger.commit(batch);
   return outcomes.flatMap((outcome) => ('refused' in outcome ? [] : [outcome.allocation]));
 }

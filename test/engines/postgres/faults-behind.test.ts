@@ -53,7 +53,7 @@ it('P7: a refusal of a batch that was sent before is an unknown outcome: the fir
   const opened = await OpenedLedger.open(proxiedUrl.replace(proxy.address, `${proxy.address},${new URL(url).host}`));
   await opened.ledger.createStore({ ...DEFAULT_STORE, storeId: 7n, firstNumber: INT64_MAX });
   proxy.stall();
-  expect(await opened.ledger.commit([{ storeId: 7n, requestId: 'late', count: 2 }])).toMatchObject([
+  expect(await opened.ledger.commit([{ storeId: 7n, requestId: 'late', count: 2, caller: '' }])).toMatchObject([
     { refused: { reason: 'OUTCOME_UNKNOWN' } },
   ]);
   await opened.ledger.updateStore(7n, { firstNumber: 100n });

@@ -112,7 +112,7 @@ describe('a backend that was never set up, as behind a pooler in transaction mod
   const store = { storeId: 7n, firstNumber: 100n, prefix: '', suffix: '', minDigits: 0 };
 
   it.each<[string, (session: Session) => Promise<unknown>]>([
-    ['a batch', (session) => allocate(session, [{ storeId: 1n, requestId: 'r', count: 1 }], true)],
+    ['a batch', (session) => allocate(session, [{ storeId: 1n, requestId: 'r', count: 1, caller: '' }], true)],
     ['a confirmation', (session) => confirm(session)],
     ['a new store', (session) => createStore(session, store)],
     ['a changed store', (session) => changeStore(session, 1n, { prefix: 'A' })],

@@ -168,7 +168,7 @@ it('a role with only the documented rights serves everything, and can access no 
   const { ledger, ...opened } = await OpenedLedger.open(asRole(url, role));
   await ledger.createStore({ storeId: 7n, firstNumber: 500n, prefix: 'A', suffix: '', minDigits: 0 });
   await ledger.updateStore(7n, { prefix: 'B' });
-  const [outcome] = await ledger.commit([{ storeId: 7n, requestId: 'r', count: 3 }]);
+  const [outcome] = await ledger.commit([{ storeId: 7n, requestId: 'r', count: 3, caller: '' }]);
   expect(outcome).toMatchObject({ allocation: { orderId: 1n, orderNumber: 500n, prefix: 'B' } });
   const { reads } = ledger;
   expect(await reads.end()).toMatchObject({ lastOrderId: 3n, lastStoreId: 7n });
@@ -209,7 +209,7 @@ it('an older schema is upgraded by the text of --print, or at startup, and its g
     await query(asRole(url, reader), 'SELECT order_numbers.list_allocations(0, 9, 10, true)');
     await expect(query(asRole(url, reader), 'SELECT order_numbers.confirm()')).rejects.toThrow('permission denied');
     const { ledger } = await OpenedLedger.open(asRole(url, role));
-    await ledger.commit([{ storeId: 7n, requestId: 'r', count: 3 }]);
+    await ledger.commit([{ storeId: 7n, requestId: 'r', count: 3, caller: '' }]);
     expect(await ledger.reads.listAllocations(range)).toHaveLength(1);
     await expect(query(asRole(url, role), 'SELECT FROM order_numbers.ledger')).rejects.toThrow('permission denied');
   }

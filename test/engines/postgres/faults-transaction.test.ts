@@ -31,7 +31,7 @@ describe('a batch that PostgreSQL rolls back', () => {
     const opened = await OpenedLedger.open(url);
     await opened.allocate();
     await raiseOnInsert(url, '53100');
-    const batch = [1, 2, 3].map((i) => ({ storeId: BigInt(i), requestId: `full-${i}`, count: 5 }));
+    const batch = [1, 2, 3].map((i) => ({ storeId: BigInt(i), requestId: `full-${i}`, count: 5, caller: '' }));
     await expect(opened.ledger.commit(batch)).rejects.toMatchObject({ reason: 'LEDGER_FULL' });
     expect(await assertDense(url)).toHaveLength(1);
     await query(url, 'DROP TRIGGER fails ON order_numbers.allocations');

@@ -44,7 +44,7 @@ export class OpenedLedger {
 
   /** Commits a batch of one and returns its outcome. */
   async allocate(requestId = `request-${++this.#requests}`, storeId = 1n): Promise<Outcome> {
-    const request: AllocationRequest = { storeId, requestId, count: 1 };
+    const request: AllocationRequest = { storeId, requestId, count: 1, caller: '' };
     const [outcome] = await this.ledger.commit([request]);
     return outcome!;
   }

@@ -33,7 +33,7 @@ async function run(path: string, orders: number, expected?: ExpectedLedger): Pro
   const close = () => (closed ??= ledger.close());
   onTestFinished(close);
   await ledger.ready();
-  for (let i = 0; i < orders; i++) await ledger.commit([{ storeId: 7n, requestId: `r-${i}`, count: 1 }]);
+  for (let i = 0; i < orders; i++) await ledger.commit([{ storeId: 7n, requestId: `r-${i}`, count: 1, caller: '' }]);
   await close();
   return openings.all[0]!;
 }

@@ -226,7 +226,7 @@ async function putCopyOverWal(place: Place): Promise<void> {
   const ledger = new SqliteLedger(killed.ledger, { autoCreateStores: true }, observer);
   try {
     await ledger.ready();
-    await ledger.commit([{ storeId: 1n, requestId: 'in the WAL', count: 1 }]);
+    await ledger.commit([{ storeId: 1n, requestId: 'in the WAL', count: 1, caller: '' }]);
     // Another process copies, because closing a descriptor of the file in this one would drop SQLite's locks.
     execFileSync('cp', [`${killed.ledger}-wal`, `${killed.ledger}.mark`, dirname(place.ledger)]);
   } finally {

@@ -59,7 +59,7 @@ function connect(path: string): Database.Database {
 }
 
 function ask(requestId: string) {
-  return { storeId: 7n, requestId, count: 1 };
+  return { storeId: 7n, requestId, count: 1, caller: '' };
 }
 
 function walSize(path: string): number {

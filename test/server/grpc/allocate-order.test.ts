@@ -28,6 +28,7 @@ describe.each(ENGINES)('on $name', (engine) => {
           suffix: '',
           minDigits: 0,
           requestId: 'cart-1',
+          caller: '',
           createTime: { seconds: expect.any(BigInt), nanos: expect.any(Number) },
         },
         replayed: false,

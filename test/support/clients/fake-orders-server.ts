@@ -88,6 +88,7 @@ export function fakeAllocation(changes: Partial<Allocation> = {}): Allocation {
     minDigits: 6,
     requestId: 'cart-1',
     createTime: { seconds: 1795486198n, nanos: 201_000_000 },
+    caller: 'checkout-eu',
     ...changes,
   };
 }

@@ -45,7 +45,7 @@ function give(writer: Writer, count: number, times = 1): void {
 function commit(writer: Writer, stores: readonly bigint[]): void {
   const batch = stores.map((storeId) => {
     const requestId = `${String((keys * 7919) % 10007).padStart(100, '0')}-${keys++}`;
-    return { storeId, requestId, count: 1 };
+    return { storeId, requestId, count: 1, caller: '' };
   });
   const { outcomes } = writer.commit(packRequests(batch));
   const lines = unpackOutcomes(outcomes, batch).map((outcome) => {

@@ -42,9 +42,9 @@ export function lookupsSuite(newLedger: NewLedger): void {
     const leave = ledger.onCommitted((last, allocations) =>
       heard.push({ last, ids: allocations.map(({ orderId }) => orderId) }),
     );
-    const first = { storeId: 7n, count: 2, requestId: newRequestId() };
+    const first = { storeId: 7n, count: 2, requestId: newRequestId(), caller: '' };
     await ledger.commit([first]);
-    await ledger.commit([first, { storeId: 8n, count: 1, requestId: newRequestId() }]);
+    await ledger.commit([first, { storeId: 8n, count: 1, requestId: newRequestId(), caller: '' }]);
     leave();
     await allocate(ledger, 7n, 1);
     expect(heard.filter(({ ids }) => ids.length > 0)).toEqual([
@@ -85,7 +85,7 @@ export function lookupsSuite(newLedger: NewLedger): void {
 }
 
 async function allocate(ledger: Ledger, storeId: bigint, count: number): Promise<Allocation> {
-  const [outcome] = await ledger.commit([{ storeId, count, requestId: newRequestId() }]);
+  const [outcome] = await ledger.commit([{ storeId, count, requestId: newRequestId(), caller: '' }]);
   if (!outcome || 'refused' in outcome) throw new Error('the allocation was refused');
   return outcome.allocation;
 }

@@ -87,7 +87,7 @@ export function storesSuite(newLedger: NewLedger): void {
 }
 
 function ask(storeId: bigint) {
-  return { storeId, count: 1, requestId: newRequestId() };
+  return { storeId, count: 1, requestId: newRequestId(), caller: '' };
 }
 
 async function ids({ reads }: Ledger): Promise<bigint[]> {

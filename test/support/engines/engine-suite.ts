@@ -202,7 +202,7 @@ function replays(newLedger: NewLedger): void {
   it('P5: the same request_id in two stores is two allocations, even in one batch', async () => {
     const ledger = await newLedger().open();
     const requestId = newRequestId();
-    const requests = [7n, 8n].map((storeId) => ({ storeId, requestId, count: 1 }));
+    const requests = [7n, 8n].map((storeId) => ({ storeId, requestId, count: 1, caller: '' }));
     expect(await commit(ledger, requests)).toMatchObject([
       { orderId: 1n, storeId: 7n },
       { orderId: 2n, storeId: 8n },
@@ -212,7 +212,7 @@ function replays(newLedger: NewLedger): void {
   it('P5: request_ids are compared exactly', async () => {
     const ledger = await newLedger().open();
     const ids = ['a', 'A', 'a.', '1', '01', '1.0', 'NULL', "'", '"', '\\', '%', '_', '~'.repeat(127), '~'.repeat(128)];
-    const requests = ids.map((requestId) => ({ storeId: 7n, requestId, count: 1 }));
+    const requests = ids.map((requestId) => ({ storeId: 7n, requestId, count: 1, caller: '' }));
     const originals = await commit(ledger, requests);
     expect(originals.map((a) => a.requestId)).toEqual(ids);
     expect(await ledger.commit(requests)).toEqual(originals.map((allocation) => ({ allocation, replayed: true })));
@@ -330,7 +330,7 @@ function randomRuns(newLedger: NewLedger): void {
       const keys = new Map<string, AllocationRequest>();
       for (let size = upTo(20); size >= 0; size--) {
         // Few ids, so that many requests are replays, often with another count.
-        const request = { storeId: stores[upTo(3)]!, requestId: `r${upTo(300)}`, count: upTo(5) + 1 };
+        const request = { storeId: stores[upTo(3)]!, requestId: `r${upTo(300)}`, count: upTo(5) + 1, caller: '' };
         keys.set(`${request.storeId} ${request.requestId}`, request);
       }
       const batch = [...keys.values()];
@@ -376,8 +376,9 @@ async function listAll(ledger: Ledger): Promise<Allocation[]> {
 function expectDense(allocations: readonly Allocation[]): void {
   const model = new LedgerModel();
   expect(allocations).toMatchObject(
-    allocations.map(({ storeId, requestId, count }) => {
-      const expected = model.allocate({ storeId, requestId, count });
+    allocations.map((allocation) => {
+      const { storeId, requestId, count, caller } = allocation;
+      const expected = model.allocate({ storeId, requestId, count, caller });
       return 'allocation' in expected ? expected.allocation : expected;
     }),
   );

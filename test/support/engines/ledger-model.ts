@@ -43,7 +43,7 @@ export class LedgerModel {
 
 /** A request under a new key. */
 export function ask(storeId: bigint, count = 1): AllocationRequest {
-  return { storeId, count, requestId: newRequestId() };
+  return { storeId, count, requestId: newRequestId(), caller: '' };
 }
 
 export function range(length: number): number[] {

@@ -170,7 +170,7 @@ export class MemoryLedger implements Ledger {
     let { lastOrderId } = disk;
 
     const outcomes = batch.map((request): Outcome => {
-      const { storeId, requestId, count } = request;
+      const { storeId, requestId, count, caller } = request;
       const original = disk.rows.find((row) => keyOf(row) === keyOf(request));
       if (original) return { allocation: original, replayed: true };
       const store = disk.stores.get(storeId) ?? (this.#autoCreateStores ? newStore(storeId, createTimeMs) : undefined);
@@ -181,7 +181,7 @@ export class MemoryLedger implements Ledger {
       const { prefix, suffix, minDigits } = store;
       const style = { prefix, suffix, minDigits };
       const pair = { orderId: lastOrderId + 1n, orderNumber: lastNumber + 1n };
-      const allocation: Allocation = { storeId, requestId, count, ...pair, ...style, createTimeMs };
+      const allocation: Allocation = { storeId, requestId, count, ...pair, ...style, createTimeMs, caller };
       rows.push(allocation);
       lastOrderId += BigInt(count);
       lastNumbers.set(storeId, lastNumber + BigInt(count));

@@ -92,6 +92,7 @@ function toOutcome(
       prefix,
       suffix,
       minDigits,
+      caller: '',
     },
     replayed: outcome === 'replay',
   };

@@ -44,6 +44,7 @@ export function toAllocations(rows: readonly AllocationRow[]): Allocation[] {
             prefix: row.prefix,
             suffix: row.suffix,
             minDigits: row.min_digits,
+            caller: '',
           },
         ],
   );

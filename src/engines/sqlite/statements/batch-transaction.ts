@@ -86,6 +86,7 @@ export class BatchTransaction {
         prefix: store.prefix,
         suffix: store.suffix,
         minDigits: store.minDigits,
+        caller: request.caller,
       };
       // Most requests are new. The insert itself finds out, with one lookup in the index.
       const known = this.#insert(allocation) ? undefined : this.#replay(request);

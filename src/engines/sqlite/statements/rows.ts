@@ -36,6 +36,7 @@ export function toAllocation(row: AllocationRow): Allocation {
     prefix: row.prefix,
     suffix: row.suffix,
     minDigits: Number(row.min_digits),
+    caller: '',
   };
 }
 

@@ -12,6 +12,8 @@ export interface PackedRequests {
   readonly counts: Uint16Array;
   /** Joined by {@link SEPARATOR}, which no request id contains. */
   readonly requestIds: string;
+  /** The same for the callers; empty if none has a name. */
+  readonly callers: string;
 }
 
 /** The outcomes of a batch, in the order of its requests. */
@@ -22,6 +24,11 @@ export interface PackedOutcomes {
   readonly details: Float64Array;
   /** Prefix and suffix of each outcome in turn, joined by {@link SEPARATOR}, which neither contains. */
   readonly styles: string;
+  /**
+   * The caller of each replayed allocation in turn, joined by {@link SEPARATOR}. A new one has the caller of its request,
+   * so a batch without replays costs nothing.
+   */
+  readonly originalCallers: string;
 }
 
 const SEPARATOR = '\n';
@@ -40,17 +47,25 @@ export function packRequests(batch: readonly AllocationRequest[]): PackedRequest
     counts[i] = request.count;
     requestIds.push(request.requestId);
   }
-  return { storeIds, counts, requestIds: requestIds.join(SEPARATOR) };
+  const callers = batch.some(({ caller }) => caller !== '') ? batch.map(({ caller }) => caller).join(SEPARATOR) : '';
+  return { storeIds, counts, requestIds: requestIds.join(SEPARATOR), callers };
 }
 
-export function unpackRequests({ storeIds, counts, requestIds }: PackedRequests): AllocationRequest[] {
-  return requestIds.split(SEPARATOR).map((requestId, i) => ({ storeId: storeIds[i]!, count: counts[i]!, requestId }));
+export function unpackRequests({ storeIds, counts, requestIds, ...packed }: PackedRequests): AllocationRequest[] {
+  const callers = packed.callers.split(SEPARATOR);
+  return requestIds.split(SEPARATOR).map((requestId, i) => ({
+    storeId: storeIds[i]!,
+    count: counts[i]!,
+    requestId,
+    caller: callers[i] ?? '',
+  }));
 }
 
 export function packOutcomes(outcomes: readonly BatchOutcome[]): PackedOutcomes {
   const numbers = new BigInt64Array(outcomes.length * NUMBERS);
   const details = new Float64Array(outcomes.length * DETAILS);
   const styles: string[] = [];
+  const originalCallers: string[] = [];
   for (const [i, outcome] of outcomes.entries()) {
     const at = i * DETAILS;
     if (typeof outcome === 'string') {
@@ -66,19 +81,23 @@ export function packOutcomes(outcomes: readonly BatchOutcome[]): PackedOutcomes 
     details[at + 2] = allocation.createTimeMs;
     details[at + 3] = allocation.minDigits;
     styles.push(allocation.prefix, allocation.suffix);
+    // A damaged row may hold anything, and must not shift the names of the others.
+    if (replayed) originalCallers.push(allocation.caller.replaceAll(SEPARATOR, ' '));
   }
-  return { numbers, details, styles: styles.join(SEPARATOR) };
+  return { numbers, details, styles: styles.join(SEPARATOR), originalCallers: originalCallers.join(SEPARATOR) };
 }
 
 /** Translates the outcomes into the core's terms, with the keys of the requests in `batch`. */
 export function unpackOutcomes(packed: PackedOutcomes, batch: readonly AllocationRequest[]): Outcome[] {
   const { numbers, details } = packed;
   const styles = packed.styles.split(SEPARATOR);
-  return batch.map(({ storeId, requestId }, i): Outcome => {
+  const originalCallers = packed.originalCallers.split(SEPARATOR).values();
+  return batch.map(({ storeId, requestId, caller }, i): Outcome => {
     const at = i * DETAILS;
     const kind = details[at];
     if (kind === KIND.exhausted) return { refused: sequenceExhausted(storeId) };
     if (kind === KIND['store not found']) return { refused: storeNotFound(storeId) };
+    const replayed = kind === KIND.replayed;
     const allocation = {
       orderId: numbers[i * NUMBERS]!,
       storeId,
@@ -89,7 +108,8 @@ export function unpackOutcomes(packed: PackedOutcomes, batch: readonly Allocatio
       prefix: styles[i * 2]!,
       suffix: styles[i * 2 + 1]!,
       minDigits: details[at + 3]!,
+      caller: replayed ? originalCallers.next().value! : caller,
     };
-    return { allocation, replayed: kind === KIND.replayed };
+    return { allocation, replayed };
   });
 }

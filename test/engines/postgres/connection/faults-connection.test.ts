@@ -12,7 +12,7 @@ it('P5: an answer lost after COMMIT costs only time: the batch is retried, and i
   const { url, proxy, proxiedUrl } = await proxiedDatabase();
   const opened = await OpenedLedger.open(proxiedUrl);
   const cut = proxy.cutAnswerOfNext(isBatch);
-  const batch = Array.from({ length: 50 }, (_, i) => ({ storeId: 1n, requestId: `lost-${i}`, count: 1 }));
+  const batch = Array.from({ length: 50 }, (_, i) => ({ storeId: 1n, requestId: `lost-${i}`, count: 1, caller: '' }));
   const outcomes = await opened.ledger.commit(batch);
   await cut;
   expect(outcomes.map((outcome) => 'allocation' in outcome && outcome.allocation.orderId)).toEqual(

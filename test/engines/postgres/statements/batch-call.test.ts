@@ -7,7 +7,7 @@ it('a batch numbered one by one, at the end of all order_ids, reports where its 
   const url = await newDatabase();
   const { ledger } = await OpenedLedger.open(url);
   await query(url, 'UPDATE order_numbers.ledger SET last_order_id = $1', [INT64_MAX - 3n]);
-  const batch = ['a', 'b', 'c', 'd'].map((requestId) => ({ storeId: 1n, requestId, count: 1 }));
+  const batch = ['a', 'b', 'c', 'd'].map((requestId) => ({ storeId: 1n, requestId, count: 1, caller: '' }));
   expect(await ledger.commit(batch)).toMatchObject([
     { allocation: { orderId: INT64_MAX - 2n } },
     { allocation: { orderId: INT64_MAX - 1n } },

@@ -46,7 +46,7 @@ function openLedger(path: string) {
 }
 
 function ask(requestId: string) {
-  return { storeId: 7n, requestId, count: 1 };
+  return { storeId: 7n, requestId, count: 1, caller: '' };
 }
 
 it('P4 P7: on a disk full at startup the ledger is readable, new requests are LEDGER_FULL, and numbering resumes when space is freed', async (test) => {

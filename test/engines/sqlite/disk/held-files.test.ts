@@ -74,7 +74,7 @@ async function openLedger() {
 }
 
 function ask(requestId: string) {
-  return { storeId: 7n, requestId, count: 1 };
+  return { storeId: 7n, requestId, count: 1, caller: '' };
 }
 
 it.each(FAULTS)(

@@ -175,7 +175,7 @@ it.each(['complete', 'beside a reader'])('P9: the mark is synced at a checkpoint
     reader.close();
   });
   writer.open({ atStart: true });
-  const commit = (requestId: string) => writer.commit(packRequests([{ storeId: 7n, requestId, count: 1 }]));
+  const commit = (requestId: string) => writer.commit(packRequests([{ storeId: 7n, requestId, count: 1, caller: '' }]));
   const synced: string[] = [];
   const fsync = fs.fsyncSync;
   spyOnFsync().mockImplementation((descriptor) => {

@@ -46,7 +46,7 @@ it('P9: neither does an older copy put over a ledger whose -wal file exists', as
   const { database, copy } = await olderCopy();
   const killed = testFolder();
   const ledger = await openLedger(database);
-  await ledger.commit([{ storeId: 1n, requestId: 'in the WAL', count: 1 }]);
+  await ledger.commit([{ storeId: 1n, requestId: 'in the WAL', count: 1, caller: '' }]);
   cpSync(dirname(database), killed, { recursive: true });
   copyFileSync(copy, join(killed, 'orders.db'));
   await expect(verdictOf(join(killed, 'orders.db'))).rejects.toThrow(/older copy/);
@@ -67,7 +67,12 @@ it('no verification is refused beside a server that numbers', async () => {
   const load = (async () => {
     for (let i = 0; !stop.signal.aborted; i++) {
       await ledger.commit(
-        Array.from({ length: 200 }, (_, n) => ({ storeId: 1n, requestId: `${i}-${n}-${'x'.repeat(90)}`, count: 1 })),
+        Array.from({ length: 200 }, (_, n) => ({
+          storeId: 1n,
+          requestId: `${i}-${n}-${'x'.repeat(90)}`,
+          count: 1,
+          caller: '',
+        })),
       );
     }
   })();

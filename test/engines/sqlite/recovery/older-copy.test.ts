@@ -41,6 +41,7 @@ function number({ db, mark, ledgerId }: OpenLedger, count: number): void {
       storeId: 7n,
       requestId: randomUUID(),
       count: 1,
+      caller: '',
     }));
     mark.write({ ledgerId, lastOrderId: batches.commit(batch).lastOrderId });
   }
@@ -137,7 +138,7 @@ it('P9: the WAL does not restart before the mark on disk records the state of th
   const other = openWriteConnection(files.database);
   onTestFinished(() => void other.close());
   let keys = 0;
-  const commit = () => writer.commit(packRequests([{ storeId: 7n, requestId: `k${keys++}`, count: 1 }]));
+  const commit = () => writer.commit(packRequests([{ storeId: 7n, requestId: `k${keys++}`, count: 1, caller: '' }]));
   const salts = () => readWalHeader(`${files.database}-wal`)?.salts;
   commit();
   const before = salts();
@@ -159,7 +160,7 @@ it('P9: the WAL does not restart before the mark on disk records the state of th
 it('P9: changes of stores alone distinguish an older copy from the database at the last checkpoint', () => {
   const files = locateLedger(join(testFolder(), 'orders.db'));
   const writer = openWriter(files);
-  const commit = (requestId: string) => writer.commit(packRequests([{ storeId: 7n, requestId, count: 1 }]));
+  const commit = (requestId: string) => writer.commit(packRequests([{ storeId: 7n, requestId, count: 1, caller: '' }]));
   commit('a');
   writer.finishCheckpoint();
   const copy = join(dirname(files.database), 'copy');

@@ -31,7 +31,7 @@ function close({ db, mark }: OpenLedger): void {
 
 /** Gives one number for each of these keys, in store 7. */
 function number({ db, mark, ledgerId }: OpenLedger, ...requestIds: string[]) {
-  const batch = requestIds.map((requestId) => ({ storeId: 7n, requestId, count: 1 }));
+  const batch = requestIds.map((requestId) => ({ storeId: 7n, requestId, count: 1, caller: '' }));
   const committed = new BatchTransaction(db, true).commit(batch);
   mark.write({ ledgerId, lastOrderId: committed.lastOrderId });
   return committed.outcomes;

@@ -8,7 +8,7 @@ import { migrate } from '../../../../src/engines/sqlite/file/schema.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
 function ask(storeId: bigint, requestId: string, count = 1): AllocationRequest {
-  return { storeId, requestId, count };
+  return { storeId, requestId, count, caller: '' };
 }
 
 function newLedger(): Database.Database {

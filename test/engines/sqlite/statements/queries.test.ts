@@ -16,7 +16,7 @@ it.each([false, true])(
     migrate(writer);
     const batches = new BatchTransaction(writer, true);
     let requests = 0;
-    const allocate = () => batches.commit([{ storeId: 1n, count: 2, requestId: `request-${++requests}` }]);
+    const allocate = () => batches.commit([{ storeId: 1n, count: 2, requestId: `request-${++requests}`, caller: '' }]);
     for (let i = 0; i < 3; i++) allocate();
     const reader = openReadConnection(path);
     onTestFinished(() => void reader.close());

@@ -193,6 +193,7 @@ describe('unread answers', () => {
       storeId: 7n,
       count: 1,
       requestId: `${i}`.padEnd(128, 'x'),
+      caller: '',
     }));
     await ledger.commit(batch);
     const [hostile, slow] = await Promise.all([

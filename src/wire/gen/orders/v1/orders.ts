@@ -71,7 +71,14 @@ export interface Allocation {
   /** The idempotency key of this allocation, forever. 1 to 128 characters of 0x21 to 0x7E. */
   requestId: string;
   /** When it was allocated, in whole milliseconds. Never falls as order_id rises. */
-  createTime: Timestamp | undefined;
+  createTime:
+    | Timestamp
+    | undefined;
+  /**
+   * Who allocated it: the name of the token or certificate of the first call with this request_id. Up to 64 printable
+   * ASCII characters; empty if the server was open, or older than this field.
+   */
+  caller: string;
 }
 
 /** A shop with a sequence of its own. Created by its first allocation or by CreateStore. */
@@ -402,6 +409,7 @@ function createBaseAllocation(): Allocation {
     minDigits: 0,
     requestId: "",
     createTime: undefined,
+    caller: "",
   };
 }
 
@@ -445,6 +453,9 @@ export const Allocation: MessageFns<Allocation> = {
     }
     if (message.createTime !== undefined) {
       Timestamp.encode(message.createTime, writer.uint32(82).fork()).join();
+    }
+    if (message.caller !== "") {
+      writer.uint32(90).string(message.caller);
     }
     return writer;
   },
@@ -542,6 +553,14 @@ export const Allocation: MessageFns<Allocation> = {
             message.createTime = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.caller = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -573,6 +592,7 @@ export const Allocation: MessageFns<Allocation> = {
     message.createTime = (object.createTime !== undefined && object.createTime !== null)
       ? Timestamp.fromPartial(object.createTime)
       : undefined;
+    message.caller = object.caller ?? "";
     return message;
   },
 };
