@@ -5,6 +5,7 @@ import type { Allocated, Allocator } from '../../core/allocator.ts';
 import { OrderError } from '../../core/errors.ts';
 import type { DoorContext, Transport } from '../calls.ts';
 import { CallDoor, requireStore } from '../calls.ts';
+import { clientCertificateOf } from '../security/client-certificate.ts';
 import { refuse, sendJson } from './answer.ts';
 import { MALFORMED, storeIdOf, whyMalformed } from './malformed.ts';
 import { peerOf } from './peer.ts';
@@ -23,7 +24,10 @@ export interface OrderEndpointOptions extends DoorContext {
 const HTTP: Transport<FastifyRequest> = {
   name: 'http',
   peerOf,
-  credentialsOf: ({ headers }) => ({ authorization: headers.authorization }),
+  credentialsOf: ({ headers, raw }) => ({
+    authorization: headers.authorization,
+    certificate: () => clientCertificateOf(raw.socket),
+  }),
 };
 const METHOD = { name: 'generateOrderNumber', verb: 'allocate', writes: true } as const;
 

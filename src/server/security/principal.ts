@@ -1,3 +1,5 @@
+import type { ClientCertificate } from './client-certificate.ts';
+
 /** What a principal may be allowed to do; docs/security.md says which methods need which. */
 export const VERBS = ['allocate', 'read', 'manage', 'verify', 'metrics'] as const;
 
@@ -17,6 +19,8 @@ export interface Principal {
 export interface Credentials {
   /** The header `authorization`, as it was sent. */
   readonly authorization: string | undefined;
+  /** The client certificate of its connection. */
+  certificate(): ClientCertificate | undefined;
 }
 
 /** Finds out who made a call. Throws an OrderError, TOKEN_INVALID, for credentials that prove nothing. */
