@@ -41,8 +41,8 @@ export interface Transport<Source> {
 /** A method, as metrics and log have it. */
 export interface CalledMethod {
   readonly name: string;
-  /** What its callers must be allowed to do. */
-  readonly verb: Verb;
+  /** What its callers must be allowed to do; `none` if it is enough that their credentials are valid. */
+  readonly verb: Verb | 'none';
   /** Whether it writes: after an unexpected error its outcome is unknown. */
   readonly writes?: boolean;
 }
@@ -89,7 +89,7 @@ class Call<Source> {
   admit(): Principal {
     const { transport, method, context } = this.#door;
     const principal = context.authenticator.authenticate(transport.credentialsOf(this.#source));
-    if (principal.verbs.has(method.verb)) return principal;
+    if (method.verb === 'none' || principal.verbs.has(method.verb)) return principal;
     throw verbForbidden(principal.name, method.verb, method.name);
   }
 

@@ -55,10 +55,8 @@ export class Listeners {
     logLibrary(logger);
     try {
       await listen('grpc', grpcListen, async () => {
-        this.#grpc = await startGrpcServer(
-          grpcListen,
-          orderNumberService({ ...door, allocator, ledger, stopping: this.#stopping.signal }),
-        );
+        const orders = orderNumberService({ allocator, ledger, stopping: this.#stopping.signal });
+        this.#grpc = await startGrpcServer(grpcListen, orders, door);
       });
       if (httpListen !== 'off') {
         const isServing = () => this.#isServing;

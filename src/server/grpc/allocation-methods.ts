@@ -1,4 +1,3 @@
-import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Allocation } from '../../core/allocation.ts';
 import type { Allocated } from '../../core/allocator.ts';
 import { checkRequestId, checkStoreId, INT64_MAX, lastOrderIdOf } from '../../core/allocation.ts';
@@ -21,6 +20,7 @@ import { pageSize, readPage } from '../../core/reading/paging.ts';
 import type { Watch } from '../../core/reading/watch.ts';
 import { MAX_WATCHES } from '../limits.ts';
 import type { CallQueues } from './call-queues.ts';
+import type { GuardedMethod } from './entrance.ts';
 import { toAllocationMessage } from './messages.ts';
 import type { ServiceContext } from './service-context.ts';
 import { serverStream } from './server-stream.ts';
@@ -38,40 +38,34 @@ export function allocationMethods(
   context: ServiceContext,
   queues: CallQueues,
   watch: Watch,
-): UntypedServiceImplementation {
-  const { allocator } = context;
+): Record<string, GuardedMethod> {
+  const { allocator, ledger, stopping } = context;
   return {
-    allocateOrder: unary<AllocateOrderRequest, AllocateOrderResponse>(
-      {
-        name: 'AllocateOrder',
-        verb: 'allocate',
-        writes: true,
-        async handle({ storeId, requestId }, signal, { name }) {
-          return toResponse(await allocator.allocate({ storeId, count: 1, requestId, caller: name, signal }));
-        },
-        storeOf,
-        describe: describeRequest,
-        describeResponse,
-        mayRetry: hasKey,
+    allocateOrder: unary<AllocateOrderRequest, AllocateOrderResponse>({
+      name: 'AllocateOrder',
+      verb: 'allocate',
+      writes: true,
+      async handle({ storeId, requestId }, signal, { name }) {
+        return toResponse(await allocator.allocate({ storeId, count: 1, requestId, caller: name, signal }));
       },
-      context,
-    ),
-    allocateOrders: unary<AllocateOrdersRequest, AllocateOrdersResponse>(
-      {
-        name: 'AllocateOrders',
-        verb: 'allocate',
-        writes: true,
-        async handle({ storeId, count, requestId }, signal, { name }) {
-          return toResponse(await allocator.allocate({ storeId, count, requestId, caller: name, signal }));
-        },
-        storeOf,
-        describe: (request) => ({ ...describeRequest(request), count: String(request.count) }),
-        describeResponse,
-        mayRetry: hasKey,
+      storeOf,
+      describe: describeRequest,
+      describeResponse,
+      mayRetry: hasKey,
+    }),
+    allocateOrders: unary<AllocateOrdersRequest, AllocateOrdersResponse>({
+      name: 'AllocateOrders',
+      verb: 'allocate',
+      writes: true,
+      async handle({ storeId, count, requestId }, signal, { name }) {
+        return toResponse(await allocator.allocate({ storeId, count, requestId, caller: name, signal }));
       },
-      context,
-    ),
-    ...lookups(context, queues),
+      storeOf,
+      describe: (request) => ({ ...describeRequest(request), count: String(request.count) }),
+      describeResponse,
+      mayRetry: hasKey,
+    }),
+    ...lookups(ledger.reads, queues),
     watchAllocations: serverStream<WatchAllocationsRequest, WatchAllocationsResponse>(
       {
         name: 'WatchAllocations',
@@ -81,44 +75,37 @@ export function allocationMethods(
         storeOf,
         describe: describeList,
       },
-      context,
+      stopping,
     ),
   };
 }
 
-function lookups(context: ServiceContext, queues: CallQueues): UntypedServiceImplementation {
-  const { reads } = context.ledger;
+function lookups(reads: LedgerReads, queues: CallQueues): Record<string, GuardedMethod> {
   return {
-    getAllocation: unary<GetAllocationRequest, GetAllocationResponse>(
-      {
-        name: 'GetAllocation',
-        verb: 'read',
-        async handle({ key: asked }, signal, { stores }) {
-          const key = toKey(asked);
-          const allocation = await queues.reads.run('lookup', signal, () => reads.getAllocation(key));
-          // Nobody learns that another store's allocation exists.
-          const isVisible = allocation && (stores === 'all' || stores.has(allocation.storeId));
-          if (!isVisible) throw notFound(asked);
-          return { allocation: toAllocationMessage(allocation) };
-        },
-        describe: ({ key }) => (key ? { by: key.$case } : {}),
-        pathOf: (field, { key }) => (key && key.$case !== 'orderId' ? `${PROTO_NAMES[key.$case]}.${field}` : field),
-        mayRetry: () => true,
+    getAllocation: unary<GetAllocationRequest, GetAllocationResponse>({
+      name: 'GetAllocation',
+      verb: 'read',
+      async handle({ key: asked }, signal, { stores }) {
+        const key = toKey(asked);
+        const allocation = await queues.reads.run('lookup', signal, () => reads.getAllocation(key));
+        // Nobody learns that another store's allocation exists.
+        const isVisible = allocation && (stores === 'all' || stores.has(allocation.storeId));
+        if (!isVisible) throw notFound(asked);
+        return { allocation: toAllocationMessage(allocation) };
       },
-      context,
-    ),
-    listAllocations: unary<ListAllocationsRequest, ListAllocationsResponse>(
-      {
-        name: 'ListAllocations',
-        verb: 'read',
-        handle: (request, signal) =>
-          listAllocations(request, (read) => queues.reads.run('list', signal, () => read(reads))),
-        storeOf,
-        describe: describeList,
-        mayRetry: () => true,
-      },
-      context,
-    ),
+      describe: ({ key }) => (key ? { by: key.$case } : {}),
+      pathOf: (field, { key }) => (key && key.$case !== 'orderId' ? `${PROTO_NAMES[key.$case]}.${field}` : field),
+      mayRetry: () => true,
+    }),
+    listAllocations: unary<ListAllocationsRequest, ListAllocationsResponse>({
+      name: 'ListAllocations',
+      verb: 'read',
+      handle: (request, signal) =>
+        listAllocations(request, (read) => queues.reads.run('list', signal, () => read(reads))),
+      storeOf,
+      describe: describeList,
+      mayRetry: () => true,
+    }),
   };
 }
 

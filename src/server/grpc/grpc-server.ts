@@ -1,11 +1,14 @@
 import type { Socket } from 'node:net';
 import { createServer } from 'node:net';
-import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { ServiceDefinition } from '@grpc/grpc-js';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Address } from '../address.ts';
 import { listenOn } from '../address.ts';
+import type { CalledMethod, DoorContext } from '../calls.ts';
 import { KEEP_ALIVE_MS, MAX_CALLS_PER_CONNECTION, MAX_CONNECTIONS, MAX_REQUEST_BYTES } from '../limits.ts';
 import { OrderNumberServiceService } from '../../wire/gen/orders/v1/orders.ts';
+import type { GuardedMethod } from './entrance.ts';
+import { guardCalls } from './entrance.ts';
 import { limitConnections } from './limits/connection-limits.ts';
 import { Health } from './standard/health.ts';
 import { addReflection } from './standard/reflection.ts';
@@ -32,20 +35,23 @@ export interface GrpcServer {
 }
 
 /**
- * Serves the order numbers, health and reflection. Rejects if it cannot listen on the address. Health says
- * NOT_SERVING until told otherwise.
+ * Serves the methods of the order numbers, by their names, health and reflection. Rejects if it cannot listen on the
+ * address. Health says NOT_SERVING until told otherwise.
  *
  * The sockets are accepted here and handed to grpc-js, which cannot be relied on to close them: its
  * tryShutdown waits forever on an open stream, its forceShutdown forgets sessions.
  */
-export async function startGrpcServer(address: Address, orders: UntypedServiceImplementation): Promise<GrpcServer> {
+export async function startGrpcServer(
+  address: Address,
+  orders: Readonly<Record<string, GuardedMethod>>,
+  door: DoorContext,
+): Promise<GrpcServer> {
   const server = new Server(LIMITS);
-  const service: ServiceDefinition = OrderNumberServiceService;
-  server.addService(service, orders);
+  const guarded = new Map([...addOrders(server, orders), ...addReflection(server)]);
   const health = new Health();
   health.addTo(server);
-  addReflection(server);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  guardCalls(server, guarded, door);
   limitConnections(server);
 
   const sockets = new Set<Socket>();
@@ -79,4 +85,14 @@ export async function startGrpcServer(address: Address, orders: UntypedServiceIm
       injector.destroy();
     },
   };
+}
+
+/** Returns the methods by their paths. */
+function addOrders(
+  server: Server,
+  orders: Readonly<Record<string, GuardedMethod>>,
+): readonly (readonly [path: string, method: CalledMethod])[] {
+  const service: ServiceDefinition = OrderNumberServiceService;
+  server.addService(service, Object.fromEntries(Object.entries(orders).map(([name, { handle }]) => [name, handle])));
+  return Object.entries(orders).map(([name, { method }]) => [service[name]!.path, method]);
 }

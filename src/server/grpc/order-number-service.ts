@@ -1,4 +1,3 @@
-import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { checkStoreId } from '../../core/allocation.ts';
 import type { VerifyLedgerRequest, VerifyLedgerResponse } from '../../wire/gen/orders/v1/orders.ts';
 import type { Ledger } from '../../core/ledger.ts';
@@ -9,23 +8,25 @@ import { allocationMethods } from './allocation-methods.ts';
 import type { CallQueues } from './call-queues.ts';
 import { callQueuesOf } from './call-queues.ts';
 import { toVerifyMessage } from './messages.ts';
+import type { GuardedMethod } from './entrance.ts';
 import type { ServiceContext } from './service-context.ts';
 import { serverStream } from './server-stream.ts';
 import { storeMethods } from './store-methods.ts';
 
 /** All methods of orders.v1.OrderNumberService. */
-export function orderNumberService(context: ServiceContext): UntypedServiceImplementation {
-  const queues = callQueuesOf(context.ledger);
+export function orderNumberService(context: ServiceContext): Record<string, GuardedMethod> {
+  const { ledger, stopping } = context;
+  const queues = callQueuesOf(ledger);
   async function* verifyLedger({ storeId }: VerifyLedgerRequest, signal: AbortSignal) {
     if (storeId !== undefined) checkStoreId(storeId);
-    for await (const event of context.ledger.reads.verify(storeId)) {
+    for await (const event of ledger.reads.verify(storeId)) {
       if (signal.aborted) return;
       yield toVerifyMessage(event);
     }
   }
   return {
-    ...allocationMethods(context, queues, new Watch(queuedHistory(context.ledger, queues))),
-    ...storeMethods(context, queues),
+    ...allocationMethods(context, queues, new Watch(queuedHistory(ledger, queues))),
+    ...storeMethods(ledger, queues),
     verifyLedger: serverStream<VerifyLedgerRequest, VerifyLedgerResponse>(
       {
         name: 'VerifyLedger',
@@ -35,7 +36,7 @@ export function orderNumberService(context: ServiceContext): UntypedServiceImple
         storeOf: ({ storeId }) => storeId,
         describe: ({ storeId }) => (storeId === undefined ? {} : { store_id: String(storeId) }),
       },
-      context,
+      stopping,
     ),
   };
 }

@@ -1,13 +1,12 @@
 import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
 import { draining } from '../../core/refusals.ts';
-import type { Call, CalledMethod } from '../calls.ts';
-import { CallDoor, requireStore } from '../calls.ts';
+import type { CalledMethod } from '../calls.ts';
+import { requireStore } from '../calls.ts';
+import type { EnteredCall, GuardedMethod } from './entrance.ts';
+import { enteredBy } from './entrance.ts';
 import { goneSignal, send } from './limits/sending.ts';
-import type { Principal } from '../security/principal.ts';
-import type { ServiceContext } from './service-context.ts';
-import { GRPC } from './service-context.ts';
-import { toStatus } from './status.ts';
 import { StreamLimit } from './limits/stream-limit.ts';
+import { toStatus } from './status.ts';
 
 /** How one server-streaming method answers. May throw or reject with anything. */
 export interface StreamMethod<Request, Response> extends CalledMethod {
@@ -22,46 +21,39 @@ export interface StreamMethod<Request, Response> extends CalledMethod {
 }
 
 /**
- * Turns a method into a grpc-js handler. Messages are sent as fast as the client reads them and no faster: at
- * most one waits. Every error becomes a status, and none escapes; a server that is stopping ends the stream
- * with DRAINING.
+ * Gives a method its grpc-js handler. Messages are sent as fast as the client reads them and no faster: at most one
+ * waits. Every error becomes a status, and none escapes. The stream ends at once when the server begins to stop, with
+ * DRAINING, and when the credentials of its caller end, with TOKEN_INVALID; nothing is sent after that.
  */
 export function serverStream<Request, Response>(
   method: StreamMethod<Request, Response>,
-  context: ServiceContext,
-): handleServerStreamingCall<Request, Response> {
-  const { stopping } = context;
-  const door = new CallDoor(GRPC, method, context);
+  stopping: AbortSignal,
+): GuardedMethod {
   const streams = new StreamLimit(method.name, { inAll: method.maxStreams });
-  const admit = (request: Request, call: Call<unknown>): Principal => {
-    const principal = call.admit();
-    requireStore(principal, method.storeOf(request));
-    return principal;
-  };
   const run = async (
     rpc: ServerWritableStream<Request, Response>,
-    call: Call<unknown>,
+    { principal }: EnteredCall,
     gone: AbortSignal,
   ): Promise<void> => {
-    const { ended } = admit(rpc.request, call);
-    const ends = ended ? [gone, stopping, ended] : [gone, stopping];
+    requireStore(principal, method.storeOf(rpc.request));
     const leave = streams.enter(rpc.getPeer());
+    const { ended } = principal;
+    const end = AbortSignal.any(ended ? [gone, stopping, ended] : [gone, stopping]);
     try {
-      for await (const message of method.handle(rpc.request, AbortSignal.any(ends))) {
-        if (gone.aborted) return;
-        await send(rpc, message, gone);
-      }
-    } finally {
-      leave();
+      await sendAll(rpc, method.handle(rpc.request, end), end, leave);
+    } catch (error) {
+      // Whatever a reading ran into while it was ended.
+      if (!end.aborted) throw error;
     }
     if (gone.aborted) return;
     ended?.throwIfAborted();
     if (stopping.aborted) throw draining();
   };
-  const stream = async (rpc: ServerWritableStream<Request, Response>, call: Call<unknown>): Promise<void> => {
+  const stream = async (rpc: ServerWritableStream<Request, Response>, entered: EnteredCall): Promise<void> => {
+    const { call } = entered;
     const gone = goneSignal(rpc);
     try {
-      await run(rpc, call, gone);
+      await run(rpc, entered, gone);
     } catch (thrown) {
       if (!gone.aborted) {
         const error = call.refusalOf(thrown);
@@ -75,8 +67,41 @@ export function serverStream<Request, Response>(
     rpc.end();
     call.streamed(isGone ? 'CANCELLED' : 'OK', method.describe(rpc.request));
   };
-  return (rpc) => {
-    const call = door.begin(rpc);
-    stream(rpc, call).catch((error: unknown) => call.failed(error, 'a stream could not be ended'));
+  const handle: handleServerStreamingCall<Request, Response> = (rpc) => {
+    const entered = enteredBy(rpc);
+    stream(rpc, entered).catch((error: unknown) => entered.call.failed(error, 'a stream could not be ended'));
   };
+  return { method, handle: handle as GuardedMethod['handle'] };
+}
+
+/** Resolves as soon as `end` aborts, even in the middle of a long read; `leave` is called when that is over. */
+async function sendAll<Request, Response>(
+  rpc: ServerWritableStream<Request, Response>,
+  messages: AsyncIterable<Response>,
+  end: AbortSignal,
+  leave: () => void,
+): Promise<void> {
+  const iterator = messages[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await unlessAborted(iterator.next(), end);
+      if (next === undefined || next.done) return;
+      await send(rpc, next.value, end);
+    }
+  } finally {
+    Promise.resolve(iterator.return?.()).then(leave, leave);
+  }
+}
+
+/** Settles as the promise does; resolves to undefined if the signal has aborted, or does so first. */
+async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value | undefined> {
+  const aborted = Promise.withResolvers<undefined>();
+  const abort = () => aborted.resolve(undefined);
+  signal.addEventListener('abort', abort);
+  try {
+    const value = await Promise.race([promise, aborted.promise]);
+    return signal.aborted ? undefined : value;
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }

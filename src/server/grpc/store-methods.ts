@@ -1,4 +1,3 @@
-import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { checkStoreId } from '../../core/allocation.ts';
 import { OrderError } from '../../core/errors.ts';
 import type {
@@ -12,7 +11,7 @@ import type {
   UpdateStoreRequest,
   UpdateStoreResponse,
 } from '../../wire/gen/orders/v1/orders.ts';
-import type { LedgerReads } from '../../core/ledger.ts';
+import type { Ledger, LedgerReads } from '../../core/ledger.ts';
 import type { PagedList } from '../../core/reading/paging.ts';
 import { pageSize, readPage } from '../../core/reading/paging.ts';
 import type { Store, StoreChanges } from '../../core/store.ts';
@@ -20,90 +19,76 @@ import { checkStoreChanges, DEFAULT_STORE } from '../../core/store.ts';
 import { storeNotFound } from '../../core/refusals.ts';
 import { STORE_SETTING_PATHS, STORE_SETTINGS } from '../../wire/values.ts';
 import type { CallQueues } from './call-queues.ts';
+import type { GuardedMethod } from './entrance.ts';
 import { toStoreMessage } from './messages.ts';
-import type { ServiceContext } from './service-context.ts';
 import { unary } from './unary.ts';
 
 /** CreateStore, GetStore, ListStores, UpdateStore. */
-export function storeMethods(context: ServiceContext, queues: CallQueues): UntypedServiceImplementation {
-  const { ledger } = context;
+export function storeMethods(ledger: Ledger, queues: CallQueues): Record<string, GuardedMethod> {
   return {
-    createStore: unary<CreateStoreRequest, CreateStoreResponse>(
-      {
-        name: 'CreateStore',
-        verb: 'manage',
-        writes: true,
-        async handle(request, signal) {
-          const { storeId, prefix, suffix, minDigits, firstNumber = DEFAULT_STORE.firstNumber } = given(request);
-          const settings = { firstNumber, prefix, suffix, minDigits };
-          checkStoreChanges(settings);
-          const write = () => ledger.createStore({ storeId, ...settings });
-          return { store: toStoreMessage(await queues.stores.run('write', signal, write)) };
-        },
-        storeOf: ({ store }) => store?.storeId,
-        describe: describeStore,
-        pathOf: pathInStore,
-        // A retry after it has succeeded would be refused.
-        mayRetry: (_, { reason }) => reason !== 'OUTCOME_UNKNOWN',
+    createStore: unary<CreateStoreRequest, CreateStoreResponse>({
+      name: 'CreateStore',
+      verb: 'manage',
+      writes: true,
+      async handle(request, signal) {
+        const { storeId, prefix, suffix, minDigits, firstNumber = DEFAULT_STORE.firstNumber } = given(request);
+        const settings = { firstNumber, prefix, suffix, minDigits };
+        checkStoreChanges(settings);
+        const write = () => ledger.createStore({ storeId, ...settings });
+        return { store: toStoreMessage(await queues.stores.run('write', signal, write)) };
       },
-      context,
-    ),
-    updateStore: unary<UpdateStoreRequest, UpdateStoreResponse>(
-      {
-        name: 'UpdateStore',
-        verb: 'manage',
-        writes: true,
-        async handle(request, signal) {
-          const store = given(request);
-          const changes = toChanges(store, request.updateMask ?? []);
-          checkStoreChanges(changes);
-          const write = () => ledger.updateStore(store.storeId, changes);
-          return { store: toStoreMessage(await queues.stores.run('write', signal, write)) };
-        },
-        storeOf: ({ store }) => store?.storeId,
-        describe: describeStore,
-        pathOf: pathInStore,
-        mayRetry: () => true,
+      storeOf: ({ store }) => store?.storeId,
+      describe: describeStore,
+      pathOf: pathInStore,
+      // A retry after it has succeeded would be refused.
+      mayRetry: (_, { reason }) => reason !== 'OUTCOME_UNKNOWN',
+    }),
+    updateStore: unary<UpdateStoreRequest, UpdateStoreResponse>({
+      name: 'UpdateStore',
+      verb: 'manage',
+      writes: true,
+      async handle(request, signal) {
+        const store = given(request);
+        const changes = toChanges(store, request.updateMask ?? []);
+        checkStoreChanges(changes);
+        const write = () => ledger.updateStore(store.storeId, changes);
+        return { store: toStoreMessage(await queues.stores.run('write', signal, write)) };
       },
-      context,
-    ),
-    ...lookups(context, queues),
+      storeOf: ({ store }) => store?.storeId,
+      describe: describeStore,
+      pathOf: pathInStore,
+      mayRetry: () => true,
+    }),
+    ...lookups(ledger.reads, queues),
   };
 }
 
-function lookups(context: ServiceContext, queues: CallQueues): UntypedServiceImplementation {
-  const { reads } = context.ledger;
+function lookups(reads: LedgerReads, queues: CallQueues): Record<string, GuardedMethod> {
   return {
-    getStore: unary<GetStoreRequest, GetStoreResponse>(
-      {
-        name: 'GetStore',
-        verb: 'read',
-        async handle({ storeId }, signal) {
-          checkStoreId(storeId);
-          const store = await queues.reads.run('lookup', signal, () => reads.getStore(storeId));
-          if (!store) throw storeNotFound(storeId);
-          return { store: toStoreMessage(store) };
-        },
-        storeOf: ({ storeId }) => storeId,
-        describe: ({ storeId }) => ({ store_id: String(storeId) }),
-        mayRetry: () => true,
+    getStore: unary<GetStoreRequest, GetStoreResponse>({
+      name: 'GetStore',
+      verb: 'read',
+      async handle({ storeId }, signal) {
+        checkStoreId(storeId);
+        const store = await queues.reads.run('lookup', signal, () => reads.getStore(storeId));
+        if (!store) throw storeNotFound(storeId);
+        return { store: toStoreMessage(store) };
       },
-      context,
-    ),
-    listStores: unary<ListStoresRequest, ListStoresResponse>(
-      {
-        name: 'ListStores',
-        verb: 'read',
-        async handle(request, signal) {
-          const limit = pageSize(request.pageSize);
-          return queues.reads.run('list', signal, () => listStores(reads, request, limit));
-        },
-        storeOf: () => undefined,
-        describe: () => ({}),
-        mayRetry: () => true,
+      storeOf: ({ storeId }) => storeId,
+      describe: ({ storeId }) => ({ store_id: String(storeId) }),
+      mayRetry: () => true,
+    }),
+    listStores: unary<ListStoresRequest, ListStoresResponse>({
+      name: 'ListStores',
+      verb: 'read',
+      async handle(request, signal) {
+        const limit = pageSize(request.pageSize);
+        return queues.reads.run('list', signal, () => listStores(reads, request, limit));
       },
-      context,
-    ),
+      storeOf: () => undefined,
+      describe: () => ({}),
+      mayRetry: () => true,
+    }),
   };
 }
 

@@ -1,10 +1,11 @@
 import type { handleUnaryCall, sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
 import type { CallSignal } from '../../core/allocator.ts';
 import type { OrderError } from '../../core/errors.ts';
-import type { Call, CalledMethod, DoorContext } from '../calls.ts';
+import type { CalledMethod } from '../calls.ts';
+import { requireStore } from '../calls.ts';
 import type { Principal } from '../security/principal.ts';
-import { CallDoor, requireStore } from '../calls.ts';
-import { GRPC } from './service-context.ts';
+import type { EnteredCall, GuardedMethod } from './entrance.ts';
+import { enteredBy } from './entrance.ts';
 import { toStatus } from './status.ts';
 
 /** How one unary method answers. May throw or reject with anything. */
@@ -26,19 +27,14 @@ export interface UnaryMethod<Request, Response> extends CalledMethod {
 }
 
 /**
- * Turns a method into a grpc-js handler. Every error becomes a status, and none escapes: grpc-js ends the
- * process when an async handler throws.
+ * Gives a method its grpc-js handler. Every error becomes a status, and none escapes: grpc-js ends the process when an
+ * async handler throws.
  */
-export function unary<Request, Response>(
-  method: UnaryMethod<Request, Response>,
-  context: DoorContext,
-): handleUnaryCall<Request, Response> {
-  const door = new CallDoor(GRPC, method, context);
-  const reply: Reply<Request, Response> = async (rpc, callback, call) => {
+export function unary<Request, Response>(method: UnaryMethod<Request, Response>): GuardedMethod {
+  const reply: Reply<Request, Response> = async (rpc, callback, { call, principal }) => {
     const { request } = rpc;
     let response: Response;
     try {
-      const principal = call.admit();
       if (method.storeOf) requireStore(principal, method.storeOf(request));
       response = await method.handle(request, new GrpcCallSignal(rpc), principal);
     } catch (thrown) {
@@ -51,16 +47,17 @@ export function unary<Request, Response>(
     callback(null, response);
     call.answered(() => ({ ...method.describe(request), ...method.describeResponse?.(response) }));
   };
-  return (rpc, callback) => {
-    const call = door.begin(rpc);
-    reply(rpc, callback, call).catch((error: unknown) => call.failed(error, 'a reply could not be sent'));
+  const handle: handleUnaryCall<Request, Response> = (rpc, callback) => {
+    const entered = enteredBy(rpc);
+    reply(rpc, callback, entered).catch((error: unknown) => entered.call.failed(error, 'a reply could not be sent'));
   };
+  return { method, handle: handle as GuardedMethod['handle'] };
 }
 
 type Reply<Request, Response> = (
   rpc: ServerUnaryCall<Request, Response>,
   callback: sendUnaryData<Response>,
-  call: Call<unknown>,
+  entered: EnteredCall,
 ) => Promise<void>;
 
 /** The caller is gone once the call is cancelled or its deadline has passed. Polled, so it needs no timer. */

@@ -94,10 +94,8 @@ async function serve(held: 'createStore' | 'listAllocations') {
     vi.spyOn(reads, held).mockImplementation((range) => hold(() => listAllocations(range)));
   }
   const allocator = new Allocator({ ledger, maxBatch: 1000, maxQueue: 10_000, requireRequestId: false });
-  const server = await startGrpcServer(
-    { host: '127.0.0.1', port: 0 },
-    orderNumberService(serviceContext(allocator, ledger)),
-  );
+  const context = serviceContext(allocator, ledger);
+  const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, orderNumberService(context), context);
   onTestFinished(() => server.close(0));
   const client = new GrpcClient(`127.0.0.1:${server.address.port}`);
   return { ledger, client, release, underWay: () => underWay };

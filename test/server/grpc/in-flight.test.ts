@@ -6,6 +6,7 @@ import type { AllocatorOptions } from '../../../src/core/allocator.ts';
 import { Allocator } from '../../../src/core/allocator.ts';
 import { OrderError } from '../../../src/core/errors.ts';
 import type { AllocateOrderRequest, AllocateOrderResponse } from '../../../src/wire/gen/orders/v1/orders.ts';
+import type { GuardedMethod } from '../../../src/server/grpc/entrance.ts';
 import { startGrpcServer } from '../../../src/server/grpc/grpc-server.ts';
 import { orderNumberService } from '../../../src/server/grpc/order-number-service.ts';
 import { encode, HostileClient } from '../../support/network/hostile-client.ts';
@@ -279,17 +280,14 @@ class Fixture {
   static async open(options: Partial<AllocatorOptions> = {}): Promise<Fixture> {
     const fixture = new Fixture(options);
     const logger = pino({ level: 'info' }, { write: (line) => fixture.#logLines.push(line) });
-    const service = orderNumberService(serviceContext(fixture.allocator, fixture.ledger, { logger }));
-    const allocateOrder = service['allocateOrder'] as Handler;
-    const server = await startGrpcServer(
-      { host: '127.0.0.1', port: 0 },
-      {
-        allocateOrder: ((call, callback) => {
-          fixture.calls.push(call);
-          allocateOrder(call, callback);
-        }) satisfies Handler,
-      },
-    );
+    const context = serviceContext(fixture.allocator, fixture.ledger, { logger });
+    const { method, handle } = orderNumberService(context)['allocateOrder']!;
+    const recorded: Handler = (call, callback) => {
+      fixture.calls.push(call);
+      (handle as Handler)(call, callback);
+    };
+    const allocateOrder = { method, handle: recorded as GuardedMethod['handle'] };
+    const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, { allocateOrder }, context);
     onTestFinished(() => server.close(0));
     fixture.address = `127.0.0.1:${server.address.port}`;
     fixture.client = connect(fixture.address);

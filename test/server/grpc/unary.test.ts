@@ -1,9 +1,10 @@
-import type { ServerUnaryCall } from '@grpc/grpc-js';
+import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { OrderError } from '../../../src/core/errors.ts';
 import type { AllocateOrderRequest, AllocateOrderResponse } from '../../../src/wire/gen/orders/v1/orders.ts';
+import type { GuardedMethod } from '../../../src/server/grpc/entrance.ts';
 import { startGrpcServer } from '../../../src/server/grpc/grpc-server.ts';
 import { OPEN } from '../../../src/server/security/principal.ts';
 import type { UnaryMethod } from '../../../src/server/grpc/unary.ts';
@@ -143,15 +144,15 @@ async function startServer() {
     mayRetry: () => true,
   };
   const logger = pino({ level: 'info' }, { write: (line) => lines.push(line) });
-  const answer = unary(method, { logger, observer: { ended() {} }, authenticator: OPEN });
+  const answer = unary(method).handle as handleUnaryCall<AllocateOrderRequest, AllocateOrderResponse>;
+  const recorded: typeof answer = (call, callback) => {
+    last = call;
+    answer(call, callback);
+  };
   const server = await startGrpcServer(
     { host: '127.0.0.1', port: 0 },
-    {
-      allocateOrder: ((call, callback) => {
-        last = call;
-        answer(call, callback);
-      }) satisfies typeof answer,
-    },
+    { allocateOrder: { method, handle: recorded as GuardedMethod['handle'] } },
+    { logger, observer: { ended() {} }, authenticator: OPEN },
   );
   onTestFinished(() => server.close(0));
   const client = connect(`127.0.0.1:${server.address.port}`);

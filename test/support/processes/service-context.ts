@@ -1,15 +1,16 @@
 import { pino } from 'pino';
 import type { Allocator } from '../../../src/core/allocator.ts';
+import type { DoorContext } from '../../../src/server/calls.ts';
 import type { ServiceContext } from '../../../src/server/grpc/service-context.ts';
 import type { Ledger } from '../../../src/core/ledger.ts';
 import { OPEN } from '../../../src/server/security/principal.ts';
 
-/** The context of a gRPC service without log, metrics or stop. */
+/** The context of a gRPC service and its door, without log, metrics or stop. */
 export function serviceContext(
   allocator: Allocator,
   ledger: Ledger,
-  others: Partial<ServiceContext> = {},
-): ServiceContext {
+  others: Partial<ServiceContext & DoorContext> = {},
+): ServiceContext & DoorContext {
   return {
     allocator,
     ledger,

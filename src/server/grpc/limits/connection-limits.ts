@@ -1,7 +1,8 @@
-import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session } from 'node:http2';
+import type { IncomingHttpHeaders, ServerHttp2Session } from 'node:http2';
 import { constants } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
 import { MAX_HEADER_BYTES } from '../../limits.ts';
+import { http2ServersOf } from '../library-inside.ts';
 import { UnsentLimit } from './unsent-limit.ts';
 
 /** Pings that a client may send while nothing else happens on its connection. */
@@ -21,19 +22,10 @@ const TIMEOUT_UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_00
 /**
  * Bounds what grpc-js leaves unbounded and has no option for: header size, pings, answers that are not read, and
  * deadlines further away than a timer reaches. Call it once the server's injector exists.
- *
- * grpc-js keeps its HTTP/2 servers to itself; this is the one place that reaches for them, and it throws
- * at start if a new version keeps them elsewhere.
  */
 export function limitConnections(server: Server): void {
-  const { http2Servers } = server as unknown as { http2Servers?: Map<Http2Server, unknown> };
-  if (!(http2Servers instanceof Map) || http2Servers.size === 0) {
-    throw new Error(
-      'this version of @grpc/grpc-js keeps its HTTP/2 servers elsewhere: its connections would be unlimited',
-    );
-  }
   const unsent = new UnsentLimit();
-  for (const http2Server of http2Servers.keys()) {
+  for (const http2Server of http2ServersOf(server)) {
     unsent.watch(http2Server);
     http2Server.on('session', limitSession);
     http2Server.prependListener('stream', (_stream, headers) => limitTimeout(headers));

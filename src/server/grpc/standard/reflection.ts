@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs';
 import type { Server, ServerDuplexStream, ServiceDefinition } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { toOrderError } from '../../../core/refusals.ts';
+import type { CalledMethod } from '../../calls.ts';
 import type {
   ServerReflectionRequest,
   ServerReflectionResponse,
 } from '../../../wire/gen/grpc/reflection/v1/reflection.ts';
 import { ServerReflectionService } from '../../../wire/gen/grpc/reflection/v1/reflection.ts';
 import { REFLECTION_STREAMS } from '../../limits.ts';
+import { enteredBy } from '../entrance.ts';
 import { DescriptorIndex } from './descriptor-index.ts';
 import { goneSignal, send } from '../limits/sending.ts';
 import { toStatus } from '../status.ts';
@@ -16,21 +18,37 @@ import { StreamLimit } from '../limits/stream-limit.ts';
 type Call = ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>;
 type Answer = NonNullable<ServerReflectionResponse['messageResponse']>;
 
-/** Reflection v1 and v1alpha, which differ by their names only, for everything served, well-known types included. */
-export function addReflection(server: Server): void {
+/** Needs no verb: whoever may do anything may ask what there is. */
+const METHOD: CalledMethod = { name: 'ServerReflectionInfo', verb: 'none' };
+
+/**
+ * Adds reflection v1 and v1alpha, which differ by their names only, for everything served, well-known types included.
+ * Returns the method by its paths.
+ */
+export function addReflection(server: Server): readonly (readonly [path: string, method: CalledMethod])[] {
   const index = new DescriptorIndex(readFileSync(new URL('../../../wire/gen/descriptor.binpb', import.meta.url)));
   const streams = new StreamLimit('ServerReflectionInfo', REFLECTION_STREAMS);
   const serverReflectionInfo = (call: Call) => {
     const fail = (error: unknown) => call.emit('error', toStatus(toOrderError(error, false), true));
     try {
+      const { ended } = enteredBy(call).principal;
       const leave = streams.enter(call.getPeer());
-      goneSignal(call).addEventListener('abort', leave, { once: true });
+      const end = () => fail(ended?.reason);
+      ended?.addEventListener('abort', end);
+      goneSignal(call).addEventListener('abort', () => {
+        ended?.removeEventListener('abort', end);
+        leave();
+      });
       answerAll(call, (request) => answer(index, request), fail);
     } catch (error) {
       fail(error);
     }
   };
-  for (const version of ['v1', 'v1alpha']) server.addService(definition(version), { serverReflectionInfo });
+  return ['v1', 'v1alpha'].map((version) => {
+    const service = definition(version);
+    server.addService(service, { serverReflectionInfo });
+    return [service['serverReflectionInfo']!.path, METHOD];
+  });
 }
 
 function definition(version: string): ServiceDefinition {

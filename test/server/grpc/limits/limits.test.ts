@@ -272,8 +272,8 @@ async function pingUntilCut(client: HostileClient, atOnce: number): Promise<numb
 async function serveInProcess() {
   const ledger = new MemoryLedger();
   const allocator = new Allocator({ ledger, maxBatch: 1000, maxQueue: 10_000, requireRequestId: false });
-  const service = orderNumberService(serviceContext(allocator, ledger));
-  const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, service);
+  const context = serviceContext(allocator, ledger);
+  const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, orderNumberService(context), context);
   onTestFinished(() => server.close(0));
   return { ledger, allocator, address: `127.0.0.1:${server.address.port}` };
 }

@@ -77,10 +77,8 @@ type Clients = [orders: GrpcClient, health: HealthClient, reflection: ServerRefl
 async function serve(): Promise<Clients> {
   const ledger = new MemoryLedger();
   const allocator = new Allocator({ ledger, maxBatch: 1000, maxQueue: 10_000, requireRequestId: false });
-  const server = await startGrpcServer(
-    { host: '127.0.0.1', port: 0 },
-    orderNumberService(serviceContext(allocator, ledger)),
-  );
+  const context = serviceContext(allocator, ledger);
+  const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, orderNumberService(context), context);
   onTestFinished(() => server.close(0));
   const address = `127.0.0.1:${server.address.port}`;
   const health = new HealthClient(address, credentials.createInsecure());

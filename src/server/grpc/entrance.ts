@@ -1,0 +1,104 @@
+import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { constants } from 'node:http2';
+import type { Server, UntypedHandleCall } from '@grpc/grpc-js';
+import type { OrderError } from '../../core/errors.ts';
+import { formatAddress } from '../address.ts';
+import type { Call, CalledMethod, DoorContext, Transport } from '../calls.ts';
+import { CallDoor } from '../calls.ts';
+import { clientCertificateOf } from '../security/client-certificate.ts';
+import type { Principal } from '../security/principal.ts';
+import { http2ServersOf, streamOf } from './library-inside.ts';
+import { toStatus } from './status.ts';
+
+/** A method, and the handler that grpc-js calls for it, which gets only calls that were let in. */
+export interface GuardedMethod {
+  readonly method: CalledMethod;
+  readonly handle: UntypedHandleCall;
+}
+
+/** A call that was let in. */
+export interface EnteredCall {
+  readonly call: Call<Arrival>;
+  readonly principal: Principal;
+}
+
+/** A call at the moment that its headers are there. */
+interface Arrival {
+  readonly session: Http2Session | undefined;
+  readonly authorization: string | undefined;
+}
+
+/** Where a stream keeps its {@link EnteredCall}. */
+const ENTERED = Symbol('entered');
+
+interface EnteredStream extends ServerHttp2Stream {
+  [ENTERED]?: EnteredCall;
+}
+
+const GRPC: Transport<Arrival> = {
+  name: 'grpc',
+  peerOf({ session }) {
+    // Without a connection, the session throws.
+    const { remoteAddress: host, remotePort: port } = (!session?.destroyed && session?.socket) || {};
+    return host === undefined || port === undefined ? '' : formatAddress({ host, port });
+  },
+  credentialsOf: ({ session, authorization }) => ({
+    authorization,
+    certificate: () => session && clientCertificateOf(session.socket),
+  }),
+};
+
+/**
+ * Lets calls of these methods, by their paths, in or refuses them as soon as their headers are there: before anything
+ * of their messages is read. Other calls, such as those of health, pass. Call it once the server's injector exists.
+ */
+export function guardCalls(server: Server, methods: ReadonlyMap<string, CalledMethod>, context: DoorContext): void {
+  const doors = new Map([...methods].map(([path, method]) => [path, new CallDoor(GRPC, method, context)]));
+  for (const http2Server of http2ServersOf(server)) {
+    const handlers = http2Server.listeners('stream') as StreamListener[];
+    http2Server.removeAllListeners('stream');
+    http2Server.on('stream', (stream: EnteredStream, headers: IncomingHttpHeaders, ...rest: unknown[]) => {
+      const { authorization } = headers;
+      // The library gets no token: it logs headers that it cannot read.
+      headers.authorization = undefined;
+      const door = isGrpc(headers) ? doors.get(String(headers[':path'])) : undefined;
+      if (door) {
+        const call = door.begin({ session: stream.session, authorization });
+        try {
+          stream[ENTERED] = { call, principal: call.admit() };
+        } catch (thrown) {
+          const error = call.refusalOf(thrown);
+          refuse(stream, error);
+          call.refused(error);
+          return;
+        }
+      }
+      for (const handler of handlers) handler.call(http2Server, stream, headers, ...rest);
+    });
+  }
+}
+
+type StreamListener = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => void;
+
+/** The call that a handler was called for. Throws for a method that is not guarded. */
+export function enteredBy(rpc: object): EnteredCall {
+  const entered = (streamOf(rpc) as EnteredStream)[ENTERED];
+  if (!entered) throw new Error('a call came in past the entrance');
+  return entered;
+}
+
+/** The library refuses others. */
+function isGrpc(headers: IncomingHttpHeaders): boolean {
+  return headers['content-type']?.startsWith('application/grpc') ?? false;
+}
+
+/** Answers with a status alone, and takes nothing more of the call. */
+function refuse(stream: ServerHttp2Stream, error: OrderError): void {
+  // The client may be gone, and may leave at any time.
+  stream.on('error', () => {});
+  if (stream.destroyed || stream.closed) return;
+  const { code, details, metadata } = toStatus(error, false);
+  const status = { 'grpc-status': code, 'grpc-message': encodeURI(details), ...metadata.toHttp2Headers() };
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto', ...status }, { endStream: true });
+  stream.close(constants.NGHTTP2_NO_ERROR);
+}

@@ -1,0 +1,24 @@
+import type { Http2Server, ServerHttp2Stream } from 'node:http2';
+import type { Server } from '@grpc/grpc-js';
+
+// Whatever has to be reached inside grpc-js, which keeps its connections to itself, is reached here. If a new version
+// keeps something elsewhere, the server does not start, or no call is answered.
+
+/** The HTTP/2 servers of a gRPC server. Throws if it has none, which is so until its injector exists. */
+export function http2ServersOf(server: Server): readonly Http2Server[] {
+  const { http2Servers } = server as unknown as { readonly http2Servers?: Map<Http2Server, unknown> };
+  if (!(http2Servers instanceof Map) || http2Servers.size === 0) {
+    throw new Error(
+      'this version of @grpc/grpc-js keeps its HTTP/2 servers elsewhere: its connections would be unlimited',
+    );
+  }
+  return [...http2Servers.keys()];
+}
+
+/** The HTTP/2 stream of a call that is being handled. */
+export function streamOf(rpc: object): ServerHttp2Stream {
+  const { call } = rpc as { readonly call?: { readonly stream?: ServerHttp2Stream } };
+  const stream = call?.stream;
+  if (!stream) throw new Error('this version of @grpc/grpc-js keeps the stream of a call elsewhere');
+  return stream;
+}
