@@ -14,6 +14,8 @@ export interface CallSignal {
 /** A call as a transport hands it over. An empty `requestId` is absent: the allocator creates one. */
 export interface AllocateCall extends AllocationRequest {
   readonly signal: CallSignal;
+  /** Whom the queue is fair to: the caller's name, or its connection if it has none. */
+  readonly origin: string;
 }
 
 /** The answer to one call. */
@@ -29,13 +31,14 @@ export interface AllocatorOptions {
   readonly maxBatch: number;
   /** Requests waiting for a transaction, at most, and as many copies of requests under way. */
   readonly maxQueue: number;
+  /** The part of a full queue that one origin may fill at the cost of others that hold more: above 0, up to 1. */
+  readonly maxQueueShare: number;
   /** Whether to refuse calls without a request_id instead of creating one. */
   readonly requireRequestId: boolean;
   readonly observer?: BatchObserver;
 }
 
-interface Caller {
-  readonly signal: CallSignal;
+interface Caller extends Pick<AllocateCall, 'signal' | 'origin'> {
   resolve(answer: Allocated): void;
   reject(error: OrderError): void;
 }
@@ -47,6 +50,8 @@ type Counts = { -readonly [Key in keyof BatchSummary]: BatchSummary[Key] };
 interface Pending {
   readonly key: string;
   readonly request: AllocationRequest;
+  /** That of the first caller, even once it is gone. */
+  readonly origin: string;
   readonly callers: Caller[];
 }
 
@@ -65,9 +70,12 @@ export class Allocator {
     this.#queue = new BatchQueue<Pending>({
       maxBatch: options.maxBatch,
       maxQueue: options.maxQueue,
+      maxQueueShare: options.maxQueueShare,
       ready: () => options.ledger.ready(),
       isWanted: (pending) => this.#isWanted(pending),
+      mayDisplace: (pending) => pending.callers.every(({ origin }) => origin === pending.origin),
       onRemoved: (pending, error) => this.#refuse(pending, error ?? cancelled()),
+      onDisplaced: (pending) => this.#refuse(pending, queueFull()),
       flush: (batch) => this.#commit(batch),
     });
   }
@@ -81,7 +89,8 @@ export class Allocator {
    * OUTCOME_UNKNOWN means that it may have been allocated, any other reason that this call allocated nothing.
    */
   allocate(call: AllocateCall): Promise<Allocated> {
-    return new Promise((resolve, reject) => this.#enqueue(call, { signal: call.signal, resolve, reject }));
+    const { signal, origin } = call;
+    return new Promise((resolve, reject) => this.#enqueue(call, { signal, origin, resolve, reject }));
   }
 
   /** Lets the caller wait for its own request or for a racing copy of it. Throws an OrderError if that is refused. */
@@ -97,8 +106,8 @@ export class Allocator {
       this.#copies++;
       racing.callers.push(caller);
     } else {
-      const pending: Pending = { key, request, callers: [caller] };
-      if (!this.#queue.offer(pending)) throw queueFull();
+      const pending: Pending = { key, request, origin: caller.origin, callers: [caller] };
+      if (!this.#queue.offer(pending, pending.origin)) throw queueFull();
       this.#pending.set(key, pending);
     }
   }

@@ -32,7 +32,7 @@ export interface DoorContext extends CallRecords {
 /** How one transport identifies its callers. */
 export interface Transport<Source> {
   readonly name: 'grpc' | 'http';
-  /** The address that the call came from. */
+  /** The address that the call came from: another one for each open connection. */
   peerOf(source: Source): string;
   /** What the call brought to prove who made it. */
   credentialsOf(source: Source): Credentials;
@@ -91,6 +91,11 @@ class Call<Source> {
     const principal = context.authenticator.authenticate(transport.credentialsOf(this.#source));
     if (method.verb === 'none' || principal.verbs.has(method.verb)) return principal;
     throw verbForbidden(principal.name, method.verb, method.name);
+  }
+
+  /** Whom a queue has to be fair to: a principal by its name, and one without by its connection. */
+  originOf({ name }: Principal): string {
+    return name || this.#door.transport.peerOf(this.#source);
   }
 
   /** The refusal that tells the caller about a thrown error. */

@@ -8,6 +8,9 @@ import { LOG_LEVELS, parseLogLevel } from './log-level.ts';
 /** A UUID in lower case, as every ledger_id is. */
 const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+/** Decimal digits, with or without a point. */
+const SHARE = /^\d{1,20}(\.\d{1,20})?$/;
+
 /** The settings of `order-numbers serve`. */
 export interface ServeSettings {
   readonly grpcListen: Address;
@@ -23,6 +26,8 @@ export interface ServeSettings {
   readonly expectLedgerId: string | 'none';
   readonly maxBatch: number;
   readonly maxQueue: number;
+  /** The part of a full queue that one caller may fill at the cost of others that hold more. */
+  readonly maxQueueShare: number;
   readonly requireRequestId: boolean;
   readonly autoCreateStores: boolean;
   readonly drainTimeoutMs: number;
@@ -110,6 +115,13 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     help: 'maximum number of requests waiting for a transaction; requests beyond that are refused',
     parse: trimmed(wholeNumber(1, 1_000_000)),
   },
+  maxQueueShare: {
+    flag: '--max-queue-share <share>',
+    variable: 'ORDERS_MAX_QUEUE_SHARE',
+    default: '0.5',
+    help: 'the part of a full queue that a caller may claim from callers with more requests in it: above 0, up to 1',
+    parse: trimmed(parseShare),
+  },
   requireRequestId: {
     flag: '--require-request-id [true|false]',
     variable: 'ORDERS_REQUIRE_REQUEST_ID',
@@ -153,6 +165,12 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     parse: trimmed(parseLogLevel),
   },
 };
+
+function parseShare(text: string): number {
+  const share = SHARE.test(text) ? Number(text) : 0;
+  if (share > 0 && share <= 1) return share;
+  throw new Error('Use a number above 0 and up to 1, such as 0.5.');
+}
 
 function parseLedgerId(text: string): string {
   if (text === 'none' || LEDGER_ID.test(text)) return text;

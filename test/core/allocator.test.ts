@@ -12,18 +12,20 @@ const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7/;
 
 type Call = Partial<AllocateCall>;
 
+const CALL = { storeId: STORE_ID, count: 1, caller: '', origin: 'a', signal: { aborted: false } };
+
 /** An allocator on a ledger in memory. */
 class Fixture {
   readonly ledger = new MemoryLedger();
   readonly allocator: Allocator;
 
   constructor(options: Partial<AllocatorOptions> = {}) {
-    const limits = { maxBatch: 1000, maxQueue: 10_000, requireRequestId: false };
+    const limits = { maxBatch: 1000, maxQueue: 10_000, maxQueueShare: 0.5, requireRequestId: false };
     this.allocator = new Allocator({ ledger: this.ledger, ...limits, ...options });
   }
 
-  allocate(requestId: string, { storeId = STORE_ID, count = 1, signal = { aborted: false } }: Call = {}) {
-    const answer = this.allocator.allocate({ storeId, count, requestId, caller: '', signal });
+  allocate(requestId: string, call: Call = {}) {
+    const answer = this.allocator.allocate({ ...CALL, ...call, requestId });
     // Each test awaits its answers later; until then no rejection counts as unhandled.
     answer.catch(() => {});
     return answer;

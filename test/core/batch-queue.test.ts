@@ -14,9 +14,12 @@ class Fixture {
   constructor(options: Partial<BatchQueueOptions<number>> = {}) {
     this.queue = new BatchQueue({
       maxQueue: 10,
+      maxQueueShare: 0.5,
       maxBatch: 3,
       ready: () => Promise.resolve(),
       isWanted: (item) => !this.unwanted.has(item),
+      mayDisplace: () => true,
+      onDisplaced: (item) => expect.fail(`${item} was displaced`),
       onRemoved: (item, error) => this.removed.push({ item, ...(error !== undefined && { error }) }),
       flush: (batch) => {
         this.batches.push(batch);
@@ -27,7 +30,7 @@ class Fixture {
   }
 
   offer(...items: number[]): boolean[] {
-    return items.map((item) => this.queue.offer(item));
+    return items.map((item) => this.queue.offer(item, 'key'));
   }
 
   endFlush(): void {

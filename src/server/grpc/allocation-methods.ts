@@ -45,8 +45,8 @@ export function allocationMethods(
       name: 'AllocateOrder',
       verb: 'allocate',
       writes: true,
-      async handle({ storeId, requestId }, signal, { name }) {
-        return toResponse(await allocator.allocate({ storeId, count: 1, requestId, caller: name, signal }));
+      async handle({ storeId, requestId }, signal, { name }, origin) {
+        return toResponse(await allocator.allocate({ storeId, count: 1, requestId, caller: name, signal, origin }));
       },
       storeOf,
       describe: describeRequest,
@@ -57,8 +57,8 @@ export function allocationMethods(
       name: 'AllocateOrders',
       verb: 'allocate',
       writes: true,
-      async handle({ storeId, count, requestId }, signal, { name }) {
-        return toResponse(await allocator.allocate({ storeId, count, requestId, caller: name, signal }));
+      async handle({ storeId, count, requestId }, signal, { name }, origin) {
+        return toResponse(await allocator.allocate({ storeId, count, requestId, caller: name, signal, origin }));
       },
       storeOf,
       describe: (request) => ({ ...describeRequest(request), count: String(request.count) }),

@@ -10,7 +10,7 @@ import { toStatus } from './status.ts';
 
 /** How one unary method answers. May throw or reject with anything. */
 export interface UnaryMethod<Request, Response> extends CalledMethod {
-  handle(request: Request, signal: CallSignal, principal: Principal): Promise<Response>;
+  handle(request: Request, signal: CallSignal, principal: Principal, origin: string): Promise<Response>;
   /**
    * The store that the request concerns, undefined if it concerns all of them. A method without this checks the stores
    * of the principal itself.
@@ -36,7 +36,7 @@ export function unary<Request, Response>(method: UnaryMethod<Request, Response>)
     let response: Response;
     try {
       if (method.storeOf) requireStore(principal, method.storeOf(request));
-      response = await method.handle(request, new GrpcCallSignal(rpc), principal);
+      response = await method.handle(request, new GrpcCallSignal(rpc), principal, call.originOf(principal));
     } catch (thrown) {
       const error = call.refusalOf(thrown);
       const pathOf = (field: string) => method.pathOf?.(field, request) ?? field;

@@ -62,7 +62,13 @@ export class OrderEndpoint {
       requestId = this.#requestIdOf(request);
       // Set before the call, so that every answer has the key that the caller can retry with.
       if (requestId !== '') reply.header('idempotency-key', requestId);
-      const asked = { storeId: BigInt(storeId), count: 1, requestId, caller: principal.name };
+      const asked = {
+        storeId: BigInt(storeId),
+        count: 1,
+        requestId,
+        caller: principal.name,
+        origin: call.originOf(principal),
+      };
       answer = await allocateInTime(this.#options.allocator, asked, request.raw.socket, this.#options.requestTimeoutMs);
     } catch (thrown) {
       const error = call.refusalOf(thrown);

@@ -19,6 +19,7 @@ const BAD: { readonly [K in keyof ServeSettings]: { readonly value: string; read
   expectLedgerId: { value: 'orders', remedy: 'Use a ledger_id, such as' },
   maxBatch: { value: '10001', remedy: 'Use a whole number from 1 to 10000.' },
   maxQueue: { value: '1.5', remedy: 'Use a whole number from 1 to 1000000.' },
+  maxQueueShare: { value: '50%', remedy: 'Use a number above 0 and up to 1, such as 0.5.' },
   requireRequestId: { value: 'maybe', remedy: 'Use true or false.' },
   autoCreateStores: { value: 'no', remedy: 'Use true or false.' },
   drainTimeoutMs: { value: '10s', remedy: 'Use a whole number from 0 to 600000.' },

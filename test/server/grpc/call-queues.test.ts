@@ -93,7 +93,13 @@ async function serve(held: 'createStore' | 'listAllocations') {
     const listAllocations = reads.listAllocations.bind(reads);
     vi.spyOn(reads, held).mockImplementation((range) => hold(() => listAllocations(range)));
   }
-  const allocator = new Allocator({ ledger, maxBatch: 1000, maxQueue: 10_000, requireRequestId: false });
+  const allocator = new Allocator({
+    ledger,
+    maxBatch: 1000,
+    maxQueue: 10_000,
+    maxQueueShare: 0.5,
+    requireRequestId: false,
+  });
   const context = serviceContext(allocator, ledger);
   const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, orderNumberService(context), context);
   onTestFinished(() => server.close(0));

@@ -273,7 +273,7 @@ class Fixture {
   client!: OrdersClient;
 
   private constructor(options: Partial<AllocatorOptions>) {
-    const limits = { maxBatch: 1000, maxQueue: 10_000, requireRequestId: false };
+    const limits = { maxBatch: 1000, maxQueue: 10_000, maxQueueShare: 0.5, requireRequestId: false };
     this.allocator = new Allocator({ ledger: this.ledger, ...limits, ...options });
   }
 

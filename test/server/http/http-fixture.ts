@@ -34,7 +34,7 @@ export class HttpFixture {
   server!: HttpServer;
 
   private constructor(options: Partial<AllocatorOptions>) {
-    const limits = { maxBatch: 1000, maxQueue: 10_000, requireRequestId: false };
+    const limits = { maxBatch: 1000, maxQueue: 10_000, maxQueueShare: 0.5, requireRequestId: false };
     this.allocator = new WatchedAllocator({ ledger: this.ledger, ...limits, ...options });
     const write = (line: string) => void this.log.push(JSON.parse(line) as Record<string, unknown>);
     this.options = {

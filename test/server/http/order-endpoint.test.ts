@@ -228,7 +228,7 @@ describe('refusals', () => {
 
   it('P5: a key that belongs to a run is 422', async () => {
     const fixture = await HttpFixture.open();
-    const call = { storeId: 7n, count: 3, requestId: 'run', caller: '', signal: { aborted: false } };
+    const call = { storeId: 7n, count: 3, requestId: 'run', caller: '', origin: 'a', signal: { aborted: false } };
     await fixture.allocator.allocate(call);
     const answer = await fixture.order(7, { 'idempotency-key': 'run' });
     expect([answer.code, JSON.parse(answer.body)]).toMatchObject([422, { reason: 'REQUEST_ID_MISMATCH' }]);

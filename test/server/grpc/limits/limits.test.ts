@@ -271,7 +271,13 @@ async function pingUntilCut(client: HostileClient, atOnce: number): Promise<numb
 
 async function serveInProcess() {
   const ledger = new MemoryLedger();
-  const allocator = new Allocator({ ledger, maxBatch: 1000, maxQueue: 10_000, requireRequestId: false });
+  const allocator = new Allocator({
+    ledger,
+    maxBatch: 1000,
+    maxQueue: 10_000,
+    maxQueueShare: 0.5,
+    requireRequestId: false,
+  });
   const context = serviceContext(allocator, ledger);
   const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, orderNumberService(context), context);
   onTestFinished(() => server.close(0));

@@ -76,7 +76,13 @@ type Clients = [orders: GrpcClient, health: HealthClient, reflection: ServerRefl
 
 async function serve(): Promise<Clients> {
   const ledger = new MemoryLedger();
-  const allocator = new Allocator({ ledger, maxBatch: 1000, maxQueue: 10_000, requireRequestId: false });
+  const allocator = new Allocator({
+    ledger,
+    maxBatch: 1000,
+    maxQueue: 10_000,
+    maxQueueShare: 0.5,
+    requireRequestId: false,
+  });
   const context = serviceContext(allocator, ledger);
   const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, orderNumberService(context), context);
   onTestFinished(() => server.close(0));
