@@ -1,21 +1,32 @@
 import type { LedgerObserver } from '../core/observers.ts';
 import type { VerifyEvent } from '../core/verify/events.ts';
-import type { Engine, LedgerSettings, ServedLedger } from './engine.ts';
+import type { Engine, LedgerLook, LedgerSettings, ServedLedger } from './engine.ts';
 import type { EngineName } from './location.ts';
 import { engineOf, ledgerName } from './location.ts';
 
 /** What verifies the ledger at a place by itself. */
 type Verifier = (ledger: string, storeId: bigint | undefined) => AsyncIterable<VerifyEvent>;
 
-/** Each engine's two entry points. Each loads what it needs, and nothing of another engine. */
-const ENGINES: Readonly<Record<EngineName, { load(): Promise<Engine>; loadVerifier(): Promise<Verifier> }>> = {
+/** What looks at the ledger of these settings without changing anything. */
+type Onlooker = (settings: LedgerSettings) => Promise<LedgerLook>;
+
+/** An engine's entry points. Each loads what it needs, and nothing of another engine. */
+interface EntryPoints {
+  load(): Promise<Engine>;
+  loadVerifier(): Promise<Verifier>;
+  loadOnlooker(): Promise<Onlooker>;
+}
+
+const ENGINES: Readonly<Record<EngineName, EntryPoints>> = {
   sqlite: {
     load: () => import('./sqlite/engine.ts'),
     loadVerifier: async () => (await import('./sqlite/operator/verify-file.ts')).verifyLedgerFile,
+    loadOnlooker: async () => (await import('./sqlite/operator/look-at-file.ts')).lookAtFile,
   },
   postgres: {
     load: () => import('./postgres/engine.ts'),
     loadVerifier: async () => (await import('./postgres/operator/verify-database.ts')).verifyPostgresLedger,
+    loadOnlooker: async () => (await import('./postgres/operator/look-at-database.ts')).lookAtDatabase,
   },
 };
 
@@ -23,6 +34,12 @@ const ENGINES: Readonly<Record<EngineName, { load(): Promise<Engine>; loadVerifi
 export async function startEngine(settings: LedgerSettings, observer: LedgerObserver): Promise<ServedLedger> {
   const engine = await ENGINES[engineOf(settings.ledger)].load();
   return engine.openLedger(settings, observer);
+}
+
+/** Looks at the ledger that --ledger means without opening it. Creates and changes nothing. */
+export async function lookAtLedger(settings: LedgerSettings): Promise<LedgerLook> {
+  const look = await ENGINES[engineOf(settings.ledger)].loadOnlooker();
+  return look(settings);
 }
 
 /** A ledger that is verified by itself, whether a server runs on it or not. */

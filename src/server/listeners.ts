@@ -14,7 +14,8 @@ import type { Metrics, MetricSources, PageServer } from './metrics/metrics.ts';
 import { startMetricsServer } from './metrics/metrics.ts';
 import { logWhileClosed } from './closed-ledger.ts';
 import { listen } from './listen-addresses.ts';
-import { exposures, UNPROTECTED } from './security/exposure.ts';
+import { protectionOf } from './protection.ts';
+import { exposures } from './security/exposure.ts';
 import { OPEN } from './security/principal.ts';
 
 /** What the listeners serve. */
@@ -94,7 +95,7 @@ export class Listeners {
 
   /** One sentence for each listener that others can reach, and that nothing guards. */
   warnings(): string[] {
-    return exposures(this.#settings, UNPROTECTED).map(({ warning }) => warning);
+    return exposures(this.#settings, protectionOf(this.#settings)).map(({ warning }) => warning);
   }
 
   /** Call it after each change of the ledger's state. */

@@ -83,7 +83,7 @@ it.each<[args: string, exitCode: number, own: readonly string[]]>([
 
 /** What only commands other than `serve` use: the operators' tools, the client, tables and files of other shops. */
 const NOT_SERVED =
-  /^src\/client\/(?!connection\/address)|\/(allocate|backup|backup-check|restore[\w-]*|import[\w-]*|migrate|move[\w-]*|verify-(file|database|report)|operator-command|columns)\.ts$/;
+  /^src\/client\/(?!connection\/address)|^src\/cli\/check\/(?!refused-values)|\/(look-at-(file|database)|allocate|backup|backup-check|restore[\w-]*|import[\w-]*|migrate|move[\w-]*|verify-(file|database|report)|operator-command|columns)\.ts$/;
 const NOT_SERVED_PACKAGES = new Set([
   'ajv',
   'cli-progress',

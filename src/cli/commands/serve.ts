@@ -1,15 +1,16 @@
 import { setFlagsFromString } from 'node:v8';
 import { Command, Option } from 'commander';
-import { engineOf } from '../../engines/location.ts';
+import { contradictions } from '../../server/contradictions.ts';
 import type { Logger } from '../../server/log/log.ts';
 import { createLog } from '../../server/log/log.ts';
 import { serve } from '../../server/server.ts';
-import type { ServeSettings, Setting } from '../../server/settings.ts';
+import type { ServeSettings } from '../../server/settings.ts';
 import { SERVE_SETTINGS } from '../../server/settings.ts';
 import { endAtOnce, stopSignals } from '../../server/stop-signals.ts';
 import { makeDefaultFolder, requireFolder } from '../run/ledger-folder.ts';
 import { mistypedVariables } from '../run/mistyped-variables.ts';
-import { asOptionParser } from '../run/option-values.ts';
+import type { SettingName } from '../check/refused-values.ts';
+import { RefusedValues, SETTING_NAMES } from '../check/refused-values.ts';
 import { packageVersion } from '../run/version.ts';
 
 /**
@@ -18,37 +19,52 @@ import { packageVersion } from '../run/version.ts';
  */
 const HEAP_GROWING_PERCENT = 100;
 
+interface ServeFlags extends ServeSettings {
+  readonly check?: true;
+  readonly json?: true;
+}
+
 /** `order-numbers serve`: every setting is a flag and an environment variable. */
 export function serveCommand(): Command {
   const command = new Command('serve');
-  const schema: readonly Setting<unknown>[] = Object.values(SERVE_SETTINGS);
-  for (const setting of schema) command.addOption(optionOf(setting));
+  const refused = new RefusedValues();
+  for (const name of SETTING_NAMES) command.addOption(optionOf(name, refused));
   return command
+    .option('--check', 'say what the server would do with these settings, and exit: 0 if it would start, 2 if not')
+    .option('--json', 'with --check: print one JSON object')
     .addHelpText(
       'after',
       '\nExamples:\n  order-numbers serve --grpc-listen 127.0.0.1:6000 --ledger /var/lib/orders/orders.db' +
-        '\n  order-numbers serve --ledger postgres://orders@db1:5432,db2:5432/orders',
+        '\n  order-numbers serve --ledger postgres://orders@db1:5432,db2:5432/orders' +
+        '\n  order-numbers serve --check --ledger /var/lib/orders/orders.db',
     )
-    .action(async (settings: ServeSettings) => {
-      if (settings.ledgerRead !== 'off' && engineOf(settings.ledger) !== 'postgres') {
-        command.error(
-          `error: --ledger-read needs a PostgreSQL ledger, but --ledger is ${settings.ledger}: omit it, or give ` +
-            '--ledger postgres://…',
-        );
+    .action(async ({ check, json, ...settings }: ServeFlags) => {
+      if (check) {
+        const { runCheck } = await import('../check/run-check.ts');
+        return runCheck(settings, refused, command, json ?? false);
       }
+      if (json) command.error('error: --json is for --check: the log of a server is JSON without it');
+      const [invalid] = refused.messages(command);
+      if (invalid) command.error(invalid.message);
+      const [contradiction] = contradictions(settings);
+      if (contradiction) command.error(`error: ${contradiction.text}`);
       requireFolder(settings.ledger, command);
-      setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
-      const log = createLog(settings.logLevel);
-      for (const warning of mistypedVariables()) log.logger.warn(warning);
-      logWarnings(log.logger);
-      process.exitCode = await serve(settings, {
-        log,
-        version: packageVersion(),
-        stop: stopSignals(log),
-        prepareNewLedger: () => makeDefaultFolder(settings.ledger),
-      });
-      if (!(await log.end())) await endAtOnce(log);
+      await run(settings);
     });
+}
+
+async function run(settings: ServeSettings): Promise<void> {
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
+  const log = createLog(settings.logLevel);
+  for (const warning of mistypedVariables()) log.logger.warn(warning);
+  logWarnings(log.logger);
+  process.exitCode = await serve(settings, {
+    log,
+    version: packageVersion(),
+    stop: stopSignals(log),
+    prepareNewLedger: () => makeDefaultFolder(settings.ledger),
+  });
+  if (!(await log.end())) await endAtOnce(log);
 }
 
 /** Logs the warnings of Node.js and of libraries; the default handler would block on writing to standard error. */
@@ -57,10 +73,8 @@ function logWarnings(logger: Logger): void {
   process.on('warning', ({ name, message }) => logger.warn(`${name}: ${message}`));
 }
 
-/** A setting as a commander option; an invalid value ends the program with one line that shows a valid one. */
-function optionOf(setting: Setting<unknown>): Option {
-  return new Option(setting.flag, setting.help)
-    .env(setting.variable)
-    .default(setting.parse(setting.default), setting.default)
-    .argParser(asOptionParser((text) => setting.parse(text)));
+/** A setting as a commander option; `refused` collects its invalid value. */
+function optionOf(name: SettingName, refused: RefusedValues): Option {
+  const { flag, help, variable, default: standard, parse } = SERVE_SETTINGS[name];
+  return new Option(flag, help).env(variable).default(parse(standard), standard).argParser(refused.parser(name));
 }

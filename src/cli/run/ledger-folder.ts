@@ -12,18 +12,30 @@ import { shellWord } from '../view/shell-word.ts';
  * mistyped. The default's own folder may be missing: see {@link makeDefaultFolder}.
  */
 export function requireFolder(ledger: string, command: Command): void {
+  const problem = folderProblem(ledger);
+  if (problem !== undefined) command.error(`error: ${problem}`);
+}
+
+/** One sentence with the remedy; undefined if the folder exists, or would be created. */
+export function folderProblem(ledger: string): string | undefined {
   const folder = missingFolder(ledger);
-  if (folder === undefined || isDefault(folder)) return;
-  command.error(
-    `error: the folder ${folder} of the ledger does not exist: mount its disk, correct --ledger, or create it with ` +
-      `mkdir -p ${shellWord(folder)}`,
+  if (folder === undefined || isDefault(folder)) return undefined;
+  return (
+    `the folder ${folder} of the ledger does not exist: mount its disk, correct --ledger, or create it with ` +
+    `mkdir -p ${shellWord(folder)}`
   );
+}
+
+/** The default ledger's folder, if it is that ledger's and has to be created first. */
+export function folderToCreate(ledger: string): string | undefined {
+  const folder = missingFolder(ledger);
+  return folder !== undefined && isDefault(folder) ? folder : undefined;
 }
 
 /** Creates the ledger's folder if it is missing and that of the default ledger. Rejects with LedgerRefused. */
 export async function makeDefaultFolder(ledger: string): Promise<void> {
-  const folder = missingFolder(ledger);
-  if (folder === undefined || !isDefault(folder)) return;
+  const folder = folderToCreate(ledger);
+  if (folder === undefined) return;
   const { syncFolder } = await import('../../engines/sqlite/file/fsync.ts');
   try {
     mkdirSync(folder);

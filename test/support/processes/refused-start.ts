@@ -5,9 +5,12 @@ import { ServerProcess } from './server-process.ts';
 
 const FATAL = 60;
 
-/** Starts a server that must refuse: exit code 1, never serving. Returns its fatal lines' messages. */
-export function refusedStart(ledger: string): Promise<string> {
-  return refusalOf(new LocalServer(ledger));
+/**
+ * Starts a server, with flags beside --ledger, that must refuse: exit code 1, never serving. Returns its fatal lines'
+ * messages.
+ */
+export function refusedStart(ledger: string, args: readonly string[] = []): Promise<string> {
+  return refusalOf(new LocalServer(ledger, { args }));
 }
 
 /** The same for a process of its own. */

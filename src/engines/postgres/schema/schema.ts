@@ -176,3 +176,8 @@ function explain(error: unknown, { user, database }: SchemaSession): unknown {
   }
   return error;
 }
+
+/** The version of the schema that this program creates and upgrades to. */
+export function newestVersion(): number {
+  return MIGRATIONS.length;
+}

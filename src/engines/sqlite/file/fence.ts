@@ -41,12 +41,35 @@ export function takeFence(files: LedgerFiles, check: () => void = () => {}): Fen
   } catch (error) {
     lock?.close();
     if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
-      throw new LedgerRefused(
-        `${files.database} is in use by another order-numbers process; stop that one first, or name another ledger`,
-      );
+      throw inUse(files);
     }
     throw new LedgerRefused(
       `cannot create the lock file ${files.lock} (${messageOf(error)}); make its folder writable, or choose another with --ledger`,
     );
+  }
+}
+
+/** The refusal if another process has the right. */
+export function inUse({ database }: LedgerFiles): LedgerRefused {
+  return new LedgerRefused(
+    `${database} is in use by another order-numbers process; stop that one first, or name another ledger`,
+  );
+}
+
+/**
+ * Whether a process has the right to write now. Nothing is created or changed: this only asks for SQLite's shared lock,
+ * and gives it back at once.
+ */
+export function isFenced({ lock }: LedgerFiles): boolean {
+  if (!existsSync(lock)) return false;
+  let db: Database.Database | undefined;
+  try {
+    db = new Database(lock, { readonly: true, fileMustExist: true, timeout: 0 });
+    db.prepare('SELECT 1 FROM sqlite_schema').get();
+    return false;
+  } catch (error) {
+    return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
+  } finally {
+    db?.close();
   }
 }

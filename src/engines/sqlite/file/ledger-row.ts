@@ -91,11 +91,12 @@ function toLedgerRow(row: Columns | undefined): LedgerRow | undefined {
     firstOrderId: row.first_order_id,
     lastOrderId: row.last_order_id,
     lastCreateTimeMs: row.last_create_time_ms,
-    movedTo: row.sealed_to === null ? undefined : toPlace(row.sealed_to),
+    movedTo: row.sealed_to === null ? undefined : placeOf(row.sealed_to),
   };
 }
 
-function toPlace(sealedTo: string): Place {
+/** The place that the column sealed_to names. */
+export function placeOf(sealedTo: string): Place {
   const { name = sealedTo, identity = '' } = SEALED_TO.exec(sealedTo)?.groups ?? {};
   return { name, identity };
 }

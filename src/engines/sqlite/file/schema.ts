@@ -65,10 +65,13 @@ const MIGRATIONS = [
 /** Refuses a database of another program. Reads only, and so leaves it unchanged. */
 export function requireLedger(db: Database.Database): void {
   const applicationId = Number(db.pragma('application_id', { simple: true }));
-  if (applicationId === APPLICATION_ID || isEmpty(db)) return;
-  throw new LedgerRefused(
-    `${db.name} is a database of another program; --ledger must name an order ledger or a new file`,
-  );
+  if (!isEmpty(db)) requireOurs(db.name, applicationId);
+}
+
+/** Refuses the database at `path` if it has another program's application_id. */
+export function requireOurs(path: string, applicationId: number): void {
+  if (applicationId === APPLICATION_ID) return;
+  throw new LedgerRefused(`${path} is a database of another program; --ledger must name an order ledger or a new file`);
 }
 
 /**
@@ -91,9 +94,20 @@ export function migrate(db: Database.Database): void {
 /** The version of the schema. Refuses one that only a newer version of this program knows. Reads only. */
 export function requireKnownSchema(db: Database.Database): number {
   const version = Number(db.pragma('user_version', { simple: true }));
-  if (version <= MIGRATIONS.length) return version;
+  requireKnownVersion(db.name, version);
+  return version;
+}
+
+/** The version that the next start upgrades the schema of this version to; undefined if it is that one already. */
+export function upgradeOf(version: number): number | undefined {
+  return version < MIGRATIONS.length ? MIGRATIONS.length : undefined;
+}
+
+/** Refuses the ledger at `path` if its schema has a version that only a newer program knows. */
+export function requireKnownVersion(path: string, version: number): void {
+  if (version <= MIGRATIONS.length) return;
   throw new LedgerRefused(
-    `${db.name} has schema version ${version}, but this program knows only ${MIGRATIONS.length}; use the newer version that wrote it`,
+    `${path} has schema version ${version}, but this program knows only ${MIGRATIONS.length}; use the newer version that wrote it`,
   );
 }
 

@@ -6,7 +6,7 @@ import { SELECT_LEDGER_ROW } from '../file/ledger-row.ts';
 // A separate program, run by database-without-wal.ts: what this process opens and closes leaves the server's locks
 // alone.
 
-export type Job = 'read' | 'sync';
+export type Job = 'read' | 'look' | 'sync';
 
 /** The content of the database file without its WAL; numbers as text. */
 export type DatabaseWithoutWal =
@@ -19,6 +19,17 @@ export type DatabaseWithoutWal =
   | 'no ledger'
   | 'unreadable';
 
+/** The database file for an onlooker. */
+export interface DatabaseFile {
+  readonly applicationId: number;
+  readonly schemaVersion: number;
+  /** Whether nothing was ever created in it. */
+  readonly isEmpty: boolean;
+  /** The column sealed_to of the ledger. */
+  readonly sealedTo: string | null;
+  readonly content: DatabaseWithoutWal;
+}
+
 /** The format in which schema.ts creates it. */
 const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -28,25 +39,32 @@ const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
 function read(path: string): DatabaseWithoutWal {
+  return reading(path, readContent);
+}
+
+function look(path: string): DatabaseFile | 'unreadable' {
+  return reading(path, (db) => {
+    const content = readContent(db);
+    const hasLedger = typeof content === 'object';
+    const sealed = hasLedger ? db.prepare('SELECT sealed_to FROM ledger').get()?.['sealed_to'] : undefined;
+    return {
+      applicationId: Number(db.prepare('PRAGMA application_id').get()?.['application_id']),
+      schemaVersion: Number(db.prepare('PRAGMA user_version').get()?.['user_version']),
+      isEmpty: db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined,
+      sealedTo: typeof sealed === 'string' ? sealed : null,
+      content,
+    };
+  });
+}
+
+function reading<Result>(path: string, use: (db: DatabaseSync) => Result): Result | 'unreadable' {
   // `immutable` ignores the WAL, takes no lock and creates no file (https://www.sqlite.org/c3ref/open.html). Node's own
   // SQLite is used because that of better-sqlite3 takes no URI.
   const url = pathToFileURL(path);
   url.searchParams.set('immutable', '1');
   const db = new DatabaseSync(url, { readOnly: true });
   try {
-    if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'ledger'").get() === undefined) return 'no ledger';
-    const select = db.prepare(SELECT_LEDGER_ROW);
-    select.setReadBigInts(true);
-    const { ledger_id, first_order_id, last_order_id } = select.get() ?? {};
-    const generation = Number(db.prepare('PRAGMA schema_version').get()?.['schema_version']);
-    if (typeof ledger_id !== 'string' || !LEDGER_ID.test(ledger_id)) return 'unreadable';
-    if (typeof first_order_id !== 'bigint' || typeof last_order_id !== 'bigint') return 'unreadable';
-    return {
-      ledgerId: ledger_id,
-      firstOrderId: String(first_order_id),
-      lastOrderId: String(last_order_id),
-      generation,
-    };
+    return use(db);
   } catch (error) {
     // During a checkpoint, pages may be torn or stem from different times.
     if (isOneOf(error, SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_NOTADB)) return 'unreadable';
@@ -54,6 +72,22 @@ function read(path: string): DatabaseWithoutWal {
   } finally {
     db.close();
   }
+}
+
+function readContent(db: DatabaseSync): DatabaseWithoutWal {
+  if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'ledger'").get() === undefined) return 'no ledger';
+  const select = db.prepare(SELECT_LEDGER_ROW);
+  select.setReadBigInts(true);
+  const { ledger_id, first_order_id, last_order_id } = select.get() ?? {};
+  const generation = Number(db.prepare('PRAGMA schema_version').get()?.['schema_version']);
+  if (typeof ledger_id !== 'string' || !LEDGER_ID.test(ledger_id)) return 'unreadable';
+  if (typeof first_order_id !== 'bigint' || typeof last_order_id !== 'bigint') return 'unreadable';
+  return {
+    ledgerId: ledger_id,
+    firstOrderId: String(first_order_id),
+    lastOrderId: String(last_order_id),
+    generation,
+  };
 }
 
 /** Extended result codes carry the plain one in their lowest byte. */
@@ -66,5 +100,6 @@ function sync(path: string): null {
   return null;
 }
 
-const [job, path = ''] = process.argv.slice(2) as [Job?, string?];
-process.stdout.write(JSON.stringify(job === 'sync' ? sync(path) : read(path)));
+const [job, path = ''] = process.argv.slice(2) as [Job, string?];
+const jobs: Readonly<Record<Job, (path: string) => unknown>> = { read, look, sync };
+process.stdout.write(JSON.stringify(jobs[job](path)));

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DatabaseWithoutWal, Job } from './database-without-wal-process.ts';
+import type { DatabaseFile, DatabaseWithoutWal, Job } from './database-without-wal-process.ts';
 
 // A short-lived process does what needs a descriptor of the database file. Closing one in this process would drop any
 // POSIX locks that SQLite holds on the file here (https://www.sqlite.org/howtocorrupt.html, section 2.2). That costs a
@@ -10,6 +10,11 @@ import type { DatabaseWithoutWal, Job } from './database-without-wal-process.ts'
 /** Reads the database file as if it had no WAL. Changes no file. */
 export function readWithoutWal(database: string): DatabaseWithoutWal {
   return JSON.parse(run('read', database)) as DatabaseWithoutWal;
+}
+
+/** The same with all that says whether a server may use the file. */
+export function lookWithoutWal(database: string): DatabaseFile | 'unreadable' {
+  return JSON.parse(run('look', database)) as DatabaseFile | 'unreadable';
 }
 
 /** Puts on disk whatever any process has written to the database file. */

@@ -6,7 +6,7 @@ import { LedgerRefused, messageOf } from '../../../core/errors.ts';
 import type { ExpectedLedger } from '../../../core/expected-ledger.ts';
 import { ANY_LEDGER, mayCreate, notCreated, requireExpectedId } from '../../../core/expected-ledger.ts';
 import type { Found, LedgerUse } from './opening-check.ts';
-import { compareWithMark, checkBeforeOpening, readEnd } from './opening-check.ts';
+import { compareWithMark, checkBeforeOpening, damaged, readEnd } from './opening-check.ts';
 import { checkpoint, completeCheckpoint, raiseGeneration, readBaseNow } from '../file/checkpoint.ts';
 import { openWriteConnection } from '../file/connection.ts';
 import { readWithoutWal, syncDatabase } from './database-without-wal.ts';
@@ -76,10 +76,7 @@ function check(files: LedgerFiles, { use = 'served', expected = ANY_LEDGER }: Op
 
 function asRefusal(error: unknown, { database }: LedgerFiles): unknown {
   if (!(error instanceof SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code))) return error;
-  return new LedgerRefused(
-    `${database} is damaged or not an SQLite database (${error.message}); put a good copy back, with its -wal ` +
-      'file, or name another file with --ledger',
-  );
+  return damaged(database, ` (${error.message})`);
 }
 
 export interface OpenOptions {

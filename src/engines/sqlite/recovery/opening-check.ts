@@ -99,7 +99,8 @@ export function readEnd(db: Database.Database, use: LedgerUse): Mark {
   return { ledgerId, lastOrderId };
 }
 
-function requireNotBehind(files: LedgerFiles, mark: Mark, end: Mark): void {
+/** Throws LedgerRefused if the mark is another ledger's, or ahead of this end. */
+export function requireNotBehind(files: LedgerFiles, mark: Mark, end: Mark): void {
   if (mark.ledgerId !== end.ledgerId) {
     throw new LedgerRefused(
       `${files.database} is ledger ${end.ledgerId}, but its mark ${files.mark} belongs to ledger ${mark.ledgerId}; ` +
@@ -190,7 +191,8 @@ function walWithoutDatabase(files: LedgerFiles): LedgerRefused {
   );
 }
 
-function missing(files: LedgerFiles): LedgerRefused {
+/** The refusal if a mark is all that is left of a ledger. */
+export function missing(files: LedgerFiles): LedgerRefused {
   return new LedgerRefused(
     `${files.database} is missing or empty, but its mark ${files.mark} exists; put the ledger back, with its -wal ` +
       'file, or, if it is lost, restore a backup with order-numbers restore --from BACKUP --accept-loss; only to number ' +
@@ -198,8 +200,16 @@ function missing(files: LedgerFiles): LedgerRefused {
   );
 }
 
-/** Whether SQLite considers the database empty and removes the WAL: also if it has one byte. */
-function isEmptyFile({ database }: LedgerFiles): boolean {
+/** The refusal of a file that SQLite cannot read; `why` follows what it is. */
+export function damaged(database: string, why = ''): LedgerRefused {
+  return new LedgerRefused(
+    `${database} is damaged or not an SQLite database${why}; put a good copy back, with its -wal file, or name another ` +
+      'file with --ledger',
+  );
+}
+
+/** Whether SQLite considers the database missing or empty, and removes the WAL: also if it has one byte. */
+export function isEmptyFile({ database }: LedgerFiles): boolean {
   return sizeOf(database) <= 1;
 }
 

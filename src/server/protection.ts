@@ -1,0 +1,17 @@
+import type { Protection } from './security/exposure.ts';
+import { UNPROTECTED } from './security/exposure.ts';
+import type { ServeSettings } from './settings.ts';
+
+/** What the settings put between the network and the listeners. */
+export function protectionOf(_settings: ServeSettings): Protection {
+  return UNPROTECTED;
+}
+
+/** The same for people. */
+export function describeProtection({ tls, clientCertificates, tokens }: Protection): string {
+  const guards = [tls && 'TLS', clientCertificates && 'client certificates', tokens && 'tokens'].filter(
+    (guard) => guard !== false,
+  );
+  if (guards.length === 0) return 'in plaintext, without tokens';
+  return `with ${new Intl.ListFormat('en-GB', { type: 'conjunction' }).format(guards)}`;
+}
