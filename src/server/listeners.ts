@@ -16,12 +16,13 @@ import { logWhileClosed } from './closed-ledger.ts';
 import { listen } from './listen-addresses.ts';
 import { protectionOf } from './protection.ts';
 import { exposures } from './security/exposure.ts';
-import { OPEN } from './security/principal.ts';
+import type { Guard } from './security/guard.ts';
 
 /** What the listeners serve. */
 export interface ListenersContext {
   readonly allocator: Allocator;
   readonly ledger: Ledger;
+  readonly guard: Guard;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly sources: MetricSources;
@@ -51,8 +52,8 @@ export class Listeners {
   /** Rejects with one sentence that names the address and the flag; nothing listens then. */
   async start(): Promise<void> {
     const { grpcListen, httpListen, metricsListen } = this.#settings;
-    const { allocator, ledger, logger, metrics, sources, state } = this.#context;
-    const door = { logger, observer: metrics, state, authenticator: OPEN };
+    const { allocator, ledger, guard, logger, metrics, sources, state } = this.#context;
+    const door = { logger, observer: metrics, state, authenticator: guard.authenticator };
     logLibrary(logger);
     try {
       await listen('grpc', grpcListen, async () => {

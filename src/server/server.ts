@@ -13,6 +13,8 @@ import { Listeners } from './listeners.ts';
 import type { Log, Logger } from './log/log.ts';
 import type { MetricSources } from './metrics/metrics.ts';
 import { Metrics } from './metrics/metrics.ts';
+import type { Guard } from './security/guard.ts';
+import { openGuard } from './security/guard.ts';
 import type { ServeSettings } from './settings.ts';
 import { endAtOnce } from './stop-signals.ts';
 
@@ -28,6 +30,8 @@ export interface ServerHost {
   readonly version: string;
   /** Resolves to the reason to stop. */
   readonly stop: Promise<string>;
+  /** Calls `listener` each time that the files of the settings are to be read again. */
+  onReload(listener: () => void): void;
   /** Creates what a new ledger needs, before it is created. */
   prepareNewLedger(): Promise<void>;
 }
@@ -49,9 +53,26 @@ interface StartedServer {
  */
 export async function serve(settings: ServeSettings, host: ServerHost): Promise<number> {
   const { logger } = host.log;
+  let guard: Guard;
+  try {
+    guard = await openGuard();
+  } catch (error) {
+    logger.fatal(messageOf(error));
+    return EXIT_REFUSED;
+  }
+  host.onReload(() => guard.reload());
+  try {
+    return await serveGuarded(settings, host, guard);
+  } finally {
+    guard.close();
+  }
+}
+
+async function serveGuarded(settings: ServeSettings, host: ServerHost, guard: Guard): Promise<number> {
+  const { logger } = host.log;
   let server: StartedServer;
   try {
-    server = await start(settings, host);
+    server = await start(settings, host, guard);
   } catch (error) {
     logger.fatal(messageOf(error));
     return EXIT_REFUSED;
@@ -77,7 +98,11 @@ export async function serve(settings: ServeSettings, host: ServerHost): Promise<
 }
 
 /** Rejects with one sentence that says what to do; nothing is left open then. */
-async function start(settings: ServeSettings, { log, version, prepareNewLedger }: ServerHost): Promise<StartedServer> {
+async function start(
+  settings: ServeSettings,
+  { log, version, prepareNewLedger }: ServerHost,
+  guard: Guard,
+): Promise<StartedServer> {
   const { logger } = log;
   const metrics = new Metrics();
   const state = new LedgerState();
@@ -101,7 +126,7 @@ async function start(settings: ServeSettings, { log, version, prepareNewLedger }
     isLedgerOpen: () => state.isOpen,
     ledgerClosedSeconds: () => state.closedSeconds,
   };
-  listeners = new Listeners(settings, { allocator, ledger, logger, metrics, sources, state, name, file });
+  listeners = new Listeners(settings, { allocator, ledger, guard, logger, metrics, sources, state, name, file });
   try {
     await listeners.start();
   } catch (error) {

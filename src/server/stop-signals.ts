@@ -6,18 +6,32 @@ const ECHO_MS = 500;
 /** Most echoes come sooner. One that comes while Node.js lets go of the signals, at its very end, would kill the process. */
 const LINGER_MS = 50;
 
-/** Resolves to the first signal that asks the process to stop; a later one, unless it is an echo, kills the process. */
-export function stopSignals(log: Log): Promise<NodeJS.Signals> {
+/**
+ * Resolves to the first signal that asks the process to stop; a later one, unless it is an echo, kills the process.
+ * SIGHUP is none of them if it asks for something else.
+ */
+export function stopSignals(log: Log, hangupStops = true): Promise<NodeJS.Signals> {
   const first = Promise.withResolvers<NodeJS.Signals>();
   let isForced = false;
-  onSignals(SIGNALS, first.resolve, (signal) => {
-    // More signals may come while this one is handled.
-    if (isForced) return;
-    isForced = true;
-    log.logger.warn({ signal }, 'forced to stop: calls in flight get no answer');
-    void endAtOnce(log);
-  });
+  onSignals(
+    SIGNALS.filter((name) => name !== 'SIGHUP' || hangupStops),
+    first.resolve,
+    (signal) => {
+      // More signals may come while this one is handled.
+      if (isForced) return;
+      isForced = true;
+      log.logger.warn({ signal }, 'forced to stop: calls in flight get no answer');
+      void endAtOnce(log);
+    },
+  );
   return first.promise;
+}
+
+/** From now on SIGHUP calls whatever is given to the returned function, and does nothing else. */
+export function hangupCalls(): (listener: () => void) => void {
+  const listeners: (() => void)[] = [];
+  process.on('SIGHUP', () => listeners.forEach((listener) => listener()));
+  return (listener) => void listeners.push(listener);
 }
 
 /** Calls `stop` at the first signal; a later one, unless it is an echo, ends the process as if nothing listened. */

@@ -1,12 +1,14 @@
+import { isatty } from 'node:tty';
 import { setFlagsFromString } from 'node:v8';
 import { Command, Option } from 'commander';
 import { contradictions } from '../../server/contradictions.ts';
 import type { Logger } from '../../server/log/log.ts';
 import { createLog } from '../../server/log/log.ts';
+import { protectionOf } from '../../server/protection.ts';
 import { serve } from '../../server/server.ts';
 import type { ServeSettings } from '../../server/settings.ts';
 import { SERVE_SETTINGS } from '../../server/settings.ts';
-import { endAtOnce, stopSignals } from '../../server/stop-signals.ts';
+import { endAtOnce, hangupCalls, stopSignals } from '../../server/stop-signals.ts';
 import { makeDefaultFolder, requireFolder } from '../run/ledger-folder.ts';
 import { mistypedVariables } from '../run/mistyped-variables.ts';
 import type { SettingName } from '../check/refused-values.ts';
@@ -58,13 +60,21 @@ async function run(settings: ServeSettings): Promise<void> {
   const log = createLog(settings.logLevel);
   for (const warning of mistypedVariables()) log.logger.warn(warning);
   logWarnings(log.logger);
+  const reloads = hangupReloads(settings);
   process.exitCode = await serve(settings, {
     log,
     version: packageVersion(),
-    stop: stopSignals(log),
+    stop: stopSignals(log, !reloads),
+    onReload: reloads ? hangupCalls() : () => {},
     prepareNewLedger: () => makeDefaultFolder(settings.ledger),
   });
   if (!(await log.end())) await endAtOnce(log);
+}
+
+/** SIGHUP means that a terminal is gone, unless there is none, and the server has files that it can read again. */
+function hangupReloads(settings: ServeSettings): boolean {
+  const { tls, tokens } = protectionOf(settings);
+  return (tls || tokens) && !isatty(0);
 }
 
 /** Logs the warnings of Node.js and of libraries; the default handler would block on writing to standard error. */

@@ -26,13 +26,20 @@ export class LocalServer {
   readonly #lines = new LogLines();
   readonly #stop = Promise.withResolvers<string>();
   readonly #ended: Promise<number>;
+  #reload: (() => void) | undefined;
 
   /** `args` are flags beside --ledger, as {@link ServerProcess} takes them. */
   constructor(ledger: string, { args = [] }: { readonly args?: readonly string[] } = {}) {
     const settings = readSettings(['--ledger', ledger, ...args]);
     this.log = this.#lines.all;
     const log = createLogTo(settings.logLevel, (line) => this.#lines.add(line));
-    const host = { log, version: packageVersion(), stop: this.#stop.promise, prepareNewLedger: async () => {} };
+    const host = {
+      log,
+      version: packageVersion(),
+      stop: this.#stop.promise,
+      onReload: (listener: () => void) => void (this.#reload = listener),
+      prepareNewLedger: async () => {},
+    };
     this.#ended = serve(settings, host).finally(() => log.end());
     // Its end does not matter here: a test that cares awaits it.
     onTestFinished(() => this.stop().then(ignore, ignore));
@@ -58,6 +65,11 @@ export class LocalServer {
   stop(): Promise<number> {
     this.#stop.resolve('the test');
     return this.exit();
+  }
+
+  /** Asks it to read its files again, as SIGHUP does. */
+  reload(): void {
+    this.#reload?.();
   }
 
   /** Everything it printed, for the message of a failing test. */
