@@ -19,7 +19,7 @@ const PROTOCOL = documentAt('docs/protocol.md');
 const MAX_README_LINES = 150;
 const MAKEFILE = readFileSync(`${ROOT}Makefile`, 'utf8');
 /** The texts that people read, and those that name files and targets. */
-const TEXTS = [...DOCUMENTS, ...['CONTRIBUTING.md', 'Makefile'].map(documentAt)];
+const TEXTS = [...DOCUMENTS, ...['CONTRIBUTING.md', 'SECURITY.md', 'Makefile'].map(documentAt)];
 
 describe('README', () => {
   it(`has ${MAX_README_LINES} lines at most`, () => {
