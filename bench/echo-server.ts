@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import type { AllocateOrderRequest, AllocateOrderResponse } from '../src/wire/gen/orders/v1/orders.ts';
 import { Allocation } from '../src/wire/gen/orders/v1/orders.ts';
 import type { GuardedMethod } from '../src/server/grpc/entrance.ts';
+import { FailedAttempts } from '../src/server/security/failed-attempts.ts';
 import { OPEN } from '../src/server/security/principal.ts';
 import { startGrpcServer } from '../src/server/grpc/grpc-server.ts';
 
@@ -15,7 +16,12 @@ const allocateOrder: handleUnaryCall<AllocateOrderRequest, AllocateOrderResponse
 const port = Number(process.argv[2] ?? 0);
 const method = { name: 'AllocateOrder', verb: 'allocate' } as const;
 const orders = { allocateOrder: { method, handle: allocateOrder as GuardedMethod['handle'] } };
-const door = { logger: pino({ level: 'silent' }), observer: { ended() {} }, authenticator: OPEN };
+const door = {
+  logger: pino({ level: 'silent' }),
+  observer: { ended() {} },
+  authenticator: OPEN,
+  failedAttempts: new FailedAttempts(),
+};
 const server = await startGrpcServer({ host: '127.0.0.1', port }, orders, door);
 server.setServing(true);
 console.log(JSON.stringify({ msg: 'serving', grpc: `127.0.0.1:${server.address.port}` }));

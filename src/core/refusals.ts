@@ -2,6 +2,9 @@ import type { AllocationRequest } from './allocation.ts';
 import type { Reason } from './reasons.ts';
 import { OrderError } from './errors.ts';
 
+/** Stores of a caller that a message names, at most. */
+const MAX_STORES_SHOWN = 5;
+
 // The refusals that callers read, whichever engine or transport sends them. Messages about invalid values are written
 // where the values are checked.
 
@@ -77,9 +80,11 @@ export function storeForbidden(who: string, storeId: bigint): OrderError {
   return ofStore(storeId, 'STORE_FORBIDDEN', `${who} has no access to store ${storeId}`);
 }
 
-/** A call that concerns every store, by a caller that has access to some. */
-export function storeMissing(who: string): OrderError {
-  return new OrderError('STORE_FORBIDDEN', `${who} has access to some stores only; name one of them with store_id`);
+/** A call that concerns every store, by a caller that has access to some; `remedy` says how to name one of them. */
+export function storeMissing(who: string, stores: ReadonlySet<bigint>, remedy: string): OrderError {
+  const shown = [...stores].slice(0, MAX_STORES_SHOWN).join(', ');
+  const more = stores.size > MAX_STORES_SHOWN ? ` and ${stores.size - MAX_STORES_SHOWN} more` : '';
+  return new OrderError('STORE_FORBIDDEN', `${who} has no access to all stores, only to ${shown}${more}; ${remedy}`);
 }
 
 export function sequenceExhausted(storeId: bigint): OrderError {

@@ -1,4 +1,4 @@
-import type { AddressInfo, Server } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 
 /** A host and port to listen on. Port 0 means any free one. */
 export interface Address {
@@ -33,6 +33,19 @@ export function parseAddressOrOff(text: string): Address | 'off' {
 /** As in a URL or a flag: an IPv6 host is in brackets. */
 export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Where a connection comes from; both are empty once it is gone. */
+export interface Peer {
+  readonly host: string;
+  /** Host and port. */
+  readonly name: string;
+}
+
+export function peerOf({ remoteAddress: host, remotePort: port }: Socket): Peer {
+  return host === undefined || port === undefined
+    ? { host: '', name: '' }
+    : { host, name: formatAddress({ host, port }) };
 }
 
 /** Whether only this machine can reach a listener on `host`. */

@@ -1,14 +1,20 @@
 import type { OrderError } from '../core/errors.ts';
 import type { Reason } from '../core/reasons.ts';
 import type { LedgerState } from '../core/ledger-state.ts';
+import { checkStoreId } from '../core/allocation.ts';
 import { storeForbidden, storeMissing, toOrderError, verbForbidden } from '../core/refusals.ts';
+import type { Peer } from './address.ts';
 import type { Logger } from './log/log.ts';
+import type { FailedAttempts } from './security/failed-attempts.ts';
 import type { Authenticator, Credentials, Principal, Verb } from './security/principal.ts';
 
 /** A caller's value may be as long as a message; the log keeps only its beginning. */
 const MAX_CHARACTERS = 128;
 /** A call that took longer than this is logged. */
 const SLOW_CALL_MS = 1000;
+
+/** What to do about a call that concerns every store. */
+const NAME_A_STORE = 'name one of them in store_id (--store)';
 
 /** Is told of every call that ended, for metrics; returns immediately and never throws. */
 export interface CallObserver {
@@ -27,13 +33,14 @@ export interface CallRecords {
 /** What every door needs. */
 export interface DoorContext extends CallRecords {
   readonly authenticator: Authenticator;
+  readonly failedAttempts: FailedAttempts;
 }
 
 /** How one transport identifies its callers. */
 export interface Transport<Source> {
   readonly name: 'grpc' | 'http';
-  /** The address that the call came from: another one for each open connection. */
-  peerOf(source: Source): string;
+  /** Where the call came from: another one for each open connection. */
+  peerOf(source: Source): Peer;
   /** What the call brought to prove who made it. */
   credentialsOf(source: Source): Credentials;
 }
@@ -76,6 +83,7 @@ class Call<Source> {
   readonly #door: CallDoor<Source>;
   readonly #source: Source;
   readonly #started = performance.now();
+  #principal: Principal | undefined;
 
   constructor(door: CallDoor<Source>, source: Source) {
     this.#door = door;
@@ -83,19 +91,26 @@ class Call<Source> {
   }
 
   /**
-   * Who made the call. Throws an OrderError if its credentials prove nothing, or do not allow the method. Which stores
-   * they allow is for the method to check, with `requireStore`.
+   * Finds out who made the call. Throws an OrderError if its credentials prove nothing, or do not allow the method.
+   * Which stores they allow is for the method to check, with `requireStore`.
    */
-  admit(): Principal {
+  admit(): void {
     const { transport, method, context } = this.#door;
     const principal = context.authenticator.authenticate(transport.credentialsOf(this.#source));
-    if (method.verb === 'none' || principal.verbs.has(method.verb)) return principal;
+    this.#principal = principal;
+    if (method.verb === 'none' || principal.verbs.has(method.verb)) return;
     throw verbForbidden(principal.name, method.verb, method.name);
   }
 
+  /** Who made the call, which has been admitted. */
+  get principal(): Principal {
+    if (!this.#principal) throw new Error('a call was not admitted');
+    return this.#principal;
+  }
+
   /** Whom a queue has to be fair to: a principal by its name, and one without by its connection. */
-  originOf({ name }: Principal): string {
-    return name || this.#door.transport.peerOf(this.#source);
+  get origin(): string {
+    return this.principal.name || this.#door.transport.peerOf(this.#source).name;
   }
 
   /** The refusal that tells the caller about a thrown error. */
@@ -122,6 +137,22 @@ class Call<Source> {
     else logger.info(line, error.message);
   }
 
+  /**
+   * Records that the call was not admitted. Returns whether its connection has to end, because too many like it came
+   * from its address; such a call has no line in the log.
+   */
+  turnedAway(error: OrderError): boolean {
+    if (error.reason !== 'TOKEN_INVALID') {
+      this.refused(error);
+      return false;
+    }
+    const { transport, context } = this.#door;
+    const { isOverLimit, unlogged } = context.failedAttempts.add(transport.peerOf(this.#source).host);
+    if (isOverLimit) this.#count(error.reason);
+    else this.refused(error, unlogged > 0 ? { unlogged: String(unlogged) } : {});
+    return isOverLimit;
+  }
+
   /** Logs the end of a stream at the level debug; a long one is not a slow call. */
   streamed(result: 'OK' | 'CANCELLED', fields: CallFields): void {
     this.#door.context.logger.debug(this.#line(fields, this.#count(result)), 'ended');
@@ -143,17 +174,28 @@ class Call<Source> {
   #line(fields: CallFields, ms: number) {
     const { transport, method } = this.#door;
     const peer = transport.peerOf(this.#source);
-    return { method: method.name, ...cut(fields), ms: Math.round(ms * 10) / 10, peer };
+    return {
+      method: method.name,
+      ...(this.#principal?.name && { caller: this.#principal.name }),
+      ...cut(fields),
+      ms: Math.round(ms * 10) / 10,
+      peer: peer.name,
+    };
   }
 }
 
 export type { Call };
 
-/** Throws STORE_FORBIDDEN if the principal has no access to the store; undefined means every store. */
-export function requireStore({ name, stores }: Principal, storeId: bigint | undefined): void {
+/**
+ * Throws STORE_FORBIDDEN if the principal has no access to the store, whether or not it exists; undefined means every
+ * store. An invalid store_id is STORE_ID_INVALID, whoever sends it. `remedy` says how to name a store instead.
+ */
+export function requireStore({ name, stores }: Principal, storeId: bigint | undefined, remedy = NAME_A_STORE): void {
   if (stores === 'all') return;
-  if (storeId === undefined) throw storeMissing(name);
-  if (!stores.has(storeId)) throw storeForbidden(name, storeId);
+  if (storeId === undefined) throw storeMissing(name, stores, remedy);
+  if (stores.has(storeId)) return;
+  checkStoreId(storeId);
+  throw storeForbidden(name, storeId);
 }
 
 function cut(fields: CallFields): CallFields {

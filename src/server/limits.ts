@@ -14,6 +14,12 @@ export const MAX_METRICS_CONNECTIONS = 100;
 /** A peer that vanishes silently is noticed after this much silence, and its calls end. */
 export const KEEP_ALIVE_MS = 60_000;
 
+/**
+ * Failed authentications of one address: beyond this they are not logged, and each ends its connection. More than a
+ * client with a mistyped token has while somebody looks at it, and too few to guess.
+ */
+export const FAILED_ATTEMPTS = { burst: 30, perSecond: 1, addresses: 10_000 };
+
 // Calls of gRPC at the same time.
 
 /** Calls of one connection at the same time: a client that has more opens another one. */

@@ -16,6 +16,7 @@ import { logWhileClosed } from './closed-ledger.ts';
 import { listen } from './listen-addresses.ts';
 import { protectionOf } from './protection.ts';
 import { exposures } from './security/exposure.ts';
+import { FailedAttempts } from './security/failed-attempts.ts';
 import type { Guard } from './security/guard.ts';
 
 /** What the listeners serve. */
@@ -53,7 +54,8 @@ export class Listeners {
   async start(): Promise<void> {
     const { grpcListen, httpListen, metricsListen } = this.#settings;
     const { allocator, ledger, guard, logger, metrics, sources, state } = this.#context;
-    const door = { logger, observer: metrics, state, authenticator: guard.authenticator };
+    const failedAttempts = new FailedAttempts();
+    const door = { logger, observer: metrics, state, authenticator: guard.authenticator, failedAttempts };
     logLibrary(logger);
     try {
       await listen('grpc', grpcListen, async () => {

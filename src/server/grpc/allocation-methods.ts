@@ -87,10 +87,13 @@ function lookups(reads: LedgerReads, queues: CallQueues): Record<string, Guarded
       verb: 'read',
       async handle({ key: asked }, signal, { stores }) {
         const key = toKey(asked);
+        // Allocations of other stores do not exist for the caller. Those that it asks for by their store are not even
+        // looked up, so that no time tells them either; that an order_id exists tells nothing, because all up to the
+        // end do.
+        const isHidden = (storeId: bigint) => stores !== 'all' && !stores.has(storeId);
+        if ('storeId' in key && isHidden(key.storeId)) throw notFound(asked);
         const allocation = await queues.reads.run('lookup', signal, () => reads.getAllocation(key));
-        // Nobody learns that another store's allocation exists.
-        const isVisible = allocation && (stores === 'all' || stores.has(allocation.storeId));
-        if (!isVisible) throw notFound(asked);
+        if (!allocation || isHidden(allocation.storeId)) throw notFound(asked);
         return { allocation: toAllocationMessage(allocation) };
       },
       describe: ({ key }) => (key ? { by: key.$case } : {}),

@@ -2,11 +2,11 @@ import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:
 import { constants } from 'node:http2';
 import type { Server, UntypedHandleCall } from '@grpc/grpc-js';
 import type { OrderError } from '../../core/errors.ts';
-import { formatAddress } from '../address.ts';
+import type { Peer } from '../address.ts';
+import { peerOf } from '../address.ts';
 import type { Call, CalledMethod, DoorContext, Transport } from '../calls.ts';
 import { CallDoor } from '../calls.ts';
 import { clientCertificateOf } from '../security/client-certificate.ts';
-import type { Principal } from '../security/principal.ts';
 import { http2ServersOf, streamOf } from './library-inside.ts';
 import { toStatus } from './status.ts';
 
@@ -17,34 +17,34 @@ export interface GuardedMethod {
 }
 
 /** A call that was let in. */
-export interface EnteredCall {
-  readonly call: Call<Arrival>;
-  readonly principal: Principal;
-}
+export type EnteredCall = Call<Arrival>;
 
 /** A call at the moment that its headers are there. */
 interface Arrival {
-  readonly session: Http2Session | undefined;
+  readonly session: Http2Session;
+  readonly peer: Peer;
   readonly authorization: string | undefined;
 }
 
 /** Where a stream keeps its {@link EnteredCall}. */
 const ENTERED = Symbol('entered');
+/** Where a session keeps what it was asked once. */
+const PEER = Symbol('peer');
 
 interface EnteredStream extends ServerHttp2Stream {
   [ENTERED]?: EnteredCall;
 }
 
+interface KnownSession extends Http2Session {
+  [PEER]?: Peer;
+}
+
 const GRPC: Transport<Arrival> = {
   name: 'grpc',
-  peerOf({ session }) {
-    // Without a connection, the session throws.
-    const { remoteAddress: host, remotePort: port } = (!session?.destroyed && session?.socket) || {};
-    return host === undefined || port === undefined ? '' : formatAddress({ host, port });
-  },
+  peerOf: ({ peer }) => peer,
   credentialsOf: ({ session, authorization }) => ({
     authorization,
-    certificate: () => session && clientCertificateOf(session.socket),
+    certificate: () => clientCertificateOf(session.socket),
   }),
 };
 
@@ -62,23 +62,35 @@ export function guardCalls(server: Server, methods: ReadonlyMap<string, CalledMe
       // The library gets no token: it logs headers that it cannot read.
       headers.authorization = undefined;
       const door = isGrpc(headers) ? doors.get(String(headers[':path'])) : undefined;
-      if (door) {
-        const call = door.begin({ session: stream.session, authorization });
-        try {
-          stream[ENTERED] = { call, principal: call.admit() };
-        } catch (thrown) {
-          const error = call.refusalOf(thrown);
-          refuse(stream, error);
-          call.refused(error);
-          return;
-        }
-      }
+      if (door && !enter(stream, door, authorization)) return;
       for (const handler of handlers) handler.call(http2Server, stream, headers, ...rest);
     });
   }
 }
 
 type StreamListener = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => void;
+
+/** Whether a call may go on; otherwise it has been refused. */
+function enter(stream: EnteredStream, door: CallDoor<Arrival>, authorization: string | undefined): boolean {
+  const session: KnownSession | undefined = stream.session;
+  if (!session || session.destroyed || stream.destroyed) {
+    stream.on('error', () => {});
+    return false;
+  }
+  const peer = (session[PEER] ??= peerOf(session.socket));
+  const call = door.begin({ session, peer, authorization });
+  try {
+    call.admit();
+  } catch (thrown) {
+    const error = call.refusalOf(thrown);
+    refuse(stream, error);
+    // Gently: calls of others may share the connection.
+    if (call.turnedAway(error)) session.close();
+    return false;
+  }
+  stream[ENTERED] = call;
+  return true;
+}
 
 /** The call that a handler was called for. Throws for a method that is not guarded. */
 export function enteredBy(rpc: object): EnteredCall {
@@ -94,9 +106,8 @@ function isGrpc(headers: IncomingHttpHeaders): boolean {
 
 /** Answers with a status alone, and takes nothing more of the call. */
 function refuse(stream: ServerHttp2Stream, error: OrderError): void {
-  // The client may be gone, and may leave at any time.
+  // The client may leave at any time.
   stream.on('error', () => {});
-  if (stream.destroyed || stream.closed) return;
   const { code, details, metadata } = toStatus(error, false);
   const status = { 'grpc-status': code, 'grpc-message': encodeURI(details), ...metadata.toHttp2Headers() };
   stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto', ...status }, { endStream: true });

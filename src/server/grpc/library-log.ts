@@ -1,14 +1,21 @@
 import { setLogger } from '@grpc/grpc-js';
 import type { Logger } from '../log/log.ts';
 
+/** How the library says that it cannot read a header; what follows has the value, which may be a secret. */
+const UNREADABLE_HEADER = /^(Failed to add metadata entry [^:]*):.*/s;
+
 /**
  * Sends the messages of the gRPC library to the log. It would write to standard error, and block on that. The library
  * has one log per process.
  */
 export function logLibrary(logger: Logger): void {
   setLogger({
-    error: (message: unknown) => logger.error(`the gRPC library: ${String(message)}`),
-    info: (message: unknown) => logger.info(`the gRPC library: ${String(message)}`),
-    debug: (message: unknown) => logger.debug(`the gRPC library: ${String(message)}`),
+    error: (message: unknown) => logger.error(textOf(message)),
+    info: (message: unknown) => logger.info(textOf(message)),
+    debug: (message: unknown) => logger.debug(textOf(message)),
   });
+}
+
+function textOf(message: unknown): string {
+  return `the gRPC library: ${String(message).replace(UNREADABLE_HEADER, '$1')}`;
 }

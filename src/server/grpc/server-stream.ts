@@ -49,11 +49,10 @@ export function serverStream<Request, Response>(
     ended?.throwIfAborted();
     if (stopping.aborted) throw draining();
   };
-  const stream = async (rpc: ServerWritableStream<Request, Response>, entered: EnteredCall): Promise<void> => {
-    const { call } = entered;
+  const stream = async (rpc: ServerWritableStream<Request, Response>, call: EnteredCall): Promise<void> => {
     const gone = goneSignal(rpc);
     try {
-      await run(rpc, entered, gone);
+      await run(rpc, call, gone);
     } catch (thrown) {
       if (!gone.aborted) {
         const error = call.refusalOf(thrown);
@@ -68,8 +67,8 @@ export function serverStream<Request, Response>(
     call.streamed(isGone ? 'CANCELLED' : 'OK', method.describe(rpc.request));
   };
   const handle: handleServerStreamingCall<Request, Response> = (rpc) => {
-    const entered = enteredBy(rpc);
-    stream(rpc, entered).catch((error: unknown) => entered.call.failed(error, 'a stream could not be ended'));
+    const call = enteredBy(rpc);
+    stream(rpc, call).catch((error: unknown) => call.failed(error, 'a stream could not be ended'));
   };
   return { method, handle: handle as GuardedMethod['handle'] };
 }

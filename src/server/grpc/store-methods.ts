@@ -37,7 +37,7 @@ export function storeMethods(ledger: Ledger, queues: CallQueues): Record<string,
         const write = () => ledger.createStore({ storeId, ...settings });
         return { store: toStoreMessage(await queues.stores.run('write', signal, write)) };
       },
-      storeOf: ({ store }) => store?.storeId,
+      storeOf: (request) => given(request).storeId,
       describe: describeStore,
       pathOf: pathInStore,
       // A retry after it has succeeded would be refused.
@@ -54,7 +54,7 @@ export function storeMethods(ledger: Ledger, queues: CallQueues): Record<string,
         const write = () => ledger.updateStore(store.storeId, changes);
         return { store: toStoreMessage(await queues.stores.run('write', signal, write)) };
       },
-      storeOf: ({ store }) => store?.storeId,
+      storeOf: (request) => given(request).storeId,
       describe: describeStore,
       pathOf: pathInStore,
       mayRetry: () => true,
@@ -86,6 +86,7 @@ function lookups(reads: LedgerReads, queues: CallQueues): Record<string, Guarded
         return queues.reads.run('list', signal, () => listStores(reads, request, limit));
       },
       storeOf: () => undefined,
+      withoutStore: 'look one of them up with GetStore (stores get --store)',
       describe: () => ({}),
       mayRetry: () => true,
     }),

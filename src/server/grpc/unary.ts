@@ -16,6 +16,8 @@ export interface UnaryMethod<Request, Response> extends CalledMethod {
    * of the principal itself.
    */
   storeOf?(request: Request): bigint | undefined;
+  /** What a caller with access to some stores can do instead of calling it for all; to name one of them unless given. */
+  readonly withoutStore?: string;
   /** The fields of the request that are logged. */
   describe(request: Request): Record<string, string>;
   /** The fields of the response that are logged. */
@@ -31,12 +33,13 @@ export interface UnaryMethod<Request, Response> extends CalledMethod {
  * async handler throws.
  */
 export function unary<Request, Response>(method: UnaryMethod<Request, Response>): GuardedMethod {
-  const reply: Reply<Request, Response> = async (rpc, callback, { call, principal }) => {
+  const reply: Reply<Request, Response> = async (rpc, callback, call) => {
     const { request } = rpc;
+    const { principal } = call;
     let response: Response;
     try {
-      if (method.storeOf) requireStore(principal, method.storeOf(request));
-      response = await method.handle(request, new GrpcCallSignal(rpc), principal, call.originOf(principal));
+      if (method.storeOf) requireStore(principal, method.storeOf(request), method.withoutStore);
+      response = await method.handle(request, new GrpcCallSignal(rpc), principal, call.origin);
     } catch (thrown) {
       const error = call.refusalOf(thrown);
       const pathOf = (field: string) => method.pathOf?.(field, request) ?? field;
@@ -48,8 +51,8 @@ export function unary<Request, Response>(method: UnaryMethod<Request, Response>)
     call.answered(() => ({ ...method.describe(request), ...method.describeResponse?.(response) }));
   };
   const handle: handleUnaryCall<Request, Response> = (rpc, callback) => {
-    const entered = enteredBy(rpc);
-    reply(rpc, callback, entered).catch((error: unknown) => entered.call.failed(error, 'a reply could not be sent'));
+    const call = enteredBy(rpc);
+    reply(rpc, callback, call).catch((error: unknown) => call.failed(error, 'a reply could not be sent'));
   };
   return { method, handle: handle as GuardedMethod['handle'] };
 }
@@ -57,7 +60,7 @@ export function unary<Request, Response>(method: UnaryMethod<Request, Response>)
 type Reply<Request, Response> = (
   rpc: ServerUnaryCall<Request, Response>,
   callback: sendUnaryData<Response>,
-  entered: EnteredCall,
+  call: EnteredCall,
 ) => Promise<void>;
 
 /** The caller is gone once the call is cancelled or its deadline has passed. Polled, so it needs no timer. */

@@ -11,7 +11,10 @@ export function sendJson(reply: FastifyReply, code: number, body: string): Fasti
   return reply.code(code).header('content-type', JSON_TYPE).send(body);
 }
 
-/** Sends a refusal: its status, Retry-After if a retry is right, and the reason in the body. */
+/**
+ * Sends a refusal: its status, Retry-After if a retry is right, how to authenticate if that is missing, and the reason
+ * in the body.
+ */
 export function refuse(
   reply: FastifyReply,
   reason: Reason | TransportReason,
@@ -20,5 +23,6 @@ export function refuse(
 ): FastifyReply {
   const { code, retryAfterSeconds } = statusOf(reason);
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
+  if (code === 401) reply.header('www-authenticate', 'Bearer');
   return sendJson(reply, code, refusalBody(reason, message, detail));
 }

@@ -3,12 +3,12 @@ import type { Allocation } from '../../core/allocation.ts';
 import { checkRequestId, displayNumber, newRequestId } from '../../core/allocation.ts';
 import type { Allocated, Allocator } from '../../core/allocator.ts';
 import { OrderError } from '../../core/errors.ts';
-import type { DoorContext, Transport } from '../calls.ts';
+import { peerOf } from '../address.ts';
+import type { Call, DoorContext, Transport } from '../calls.ts';
 import { CallDoor, requireStore } from '../calls.ts';
 import { clientCertificateOf } from '../security/client-certificate.ts';
 import { refuse, sendJson } from './answer.ts';
 import { MALFORMED, storeIdOf, whyMalformed } from './malformed.ts';
-import { peerOf } from './peer.ts';
 import { allocateInTime } from './timely-call.ts';
 
 /** What the endpoint works on. */
@@ -23,12 +23,20 @@ export interface OrderEndpointOptions extends DoorContext {
 /** Calls as fastify hands them over. */
 const HTTP: Transport<FastifyRequest> = {
   name: 'http',
-  peerOf,
+  peerOf: ({ raw }) => peerOf(raw.socket),
   credentialsOf: ({ headers, raw }) => ({
     authorization: headers.authorization,
     certificate: () => clientCertificateOf(raw.socket),
   }),
 };
+
+/** Where a request keeps the call that it was let in as. */
+const ENTERED = Symbol('entered');
+
+interface EnteredRequest extends FastifyRequest {
+  [ENTERED]?: Call<FastifyRequest>;
+}
+
 const METHOD = { name: 'generateOrderNumber', verb: 'allocate', writes: true } as const;
 
 /**
@@ -44,31 +52,41 @@ export class OrderEndpoint {
     this.#door = new CallDoor(HTTP, METHOD, options);
   }
 
-  /** Answers a request whose body is text. Never rejects because of the allocator. */
-  readonly handle = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+  /** Lets a request in or refuses it, before anything of its body is read. */
+  readonly admit = (request: EnteredRequest, reply: FastifyReply, done: () => void): void => {
     const call = this.#door.begin(request);
+    try {
+      call.admit();
+    } catch (thrown) {
+      const error = call.refusalOf(thrown);
+      if (call.turnedAway(error)) endConnection(request, reply, () => refuse(reply, error.reason, error.message));
+      else refuse(reply, error.reason, error.message);
+      return;
+    }
+    request[ENTERED] = call;
+    done();
+  };
+
+  /** Answers a request that was let in, and whose body is text. Never rejects because of the allocator. */
+  readonly handle = async (request: EnteredRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const call = request[ENTERED];
+    if (!call) throw new Error('a request came in past the door');
     let storeId: number | undefined;
     let requestId = '';
     let answer: Allocated;
     try {
-      const principal = call.admit();
       storeId = storeIdOf(request.body);
       if (storeId === undefined) {
         refuse(reply, 'STORE_ID_INVALID', MALFORMED, whyMalformed(request.body));
         call.refused(new OrderError('STORE_ID_INVALID', MALFORMED));
         return reply;
       }
-      requireStore(principal, BigInt(storeId));
       requestId = this.#requestIdOf(request);
       // Set before the call, so that every answer has the key that the caller can retry with.
       if (requestId !== '') reply.header('idempotency-key', requestId);
-      const asked = {
-        storeId: BigInt(storeId),
-        count: 1,
-        requestId,
-        caller: principal.name,
-        origin: call.originOf(principal),
-      };
+      requireStore(call.principal, BigInt(storeId));
+      const { principal, origin } = call;
+      const asked = { storeId: BigInt(storeId), count: 1, requestId, caller: principal.name, origin };
       answer = await allocateInTime(this.#options.allocator, asked, request.raw.socket, this.#options.requestTimeoutMs);
     } catch (thrown) {
       const error = call.refusalOf(thrown);
@@ -93,6 +111,16 @@ export class OrderEndpoint {
     checkRequestId(requestId);
     return requestId;
   }
+}
+
+/**
+ * Answers and ends the connection. What is left of the body is dropped first: a connection that closes on it is reset,
+ * and the answer may be lost.
+ */
+function endConnection({ raw }: FastifyRequest, reply: FastifyReply, answer: () => void): void {
+  reply.header('connection', 'close');
+  raw.once('end', answer);
+  raw.resume();
 }
 
 /** Written by hand: JSON.stringify knows no bigint, and a number would be rounded above 2^53. */

@@ -1,13 +1,13 @@
 import type { Server } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifyServerFactory } from 'fastify';
 import { fastify } from 'fastify';
+import { peerOf } from '../address.ts';
 import { toOrderError } from '../../core/refusals.ts';
 import type { Logger } from '../log/log.ts';
 import { refuse, sendJson } from './answer.ts';
 import { MAX_REQUEST_BYTES } from '../limits.ts';
 import { answerClientError } from './client-errors.ts';
 import type { OrderEndpoint } from './order-endpoint.ts';
-import { peerOf } from './peer.ts';
 
 /** What the routes need. */
 export interface RouteOptions {
@@ -56,7 +56,7 @@ export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteO
   });
   app.setErrorHandler((error: FastifyError, request, reply) => refuseError(error, request, reply, logger));
 
-  app.post(ORDER_PATH, endpoint.handle);
+  app.post(ORDER_PATH, { onRequest: endpoint.admit }, endpoint.handle);
   app.get('/healthz', (_request, reply) => sendJson(reply, 200, '{"status":"ok"}'));
   app.get('/readyz', (_request, reply) =>
     state.isServing()
@@ -78,15 +78,23 @@ function toText(body: string | Buffer): string {
 }
 
 function refuseUnknown(request: FastifyRequest, reply: FastifyReply): void {
-  const [path = ''] = request.url.split('?', 1);
-  const allow = ALLOWED.get(path);
+  const allow = ALLOWED.get(pathOf(request));
   if (allow === undefined) refuse(reply, 'NOT_FOUND', 'nothing is served at this path');
   else refuse(reply.header('allow', allow), 'METHOD_NOT_ALLOWED', `this path allows ${allow} only`);
 }
 
+/** Without the query, which has no place in the log: some clients put credentials into it. */
+function pathOf({ url }: FastifyRequest): string {
+  return url.split('?', 1)[0] ?? '';
+}
+
 /** Answers what fastify refuses, and unexpected errors, whose details stay in the log. */
 function refuseError(error: FastifyError, request: FastifyRequest, reply: FastifyReply, logger: Logger): void {
-  const line = { http_method: request.method, path: request.url.slice(0, 128), peer: peerOf(request) };
+  const line = {
+    http_method: request.method,
+    path: pathOf(request).slice(0, 128),
+    peer: peerOf(request.raw.socket).name,
+  };
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     // The rest of the body is read and dropped: closing the connection on it would lose the answer.
     reply.removeHeader('connection');

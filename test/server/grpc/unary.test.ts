@@ -6,6 +6,7 @@ import { OrderError } from '../../../src/core/errors.ts';
 import type { AllocateOrderRequest, AllocateOrderResponse } from '../../../src/wire/gen/orders/v1/orders.ts';
 import type { GuardedMethod } from '../../../src/server/grpc/entrance.ts';
 import { startGrpcServer } from '../../../src/server/grpc/grpc-server.ts';
+import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
 import { OPEN } from '../../../src/server/security/principal.ts';
 import type { UnaryMethod } from '../../../src/server/grpc/unary.ts';
 import { unary } from '../../../src/server/grpc/unary.ts';
@@ -152,7 +153,7 @@ async function startServer() {
   const server = await startGrpcServer(
     { host: '127.0.0.1', port: 0 },
     { allocateOrder: { method, handle: recorded as GuardedMethod['handle'] } },
-    { logger, observer: { ended() {} }, authenticator: OPEN },
+    { logger, observer: { ended() {} }, authenticator: OPEN, failedAttempts: new FailedAttempts() },
   );
   onTestFinished(() => server.close(0));
   const client = connect(`127.0.0.1:${server.address.port}`);

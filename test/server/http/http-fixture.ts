@@ -7,6 +7,7 @@ import type { AllocateCall, Allocated, AllocatorOptions, CallSignal } from '../.
 import { Allocator } from '../../../src/core/allocator.ts';
 import type { Reason } from '../../../src/core/reasons.ts';
 import type { HttpServer, HttpServerOptions } from '../../../src/server/http/http-server.ts';
+import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
 import { OPEN } from '../../../src/server/security/principal.ts';
 import { startHttpServer } from '../../../src/server/http/http-server.ts';
 import { MemoryDisk, MemoryLedger } from '../../support/engines/memory-ledger.ts';
@@ -44,6 +45,7 @@ export class HttpFixture {
       allocator: this.allocator,
       logger: pino({ level: 'info' }, { write }),
       authenticator: OPEN,
+      failedAttempts: new FailedAttempts(),
       observer: { ended: (transport, method, result) => void this.ended.push([transport, method, result]) },
       requireRequestId: options.requireRequestId ?? false,
       isServing: () => this.isServing,

@@ -3,6 +3,7 @@ import type { Allocator } from '../../../src/core/allocator.ts';
 import type { DoorContext } from '../../../src/server/calls.ts';
 import type { ServiceContext } from '../../../src/server/grpc/service-context.ts';
 import type { Ledger } from '../../../src/core/ledger.ts';
+import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
 import { OPEN } from '../../../src/server/security/principal.ts';
 
 /** The context of a gRPC service and its door, without log, metrics or stop. */
@@ -17,6 +18,7 @@ export function serviceContext(
     logger: pino({ level: 'silent' }),
     observer: { ended() {} },
     authenticator: OPEN,
+    failedAttempts: new FailedAttempts(),
     stopping: new AbortController().signal,
     ...others,
   };
