@@ -75,7 +75,8 @@ const DAMAGES: readonly Damage[] = [
   },
   {
     name: 'a row is added at the least order_id',
-    sql: `${UNCHECKED}; INSERT INTO allocations VALUES (-9223372036854775808, 99, 100, 1, 'x', 0, '', '', 0)`,
+    sql: `${UNCHECKED}; INSERT INTO allocations (order_id, store_id, order_number, count, request_id,
+      create_time_ms, prefix, suffix, min_digits) VALUES (-9223372036854775808, 99, 100, 1, 'x', 0, '', '', 0)`,
     findings: [
       ['mismatch', undefined, LEAST, LEAST],
       ['mismatch', 99n, 100n, 100n],

@@ -27,6 +27,7 @@ import { verifyLedgerFile } from '../../../src/engines/sqlite/operator/verify-fi
 import { LedgerRefused, OrderError } from '../../../src/core/errors.ts';
 import type { ExpectedLedger } from '../../../src/core/expected-ledger.ts';
 import { fillLedger, fills, tamper } from '../../support/ledgers/filled-ledger.ts';
+import { fillVersion1, version1Ledger } from '../../support/ledgers/version-1-ledger.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
 
 /** The files of one case: a ledger of 15 orders with its mark, and an older copy of it, with 9. */
@@ -118,8 +119,18 @@ const CASES: readonly (readonly [
   ['a ledger in use', holdFence, except('verify', 'backup')],
 ];
 
-it.each(CASES)('P9: %s: every refusal leaves all files unchanged, byte for byte', async (_, make, refused) => {
-  const original = await newPlace();
+/** The ledger and its backup by this release, and by the one with schema version 1: a refused start upgrades nothing. */
+const PLACES = [
+  ['as it is now', newPlace],
+  ['in schema version 1', newPlaceOfVersion1],
+] as const;
+const CASES_IN_PLACES = PLACES.flatMap(([version, place]) =>
+  CASES.map((rest) => [rest[0], version, place, rest] as const),
+);
+
+it.each(CASES_IN_PLACES)('P9: %s, %s: every refusal leaves all files unchanged, byte for byte', async (...named) => {
+  const [, , newOriginal, [, make, refused]] = named;
+  const original = await newOriginal();
   await make(original);
   const outcomes: string[] = [];
   for (const action of ALL) {
@@ -159,12 +170,25 @@ function except(...actions: readonly string[]): (keyof typeof ACTIONS)[] {
 }
 
 async function newPlace(): Promise<Place> {
-  const folder = testFolder();
-  const place = { folder, ledger: join(folder, 'data', 'orders.db'), backup: join(folder, 'backup.db') };
-  mkdirSync(dirname(place.ledger));
+  const place = emptyPlace();
   fillLedger(place.ledger, ...fills(9));
   await backupLedger(place.ledger, place.backup, { force: false });
   fillLedger(place.ledger, ...fills(6, { name: 'more' }));
+  return place;
+}
+
+async function newPlaceOfVersion1(): Promise<Place> {
+  const place = emptyPlace();
+  const files = version1Ledger(place.ledger);
+  await backupLedger(place.ledger, place.backup, { force: false });
+  fillVersion1(files, ...fills(6, { name: 'more' }));
+  return place;
+}
+
+function emptyPlace(): Place {
+  const folder = testFolder();
+  const place = { folder, ledger: join(folder, 'data', 'orders.db'), backup: join(folder, 'backup.db') };
+  mkdirSync(dirname(place.ledger));
   return place;
 }
 

@@ -154,11 +154,20 @@ function replay(): void {
   give(writer, 1, 100);
 }
 
+/** Opens the ledger of an older release, which upgrades it. */
+function upgrade(): void {
+  const writer = open();
+  give(writer, 2, 2);
+  checkpointWith(writer);
+  give(writer, 2);
+}
+
 const phases: Readonly<Record<string, () => void | Promise<void>>> = {
   lives: live,
   'goes on': goOn,
   'fails a sync': failSync,
   replays: replay,
+  upgrades: upgrade,
 };
 await phases[process.argv[3]!]!();
 process.kill(process.pid, 'SIGKILL');

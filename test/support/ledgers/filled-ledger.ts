@@ -34,11 +34,15 @@ export function giveNumbers(db: Database.Database, batch: readonly Fill[]): bigi
     'INSERT INTO stores (store_id, first_number, last_number, create_time_ms) VALUES (?, 100, 99, 0) ON CONFLICT DO NOTHING',
   );
   const insert = db.prepare(
-    `INSERT INTO allocations SELECT l.last_order_id + 1, s.store_id, s.last_number + 1, ?, ?, 1000, '', '', 0
+    `INSERT INTO allocations
+       (order_id, store_id, order_number, count, request_id, create_time_ms, prefix, suffix, min_digits)
+     SELECT l.last_order_id + 1, s.store_id, s.last_number + 1, ?, ?, max(l.last_create_time_ms, 1000), '', '', 0
      FROM ledger l, stores s WHERE s.store_id = ?`,
   );
   const moveStore = db.prepare('UPDATE stores SET last_number = last_number + ? WHERE store_id = ?');
-  const moveLedger = db.prepare('UPDATE ledger SET last_order_id = last_order_id + ?, last_create_time_ms = 1000');
+  const moveLedger = db.prepare(
+    'UPDATE ledger SET last_order_id = last_order_id + ?, last_create_time_ms = max(last_create_time_ms, 1000)',
+  );
   return db
     .transaction(() => {
       for (const { storeId, requestId, count = 1 } of batch) {

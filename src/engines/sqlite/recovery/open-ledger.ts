@@ -36,7 +36,7 @@ export interface OpenLedger {
  *
  * First everything is compared with the mark (P9). Then the whole WAL goes into the database and to the disk. Otherwise
  * a restarted server could replay a pair that only the page cache has (P4), or append after frames whose fsync failed.
- * Last, one transaction proves that commits can be made durable.
+ * Last, an older schema is upgraded, and one transaction proves that commits can be made durable.
  *
  * A sealed ledger is refused unless it is opened to be `moved`, which allocates nothing. A ledger other than the expected
  * one is refused and left unchanged.
@@ -112,22 +112,23 @@ function open(
     const isBusy = checkpoint(db, 'TRUNCATE').busy;
     if (isBusy && !(passReaders && makeDurable(db, files))) return undefined;
     if (wasFull) requireRoom(files);
-    if (!found.end) create(db, files);
-    else {
-      requireFilledLedger(db);
-      migrate(db);
-    }
+    if (found.end) requireFilledLedger(db);
+    else create(db, files);
     const end = readEnd(db, use);
     if (found.end) compareWithMark(files, readMark(files.mark), end);
     // If the WAL is empty, the next one belongs to this database.
     mark = new HighWaterMark(files.mark, end, isBusy ? 'kept' : { ...readBaseNow(db, files), salts: undefined });
+    const warnings = [...found.warnings];
     if (use === 'served') {
+      // Only now: nothing refuses the ledger any more, and the base of the mark is that of the older schema.
+      const { before, after } = migrate(db);
+      if (before < after) warnings.push(upgraded(files, before, after));
       raiseGeneration(db);
       completeCheckpoint(db, files, mark);
       if (!isBusy) checkpoint(db, 'TRUNCATE');
     }
     isOpen = true;
-    return { db, mark, ...end, isNew: !found.end, warnings: found.warnings };
+    return { db, mark, ...end, isNew: !found.end, warnings };
   } catch (error) {
     // The WAL cannot be moved then. It is put on disk in its place, which needs no room.
     if (!found.end || !isDiskFull(error, files) || !makeDurable(db, files)) throw error;
@@ -190,6 +191,10 @@ function create(db: Database.Database, files: LedgerFiles): void {
   migrate(db);
   checkpoint(db, 'TRUNCATE');
   syncFolder(folder);
+}
+
+function upgraded({ database }: LedgerFiles, before: number, after: number): string {
+  return `${database} was upgraded from schema version ${before} to ${after}; older releases refuse it from now on`;
 }
 
 /** Checked before anything is written, so that the message can name the file. */

@@ -142,6 +142,7 @@ export class BatchTransaction {
       a.prefix,
       a.suffix,
       a.minDigits,
+      a.caller,
     );
     return changes === 1;
   }
@@ -162,8 +163,8 @@ function prepare(db: Database.Database) {
     ),
     insertAllocation: db.prepare(
       `INSERT INTO allocations
-         (order_id, store_id, order_number, count, request_id, create_time_ms, prefix, suffix, min_digits)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         (order_id, store_id, order_number, count, request_id, create_time_ms, prefix, suffix, min_digits, caller)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (request_id, store_id) DO NOTHING`,
     ),
     insertStore: db.prepare(

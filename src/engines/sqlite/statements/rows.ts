@@ -12,6 +12,8 @@ export interface AllocationRow {
   readonly prefix: string;
   readonly suffix: string;
   readonly min_digits: bigint;
+  /** Absent in a file of schema version 1 that was only opened to be read. */
+  readonly caller?: string;
 }
 
 /** A row of the table `stores`. */
@@ -36,7 +38,7 @@ export function toAllocation(row: AllocationRow): Allocation {
     prefix: row.prefix,
     suffix: row.suffix,
     minDigits: Number(row.min_digits),
-    caller: '',
+    caller: row.caller ?? '',
   };
 }
 

@@ -7,6 +7,7 @@ import { locateLedger } from '../../../../src/engines/sqlite/file/ledger-files.t
 import { openLedger } from '../../../../src/engines/sqlite/recovery/open-ledger.ts';
 import { LedgerRefused } from '../../../../src/core/errors.ts';
 import { assertDense } from '../../../support/ledgers/density.ts';
+import { rowsOf, version1Ledger } from '../../../support/ledgers/version-1-ledger.ts';
 import { requireTools } from '../../../support/required-tool.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 import type { RecordedWrite } from '../../../support/disk/write-record.ts';
@@ -119,6 +120,49 @@ it('P9: an older copy put over the database after a kill at any write is refused
   expect(openings.filter((opening) => opening === 'refused').length).toBeGreaterThan(100);
   expect(openings).toContain('whole');
 }, 600_000);
+
+it('P4 P9: after a kill or a power cut at any write of an upgrade, the ledger opens and holds every order', (test) => {
+  requireTools(test, 'gcc');
+  const ledger = join(testFolder(), 'orders.db');
+  const before = version1Ledger(ledger);
+  // Read in a copy, because a look at the file itself creates its -wal file.
+  const told = rowsOf(version1Ledger()).rows.map((row) => [row.request_id, String(row.order_id)] as const);
+  const files = new Files();
+  const disk = new PowerCut();
+  const begin: readonly RecordedWrite[] = [
+    ...(['database', '.mark'] as const).flatMap((name) => onDisk(name, name === '.mark' ? before.mark : ledger)),
+    { kind: 'sync', name: 'folder' },
+  ];
+  for (const write of begin) {
+    files.apply(write);
+    disk.apply(write);
+  }
+  const place = join(testFolder(), 'upgraded');
+  const random = randomFrom(7);
+  const wrong: string[] = [];
+  for (const [i, write] of recordRun(ledger, ['upgrades']).entries()) {
+    files.apply(write);
+    disk.apply(write);
+    if (write.name === '.told') continue;
+    const states = [files, ...Array.from({ length: 3 }, () => disk.cut(random))];
+    for (const [n, state] of states.entries()) {
+      const opening = openingOf(state.putInto(place), new Map([...told, ...toldIn(files)]));
+      if (opening !== 'whole')
+        wrong.push(`${n === 0 ? 'kill' : 'cut'} after ${i}, ${write.kind} ${write.name}: ${opening}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+}, 600_000);
+
+/** The writes that put this file on disk. */
+function onDisk(name: string, path: string): RecordedWrite[] {
+  const bytes = readFileSync(path);
+  return [
+    { kind: 'create', name },
+    { kind: 'write', name, offset: 0, bytes },
+    { kind: 'sync', name },
+  ];
+}
 
 it('P4: a start beside a reader loses nothing in a power cut, even if the last fsync before it failed', (test) => {
   requireTools(test, 'gcc');
