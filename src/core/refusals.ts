@@ -1,6 +1,7 @@
 import type { AllocationRequest } from './allocation.ts';
 import type { Reason } from './reasons.ts';
 import { OrderError } from './errors.ts';
+import { printable } from './text/plain-text.ts';
 
 /** Stores of a caller that a message names, at most. */
 const MAX_STORES_SHOWN = 5;
@@ -68,6 +69,56 @@ export function mismatch(request: AllocationRequest, original: number): OrderErr
     `request_id was already used for a count of ${original} and cannot be used for a count of ${count}; use a new request_id`,
     { fields: { ...keyFields(request), count: String(count), original_count: String(original) } },
   );
+}
+
+/** Characters of a caller's own values in a message. */
+const MAX_SHOWN = 128;
+const HOW_TO_SEND = 'send authorization: Bearer <token>, for which order-numbers has --token and ORDERS_TOKEN';
+
+/** A call without credentials, to a server that asks for some. */
+export function tokenMissing(): OrderError {
+  return tokenInvalid(`a token is missing; ${HOW_TO_SEND}`);
+}
+
+/** Something else in place of a token, such as a password. It is never shown. */
+export function tokenMalformed(): OrderError {
+  return tokenInvalid(`the authorization of the call is not Bearer and a token; ${HOW_TO_SEND}`);
+}
+
+export function tokenForeign(): OrderError {
+  return tokenInvalid('the token is none of this service, whose tokens begin with ordn_; send the one made for it');
+}
+
+export function tokenMistyped(): OrderError {
+  return tokenInvalid('the token is mistyped or cut off: its checksum does not fit; copy all 54 characters again');
+}
+
+export function tokenUnknown(): OrderError {
+  return tokenInvalid('the token is not known here; it may be meant for another server, or its operator removed it');
+}
+
+/** `day` is the last one on which it worked. */
+export function tokenExpired(who: string, day: string): OrderError {
+  return tokenInvalid(`the access of ${who} expired at the end of ${day} (UTC); ask the operator for a new token`);
+}
+
+export function tokenRevoked(who: string): OrderError {
+  return tokenInvalid(`the access of ${who} was revoked; ask the operator for a new token`);
+}
+
+/** The end of what a token or a certificate has opened, because it now allows something else or nothing. */
+export function tokenChanged(who: string): OrderError {
+  return tokenInvalid(`what ${who} may do was changed by the operator; call again`);
+}
+
+/** `names` are those in the certificate. */
+export function certificateUnknown(names: readonly string[]): OrderError {
+  const known = 'and no token was sent';
+  return names.length === 0
+    ? tokenInvalid(`the client certificate has no name of the kinds DNS and URI, ${known}; send a token`)
+    : tokenInvalid(
+        `the client certificate is not known here (${shownNames(names)}), ${known}; ask the operator for a token`,
+      );
 }
 
 /** `who` names the token or certificate of the caller, and `method` what it called. */
@@ -139,6 +190,16 @@ export function toOrderError(error: unknown, writes: boolean): OrderError {
 
 function unknown(message: string, cause: unknown, fields: Readonly<Record<string, string>> = {}): OrderError {
   return new OrderError('OUTCOME_UNKNOWN', message, { fields, cause });
+}
+
+function tokenInvalid(message: string): OrderError {
+  return new OrderError('TOKEN_INVALID', message);
+}
+
+/** A certificate may have any number of names, of any length. */
+function shownNames(names: readonly string[]): string {
+  const text = names.slice(0, 3).map(printable).join(', ');
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }
 
 function ofStore(storeId: bigint, reason: Reason, message: string): OrderError {

@@ -3,8 +3,8 @@ import { UNPROTECTED } from './security/exposure.ts';
 import type { ServeSettings } from './settings.ts';
 
 /** What the settings put between the network and the listeners. */
-export function protectionOf(_settings: ServeSettings): Protection {
-  return UNPROTECTED;
+export function protectionOf({ tokens }: ServeSettings): Protection {
+  return { ...UNPROTECTED, tokens: tokens !== 'off' };
 }
 
 /** The same for people. */

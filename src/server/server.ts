@@ -55,7 +55,7 @@ export async function serve(settings: ServeSettings, host: ServerHost): Promise<
   const { logger } = host.log;
   let guard: Guard;
   try {
-    guard = await openGuard();
+    guard = await openGuard(settings, logger);
   } catch (error) {
     logger.fatal(messageOf(error));
     return EXIT_REFUSED;
@@ -125,6 +125,7 @@ async function start(
     logLinesDropped: () => log.dropped(),
     isLedgerOpen: () => state.isOpen,
     ledgerClosedSeconds: () => state.closedSeconds,
+    ...(guard.tokens && { tokens: guard.tokens }),
   };
   listeners = new Listeners(settings, { allocator, ledger, guard, logger, metrics, sources, state, name, file });
   try {

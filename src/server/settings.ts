@@ -4,6 +4,7 @@ import type { Address } from './address.ts';
 import { parseAddress, parseAddressOrOff } from './address.ts';
 import type { LogLevel } from './log-level.ts';
 import { LOG_LEVELS, parseLogLevel } from './log-level.ts';
+import { withoutTokens } from './security/token-text.ts';
 
 /** A UUID in lower case, as every ledger_id is. */
 const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -35,6 +36,8 @@ export interface ServeSettings {
   readonly httpRequestTimeoutMs: number;
   /** How long an HTTP connection may stay idle. */
   readonly httpIdleTimeoutMs: number;
+  /** Path of the token file. */
+  readonly tokens: string | 'off';
   readonly logLevel: LogLevel;
 }
 
@@ -157,6 +160,13 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     help: 'how long an idle HTTP connection stays open; set it above the idle timeout of your load balancer',
     parse: trimmed(wholeNumber(1, 86_400_000)),
   },
+  tokens: {
+    flag: '--tokens <file|off>',
+    variable: 'ORDERS_TOKENS',
+    default: 'off',
+    help: 'a file of tokens, made with order-numbers token create: every call then needs one; read again when it changes',
+    parse: trimmed(parseTokens),
+  },
   logLevel: {
     flag: '--log-level <level>',
     variable: 'ORDERS_LOG_LEVEL',
@@ -175,4 +185,12 @@ function parseShare(text: string): number {
 function parseLedgerId(text: string): string {
   if (text === 'none' || LEDGER_ID.test(text)) return text;
   throw new Error('Use a ledger_id, such as 0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22, or none.');
+}
+
+/** The file itself is looked at when the server starts. */
+function parseTokens(text: string): string {
+  const remedy = 'Use the path of a token file, such as tokens.json, or off.';
+  // A token is what clients have: --token, and a variable of the same name.
+  if (text === '' || text.startsWith('-') || withoutTokens(text) !== text) throw new Error(remedy);
+  return text;
 }

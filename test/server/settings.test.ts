@@ -27,6 +27,7 @@ const TABLE: {
   drainTimeoutMs: ['--drain-timeout-ms', 'ORDERS_DRAIN_TIMEOUT_MS', 10_000],
   httpRequestTimeoutMs: ['--http-request-timeout-ms', 'ORDERS_HTTP_REQUEST_TIMEOUT_MS', 10_000],
   httpIdleTimeoutMs: ['--http-idle-timeout-ms', 'ORDERS_HTTP_IDLE_TIMEOUT_MS', 75_000],
+  tokens: ['--tokens', 'ORDERS_TOKENS', 'off'],
   logLevel: ['--log-level', 'ORDERS_LOG_LEVEL', 'info'],
 };
 const NAMES = Object.keys(TABLE) as (keyof ServeSettings)[];
@@ -164,6 +165,11 @@ const SAMPLES: { readonly [K in keyof ServeSettings]: Samples<ServeSettings[K]> 
     good: numbers(1, 600_000, 86_400_000),
     bad: [...WHOLE_NUMBERS_NOT, '0', '86400001'],
     remedy: 'from 1 to 86400000',
+  },
+  tokens: {
+    good: ['off', 'tokens.json', '/etc/orders/tokens.json', './a b.json'].map((path) => [path, path] as const),
+    bad: ['', ' ', '-v', '--create=false', 'ordn_0123', '"ordn_0123"'],
+    remedy: 'path of a token file',
   },
   logLevel: {
     good: (['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const).map((level) => [level, level]),

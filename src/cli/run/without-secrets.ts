@@ -5,12 +5,15 @@ const BAD_VARIABLE = /^(error: option '[^']*' value ')([\s\S]*)(' from env '\w+'
 /** Any other message: the text before something that was typed, and the rest. */
 const OTHER = /^(error: (?:unknown option '-*[^=:]*=?|[^:]*: )?)([\s\S]*)$/;
 
-/** A message about wrong flags, without the passwords of URLs in the wrong place. */
+/** A token in the place of something else, such as in ORDERS_TOKENS, which takes a file. */
+const TOKENS = /(ordn_)[0-9A-Za-z]+/g;
+
+/** A message about wrong flags, without tokens and without the passwords of URLs in the wrong place. */
 export function withoutSecrets(message: string): string {
   const parts = BAD_FLAG.exec(message) ?? BAD_VARIABLE.exec(message) ?? OTHER.exec(message);
   const [, before = '', value = message, rest = ''] = parts ?? [];
   // A token is nothing but a secret.
-  const shown = before.includes("'--token") ? '…' : withoutPasswords(value);
+  const shown = /'--token[ =]/.test(before) ? '…' : withoutPasswords(value.replace(TOKENS, '$1…'));
   return `${before}${shown}${rest}`;
 }
 

@@ -5,6 +5,8 @@ import type { Reason } from '../../core/reasons.ts';
 import type { PageServer } from './page-server.ts';
 import { gauge, registerEventLoop, registerProcess } from './process-metrics.ts';
 import { servePage } from './page-server.ts';
+import { registerTokens } from './security-metrics.ts';
+import type { TokenSources } from '../security/token-reload.ts';
 import type { LedgerSizes, LedgerSources } from '../../engines/engine.ts';
 import type { BatchObserver, BatchSummary } from '../../core/observers.ts';
 import type { CallObserver } from '../calls.ts';
@@ -22,6 +24,8 @@ export interface MetricSources extends LedgerSources {
   isLedgerOpen(): boolean;
   /** 0 while it is open. */
   ledgerClosedSeconds(): number;
+  /** Absent if the server has no tokens. */
+  readonly tokens?: TokenSources;
 }
 
 /** One transport and method: looked up once, because {@link Metrics.ended} runs for every call. */
@@ -185,6 +189,7 @@ function registerSources(registry: Registry, sources: MetricSources): () => Prom
       dropped.inc(amount(sources.logLinesDropped()));
     },
   });
+  registerTokens(registry, sources.tokens);
   gauge(registry, 'order_numbers_ledger_database_bytes', "Size of the ledger's database.", () => sizes?.database);
   gauge(registry, 'order_numbers_ledger_wal_bytes', "Size of the ledger's write-ahead log.", () => sizes?.wal);
   return async () => {

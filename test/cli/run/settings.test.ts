@@ -25,6 +25,7 @@ const BAD: { readonly [K in keyof ServeSettings]: { readonly value: string; read
   drainTimeoutMs: { value: '10s', remedy: 'Use a whole number from 0 to 600000.' },
   httpRequestTimeoutMs: { value: '0', remedy: 'Use a whole number from 1 to 600000.' },
   httpIdleTimeoutMs: { value: '600s', remedy: 'Use a whole number from 1 to 86400000.' },
+  tokens: { value: '-v', remedy: 'Use the path of a token file, such as tokens.json, or off.' },
   logLevel: { value: 'loud', remedy: 'Use one of fatal, error' },
 };
 const NAMES = Object.keys(BAD) as (keyof ServeSettings)[];

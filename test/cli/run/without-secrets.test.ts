@@ -57,6 +57,18 @@ it('a refused token is not shown', () => {
   }
 });
 
+it('a token in the place of a file is not shown, but a file is', () => {
+  for (const [value, shown] of [
+    ['ordn_s3cret', 'ordn_…'],
+    ['./ordn_s3cret', './ordn_…'],
+    ['-v', '-v'],
+  ] as const) {
+    const message = `error: option '--tokens <file|off>' value '${value}' from env 'ORDERS_TOKENS' is invalid. Use a path.`;
+    expect(withoutSecrets(message)).toBe(message.replace(value, shown));
+  }
+  expect(withoutSecrets("error: unknown option '--token=s3cret'")).toBe("error: unknown option '--token=…");
+});
+
 it('text that is not a password is shown, and so is the remedy', () => {
   for (const value of ['mysql://orders@db1/orders', 'postgres://db1:5432', 'jdbc:postgresql://db1/orders', '~/x.db']) {
     const message = `error: option '--ledger <path|url>' argument '${value}' is invalid. Use postgres://user@host:5432/d.`;

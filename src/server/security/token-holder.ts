@@ -1,0 +1,86 @@
+import type { OrderError } from '../../core/errors.ts';
+import { tokenChanged, tokenExpired, tokenRevoked } from '../../core/refusals.ts';
+import type { Principal } from './principal.ts';
+import type { TokenEntry } from './token-file.ts';
+import { endOfDay } from './token-file.ts';
+
+/** Whoever has the token or the certificate of an entry: one principal, which all its calls share. */
+export class TokenHolder {
+  #entry: TokenEntry;
+  #endMs: number;
+  #ended = new AbortController();
+  #principal: Principal;
+
+  constructor(entry: TokenEntry) {
+    this.#entry = entry;
+    this.#endMs = endMsOf(entry);
+    this.#principal = principalOf(entry, this.#ended.signal);
+  }
+
+  get entry(): TokenEntry {
+    return this.#entry;
+  }
+
+  isActive(nowMs: number): boolean {
+    return this.#entry.revoked === undefined && nowMs < this.#endMs;
+  }
+
+  /** Throws the refusal of an entry that was revoked or has expired. */
+  principal(nowMs: number): Principal {
+    const { name, revoked } = this.#entry;
+    if (revoked !== undefined) throw tokenRevoked(name);
+    if (nowMs >= this.#endMs) throw this.#expired();
+    // A clock that was put back, or a later day in the file: what has ended cannot begin again.
+    if (this.#ended.signal.aborted) this.#renew();
+    return this.#principal;
+  }
+
+  /** Whether it goes on with a newer entry of its name: if nothing but the day of its end differs. */
+  goesOnWith(entry: TokenEntry): boolean {
+    if (!allowsTheSame(this.#entry, entry)) return false;
+    this.#entry = entry;
+    this.#endMs = endMsOf(entry);
+    return true;
+  }
+
+  endIfExpired(nowMs: number): void {
+    if (nowMs >= this.#endMs && !this.#ended.signal.aborted) this.#ended.abort(this.#expired());
+  }
+
+  /** Ends its principal; `successor` is the entry that now has its name, if there is one. */
+  endFor(successor: TokenEntry | undefined): void {
+    const { name } = this.#entry;
+    this.#ended.abort(successor?.revoked === undefined ? tokenChanged(name) : tokenRevoked(name));
+  }
+
+  #renew(): void {
+    this.#ended = new AbortController();
+    this.#principal = principalOf(this.#entry, this.#ended.signal);
+  }
+
+  #expired(): OrderError {
+    return tokenExpired(this.#entry.name, this.#entry.expires!);
+  }
+}
+
+function principalOf({ name, verbs, stores }: TokenEntry, ended: AbortSignal): Principal {
+  return { name, verbs, stores, ended };
+}
+
+function endMsOf({ expires }: TokenEntry): number {
+  return expires === undefined ? Infinity : endOfDay(expires);
+}
+
+function allowsTheSame(one: TokenEntry, other: TokenEntry): boolean {
+  return (
+    one.sha256 === other.sha256 &&
+    one.san === other.san &&
+    one.revoked === other.revoked &&
+    isSameSet(one.verbs, other.verbs) &&
+    (one.stores === 'all' || other.stores === 'all' ? one.stores === other.stores : isSameSet(one.stores, other.stores))
+  );
+}
+
+function isSameSet<Value>(one: ReadonlySet<Value>, other: ReadonlySet<Value>): boolean {
+  return one.size === other.size && [...one].every((value) => other.has(value));
+}

@@ -1,0 +1,94 @@
+import { hash } from 'node:crypto';
+import { messageOf } from '../../core/errors.ts';
+import type { Logger } from '../log/log.ts';
+import { FilePoll } from './file-poll.ts';
+import { entriesIn, readTokenFile } from './read-token-file.ts';
+import { TokenDirectory } from './token-directory.ts';
+
+/** Between two looks at the clock. */
+const EXPIRY_MS = 500;
+
+/** What the metrics say of the tokens. */
+export interface TokenSources {
+  /** Entries that are neither revoked nor expired. */
+  active(): number;
+  /** Whether the entries in use are those of the file: false while the file is broken or missing. */
+  isCurrent(): boolean;
+  /** Versions of the file that could not be used. */
+  failures(): number;
+}
+
+/**
+ * The tokens of a server, which follow their file: the new entries count within a second of a change. A broken file
+ * changes nothing: the server goes on with what it read before, and says so once per broken version.
+ */
+export class TokenReload implements TokenSources {
+  readonly directory = new TokenDirectory([]);
+  readonly #path: string;
+  readonly #logger: Logger;
+  #looking: Promise<void> = Promise.resolve();
+  #poll: FilePoll | undefined;
+  #clock: NodeJS.Timeout | undefined;
+  /** What was found at the last look: the hash of the text, or why it could not be read. */
+  #latest: string | undefined;
+  #isCurrent = true;
+  #failures = 0;
+  #hasWarned = false;
+
+  constructor(path: string, logger: Logger) {
+    this.#path = path;
+    this.#logger = logger;
+  }
+
+  active(): number {
+    return this.directory.active;
+  }
+
+  isCurrent(): boolean {
+    return this.#isCurrent;
+  }
+
+  failures(): number {
+    return this.#failures;
+  }
+
+  /** Reads the file, and follows it and the clock from then on. Rejects with one sentence that names the remedy. */
+  async open(): Promise<void> {
+    await this.#read();
+    this.#poll = new FilePoll([this.#path], () => this.reload());
+    this.#clock = setInterval(() => this.directory.endExpired(), EXPIRY_MS).unref();
+  }
+
+  close(): void {
+    this.#poll?.stop();
+    clearInterval(this.#clock);
+  }
+
+  /** Reads the file again, after any look that is under way, which may have read an older one. Never rejects. */
+  reload(): Promise<void> {
+    this.#looking = this.#looking.then(async () => {
+      try {
+        await this.#read();
+      } catch (error) {
+        this.#isCurrent = false;
+        this.#failures += 1;
+        this.#logger.warn(`${messageOf(error)}; the tokens that were read before stay in use`);
+      }
+    });
+    return this.#looking;
+  }
+
+  /** Rejects if there is something new that cannot be used. */
+  async #read(): Promise<void> {
+    const file = await readTokenFile(this.#path).catch((error: unknown) => messageOf(error));
+    const found = typeof file === 'string' ? file : hash('sha256', file.text);
+    if (found === this.#latest) return;
+    this.#latest = found;
+    if (typeof file === 'string') throw new Error(file);
+    this.directory.replace(entriesIn(file, this.#path));
+    this.#isCurrent = true;
+    this.#logger.info({ tokens: this.#path, active: this.active() }, 'tokens read');
+    if (file.warning !== undefined && !this.#hasWarned) this.#logger.warn(file.warning);
+    this.#hasWarned ||= file.warning !== undefined;
+  }
+}

@@ -1,0 +1,52 @@
+import { hash, randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+
+/** How every token of this service begins: scanners for leaked secrets look for it. */
+const PREFIX = 'ordn_';
+const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const SECRET_BYTES = 32;
+/** The digits of base 62 that 256 bits need. */
+const SECRET_LENGTH = 43;
+/** The same for 32 bits. */
+const CHECKSUM_LENGTH = 6;
+/** Characters of a token: the prefix, the secret, and the checksum of both. */
+export const TOKEN_LENGTH = PREFIX.length + SECRET_LENGTH + CHECKSUM_LENGTH;
+
+const TOKEN = new RegExp(`^${PREFIX}[0-9A-Za-z]{${SECRET_LENGTH + CHECKSUM_LENGTH}}$`);
+const TOKENS = new RegExp(`${PREFIX}[0-9A-Za-z]+`, 'g');
+
+/** What a text is: a token, one that was mistyped or cut off, or something of another service. */
+export type TokenKind = 'token' | 'mistyped' | 'foreign';
+
+/** A new token with 256 bits from the system's random source. */
+export function newToken(): string {
+  const secret = base62(BigInt(`0x${randomBytes(SECRET_BYTES).toString('hex')}`), SECRET_LENGTH);
+  return withChecksum(PREFIX + secret);
+}
+
+/** Looks at the text alone: whether a server knows the token is not in it. */
+export function kindOfToken(text: string): TokenKind {
+  if (!text.startsWith(PREFIX)) return 'foreign';
+  return TOKEN.test(text) && withChecksum(text.slice(0, -CHECKSUM_LENGTH)) === text ? 'token' : 'mistyped';
+}
+
+/** The SHA-256 of a token in lower-case hex, which is all that a server keeps. */
+export function hashOfToken(token: string): string {
+  return hash('sha256', token, 'hex');
+}
+
+/** The text without the tokens in it, whole or mistyped, for messages. */
+export function withoutTokens(text: string): string {
+  return text.replace(TOKENS, `${PREFIX}…`);
+}
+
+function withChecksum(text: string): string {
+  return text + base62(BigInt(crc32(text)), CHECKSUM_LENGTH);
+}
+
+/** Padded with zeros on the left. */
+function base62(number: bigint, length: number): string {
+  let digits = '';
+  for (let rest = number; rest > 0n; rest /= 62n) digits = DIGITS[Number(rest % 62n)] + digits;
+  return digits.padStart(length, '0');
+}

@@ -1,0 +1,122 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { createClient } from '../../../src/client/index.ts';
+import { newToken } from '../../../src/server/security/token-text.ts';
+import { ENGINES } from '../../support/engines/engines.ts';
+import { LocalServer } from '../../support/processes/local-server.ts';
+import { refusedProcess } from '../../support/processes/refused-start.ts';
+import { testFolder } from '../../support/processes/server-process.ts';
+import { entryOf, replaceFile, writeTokens } from '../../support/security/tokens.ts';
+import { until } from '../../support/until.ts';
+
+const MISSING = { code: 'UNAUTHENTICATED', reason: 'TOKEN_INVALID', message: /a token is missing/ };
+
+function clientOf(address: string, token?: string) {
+  const client = createClient({ address, token });
+  onTestFinished(() => client.close());
+  return client;
+}
+
+async function post(address: string, storeId: number, token?: string) {
+  const response = await fetch(`http://${address}/api/generateOrderNumber`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+    body: JSON.stringify({ store_id: storeId }),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+it.each(ENGINES)('with --tokens a call needs one, over gRPC and HTTP: $name', async (engine) => {
+  const tokens = join(testFolder(), 'tokens.json');
+  const [token, other] = [newToken(), newToken()];
+  writeTokens(tokens, entryOf(token, { name: 'checkout', stores: ['7'], verbs: ['allocate'] }));
+  const server = new LocalServer(await engine.newLedger(), { args: ['--tokens', tokens] });
+  const address = await server.serving();
+  const http = String((await server.line('serving'))['http']);
+  expect(await server.line('tokens read')).toMatchObject({ tokens, active: 1 });
+
+  await expect(clientOf(address).allocate({ storeId: 7 })).rejects.toMatchObject({
+    ...MISSING,
+    message: expect.stringMatching(MISSING.message),
+  });
+  await expect(clientOf(address, other).allocate({ storeId: 7 })).rejects.toThrow('the token is not known here');
+  expect(await clientOf(address, token).allocate({ storeId: 7 })).toMatchObject({ orderId: 1n });
+  await expect(clientOf(address, token).allocate({ storeId: 8 })).rejects.toMatchObject({ reason: 'STORE_FORBIDDEN' });
+  await expect(clientOf(address, token).getStore(7)).rejects.toMatchObject({ reason: 'VERB_FORBIDDEN' });
+
+  expect(await post(http, 7)).toMatchObject({ status: 401 });
+  expect(await post(http, 7, other)).toMatchObject({ status: 401 });
+  expect(await post(http, 8, token)).toMatchObject({ status: 403 });
+  expect(await post(http, 7, token)).toMatchObject({ status: 200, body: { OrderID: 2 } });
+  expect(server.said()).not.toContain(token.slice(5, 20));
+  expect(server.said()).not.toContain(other.slice(5, 20));
+});
+
+it('a revoked token works no longer, without a restart, and its watch ends', async () => {
+  const folder = testFolder();
+  const tokens = join(folder, 'tokens.json');
+  const token = newToken();
+  writeTokens(tokens, entryOf(token));
+  const server = new LocalServer(join(folder, 'orders.db'), { args: ['--tokens', tokens] });
+  const client = clientOf(await server.serving(), token);
+  const seen: bigint[] = [];
+  const watching = (async () => {
+    for await (const step of client.watchAllocations({ afterOrderId: 0 }))
+      seen.push(...step.allocations.map(({ orderId }) => orderId));
+  })();
+  const ended = watching.catch((error: unknown) => error);
+  await client.allocate({ storeId: 7 });
+  await until('the watch has it', () => seen.length === 1);
+
+  writeTokens(tokens, entryOf(token, { revoked: new Date().toISOString() }));
+  expect(await ended).toMatchObject({
+    code: 'UNAUTHENTICATED',
+    message: expect.stringContaining('the access of checkout was revoked; ask the operator for a new token'),
+  });
+  await expect(client.allocate({ storeId: 7 })).rejects.toThrow('was revoked');
+  expect(seen).toEqual([1n]);
+});
+
+it('a broken file changes nothing but a warning and the metrics', async () => {
+  const folder = testFolder();
+  const tokens = join(folder, 'tokens.json');
+  const token = newToken();
+  writeTokens(tokens, entryOf(token), entryOf(newToken(), { name: 'old', expires: '2020-01-01' }));
+  const server = new LocalServer(join(folder, 'orders.db'), { args: ['--tokens', tokens] });
+  const client = clientOf(await server.serving(), token);
+  const metrics = String((await server.line('serving'))['metrics']);
+  const scrape = async () => {
+    const page = await (await fetch(`http://${metrics}/metrics`)).text();
+    return page.split('\n').filter((line) => line.startsWith('order_numbers_tokens_'));
+  };
+  expect(await scrape()).toEqual([
+    'order_numbers_tokens_active 1',
+    'order_numbers_tokens_current 1',
+    'order_numbers_tokens_reload_failures_total 0',
+  ]);
+  replaceFile(tokens, '{"version":1,"tokens":[{"name":"a b"}]}');
+  expect((await server.line(/stay in use/)).msg).toBe(
+    `the token file ${tokens} is broken, so correct it: tokens[0] ("a b") needs either sha256 or san; the tokens that ` +
+      'were read before stay in use',
+  );
+  expect(await client.allocate({ storeId: 7 })).toMatchObject({ orderId: 1n });
+  expect(await scrape()).toEqual([
+    'order_numbers_tokens_active 1',
+    'order_numbers_tokens_current 0',
+    'order_numbers_tokens_reload_failures_total 1',
+  ]);
+});
+
+it('a start without a token file, or with a broken one, is refused in one line and creates nothing', async () => {
+  const folder = testFolder();
+  const [ledger, tokens] = [join(folder, 'orders.db'), join(folder, 'tokens.json')];
+  expect(await refusedProcess(ledger, { args: ['--tokens', tokens] })).toBe(
+    `the token file ${tokens} does not exist: correct --tokens, or create it with order-numbers token create`,
+  );
+  writeFileSync(tokens, '{"version":1}', { mode: 0o600 });
+  expect(await refusedProcess(ledger, { env: { ORDERS_TOKENS: tokens } })).toBe(
+    `the token file ${tokens} is broken, so correct it: its field tokens is not an array`,
+  );
+  expect(readdirSync(folder)).toEqual(['tokens.json']);
+});
