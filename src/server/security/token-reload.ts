@@ -54,6 +54,7 @@ export class TokenReload implements TokenSources {
 
   /** Reads the file, and follows it and the clock from then on. Rejects with one sentence that names the remedy. */
   async open(): Promise<void> {
+    this.#latest = undefined;
     await this.#read();
     this.#poll = new FilePoll([this.#path], () => this.reload());
     this.#clock = setInterval(() => this.directory.endExpired(), EXPIRY_MS).unref();
