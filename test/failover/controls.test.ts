@@ -8,11 +8,14 @@ import { ask, ORPHAN, orphanByCancel } from './orphan-row.ts';
 
 const LOST = 'acknowledged pairs are not in the ledger';
 
-/** Removes the write on replays from order_numbers.allocate: the lock of the counter's row and its new version. */
+/** Removes the write on replays from order_numbers.allocate_for: the lock of the counter's row and its new version. */
 const WITHOUT_WRITE_ON_REPLAYS: readonly (readonly [string, string])[] = [
   ['WHERE moving_from IS NULL FOR UPDATE;', 'WHERE moving_from IS NULL;'],
   ['FROM (SELECT sum(count) AS numbers FROM fresh) AS given', '$& WHERE given.numbers > 0'],
-  ['known_min_digits, last_order_id, version', 'known_min_digits, ledger_row.last_order_id, ledger_row.version'],
+  [
+    "known_order_id), ''), last_order_id, version",
+    "known_order_id), ''), ledger_row.last_order_id, ledger_row.version",
+  ],
   ['FROM asked, ended WHERE known_order_id', 'FROM asked WHERE known_order_id'],
 ];
 
@@ -47,7 +50,7 @@ it('P4 P5: a replay waits until a standby has its row; where that is lost, the r
   assertKept(history, await lab.rows());
 });
 
-/** Replays the request of an orphan row on another server, with allocate() patched like this. */
+/** Replays the request of an orphan row on another server, with allocate_for() patched like this. */
 async function replayOfOrphanRow(patches: readonly (readonly [string, string])[]) {
   const lab = await FailoverLab.start({ servers: 2 });
   if (patches.length > 0) await patchAllocate(lab, patches);
@@ -60,7 +63,9 @@ async function replayOfOrphanRow(patches: readonly (readonly [string, string])[]
 }
 
 async function patchAllocate(lab: FailoverLab, patches: readonly (readonly [string, string])[]): Promise<void> {
-  const [row] = await lab.query(`SELECT pg_get_functiondef(oid) AS definition FROM pg_proc WHERE proname = 'allocate'`);
+  const [row] = await lab.query(
+    `SELECT pg_get_functiondef(oid) AS definition FROM pg_proc WHERE proname = 'allocate_for'`,
+  );
   let definition = String(row!['definition']);
   for (const [part, replacement] of patches) {
     expect(definition).toContain(part);

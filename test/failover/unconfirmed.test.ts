@@ -100,6 +100,6 @@ async function list(client: OrderNumbersClient): Promise<bigint[]> {
 
 /** The number of idle sessions that have read the row: the reads that wait until it is confirmed. */
 async function readsOfRow(lab: FailoverLab): Promise<number> {
-  const sql = `SELECT FROM pg_stat_activity WHERE state = 'idle' AND query ~ 'last_up_to_order|by_request_id'`;
+  const sql = `SELECT FROM pg_stat_activity WHERE state = 'idle' AND query ~ 'allocation_up_to|allocation_by_request_id'`;
   return (await lab.query(sql)).length;
 }

@@ -33,10 +33,10 @@ export async function prepareLedger(session: Session, place: ExpectedDatabase): 
   return { isNew: before === 0, bytes };
 }
 
-/** The allocations with their indexes: the rest is small. */
+/** The allocations and their callers, with the indexes: the rest is small. */
 async function sizeOf(session: Session): Promise<number> {
   const [row] = await session.query<{ bytes: bigint }>(
-    `SELECT pg_total_relation_size('order_numbers.allocations') AS bytes`,
+    `SELECT pg_total_relation_size('order_numbers.allocations') + pg_total_relation_size('order_numbers.callers') AS bytes`,
   );
   return Number(row?.bytes);
 }

@@ -105,8 +105,8 @@ export class PostgresReads implements LedgerReads {
     const range = [afterOrderId, upToOrderId, limit, newestFirst];
     const [call, values] =
       storeId === undefined
-        ? ['list_allocations($1, $2, $3, $4)', range]
-        : ['list_store_allocations($1, $2, $3, $4, $5)', [storeId, ...range]];
+        ? ['allocations_between($1, $2, $3, $4)', range]
+        : ['store_allocations_between($1, $2, $3, $4, $5)', [storeId, ...range]];
     const isFarEnough = ({ lastOrderId }: LedgerPoint) => lastOrderId >= upToOrderId;
     let found = await this.#askStandby<AllocationRow>(call, values);
     if (!found || !isFarEnough(found)) {
@@ -216,9 +216,9 @@ export class PostgresReads implements LedgerReads {
 }
 
 function lookup(key: AllocationKey): [call: string, ...values: unknown[]] {
-  if ('requestId' in key) return ['by_request_id($1, $2)', key.storeId, key.requestId];
-  if ('orderId' in key) return ['last_up_to_order_id($1)', key.orderId];
-  return ['last_up_to_order_number($1, $2)', key.storeId, key.orderNumber];
+  if ('requestId' in key) return ['allocation_by_request_id($1, $2)', key.storeId, key.requestId];
+  if ('orderId' in key) return ['allocation_up_to_order_id($1)', key.orderId];
+  return ['allocation_up_to_order_number($1, $2)', key.storeId, key.orderNumber];
 }
 
 /** The allocation if it has the key: one found by order is only the last candidate. */

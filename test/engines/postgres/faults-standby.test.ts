@@ -146,9 +146,9 @@ describe('--ledger-read', () => {
     expect(await ledger.reads.getAllocation({ storeId: 1n, requestId: 'r2' })).toMatchObject({ orderId: 2n });
     const last = 'SELECT query FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()';
     const asked = async (server: PostgresCluster) => JSON.stringify(await query(on(server, url), last));
-    expect(await asked(standby)).toMatch(/last_up_to_order_number/);
-    expect(await asked(standby)).not.toMatch(/by_request_id/);
-    expect(await asked(primary)).toMatch(/by_request_id/);
+    expect(await asked(standby)).toMatch(/allocation_up_to_order_number/);
+    expect(await asked(standby)).not.toMatch(/allocation_by_request_id/);
+    expect(await asked(primary)).toMatch(/allocation_by_request_id/);
   });
 
   it('P4: hides nothing confirmed if the standby is behind', async () => {

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { schemaSql } from '../../../src/engines/postgres/schema/schema.ts';
+import { schemaOfVersion } from '../../support/postgres/older-schema.ts';
 import { PostgresCluster } from '../../support/postgres/cluster/cluster.ts';
 import { databaseName, newDatabase, query } from '../../support/postgres/database.ts';
 import { assertDense } from '../../support/postgres/density.ts';
@@ -186,7 +187,7 @@ it('a role with only the documented rights serves everything, and can access no 
   }
   expect(opened.said.filter((sentence) => !/synchronous standby/.test(sentence))).toEqual([]);
 
-  for (const table of ['ledger', 'stores', 'allocations', 'declared_losses', 'migrations']) {
+  for (const table of ['ledger', 'stores', 'allocations', 'callers', 'declared_losses', 'migrations']) {
     await expect(query(asRole(url, role), `SELECT FROM order_numbers.${table}`)).rejects.toThrow('permission denied');
     await expect(query(asRole(url, role), `DELETE FROM order_numbers.${table}`)).rejects.toThrow('permission denied');
   }
@@ -195,22 +196,25 @@ it('a role with only the documented rights serves everything, and can access no 
 
 it('an older schema is upgraded by the text of --print, or at startup, and its grants cover what is new', async () => {
   const range = { afterOrderId: 0n, upToOrderId: 9n, newestFirst: true, storeId: undefined, limit: 10 };
-  const [beginning, version1] = schemaSql().split('DO $migration$', 2);
-  for (const upgrade of [async () => {}, (url: string) => OpenedLedger.open(url)]) {
+  const upgrades = [async () => {}, (url: string) => OpenedLedger.open(url)];
+  for (const [version, upgrade] of [1, 2].flatMap((from) => upgrades.map((how) => [from, how] as const))) {
     const [role, reader] = [await newRole(), await newRole()];
     const url = await newDatabase();
-    await query(url, `${beginning}DO $migration$${version1}COMMIT;`);
+    await query(url, schemaOfVersion(version));
     await query(url, `GRANT USAGE ON SCHEMA order_numbers TO ${role}`);
     await query(url, `GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA order_numbers TO ${role}`);
     await query(url, `GRANT USAGE ON SCHEMA order_numbers TO ${reader}`);
     await query(url, `GRANT EXECUTE ON FUNCTION order_numbers.ledger_end() TO ${reader}`);
     await upgrade(url);
     await query(url, schemaSql());
-    await query(asRole(url, reader), 'SELECT order_numbers.list_allocations(0, 9, 10, true)');
     await expect(query(asRole(url, reader), 'SELECT order_numbers.confirm()')).rejects.toThrow('permission denied');
+    // What it could not do before, it cannot do by a new function either.
+    const allocate = `SELECT order_numbers.allocate_for('{7}', '{r}', '{1}', '{}', true)`;
+    await expect(query(asRole(url, reader), allocate)).rejects.toThrow('permission denied');
     const { ledger } = await OpenedLedger.open(asRole(url, role));
     await ledger.commit([{ storeId: 7n, requestId: 'r', count: 3, caller: '' }]);
     expect(await ledger.reads.listAllocations(range)).toHaveLength(1);
+    await ledger.updateStore(7n, { prefix: 'A' });
     await expect(query(asRole(url, role), 'SELECT FROM order_numbers.ledger')).rejects.toThrow('permission denied');
   }
 });

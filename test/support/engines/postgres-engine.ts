@@ -10,9 +10,9 @@ import { TcpProxy } from '../network/tcp-proxy.ts';
 
 /** PostgreSQL's error for a wrong page checksum; damaging a page on disk would damage a shared server. */
 const DAMAGE = `
-CREATE OR REPLACE FUNCTION list_allocations(above bigint, up_to bigint, most integer, newest_first boolean)
-RETURNS SETOF allocations
-LANGUAGE plpgsql AS $$
+ALTER FUNCTION allocations_between(bigint, bigint, integer, boolean) RENAME TO undamaged;
+CREATE FUNCTION allocations_between(above bigint, up_to bigint, most integer, newest_first boolean)
+RETURNS SETOF allocations LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION 'invalid page in block 7 of relation base/5/16390' USING ERRCODE = 'XX001';
 END $$`;

@@ -23,6 +23,15 @@ export function insertAllocations(allocations: readonly Allocation[]): Insertion
   ]);
 }
 
+/** Only the named ones have a row. */
+export function insertCallers(allocations: readonly Allocation[]): Insertion {
+  const named = allocations.filter(({ caller }) => caller !== '');
+  return insertion('callers', [
+    ['order_id', 'bigint', numberArray(named.map(({ orderId }) => orderId))],
+    ['caller', 'text', named.map(({ caller }) => caller)],
+  ]);
+}
+
 export function insertStores(stores: readonly Store[]): Insertion {
   return insertion('stores', [
     ['store_id', 'bigint', numberArray(stores.map(({ storeId }) => storeId))],

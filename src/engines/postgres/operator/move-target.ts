@@ -6,7 +6,7 @@ import { COPY_PAGE } from '../../../core/move/contents.ts';
 import type { LedgerTarget, MovingState } from '../../../core/move/ledger-target.ts';
 import type { VerifyEvent } from '../../../core/verify/events.ts';
 import { verifyLedger } from '../../../core/verify/verify-ledger.ts';
-import { insertAllocations, insertLosses, insertStores } from './bulk-insert.ts';
+import { insertAllocations, insertCallers, insertLosses, insertStores } from './bulk-insert.ts';
 import { PostgresContents } from './postgres-contents.ts';
 import { asOwner, OTHER_SESSIONS } from './prepare-database.ts';
 import { MAKE_DURABLE } from '../connection/server-state.ts';
@@ -116,7 +116,10 @@ export class MoveTarget implements LedgerTarget {
   }
 
   async addAllocations(allocations: readonly Allocation[]): Promise<void> {
-    await this.#transaction(() => this.#insert(insertAllocations(allocations)));
+    await this.#transaction(async () => {
+      await this.#insert(insertAllocations(allocations));
+      await this.#insert(insertCallers(allocations));
+    });
   }
 
   async takeCounters(from: LedgerContents): Promise<void> {

@@ -30,7 +30,9 @@ export class PostgresContents implements LedgerContents {
   }
 
   async allocationsAfter(orderId: bigint, limit: number): Promise<readonly Allocation[]> {
-    const text = 'SELECT * FROM order_numbers.allocations WHERE order_id > $1 ORDER BY order_id LIMIT $2';
+    const text = `SELECT allocations.*, coalesce(caller, '') AS caller
+      FROM order_numbers.allocations LEFT JOIN order_numbers.callers USING (order_id)
+      WHERE order_id > $1 ORDER BY order_id LIMIT $2`;
     return toAllocations(await this.#query<AllocationRow>(text, [orderId, limit]));
   }
 

@@ -2,7 +2,12 @@ import { LedgerRefused } from '../../../core/errors.ts';
 import { reasonOf } from '../connection/failures.ts';
 import type { Session } from '../connection/session.ts';
 import { DUPLICATE_SCHEMA, INSUFFICIENT_PRIVILEGE, sqlState } from '../connection/sql-state.ts';
+import { KEEP_GRANTS } from './version-2/grants.ts';
 import { LIST_FUNCTIONS } from './version-2/lists.ts';
+import { CALLERS } from './version-3/callers.ts';
+import { INHERIT_GRANTS } from './version-3/grants.ts';
+import { READS_WITH_CALLERS } from './version-3/reads.ts';
+import { WRITES_WITH_CALLERS } from './version-3/writes.ts';
 import { READ_FUNCTIONS } from './version-1/reads.ts';
 import { CREATE_SCHEMA, TABLES } from './version-1/tables.ts';
 import { VERIFY_FUNCTIONS } from './version-1/verify.ts';
@@ -23,28 +28,11 @@ SET search_path = order_numbers, pg_temp AS $$ SELECT max(version) FROM migratio
  * Each entry, with the parts that it is put together from in the folder of its version, brings the schema from version i
  * to version i + 1. Once released it is never edited; test/engines/postgres/schema/migrations.test.ts holds the hashes.
  */
-const MIGRATIONS = [`${TABLES}${VERSIONING}${WRITE_FUNCTIONS}${READ_FUNCTIONS}${VERIFY_FUNCTIONS}`, LIST_FUNCTIONS];
-
-/**
- * Lets every role that could read before use the functions of this migration, and none that was withheld: the id of
- * this transaction tells which functions it has created. It has to run before anything else touches them.
- */
-const KEEP_GRANTS = `
-DO $grants$
-DECLARE
-  created regprocedure;
-  server name;
-BEGIN
-  FOR created, server IN
-    SELECT fresh.oid, rolname FROM pg_proc AS old CROSS JOIN aclexplode(old.proacl) JOIN pg_roles ON pg_roles.oid = grantee
-      JOIN pg_proc AS fresh USING (pronamespace)
-    WHERE pronamespace = 'order_numbers'::regnamespace AND old.proname = 'ledger_end' AND grantee <> old.proowner
-      AND fresh.xmin = pg_current_xact_id()::xid
-  LOOP
-    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', created, server);
-  END LOOP;
-END $grants$;
-`;
+const MIGRATIONS = [
+  `${TABLES}${VERSIONING}${WRITE_FUNCTIONS}${READ_FUNCTIONS}${VERIFY_FUNCTIONS}`,
+  `${LIST_FUNCTIONS}${KEEP_GRANTS}`,
+  `${CALLERS}${READS_WITH_CALLERS}${WRITES_WITH_CALLERS}${INHERIT_GRANTS}`,
+];
 
 /** What the schema contains, apart from default privileges. */
 const CONTENTS = `SELECT FROM pg_depend WHERE refclassid = 'pg_namespace'::regclass
@@ -116,7 +104,7 @@ export async function migrate(session: SchemaSession): Promise<SchemaVersions> {
 
 /** Only the owner may use what a migration creates, until it grants others the right. */
 function steps(migration: string, i: number): string {
-  return `${migration}${i === 0 ? '' : KEEP_GRANTS}
+  return `${migration}
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA order_numbers FROM PUBLIC;
 INSERT INTO order_numbers.migrations (version) VALUES (${i + 1});
 `;

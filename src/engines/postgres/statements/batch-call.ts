@@ -25,6 +25,7 @@ type Row = [
   prefix: string,
   suffix: string,
   minDigits: number,
+  caller: string,
 ];
 
 /**
@@ -34,8 +35,9 @@ type Row = [
 const ALLOCATE = `${MAKE_DURABLE}
   SELECT item,
     CASE WHEN is_last THEN backend END, CASE WHEN is_last THEN ledger_end END, CASE WHEN is_last THEN ledger_version END,
-    outcome, order_id, order_number, count, create_time_ms, prefix, suffix, min_digits
-  FROM durable, order_numbers.allocate($1, $2, $3, $4, $5), LATERAL (SELECT item = cardinality($1)) AS place (is_last)`;
+    outcome, order_id, order_number, count, create_time_ms, prefix, suffix, min_digits, caller
+  FROM durable, order_numbers.allocate_for($1, $2, $3, $4, $5, $6),
+    LATERAL (SELECT item = cardinality($1)) AS place (is_last)`;
 
 export async function allocate(
   session: Session,
@@ -46,6 +48,7 @@ export async function allocate(
     numberArray(batch.map(({ storeId }) => storeId)),
     batch.map(({ requestId }) => requestId),
     numberArray(batch.map(({ count }) => count)),
+    callersOf(batch),
     autoCreateStores,
     session.ledgerId,
   ];
@@ -67,6 +70,11 @@ export async function allocate(
   return { outcomes, ...point, timeline: session.timeline };
 }
 
+/** Empty if none has a name, as on an open server: that costs nothing. */
+function callersOf(batch: readonly AllocationRequest[]): readonly string[] {
+  return batch.some(({ caller }) => caller !== '') ? batch.map(({ caller }) => caller) : [];
+}
+
 /** The outcomes of a batch that was sent before: a request that is refused now may have succeeded then. */
 export function asSentBefore(outcomes: readonly Outcome[], batch: readonly AllocationRequest[]): readonly Outcome[] {
   return outcomes.map((outcome, i) => {
@@ -77,7 +85,7 @@ export function asSentBefore(outcomes: readonly Outcome[], batch: readonly Alloc
 
 function toOutcome(
   { storeId, requestId }: AllocationRequest,
-  [, , , , outcome, orderId, orderNumber, count, createTimeMs, prefix, suffix, minDigits]: Row,
+  [, , , , outcome, orderId, orderNumber, count, createTimeMs, prefix, suffix, minDigits, caller]: Row,
 ): Outcome {
   if (outcome === 'no store') return { refused: storeNotFound(storeId) };
   if (outcome === 'exhausted') return { refused: sequenceExhausted(storeId) };
@@ -92,7 +100,7 @@ function toOutcome(
       prefix,
       suffix,
       minDigits,
-      caller: '',
+      caller,
     },
     replayed: outcome === 'replay',
   };

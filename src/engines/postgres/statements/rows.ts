@@ -5,7 +5,7 @@ import type { Store } from '../../../core/store.ts';
 /** Runs one short read in a transaction of its own: int8 columns come as bigint, int4 as number. */
 export type Query = <Row extends QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
 
-/** A row of the table `allocations`: int8 columns as bigint, all null if a lookup found none. */
+/** An allocation with its caller: int8 columns as bigint, all null if a lookup found none. */
 export interface AllocationRow {
   readonly order_id: bigint | null;
   readonly store_id: bigint;
@@ -16,6 +16,7 @@ export interface AllocationRow {
   readonly prefix: string;
   readonly suffix: string;
   readonly min_digits: number;
+  readonly caller: string;
 }
 
 /** A row of the table `stores`: all null if there is none. */
@@ -44,7 +45,7 @@ export function toAllocations(rows: readonly AllocationRow[]): Allocation[] {
             prefix: row.prefix,
             suffix: row.suffix,
             minDigits: row.min_digits,
-            caller: '',
+            caller: row.caller,
           },
         ],
   );
