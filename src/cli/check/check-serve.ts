@@ -10,6 +10,7 @@ import type { ServeSettings } from '../../server/settings.ts';
 import { folderProblem, folderToCreate } from '../run/ledger-folder.ts';
 import type { SettingName } from './refused-values.ts';
 import { flagOf } from './refused-values.ts';
+import { checkTokens } from './check-tokens.ts';
 import type { CheckedLedger, CheckReport, Finding } from './findings.ts';
 
 /** The settings of a server that is not started. */
@@ -30,9 +31,11 @@ export async function checkServe(checked: CheckedSettings): Promise<CheckReport>
   const { ledger, findings: ofLedger } = refused.includes('ledger')
     ? { ledger: undefined, findings: [] }
     : await checkLedger(checked);
+  const ofTokens = refused.includes('tokens') || settings.tokens === 'off' ? [] : await checkTokens(settings.tokens);
+  const ofListeners = await checkListeners(checked);
   return {
     ledger,
-    findings: [...findings, ...checkTogether(settings, refused), ...ofLedger, ...(await checkListeners(checked))],
+    findings: [...findings, ...checkTogether(settings, refused), ...ofLedger, ...ofTokens, ...ofListeners],
   };
 }
 

@@ -15,7 +15,13 @@ import { reportJson, reportLines, wouldStart } from './findings.ts';
 /** As for any other wrong setting. */
 const EXIT_WRONG = 2;
 /** Settings with findings of their own. */
-const TOLD_ELSEWHERE: ReadonlySet<SettingName> = new Set(['grpcListen', 'httpListen', 'metricsListen', 'ledger']);
+const TOLD_ELSEWHERE: ReadonlySet<SettingName> = new Set([
+  'grpcListen',
+  'httpListen',
+  'metricsListen',
+  'ledger',
+  'tokens',
+]);
 
 /** `order-numbers serve --check`: prints what the server would do; the exit code says whether it would start. */
 export function runCheck(

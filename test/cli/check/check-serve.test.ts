@@ -14,6 +14,7 @@ import { LocalServer } from '../../support/processes/local-server.ts';
 import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
 import { refusedStart } from '../../support/processes/refused-start.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
+import { entryOf, tokenOf, writeTokens } from '../../support/security/tokens.ts';
 
 interface Finding {
   readonly kind: string;
@@ -310,15 +311,28 @@ describe('a check of settings', () => {
     expect(problems(report)).toEqual([expect.stringMatching(/^--grpc-listen: cannot listen on 192\.0\.2\.1:0 /)]);
   });
 
-  it('repeats the warnings of a start, and leaves the exit code at 0', async () => {
-    const path = join(testFolder(), 'orders.db');
+  it.each<[string, (folder: string) => readonly string[], RegExp]>([
+    [
+      'neither TLS nor tokens',
+      () => [],
+      /^anyone who can reach 0\.0\.0\.0:0 can allocate .* without TLS and without tokens/,
+    ],
+    [
+      'tokens alone',
+      withTokens,
+      /^anyone on the way to 0\.0\.0\.0:0 can read the tokens .* with tokens but without TLS/,
+    ],
+  ])('repeats the warnings of a start with %s, and leaves the exit code at 0', async (_, guards, warning) => {
+    const folder = testFolder();
+    const path = join(folder, 'orders.db');
     const listen = ['--grpc-listen', '0.0.0.0:0', '--http-listen', '127.0.0.1:0', '--metrics-listen', '0.0.0.0:0'];
-    const report = await checkHere(['--ledger', path, ...listen]);
+    const args = [...listen, ...guards(folder)];
+    const report = await checkHere(['--ledger', path, ...args]);
     expect(report).toMatchObject({ exitCode: 0 });
-    const server = new LocalServer(path, { args: listen });
+    const server = new LocalServer(path, { args });
     await server.serving();
     const warned = server.log.filter(({ level, msg }) => level === 40 && msg.includes('anyone')).map(({ msg }) => msg);
-    expect(warned).toHaveLength(2);
+    expect(warned).toEqual([expect.stringMatching(warning), expect.stringContaining('can read the metrics')]);
     expect(texts(report, 'warning')).toEqual(warned);
   });
 
@@ -376,6 +390,12 @@ describe('a check for people', () => {
     expect(stderr).toContain('--json is for --check');
   });
 });
+
+function withTokens(folder: string): string[] {
+  const path = join(folder, 'tokens.json');
+  writeTokens(path, entryOf(tokenOf('a')));
+  return ['--tokens', path];
+}
 
 async function takenAddress(): Promise<string> {
   const holder = createServer().listen(0, '127.0.0.1');
