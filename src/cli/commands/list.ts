@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import type { Allocation, ListFilter, OrderNumbersClient } from '../../client/index.ts';
 import { lastOrderIdOf } from '../../core/allocation.ts';
 import { wholeNumber } from '../../core/text/plain-text.ts';
-import { allocationColumns } from '../view/allocation-view.ts';
+import { AllocationLines } from '../view/allocation-view.ts';
 import { withClient } from '../run/client-command.ts';
 import { withClientOptions } from '../run/client-options.ts';
 import { grouped } from '../view/columns.ts';
@@ -87,7 +87,7 @@ export async function listAllocations(
 ): Promise<void> {
   const { output, json, terminalWidth } = context;
   const isTable = !json && !flags.csv;
-  const { header, row } = json ? jsonForm() : flags.csv ? csvForm() : columnsForm(terminalWidth);
+  const form = json ? jsonForm() : flags.csv ? csvForm() : new AllocationLines(terminalWidth);
   const filter = filterOf(flags);
   const chosen = flags.last ?? flags.limit;
   const tellsMore = chosen === undefined && isTable && terminalWidth !== undefined;
@@ -101,9 +101,8 @@ export async function listAllocations(
   for await (const allocation of flags.last === undefined ? allocations : lastOf(allocations, flags)) {
     hasMore = listed >= limit;
     if (hasMore) break;
-    // Not before the first answer: a list that is refused shows nothing.
-    if (listed === 0 && header !== undefined) await output.line(header);
-    await output.line(row(allocation));
+    // No header before the first answer: a list that is refused shows nothing.
+    for (const line of form.row(allocation)) await output.line(line);
     listed += 1;
     last = allocation;
     if (listed >= limit && !tellsMore) break;
@@ -111,7 +110,7 @@ export async function listAllocations(
   if (listed === 0) {
     // An empty list does not tell a store without orders from a mistyped one.
     if (flags.store !== undefined) await client.getStore(flags.store);
-    if (header !== undefined) await output.line(header);
+    for (const line of form.header()) await output.line(line);
   }
   if (hasMore && last !== undefined) {
     await output.flush();
@@ -164,25 +163,23 @@ async function moreLine(
 
 /** How rows are written. */
 interface RowForm {
-  readonly header?: string;
-  readonly row: (allocation: Allocation) => string;
+  /** The lines before all rows, unless they were written. */
+  header(): string[];
+  /** The lines of a row, with those before it that were not written yet. */
+  row(allocation: Allocation): string[];
 }
 
 function jsonForm(): RowForm {
-  return { row: (allocation) => JSON.stringify(allocationJson(allocation)) };
+  return { header: () => [], row: (allocation) => [JSON.stringify(allocationJson(allocation))] };
 }
 
 function csvForm(): RowForm {
+  const header = [csvLine(ALLOCATION_FIELDS)];
   return {
-    header: csvLine(ALLOCATION_FIELDS),
+    header: () => header.splice(0),
     row(allocation) {
       const values = allocationJson(allocation);
-      return csvLine(ALLOCATION_FIELDS.map((name) => values[name]));
+      return [...header.splice(0), csvLine(ALLOCATION_FIELDS.map((name) => values[name]))];
     },
   };
-}
-
-function columnsForm(terminalWidth: number | undefined): RowForm {
-  const columns = allocationColumns(terminalWidth);
-  return { header: columns.header(), row: (allocation) => columns.row(allocation) };
 }

@@ -1,9 +1,10 @@
 import { Command, Option } from 'commander';
 import type { OrderNumbersClient, OrderNumbersError } from '../../client/index.ts';
-import { allocationColumns } from '../view/allocation-view.ts';
+import { AllocationLines } from '../view/allocation-view.ts';
 import { interruption, stopOnSignal, withClient } from '../run/client-command.ts';
 import { withConnectionOptions } from '../run/client-options.ts';
 import { allocationJson } from '../view/json-form.ts';
+import type { Output } from '../view/output.ts';
 import { parseCursor, parseNumber } from '../run/option-values.ts';
 import type { CommandContext } from '../run/run-command.ts';
 
@@ -46,8 +47,7 @@ Examples:
 async function watch(client: OrderNumbersClient, flags: WatchFlags, context: CommandContext): Promise<void> {
   const { output, json, say } = context;
   const signal = stopOnSignal();
-  const columns = allocationColumns(context.terminalWidth);
-  let hasHeader = json;
+  const table = new AllocationLines(context.terminalWidth);
   let cursor = flags.after;
   // Printed once, however many attempts it takes.
   let isInterrupted = false;
@@ -61,10 +61,9 @@ async function watch(client: OrderNumbersClient, flags: WatchFlags, context: Com
       if (isInterrupted) say(json ? JSON.stringify({ connected: flags.server }) : `connected to ${flags.server}`);
       isInterrupted = false;
       // The first step comes at once and shows people that it watches.
-      if (!hasHeader) await output.line(columns.header());
-      hasHeader = true;
+      if (!json && step.allocations.length === 0) await writeLines(output, table.header());
       for (const allocation of step.allocations) {
-        await output.line(json ? JSON.stringify(allocationJson(allocation)) : columns.row(allocation));
+        await writeLines(output, json ? [JSON.stringify(allocationJson(allocation))] : table.row(allocation));
       }
       // The cursor covers only what was written.
       await output.flush();
@@ -75,4 +74,8 @@ async function watch(client: OrderNumbersClient, flags: WatchFlags, context: Com
   } finally {
     if (cursor !== undefined) say(json ? JSON.stringify({ cursor: String(cursor) }) : `resume with --after ${cursor}`);
   }
+}
+
+async function writeLines(output: Output, lines: readonly string[]): Promise<void> {
+  for (const line of lines) await output.line(line);
 }

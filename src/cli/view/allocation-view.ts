@@ -6,7 +6,7 @@ import { Columns, localTime, shortTime, table } from './columns.ts';
 const MIN_WIDTH = 60;
 
 /** How lists show allocations to people, one per line. */
-export const ALLOCATION_COLUMNS: readonly Column<Allocation>[] = [
+const ALLOCATION_COLUMNS: readonly Column<Allocation>[] = [
   { title: 'ORDER ID', width: 10, align: 'right', value: ({ orderId }) => String(orderId) },
   { title: 'STORE', width: 10, align: 'right', value: ({ storeId }) => String(storeId) },
   { title: 'NUMBER', width: 10, align: 'right', value: ({ orderNumber }) => String(orderNumber) },
@@ -14,10 +14,11 @@ export const ALLOCATION_COLUMNS: readonly Column<Allocation>[] = [
   { title: 'DISPLAY NUMBER', width: 14, value: ({ displayNumber }) => displayNumber },
   { title: 'CREATED', width: 29, value: ({ createTime }) => localTime(createTime) },
   { title: 'REQUEST ID', width: 10, value: ({ requestId }) => requestId },
+  { title: 'CALLER', width: 6, value: ({ caller }) => caller },
 ];
 
 /** The same for a terminal: runs as first and last number, nothing repeated, long values truncated. */
-const FITTED_ALLOCATION_COLUMNS: readonly Column<Allocation>[] = [
+const FITTED_COLUMNS: readonly Column<Allocation>[] = [
   { title: 'ORDER ID', width: 8, align: 'right', value: ({ orderId, count }) => runOf(orderId, count, '-') },
   { title: 'STORE', width: 6, align: 'right', value: ({ storeId }) => String(storeId) },
   { title: 'NUMBER', width: 6, align: 'right', value: ({ orderNumber, count }) => runOf(orderNumber, count, '-') },
@@ -26,11 +27,47 @@ const FITTED_ALLOCATION_COLUMNS: readonly Column<Allocation>[] = [
   { title: 'REQUEST ID', width: 10, least: 10, value: ({ requestId }) => requestId },
 ];
 
-/** The columns for a terminal of this width; undefined means that it is not a terminal. */
-export function allocationColumns(width: number | undefined): Columns<Allocation> {
-  return width === undefined
-    ? new Columns(ALLOCATION_COLUMNS)
-    : new Columns(FITTED_ALLOCATION_COLUMNS, Math.max(width, MIN_WIDTH));
+/** With the caller before the request id, because the last column is the first to be truncated. */
+const FITTED_NAMED_COLUMNS = FITTED_COLUMNS.toSpliced(-1, 0, {
+  title: 'CALLER',
+  width: 6,
+  least: 6,
+  value: ({ caller }) => caller,
+});
+
+/**
+ * Allocations as a table, for a terminal of this width; undefined means that it is not a terminal. A terminal gets the
+ * column CALLER, below a new header, at the first row that has one: on an open server none has.
+ */
+export class AllocationLines {
+  readonly #width: number | undefined;
+  #columns: Columns<Allocation> | undefined;
+  #hasCallers = false;
+
+  constructor(width: number | undefined) {
+    this.#width = width;
+  }
+
+  /** The header, unless it was shown. */
+  header(): string[] {
+    if (this.#columns) return [];
+    this.#columns = this.#newColumns();
+    return [this.#columns.header()];
+  }
+
+  /** The row, below a header if one is due. */
+  row(allocation: Allocation): string[] {
+    if (allocation.caller !== '' && !this.#hasCallers) {
+      this.#hasCallers = true;
+      if (this.#width !== undefined) this.#columns = undefined;
+    }
+    return [...this.header(), this.#columns!.row(allocation)];
+  }
+
+  #newColumns(): Columns<Allocation> {
+    if (this.#width === undefined) return new Columns(ALLOCATION_COLUMNS);
+    return new Columns(this.#hasCallers ? FITTED_NAMED_COLUMNS : FITTED_COLUMNS, Math.max(this.#width, MIN_WIDTH));
+  }
 }
 
 /** The display number, unless it is the plain number. */
@@ -51,6 +88,7 @@ export function allocationTable(allocation: Allocation, more: readonly (readonly
     ['display number', allocation.displayNumber],
     ['store', String(allocation.storeId)],
     ['request id', allocation.requestId],
+    ...(allocation.caller === '' ? [] : [['caller', allocation.caller]]),
     ...(count === 1 ? [] : [['count', String(count)]]),
     ['created', localTime(allocation.createTime)],
     ...more,

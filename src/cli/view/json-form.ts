@@ -19,6 +19,7 @@ export const ALLOCATION_FIELDS = [
   'minDigits',
   'requestId',
   'createTime',
+  'caller',
 ] as const satisfies readonly (keyof Allocation)[];
 
 /** As the message orders.v1.Allocation. */
@@ -34,6 +35,7 @@ export function allocationJson(allocation: Allocation): Record<(typeof ALLOCATIO
     minDigits: allocation.minDigits,
     requestId: allocation.requestId,
     createTime: allocation.createTime.toISOString(),
+    caller: allocation.caller,
   };
 }
 

@@ -38,6 +38,7 @@ describe.each(ENGINES)('against a real server on $name', (engine) => {
         minDigits: 0,
         requestId: expect.stringMatching(UUID_V7),
         createTime: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+        caller: '',
       },
       replayed: false,
     });
@@ -64,6 +65,7 @@ it('shows people one field per line', async () => {
       'display number  A-000100/26',
       'store           32913',
       'request id      cart-1',
+      'caller          checkout-eu',
       `created         ${time}`,
       'replayed        yes',
       '',

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import { allocationColumns } from '../../../src/cli/view/allocation-view.ts';
+import { AllocationLines } from '../../../src/cli/view/allocation-view.ts';
 import type { ListFlags } from '../../../src/cli/commands/list.ts';
 import { listAllocations } from '../../../src/cli/commands/list.ts';
 import { Output } from '../../../src/cli/view/output.ts';
@@ -65,17 +65,40 @@ describe('C7: list', () => {
       order({ storeId: 9_223_372_036_854_775_807n }),
     ];
     for (const width of [80, 120]) {
-      const columns = allocationColumns(width);
-      const lines = [columns.header(), ...rows.map((row) => columns.row(row))];
+      const lines = linesOf(rows, width);
       expect(lines.filter((line) => line.length > width)).toEqual([]);
     }
-    expect(allocationColumns(80).row(rows[0]!)).toMatch(
+    expect(linesOf(rows, 80)[1]).toMatch(
       /^ +41 +32913 +100 {12}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}01a20a8c-a137-7a82.*…$/,
     );
-    expect(allocationColumns(120).row(rows[0]!)).toContain(uuid);
-    expect(allocationColumns(80).row(rows[2]!)).toMatch(/^1234567-1235566 +32913 +100-1099 /);
+    expect(linesOf(rows, 120)[1]).toContain(uuid);
+    expect(linesOf([rows[2]!], 80)[1]).toMatch(/^1234567-1235566 +32913 +100-1099 /);
     // A pipe gets everything whole.
-    expect(allocationColumns(undefined).row(rows[1]!)).toContain('x'.repeat(128));
+    expect(linesOf(rows, undefined)[2]).toContain('x'.repeat(128));
+  });
+
+  it('a table shows callers to a terminal from the first row that has one, and to a pipe always', () => {
+    const named = order({ caller: 'checkout-eu' });
+    const [header, first, newHeader, second, third] = linesOf([order({}), named, order({})], 80);
+    expect(header).toMatch(/CREATED {14}REQUEST ID$/);
+    expect(first).toMatch(/\d {2}cart-1$/);
+    expect(newHeader).toMatch(/CREATED {14}CALLER {2}REQUEST ID$/);
+    expect(second).toMatch(/\d {2}checkout-eu {2}cart-1$/);
+    expect(third).toMatch(/\d {15}cart-1$/);
+    expect(linesOf([named, named], 80)).toEqual([newHeader, second, second]);
+    expect(linesOf([order({}), named], undefined)).toEqual([
+      expect.stringMatching(/ REQUEST ID {2}CALLER$/),
+      expect.stringMatching(/ cart-1$/),
+      expect.stringMatching(/ cart-1 {6}checkout-eu$/),
+    ]);
+    const longest = order({ caller: 'x'.repeat(64), requestId: 'y'.repeat(128) });
+    expect(linesOf([longest], 80)[1]).toMatch(/^.{80}$/);
+    expect(linesOf([longest], undefined)[1]).toContain(longest.caller);
+  });
+
+  it('a caller out of a damaged row stays in its line', () => {
+    const [, row] = linesOf([order({ caller: 'two\nlines\u001b[2J\u2028' })], 80);
+    expect(row).not.toMatch(/\p{Cc}|\u2028/u);
   });
 });
 
@@ -98,6 +121,12 @@ describe('C7: stores list', () => {
     expect(await list(3, PIPE)).toMatchObject({ lines: { length: 4 }, said: [] });
   });
 });
+
+/** What a table of these rows says. */
+function linesOf(rows: readonly Allocation[], width: number | undefined): string[] {
+  const table = new AllocationLines(width);
+  return rows.flatMap((row) => table.row(row));
+}
 
 /** What a command writes, line by line. */
 async function run(work: (context: CommandContext) => Promise<void>, context: Partial<CommandContext>) {

@@ -30,6 +30,7 @@ const ALLOCATION_JSON = {
   minDigits: 6,
   requestId: 'cart-1',
   createTime: FAKE_TIME.toISOString(),
+  caller: 'checkout-eu',
 };
 const STORE_JSON = {
   storeId: '32913',
@@ -63,7 +64,9 @@ describe('get', () => {
       { $case: 'requestId', value: { storeId: 7n, requestId: 'cart-1' } },
     ]);
     expect(JSON.parse(byOrderId.stdout)).toEqual(ALLOCATION_JSON);
-    expect(byNumber.stdout).toMatch(/^order id +9007199254740993\n[^]*request id +cart-1\ncreated +\S+\n$/);
+    expect(byNumber.stdout).toMatch(
+      /^order id +9007199254740993\n[^]*request id +cart-1\ncaller +checkout-eu\ncreated +\S+\n$/,
+    );
   });
 
   it('a missing allocation exits with 1 and its reason, and text from a server moves no cursor', async () => {
@@ -108,23 +111,35 @@ describe('list', () => {
     const { stdout } = await localOrderNumbers(['list', '--server', server], { env: { TZ: 'UTC' } });
     const time = FAKE_TIME.toISOString().replace('Z', '+00:00');
     expect(lines(stdout)).toEqual([
-      '  ORDER ID       STORE      NUMBER  COUNT  DISPLAY NUMBER  CREATED                        REQUEST ID',
-      `         1       32913         100      1  A-000100/26     ${time}  cart-1`,
-      `9007199254740993  9223372036854775807         100      1  ${'x'.repeat(20)}  ${time}  cart-1`,
-      `               3                32913         100      1  A-000100/26           ${time}  cart-1`,
+      '  ORDER ID       STORE      NUMBER  COUNT  DISPLAY NUMBER  CREATED                        REQUEST ID  CALLER',
+      `         1       32913         100      1  A-000100/26     ${time}  cart-1      checkout-eu`,
+      `9007199254740993  9223372036854775807         100      1  ${'x'.repeat(20)}  ${time}  cart-1      checkout-eu`,
+      `               3                32913         100      1  A-000100/26           ${time}  cart-1      checkout-eu`,
     ]);
   });
 
   it('writes CSV from which every value can be read back', async () => {
-    const odd = { prefix: '"A", ', suffix: "1+1='", displayNumber: `"A", 1001+1='` };
+    const odd = { prefix: '"A", ', suffix: "1+1='", displayNumber: `"A", 1001+1='`, caller: '."a", b' };
     const server = await fakeOrdersServer({
       listAllocations: () => ({ allocations: [fakeAllocation(odd), fakeAllocation()], nextPageToken: '' }),
     });
     const { stdout } = await localOrderNumbers(['list', '--csv', '--server', server]);
     const asText = { ...ALLOCATION_JSON, count: '1', minDigits: '6' };
     expect(parse(stdout, { columns: true })).toEqual([{ ...asText, ...odd }, asText]);
+    // Columns of earlier releases keep their places.
+    expect(stdout).toMatch(/^orderId,.*,requestId,createTime,caller\n/);
     const empty = await fakeOrdersServer({ listAllocations: () => ({ allocations: [], nextPageToken: '' }) });
     expect((await localOrderNumbers(['list', '--csv', '--server', empty])).stdout).toBe(stdout.split('\n')[0] + '\n');
+  });
+
+  it('writes no caller to CSV that a spreadsheet would run', async () => {
+    const allocations = [fakeAllocation({ caller: '-nightly' }), fakeAllocation({ caller: "=cmd|' /C calc'!A0" })];
+    const server = await fakeOrdersServer({ listAllocations: () => ({ allocations, nextPageToken: '' }) });
+    const { stdout } = await localOrderNumbers(['list', '--csv', '--server', server]);
+    expect(parse(stdout, { columns: true })).toMatchObject([
+      { caller: "'-nightly" },
+      { caller: "'=cmd|' /C calc'!A0" },
+    ]);
   });
 
   it('lists nothing for a store that does not exist, and says why', async () => {
