@@ -76,6 +76,12 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     takesSettings: true,
     load: async () => (await import('./commands/migrate.ts')).migrateCommand(),
   },
+  token: {
+    description: 'create, list and revoke the tokens that a server asks for',
+    takesSettings: true,
+    usage: '[command]',
+    load: async () => (await import('./commands/token.ts')).tokenCommand(),
+  },
 };
 
 let refusal = '';

@@ -3,6 +3,8 @@ import Database from 'better-sqlite3';
 import { LedgerRefused, messageOf } from '../../../core/errors.ts';
 import type { FileIdentity } from '../disk/held-files.ts';
 import { identityOf } from '../disk/held-files.ts';
+import type { ExclusiveLock } from './exclusive-lock.ts';
+import { lockExclusively } from './exclusive-lock.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { keepOwner, requireWritable } from './owner.ts';
 
@@ -19,30 +21,23 @@ export interface Fence {
 /**
  * Takes the right to be the one writer of a ledger (P8). Throws LedgerRefused if another process has it.
  *
- * The lock is SQLite's own exclusive lock on an empty file beside the ledger. The operating system drops it with the
- * process, even after kill -9, so it is never stale. It holds on the file itself, whichever path leads there. Readers
- * do not use this file and are not affected.
+ * It is a lock on an empty file beside the ledger. Readers do not use this file and are not affected.
  *
  * The file stays. If it is missing, `check` is called before it is created, so that a refusal leaves no lock file
  * beside a file that is not a ledger, for instance.
  */
 export function takeFence(files: LedgerFiles, check: () => void = () => {}): Fence {
   if (!existsSync(files.lock)) check();
-  let lock: Database.Database | undefined;
   requireWritable(files.lock);
+  let lock: ExclusiveLock | undefined;
   try {
-    lock = new Database(files.lock, { timeout: 0 });
-    // No journal file beside it, since nothing is ever written.
-    lock.pragma('journal_mode = MEMORY');
-    lock.exec('BEGIN EXCLUSIVE');
+    lock = lockExclusively(files.lock);
+    if (!lock) throw inUse(files);
     keepOwner(files.lock, files.database);
-    const held = lock;
-    return { identity: identityOf(files.lock), release: () => void held.close() };
+    return { identity: identityOf(files.lock), release: lock.release };
   } catch (error) {
-    lock?.close();
-    if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) {
-      throw inUse(files);
-    }
+    lock?.release();
+    if (error instanceof LedgerRefused) throw error;
     throw new LedgerRefused(
       `cannot create the lock file ${files.lock} (${messageOf(error)}); make its folder writable, or choose another with --ledger`,
     );

@@ -1,0 +1,117 @@
+import { closeSync, existsSync, lstatSync, openSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../../core/errors.ts';
+import type { ExclusiveLock } from '../../engines/sqlite/file/exclusive-lock.ts';
+import { lockExclusively } from '../../engines/sqlite/file/exclusive-lock.ts';
+import { keepOwner, requireWritable } from '../../engines/sqlite/file/owner.ts';
+import { entriesIn, MAX_TOKEN_FILE_BYTES, readTokenFile } from '../../server/security/read-token-file.ts';
+import type { TokenEntry } from '../../server/security/token-file.ts';
+import { formatTokenFile } from '../../server/security/token-file.ts';
+import { replaceFile } from './replace-file.ts';
+
+/** Another command needs some milliseconds. */
+const LOCK_MS = 5_000;
+const LOCK_LOOK_MS = 25;
+
+/** The entries of a token file, and what its operator should change about it. */
+export interface TokenFile {
+  readonly entries: readonly TokenEntry[];
+  readonly warning?: string;
+}
+
+/** Rejects with an Error that names the file and the remedy. */
+export async function readTokens(path: string): Promise<TokenFile> {
+  const file = await readTokenFile(path);
+  return { ...file, entries: entriesIn(file, path) };
+}
+
+/**
+ * Changes a token file, alone among all processes that do so. `change` returns the new entries, or undefined to leave
+ * the file as it is; what it throws leaves it so, too. If `mayCreate`, a missing file counts as one without entries.
+ * Resolves to a warning about the file, if there is one. Rejects with an Error that names the remedy.
+ */
+export async function changeTokens(
+  path: string,
+  mayCreate: boolean,
+  change: (entries: readonly TokenEntry[]) => readonly TokenEntry[] | undefined,
+): Promise<string | undefined> {
+  // Links are followed: the file itself is replaced, and all its names lead to one lock.
+  const real = realPath(path);
+  const read = (): Promise<TokenFile> =>
+    mayCreate && !existsSync(real) ? Promise.resolve({ entries: [] }) : readTokens(path);
+  // First, so that a refusal leaves no lock file beside something else.
+  await read();
+  const lock = await lockBeside(real);
+  try {
+    const { entries, warning } = await read();
+    const changed = change(entries);
+    if (changed !== undefined) write(real, changed);
+    return warning;
+  } finally {
+    lock.release();
+  }
+}
+
+function write(path: string, entries: readonly TokenEntry[]): void {
+  const text = formatTokenFile(entries);
+  // Whatever a server would refuse is not written.
+  entriesIn({ text }, path);
+  if (Buffer.byteLength(text) > MAX_TOKEN_FILE_BYTES) {
+    throw new Error(`${path} would have more than ${MAX_TOKEN_FILE_BYTES} bytes: remove entries that expired long ago`);
+  }
+  try {
+    replaceFile(path, text);
+  } catch (error) {
+    throw notWritten(path, error);
+  }
+}
+
+async function lockBeside(path: string): Promise<ExclusiveLock> {
+  requireWritable(path);
+  requireWritable(`${path}.lock`);
+  const deadline = performance.now() + LOCK_MS;
+  for (;;) {
+    const lock = tryLock(path);
+    if (lock) return lock;
+    if (performance.now() > deadline) {
+      throw new Error(`another command is changing ${path}; nothing was changed, so run this one again`);
+    }
+    await delay(LOCK_LOOK_MS);
+  }
+}
+
+function tryLock(path: string): ExclusiveLock | undefined {
+  const file = `${path}.lock`;
+  try {
+    // Whoever can read it can hold the lock.
+    closeSync(openSync(file, 'a', 0o600));
+    const lock = lockExclusively(file);
+    if (lock) keepOwner(file, existsSync(path) ? path : undefined);
+    return lock;
+  } catch (error) {
+    throw new Error(`cannot lock ${path} (${messageOf(error)}): its folder must be writable`, { cause: error });
+  }
+}
+
+/** A name that does not exist yet is that of the file to create. */
+function realPath(path: string): string {
+  const whole = resolve(path);
+  if (lstatSync(whole, { throwIfNoEntry: false })) {
+    if (existsSync(whole)) return realpathSync(whole);
+    throw new Error(`${path} is a symbolic link that leads nowhere: remove it, or name another file with --tokens`);
+  }
+  try {
+    return join(realpathSync(dirname(whole)), basename(whole));
+  } catch {
+    throw new Error(`the folder ${dirname(whole)} does not exist: create it, or correct --tokens`);
+  }
+}
+
+function notWritten(path: string, error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === undefined) return error;
+  const remedy =
+    code === 'EBUSY' ? 'mount its folder instead of the file, which has to be replaced' : 'nothing was changed';
+  return new Error(`cannot write ${path} (${messageOf(error)}): ${remedy}`, { cause: error });
+}
