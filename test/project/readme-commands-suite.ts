@@ -28,6 +28,7 @@ const SAYS: readonly Said[] = [
   ['verify', /no gaps, no duplicates/],
   ['verify data', /no gaps, no duplicates/],
   ['backup', /last_order_id +13\n/],
+  ['token create', /^ordn_\w{49}$/m],
   ['metrics', /order_numbers_last_order_id 13/],
   ['readyz', /^\{"status":"ok"\}$/],
 ];
