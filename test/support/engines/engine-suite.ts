@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Allocation, AllocationRequest } from '../../../src/core/allocation.ts';
 import { INT64_MAX, newRequestId } from '../../../src/core/allocation.ts';
 import type { Ledger, Outcome } from '../../../src/core/ledger.ts';
+import { callersSuite } from './engine-suite-callers.ts';
 import { exhaustedSuite } from './engine-suite-exhausted.ts';
 import { lookupsSuite } from './engine-suite-lookups.ts';
 import { storesSuite } from './engine-suite-stores.ts';
@@ -18,6 +19,7 @@ export interface TestLedger {
 /** Creates an empty ledger; `autoCreateStores`, true by default, is the engine's option. */
 export type NewLedger = (autoCreateStores?: boolean) => TestLedger;
 
+const CALLERS = ['', 'checkout-eu', 'pos'];
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
@@ -35,6 +37,9 @@ export function engineSuite(name: string, make: (autoCreateStores: boolean) => T
     });
     describe('replays', () => {
       replays(newLedger);
+    });
+    describe('callers', () => {
+      callersSuite(newLedger);
     });
     describe('int64', () => {
       int64(newLedger);
@@ -330,7 +335,12 @@ function randomRuns(newLedger: NewLedger): void {
       const keys = new Map<string, AllocationRequest>();
       for (let size = upTo(20); size >= 0; size--) {
         // Few ids, so that many requests are replays, often with another count.
-        const request = { storeId: stores[upTo(3)]!, requestId: `r${upTo(300)}`, count: upTo(5) + 1, caller: '' };
+        const request = {
+          storeId: stores[upTo(3)]!,
+          requestId: `r${upTo(300)}`,
+          count: upTo(5) + 1,
+          caller: CALLERS[upTo(3)]!,
+        };
         keys.set(`${request.storeId} ${request.requestId}`, request);
       }
       const batch = [...keys.values()];
