@@ -12,7 +12,30 @@ export interface Contradiction {
 
 /** All contradictions, the most important one first. */
 export function contradictions(settings: ServeSettings): Contradiction[] {
-  return [standbyOfAFile(settings)].filter((found) => found !== undefined);
+  return [
+    standbyOfAFile(settings),
+    halfOfAPair(settings),
+    certificatesWithoutTls(settings),
+    metricsWithoutTls(settings),
+  ].filter((found) => found !== undefined);
+}
+
+function halfOfAPair({ tlsCert, tlsKey }: ServeSettings): Contradiction | undefined {
+  if ((tlsCert === 'off') === (tlsKey === 'off')) return undefined;
+  const [given, missing] = tlsKey === 'off' ? ['--tls-cert', '--tls-key'] : ['--tls-key', '--tls-cert'];
+  return { flag: given!, text: `${given} needs ${missing}: give both, or neither`, between: ['tlsCert', 'tlsKey'] };
+}
+
+function certificatesWithoutTls({ tlsCert, tlsKey, tlsClientCa }: ServeSettings): Contradiction | undefined {
+  if (tlsClientCa === 'off' || tlsCert !== 'off' || tlsKey !== 'off') return undefined;
+  const text = '--tls-client-ca needs --tls-cert and --tls-key: client certificates are asked for with TLS only';
+  return { flag: '--tls-client-ca', text, between: ['tlsClientCa', 'tlsCert', 'tlsKey'] };
+}
+
+function metricsWithoutTls({ metricsSecure, tlsCert, tlsKey }: ServeSettings): Contradiction | undefined {
+  if (!metricsSecure || tlsCert !== 'off' || tlsKey !== 'off') return undefined;
+  const text = '--metrics-secure needs --tls-cert and --tls-key: the metrics get the same certificate';
+  return { flag: '--metrics-secure', text, between: ['metricsSecure', 'tlsCert', 'tlsKey'] };
 }
 
 function standbyOfAFile({ ledger, ledgerRead }: ServeSettings): Contradiction | undefined {

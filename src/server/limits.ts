@@ -20,6 +20,15 @@ export const KEEP_ALIVE_MS = 60_000;
  */
 export const FAILED_ATTEMPTS = { burst: 30, perSecond: 1, addresses: 10_000 };
 
+// Handshakes of TLS, for each listener.
+
+/** Handshakes under way at the same time: each takes some 50 KB. */
+export const MAX_HANDSHAKES = 512;
+/** How long a client may take for its handshake. */
+export const HANDSHAKE_MS = 10_000;
+/** A handshake under way for this long may stall: it makes room for a new one if there are too many. */
+export const STALLED_HANDSHAKE_MS = 1_000;
+
 // Calls of gRPC at the same time.
 
 /** Calls of one connection at the same time: a client that has more opens another one. */

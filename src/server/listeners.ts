@@ -12,6 +12,7 @@ import type { LedgerState } from '../core/ledger-state.ts';
 import type { Logger } from './log/log.ts';
 import type { Metrics, MetricSources, PageServer } from './metrics/metrics.ts';
 import { startMetricsServer } from './metrics/metrics.ts';
+import type { Probe } from './metrics/page-server.ts';
 import { logWhileClosed } from './closed-ledger.ts';
 import { listen } from './listen-addresses.ts';
 import { protectionOf } from './protection.ts';
@@ -52,7 +53,7 @@ export class Listeners {
 
   /** Rejects with one sentence that names the address and the flag; nothing listens then. */
   async start(): Promise<void> {
-    const { grpcListen, httpListen, metricsListen } = this.#settings;
+    const { grpcListen, httpListen, metricsListen, metricsSecure } = this.#settings;
     const { allocator, ledger, guard, logger, metrics, sources, state } = this.#context;
     const failedAttempts = new FailedAttempts();
     const door = { logger, observer: metrics, state, authenticator: guard.authenticator, failedAttempts };
@@ -60,7 +61,7 @@ export class Listeners {
     try {
       await listen('grpc', grpcListen, async () => {
         const orders = orderNumberService({ allocator, ledger, stopping: this.#stopping.signal });
-        this.#grpc = await startGrpcServer(grpcListen, orders, door);
+        this.#grpc = await startGrpcServer(grpcListen, orders, door, guard.tls?.of('grpc'));
       });
       if (httpListen !== 'off') {
         const isServing = () => this.#isServing;
@@ -68,7 +69,8 @@ export class Listeners {
         const times = { requestTimeoutMs: httpRequestTimeoutMs, idleTimeoutMs: httpIdleTimeoutMs };
         const whyNotServing = () => this.#whyNotServing();
         const served = { ...door, allocator, isServing, whyNotServing, requireRequestId };
-        const options = { address: httpListen, ...times, ...served };
+        const tls = guard.tls?.of('http');
+        const options = { address: httpListen, ...times, ...served, ...(tls && { tls }) };
         await listen('http', httpListen, async () => {
           const { startHttpServer } = await import('./http/http-server.ts');
           this.#http = await startHttpServer(options);
@@ -76,7 +78,9 @@ export class Listeners {
       }
       if (metricsListen !== 'off') {
         await listen('metrics', metricsListen, async () => {
-          this.#metrics = await startMetricsServer(metricsListen, metrics, sources);
+          const tls = metricsSecure ? guard.tls?.of('http') : undefined;
+          const probes = this.#probes();
+          this.#metrics = await startMetricsServer(metricsListen, metrics, sources, { probes, tls });
         });
       }
     } catch (error) {
@@ -122,6 +126,16 @@ export class Listeners {
 
   get #isServing(): boolean {
     return this.#context.state.isOpen && !this.#isDraining;
+  }
+
+  /** As over HTTP. */
+  #probes(): Probe[] {
+    const ok = { status: 200, json: '{"status":"ok"}' };
+    const notReady = () => ({ status: 503, json: JSON.stringify({ status: 'not serving', ...this.#whyNotServing() }) });
+    return [
+      { path: '/healthz', answer: () => ok },
+      { path: '/readyz', answer: () => (this.#isServing ? ok : notReady()) },
+    ];
   }
 
   /** What /readyz says: the name of the file, and never a path or host. */

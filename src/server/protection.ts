@@ -1,10 +1,15 @@
 import type { Protection } from './security/exposure.ts';
-import { UNPROTECTED } from './security/exposure.ts';
 import type { ServeSettings } from './settings.ts';
 
 /** What the settings put between the network and the listeners. */
-export function protectionOf({ tokens }: ServeSettings): Protection {
-  return { ...UNPROTECTED, tokens: tokens !== 'off' };
+export function protectionOf({ tlsCert, tlsClientCa, tokens, metricsSecure }: ServeSettings): Protection {
+  const tls = tlsCert !== 'off';
+  return {
+    tls,
+    clientCertificates: tls && tlsClientCa !== 'off',
+    tokens: tokens !== 'off',
+    metrics: metricsSecure,
+  };
 }
 
 /** The same for people. */

@@ -36,6 +36,12 @@ export interface ServerHost {
   prepareNewLedger(): Promise<void>;
 }
 
+/** What exists before anything is opened. */
+interface GuardAndMetrics {
+  readonly guard: Guard;
+  readonly metrics: Metrics;
+}
+
 /** A server that listens, whether or not its ledger is open yet. */
 interface StartedServer {
   readonly allocator: Allocator;
@@ -53,26 +59,27 @@ interface StartedServer {
  */
 export async function serve(settings: ServeSettings, host: ServerHost): Promise<number> {
   const { logger } = host.log;
+  const metrics = new Metrics();
   let guard: Guard;
   try {
-    guard = await openGuard(settings, logger);
+    guard = await openGuard(settings, logger, metrics.tls);
   } catch (error) {
     logger.fatal(messageOf(error));
     return EXIT_REFUSED;
   }
   host.onReload(() => guard.reload());
   try {
-    return await serveGuarded(settings, host, guard);
+    return await serveGuarded(settings, host, { guard, metrics });
   } finally {
     guard.close();
   }
 }
 
-async function serveGuarded(settings: ServeSettings, host: ServerHost, guard: Guard): Promise<number> {
+async function serveGuarded(settings: ServeSettings, host: ServerHost, own: GuardAndMetrics): Promise<number> {
   const { logger } = host.log;
   let server: StartedServer;
   try {
-    server = await start(settings, host, guard);
+    server = await start(settings, host, own);
   } catch (error) {
     logger.fatal(messageOf(error));
     return EXIT_REFUSED;
@@ -101,10 +108,9 @@ async function serveGuarded(settings: ServeSettings, host: ServerHost, guard: Gu
 async function start(
   settings: ServeSettings,
   { log, version, prepareNewLedger }: ServerHost,
-  guard: Guard,
+  { guard, metrics }: GuardAndMetrics,
 ): Promise<StartedServer> {
   const { logger } = log;
-  const metrics = new Metrics();
   const state = new LedgerState();
   const lost = Promise.withResolvers<undefined>();
   let listeners: Listeners | undefined;
@@ -126,6 +132,7 @@ async function start(
     isLedgerOpen: () => state.isOpen,
     ledgerClosedSeconds: () => state.closedSeconds,
     ...(guard.tokens && { tokens: guard.tokens }),
+    certificateExpirySeconds: () => guard.tls?.certificates.expirySeconds,
   };
   listeners = new Listeners(settings, { allocator, ledger, guard, logger, metrics, sources, state, name, file });
   try {

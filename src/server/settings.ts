@@ -12,6 +12,9 @@ const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Decimal digits, with or without a point. */
 const SHARE = /^\d{1,20}(\.\d{1,20})?$/;
 
+/** Quotes that belong to a shell. */
+const QUOTED = /^['"`].*['"`]$/;
+
 /** The settings of `order-numbers serve`. */
 export interface ServeSettings {
   readonly grpcListen: Address;
@@ -25,6 +28,13 @@ export interface ServeSettings {
   readonly create: boolean;
   /** The only ledger to serve; another one is refused. */
   readonly expectLedgerId: string | 'none';
+  /** PEM files of the server's certificate and key. */
+  readonly tlsCert: string | 'off';
+  readonly tlsKey: string | 'off';
+  /** PEM file of the authorities that sign the certificates of clients, which need one then. */
+  readonly tlsClientCa: string | 'off';
+  /** Whether the metrics are guarded as calls are. */
+  readonly metricsSecure: boolean;
   readonly maxBatch: number;
   readonly maxQueue: number;
   /** The part of a full queue that one caller may fill at the cost of others that hold more. */
@@ -104,6 +114,34 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     help: 'refuse to start on any ledger but the one with this ledger_id, which is logged at each start',
     parse: trimmed(parseLedgerId),
   },
+  tlsCert: {
+    flag: '--tls-cert <file|off>',
+    variable: 'ORDERS_TLS_CERT',
+    default: 'off',
+    help: 'serve gRPC and HTTP with TLS: a PEM file of the certificate of the server, and its chain; needs --tls-key',
+    parse: trimmed(parseFileOrOff),
+  },
+  tlsKey: {
+    flag: '--tls-key <file|off>',
+    variable: 'ORDERS_TLS_KEY',
+    default: 'off',
+    help: 'a PEM file of the private key of --tls-cert, not encrypted',
+    parse: trimmed(parseFileOrOff),
+  },
+  tlsClientCa: {
+    flag: '--tls-client-ca <file|off>',
+    variable: 'ORDERS_TLS_CLIENT_CA',
+    default: 'off',
+    help: 'mutual TLS: clients need a certificate signed by one of the authorities in this PEM file',
+    parse: trimmed(parseFileOrOff),
+  },
+  metricsSecure: {
+    flag: '--metrics-secure [true|false]',
+    variable: 'ORDERS_METRICS_SECURE',
+    default: 'false',
+    help: 'serve the metrics with the same TLS and, if there are tokens, to those with the verb metrics only',
+    parse: trimmed(parseBoolean),
+  },
   maxBatch: {
     flag: '--max-batch <requests>',
     variable: 'ORDERS_MAX_BATCH',
@@ -175,6 +213,12 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     parse: trimmed(parseLogLevel),
   },
 };
+
+function parseFileOrOff(text: string): string {
+  // A flag is never a file: the value of the flag before it is missing.
+  if (text !== '' && !text.startsWith('-') && !QUOTED.test(text)) return text;
+  throw new Error('Use the path of a PEM file, such as /etc/orders/tls.crt, without quotes, or off.');
+}
 
 function parseShare(text: string): number {
   const share = SHARE.test(text) ? Number(text) : 0;

@@ -19,6 +19,10 @@ const TABLE: {
   ledgerRead: ['--ledger-read', 'ORDERS_LEDGER_READ', 'off'],
   create: ['--create', 'ORDERS_CREATE', true],
   expectLedgerId: ['--expect-ledger-id', 'ORDERS_EXPECT_LEDGER_ID', 'none'],
+  tlsCert: ['--tls-cert', 'ORDERS_TLS_CERT', 'off'],
+  tlsKey: ['--tls-key', 'ORDERS_TLS_KEY', 'off'],
+  tlsClientCa: ['--tls-client-ca', 'ORDERS_TLS_CLIENT_CA', 'off'],
+  metricsSecure: ['--metrics-secure', 'ORDERS_METRICS_SECURE', false],
   maxBatch: ['--max-batch', 'ORDERS_MAX_BATCH', 1000],
   maxQueue: ['--max-queue', 'ORDERS_MAX_QUEUE', 10_000],
   maxQueueShare: ['--max-queue-share', 'ORDERS_MAX_QUEUE_SHARE', 0.5],
@@ -146,6 +150,10 @@ const SAMPLES: { readonly [K in keyof ServeSettings]: Samples<ServeSettings[K]> 
     bad: ['', 'off', '0b0e3f9a', '0B0E3F9A-6C1D-4F0E-9A51-6A3F5C1F7D22', '0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22x'],
     remedy: 'Use a ledger_id',
   },
+  tlsCert: pemFileOrOff(),
+  tlsKey: pemFileOrOff(),
+  tlsClientCa: pemFileOrOff(),
+  metricsSecure: trueOrFalse(),
   maxBatch: { good: numbers(1, 1000, 10_000), bad: [...WHOLE_NUMBERS_NOT, '0', '10001'], remedy: 'from 1 to 10000' },
   maxQueue: { good: numbers(1, 1_000_000), bad: [...WHOLE_NUMBERS_NOT, '0', '1000001'], remedy: 'from 1 to 1000000' },
   maxQueueShare: {
@@ -187,6 +195,19 @@ function addressOrOff(): Samples<Address | 'off'> {
     ],
     bad: ['', 'on', 'OFF', 'false', '3000', ':3000', 'a:65536'],
     remedy: 'or off',
+  };
+}
+
+function pemFileOrOff(): Samples<string | 'off'> {
+  return {
+    good: [
+      ['/etc/orders/tls.crt', '/etc/orders/tls.crt'],
+      ['tls.pem', 'tls.pem'],
+      ['./-odd', './-odd'],
+      ['off', 'off'],
+    ],
+    bad: ['', '--tls-key', '-', '"/etc/orders/tls.crt"', "'tls.pem'"],
+    remedy: 'the path of a PEM file',
   };
 }
 

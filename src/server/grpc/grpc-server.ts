@@ -1,5 +1,6 @@
-import type { Socket } from 'node:net';
+import type { Server as NetServer, Socket } from 'node:net';
 import { createServer } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Address } from '../address.ts';
@@ -9,6 +10,7 @@ import { KEEP_ALIVE_MS, MAX_CALLS_PER_CONNECTION, MAX_CONNECTIONS, MAX_REQUEST_B
 import { OrderNumberServiceService } from '../../wire/gen/orders/v1/orders.ts';
 import type { GuardedMethod } from './entrance.ts';
 import { guardCalls } from './entrance.ts';
+import type { ListenerTls } from '../security/tls/listener-tls.ts';
 import { limitConnections } from './limits/connection-limits.ts';
 import { Health } from './standard/health.ts';
 import { addReflection } from './standard/reflection.ts';
@@ -45,6 +47,7 @@ export async function startGrpcServer(
   address: Address,
   orders: Readonly<Record<string, GuardedMethod>>,
   door: DoorContext,
+  tls?: ListenerTls,
 ): Promise<GrpcServer> {
   const server = new Server(LIMITS);
   const guarded = new Map([...addOrders(server, orders), ...addReflection(server)]);
@@ -55,11 +58,11 @@ export async function startGrpcServer(
   limitConnections(server);
 
   const sockets = new Set<Socket>();
-  const listener = createServer({ noDelay: true }, (socket) => {
+  const { listener, dropHandshakes } = newListener(tls, (socket) => injector.injectConnection(socket));
+  listener.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
-    injector.injectConnection(socket);
   });
   listener.maxConnections = MAX_CONNECTIONS;
   const bound = await listenOn(listener, address);
@@ -74,6 +77,7 @@ export async function startGrpcServer(
     },
     async close(graceMs) {
       listener.close();
+      dropHandshakes();
       injector.drain(graceMs);
       const gone = Promise.withResolvers<void>();
       const check = () => sockets.size === 0 && gone.resolve();
@@ -85,6 +89,20 @@ export async function startGrpcServer(
       injector.destroy();
     },
   };
+}
+
+/** A listener that passes on each connection which may be served. */
+function newListener(tls: ListenerTls | undefined, serve: (socket: Socket) => void) {
+  if (!tls) {
+    const listener: NetServer = createServer({ noDelay: true }, serve);
+    return { listener, dropHandshakes: () => {} };
+  }
+  const listener = createTlsServer({ ...tls.options, noDelay: true });
+  const followed = tls.follow(listener);
+  listener.on('secureConnection', (socket) => {
+    if (followed.admits(socket)) serve(socket);
+  });
+  return { listener: listener as NetServer, dropHandshakes: () => followed.dropHandshakes() };
 }
 
 /** Returns the methods by their paths. */

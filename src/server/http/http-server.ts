@@ -1,9 +1,10 @@
-import type { RequestListener, Server } from 'node:http';
-import { createServer } from 'node:http';
+import type { Server } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import type { Address } from '../address.ts';
 import { listenOn } from '../address.ts';
 import { KEEP_ALIVE_MS, MAX_CONNECTIONS, MAX_HEADER_BYTES } from '../limits.ts';
+import type { ListenerTls } from '../security/tls/listener-tls.ts';
+import { createWebServer } from '../security/tls/web-server.ts';
 import type { OrderEndpointOptions } from './order-endpoint.ts';
 import { OrderEndpoint } from './order-endpoint.ts';
 import { httpRoutes } from './routes.ts';
@@ -15,6 +16,8 @@ export interface HttpServerOptions extends OrderEndpointOptions {
   readonly idleTimeoutMs: number;
   /** Whether the ledger is open and the server is not draining: what /readyz says. */
   isServing(): boolean;
+  /** Absent for plaintext. */
+  readonly tls?: ListenerTls;
   /** What /readyz adds while the server is not serving. */
   whyNotServing?(): Readonly<Record<string, string>>;
 }
@@ -43,16 +46,20 @@ const LIMITS = {
 /** Serves the original sample's endpoint. Rejects if it cannot listen on the address. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { address, logger } = options;
+  const { server, dropHandshakes } = createWebServer(
+    { ...LIMITS, keepAliveTimeout: options.idleTimeoutMs },
+    options.tls,
+  );
+  server.maxConnections = MAX_CONNECTIONS;
   let isClosing = false;
   const app = httpRoutes({
     endpoint: new OrderEndpoint(options),
     logger,
-    serverFactory: (handler) => limitedServer(handler, options.idleTimeoutMs),
+    serverFactory: (handler) => server.on('request', handler),
     isServing: () => options.isServing(),
     whyNotServing: () => options.whyNotServing?.() ?? {},
     isClosing: () => isClosing,
   });
-  const { server } = app;
   await app.ready();
   const bound = await listenOn(server, address);
   // The system could not accept a connection; without a listener the event would end the process. The others go on.
@@ -68,17 +75,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       isClosing = true;
       // Ends idle connections at once; the others end with their answers.
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      dropHandshakes();
       const force = setTimeout(() => server.closeAllConnections(), graceMs);
       await closed;
       clearTimeout(force);
     },
   };
-}
-
-function limitedServer(handler: RequestListener, idleTimeoutMs: number): Server {
-  const server = createServer({ ...LIMITS, keepAliveTimeout: idleTimeoutMs }, handler);
-  server.maxConnections = MAX_CONNECTIONS;
-  return server;
 }
 
 /**

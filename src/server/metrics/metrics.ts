@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Counter, Histogram, Registry } from '@prometheus-io/client';
 import type { Address } from '../address.ts';
 import type { Reason } from '../../core/reasons.ts';
-import type { PageServer } from './page-server.ts';
+import type { PageServer, PageServerOptions } from './page-server.ts';
 import { gauge, registerEventLoop, registerProcess } from './process-metrics.ts';
 import { servePage } from './page-server.ts';
-import { registerTokens } from './security-metrics.ts';
+import { registerCertificate, registerTokens, TlsMetrics } from './security-metrics.ts';
 import type { TokenSources } from '../security/token-reload.ts';
 import type { LedgerSizes, LedgerSources } from '../../engines/engine.ts';
 import type { BatchObserver, BatchSummary } from '../../core/observers.ts';
@@ -26,6 +26,8 @@ export interface MetricSources extends LedgerSources {
   ledgerClosedSeconds(): number;
   /** Absent if the server has no tokens. */
   readonly tokens?: TokenSources;
+  /** When the certificate of the server expires, Unix time; undefined without TLS. */
+  certificateExpirySeconds?(): number | undefined;
 }
 
 /** One transport and method: looked up once, because {@link Metrics.ended} runs for every call. */
@@ -48,6 +50,7 @@ const SIZES_MS = 1000;
 /** Counts what happens, for Prometheus, in a registry of its own. No method throws. */
 export class Metrics implements CallObserver, BatchObserver {
   readonly registry = new Registry();
+  readonly tls = new TlsMetrics(this.registry);
   readonly #allocations = this.#counter('allocations_total', 'Requests that were given new numbers.');
   readonly #replays = this.#counter(
     'replays_total',
@@ -131,11 +134,12 @@ export class Metrics implements CallObserver, BatchObserver {
   }
 }
 
-/** Serves GET /metrics. Rejects if it cannot listen on the address. */
+/** Serves GET /metrics, and probes. Rejects if it cannot listen on the address. */
 export async function startMetricsServer(
   address: Address,
   metrics: Metrics,
   sources: MetricSources,
+  access: Partial<Pick<PageServerOptions, 'probes' | 'refuse' | 'tls'>> = {},
 ): Promise<PageServer> {
   const registry = new Registry();
   const askSizes = registerSources(registry, sources);
@@ -150,7 +154,8 @@ export async function startMetricsServer(
     await askSizes();
     return `${await metrics.registry.metrics()}\n${await registry.metrics()}`;
   };
-  const server = await servePage(address, { path: '/metrics', contentType: registry.contentType, text });
+  const page = { path: '/metrics', contentType: registry.contentType, text };
+  const server = await servePage({ address, page, probes: [], ...access });
   // Last, so that a server that cannot start leaves nothing running.
   const stopLoop = registerEventLoop(registry);
   return {
@@ -190,6 +195,7 @@ function registerSources(registry: Registry, sources: MetricSources): () => Prom
     },
   });
   registerTokens(registry, sources.tokens);
+  registerCertificate(registry, () => sources.certificateExpirySeconds?.());
   gauge(registry, 'order_numbers_ledger_database_bytes', "Size of the ledger's database.", () => sizes?.database);
   gauge(registry, 'order_numbers_ledger_wal_bytes', "Size of the ledger's write-ahead log.", () => sizes?.wal);
   return async () => {

@@ -1,6 +1,10 @@
 import type { Registry } from '@prometheus-io/client';
 import { Counter } from '@prometheus-io/client';
 import type { TokenSources } from '../security/token-reload.ts';
+import type { ReloadObserver } from '../security/tls/certificates.ts';
+import type { HandshakeFailure } from '../security/tls/handshake-failures.ts';
+import { HANDSHAKE_FAILURES } from '../security/tls/handshake-failures.ts';
+import type { HandshakeObserver } from '../security/tls/handshakes.ts';
 import { gauge } from './process-metrics.ts';
 
 /** A server without tokens has no active one, and no file that could be broken. */
@@ -26,4 +30,44 @@ export function registerTokens(registry: Registry, tokens: TokenSources | undefi
       failures.inc(tokens?.failures() ?? 0);
     },
   });
+}
+
+/** Left out without TLS. */
+export function registerCertificate(registry: Registry, expirySeconds: () => number | undefined): void {
+  gauge(
+    registry,
+    'order_numbers_tls_certificate_expiry_timestamp_seconds',
+    'When the certificate in use expires, Unix time.',
+    expirySeconds,
+  );
+}
+
+/** Counts what goes wrong with TLS. */
+export class TlsMetrics implements HandshakeObserver, ReloadObserver {
+  readonly #handshakes: Counter<'reason'>;
+  readonly #reloads: Counter;
+
+  constructor(registry: Registry) {
+    this.#handshakes = new Counter({
+      name: 'order_numbers_tls_handshake_failures_total',
+      help: 'Connections that were refused or lost before their TLS handshake was done.',
+      labelNames: ['reason'],
+      registers: [registry],
+    });
+    // A rate counts from the first one on only if there was a 0 before.
+    for (const reason of HANDSHAKE_FAILURES) this.#handshakes.inc({ reason }, 0);
+    this.#reloads = new Counter({
+      name: 'order_numbers_tls_reload_failures_total',
+      help: 'Versions of the TLS files that could not be used.',
+      registers: [registry],
+    });
+  }
+
+  handshakeFailed(reason: HandshakeFailure): void {
+    this.#handshakes.inc({ reason });
+  }
+
+  reloadFailed(): void {
+    this.#reloads.inc();
+  }
 }

@@ -1,6 +1,11 @@
 import type { Logger } from '../log/log.ts';
 import type { Authenticator } from './principal.ts';
 import { OPEN } from './principal.ts';
+import { requireCertificate } from './required-certificate.ts';
+import type { Certificates, ReloadObserver } from './tls/certificates.ts';
+import type { HandshakeObserver } from './tls/handshakes.ts';
+import type { ListenerTls } from './tls/listener-tls.ts';
+import type { TlsFiles } from './tls/tls-files.ts';
 import type { TokenReload, TokenSources } from './token-reload.ts';
 
 /** Files that are read again while the server runs, because they changed or because the process is told to. */
@@ -16,27 +21,76 @@ export interface Guard {
   readonly authenticator: Authenticator;
   /** Absent if calls need none. */
   readonly tokens?: TokenSources;
+  /** Absent if everything is served in plaintext. */
+  readonly tls?: GuardTls;
   /** Has every file read again. */
   reload(): void;
   close(): void;
+}
+
+export interface GuardTls {
+  readonly certificates: Certificates;
+  /** The TLS of a listener. */
+  of(transport: 'grpc' | 'http'): ListenerTls;
 }
 
 /** The settings that it depends on. */
 export interface GuardSettings {
   /** Path of the token file. */
   readonly tokens: string | 'off';
+  /** Paths of PEM files. */
+  readonly tlsCert: string | 'off';
+  readonly tlsKey: string | 'off';
+  readonly tlsClientCa: string | 'off';
 }
 
 /** Rejects with one sentence that names a flag, its file and the remedy; nothing is open then. */
-export async function openGuard({ tokens: path }: GuardSettings, logger: Logger): Promise<Guard> {
-  const tokens = path === 'off' ? undefined : await openTokens(path, logger);
-  const files: readonly Reloadable[] = tokens ? [tokens] : [];
+export async function openGuard(
+  settings: GuardSettings,
+  logger: Logger,
+  observer: ReloadObserver & HandshakeObserver,
+): Promise<Guard> {
+  const tls = await openTls(settings, logger, observer);
+  const files: Reloadable[] = tls ? [tls.certificates] : [];
+  const close = () => files.forEach((file) => file.close());
+  try {
+    const tokens = settings.tokens === 'off' ? undefined : await openTokens(settings.tokens, logger);
+    if (tokens) files.push(tokens);
+    const authenticator = tokens?.directory ?? OPEN;
+    return {
+      authenticator: tls?.certificates.haveClientCa ? requireCertificate(authenticator) : authenticator,
+      ...(tokens && { tokens }),
+      ...(tls && { tls }),
+      reload: () => files.forEach((file) => void file.reload()),
+      close,
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/** The files of a server's TLS; undefined if it has none. */
+export function tlsFilesOf({ tlsCert, tlsKey, tlsClientCa }: GuardSettings): TlsFiles | undefined {
+  if (tlsCert === 'off') return undefined;
   return {
-    authenticator: tokens?.directory ?? OPEN,
-    ...(tokens && { tokens }),
-    reload: () => files.forEach((file) => void file.reload()),
-    close: () => files.forEach((file) => file.close()),
+    cert: { flag: '--tls-cert', path: tlsCert },
+    key: { flag: '--tls-key', path: tlsKey },
+    clientCa: tlsClientCa === 'off' ? undefined : { flag: '--tls-client-ca', path: tlsClientCa },
   };
+}
+
+async function openTls(
+  settings: GuardSettings,
+  logger: Logger,
+  observer: ReloadObserver & HandshakeObserver,
+): Promise<GuardTls | undefined> {
+  const files = tlsFilesOf(settings);
+  if (!files) return undefined;
+  const { Certificates } = await import('./tls/certificates.ts');
+  const { listenerTls } = await import('./tls/listener-tls.ts');
+  const certificates = await Certificates.open(files, logger, observer);
+  return { certificates, of: (transport) => listenerTls(transport, certificates, logger, observer) };
 }
 
 async function openTokens(path: string, logger: Logger): Promise<TokenReload> {

@@ -11,6 +11,7 @@ import { Metrics, startMetricsServer } from '../../../src/server/metrics/metrics
 import type { Engine } from '../../support/engines/engines.ts';
 import { ENGINES } from '../../support/engines/engines.ts';
 import { LocalServer } from '../../support/processes/local-server.ts';
+import { SERVER_CERTIFICATE } from '../../support/network/certificates.ts';
 import { connect, failureOf } from '../../support/clients/orders-client.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 import { SQLITE } from '../../support/engines/sqlite-engine.ts';
@@ -460,9 +461,10 @@ function seriesNamesOf({ name, type }: Family): string[] {
 
 /** A scrape of a real server that has numbered, replayed and refused. */
 async function realScrape(engine: Engine): Promise<string> {
-  const server = new LocalServer(await engine.newLedger());
+  const { certFile, keyFile, cert } = SERVER_CERTIFICATE;
+  const server = new LocalServer(await engine.newLedger(), { args: ['--tls-cert', certFile, '--tls-key', keyFile] });
   const url = await metricsUrl(server);
-  const client = connect(await server.serving());
+  const client = connect(await server.serving(), { ca: cert });
   onTestFinished(() => client.close());
   for (const requestId of ['a', 'a']) await client.allocateOrder({ storeId: 7n, requestId });
   await failureOf(client.allocateOrder({ storeId: 0n, requestId: '' }));

@@ -1,5 +1,7 @@
 import type { ClientOptions, ServiceError } from '@grpc/grpc-js';
-import { credentials, Metadata } from '@grpc/grpc-js';
+import { Metadata } from '@grpc/grpc-js';
+import type { ClientOptions as ConnectionOptions } from '../../../src/client/api.ts';
+import { pems, security } from '../../../src/client/connection/tls.ts';
 import type { BadRequest_FieldViolation } from '../../../src/wire/gen/google/rpc/error_details.ts';
 import { BadRequest, ErrorInfo, RetryInfo } from '../../../src/wire/gen/google/rpc/error_details.ts';
 import { Status } from '../../../src/wire/gen/google/rpc/status.ts';
@@ -43,10 +45,10 @@ function nameOf(status: ServingStatus): string {
   return Object.entries(ServingStatus).find(([, value]) => value === status)?.[0] ?? String(status);
 }
 
-/** Connects at the first call. `address` is host:port; close the client when the test ends. */
-export function connect(address: string): OrdersClient {
-  const channel = credentials.createInsecure();
-  const orders = new OrderNumberServiceClient(address, channel, CHANNEL_OPTIONS);
+/** Connects at the first call. `address` is host:port; close the client when the test ends. Without `tls`: plaintext. */
+export function connect(address: string, tls?: ConnectionOptions['tls']): OrdersClient {
+  const { credentials: channel, options } = security(new URL(`grpc://${address}`).hostname, pems(tls));
+  const orders = new OrderNumberServiceClient(address, channel, { ...CHANNEL_OPTIONS, ...options });
   // The same channel: health is asked over the same connection.
   const health = new HealthClient(address, channel, { channelOverride: orders.getChannel() });
 

@@ -1,0 +1,169 @@
+import type { X509Certificate } from 'node:crypto';
+import { hash } from 'node:crypto';
+import type { SecureContextOptions, Server } from 'node:tls';
+import { messageOf } from '../../../core/errors.ts';
+import type { Logger } from '../../log/log.ts';
+import { FilePoll } from '../file-poll.ts';
+import type { TlsFiles, TlsIdentity, TlsTexts } from './tls-files.ts';
+import { contextOptions, identityIn, readTlsFiles } from './tls-files.ts';
+import { validityWarning } from './validity.ts';
+
+const DAY_MS = 86_400_000;
+/** Longer than it takes to replace one file after the other. */
+const SECOND_LOOK_MS = 400;
+
+/** Is told when the files changed and cannot be used; never throws. */
+export interface ReloadObserver {
+  reloadFailed(): void;
+}
+
+/** The certificates of a server, the same for all its listeners. They are read again when their files change. */
+export class Certificates {
+  readonly #files: TlsFiles;
+  readonly #logger: Logger;
+  readonly #observer: ReloadObserver;
+  readonly #servers = new Set<Server>();
+  #identity!: TlsIdentity;
+  /** The version of the files that is in use, or was told to be useless. */
+  #known: string | undefined;
+  /** A version that was useless at the last look. */
+  #suspect: string | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #poll: FilePoll | undefined;
+  #daily: NodeJS.Timeout | undefined;
+  #secondLook: NodeJS.Timeout | undefined;
+
+  private constructor(files: TlsFiles, logger: Logger, observer: ReloadObserver) {
+    this.#files = files;
+    this.#logger = logger;
+    this.#observer = observer;
+  }
+
+  /**
+   * Reads the files, and follows them from then on. Rejects with one sentence that names a flag, its file and the remedy.
+   */
+  static async open(files: TlsFiles, logger: Logger, observer: ReloadObserver): Promise<Certificates> {
+    const certificates = new Certificates(files, logger, observer);
+    const texts = await readTlsFiles(files);
+    certificates.#start(identityIn(files, texts), versionOf(texts));
+    return certificates;
+  }
+
+  /** Whether clients have to show a certificate. */
+  get haveClientCa(): boolean {
+    return this.#files.clientCa !== undefined;
+  }
+
+  /** When the certificate in use expires: Unix time, in seconds. */
+  get expirySeconds(): number {
+    return this.#identity.chain[0].validToDate.getTime() / 1000;
+  }
+
+  /** What is in use now. */
+  get options(): SecureContextOptions {
+    return contextOptions(this.#identity);
+  }
+
+  /** Gives a server whatever is in use later, until it is closed. Connections that are open keep what they have. */
+  renew(server: Server): void {
+    this.#servers.add(server);
+    server.once('close', () => this.#servers.delete(server));
+  }
+
+  /** Reads the files again now, and says what came of it. Never rejects. */
+  reload(): Promise<void> {
+    return this.#look(true);
+  }
+
+  close(): void {
+    this.#poll?.stop();
+    clearInterval(this.#daily);
+    clearTimeout(this.#secondLook);
+  }
+
+  #start(identity: TlsIdentity, version: string): void {
+    const { cert, key, clientCa } = this.#files;
+    this.#identity = identity;
+    this.#known = version;
+    this.#poll = new FilePoll([cert.path, key.path, ...(clientCa ? [clientCa.path] : [])], () => this.#look(false));
+    this.#daily = setInterval(() => this.#warn(), DAY_MS).unref();
+    this.#logger.info(fieldsOf(identity), 'TLS certificate read');
+    this.#warn();
+  }
+
+  /** One look at a time. `asked`: not only because the files may have changed. Never rejects. */
+  #look(asked: boolean): Promise<void> {
+    this.#looking = this.#looking.then(() => this.#read(asked));
+    return this.#looking;
+  }
+
+  async #read(asked: boolean): Promise<void> {
+    let version: string | undefined;
+    try {
+      const texts = await readTlsFiles(this.#files);
+      version = versionOf(texts);
+      if (version === this.#known && !asked) return;
+      this.#use(identityIn(this.#files, texts), asked);
+      this.#known = version;
+    } catch (error) {
+      this.#refuse(version ?? messageOf(error), error, asked);
+    }
+  }
+
+  #use(identity: TlsIdentity, asked: boolean): void {
+    const isSame = JSON.stringify(identity.pem) === JSON.stringify(this.#identity.pem);
+    if (isSame && asked) this.#logger.info(fieldsOf(identity), 'TLS files read again: nothing changed');
+    if (isSame) return;
+    this.#identity = identity;
+    for (const server of this.#servers) server.setSecureContext(this.options);
+    this.#logger.info(fieldsOf(identity), 'TLS files changed: new connections use them, open ones go on');
+    this.#warn();
+  }
+
+  /**
+   * What is in use stays. Files that are replaced one after the other do not fit for a moment, so that is told only when
+   * it is still so at a second look, and once per version.
+   */
+  #refuse(version: string, error: unknown, asked: boolean): void {
+    clearTimeout(this.#secondLook);
+    this.#secondLook = setTimeout(() => void this.#look(false), SECOND_LOOK_MS).unref();
+    const isFirstLook = version !== this.#suspect;
+    this.#suspect = version;
+    if (!asked && (isFirstLook || version === this.#known)) return;
+    this.#known = version;
+    this.#observer.reloadFailed();
+    this.#logger.warn(`${messageOf(error)}; until then the server goes on with the files as it read them before`);
+  }
+
+  /** Says which certificate a date makes useless, or soon will. */
+  #warn(): void {
+    const now = new Date();
+    const { cert, clientCa } = this.#files;
+    const { chain, clientAuthorities } = this.#identity;
+    const own = { file: `${cert.flag}: ${cert.path}`, effect: 'clients refuse it' };
+    const theirs = { file: `${clientCa?.flag}: ${clientCa?.path}`, effect: 'the clients that it signed are refused' };
+    const warnings = [
+      ...chain.map((certificate) => validityWarning(certificate, own, now)),
+      ...clientAuthorities.map((certificate) => validityWarning(certificate, theirs, now)),
+    ];
+    for (const warning of warnings) if (warning !== undefined) this.#logger.warn(warning);
+  }
+}
+
+/** How the log names them. */
+function fieldsOf({ chain: [own], clientAuthorities }: TlsIdentity): Record<string, unknown> {
+  return {
+    names: own.subjectAltName ?? subjectOf(own),
+    expires: own.validToDate.toISOString(),
+    sha256: own.fingerprint256,
+    ...(clientAuthorities.length > 0 && { client_ca: clientAuthorities.map(subjectOf) }),
+  };
+}
+
+function subjectOf({ subject }: X509Certificate): string {
+  return subject.replaceAll('\n', ', ');
+}
+
+function versionOf(texts: TlsTexts): string {
+  return hash('sha256', JSON.stringify(texts));
+}

@@ -1,0 +1,87 @@
+import type { X509Certificate as Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { messageOf } from '../../../core/errors.ts';
+
+/** More than any chain or list of authorities takes; a larger file is another one. */
+const MAX_BYTES = 4 * 1024 * 1024;
+const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n[\s\S]*?-----END \1-----/g;
+
+const READ_FAILURES: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist; correct the path',
+  ENOTDIR: 'does not exist; correct the path',
+  EACCES: 'may not be read by this process; give its user the right to read it (chmod, chown)',
+  EPERM: 'may not be read by this process; give its user the right to read it (chmod, chown)',
+};
+
+/** A file that a flag names. */
+export interface NamedFile {
+  readonly flag: string;
+  readonly path: string;
+}
+
+/** A file with something to mend. `message` is one line: the flag, the file and the remedy. */
+export class FileRefused extends Error {
+  override readonly name = 'FileRefused';
+
+  constructor({ flag, path }: NamedFile, why: string, options?: ErrorOptions) {
+    super(`${flag}: ${path} ${why}`, options);
+  }
+}
+
+/** A block of a PEM file. */
+export interface PemBlock {
+  /** What it says behind BEGIN, such as CERTIFICATE. */
+  readonly label: string;
+  /** All of its lines. */
+  readonly text: string;
+}
+
+/** What the file says. Rejects with {@link FileRefused} if it cannot be read. */
+export async function readText(file: NamedFile): Promise<string> {
+  try {
+    const found = await stat(file.path);
+    if (found.isDirectory()) throw new FileRefused(file, 'is a folder; give the path of a PEM file in it');
+    // A pipe can be read only once.
+    if (!found.isFile()) throw new FileRefused(file, 'is not a file that can be read again when it changes; give one');
+    if (found.size > MAX_BYTES) throw new FileRefused(file, 'is too large to be a PEM file; correct the path');
+    return await readFile(file.path, 'latin1');
+  } catch (error) {
+    if (error instanceof FileRefused) throw error;
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const why = READ_FAILURES[code] ?? `cannot be read (${messageOf(error)}); check the file and its disk`;
+    throw new FileRefused(file, why, { cause: error });
+  }
+}
+
+/** The blocks of a PEM file. Throws {@link FileRefused} if it has none. */
+export function blocksIn(file: NamedFile, text: string): PemBlock[] {
+  if (text.trim() === '') throw new FileRefused(file, 'is empty; write a PEM file there');
+  const blocks = [...text.matchAll(BLOCK)].map(([block, label = '']) => ({ label, text: `${block}\n` }));
+  if (blocks.length > 0) return blocks;
+  throw new FileRefused(
+    file,
+    'is not a PEM file (-----BEGIN …); if it is a DER or PKCS #12 file, convert it with openssl x509, pkey or pkcs12',
+  );
+}
+
+/** The certificates among the blocks, in their order. Throws {@link FileRefused} if there is none, or one is damaged. */
+export function certificatesIn(file: NamedFile, blocks: readonly PemBlock[]): Certificate[] {
+  const found = blocks.filter(({ label }) => /^(X509 |TRUSTED )?CERTIFICATE$/.test(label));
+  if (found.length === 0) {
+    throw new FileRefused(file, `has no certificate (-----BEGIN CERTIFICATE-----) but ${kindsOf(blocks)}`);
+  }
+  return found.map(({ text }, i) => {
+    try {
+      return new X509Certificate(text);
+    } catch (cause) {
+      const which = found.length === 1 ? 'a certificate' : `a certificate, number ${i + 1} of ${found.length},`;
+      throw new FileRefused(file, `has ${which} that is damaged; write it again`, { cause });
+    }
+  });
+}
+
+/** What is in a file instead of what was expected, for a message. */
+export function kindsOf(blocks: readonly PemBlock[]): string {
+  return [...new Set(blocks.map(({ label }) => label))].join(', ');
+}

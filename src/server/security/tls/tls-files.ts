@@ -1,0 +1,112 @@
+import type { KeyObject, X509Certificate } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
+import type { SecureContextOptions } from 'node:tls';
+import { createSecureContext } from 'node:tls';
+import { messageOf } from '../../../core/errors.ts';
+import type { NamedFile, PemBlock } from './pem-file.ts';
+import { blocksIn, certificatesIn, FileRefused, kindsOf, readText } from './pem-file.ts';
+
+/** The files of a server's TLS, by the flags that name them. */
+export interface TlsFiles {
+  readonly cert: NamedFile;
+  readonly key: NamedFile;
+  /** The authorities of client certificates, if clients have to show one. */
+  readonly clientCa: NamedFile | undefined;
+}
+
+/** What the files say. */
+export interface TlsTexts {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCa: string | undefined;
+}
+
+/** The same, checked: it can be served. */
+export interface TlsIdentity {
+  /** The server's own certificate, and those that lead from it to an authority. */
+  readonly chain: readonly [X509Certificate, ...X509Certificate[]];
+  readonly clientAuthorities: readonly X509Certificate[];
+  /** Certificates, key and authorities in PEM. */
+  readonly pem: { readonly cert: string; readonly key: string; readonly ca: string | undefined };
+}
+
+const PRIVATE_KEY = /PRIVATE KEY$/;
+
+/** What all listeners speak: TLS 1.2 and 1.3. */
+export function contextOptions({ pem: { cert, key, ca } }: TlsIdentity): SecureContextOptions {
+  return { cert, key, ...(ca !== undefined && { ca }), minVersion: 'TLSv1.2' };
+}
+
+/** Rejects with {@link FileRefused}: one line with a flag, its file and the remedy. */
+export async function readTlsFiles({ cert, key, clientCa }: TlsFiles): Promise<TlsTexts> {
+  return { cert: await readText(cert), key: await readText(key), clientCa: clientCa && (await readText(clientCa)) };
+}
+
+/** Checks what the files say. Throws {@link FileRefused}. */
+export function identityIn({ cert, key, clientCa }: TlsFiles, texts: TlsTexts): TlsIdentity {
+  const [own, ...others] = certificatesIn(cert, blocksIn(cert, texts.cert));
+  const chain = [own!, ...others] as const;
+  const keyText = privateKeyIn(key, blocksIn(key, texts.key));
+  requirePair(chain, cert, keyText, key);
+  const clientAuthorities = clientCa ? certificatesIn(clientCa, blocksIn(clientCa, texts.clientCa ?? '')) : [];
+  const identity = {
+    chain,
+    clientAuthorities,
+    pem: { cert: pemOf(chain), key: keyText, ca: clientCa && pemOf(clientAuthorities) },
+  };
+  requireUsable(identity, cert);
+  return identity;
+}
+
+function pemOf(certificates: readonly X509Certificate[]): string {
+  return certificates.map(String).join('');
+}
+
+/** The text of the private key. Throws {@link FileRefused} if there is none, or it is encrypted. */
+function privateKeyIn(file: NamedFile, blocks: readonly PemBlock[]): string {
+  const found = blocks.find(({ label }) => PRIVATE_KEY.test(label));
+  if (!found) throw new FileRefused(file, `has no private key (-----BEGIN PRIVATE KEY-----) but ${kindsOf(blocks)}`);
+  if (found.label === 'ENCRYPTED PRIVATE KEY' || found.text.includes('\nProc-Type: 4,ENCRYPTED')) {
+    throw new FileRefused(
+      file,
+      `is encrypted, and a server cannot type a passphrase; decrypt it and give that file: openssl pkey -in ${file.path} -out ${file.path}.plain`,
+    );
+  }
+  return found.text;
+}
+
+function requirePair(
+  chain: readonly X509Certificate[],
+  certFile: NamedFile,
+  keyText: string,
+  keyFile: NamedFile,
+): void {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(keyText);
+  } catch (cause) {
+    throw new FileRefused(keyFile, 'has a private key that is damaged; write it again', { cause });
+  }
+  const owner = chain.findIndex((certificate) => certificate.checkPrivateKey(key));
+  if (owner === 0) return;
+  if (owner > 0) {
+    throw new FileRefused(
+      certFile,
+      `begins with another certificate than that of the key: put the server's own first, which is number ${owner + 1}`,
+    );
+  }
+  throw new FileRefused(
+    keyFile,
+    `does not belong to the certificate in ${certFile.path}: give the key with which that one was made`,
+  );
+}
+
+/** OpenSSL has rules of its own, such as the least size of a key. */
+function requireUsable(identity: TlsIdentity, certFile: NamedFile): void {
+  try {
+    createSecureContext(contextOptions(identity));
+  } catch (cause) {
+    const why = cause instanceof Error && 'reason' in cause ? String(cause.reason) : messageOf(cause);
+    throw new FileRefused(certFile, `cannot be used (OpenSSL: ${why}); have a new certificate made`, { cause });
+  }
+}

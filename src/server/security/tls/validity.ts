@@ -1,0 +1,29 @@
+import type { X509Certificate } from 'node:crypto';
+
+const DAY_MS = 86_400_000;
+/** How long before its end a certificate is worth a warning. */
+const SOON_DAYS = 14;
+
+/**
+ * What an operator has to know about the time in which a certificate is valid, if anything: one sentence. `file` names
+ * it, `effect` says what happens while it is not valid.
+ */
+export function validityWarning(
+  { validFromDate: from, validToDate: to }: X509Certificate,
+  { file, effect }: { readonly file: string; readonly effect: string },
+  now: Date,
+): string | undefined {
+  const remedy = 'put a new one in its place, which is read without a restart';
+  if (to <= now) return `${file} has a certificate that expired on ${dayOf(to)}: ${effect}; ${remedy}`;
+  if (from > now) {
+    return `${file} has a certificate that is valid only from ${dayOf(from)} on: until then ${effect}; check the clock`;
+  }
+  const days = Math.floor((to.getTime() - now.getTime()) / DAY_MS);
+  if (days >= SOON_DAYS) return undefined;
+  const left = days === 1 ? '1 day' : `${days} days`;
+  return `${file} has a certificate that expires on ${dayOf(to)}, in ${left}: ${remedy}`;
+}
+
+function dayOf(date: Date): string {
+  return date.toISOString().slice(0, 10);
+}

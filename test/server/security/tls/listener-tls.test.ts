@@ -1,0 +1,234 @@
+import { once } from 'node:events';
+import { connect as connectSocket } from 'node:net';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { failureOf } from '../../../support/clients/orders-client.ts';
+import {
+  CHAINED,
+  CHECKOUT,
+  EXPIRED,
+  EXPIRED_CHECKOUT,
+  FUTURE,
+  MISNAMED,
+  OTHER_AUTHORITY,
+  STRANGER,
+} from '../../../support/network/certificates.ts';
+import { askSecurely, shakeHands } from '../../../support/network/tls-client.ts';
+import { TlsFixture } from './tls-fixture.ts';
+
+const ORDER = { path: '/api/generateOrderNumber', body: '{"store_id": 7}' };
+const LISTENERS = ['grpc', 'http'] as const;
+
+describe('a server with TLS', () => {
+  it('serves gRPC and HTTP to clients that know its authority, by name or address, also through a chain', async () => {
+    const fixture = new TlsFixture({ certificate: CHAINED });
+    const client = await fixture.client();
+    expect((await client.allocateOrder({ storeId: 7n, requestId: '' })).allocation).toMatchObject({ orderId: 1n });
+    expect(await client.checkHealth()).toBe('SERVING');
+    const http = await fixture.address('http');
+    for (const address of [http, http.replace('127.0.0.1', 'localhost')]) {
+      expect(await askSecurely(address, '/healthz')).toMatchObject({ code: 200, body: '{"status":"ok"}' });
+    }
+    const { body } = await askSecurely(http, ORDER.path, ORDER);
+    expect(body).toBe('{"OrderID":2,"OrderNumber":101,"StoreID":7}');
+  });
+
+  it('speaks TLS 1.2 and 1.3 and nothing older', async () => {
+    const fixture = new TlsFixture();
+    for (const listener of LISTENERS) {
+      const address = await fixture.address(listener);
+      const tls = listener === 'grpc' ? {} : { ALPNProtocols: ['http/1.1'] };
+      expect(await shakeHands(address, tls)).toMatchObject({ protocol: 'TLSv1.3', end: undefined });
+      const older = await shakeHands(address, { ...tls, maxVersion: 'TLSv1.2' });
+      expect(older).toMatchObject({ protocol: 'TLSv1.2', end: undefined });
+      const ciphers = 'DEFAULT@SECLEVEL=0';
+      const oldest = await shakeHands(address, { ...tls, ciphers, minVersion: 'TLSv1', maxVersion: 'TLSv1.1' });
+      expect(oldest).toMatchObject({ protocol: undefined, end: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION' });
+      await fixture.server.line(/offered no version of TLS from 1.2 on/);
+    }
+    expect(await fixture.metric('order_numbers_tls_handshake_failures_total')).toMatchObject({ version: 2 });
+  });
+
+  it.each([
+    ['of another authority', { ca: OTHER_AUTHORITY.cert }, undefined, /unable to get local issuer certificate/],
+    ['for another host', {}, MISNAMED, /does not match certificate's altnames/],
+    ['that has expired', {}, EXPIRED, /certificate has expired/],
+    ['that is not valid yet', {}, FUTURE, /certificate is not yet valid/],
+  ] as const)(
+    'a certificate %s is refused by the client, and the server goes on',
+    async (_what, tls, certificate, says) => {
+      const fixture = new TlsFixture(certificate ? { certificate } : {});
+      const client = await fixture.client(tls);
+      const failure = await failureOf(client.allocateOrder({ storeId: 7n, requestId: '' }, { deadlineMs: 2_000 }));
+      expect(failure.message).toMatch(/UNAVAILABLE|DEADLINE_EXCEEDED/);
+      await expect(askSecurely(await fixture.address('http'), '/healthz', { tls })).rejects.toThrow(says);
+      const trusting = await shakeHands(await fixture.address('grpc'), { rejectUnauthorized: false });
+      expect(trusting).toMatchObject({ alpn: 'h2', end: undefined });
+    },
+  );
+
+  it('starts with a certificate that is not valid now, and says so', async () => {
+    const expired = new TlsFixture({ certificate: EXPIRED });
+    const line = await expired.server.line(/has a certificate that expired on 2021-01-01: clients refuse it/);
+    expect(line).toMatchObject({ level: 40, msg: expect.stringContaining(`--tls-cert: ${expired.certFile}`) });
+    const future = new TlsFixture({ certificate: FUTURE });
+    expect((await future.server.line(/valid only from 2125-01-01 on/)).level).toBe(40);
+    expect(await expired.metric('order_numbers_tls_certificate_expiry_timestamp_seconds')).toEqual({
+      '': Date.UTC(2021, 0) / 1000,
+    });
+  });
+
+  it('serves the metrics in plaintext, or with the same TLS if asked to', async () => {
+    const plain = new TlsFixture();
+    expect((await fetch(`http://${await plain.address('metrics')}/metrics`)).status).toBe(200);
+    const secure = await new TlsFixture({ args: ['--metrics-secure'], mutual: true }).address('metrics');
+    expect(await askSecurely(secure, '/metrics')).toMatchObject({ code: 200, body: expect.stringContaining('# HELP') });
+    await expect(fetch(`http://${secure}/metrics`)).rejects.toThrow('fetch failed');
+  });
+});
+
+describe('ALPN', () => {
+  it('gRPC needs h2: a client that offers none, or another protocol, is ended and told of in the log', async () => {
+    const fixture = new TlsFixture();
+    const address = await fixture.address('grpc');
+    expect(await shakeHands(address, { ALPNProtocols: [] })).toMatchObject({ alpn: false, end: 'closed' });
+    await fixture.server.line(/did not offer h2 \(ALPN\)/);
+    const other = await shakeHands(address, { ALPNProtocols: ['http/1.1'] });
+    expect(other.end).toBe('ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL');
+    expect(await fixture.metric('order_numbers_tls_handshake_failures_total')).toEqual({ protocol: 2 });
+  });
+
+  it('HTTP takes http/1.1, chosen or not', async () => {
+    const fixture = new TlsFixture();
+    const address = await fixture.address('http');
+    expect(await shakeHands(address, { ALPNProtocols: [] })).toMatchObject({ alpn: false, end: undefined });
+    const both = await shakeHands(address, { ALPNProtocols: ['h2', 'http/1.1'] });
+    expect(both).toMatchObject({ alpn: 'http/1.1', end: undefined });
+  });
+});
+
+describe('a plaintext client at a TLS port', () => {
+  it.each([
+    ['grpc', 'gRPC', Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0', 'latin1')],
+    ['grpc', 'HTTP', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['http', 'HTTP', `POST ${ORDER.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\n${ORDER.body}`],
+    ['http', 'garbage', Buffer.alloc(1000, 0xaa)],
+  ] as const)('is ended at the port of %s: %s', async (listener, _what, bytes) => {
+    const fixture = new TlsFixture();
+    const address = await fixture.address(listener);
+    const { hostname, port } = new URL(`http://${address}`);
+    const socket = connectSocket(Number(port), hostname);
+    onTestFinished(() => void socket.destroy());
+    // A reset is a clean end, too.
+    socket.on('error', () => {});
+    socket.resume().write(bytes);
+    await once(socket, 'close');
+    const line = await fixture.server.line(/plaintext/);
+    expect(line).toMatchObject({ level: 30, peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/) });
+    expect(line.msg).toBe(`a client sent plaintext to the TLS port ${port}: use TLS (--tls, https://)`);
+    expect(await fixture.metric('order_numbers_tls_handshake_failures_total')).toEqual({ plaintext: 1 });
+    expect(fixture.server.log.filter(({ level }) => level >= 50)).toEqual([]);
+  });
+
+  it('gets a line, and many get one per second with the number of the others', async () => {
+    const fixture = new TlsFixture();
+    const { hostname, port } = new URL(`http://${await fixture.address('grpc')}`);
+    for (let i = 0; i < 20; i++) {
+      const socket = connectSocket(Number(port), hostname);
+      socket.on('error', () => {});
+      socket.write('GET / HTTP/1.1\r\n\r\n');
+      await once(socket.resume(), 'close');
+    }
+    await vi.waitUntil(() => fixture.lines().some((line) => line['suppressed'] === 18), { timeout: 5_000 });
+    expect(fixture.lines().filter(({ msg }) => msg.includes('plaintext'))).toHaveLength(2);
+  });
+});
+
+describe('client certificates', () => {
+  it('gRPC serves a client whose certificate the authority has signed', async () => {
+    const client = await new TlsFixture({ mutual: true }).client(CHECKOUT);
+    expect((await client.allocateOrder({ storeId: 7n, requestId: '' })).allocation).toMatchObject({ orderId: 1n });
+  });
+
+  it.each([
+    ['no certificate', {}, 'client_certificate_missing', /sent no certificate/],
+    [
+      'a certificate of another authority',
+      STRANGER,
+      'client_certificate_refused',
+      /sent a certificate that is not accepted/,
+    ],
+    [
+      'an expired certificate',
+      EXPIRED_CHECKOUT,
+      'client_certificate_refused',
+      /sent a certificate that is not accepted/,
+    ],
+  ] as const)('gRPC refuses %s in the handshake', async (_what, tls, reason, says) => {
+    const fixture = new TlsFixture({ mutual: true });
+    const client = await fixture.client(tls);
+    const failure = await failureOf(client.allocateOrder({ storeId: 7n, requestId: '' }, { deadlineMs: 1_000 }));
+    expect(failure.message).toMatch(/UNAVAILABLE|DEADLINE_EXCEEDED/);
+    const line = await fixture.server.line(says);
+    const why =
+      reason === 'client_certificate_refused' ? /it has expired|its authority is not in --tls-client-ca/ : /^$/;
+    expect(String(line['why'] ?? '')).toMatch(why);
+    expect(Object.keys(await fixture.metric('order_numbers_tls_handshake_failures_total'))).toEqual([reason]);
+    // Before TLS 1.3 the client learns of it within its own handshake.
+    const old = await shakeHands(await fixture.address('grpc'), { ...tls, maxVersion: 'TLSv1.2' });
+    expect(old.end).toBeDefined();
+  });
+
+  it.each([
+    ['no certificate', {}],
+    ['a certificate of another authority', STRANGER],
+    ['an expired certificate', EXPIRED_CHECKOUT],
+  ] as const)(
+    'HTTP answers probes with %s, and 401 to calls',
+    async (_what, { cert, key }: { cert?: Buffer; key?: Buffer }) => {
+      const fixture = new TlsFixture({ mutual: true });
+      const address = await fixture.address('http');
+      const tls = { cert, key };
+      for (const path of ['/healthz', '/readyz']) {
+        expect(await askSecurely(address, path, { tls })).toMatchObject({ code: 200, body: '{"status":"ok"}' });
+      }
+      const { code, body } = await askSecurely(address, ORDER.path, { ...ORDER, tls });
+      expect([code, JSON.parse(body)]).toMatchObject([401, { reason: 'TOKEN_INVALID' }]);
+      const { cert: good, key: goodKey } = CHECKOUT;
+      const order = await askSecurely(address, ORDER.path, { ...ORDER, tls: { cert: good, key: goodKey } });
+      expect(order.body).toBe('{"OrderID":1,"OrderNumber":100,"StoreID":7}');
+    },
+  );
+
+  it('the probes of the metrics listener need none, whether it is secure or not', async () => {
+    const secure = new TlsFixture({ mutual: true, args: ['--metrics-secure'] });
+    const plain = new TlsFixture({ mutual: true });
+    for (const path of ['/healthz', '/readyz']) {
+      expect(await askSecurely(await secure.address('metrics'), path)).toMatchObject({
+        code: 200,
+        body: '{"status":"ok"}',
+      });
+      expect((await fetch(`http://${await plain.address('metrics')}${path}`)).status).toBe(200);
+    }
+  });
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'a resumed session of %s proves no more than the first one',
+    async (version) => {
+      const fixture = new TlsFixture({ mutual: true });
+      const address = await fixture.address('http');
+      const options = { maxVersion: version, minVersion: version, ALPNProtocols: ['http/1.1'] };
+      const { session } = await shakeHands(address, options);
+      expect(session).toBeDefined();
+      const again = await shakeHands(address, { ...options, session }, 0);
+      expect(again.socket.isSessionReused()).toBe(true);
+      again.socket.write(
+        `POST ${ORDER.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\nConnection: close\r\n\r\n${ORDER.body}`,
+      );
+      const [answer] = (await once(again.socket, 'data')) as [Buffer];
+      expect(answer.toString()).toMatch(/^HTTP\/1\.1 401 /);
+      // Nor does it open the other listener, which is stricter.
+      const elsewhere = await shakeHands(await fixture.address('grpc'), { ...options, ALPNProtocols: ['h2'], session });
+      expect(elsewhere.end).toBeDefined();
+    },
+  );
+});
