@@ -109,6 +109,74 @@ describe('checks', () => {
   });
 });
 
+describe('callers', () => {
+  it('P3: take turns in a batch, in order of arrival within one caller, and the later of two calls has the higher pair', async () => {
+    const fixture = new Fixture();
+    const { release } = await fixture.inFlight('first');
+    const flood = ['a', 'b', 'c'].map((id) => fixture.allocate(id, { origin: 'flood' }));
+    const one = fixture.allocate('one', { origin: 'one' });
+    release();
+    expect(await Promise.all([...flood, one])).toMatchObject([pair(2n), pair(4n), pair(5n), pair(3n)]);
+    expect(await fixture.allocate('later', { origin: 'flood' })).toMatchObject(pair(6n));
+    expect(await fixture.allocate('last', { origin: 'one' })).toMatchObject(pair(7n));
+    await expectLedger(fixture.ledger, 'first', 'a', 'one', 'b', 'c', 'later', 'last');
+  });
+
+  it('P6: of which one fills the queue get room in it; what is displaced is refused with its copies, and burns nothing', async () => {
+    const fixture = new Fixture({ maxQueue: 4 });
+    const { release } = await fixture.inFlight('first');
+    const flood = ['a', 'b', 'c', 'd', 'd', 'e'].map((id) => fixture.allocate(id, { origin: 'flood' }));
+    const others = ['x', 'y', 'z'].map((id) => fixture.allocate(id, { origin: 'other' }));
+    for (const call of [...flood.slice(2), others[2]]) await expect(call).rejects.toEqual(refused('QUEUE_FULL'));
+    release();
+    expect(await Promise.all([...flood.slice(0, 2), ...others.slice(0, 2)])).toMatchObject([
+      pair(2n),
+      pair(4n),
+      pair(3n),
+      pair(5n),
+    ]);
+    expect(await fixture.allocate('d', { origin: 'flood' })).toMatchObject(pair(6n));
+    await expectLedger(fixture.ledger, 'first', 'a', 'x', 'b', 'y', 'd');
+  });
+
+  it('P5 P6: do not lose a request that they wait for, too, and be it that the first one to ask for it has gone', async () => {
+    const fixture = new Fixture({ maxQueue: 3 });
+    const { release } = await fixture.inFlight('first');
+    const gone = new AbortController();
+    const flood = ['a', 'b'].map((id) => fixture.allocate(id, { origin: 'flood' }));
+    flood.push(fixture.allocate('shared', { origin: 'flood', signal: gone.signal }));
+    const copy = fixture.allocate('shared', { origin: 'retry' });
+    gone.abort();
+    const other = fixture.allocate('x', { origin: 'other' });
+    await expect(flood[1]).rejects.toEqual(refused('QUEUE_FULL'));
+    release();
+    expect(await Promise.all([copy, other])).toMatchObject([pair(4n), pair(3n)]);
+    await expectLedger(fixture.ledger, 'first', 'a', 'x', 'shared');
+  });
+
+  it('P1: that flood a small queue leave no gap, and those that send little are never refused', async () => {
+    const fixture = new Fixture({ maxQueue: 20, maxBatch: 7 });
+    const quiet = async (origin: string) => {
+      for (let i = 0; i < 20; i++) await fixture.allocate(`${origin}-${i}`, { origin });
+    };
+    const done = new AbortController();
+    const flood = async () => {
+      for (let i = 0; !done.signal.aborted; i++) {
+        await Promise.allSettled(
+          Array.from({ length: 50 }, (_, n) => fixture.allocate(`f-${i}-${n}`, { origin: 'flood' })),
+        );
+      }
+    };
+    const flooding = flood();
+    await Promise.all(Array.from({ length: 5 }, (_, i) => quiet(`quiet-${i}`)));
+    done.abort();
+    await flooding;
+    const rows = await listAfter(fixture.ledger, 0n, 1_000_000);
+    await expectLedger(fixture.ledger, ...rows.map(({ requestId }) => requestId));
+    expect(rows.filter(({ requestId }) => requestId.startsWith('quiet'))).toHaveLength(100);
+  });
+});
+
 describe('racing copies', () => {
   it('P5: copies that wait together get one pair, and exactly one is marked new', async () => {
     const fixture = new Fixture();
