@@ -1,5 +1,5 @@
 import { setImmediate as turnOfTheEventLoop } from 'node:timers/promises';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { AllocateCall, Allocated, AllocatorOptions } from '../../src/core/allocator.ts';
 import { Allocator } from '../../src/core/allocator.ts';
 import { OrderError } from '../../src/core/errors.ts';
@@ -160,8 +160,10 @@ describe('callers', () => {
       for (let i = 0; i < 20; i++) await fixture.allocate(`${origin}-${i}`, { origin });
     };
     const done = new AbortController();
+    onTestFinished(() => done.abort());
     const flood = async () => {
       for (let i = 0; !done.signal.aborted; i++) {
+        await turnOfTheEventLoop();
         await Promise.allSettled(
           Array.from({ length: 50 }, (_, n) => fixture.allocate(`f-${i}-${n}`, { origin: 'flood' })),
         );
