@@ -16,7 +16,7 @@ export function contradictions(settings: ServeSettings): Contradiction[] {
     standbyOfAFile(settings),
     halfOfAPair(settings),
     certificatesWithoutTls(settings),
-    metricsWithoutTls(settings),
+    unguardedMetrics(settings),
   ].filter((found) => found !== undefined);
 }
 
@@ -32,10 +32,11 @@ function certificatesWithoutTls({ tlsCert, tlsKey, tlsClientCa }: ServeSettings)
   return { flag: '--tls-client-ca', text, between: ['tlsClientCa', 'tlsCert', 'tlsKey'] };
 }
 
-function metricsWithoutTls({ metricsSecure, tlsCert, tlsKey }: ServeSettings): Contradiction | undefined {
-  if (!metricsSecure || tlsCert !== 'off' || tlsKey !== 'off') return undefined;
-  const text = '--metrics-secure needs --tls-cert and --tls-key: the metrics get the same certificate';
-  return { flag: '--metrics-secure', text, between: ['metricsSecure', 'tlsCert', 'tlsKey'] };
+function unguardedMetrics({ metricsSecure, tlsCert, tlsKey, tokens }: ServeSettings): Contradiction | undefined {
+  if (!metricsSecure || [tlsCert, tlsKey, tokens].some((file) => file !== 'off')) return undefined;
+  const text =
+    '--metrics-secure needs --tls-cert and --tls-key, or --tokens: there is nothing else that could guard the metrics';
+  return { flag: '--metrics-secure', text, between: ['metricsSecure', 'tlsCert', 'tlsKey', 'tokens'] };
 }
 
 function standbyOfAFile({ ledger, ledgerRead }: ServeSettings): Contradiction | undefined {

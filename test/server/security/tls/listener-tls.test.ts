@@ -49,7 +49,7 @@ describe('a server with TLS', () => {
   });
 
   it.each([
-    ['of another authority', { ca: OTHER_AUTHORITY.cert }, undefined, /unable to get local issuer certificate/],
+    ['of another authority', { ca: OTHER_AUTHORITY.cert }, undefined, /unable to verify the first certificate/],
     ['for another host', {}, MISNAMED, /does not match certificate's altnames/],
     ['that has expired', {}, EXPIRED, /certificate has expired/],
     ['that is not valid yet', {}, FUTURE, /certificate is not yet valid/],
