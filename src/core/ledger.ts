@@ -1,6 +1,6 @@
 import type { Allocation, AllocationRequest } from './allocation.ts';
 import type { OrderError } from './errors.ts';
-import type { Store, StoreChanges, StoreSettings } from './store.ts';
+import type { ChangedStore, Store, StoreChanges, StoreSettings } from './store.ts';
 import type { VerifyEvent } from './verify/events.ts';
 
 /**
@@ -111,10 +111,10 @@ export interface Ledger {
   createStore(store: StoreSettings): Promise<Store>;
 
   /**
-   * Changes a store from the next allocation on. Rejects with STORE_NOT_FOUND, with FIRST_NUMBER_FIXED for another
+   * Changes a store from the next allocation on; nothing else changed it in between. Rejects with STORE_NOT_FOUND, with FIRST_NUMBER_FIXED for another
    * firstNumber after the first allocation, or with OUTCOME_UNKNOWN if it may have been changed.
    */
-  updateStore(storeId: bigint, changes: StoreChanges): Promise<Store>;
+  updateStore(storeId: bigint, changes: StoreChanges): Promise<ChangedStore>;
 
   readonly reads: LedgerReads;
 

@@ -31,6 +31,12 @@ export interface Store extends StoreSettings {
   readonly createTimeMs: number;
 }
 
+/** A store before and after one change. */
+export interface ChangedStore {
+  readonly before: Store;
+  readonly after: Store;
+}
+
 /** New values for some of a store's settings; the others stay. */
 export type StoreChanges = { readonly [K in keyof Omit<StoreSettings, 'storeId'>]?: StoreSettings[K] | undefined };
 

@@ -60,7 +60,7 @@ export class Listeners {
     logLibrary(logger);
     try {
       await listen('grpc', grpcListen, async () => {
-        const orders = orderNumberService({ allocator, ledger, stopping: this.#stopping.signal });
+        const orders = orderNumberService({ allocator, ledger, logger, stopping: this.#stopping.signal });
         this.#grpc = await startGrpcServer(grpcListen, orders, door, guard.tls?.of('grpc'));
       });
       if (httpListen !== 'off') {

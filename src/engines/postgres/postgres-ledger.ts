@@ -8,7 +8,7 @@ import type { CommitListener, Ledger, Outcome } from '../../core/ledger.ts';
 import type { LedgerObserver } from '../../core/observers.ts';
 import { CommitFeed } from '../../core/reading/commit-feed.ts';
 import { parsePostgresUrl } from './connection/postgres-url.ts';
-import type { Store, StoreChanges, StoreSettings } from '../../core/store.ts';
+import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../core/store.ts';
 import { allocate, asSentBefore } from './statements/batch-call.ts';
 import { LedgerPosition } from './ledger-position.ts';
 import { isDiskFull, NotSent, remedyFor } from './connection/failures.ts';
@@ -112,7 +112,7 @@ export class PostgresLedger implements Ledger {
     return this.#writeStore(store.storeId, (session) => createStore(session, store));
   }
 
-  updateStore(storeId: bigint, changes: StoreChanges): Promise<Store> {
+  updateStore(storeId: bigint, changes: StoreChanges): Promise<ChangedStore> {
     return this.#writeStore(storeId, (session) => changeStore(session, storeId, changes));
   }
 
@@ -127,15 +127,18 @@ export class PostgresLedger implements Ledger {
     await Promise.all([this.#writeSession.close(), this.reads.close()]);
   }
 
-  async #writeStore(storeId: bigint, work: (session: Session) => Promise<WrittenStore>): Promise<Store> {
+  async #writeStore<Written>(
+    storeId: bigint,
+    work: (session: Session) => Promise<WrittenStore<Written>>,
+  ): Promise<Written> {
     if (this.#storeWrites >= MAX_STORE_WRITES) {
       throw new OrderError('QUEUE_FULL', 'too many stores are being written; retry later');
     }
     this.#storeWrites++;
     try {
-      const { store } = await this.#writeSession.write(MAX_ATTEMPT_MS, work);
-      if (store instanceof OrderError) throw store;
-      return store;
+      const { written } = await this.#writeSession.write(MAX_ATTEMPT_MS, work);
+      if (written instanceof OrderError) throw written;
+      return written;
     } catch (error) {
       if (error instanceof NotSent) throw ledgerReopening(error);
       throw error instanceof OrderError ? error : storeUnknown(storeId, error);

@@ -6,7 +6,7 @@ import { ledgerFull, ledgerLost, ledgerUnusable, stoppedBeforeOpen } from '../..
 import type { CommitListener, Ledger, Outcome } from '../../core/ledger.ts';
 import type { LedgerObserver } from '../../core/observers.ts';
 import { CommitFeed } from '../../core/reading/commit-feed.ts';
-import type { Store, StoreChanges, StoreSettings } from '../../core/store.ts';
+import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../core/store.ts';
 import { Checkpoints } from './threads/checkpoints.ts';
 import type { Fence } from './file/fence.ts';
 import { takeFence } from './file/fence.ts';
@@ -97,7 +97,7 @@ export class SqliteLedger implements Ledger {
     return storeOutcome(store.storeId, this.#write('createStore', store));
   }
 
-  updateStore(storeId: bigint, changes: StoreChanges): Promise<Store> {
+  updateStore(storeId: bigint, changes: StoreChanges): Promise<ChangedStore> {
     return storeOutcome(storeId, this.#write('updateStore', { storeId, changes }));
   }
 

@@ -15,7 +15,7 @@ import { storeMethods } from './store-methods.ts';
 
 /** All methods of orders.v1.OrderNumberService. */
 export function orderNumberService(context: ServiceContext): Record<string, GuardedMethod> {
-  const { ledger, stopping } = context;
+  const { ledger, logger, stopping } = context;
   const queues = callQueuesOf(ledger);
   async function* verifyLedger({ storeId }: VerifyLedgerRequest, signal: AbortSignal) {
     if (storeId !== undefined) checkStoreId(storeId);
@@ -26,7 +26,7 @@ export function orderNumberService(context: ServiceContext): Record<string, Guar
   }
   return {
     ...allocationMethods(context, queues, new Watch(queuedHistory(ledger, queues))),
-    ...storeMethods(ledger, queues),
+    ...storeMethods(ledger, queues, logger),
     verifyLedger: serverStream<VerifyLedgerRequest, VerifyLedgerResponse>(
       {
         name: 'VerifyLedger',

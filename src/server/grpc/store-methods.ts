@@ -17,6 +17,8 @@ import { pageSize, readPage } from '../../core/reading/paging.ts';
 import type { Store, StoreChanges } from '../../core/store.ts';
 import { checkStoreChanges, DEFAULT_STORE } from '../../core/store.ts';
 import { storeNotFound } from '../../core/refusals.ts';
+import type { Logger } from '../log/log.ts';
+import { EVERY_LINE } from '../log/log.ts';
 import { STORE_SETTING_PATHS, STORE_SETTINGS } from '../../wire/values.ts';
 import type { CallQueues } from './call-queues.ts';
 import type { GuardedMethod } from './entrance.ts';
@@ -24,18 +26,22 @@ import { toStoreMessage } from './messages.ts';
 import { unary } from './unary.ts';
 
 /** CreateStore, GetStore, ListStores, UpdateStore. */
-export function storeMethods(ledger: Ledger, queues: CallQueues): Record<string, GuardedMethod> {
+export function storeMethods(ledger: Ledger, queues: CallQueues, logger: Logger): Record<string, GuardedMethod> {
   return {
     createStore: unary<CreateStoreRequest, CreateStoreResponse>({
       name: 'CreateStore',
       verb: 'manage',
       writes: true,
-      async handle(request, signal) {
+      async handle(request, signal, { name }) {
         const { storeId, prefix, suffix, minDigits, firstNumber = DEFAULT_STORE.firstNumber } = given(request);
         const settings = { firstNumber, prefix, suffix, minDigits };
         checkStoreChanges(settings);
-        const write = () => ledger.createStore({ storeId, ...settings });
-        return { store: toStoreMessage(await queues.stores.run('write', signal, write)) };
+        const write = async () => {
+          const after = await ledger.createStore({ storeId, ...settings });
+          logStore(logger, 'store created', name, undefined, after);
+          return toStoreMessage(after);
+        };
+        return { store: await queues.stores.run('write', signal, write) };
       },
       storeOf: (request) => given(request).storeId,
       describe: describeStore,
@@ -47,12 +53,16 @@ export function storeMethods(ledger: Ledger, queues: CallQueues): Record<string,
       name: 'UpdateStore',
       verb: 'manage',
       writes: true,
-      async handle(request, signal) {
+      async handle(request, signal, { name }) {
         const store = given(request);
         const changes = toChanges(store, request.updateMask ?? []);
         checkStoreChanges(changes);
-        const write = () => ledger.updateStore(store.storeId, changes);
-        return { store: toStoreMessage(await queues.stores.run('write', signal, write)) };
+        const write = async () => {
+          const { before, after } = await ledger.updateStore(store.storeId, changes);
+          logStore(logger, 'store changed', name, before, after);
+          return toStoreMessage(after);
+        };
+        return { store: await queues.stores.run('write', signal, write) };
       },
       storeOf: (request) => given(request).storeId,
       describe: describeStore,
@@ -108,6 +118,23 @@ async function listStores(
   };
   const { items, nextPageToken } = await readPage(list, pageToken);
   return { stores: items.map(toStoreMessage), nextPageToken };
+}
+
+/** Who changed what, as part of the write itself: it is logged even if the caller is gone. */
+function logStore(logger: Logger, message: string, caller: string, before: Store | undefined, after: Store): void {
+  const fields = {
+    store_id: String(after.storeId),
+    caller,
+    before: before ? logged(before) : null,
+    after: logged(after),
+  };
+  logger.info({ ...fields, [EVERY_LINE]: true }, message);
+}
+
+function logged(store: Store): Record<string, string | number> {
+  const { firstNumber, nextNumber, prefix, suffix, minDigits } = toStoreMessage(store);
+  const numbers = { first_number: String(firstNumber), next_number: String(nextNumber) };
+  return { ...numbers, prefix, suffix, min_digits: minDigits };
 }
 
 function pathInStore(field: string): string {

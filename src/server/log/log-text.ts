@@ -20,7 +20,14 @@ const COLORS = {
 } as const;
 /** Fields that a person at the terminal does not need. */
 const LEFT_OUT = new Set(['level', 'time', 'msg', 'pid', 'hostname']);
+/** What JSON allows in a string, but some readers take for the end of a line, or for a command to a terminal. */
+const UNSAFE_IN_JSON = /[\u007f-\u009f\u2028\u2029]/g;
 const BARE = /^[^\s"=]+$/;
+
+/** The same line of JSON without characters that could end it for some readers: only strings can have them. */
+export function safeJson(json: string): string {
+  return json.replace(UNSAFE_IN_JSON, escaped);
+}
 
 /** One line of JSON as one line for a person: time, level, message, then the fields. */
 export function toText(json: string, isColored: boolean): string {

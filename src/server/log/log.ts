@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import type { LogLevel } from '../log-level.ts';
 import { closeOutput, LogOutput, openStandardOutput } from './log-output.ts';
 import { LogRepeats } from './log-repeats.ts';
-import { toText } from './log-text.ts';
+import { safeJson, toText } from './log-text.ts';
 
 export type { Logger } from 'pino';
 
@@ -18,6 +18,9 @@ export interface Log {
    */
   end(): Promise<boolean>;
 }
+
+/** A key of fields: lines with it are all written, however often they repeat, such as those that say who changed what. */
+export const EVERY_LINE = Symbol('every line');
 
 /** How long a hanging reader or disk behind standard output may delay the end. */
 const END_MS = 500;
@@ -61,7 +64,7 @@ export function createLogTo(level: LogLevel, write: (line: string) => void): Log
       formatters: { level: (label) => ({ level: label }) },
       hooks: { logMethod: limitRepeats(repeats) },
     },
-    { write },
+    { write: (line: string) => write(safeJson(line)) },
   );
   return {
     logger,
@@ -81,7 +84,7 @@ function limitRepeats(repeats: LogRepeats) {
     const fields = isObject ? (first as Readonly<Record<string, unknown>>) : {};
     const message = isObject ? second : first;
     const isCall = fields['method'] !== undefined;
-    if (level <= DEBUG || (isCall && this.isLevelEnabled('debug'))) {
+    if (level <= DEBUG || EVERY_LINE in fields || (isCall && this.isLevelEnabled('debug'))) {
       log.apply(this, args);
       return;
     }

@@ -35,24 +35,34 @@ export function storesSuite(newLedger: NewLedger): void {
     await expect(ledger.updateStore(7n, { prefix: 'A' })).rejects.toMatchObject({ reason: 'STORE_NOT_FOUND' });
     expect(await ledger.reads.getStore(7n)).toBeUndefined();
     const store = await ledger.createStore({ storeId: 7n, firstNumber: 3n, prefix: 'A', suffix: 'Z', minDigits: 2 });
-    expect(await ledger.updateStore(7n, {})).toEqual(store);
-    expect(await ledger.updateStore(7n, { suffix: '' })).toEqual({ ...store, suffix: '' });
-    expect(await ledger.updateStore(7n, { firstNumber: 9n })).toEqual({
-      ...store,
-      suffix: '',
-      firstNumber: 9n,
-      lastNumber: 8n,
-    });
+    expect(await ledger.updateStore(7n, {})).toEqual({ before: store, after: store });
+    const plain = { ...store, suffix: '' };
+    expect(await ledger.updateStore(7n, { suffix: '' })).toEqual({ before: store, after: plain });
+    const later = { ...plain, firstNumber: 9n, lastNumber: 8n };
+    expect(await ledger.updateStore(7n, { firstNumber: 9n })).toEqual({ before: plain, after: later });
+    expect(await ledger.reads.getStore(7n)).toEqual(later);
+  });
+
+  it('of updates at the same time each is told what the one before it left', async () => {
+    const ledger = await newLedger().open();
+    const store = await ledger.createStore({ ...DEFAULT_STORE, storeId: 7n });
+    const prefixes = Array.from({ length: 20 }, (_, i) => `${i}-`);
+    const updates = await Promise.all(prefixes.map((prefix) => ledger.updateStore(7n, { prefix })));
+    const nextOf = new Map(updates.map(({ before, after }) => [before.prefix, after.prefix]));
+    const chain: string[] = [];
+    for (let prefix = nextOf.get(store.prefix); prefix !== undefined; prefix = nextOf.get(prefix)) chain.push(prefix);
+    expect(chain.toSorted()).toEqual(prefixes.toSorted());
+    expect((await ledger.reads.getStore(7n))?.prefix).toBe(chain.at(-1));
   });
 
   it('P2: first_number is fixed from the first allocation on', async () => {
     const ledger = await newLedger().open();
     await ledger.commit([ask(7n)]);
     await expect(ledger.updateStore(7n, { firstNumber: 1n })).rejects.toMatchObject({ reason: 'FIRST_NUMBER_FIXED' });
+    const numbers = { firstNumber: DEFAULT_FIRST_NUMBER, lastNumber: DEFAULT_FIRST_NUMBER };
     expect(await ledger.updateStore(7n, { firstNumber: DEFAULT_FIRST_NUMBER, prefix: 'A' })).toMatchObject({
-      firstNumber: DEFAULT_FIRST_NUMBER,
-      lastNumber: DEFAULT_FIRST_NUMBER,
-      prefix: 'A',
+      before: { ...numbers, prefix: '' },
+      after: { ...numbers, prefix: 'A' },
     });
   });
 

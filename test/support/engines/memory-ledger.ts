@@ -2,7 +2,7 @@ import type { Allocation, AllocationRequest } from '../../../src/core/allocation
 import { DEFAULT_FIRST_NUMBER, INT64_MAX } from '../../../src/core/allocation.ts';
 import { OrderError } from '../../../src/core/errors.ts';
 import type { CommitListener, Ledger, LedgerReads, Outcome } from '../../../src/core/ledger.ts';
-import type { Store, StoreChanges, StoreSettings } from '../../../src/core/store.ts';
+import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../../src/core/store.ts';
 import { DEFAULT_STORE } from '../../../src/core/store.ts';
 import { MemoryReads } from './memory-reads.ts';
 
@@ -112,7 +112,7 @@ export class MemoryLedger implements Ledger {
     return store;
   }
 
-  async updateStore(storeId: bigint, changes: StoreChanges): Promise<Store> {
+  async updateStore(storeId: bigint, changes: StoreChanges): Promise<ChangedStore> {
     const store = this.#disk.stores.get(storeId);
     if (!store) throw new OrderError('STORE_NOT_FOUND', `store ${storeId} does not exist`);
     const isUsed = store.lastNumber >= store.firstNumber;
@@ -129,7 +129,7 @@ export class MemoryLedger implements Ledger {
       minDigits: changes.minDigits ?? store.minDigits,
     };
     this.#disk.stores.set(storeId, changed);
-    return changed;
+    return { before: store, after: changed };
   }
 
   onCommitted(listener: CommitListener): () => void {

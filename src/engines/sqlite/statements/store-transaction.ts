@@ -1,7 +1,7 @@
 import type Database from 'better-sqlite3';
 import { OrderError } from '../../../core/errors.ts';
 import { firstNumberFixed, storeExists, storeNotFound, storeUnknown } from '../../../core/refusals.ts';
-import type { Store, StoreChanges, StoreSettings } from '../../../core/store.ts';
+import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../../core/store.ts';
 import type { StoreRow } from './rows.ts';
 import { toStore } from './rows.ts';
 
@@ -14,7 +14,7 @@ export class StoreTransaction {
   readonly #insert: Database.Statement;
   readonly #update: Database.Statement;
   readonly #create: Database.Transaction<(store: StoreSettings) => Store | StoreRefusal>;
-  readonly #change: Database.Transaction<(storeId: bigint, changes: StoreChanges) => Store | StoreRefusal>;
+  readonly #change: Database.Transaction<(storeId: bigint, changes: StoreChanges) => ChangedStore | StoreRefusal>;
 
   constructor(db: Database.Database) {
     this.#select = db.prepare('SELECT * FROM stores WHERE store_id = ?');
@@ -33,7 +33,7 @@ export class StoreTransaction {
     return this.#create.immediate(store);
   }
 
-  change(storeId: bigint, changes: StoreChanges): Store | StoreRefusal {
+  change(storeId: bigint, changes: StoreChanges): ChangedStore | StoreRefusal {
     return this.#change.immediate(storeId, changes);
   }
 
@@ -43,7 +43,7 @@ export class StoreTransaction {
     return this.#read(storeId);
   }
 
-  #updateKnown(storeId: bigint, changes: StoreChanges): Store | StoreRefusal {
+  #updateKnown(storeId: bigint, changes: StoreChanges): ChangedStore | StoreRefusal {
     const row = this.#select.get(storeId);
     if (!row) return 'not found';
     const firstNumber = changes.firstNumber ?? row.first_number;
@@ -57,7 +57,7 @@ export class StoreTransaction {
       changes.minDigits ?? row.min_digits,
       storeId,
     );
-    return this.#read(storeId);
+    return { before: toStore(row), after: this.#read(storeId) };
   }
 
   #read(storeId: bigint): Store {
@@ -66,7 +66,10 @@ export class StoreTransaction {
 }
 
 /** The outcome of a store write on another thread, in the words of the core. */
-export async function storeOutcome(storeId: bigint, write: Promise<Store | StoreRefusal>): Promise<Store> {
+export async function storeOutcome<Written extends object>(
+  storeId: bigint,
+  write: Promise<Written | StoreRefusal>,
+): Promise<Written> {
   const written = await write.catch((error: unknown) => {
     throw error instanceof OrderError ? error : storeUnknown(storeId, error);
   });

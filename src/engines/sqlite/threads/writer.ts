@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ExpectedLedger } from '../../../core/expected-ledger.ts';
-import type { Store, StoreChanges, StoreSettings } from '../../../core/store.ts';
+import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../../core/store.ts';
 import { BatchTransaction } from '../statements/batch-transaction.ts';
 import { checkpoint, completeCheckpoint, raiseGeneration } from '../file/checkpoint.ts';
 import type { FileIdentity } from '../disk/held-files.ts';
@@ -54,7 +54,7 @@ export type WriterMethods = {
   whyBusy(_: undefined): string;
   commit(batch: PackedRequests): WriterAnswer;
   createStore(store: StoreSettings): Store | StoreRefusal;
-  updateStore(update: { readonly storeId: bigint; readonly changes: StoreChanges }): Store | StoreRefusal;
+  updateStore(update: { readonly storeId: bigint; readonly changes: StoreChanges }): ChangedStore | StoreRefusal;
   beginPass(_: undefined): void;
   finishCheckpoint(_: undefined): void;
   /** Throws HeldFilesChanged if the files are no longer at their names. */
@@ -145,7 +145,7 @@ export class Writer {
     return this.#changeStores((stores) => stores.create(store));
   }
 
-  updateStore(storeId: bigint, changes: StoreChanges): Store | StoreRefusal {
+  updateStore(storeId: bigint, changes: StoreChanges): ChangedStore | StoreRefusal {
     return this.#changeStores((stores) => stores.change(storeId, changes));
   }
 
@@ -185,7 +185,7 @@ export class Writer {
     }
   }
 
-  #changeStores(change: (stores: StoreTransaction) => Store | StoreRefusal): Store | StoreRefusal {
+  #changeStores<Written>(change: (stores: StoreTransaction) => Written): Written {
     const { stores } = this.#opened();
     this.#isStoreChangeLast = true;
     return this.#attempt(() => change(stores));
