@@ -111,6 +111,7 @@ function refuse(stream: ServerHttp2Stream, error: OrderError): void {
   const { code, details, metadata } = toStatus(error, false);
   const status = { 'grpc-status': code, 'grpc-message': encodeURI(details), ...metadata.toHttp2Headers() };
   stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto', ...status }, { endStream: true });
-  // Closed in the same turn, the stream would be reset before its headers have left, and they never would.
+  // Drops what still comes, and ends a stream whose client does not. A reset in this turn would take the answer's place.
+  stream.resume();
   setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
 }

@@ -25,8 +25,11 @@ const DEADLINE_MS = 50_000;
 /** Every method of the service as a promise or a stream, on a connection of its own; closed with the test. */
 export class GrpcClient {
   readonly stub: OrderNumberServiceClient;
+  readonly #metadata = new Metadata();
 
-  constructor(address: string) {
+  /** Each call sends the token, if there is one. */
+  constructor(address: string, token?: string) {
+    if (token !== undefined) this.#metadata.set('authorization', `Bearer ${token}`);
     this.stub = new OrderNumberServiceClient(address, credentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,
       'grpc.enable_retries': 0,
@@ -59,7 +62,8 @@ export class GrpcClient {
   }
 
   watch(request: Partial<WatchAllocationsRequest>): ClientReadableStream<WatchAllocationsResponse> {
-    const stream = this.stub.watchAllocations({ afterOrderId: undefined, storeId: undefined, ...request });
+    const whole = { afterOrderId: undefined, storeId: undefined, ...request };
+    const stream = this.stub.watchAllocations(whole, this.#metadata);
     // A reader gets errors; after it stopped reading they do not matter.
     stream.on('error', () => {});
     onTestFinished(() => stream.cancel());
@@ -68,15 +72,14 @@ export class GrpcClient {
 
   async verify(storeId?: bigint): Promise<VerifyLedgerResponse['event'][]> {
     const events: VerifyLedgerResponse['event'][] = [];
-    for await (const { event } of this.stub.verifyLedger({ storeId }) as AsyncIterable<VerifyLedgerResponse>) {
-      events.push(event);
-    }
+    const stream = this.stub.verifyLedger({ storeId }, this.#metadata) as AsyncIterable<VerifyLedgerResponse>;
+    for await (const { event } of stream) events.push(event);
     return events;
   }
 
   call<Request, Response>(method: Unary<Request, Response>, request: Request): Promise<Response> {
     return new Promise((resolve, reject) => {
-      method.call(this.stub, request, new Metadata(), { deadline: Date.now() + DEADLINE_MS }, (error, response) =>
+      method.call(this.stub, request, this.#metadata, { deadline: Date.now() + DEADLINE_MS }, (error, response) =>
         error ? reject(error) : resolve(response),
       );
     });

@@ -1,0 +1,211 @@
+import type { ClientHttp2Stream } from 'node:http2';
+import { constants } from 'node:http2';
+import type { ServiceError } from '@grpc/grpc-js';
+import { credentials, Metadata, status } from '@grpc/grpc-js';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
+import { ServerReflectionClient } from '../../../src/wire/gen/grpc/reflection/v1/reflection.ts';
+import { AllocateOrderResponse } from '../../../src/wire/gen/orders/v1/orders.ts';
+import { GrpcClient } from '../../support/clients/grpc-client.ts';
+import { connect, errorDetails, failureOf } from '../../support/clients/orders-client.ts';
+import { answerOf, encode, framed, HostileClient } from '../../support/network/hostile-client.ts';
+import { GuardedFixture } from './guarded-fixture.ts';
+
+const ORDER = encode({ storeId: 7n, requestId: 'cart-1' });
+const MB = 1024 * 1024;
+
+describe('a call without valid credentials', () => {
+  it('is refused when its headers arrive: its message is neither waited for nor read', async () => {
+    const { address, ledger, ended } = await GuardedFixture.open();
+    const client = await HostileClient.connect(address);
+    const silent = client.open();
+    expect(await answerOf(silent)).toMatchObject({ grpcStatus: status.UNAUTHENTICATED, rstCode: 0 });
+    const endless = client.open();
+    endless.write(framed(new Uint8Array(MB)));
+    expect(await answerOf(endless)).toMatchObject({ grpcStatus: status.UNAUTHENTICATED, rstCode: 0 });
+    expect(await client.call(Buffer.from('not a message'))).toMatchObject({ grpcStatus: status.UNAUTHENTICATED });
+    expect(ledger.batches).toEqual([]);
+    expect(ended).toEqual(times(3, ['AllocateOrder', 'TOKEN_INVALID']));
+  });
+
+  it('leaves its connection usable', async () => {
+    const { address, callers } = await GuardedFixture.open();
+    callers.add('shop');
+    const client = await HostileClient.connect(address);
+    expect(await client.call(ORDER)).toMatchObject({ grpcStatus: status.UNAUTHENTICATED });
+    const answers = ['Bearer nobody', 'Bearer shop', 'Basic shop', 'Bearer shop'].map((authorization) =>
+      client.call(ORDER, { authorization }),
+    );
+    expect((await Promise.all(answers)).map(({ grpcStatus }) => grpcStatus)).toEqual([16, 0, 16, 0]);
+    expect(client.isClosed).toBe(false);
+  });
+
+  it('gets the details of its refusal, and no advice to retry', async () => {
+    const { address } = await GuardedFixture.open();
+    const error = await failureOf(new GrpcClient(address, 'nobody').allocate(7n));
+    expect(error).toMatchObject({ code: status.UNAUTHENTICATED, details: 'nobody known' });
+    expect(errorDetails(error)).toEqual({ reason: 'TOKEN_INVALID', domain: 'orders.v1', metadata: {} });
+  });
+
+  it('is refused on every kind of method, and never reaches the ledger', async () => {
+    const { address, ledger } = await GuardedFixture.open();
+    const client = new GrpcClient(address);
+    const { reads } = ledger;
+    const asked = [vi.spyOn(reads, 'end'), vi.spyOn(reads, 'getStore'), vi.spyOn(reads, 'verify')];
+    const watch = client.watch({ afterOrderId: 0n });
+    const ended = new Promise((resolve) => void watch.on('error', resolve));
+    expect(await ended).toMatchObject({ code: status.UNAUTHENTICATED });
+    expect(await failureOf(client.verify())).toMatchObject({ code: status.UNAUTHENTICATED });
+    expect(await failureOf(client.call(client.stub.getStore, { storeId: 7n }))).toMatchObject({ code: 16 });
+    expect(asked.map(({ mock }) => mock.calls)).toEqual([[], [], []]);
+  });
+});
+
+it('a caller without the verb is refused before its message is read, too', async () => {
+  const { address, callers, ended } = await GuardedFixture.open();
+  callers.add('reader', { verbs: new Set(['read']) });
+  const client = await HostileClient.connect(address);
+  const answer = await answerOf(client.open({ authorization: 'Bearer reader' }));
+  expect(answer).toMatchObject({
+    grpcStatus: status.PERMISSION_DENIED,
+    grpcMessage: 'AllocateOrder needs the verb allocate, which reader does not have',
+  });
+  expect(ended).toEqual([['AllocateOrder', 'VERB_FORBIDDEN']]);
+});
+
+it('a caller is recorded by the name that its credentials prove, whatever else it sends', async () => {
+  const { address, callers } = await GuardedFixture.open();
+  callers.add('shop');
+  const client = await HostileClient.connect(address);
+  const claims = { caller: 'boss', name: 'boss', 'x-caller': 'boss', 'user-agent': 'boss', from: 'boss' };
+  const stream = client.open({ authorization: 'Bearer shop', ...claims });
+  const message = Buffer.from(await bodyOf(stream, framed(ORDER)));
+  expect(AllocateOrderResponse.decode(message.subarray(5)).allocation?.caller).toBe('shop');
+});
+
+describe('what is open', () => {
+  it('health answers without a token', async () => {
+    const { address, callers } = await GuardedFixture.open();
+    const client = connect(address);
+    onTestFinished(() => client.close());
+    expect(await client.checkHealth()).toBe('SERVING');
+    const statuses: string[] = [];
+    client.watchHealth((serving) => statuses.push(serving));
+    await vi.waitFor(() => expect(statuses).toEqual(['SERVING']));
+    expect(callers.asked).toEqual([]);
+  });
+
+  it('a method that does not exist is UNIMPLEMENTED, and what is no gRPC is 415, as without tokens', async () => {
+    const { address, ended } = await GuardedFixture.open();
+    const client = await HostileClient.connect(address);
+    const unknown = ['/orders.v1.OrderNumberService/Steal', '/orders.v1.Other/AllocateOrder', '/'];
+    for (const path of unknown) {
+      expect(await answerOf(client.open({}, path))).toMatchObject({ grpcStatus: status.UNIMPLEMENTED });
+    }
+    const foreign = client.open({ 'content-type': 'application/json' });
+    const headers = await new Promise<Record<string, unknown>>((resolve) => void foreign.on('response', resolve));
+    expect(headers[':status']).toBe(415);
+    expect(ended).toEqual([]);
+  });
+});
+
+describe.each(['v1', 'v1alpha'])('reflection %s', (version) => {
+  it('answers any caller with valid credentials, and no other', async () => {
+    const { address, callers, ended } = await GuardedFixture.open();
+    callers.add('metrics-only', { verbs: new Set(['metrics']), stores: new Set([7n]) });
+    const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
+    const client = await HostileClient.connect(address);
+    expect(await answerOf(client.open({}, path))).toMatchObject({ grpcStatus: status.UNAUTHENTICATED, rstCode: 0 });
+    expect(ended).toEqual([['ServerReflectionInfo', 'TOKEN_INVALID']]);
+    const stream = client.open({ authorization: 'Bearer metrics-only' }, path);
+    // list_services, field 7.
+    const answer = await bodyOf(stream, framed(Buffer.from([0x3a, 0])));
+    expect(answer.toString('latin1')).toContain('orders.v1.OrderNumberService');
+  });
+});
+
+it('an open reflection stream ends with its token', async () => {
+  const { address, callers } = await GuardedFixture.open();
+  callers.add('shop');
+  const client = new ServerReflectionClient(address, credentials.createInsecure());
+  onTestFinished(() => client.close());
+  const metadata = new Metadata();
+  metadata.set('authorization', 'Bearer shop');
+  const stream = client.serverReflectionInfo(metadata);
+  const error = new Promise<ServiceError>((resolve) => void stream.on('error', resolve));
+  const answered = new Promise((resolve) => void stream.once('data', resolve));
+  stream.write({ host: '', messageRequest: { $case: 'listServices', value: '' } });
+  await answered;
+  callers.revoke('shop');
+  expect(await error).toMatchObject({ code: status.UNAUTHENTICATED, details: 'shop was revoked' });
+});
+
+describe('an address whose credentials keep failing', () => {
+  const limits = { burst: 2, perSecond: 0, addresses: 10 };
+
+  it('gets the same refusals, but loses its connection each time, and its lines in the log', async () => {
+    const { fixture, address } = await openLimited();
+    const refusals = [];
+    const goodbyes = [];
+    for (let i = 0; i < 5; i++) {
+      const client = await HostileClient.connect(address);
+      refusals.push(await client.call(ORDER, { authorization: `Bearer guess-${i}` }));
+      await (i < limits.burst ? client.ping() : client.closed);
+      goodbyes.push(client.goodbye?.code);
+    }
+    const { NGHTTP2_NO_ERROR: ended } = constants;
+    expect(goodbyes).toEqual([undefined, undefined, ended, ended, ended]);
+    expect(refusals).toEqual(times(5, { grpcStatus: 16, grpcMessage: 'nobody known', rstCode: 0 }));
+    expect(fixture.ended).toEqual(times(5, ['AllocateOrder', 'TOKEN_INVALID']));
+    expect(fixture.log).toHaveLength(limits.burst);
+  });
+
+  it('does not take its connection from calls under way, nor the next one from valid credentials', async () => {
+    const { fixture, address } = await openLimited();
+    fixture.callers.add('shop');
+    const client = await HostileClient.connect(address);
+    const held = fixture.ledger.holdNext();
+    const underWay = client.call(ORDER, { authorization: 'Bearer shop' });
+    await held.begun;
+    const guesses = await Promise.all([1, 2, 3].map(() => client.call(ORDER, { authorization: 'Bearer guess' })));
+    expect(guesses.map(({ grpcStatus }) => grpcStatus)).toEqual([16, 16, 16]);
+    await vi.waitUntil(() => client.goodbye);
+    expect(client.session.destroyed).toBe(false);
+    held.release();
+    expect(await underWay).toMatchObject({ grpcStatus: status.OK });
+    await client.closed;
+    const next = await HostileClient.connect(address);
+    for (let i = 0; i < 10; i++) {
+      expect(await next.call(ORDER, { authorization: 'Bearer shop' })).toMatchObject({ grpcStatus: status.OK });
+    }
+    expect(next.goodbye).toBeUndefined();
+  });
+
+  it('a missing verb is no failed authentication', async () => {
+    const { fixture, address } = await openLimited();
+    fixture.callers.add('reader', { verbs: new Set(['read']) });
+    const client = await HostileClient.connect(address);
+    for (let i = 0; i < 10; i++) {
+      expect(await client.call(ORDER, { authorization: 'Bearer reader' })).toMatchObject({ grpcStatus: 7 });
+    }
+    expect(client.goodbye).toBeUndefined();
+    expect(fixture.log).toHaveLength(10);
+  });
+
+  async function openLimited() {
+    const fixture = await GuardedFixture.open({ failedAttempts: new FailedAttempts(limits) });
+    return { fixture, address: fixture.address };
+  }
+});
+
+function times<Value>(count: number, value: Value): Value[] {
+  return Array.from({ length: count }, () => value);
+}
+
+/** Sends a message and resolves to all bytes of the answer. */
+async function bodyOf(stream: ClientHttp2Stream, message: Buffer): Promise<Buffer> {
+  stream.end(message);
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
