@@ -44,6 +44,7 @@ it('P1 P2 P3 P5: a server on the database continues exactly where the file ended
   expect(fields).toMatchObject({ from, to, rows: '9', stores: '9', last_order_id: String(lastOrderId) });
   expect(Object.keys(fields)).toContain('seconds');
   expect(before.losses.length).toBeGreaterThan(5);
+  expect(before.callers.length).toBeGreaterThan(3);
   expect(await textOfDatabase(to)).toEqual(before);
   expect(textOfFile(from)).toEqual(before);
 

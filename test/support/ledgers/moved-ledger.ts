@@ -12,6 +12,8 @@ import { GrpcClient } from '../clients/grpc-client.ts';
 export interface LedgerText {
   readonly ledger: readonly string[];
   readonly allocations: readonly string[];
+  /** The named callers: order_id and name. */
+  readonly callers: readonly string[];
   readonly stores: readonly string[];
   readonly losses: readonly string[];
 }
@@ -30,7 +32,13 @@ export function textOfFile(path: string): LedgerText {
   const db = new Database(path, { readonly: true });
   const read = (sql: string) => db.prepare(sql).safeIntegers().raw().all().map(String);
   const { ledger, allocations, stores, losses } = LISTS;
-  const text = { ledger: read(ledger), allocations: read(allocations), stores: read(stores), losses: read(losses) };
+  const text = {
+    ledger: read(ledger),
+    allocations: read(allocations),
+    callers: read("SELECT order_id, caller FROM allocations WHERE caller <> '' ORDER BY order_id"),
+    stores: read(stores),
+    losses: read(losses),
+  };
   db.close();
   return text;
 }
@@ -45,6 +53,7 @@ export async function textOfDatabase(url: string): Promise<LedgerText> {
   return {
     ledger: await read(ledger),
     allocations: await read(allocations),
+    callers: await read('SELECT order_id, caller FROM callers ORDER BY order_id'),
     stores: await read(stores),
     losses: await read(losses),
   };
@@ -68,7 +77,8 @@ export async function whileServed<Result>(
 
 /**
  * A file that has all that a ledger can have, by the commands themselves: it began at 2^53-3 with counters of an old
- * shop, runs of numbers, styles that changed, declared losses, a store of id 2^63-1 and one at its last number.
+ * shop, runs of numbers, styles that changed, declared losses, a store of id 2^63-1 and one at its last number; and
+ * callers of some of it, which the commands would need tokens for.
  */
 export async function richLedger(): Promise<string> {
   const folder = testFolder();
@@ -94,6 +104,9 @@ export async function richLedger(): Promise<string> {
     await client.allocate(2n ** 53n + 1n, 1, 'plain');
     await client.createStore({ storeId: 8n, prefix: 'never used' });
   });
+  const named = new Database(ledger);
+  named.exec(`UPDATE allocations SET caller = '"checkout\\,{eu}''' || count WHERE count > 1`);
+  named.close();
   return ledger;
 }
 

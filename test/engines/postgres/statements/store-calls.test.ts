@@ -62,3 +62,16 @@ it('P7: a new store does not wait forever for a primary that cannot be reached: 
   await proxy.flow();
   expect(await opened.ledger.createStore({ ...DEFAULT_STORE, storeId: 7n })).toMatchObject({ storeId: 7n });
 });
+
+it('of two servers that change a store at once, the second is told what the first left', async () => {
+  const url = await newDatabase();
+  const ledgers = [await OpenedLedger.open(url), await OpenedLedger.open(url)].map(({ ledger }) => ledger);
+  await ledgers[0]!.createStore({ ...DEFAULT_STORE, storeId: 7n, prefix: 'made' });
+  const counter = await holdCounter(url);
+  const changes = ledgers.map((ledger, i) => ledger.updateStore(7n, { prefix: `${i}-` }));
+  await counter.isWaitedFor(0, 2);
+  await counter.release();
+  const [first, second] = (await Promise.all(changes)).toSorted((one) => (one.before.prefix === 'made' ? -1 : 1));
+  expect(first?.before.prefix).toBe('made');
+  expect(second?.before).toEqual(first?.after);
+});
