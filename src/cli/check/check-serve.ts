@@ -5,13 +5,24 @@ import { formatAddress } from '../../server/address.ts';
 import { contradictions } from '../../server/contradictions.ts';
 import { listenersOf, whyNotFree } from '../../server/listen-addresses.ts';
 import { describeProtection, protectionOf } from '../../server/protection.ts';
-import { exposures } from '../../server/security/exposure.ts';
+import type { Protection } from '../../server/security/exposure.ts';
+import { exposures, UNPROTECTED } from '../../server/security/exposure.ts';
 import type { ServeSettings } from '../../server/settings.ts';
 import { folderProblem, folderToCreate } from '../run/ledger-folder.ts';
 import type { SettingName } from './refused-values.ts';
 import { flagOf } from './refused-values.ts';
+import { checkTls } from './check-tls.ts';
 import { checkTokens } from './check-tokens.ts';
-import type { CheckedLedger, CheckReport, Finding } from './findings.ts';
+import type { CheckReport, Finding } from './findings.ts';
+
+/** What is served on each listener. */
+const SERVED: Readonly<Record<string, string>> = {
+  '--grpc-listen': 'gRPC',
+  '--http-listen': 'HTTP',
+  '--metrics-listen': 'the metrics',
+};
+/** The settings on which the protection depends. */
+const GUARDS: readonly SettingName[] = ['tlsCert', 'tlsKey', 'tlsClientCa', 'tokens', 'metricsSecure'];
 
 /** The settings of a server that is not started. */
 export interface CheckedSettings {
@@ -30,12 +41,17 @@ export async function checkServe(checked: CheckedSettings): Promise<CheckReport>
   const { settings, refused, findings } = checked;
   const { ledger, findings: ofLedger } = refused.includes('ledger')
     ? { ledger: undefined, findings: [] }
-    : await checkLedger(checked);
-  const ofTokens = refused.includes('tokens') || settings.tokens === 'off' ? [] : await checkTokens(settings.tokens);
-  const ofListeners = await checkListeners(checked);
+    : await checkLedger(settings);
   return {
     ledger,
-    findings: [...findings, ...checkTogether(settings, refused), ...ofLedger, ...ofTokens, ...ofListeners],
+    findings: [
+      ...findings,
+      ...checkTogether(settings, refused),
+      ...ofLedger,
+      ...(await checkTls(settings)),
+      ...(await checkTokens(settings)),
+      ...(await checkListeners(checked)),
+    ],
   };
 }
 
@@ -46,7 +62,7 @@ function checkTogether(settings: ServeSettings, refused: readonly SettingName[])
     .map(({ flag, text }) => ({ kind: 'problem', flag, text }));
 }
 
-async function checkLedger({ settings, refused }: CheckedSettings) {
+async function checkLedger(settings: ServeSettings) {
   const flag = flagOf('ledger');
   const ledger = { name: ledgerName(settings.ledger), ledgerId: undefined, lastOrderId: undefined };
   const only = (kind: Finding['kind'], text: string) => ({ ledger, findings: [{ kind, flag, text }] });
@@ -56,22 +72,8 @@ async function checkLedger({ settings, refused }: CheckedSettings) {
   if (folder !== undefined && settings.create && settings.expectLedgerId === 'none') {
     return only('ok', `${folder} would be created, with a new ledger in it that numbers from order_id 1`);
   }
-  return lookAt(ledger, settings, refused);
-}
-
-async function lookAt(
-  ledger: CheckedLedger,
-  settings: ServeSettings,
-  refused: readonly SettingName[],
-): Promise<{ readonly ledger: CheckedLedger; readonly findings: readonly Finding[] }> {
-  const flag = flagOf('ledger');
-  // What is refused is named elsewhere, and rules nothing out here.
-  const expected = {
-    ...(refused.includes('create') && { create: true }),
-    ...(refused.includes('ledgerRead') && { ledgerRead: 'off' as const }),
-  };
-  const look = await lookAtLedger({ ...settings, ...expected }).catch((error: unknown) => messageOf(error));
-  if (typeof look === 'string') return { ledger, findings: [{ kind: 'problem', flag, text: look }] };
+  const look = await lookAtLedger(settings).catch((error: unknown) => messageOf(error));
+  if (typeof look === 'string') return only('problem', look);
   const { found, ledgerId, lastOrderId, problems, warnings, notChecked } = look;
   const of = (kind: Finding['kind'], texts: readonly string[]) => texts.map((text) => ({ kind, flag, text }));
   return {
@@ -87,24 +89,26 @@ async function lookAt(
 
 /** Where it would listen, what guards each listener, and what does not. */
 async function checkListeners({ settings, refused }: CheckedSettings): Promise<Finding[]> {
-  const flags = new Set(refused.map(flagOf));
-  const listeners = listenersOf(settings).filter(({ flag }) => !flags.has(flag));
+  const isKnown = ({ flag }: { readonly flag: string }) => !refused.some((name) => flagOf(name) === flag);
+  const listeners = listenersOf(settings).filter(isKnown);
   const problems = await whyNotFree(listeners);
-  const protection = protectionOf(settings);
-  const unguarded = {
-    ...protection,
-    tls: protection.tls && protection.metrics,
-    tokens: protection.tokens && protection.metrics,
-  };
+  // A refused value would be taken for no protection.
+  const protection = GUARDS.some((name) => refused.includes(name)) ? undefined : protectionOf(settings);
   const places = listeners.map(({ flag, address }): Finding => {
     const problem = problems.get(flag);
     if (problem !== undefined) return { kind: 'problem', flag, text: problem };
-    const [what, guards] =
-      flag === '--metrics-listen'
-        ? ['the metrics', { ...unguarded, clientCertificates: false }]
-        : [flag === '--grpc-listen' ? 'gRPC' : 'HTTP', protection];
-    return { kind: 'ok', flag, text: `${formatAddress(address)} is free, for ${what} ${describeProtection(guards)}` };
+    const guards = protection && describeProtection(flag === '--metrics-listen' ? ofMetrics(protection) : protection);
+    return {
+      kind: 'ok',
+      flag,
+      text: `${formatAddress(address)} is free, for ${SERVED[flag]} ${guards ?? ''}`.trimEnd(),
+    };
   });
-  const warnings = exposures(settings, protection).filter(({ flag }) => !flags.has(flag));
+  const warnings = protection ? exposures(settings, protection).filter(isKnown) : [];
   return [...places, ...warnings.map(({ flag, warning }): Finding => ({ kind: 'warning', flag, text: warning }))];
+}
+
+/** The metrics ask for no client certificate, and are guarded only on demand. */
+function ofMetrics({ metrics, tls, tokens }: Protection): Protection {
+  return { ...UNPROTECTED, tls: tls && metrics, tokens: tokens && metrics };
 }

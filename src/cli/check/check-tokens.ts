@@ -2,6 +2,7 @@ import { messageOf } from '../../core/errors.ts';
 import { entriesIn, readTokenFile } from '../../server/security/read-token-file.ts';
 import type { TokenEntry, TokenState } from '../../server/security/token-file.ts';
 import { stateOf } from '../../server/security/token-file.ts';
+import type { ServeSettings } from '../../server/settings.ts';
 import type { Finding } from './findings.ts';
 
 /** Names of entries in one sentence, at most. */
@@ -10,8 +11,9 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 /** An entry that ends within this many days is named. */
 const SOON_DAYS = 14;
 
-/** What the token file at `path` says, and whether a server would use it. */
-export async function checkTokens(path: string): Promise<Finding[]> {
+/** What the token file says, and whether a server would use it. Reads only. */
+export async function checkTokens({ tokens: path }: Pick<ServeSettings, 'tokens'>): Promise<Finding[]> {
+  if (path === 'off') return [];
   const flag = '--tokens';
   try {
     const file = await readTokenFile(path);

@@ -2,7 +2,7 @@ import { printable } from '../../core/text/plain-text.ts';
 
 /** What a check says about one thing: `flag` names the setting that it is about. */
 export interface Finding {
-  /** A problem keeps the server from starting, or from numbering; `not checked` is what only a start can tell. */
+  /** A problem keeps the server from starting, from numbering, or its clients from it; `not checked` is what only a start can tell. */
   readonly kind: 'ok' | 'warning' | 'problem' | 'not checked';
   readonly flag: string;
   /** One sentence or more; of a problem, with the remedy. */
@@ -26,8 +26,8 @@ export interface CheckReport {
 
 const KIND_WIDTH = 'not checked'.length;
 
-/** Whether the server would start and number. */
-export function wouldStart({ findings }: CheckReport): boolean {
+/** Whether nothing keeps the server from starting and from numbering. */
+export function isGood({ findings }: CheckReport): boolean {
   return findings.every(({ kind }) => kind !== 'problem');
 }
 
@@ -42,7 +42,7 @@ export function reportLines(report: CheckReport): string[] {
 function verdict(report: CheckReport): string {
   const count = (kind: Finding['kind']) => report.findings.filter((finding) => finding.kind === kind).length;
   const [problems, warnings] = [count('problem'), count('warning')];
-  if (problems > 0) return `The server would not start: ${counted(problems, 'problem')}.`;
+  if (problems > 0) return `Something is wrong: ${counted(problems, 'problem')}.`;
   return `The server would start${warnings > 0 ? `, with ${counted(warnings, 'warning')}` : ''}.`;
 }
 
@@ -52,5 +52,5 @@ function counted(count: number, thing: string): string {
 
 /** The same for programs, as one object. */
 export function reportJson(report: CheckReport): object {
-  return { wouldStart: wouldStart(report), ...report };
+  return { ok: isGood(report), ...report };
 }

@@ -10,7 +10,7 @@ import { withoutSecrets } from '../run/without-secrets.ts';
 import { jsonLine } from '../view/json-form.ts';
 import { checkServe } from './check-serve.ts';
 import type { Finding } from './findings.ts';
-import { reportJson, reportLines, wouldStart } from './findings.ts';
+import { isGood, reportJson, reportLines } from './findings.ts';
 
 /** As for any other wrong setting. */
 const EXIT_WRONG = 2;
@@ -20,10 +20,13 @@ const TOLD_ELSEWHERE: ReadonlySet<SettingName> = new Set([
   'httpListen',
   'metricsListen',
   'ledger',
+  'tlsCert',
+  'tlsKey',
+  'tlsClientCa',
   'tokens',
 ]);
 
-/** `order-numbers serve --check`: prints what the server would do; the exit code says whether it would start. */
+/** `order-numbers serve --check`: prints what the server would do; the exit code says whether anything is wrong. */
 export function runCheck(
   settings: ServeSettings,
   refused: RefusedValues,
@@ -35,7 +38,7 @@ export function runCheck(
     const report = await checkServe({ settings, refused: refused.names, findings });
     const lines = json ? [jsonLine(reportJson(report))] : reportLines(report);
     for (const line of lines) await output.line(line);
-    return wouldStart(report) ? 0 : EXIT_WRONG;
+    return isGood(report) ? 0 : EXIT_WRONG;
   });
 }
 

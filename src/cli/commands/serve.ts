@@ -32,7 +32,7 @@ export function serveCommand(): Command {
   const refused = new RefusedValues();
   for (const name of SETTING_NAMES) command.addOption(optionOf(name, refused));
   return command
-    .option('--check', 'say what the server would do with these settings, and exit: 0 if it would start, 2 if not')
+    .option('--check', 'say what the server would do with these settings, and exit: 0 if all is well, 2 if not')
     .option('--json', 'with --check: print one JSON object')
     .addHelpText(
       'after',

@@ -82,5 +82,5 @@ function warnMetrics(place: string, { tls, tokens }: Protection) {
   if (tls) {
     return `anyone who can reach ${place} can read the metrics: they are served with TLS but without tokens; set --tokens`;
   }
-  return `anyone who can reach ${place} can read the metrics; listen on 127.0.0.1, or on a network that only Prometheus reaches`;
+  return `anyone who can reach ${place} can read the metrics; listen on 127.0.0.1, or set --metrics-secure, with TLS and tokens`;
 }

@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { connect } from '../../support/clients/orders-client.ts';
 import { folderState } from '../../support/disk/folder-state.ts';
 import { fillLedger, fills, tamper } from '../../support/ledgers/filled-ledger.ts';
+import { AUTHORITY, SIGNED } from '../../support/network/certificates.ts';
 import { freeAddress } from '../../support/network/free-address.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
 import { localOrderNumbers } from '../../support/processes/local-command.ts';
@@ -24,12 +25,13 @@ interface Finding {
 
 interface Report {
   readonly exitCode: number | null;
-  readonly wouldStart: boolean;
+  readonly ok: boolean;
   readonly ledger: { readonly name: string; readonly ledgerId?: string; readonly lastOrderId?: string } | undefined;
   readonly findings: readonly Finding[];
 }
 
 const ANY_PORTS = ['--grpc-listen', '127.0.0.1:0', '--http-listen', '127.0.0.1:0', '--metrics-listen', '127.0.0.1:0'];
+const TLS = ['--tls-cert', SIGNED.certFile, '--tls-key', SIGNED.keyFile];
 const OTHER_ID = '0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22';
 
 /** Runs `serve --check` in a process of its own, as an operator does. */
@@ -61,7 +63,7 @@ describe('a check of an SQLite ledger', () => {
     const before = folderState(folder);
     const path = join(folder, 'orders.db');
     const report = await checkHere([...ANY_PORTS, '--ledger', path]);
-    expect(report).toMatchObject({ exitCode: 0, wouldStart: true, ledger: { name: path } });
+    expect(report).toMatchObject({ exitCode: 0, ok: true, ledger: { name: path } });
     expect(report.findings[0]).toEqual({
       kind: 'ok',
       flag: '--ledger',
@@ -147,7 +149,7 @@ describe('a check of an SQLite ledger', () => {
     make(path);
     const before = folderState(folder);
     const report = await checkHere([...ANY_PORTS, '--ledger', path, ...args]);
-    expect(report).toMatchObject({ exitCode: 2, wouldStart: false });
+    expect(report).toMatchObject({ exitCode: 2, ok: false });
     expect(folderState(folder)).toEqual(before);
     const refusal = withoutReason(await refusedStart(path, args));
     expect(problems(report).map(withoutReason)).toEqual([`--ledger: ${refusal}`]);
@@ -199,7 +201,7 @@ describe('a check of a PostgreSQL ledger', () => {
     const url = await newDatabase();
     const before = await query(url, CONTENTS);
     const report = await checkHere([...ANY_PORTS, '--ledger', url]);
-    expect(report).toMatchObject({ exitCode: 0, wouldStart: true, ledger: { name: url } });
+    expect(report).toMatchObject({ exitCode: 0, ok: true, ledger: { name: url } });
     expect(texts(report, 'ok')[0]).toBe(`${url} would get a new ledger, which numbers from order_id 1`);
     expect(await query(url, CONTENTS)).toEqual(before);
     const refused = await checkHere([...ANY_PORTS, '--ledger', url, '--create=false']);
@@ -226,7 +228,7 @@ describe('a check of a PostgreSQL ledger', () => {
   it('names a database that does not answer, and hides the password', async () => {
     const url = `postgres://orders:secret@${await freeAddress()}/orders`;
     const report = await checkHere([...ANY_PORTS, '--ledger', url, '--ledger-read', url]);
-    expect(report).toMatchObject({ exitCode: 2, wouldStart: false });
+    expect(report).toMatchObject({ exitCode: 2, ok: false });
     expect(problems(report)).toEqual([
       expect.stringMatching(/^--ledger: PostgreSQL on 127\.0\.0\.1:\d+ cannot be used/),
     ]);
@@ -267,7 +269,7 @@ describe('a check of settings', () => {
       ],
       { ORDERS_MAX_QUEUE: 'many', ORDERS_LEDGER_READ: 'postgres://u:secret@h/orders', ORDERS_LEDGR: 'x' },
     );
-    expect(report).toMatchObject({ exitCode: 2, wouldStart: false });
+    expect(report).toMatchObject({ exitCode: 2, ok: false });
     expect(problems(report)).toEqual([
       "--max-batch: argument '0' is invalid. Use a whole number from 1 to 10000.",
       expect.stringMatching(/^--http-listen: argument '50051' is invalid\. Use host:port/),
@@ -322,6 +324,7 @@ describe('a check of settings', () => {
       withTokens,
       /^anyone on the way to 0\.0\.0\.0:0 can read the tokens .* with tokens but without TLS/,
     ],
+    ['TLS alone', () => TLS, /^anyone who can reach 0\.0\.0\.0:0 can allocate .* with TLS but without tokens/],
   ])('repeats the warnings of a start with %s, and leaves the exit code at 0', async (_, guards, warning) => {
     const folder = testFolder();
     const path = join(folder, 'orders.db');
@@ -333,7 +336,27 @@ describe('a check of settings', () => {
     await server.serving();
     const warned = server.log.filter(({ level, msg }) => level === 40 && msg.includes('anyone')).map(({ msg }) => msg);
     expect(warned).toEqual([expect.stringMatching(warning), expect.stringContaining('can read the metrics')]);
-    expect(texts(report, 'warning')).toEqual(warned);
+    expect(texts(report, 'warning').filter((text) => text.includes('anyone'))).toEqual(warned);
+  });
+
+  it('says what guards each listener, and warns of none that is guarded', async () => {
+    const folder = testFolder();
+    const everywhere = ['--grpc-listen', '0.0.0.0:0', '--http-listen', '0.0.0.0:0', '--metrics-listen', '0.0.0.0:0'];
+    const guards = [...TLS, '--tls-client-ca', AUTHORITY.certFile, ...withTokens(folder), '--metrics-secure'];
+    const report = await checkHere(['--ledger', join(folder, 'orders.db'), ...everywhere, ...guards]);
+    expect(texts(report, 'ok').filter((text) => text.includes('is free'))).toEqual([
+      '0.0.0.0:0 is free, for gRPC with TLS, client certificates and tokens',
+      '0.0.0.0:0 is free, for HTTP with TLS, client certificates and tokens',
+      '0.0.0.0:0 is free, for the metrics with TLS and tokens',
+    ]);
+    expect(texts(report, 'warning').filter((text) => text.startsWith('anyone'))).toEqual([]);
+  });
+
+  it('calls nothing unguarded whose guard has an invalid value', async () => {
+    const path = join(testFolder(), 'orders.db');
+    const report = await checkHere(['--ledger', path, '--grpc-listen', '0.0.0.0:0', '--tokens', '--tls-cert']);
+    expect(problems(report)[0]).toMatch(/^--tokens: argument '--tls-cert' is invalid/);
+    expect(report.findings.filter(({ text }) => /anyone|plaintext/.test(text))).toEqual([]);
   });
 
   it('frees the addresses that it looked at', async () => {
@@ -381,7 +404,7 @@ describe('a check for people', () => {
     ]);
     expect(bad).toMatchObject({ exitCode: 2, stderr: '' });
     expect(bad.stdout).toMatch(/^problem {6}--max-batch: argument 'x' is invalid\..*\nproblem {6}--max-queue: /);
-    expect(bad.stdout).toMatch(/\nThe server would not start: 2 problems\.\n$/);
+    expect(bad.stdout).toMatch(/\nSomething is wrong: 2 problems\.\n$/);
   });
 
   it('goes without --json only: the log of a server is JSON already', async () => {

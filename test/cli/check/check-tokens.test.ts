@@ -23,7 +23,7 @@ describe('a check of a token file', () => {
       entryOf(tokenOf('d'), { name: 'gone', revoked: '2026-11-01T12:00:00Z' }),
     );
     const before = folderState(folder);
-    expect(await checkTokens(path)).toEqual([
+    expect(await checkTokens({ tokens: path })).toEqual([
       { kind: 'ok', flag: '--tokens', text: `${path} has 2 active, 1 expired, 1 revoked` },
       {
         kind: 'warning',
@@ -43,7 +43,9 @@ describe('a check of a token file', () => {
     const path = join(testFolder(), 'tokens.json');
     writeTokens(path, entryOf(tokenOf('a'), { revoked: '2026-11-01T12:00:00Z' }));
     chmodSync(path, 0o644);
-    const warnings = (await checkTokens(path)).filter(({ kind }) => kind === 'warning').map(({ text }) => text);
+    const warnings = (await checkTokens({ tokens: path }))
+      .filter(({ kind }) => kind === 'warning')
+      .map(({ text }) => text);
     expect(warnings).toEqual([
       expect.stringMatching(/^every user of this machine may read the token file .* \(mode 0644\): run chmod o-r/),
       expect.stringMatching(/^no entry is active, so every call would be refused/),

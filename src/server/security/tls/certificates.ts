@@ -6,7 +6,7 @@ import type { Logger } from '../../log/log.ts';
 import { FilePoll } from '../file-poll.ts';
 import type { TlsFiles, TlsIdentity, TlsTexts } from './tls-files.ts';
 import { contextOptions, identityIn, readTlsFiles } from './tls-files.ts';
-import { validityWarning } from './validity.ts';
+import { EFFECT, validityWarning } from './validity.ts';
 
 const DAY_MS = 86_400_000;
 /** Longer than it takes to replace one file after the other. */
@@ -140,8 +140,8 @@ export class Certificates {
     const now = new Date();
     const { cert, clientCa } = this.#files;
     const { chain, clientAuthorities } = this.#identity;
-    const own = { file: `${cert.flag}: ${cert.path}`, effect: 'clients refuse it' };
-    const theirs = { file: `${clientCa?.flag}: ${clientCa?.path}`, effect: 'the clients that it signed are refused' };
+    const own = { file: `${cert.flag}: ${cert.path}`, effect: EFFECT.ofOwn };
+    const theirs = { file: `${clientCa?.flag}: ${clientCa?.path}`, effect: EFFECT.ofAuthority };
     const warnings = [
       ...chain.map((certificate) => validityWarning(certificate, own, now)),
       ...clientAuthorities.map((certificate) => validityWarning(certificate, theirs, now)),

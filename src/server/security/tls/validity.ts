@@ -4,6 +4,13 @@ const DAY_MS = 86_400_000;
 /** How long before its end a certificate is worth a warning. */
 const SOON_DAYS = 14;
 
+/** What happens while a certificate is not valid. */
+export const EFFECT = { ofOwn: 'clients refuse it', ofAuthority: 'the clients that it signed are refused' } as const;
+
+export function isValidAt({ validFromDate, validToDate }: X509Certificate, now: Date): boolean {
+  return validFromDate <= now && now < validToDate;
+}
+
 /**
  * What an operator has to know about the time in which a certificate is valid, if anything: one sentence. `file` names
  * it, `effect` says what happens while it is not valid.
