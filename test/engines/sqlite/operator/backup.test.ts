@@ -16,7 +16,7 @@ import { openWriteConnection } from '../../../../src/engines/sqlite/file/connect
 import { HighWaterMark } from '../../../../src/engines/sqlite/file/high-water-mark.ts';
 import { LedgerRefused } from '../../../../src/core/errors.ts';
 import { assertDense } from '../../../support/ledgers/density.ts';
-import { fillLedger, fills, giveNumbers, tamper } from '../../../support/ledgers/filled-ledger.ts';
+import { fillLedger, fills, giveNumbers, nameCallers, tamper } from '../../../support/ledgers/filled-ledger.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
 /** A ledger with 9 single numbers and one run of 5, and a folder for its backup. */
@@ -26,6 +26,7 @@ function source() {
     requestId: 'run',
     count: 5,
   });
+  nameCallers(database);
   return { database, mark, target: join(testFolder(), 'backup.db') };
 }
 
@@ -47,6 +48,7 @@ it('P1 P2: a backup is one file, as dense as its ledger', async () => {
   expect(await backup(database, target)).toMatchObject({ lastOrderId: 14n, rows: 10n, stores: 3n, target });
   expect(readdirSync(dirname(target))).toEqual(['backup.db']);
   expect(assertDense(target)).toEqual(assertDense(database));
+  expect(assertDense(target).map(({ caller }) => caller)).toContain('caller 2');
   // The header says that there is no WAL: it opens on a read-only disk.
   expect([...readFileSync(target).subarray(18, 20)]).toEqual([1, 1]);
 });

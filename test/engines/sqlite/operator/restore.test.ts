@@ -22,7 +22,7 @@ import { restoreLedger } from '../../../../src/engines/sqlite/operator/restore.t
 import { replacedNameOf, swapSteps } from '../../../../src/engines/sqlite/operator/restore-swap.ts';
 import { LedgerRefused } from '../../../../src/core/errors.ts';
 import { assertDense } from '../../../support/ledgers/density.ts';
-import { fillLedger, fills, giveNumbers, tamper } from '../../../support/ledgers/filled-ledger.ts';
+import { fillLedger, fills, giveNumbers, nameCallers, tamper } from '../../../support/ledgers/filled-ledger.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
 const agree = () => Promise.resolve(true);
@@ -32,6 +32,7 @@ const refuseToSay = () => Promise.reject(new Error('asked'));
 /** A ledger at order_id 15 with stores 1 to 4, and its backup, which ends at 9 and has the stores 1 to 3. */
 async function olderBackup() {
   const files = fillLedger(join(testFolder(), 'orders.db'), ...fills(9));
+  nameCallers(files.database);
   const from = join(testFolder(), 'backup.db');
   await backupLedger(files.database, from, { force: false });
   fillLedger(files.database, ...fills(6, { stores: 4, name: 'lost' }));
@@ -97,6 +98,7 @@ it('P9: a backup is restored on a new machine, with a mark that agrees', async (
   expect(readMark(files.mark)).toMatchObject({ lastOrderId: 9n });
   expect(endOf(files)).toBe(9n);
   expect(assertDense(files.database)).toEqual(assertDense(from));
+  expect(assertDense(files.database).map(({ caller }) => caller)).toContain('caller 2');
 });
 
 it('P9: an older backup is refused, and the message names both ends', async () => {
