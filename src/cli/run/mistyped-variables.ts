@@ -18,9 +18,16 @@ export function mistypedVariables(env: Environment = environment()): string[] {
     if (!LOOKS_LIKE_OURS.test(name) || known.includes(name) || FOREIGN.test(name)) return [];
     const [nearest, distance] = nearestOf(name.toUpperCase(), known);
     if (!OURS.test(name) && distance > TYPO) return [];
-    const hint = distance < nearest.length / 2 ? `: did you mean ${nearest}?` : '; serve --help lists the settings';
+    const hint =
+      distance < nearest.length / 2 ? `: did you mean ${meanings(nearest)}?` : '; serve --help lists the settings';
     return [`the variable ${name} is not a setting${hint}`];
   });
+}
+
+/** Two names that are easily mixed up: a server that was given the one that it does not read would stay open. */
+function meanings(variable: string): string {
+  if (!variable.startsWith('ORDERS_TOKEN')) return variable;
+  return 'ORDERS_TOKENS, the token file of a server, or ORDERS_TOKEN, the token of a client';
 }
 
 function nearestOf(name: string, known: readonly string[]): readonly [nearest: string, distance: number] {

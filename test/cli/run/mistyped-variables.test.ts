@@ -21,6 +21,16 @@ it.each([
   expect(warnings(name)).toEqual([`the variable ${name} is not a setting: did you mean ${meant}?`]);
 });
 
+it.each(['ORDERS_TOKEN_FILE', 'ORDERS_TOKENS_FILE', 'ORDERS_TOKNS', 'ORDER_TOKEN'])(
+  '%s may mean the file of a server or the token of a client',
+  (name) => {
+    expect(warnings(name)).toEqual([
+      `the variable ${name} is not a setting: did you mean ORDERS_TOKENS, the token file of a server, or ORDERS_TOKEN, ` +
+        'the token of a client?',
+    ]);
+  },
+);
+
 it('an unknown name without a similar one is reported alone', () => {
   expect(warnings('ORDERS_FAVOURITE_COLOUR_OF_THE_DATABASE')).toEqual([
     'the variable ORDERS_FAVOURITE_COLOUR_OF_THE_DATABASE is not a setting; serve --help lists the settings',
