@@ -2,17 +2,41 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { ServerProcess } from '../support/processes/server-process.ts';
 import { requireTools } from '../support/required-tool.ts';
-import { Checkout } from './checkout.ts';
+import type { Ran, Said } from './checkout.ts';
+import { allSay, Checkout } from './checkout.ts';
 import { blockLines, documentAt } from './documents.ts';
 
-const LINES = blockLines(documentAt('docs/security.md'), 'sh', '## TLS, with an authority of your own');
+const LINES = blockLines(documentAt('docs/security.md'), 'sh');
+const OPENSSL = LINES.filter((line) => line.startsWith('openssl '));
+const SERVE = /^npx order-numbers serve (?!--check)/;
+
+/** What the lines must print, in order; those that start a server are among them as what it logs. */
+const SAYS: readonly Said[] = [
+  ['umask', /^$/],
+  ['--name checkout-eu', /^checkout-eu may allocate, read in stores 7,8 until the end of 2027-06-30/],
+  ['--name operator', /^operator may read, manage, verify in all stores/],
+  ['token list', /^NAME.*\ncheckout-eu +active .*\noperator +active/],
+  [
+    'serve --check',
+    /(?=[^]*--tls-cert: server\.crt is for DNS:localhost, IP Address:127\.0\.0\.1, signed by CN=orders authority)(?=[^]*2 active)[^]*for gRPC with TLS and tokens[^]*The server would start\.$/,
+  ],
+  ['serve', /serving/],
+  ['allocate --store 7', /order id +1\n[^]*caller +checkout-eu\n/],
+  ['grpcurl', /"caller": ?"checkout-eu"[^]*"replayed": ?true/],
+  ['curl', /^\{"OrderID":2,"OrderNumber":100,"StoreID":8\}$/],
+  ['token revoke', /^checkout-eu is revoked$/],
+  ['--name checkout-us', /^checkout-us may allocate, read in store 9, /],
+  ['serve', /serving/],
+  ['allocate --store 9', /order id +\d+\n[^]*caller +checkout-us\n/],
+];
 
 it('security.md: five lines of openssl make an authority and two certificates, with keys for their owner only', async (test) => {
   requireTools(test, 'openssl');
   const checkout = new Checkout('real');
-  expect(LINES.map((line) => line.split(' ')[0])).toEqual(Array.from({ length: 5 }, () => 'openssl'));
-  const ran = await checkout.run(LINES, []);
+  expect(OPENSSL).toHaveLength(5);
+  const ran = await checkout.run(OPENSSL, []);
   expect(ran.map(({ exitCode }) => exitCode)).toEqual([0, 0, 0, 0, 0]);
   const [ca, server, client] = ['ca', 'server', 'client'].map(
     (name) => new X509Certificate(readFileSync(join(checkout.folder, `${name}.crt`))),
@@ -29,3 +53,35 @@ it('security.md: five lines of openssl make an authority and two certificates, w
     expect(statSync(join(checkout.folder, name)).mode & 0o777).toBe(0o600);
   }
 });
+
+it('security.md: with its lines an operator has TLS, tokens and client certificates, and a revoked token is refused', async (test) => {
+  requireTools(test, 'openssl', 'grpcurl', 'curl');
+  const checkout = new Checkout('real');
+  const listeners = ['grpc', 'http', 'metrics'].map((name) => `--${name}-listen 127.0.0.1:0`).join(' ');
+  checkout.replace('serve --check', `serve --check ${listeners}`);
+  await checkout.run(OPENSSL, []);
+  const said: Ran[] = [];
+  let server: ServerProcess | undefined;
+  for (const line of LINES.filter((one) => !OPENSSL.includes(one))) {
+    if (!SERVE.test(line)) {
+      said.push(...(await checkout.run([line], [])));
+      if (line.includes(' revoke ')) await expectRefusal(checkout);
+      continue;
+    }
+    await server?.stop();
+    server = new ServerProcess('data/orders.db', { args: line.replace(SERVE, '').split(' '), cwd: checkout.folder });
+    const serving = await server.line('serving');
+    checkout.serves(serving);
+    said.push({ line, exitCode: 0, said: serving.msg });
+  }
+  expect(said).toEqual(allSay(SAYS));
+  expect(await server?.stop()).toBe(0);
+});
+
+/** Within a second, and with a reason; until then the line succeeds. */
+async function expectRefusal(checkout: Checkout): Promise<void> {
+  const line = LINES.find((one) => one.startsWith('curl '))!;
+  await expect
+    .poll(async () => (await checkout.run([line], []))[0]?.said, { timeout: 10_000, interval: 100 })
+    .toMatch(/the access of checkout-eu was revoked.*TOKEN_INVALID/);
+}
