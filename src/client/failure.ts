@@ -18,7 +18,7 @@ const NOTHING_LISTENS = /\bE(CONNREFUSED|HOSTUNREACH|NETUNREACH|TIMEDOUT|HOSTDOW
 /** The library's error for a call that waits for its first connection. */
 export const UNCONNECTED = { code: status.UNAVAILABLE, details: 'No connection established' };
 const NO_CONNECTION = {
-  message: 'no server answered: could not connect in time',
+  message: 'no server answers: no connection in time',
   problem: 'unreachable',
 } as const;
 

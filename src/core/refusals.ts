@@ -143,7 +143,7 @@ export function sequenceExhausted(storeId: bigint): OrderError {
 }
 
 export function storeNotFound(storeId: bigint): OrderError {
-  return ofStore(storeId, 'STORE_NOT_FOUND', `store ${storeId} does not exist; create it with CreateStore`);
+  return ofStore(storeId, 'STORE_NOT_FOUND', `store ${storeId} does not exist; create it first`);
 }
 
 export function storeExists(storeId: bigint): OrderError {

@@ -29,7 +29,7 @@ done.
 one; numbering continues one above it. Each store skips as many order_numbers as
 order_ids are lost, unless --stores lists its next one: a CSV file with the
 header store_id,next_number, as for import. Stores in that file that the ledger
-lacks are created. The skipped numbers are declared lost, and verify reports
+lacks are created. The skipped numbers are recorded as lost, and verify reports
 them so. Run it as the owner of the schema. A second run changes nothing.
 
 For an SQLite ledger use order-numbers restore, which takes the same options.
@@ -60,19 +60,20 @@ async function run(url: PostgresUrl, flags: DeclareLossFlags, context: OperatorC
     say(describe(url, loss));
     return askToGoOn(flags.yes === true, context);
   };
-  const refusal = 'nothing was declared lost: errors in';
+  const refusal = 'nothing was recorded as lost: errors in';
   const loss = await withListedStores(flags.stores, refusal, context, (stores) =>
     declareLoss(url, { above: flags.continueAbove, stores }, agree, signal),
   );
   if (!loss) throw new LedgerRefused('cancelled: nothing was changed');
   const isDone = loss.length + loss.storesSkipped + loss.storesCreated > 0n;
-  context.done(`the loss was declared in ${url.name}`);
+  context.done(`the loss was recorded in ${url.name}`);
   await output.line(json ? asJson(url, loss) : asText(url, loss));
   if (!isDone) say('nothing to do: the ledger already continues there');
 }
 
 function describe({ name }: PostgresUrl, { firstOrderId, lastOrderId, length, ...stores }: DeclaredLoss): string {
-  const range = length === 0n ? 'No order_id is lost' : `order_ids ${firstOrderId} to ${lastOrderId} are declared lost`;
+  const range =
+    length === 0n ? 'No order_id is lost' : `order_ids ${firstOrderId} to ${lastOrderId} are recorded as lost`;
   return (
     `${range} in ${name}; ${stores.storesSkipped} stores skip order_numbers, and ${stores.storesCreated} are created. ` +
     'Stores created in the lost range that --stores does not list restart at their first number, and lost ' +

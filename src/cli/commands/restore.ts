@@ -164,7 +164,7 @@ async function agree(
   );
   if (loss.length > 0n) {
     say(
-      `order_ids ${loss.firstOrderId} to ${loss.lastOrderId} are declared lost (${loss.length} in all), and every store of ` +
+      `order_ids ${loss.firstOrderId} to ${loss.lastOrderId} are recorded as lost (${loss.length} in all), and every store of ` +
         `the backup (${loss.storesSkipped} in all) ${loss.storesContinued > 0n ? 'that --stores does not list ' : ''}` +
         `skips ${loss.length} order_numbers. Stores created in the lost range ` +
         `${loss.storesCreated > 0n ? 'that --stores does not list ' : ''}restart at their first number, and lost ` +

@@ -24,7 +24,7 @@ export async function withClient(
   const client = clientFor(flags, command, onRetrying);
   const reword: Rewording = (error) => {
     const problem = error instanceof OrderNumbersError ? error.connectionProblem : undefined;
-    if (problem === 'unreachable') return `no server is answering at ${flags.server}; start one, or check --server`;
+    if (problem === 'unreachable') return `no server answers at ${flags.server}; start one, or check --server`;
     if (problem === 'unknown-host') return `cannot resolve the host name in ${flags.server}: check --server`;
     return failures.reword?.(error);
   };

@@ -7,7 +7,7 @@ export function* checkLosses(sequence: NumberRange, count: bigint, losses: Losse
   const lost = losses.numbers(storeId);
   if (count + lost === last - first + 1n) return;
   const whose = storeId === undefined ? 'order_ids' : `order_numbers of store ${storeId}`;
-  const message = `${count} ${whose} have rows and ${lost} are declared lost, of ${last - first + 1n}: the losses lie on rows or beyond the end`;
+  const message = `${count} ${whose} have rows and ${lost} are recorded as lost, of ${last - first + 1n}: the losses lie on rows or beyond the end`;
   yield mismatch(storeId, first, last, message);
 }
 

@@ -148,7 +148,11 @@ describe('list', () => {
     await localOrderNumbers(['stores', 'create', '--store', '7', '--server', address]);
     // The reason and the words are those of stores get.
     const missing = await localOrderNumbers(['stores', 'get', '--store', '99', '--server', address]);
-    expect(missing).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringContaining('STORE_NOT_FOUND') });
+    expect(missing).toMatchObject({
+      exitCode: 1,
+      stdout: '',
+      stderr: expect.stringContaining('create it first (STORE_NOT_FOUND)'),
+    });
     for (const args of [[], ['--csv'], ['--last', '3'], ['--after', '5']]) {
       expect(await list('--store', '99', ...args)).toEqual(missing);
     }

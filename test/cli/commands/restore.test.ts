@@ -75,7 +75,7 @@ it('P9: on a new machine --continue-above declares what may have been allocated,
   });
   const unasked = await restore(from, ledger, '--continue-above', '20', '--stores', stores);
   expect(unasked).toMatchObject({ exitCode: 1, stdout: '' });
-  expect(unasked.stderr).toMatch(/order_ids 10 to 20 are declared lost \(11 in all\)/);
+  expect(unasked.stderr).toMatch(/order_ids 10 to 20 are recorded as lost \(11 in all\)/);
   expect(unasked.stderr).toMatch(/1 stores continue with their number in --stores, and 1 are created/);
   expect(unasked.stderr).toMatch(/\nerror: not a terminal: confirm the loss with --yes\n$/);
 

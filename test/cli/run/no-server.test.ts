@@ -12,7 +12,7 @@ import { ORDER_NUMBERS } from '../../support/processes/server-process.ts';
 it('a command that reaches no server says so, with the address and the remedy', async () => {
   const address = await freeAddress();
   const flags = ['--server', address, '--timeout-ms', '500'];
-  const sentence = `no server is answering at ${address}; start one, or check --server`;
+  const sentence = `no server answers at ${address}; start one, or check --server`;
   expect(await orderNumbers(['get', '--order-id', '1', ...flags])).toEqual({
     exitCode: 1,
     stdout: '',
@@ -42,7 +42,7 @@ it('says after a second that it keeps trying, and a read gives up after two', as
     stdout: '',
     stderr: [
       `${address}: no server answers: connect ECONNREFUSED ${address}; retrying`,
-      `error: no server is answering at ${address}; start one, or check --server`,
+      `error: no server answers at ${address}; start one, or check --server`,
       '',
     ].join('\n'),
   });
@@ -74,7 +74,7 @@ it('the client reports it in a sentence free of library internals', async () => 
   client.close();
   expect(failure).toMatchObject({ code: 'UNAVAILABLE', isUnreachable: true, reason: undefined });
   expect(String(failure)).toMatch(
-    /: no server (answers: connect ECONNREFUSED [\d.:]+|answered: could not connect in time)( \(attempt \d+\))?$/,
+    /: no server answers: (connect ECONNREFUSED [\d.:]+|no connection in time)( \(attempt \d+\))?$/,
   );
 });
 

@@ -17,7 +17,7 @@ export interface Continuation {
   readonly stores: Iterable<ImportedStore>;
 }
 
-/** The numbers that are declared lost, or would be. */
+/** The numbers that are recorded as lost, or would be. */
 export interface DeclaredLoss {
   readonly ledgerId: string;
   /** The lost order_ids; `length` is 0 if none is lost. */
@@ -110,7 +110,7 @@ async function commit(session: Session): Promise<void> {
     await write(session, 'COMMIT');
   } catch (error) {
     throw new Error(
-      `${reasonOf(error)}; the loss may have been declared, so run the same command again, which is safe to repeat`,
+      `${reasonOf(error)}; the loss may have been recorded, so run the same command again, which is safe to repeat`,
       { cause: error },
     );
   }

@@ -127,7 +127,7 @@ describe('a PostgreSQL ledger that was restored to an earlier time', () => {
     const continuation = { above: 9n, stores: [] };
     await expect(
       declareLoss(parsePostgresUrl(proxiedUrl), continuation, async () => true, stop.signal),
-    ).rejects.toThrow(/the loss may have been declared, so run the same command again/);
+    ).rejects.toThrow(/the loss may have been recorded, so run the same command again/);
     expect(await declare(url, continuation)).toMatchObject({ length: 0n, lastOrderId: 9n });
   });
 
@@ -138,7 +138,7 @@ describe('a PostgreSQL ledger that was restored to an earlier time', () => {
     const args = ['declare-loss', url, '--continue-above', '20', '--stores', stores];
     const asked = await orderNumbers(args);
     expect(asked).toMatchObject({ exitCode: 1, stdout: '' });
-    expect(asked.stderr).toMatch(/order_ids 5 to 20 are declared lost.*\n.*confirm the loss with --yes/);
+    expect(asked.stderr).toMatch(/order_ids 5 to 20 are recorded as lost.*\n.*confirm the loss with --yes/);
     const done = await orderNumbers([...args, '--yes', '--json']);
     expect(done).toMatchObject({ exitCode: 0 });
     expect(JSON.parse(done.stdout)).toMatchObject({

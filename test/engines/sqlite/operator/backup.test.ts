@@ -134,17 +134,17 @@ it.each([
   [
     'an overlap in a store',
     'INSERT INTO declared_losses VALUES (1, 101, 101, 0)',
-    /3 order_numbers of store 1 have rows and 1 are declared lost, of 3: /,
+    /3 order_numbers of store 1 have rows and 1 are recorded as lost, of 3: /,
   ],
   [
     'a loss beyond the end',
     'INSERT INTO declared_losses VALUES (NULL, 15, 20, 0)',
-    /14 order_ids have rows and 6 are declared lost, of 14: the losses lie on rows or beyond the end;/,
+    /14 order_ids have rows and 6 are recorded as lost, of 14: the losses lie on rows or beyond the end;/,
   ],
   [
     'a loss of a store beyond its end',
     'INSERT INTO declared_losses VALUES (1, 103, 120, 0)',
-    /3 order_numbers of store 1 have rows and 18 are declared lost, of 3: /,
+    /3 order_numbers of store 1 have rows and 18 are recorded as lost, of 3: /,
   ],
   ['an index that is gone', 'DROP INDEX allocations_by_request_id', /the index allocations_by_request_id is missing;/],
   ['no counter', 'DELETE FROM ledger', /its counter is missing/],

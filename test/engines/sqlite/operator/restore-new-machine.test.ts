@@ -83,7 +83,7 @@ it('P9: a backup copied into the place of the ledger proves nothing: without a m
   expect(await continueAbove(12n)).toMatchObject({ summary: { lastOrderId: 12n } });
 });
 
-it('P1 P2 P9: --continue-above continues one above, every store skips as many, and all skipped numbers are declared lost', async () => {
+it('P1 P2 P9: --continue-above continues one above, every store skips as many, and all skipped numbers are recorded as lost', async () => {
   const restored = await continueAbove(15n);
   expect(restored!.loss).toEqual({
     firstOrderId: 10n,
