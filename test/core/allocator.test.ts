@@ -180,6 +180,13 @@ describe('callers', () => {
 });
 
 describe('racing copies', () => {
+  it('P5: of two callers are one allocation of the first one', async () => {
+    const fixture = new Fixture();
+    const answers = await Promise.all(['one', 'two', ''].map((caller) => fixture.allocate('a', { caller })));
+    expect(answers.map(({ allocation }) => allocation.caller)).toEqual(['one', 'one', 'one']);
+    expect(fixture.ledger.batches).toMatchObject([[{ requestId: 'a', caller: 'one' }]]);
+  });
+
   it('P5: copies that wait together get one pair, and exactly one is marked new', async () => {
     const fixture = new Fixture();
     const answers = await Promise.all(Array.from({ length: 5 }, () => fixture.allocate('a')));

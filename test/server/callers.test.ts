@@ -6,6 +6,7 @@ import { newToken } from '../../src/server/security/token-text.ts';
 import type { AllocateOrderResponse } from '../../src/wire/gen/orders/v1/orders.ts';
 import { GrpcClient } from '../support/clients/grpc-client.ts';
 import { ENGINES } from '../support/engines/engines.ts';
+import { fillLedger, fills, tamper } from '../support/ledgers/filled-ledger.ts';
 import { LocalServer } from '../support/processes/local-server.ts';
 import { testFolder } from '../support/processes/server-process.ts';
 import { entryOf, writeTokens } from '../support/security/tokens.ts';
@@ -16,6 +17,25 @@ function clientOf(address: string, token: string) {
   onTestFinished(() => client.close());
   return client;
 }
+
+it('a damaged caller breaks no read, and no other answer of its batch', async () => {
+  const ledger = join(testFolder(), 'orders.db');
+  fillLedger(ledger, ...fills(6));
+  const damaged = ["'two\n\nlines'", `'${'x'.repeat(5000)}'`, "CAST(x'ff80001b' AS TEXT)", "''", 'char(0x2028, 13, 9)'];
+  for (const [i, text] of damaged.entries())
+    tamper(ledger, `UPDATE allocations SET caller = ${text} WHERE order_id = ${i + 1}`);
+  tamper(ledger, "UPDATE allocations SET caller = 'pos' WHERE order_id = 6");
+  const client = createClient({ address: await new LocalServer(ledger).serving() });
+  onTestFinished(() => client.close());
+  const listed: string[] = [];
+  for await (const { caller } of client.listAllocations()) listed.push(caller);
+  expect(listed).toEqual(['two\n\nlines', 'x'.repeat(5000), expect.any(String), '', '\u2028\r\t', 'pos']);
+  const replays = await Promise.all(fills(6).map((fill) => client.allocate(fill)));
+  expect(replays.map(({ orderId, replayed }) => [orderId, replayed])).toEqual(
+    listed.map((_, i) => [BigInt(i + 1), true]),
+  );
+  expect(replays.map(({ caller }) => caller)).toEqual(['two  lines', ...listed.slice(1)]);
+});
 
 /** A server with tokens of these names, and what reaches it with each. */
 async function serve(ledger: string, ...names: string[]) {

@@ -59,7 +59,7 @@ export function killedVersion1(...batch: readonly Fill[]): LedgerFiles {
 }
 
 /** Reads the file past everything that guards it: its schema version and its rows, as they are. */
-export function rowsOf({ database }: LedgerFiles): {
+export function rowsOf({ database }: Pick<LedgerFiles, 'database'>): {
   readonly version: unknown;
   readonly rows: readonly Version1Row[];
 } {

@@ -8,6 +8,7 @@ import { SqliteLedger } from '../../../../src/engines/sqlite/sqlite-ledger.ts';
 import type { LedgerObserver } from '../../../../src/core/observers.ts';
 import { DEFAULT_STORE } from '../../../../src/core/store.ts';
 import { requireTools } from '../../../support/required-tool.ts';
+import { rowsOf, version1Ledger } from '../../../support/ledgers/version-1-ledger.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
 /** A small disk of its own. */
@@ -99,6 +100,29 @@ it('P7: a disk that fills up while a ledger is served counts as full until there
   disk.freeDisk();
   await vi.waitFor(() => expect(lines.at(-1)).toBe('opened'), { timeout: 20_000 });
   expect(await ledger.commit([ask('order 0')])).toMatchObject([{ replayed: false, allocation: { orderId: 1n } }]);
+});
+
+it('P7: on a full disk a ledger of an older release is readable, and it is upgraded when space is freed', async (test) => {
+  const disk = smallDisk(test);
+  const { database } = version1Ledger(join(disk.folder, 'orders.db'));
+  const reader = await keepOpen(database);
+  disk.fill();
+  const { ledger, lines } = openLedger(database);
+  await ledger.ready();
+  expect(lines).toEqual([expect.stringMatching(/^disk full: the disk of .*orders\.db is full/)]);
+  const original = { storeId: 1n, requestId: 'cart-1' };
+  const read = () => ledger.reads.getAllocation(original);
+  expect(await read()).toMatchObject({ orderId: 1n, caller: '' });
+  await expect(ledger.commit([ask('new')])).rejects.toMatchObject({ reason: 'LEDGER_FULL' });
+  expect(rowsOf({ database }).version).toBe(1);
+  reader();
+  disk.freeDisk();
+  await vi.waitFor(() => expect(lines.at(-1)).toBe('opened'), { timeout: 20_000 });
+  expect(lines.at(-2)).toMatch(/upgraded from schema version 1 to 2/);
+  expect(await read()).toMatchObject({ orderId: 1n, caller: '' });
+  expect(await ledger.commit([{ ...ask('new'), caller: 'pos' }])).toMatchObject([
+    { allocation: { orderId: 10n, caller: 'pos' } },
+  ]);
 });
 
 it('P7: on a disk so full that SQLite cannot even read, a started server is LEDGER_FULL, and numbers when space is freed', async (test) => {
