@@ -7,6 +7,7 @@ import { ENGINES } from '../../support/engines/engines.ts';
 import { LocalServer } from '../../support/processes/local-server.ts';
 import { refusedProcess } from '../../support/processes/refused-start.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
+import type { FileEntry } from '../../support/security/tokens.ts';
 import { entryOf, replaceFile, writeTokens } from '../../support/security/tokens.ts';
 import { until } from '../../support/until.ts';
 
@@ -76,6 +77,46 @@ it('a revoked token works no longer, without a restart, and its watch ends', asy
   });
   await expect(client.allocate({ storeId: 7 })).rejects.toThrow('was revoked');
   expect(seen).toEqual([1n]);
+});
+
+it('tokens are rotated under 64 calls in flight, and none of them fails', async () => {
+  const folder = testFolder();
+  const tokens = join(folder, 'tokens.json');
+  const secrets = Array.from({ length: 3 }, newToken);
+  const entries = secrets.map((token, i) => entryOf(token, { name: `t${i}`, expires: '9999-12-31' }));
+  writeTokens(tokens, entries[0]!);
+  const server = new LocalServer(join(folder, 'orders.db'), { args: ['--tokens', tokens] });
+  const address = await server.serving();
+  const reads = () => server.log.filter(({ msg }) => msg === 'tokens read').length;
+  let client = clientOf(address, secrets[0]);
+  const load = { isOn: true };
+  const answered = Array.from({ length: 64 }, () => 0);
+  const callers = answered.map(async (_, caller) => {
+    while (load.isOn) {
+      await client.allocate({ storeId: 7 });
+      answered[caller]! += 1;
+    }
+  });
+  const running = Promise.all(callers);
+  const change = async (...changed: FileEntry[]) => {
+    const before = reads();
+    writeTokens(tokens, ...changed);
+    await until('the new file is in use', () => reads() > before);
+  };
+  for (const [i, entry] of entries.entries()) {
+    if (i === 0) continue;
+    const old = entries[i - 1]!;
+    await change(old, entry);
+    client = clientOf(address, secrets[i]);
+    // A caller that has been answered since then uses the new client.
+    const before = [...answered];
+    await until('all callers have the new token', () => answered.every((count, caller) => count > before[caller]!));
+    await change({ ...old, revoked: new Date().toISOString() }, entry);
+  }
+  load.isOn = false;
+  await running;
+  const refused = server.log.filter(({ reason }) => reason !== undefined);
+  expect(refused).toEqual([]);
 });
 
 it('a broken file changes nothing but a warning and the metrics', async () => {
