@@ -1,10 +1,13 @@
+import type { IncomingMessage } from 'node:http';
 import type { OrderError } from '../core/errors.ts';
 import type { Reason } from '../core/reasons.ts';
 import type { LedgerState } from '../core/ledger-state.ts';
 import { checkStoreId } from '../core/allocation.ts';
 import { storeForbidden, storeMissing, toOrderError, verbForbidden } from '../core/refusals.ts';
 import type { Peer } from './address.ts';
+import { peerOf } from './address.ts';
 import type { Logger } from './log/log.ts';
+import { clientCertificateOf } from './security/client-certificate.ts';
 import type { FailedAttempts } from './security/failed-attempts.ts';
 import type { Authenticator, Credentials, Principal, Verb } from './security/principal.ts';
 
@@ -44,6 +47,16 @@ export interface Transport<Source> {
   /** What the call brought to prove who made it. */
   credentialsOf(source: Source): Credentials;
 }
+
+/** Calls that are requests of HTTP. */
+export const HTTP: Transport<IncomingMessage> = {
+  name: 'http',
+  peerOf: ({ socket }) => peerOf(socket),
+  credentialsOf: ({ headers, socket }) => ({
+    authorization: headers.authorization,
+    certificate: () => clientCertificateOf(socket),
+  }),
+};
 
 /** A method, as metrics and log have it. */
 export interface CalledMethod {

@@ -11,6 +11,7 @@ import type { Ledger } from '../core/ledger.ts';
 import type { LedgerState } from '../core/ledger-state.ts';
 import type { Logger } from './log/log.ts';
 import type { Metrics, MetricSources, PageServer } from './metrics/metrics.ts';
+import { metricsDoor } from './metrics/metrics-door.ts';
 import { startMetricsServer } from './metrics/metrics.ts';
 import type { Probe } from './metrics/page-server.ts';
 import { logWhileClosed } from './closed-ledger.ts';
@@ -78,9 +79,12 @@ export class Listeners {
       }
       if (metricsListen !== 'off') {
         await listen('metrics', metricsListen, async () => {
-          const tls = metricsSecure ? guard.tls?.of('http') : undefined;
-          const probes = this.#probes();
-          this.#metrics = await startMetricsServer(metricsListen, metrics, sources, { probes, tls });
+          const refuse = metricsDoor({ ...door, authenticator: guard.scrapers });
+          const access = metricsSecure ? { tls: guard.tls?.of('http'), refuse } : {};
+          this.#metrics = await startMetricsServer(metricsListen, metrics, sources, {
+            probes: this.#probes(),
+            ...access,
+          });
         });
       }
     } catch (error) {

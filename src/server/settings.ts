@@ -139,7 +139,7 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     flag: '--metrics-secure [true|false]',
     variable: 'ORDERS_METRICS_SECURE',
     default: 'false',
-    help: 'serve the metrics with the same TLS and, if there are tokens, to those with the verb metrics only',
+    help: 'serve the metrics with the same TLS, and only to a token with the verb metrics, or a client certificate',
     parse: trimmed(parseBoolean),
   },
   maxBatch: {

@@ -1,12 +1,11 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Allocation } from '../../core/allocation.ts';
 import { checkRequestId, displayNumber, newRequestId } from '../../core/allocation.ts';
 import type { Allocated, Allocator } from '../../core/allocator.ts';
 import { OrderError } from '../../core/errors.ts';
-import { peerOf } from '../address.ts';
-import type { Call, DoorContext, Transport } from '../calls.ts';
-import { CallDoor, requireStore } from '../calls.ts';
-import { clientCertificateOf } from '../security/client-certificate.ts';
+import type { Call, DoorContext } from '../calls.ts';
+import { CallDoor, HTTP, requireStore } from '../calls.ts';
 import { refuse, sendJson } from './answer.ts';
 import { MALFORMED, storeIdOf, whyMalformed } from './malformed.ts';
 import { allocateInTime } from './timely-call.ts';
@@ -20,21 +19,11 @@ export interface OrderEndpointOptions extends DoorContext {
   readonly requireRequestId: boolean;
 }
 
-/** Calls as fastify hands them over. */
-const HTTP: Transport<FastifyRequest> = {
-  name: 'http',
-  peerOf: ({ raw }) => peerOf(raw.socket),
-  credentialsOf: ({ headers, raw }) => ({
-    authorization: headers.authorization,
-    certificate: () => clientCertificateOf(raw.socket),
-  }),
-};
-
 /** Where a request keeps the call that it was let in as. */
 const ENTERED = Symbol('entered');
 
 interface EnteredRequest extends FastifyRequest {
-  [ENTERED]?: Call<FastifyRequest>;
+  [ENTERED]?: Call<IncomingMessage>;
 }
 
 const METHOD = { name: 'generateOrderNumber', verb: 'allocate', writes: true } as const;
@@ -45,7 +34,7 @@ const METHOD = { name: 'generateOrderNumber', verb: 'allocate', writes: true } a
  */
 export class OrderEndpoint {
   readonly #options: OrderEndpointOptions;
-  readonly #door: CallDoor<FastifyRequest>;
+  readonly #door: CallDoor<IncomingMessage>;
 
   constructor(options: OrderEndpointOptions) {
     this.#options = options;
@@ -54,7 +43,7 @@ export class OrderEndpoint {
 
   /** Lets a request in or refuses it, before anything of its body is read. */
   readonly admit = (request: EnteredRequest, reply: FastifyReply, done: () => void): void => {
-    const call = this.#door.begin(request);
+    const call = this.#door.begin(request.raw);
     try {
       call.admit();
     } catch (thrown) {

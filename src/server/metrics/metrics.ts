@@ -5,7 +5,7 @@ import type { Reason } from '../../core/reasons.ts';
 import type { PageServer, PageServerOptions } from './page-server.ts';
 import { gauge, registerEventLoop, registerProcess } from './process-metrics.ts';
 import { servePage } from './page-server.ts';
-import { registerCertificate, registerTokens, TlsMetrics } from './security-metrics.ts';
+import { AuthMetrics, registerCertificate, registerTokens, TlsMetrics } from './security-metrics.ts';
 import type { TokenSources } from '../security/token-reload.ts';
 import type { LedgerSizes, LedgerSources } from '../../engines/engine.ts';
 import type { BatchObserver, BatchSummary } from '../../core/observers.ts';
@@ -51,6 +51,7 @@ const SIZES_MS = 1000;
 export class Metrics implements CallObserver, BatchObserver {
   readonly registry = new Registry();
   readonly tls = new TlsMetrics(this.registry);
+  readonly #auth = new AuthMetrics(this.registry);
   readonly #allocations = this.#counter('allocations_total', 'Requests that were given new numbers.');
   readonly #replays = this.#counter(
     'replays_total',
@@ -94,6 +95,7 @@ export class Metrics implements CallObserver, BatchObserver {
       metrics.results.set(result, calls);
     }
     calls.inc();
+    if (result !== 'OK') this.#auth.ended(result);
   }
 
   committed({ allocated, replayed, createTimeMs, ms }: BatchSummary): void {

@@ -50,6 +50,7 @@ export interface PageRefusal {
   readonly status: 401 | 403;
   /** One sentence that says what to send. */
   readonly message: string;
+  readonly endsConnection: boolean;
 }
 
 /** Serves GET and HEAD of one page, and of probes. Rejects if it cannot listen on the address. */
@@ -92,7 +93,11 @@ async function answer(
     return send(response, status, JSON_TYPE, json);
   }
   const refusal = refuse?.(request);
-  if (refusal) return send(response, refusal.status, PLAIN_TEXT, `${refusal.message}\n`);
+  if (refusal) {
+    if (refusal.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
+    if (refusal.endsConnection) response.setHeader('Connection', 'close');
+    return send(response, refusal.status, PLAIN_TEXT, `${refusal.message}\n`);
+  }
   try {
     send(response, 200, page.contentType, await page.text());
   } catch (error) {

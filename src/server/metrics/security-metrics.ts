@@ -1,5 +1,6 @@
 import type { Registry } from '@prometheus-io/client';
 import { Counter } from '@prometheus-io/client';
+import type { Reason } from '../../core/reasons.ts';
 import type { TokenSources } from '../security/token-reload.ts';
 import type { ReloadObserver } from '../security/tls/certificates.ts';
 import type { HandshakeFailure } from '../security/tls/handshake-failures.ts';
@@ -42,6 +43,28 @@ export function registerCertificate(registry: Registry, expirySeconds: () => num
   );
 }
 
+const AUTH_REFUSALS: ReadonlySet<Reason> = new Set(['TOKEN_INVALID', 'VERB_FORBIDDEN', 'STORE_FORBIDDEN']);
+
+/** Counts the calls that were refused for their credentials. */
+export class AuthMetrics {
+  readonly #refusals: Counter<'reason'>;
+
+  constructor(registry: Registry) {
+    this.#refusals = new Counter({
+      name: 'order_numbers_auth_refusals_total',
+      help: 'Calls whose credentials prove nothing, or do not allow what they ask for.',
+      labelNames: ['reason'],
+      registers: [registry],
+    });
+    // A rate counts from the first one on only if there was a 0 before.
+    for (const reason of AUTH_REFUSALS) this.#refusals.inc({ reason }, 0);
+  }
+
+  ended(result: Reason): void {
+    if (AUTH_REFUSALS.has(result)) this.#refusals.inc({ reason: result });
+  }
+}
+
 /** Counts what goes wrong with TLS. */
 export class TlsMetrics implements HandshakeObserver, ReloadObserver {
   readonly #handshakes: Counter<'reason'>;
@@ -54,7 +77,6 @@ export class TlsMetrics implements HandshakeObserver, ReloadObserver {
       labelNames: ['reason'],
       registers: [registry],
     });
-    // A rate counts from the first one on only if there was a 0 before.
     for (const reason of HANDSHAKE_FAILURES) this.#handshakes.inc({ reason }, 0);
     this.#reloads = new Counter({
       name: 'order_numbers_tls_reload_failures_total',

@@ -71,8 +71,8 @@ function warnCalls(transport: string, place: string, { tls, clientCertificates, 
   );
 }
 
-function warnMetrics(place: string, { tls, tokens }: Protection) {
-  if (tls && tokens) return undefined;
+function warnMetrics(place: string, { tls, clientCertificates, tokens }: Protection) {
+  if (tls && (tokens || clientCertificates)) return undefined;
   if (tokens) {
     return (
       `anyone on the way to ${place} can read the tokens that are sent for the metrics, and use them: they are served ` +

@@ -1,7 +1,7 @@
 import type { Logger } from '../log/log.ts';
 import type { Authenticator } from './principal.ts';
 import { OPEN } from './principal.ts';
-import { requireCertificate } from './required-certificate.ts';
+import { CERTIFICATE_HOLDERS, requireCertificate } from './required-certificate.ts';
 import type { Certificates, ReloadObserver } from './tls/certificates.ts';
 import type { HandshakeObserver } from './tls/handshakes.ts';
 import type { ListenerTls } from './tls/listener-tls.ts';
@@ -18,7 +18,10 @@ export interface Reloadable {
 
 /** What stands between the network and the calls. It is opened before anything else, and closed with the listeners. */
 export interface Guard {
+  /** Knows the callers of gRPC and HTTP. */
   readonly authenticator: Authenticator;
+  /** Knows who may read the metrics, if these are guarded: a token is enough. */
+  readonly scrapers: Authenticator;
   /** Absent if calls need none. */
   readonly tokens?: TokenSources;
   /** Absent if everything is served in plaintext. */
@@ -56,9 +59,11 @@ export async function openGuard(
   try {
     const tokens = settings.tokens === 'off' ? undefined : await openTokens(settings.tokens, logger);
     if (tokens) files.push(tokens);
-    const authenticator = tokens?.directory ?? OPEN;
+    const haveClientCa = tls?.certificates.haveClientCa ?? false;
+    const callers = tokens?.directory ?? (haveClientCa ? CERTIFICATE_HOLDERS : OPEN);
     return {
-      authenticator: tls?.certificates.haveClientCa ? requireCertificate(authenticator) : authenticator,
+      authenticator: haveClientCa ? requireCertificate(callers) : callers,
+      scrapers: callers,
       ...(tokens && { tokens }),
       ...(tls && { tls }),
       reload: () => files.forEach((file) => void file.reload()),

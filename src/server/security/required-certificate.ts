@@ -1,5 +1,11 @@
 import { OrderError } from '../../core/errors.ts';
+import type { ClientCertificate } from './client-certificate.ts';
 import type { Authenticator } from './principal.ts';
+import { VERBS } from './principal.ts';
+
+/** What a ledger can record as a caller. */
+const CALLER = /^[\x20-\x7e]{1,64}$/;
+const EVERY_VERB = new Set(VERBS);
 
 /**
  * Lets only calls through to `inner` whose connection has a client certificate. gRPC has refused all others in the
@@ -9,10 +15,29 @@ export function requireCertificate(inner: Authenticator): Authenticator {
   return {
     authenticate(credentials) {
       if (credentials.certificate()) return inner.authenticate(credentials);
-      throw new OrderError(
-        'TOKEN_INVALID',
-        'this server needs a client certificate: none was sent, or it has expired or is not signed by the client CA',
-      );
+      throw certificateMissing();
     },
   };
+}
+
+/** Where there are no tokens: whoever has a client certificate may do everything, under the name in it. */
+export const CERTIFICATE_HOLDERS: Authenticator = {
+  authenticate(credentials) {
+    const certificate = credentials.certificate();
+    if (!certificate) throw certificateMissing();
+    return { name: callerOf(certificate), verbs: EVERY_VERB, stores: 'all' };
+  },
+};
+
+/** Its first name, without its kind; the hash of a certificate whose name is missing, too long or not ASCII. */
+function callerOf({ names: [first = ''], sha256 }: ClientCertificate): string {
+  const name = first.slice(first.indexOf(':') + 1);
+  return CALLER.test(name) ? name : sha256;
+}
+
+function certificateMissing(): OrderError {
+  return new OrderError(
+    'TOKEN_INVALID',
+    'this server needs a client certificate: none was sent, or it has expired or is not signed by the client CA',
+  );
 }

@@ -6,6 +6,7 @@ import { onTestFinished, vi } from 'vitest';
 import type { AllocateCall, Allocated, AllocatorOptions, CallSignal } from '../../../src/core/allocator.ts';
 import { Allocator } from '../../../src/core/allocator.ts';
 import type { Reason } from '../../../src/core/reasons.ts';
+import type { DoorContext } from '../../../src/server/calls.ts';
 import type { HttpServer, HttpServerOptions } from '../../../src/server/http/http-server.ts';
 import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
 import { OPEN } from '../../../src/server/security/principal.ts';
@@ -34,7 +35,7 @@ export class HttpFixture {
   isServing = true;
   server!: HttpServer;
 
-  private constructor(options: Partial<AllocatorOptions>) {
+  private constructor(options: Partial<AllocatorOptions>, door: Partial<DoorContext>) {
     const limits = { maxBatch: 1000, maxQueue: 10_000, maxQueueShare: 0.5, requireRequestId: false };
     this.allocator = new WatchedAllocator({ ledger: this.ledger, ...limits, ...options });
     const write = (line: string) => void this.log.push(JSON.parse(line) as Record<string, unknown>);
@@ -49,11 +50,12 @@ export class HttpFixture {
       observer: { ended: (transport, method, result) => void this.ended.push([transport, method, result]) },
       requireRequestId: options.requireRequestId ?? false,
       isServing: () => this.isServing,
+      ...door,
     };
   }
 
-  static async open(options: Partial<AllocatorOptions> = {}): Promise<HttpFixture> {
-    const fixture = new HttpFixture(options);
+  static async open(options: Partial<AllocatorOptions> = {}, door: Partial<DoorContext> = {}): Promise<HttpFixture> {
+    const fixture = new HttpFixture(options, door);
     fixture.server = await startHttpServer(fixture.options);
     onTestFinished(() => fixture.server.close(0));
     return fixture;

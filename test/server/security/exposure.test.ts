@@ -52,10 +52,9 @@ describe('a listener that other machines can reach', () => {
     expect(exposures({ ...EVERYWHERE, metricsListen: 'off' }, protection)).toEqual([]);
   });
 
-  it('has guarded metrics only with TLS and tokens', () => {
+  it('has guarded metrics with TLS and tokens, or with client certificates, if they are to be secure', () => {
     expect(exposures(EVERYWHERE, { ...BOTH, metrics: true })).toEqual([]);
-    const flags = exposures(EVERYWHERE, { ...CLIENT_CERTIFICATES, metrics: true }).map(({ flag }) => flag);
-    expect(flags).toEqual(['--metrics-listen']);
+    expect(exposures(EVERYWHERE, { ...CLIENT_CERTIFICATES, metrics: true })).toEqual([]);
   });
 
   it('is named by its own flag', () => {

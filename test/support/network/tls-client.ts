@@ -20,7 +20,15 @@ export type TlsClientOptions = ConnectionOptions;
 export function askSecurely(
   address: string,
   path: string,
-  { body, tls = {} }: { readonly body?: string; readonly tls?: TlsClientOptions } = {},
+  {
+    body,
+    headers = {},
+    tls = {},
+  }: {
+    readonly body?: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly tls?: TlsClientOptions;
+  } = {},
 ): Promise<SecureAnswer> {
   const { hostname, port } = new URL(`https://${address}`);
   const options: RequestOptions = {
@@ -28,13 +36,14 @@ export function askSecurely(
     port,
     path,
     method: body === undefined ? 'GET' : 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     agent: new Agent({ maxCachedSessions: 0 }),
   };
   const answered = Promise.withResolvers<SecureAnswer>();
   const asked = request({ ca: AUTHORITY.cert, ...tls, ...options }, (response) => {
-    const { statusCode: code, headers } = response;
-    text(response).then((received) => answered.resolve({ code, headers, body: received }), answered.reject);
+    const { statusCode: code } = response;
+    const answer = { code, headers: response.headers };
+    text(response).then((received) => answered.resolve({ ...answer, body: received }), answered.reject);
   });
   asked.on('error', answered.reject);
   asked.end(body);
