@@ -1,17 +1,19 @@
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { connect } from '../../support/clients/orders-client.ts';
 import { folderState } from '../../support/disk/folder-state.ts';
 import { fillLedger, fills, tamper } from '../../support/ledgers/filled-ledger.ts';
+import { version1Ledger } from '../../support/ledgers/version-1-ledger.ts';
 import { AUTHORITY, SIGNED } from '../../support/network/certificates.ts';
 import { freeAddress } from '../../support/network/free-address.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
 import { localOrderNumbers } from '../../support/processes/local-command.ts';
 import { LocalServer } from '../../support/processes/local-server.ts';
+import { NOT_ROOT } from '../../support/processes/not-root.ts';
 import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
 import { refusedStart } from '../../support/processes/refused-start.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
@@ -162,6 +164,38 @@ describe('a check of an SQLite ledger', () => {
     const report = await checkHere([...ANY_PORTS, '--ledger', path]);
     expect(report).toMatchObject({ exitCode: 0 });
     expect(texts(report, 'warning')).toEqual([expect.stringMatching(/^the high-water mark .* would be rewritten/)]);
+  });
+
+  it('says that the schema of an older release would be upgraded, and leaves it as it is', async () => {
+    const { database } = version1Ledger();
+    const before = folderState(dirname(database));
+    const report = await checkHere([...ANY_PORTS, '--ledger', database]);
+    expect(report).toMatchObject({ exitCode: 0, ledger: { lastOrderId: '9' } });
+    expect(texts(report, 'ok')[0]).toMatch(/ is 9; its schema would be upgraded from version 1 to \d$/);
+    expect(folderState(dirname(database))).toEqual(before);
+  });
+
+  it('names what its user may not write or read, each remedy once', async () => {
+    const folder = testFolder();
+    const path = join(folder, 'orders.db');
+    fillLedger(path, ...fills(1));
+    const files = [path, `${path}.mark`];
+    for (const file of files) chmodSync(file, 0o444);
+    chmodSync(folder, 0o555);
+    const [node, ...flags] = NOT_ROOT;
+    const checkAsAnyone = async () => {
+      const args = ['serve', '--check', '--json', ...ANY_PORTS, '--ledger', path];
+      return toReport(await orderNumbers(args, { node, nodeArgs: [...flags, node] }));
+    };
+    const unwritable = [path, folder].map((place) =>
+      expect.stringMatching(`this process may not write ${place} .*chown`),
+    );
+    expect(problems(await checkAsAnyone())).toEqual(unwritable);
+    for (const file of files) chmodSync(file, 0o000);
+    expect(problems(await checkAsAnyone())).toEqual([
+      ...unwritable,
+      expect.stringMatching(/the ledger cannot be read \(EACCES.*; check its owner and its mode$/),
+    ]);
   });
 
   it('names a missing folder with what to type, and creates only that of the default', async () => {

@@ -4,14 +4,9 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { ENGINES } from '../../support/engines/engines.ts';
 import { connect } from '../../support/clients/orders-client.ts';
+import { NOT_ROOT } from '../../support/processes/not-root.ts';
 import { refusedProcess } from '../../support/processes/refused-start.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
-
-/** Runs a command without the rights of root, which no permission stops. */
-const DROP_ROOT = `
-  if (process.getuid() === 0) { process.setgroups([]); process.setgid(65534); process.setuid(65534); }
-  process.execve(process.argv[1], process.argv.slice(1), process.env)`;
-const NOT_ROOT = [process.execPath, '--eval', DROP_ROOT, '--'];
 
 it.each(ENGINES)('a second run on the same $name ledger continues the count', async (engine) => {
   const ledger = await engine.newLedger();

@@ -1,3 +1,4 @@
+import { accessSync, constants, existsSync } from 'node:fs';
 import { LedgerRefused, messageOf } from '../../../core/errors.ts';
 import type { ExpectedLedger } from '../../../core/expected-ledger.ts';
 import { mayCreate, notCreated, requireExpectedId } from '../../../core/expected-ledger.ts';
@@ -36,11 +37,13 @@ export async function lookAtFile(settings: LedgerSettings): Promise<LedgerLook> 
   collect(notes, () => {
     const files = locateLedger(settings.ledger);
     for (const path of Object.values(files)) collect(notes, () => requireWritable(path));
+    for (const path of [files.database, files.mark]) if (existsSync(path)) accessSync(path, constants.R_OK);
     if (isFenced(files)) notes.problems.push(inUse(files).message);
     seen = lookAt(files, expectedLedger(settings), notes);
   });
-  // Several files may lack the same right, that of their folder.
-  const problems = [...new Set(notes.problems)];
+  // Several files may lack the same right, and have the same remedy.
+  const remedies = notes.problems.map((text) => text.slice(text.lastIndexOf(';')));
+  const problems = notes.problems.filter((_, i) => remedies.indexOf(remedies[i]!) === i);
   return { ...notes, problems, found: seen?.found, ledgerId: seen?.ledgerId, lastOrderId: seen?.lastOrderId };
 }
 
@@ -49,7 +52,7 @@ function collect({ problems }: Notes, look: () => void): void {
     look();
   } catch (error) {
     if (error instanceof LedgerRefused) problems.push(error.message);
-    else problems.push(`the ledger cannot be read (${messageOf(error).split('\n')[0]}); check its owner and its mode`);
+    else problems.push(`the ledger cannot be read (${messageOf(error)}); check its owner and its mode`);
   }
 }
 

@@ -11,6 +11,7 @@ import {
   SIGNED,
 } from '../../../support/network/certificates.ts';
 import { localOrderNumbers } from '../../../support/processes/local-command.ts';
+import { NOT_ROOT } from '../../../support/processes/not-root.ts';
 import { refusedProcess } from '../../../support/processes/refused-start.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
@@ -166,9 +167,3 @@ describe('a start', () => {
     expect([exitCode, stderr.split('\n')[0]]).toEqual([2, `error: ${says}  (see --help)`]);
   });
 });
-
-/** Runs a command without the rights of root, which no permission stops. */
-const DROP_ROOT = `
-  if (process.getuid() === 0) { process.setgroups([]); process.setgid(65534); process.setuid(65534); }
-  process.execve(process.argv[1], process.argv.slice(1), process.env)`;
-const NOT_ROOT = [process.execPath, '--eval', DROP_ROOT, '--'];
