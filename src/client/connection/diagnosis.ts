@@ -41,6 +41,12 @@ const LISTEN_MS = 500;
 const HELLO = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0', 'latin1');
 const SETTINGS = 4;
 const CHECK_ADDRESS = 'check the host and port of the server';
+/** What is wrong with a certificate, unless it is its authority. */
+const UNTRUSTED: Readonly<Record<string, string>> = {
+  ERR_TLS_CERT_ALTNAME_INVALID: 'is for another name: use a name in the certificate',
+  CERT_HAS_EXPIRED: 'has expired: it has to be replaced on the server',
+  CERT_NOT_YET_VALID: 'is not valid yet: check the clocks of both machines',
+};
 const NO_SUCH_NAME = /^(ENOTFOUND|EAI_)/;
 
 /** What was received on one connection. */
@@ -121,6 +127,8 @@ async function hearTls({ host, port, name }: ServerAddress, tls: DiagnosisTls | 
   // An alert comes from something that speaks TLS.
   if (/ALERT/.test(code)) isTls = true;
   if (isTls && /CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE/.test(code)) problem ??= unwelcome(name, cert !== null, code);
+  // Servers in Node.js, such as ours, end the connection without an alert.
+  if (isTls && cert && heard.isClosed && heard.text === '') problem ??= perhapsUnwelcome(name);
   if (/NO_APPLICATION_PROTOCOL/.test(code)) {
     problem ??= say('not-grpc', `${name} is not a gRPC server: it uses TLS, but not HTTP/2 over it: ${CHECK_ADDRESS}`);
   }
@@ -201,12 +209,8 @@ function tlsButNotGrpc(name: string, heard: Heard): Diagnosis {
 
 function untrusted(name: string, why: Error | string): Diagnosis {
   const { code = String(why) } = Object(why) as { readonly code?: string };
-  return say(
-    'certificate',
-    code === 'ERR_TLS_CERT_ALTNAME_INVALID'
-      ? `the certificate of ${name} is for another name: use a name in the certificate`
-      : `the certificate of ${name} is not trusted (${code}): give the certificate of its authority (--tls-ca)`,
-  );
+  const says = UNTRUSTED[code] ?? `is not trusted (${code}): give the certificate of its authority (--tls-ca)`;
+  return say('certificate', `the certificate of ${name} ${says}`);
 }
 
 function unwelcome(name: string, hasCertificate: boolean, code: string): Diagnosis {
@@ -215,6 +219,14 @@ function unwelcome(name: string, hasCertificate: boolean, code: string): Diagnos
     hasCertificate
       ? `${name} rejects the client certificate (${code}): use one of an authority that it trusts`
       : `${name} requires a client certificate: give one, and its key (--tls-cert and --tls-key)`,
+  );
+}
+
+function perhapsUnwelcome(name: string): Diagnosis {
+  return say(
+    'certificate',
+    `${name} closes the connection once it has the client certificate: use one that has not expired, of an authority ` +
+      'that it trusts; its log says why',
   );
 }
 

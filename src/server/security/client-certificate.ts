@@ -31,7 +31,7 @@ export function clientCertificateOf(socket: Socket): ClientCertificate | undefin
 
 function readCertificate(socket: Socket): ClientCertificate | undefined {
   try {
-    // A resumed session may count as authorized although its client never had a certificate.
+    // In Node.js 22 a resumed session counts as authorized although its client never had a certificate.
     if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
     const x509 = socket.getPeerX509Certificate();
     return x509 && { names: namesOf(x509), sha256: createHash('sha256').update(x509.raw).digest('hex') };

@@ -7,7 +7,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { OrderNumbersError } from '../../../src/client/index.ts';
-import { SERVER_CERTIFICATE } from '../../support/network/certificates.ts';
+import { AUTHORITY, EXPIRED, FUTURE, SERVER_CERTIFICATE, STRANGER } from '../../support/network/certificates.ts';
 import { freeAddress } from '../../support/network/free-address.ts';
 import { allocation, clientOf, FakeServer } from '../fake-server.ts';
 
@@ -212,6 +212,24 @@ describe('C5: another program at the port is identified at once, with what to do
       () => createSecureServer({ ...pair, ca: cert, requestCert: true, rejectUnauthorized: true }),
       { ca: cert },
       /requires a client certificate: give one, and its key/,
+    ],
+    [
+      'a server that does not accept its certificate',
+      () => createSecureServer({ ...pair, ca: cert, requestCert: true, rejectUnauthorized: true }),
+      { ca: cert, cert: STRANGER.cert, key: STRANGER.key },
+      /closes the connection once it has the client certificate: use one that has not expired, of an authority that/,
+    ],
+    [
+      'a certificate that has expired',
+      () => createSecureServer({ cert: EXPIRED.cert, key: EXPIRED.key }),
+      { ca: AUTHORITY.cert },
+      /the certificate of \S+ has expired: it has to be replaced on the server/,
+    ],
+    [
+      'a certificate that is not valid yet',
+      () => createSecureServer({ cert: FUTURE.cert, key: FUTURE.key }),
+      { ca: AUTHORITY.cert },
+      /the certificate of \S+ is not valid yet: check the clocks of both machines/,
     ],
   ] as const)('by a client with TLS: %s', async (name, start, tls, says) => {
     const host = name.includes('another name') ? '127.0.0.2' : '127.0.0.1';

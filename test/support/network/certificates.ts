@@ -45,6 +45,8 @@ export const CHECKOUT = certificate('checkout');
 export const EXPIRED_CHECKOUT = certificate('expired-checkout');
 /** For the same names, by the other authority. */
 export const STRANGER = certificate('stranger');
+/** For a URI with a comma in it, which looks like {@link CHECKOUT}'s second name behind another one. */
+export const FORGED = certificate('forged');
 
 function certificate(name: string): Certificate {
   const [certFile, keyFile] = [pathOf(`${name}.crt`), pathOf(`${name}.key`)];

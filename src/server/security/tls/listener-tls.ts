@@ -66,7 +66,7 @@ export function listenerTls(
         admits(socket) {
           socket.on('error', () => socket.destroy());
           if (requiresAlpn && socket.alpnProtocol !== alpn) return refuse(socket, 'protocol');
-          // A resumed session may have none.
+          // In Node.js 22 a resumed session gets past the check of the handshake without one.
           const isMissing = requiresCertificate && !clientCertificateOf(socket);
           return isMissing ? refuse(socket, 'client_certificate_missing') : true;
         },

@@ -27,7 +27,7 @@ export function validityWarning(
   }
   const days = Math.floor((to.getTime() - now.getTime()) / DAY_MS);
   if (days >= SOON_DAYS) return undefined;
-  const left = days === 1 ? '1 day' : `${days} days`;
+  const left = days === 0 ? 'less than a day' : days === 1 ? '1 day' : `${days} days`;
   return `${file} has a certificate that expires on ${dayOf(to)}, in ${left}: ${remedy}`;
 }
 

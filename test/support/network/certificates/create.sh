@@ -58,4 +58,9 @@ openssl pkey -in signed.key -aes128 -passout pass:secret -out encrypted.key
 sign checkout authority "$CHECKOUT" 2020 2126
 sign expired-checkout authority "$CHECKOUT" 2020 2021
 sign stranger other-authority "$CHECKOUT" 2020 2126
+# A name that looks like two.
+sign forged authority 'subjectAltName = @names
+[names]
+URI.1 = "spiffe://example.com/a, DNS:checkout.example.com"
+DNS.1 = forged.example.com' 2020 2126
 rm between.crt between.key
