@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
@@ -88,10 +88,18 @@ async function install(folder: string): Promise<string> {
   return join(folder, 'node_modules/order-number-generator');
 }
 
-/** Runs npm as a user would: not as a part of the npm that may have started this test. */
+/**
+ * Runs npm as a user would: not as a part of the npm that may have started this test, and on the user's own Node.js, next
+ * to which npm looks for its settings.
+ */
 async function npm(cwd: string, args: readonly string[]): Promise<string> {
+  const path = process.env['PATH']!.split(delimiter).filter((folder) => !folder.startsWith(ROOT));
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')));
-  const { stdout } = await run('npm', args, { cwd, env, maxBuffer: 16 * 1024 * 1024 });
+  const { stdout } = await run('npm', args, {
+    cwd,
+    env: { ...env, PATH: path.join(delimiter) },
+    maxBuffer: 16 * 1024 * 1024,
+  });
   return stdout;
 }
 
