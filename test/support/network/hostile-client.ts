@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream, SecureClientSessionOptions } from 'node:http2';
 import { connect, constants } from 'node:http2';
 import { onTestFinished } from 'vitest';
 import type { AllocateOrderRequest } from '../../../src/wire/gen/orders/v1/orders.ts';
@@ -42,8 +42,12 @@ export class HostileClient {
   }
 
   /** Resolves when the server's limits are known on both sides. One that `takesNothing` lets no answer come. */
-  static async connect(address: string, { takesNothing = false } = {}): Promise<HostileClient> {
-    const session = connect(`http://${address}`, {
+  static async connect(
+    address: string,
+    { takesNothing = false, tls }: { readonly takesNothing?: boolean; readonly tls?: SecureClientSessionOptions } = {},
+  ): Promise<HostileClient> {
+    const session = connect(`${tls ? 'https' : 'http'}://${address}`, {
+      ...tls,
       maxSendHeaderBlockLength: 1024 * 1024,
       maxOutstandingPings: 10_000,
       ...(takesNothing && { settings: { initialWindowSize: 0 } }),
