@@ -52,7 +52,11 @@ const ROOMS: readonly {
     files: ['src/core/', 'src/engines/engine.ts', ...GROUND_FLOOR],
     packages: ['@prometheus-io/client'],
   },
-  { room: 'src/server/log/', files: ['src/core/text/plain-text.ts', 'src/server/log-level.ts'], packages: ['pino'] },
+  {
+    room: 'src/server/log/',
+    files: ['src/core/text/plain-text.ts', 'src/server/log-level.ts', 'src/server/security/token-text.ts'],
+    packages: ['pino'],
+  },
   // Alone in starting one of the engines.
   {
     room: 'src/server/server.ts',

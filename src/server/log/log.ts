@@ -1,6 +1,7 @@
 import type { LogFn, Logger } from 'pino';
 import { pino } from 'pino';
 import type { LogLevel } from '../log-level.ts';
+import { withoutTokens } from '../security/token-text.ts';
 import { closeOutput, LogOutput, openStandardOutput } from './log-output.ts';
 import { LogRepeats } from './log-repeats.ts';
 import { safeJson, toText } from './log-text.ts';
@@ -64,7 +65,8 @@ export function createLogTo(level: LogLevel, write: (line: string) => void): Log
       formatters: { level: (label) => ({ level: label }) },
       hooks: { logMethod: limitRepeats(repeats) },
     },
-    { write: (line: string) => write(safeJson(line)) },
+    // A token is nowhere meant to be logged; but a caller may send one in the place of anything, such as a request_id.
+    { write: (line: string) => write(safeJson(withoutTokens(line))) },
   );
   return {
     logger,
