@@ -1,29 +1,11 @@
-import type { Allocation, AllocationRequest } from './allocation.ts';
+import type { AllocationRequest } from './allocation.ts';
 import { checkCount, checkRequestId, checkStoreId, newRequestId } from './allocation.ts';
 import { BatchQueue } from './batch-queue.ts';
+import type { AllocateCall, Allocated, Caller } from './calls/caller.ts';
 import { OrderError } from './errors.ts';
 import type { Ledger, Outcome } from './ledger.ts';
 import type { BatchObserver, BatchSummary } from './observers.ts';
 import { cancelled, draining, mismatch, outcomeUnknown, queueFull, requestIdRequired } from './refusals.ts';
-
-/** Tells whether a call was cancelled or its deadline has passed. An AbortSignal is one. */
-export interface CallSignal {
-  readonly aborted: boolean;
-}
-
-/** A call as a transport hands it over. An empty `requestId` is absent: the allocator creates one. */
-export interface AllocateCall extends AllocationRequest {
-  readonly signal: CallSignal;
-  /** Whom the queue is fair to: the caller's name, or its connection if it has none. */
-  readonly origin: string;
-}
-
-/** The answer to one call. */
-export interface Allocated {
-  readonly allocation: Allocation;
-  /** True if an earlier call, or a racing copy of this one, has allocated it. */
-  readonly replayed: boolean;
-}
 
 export interface AllocatorOptions {
   readonly ledger: Ledger;
@@ -36,11 +18,6 @@ export interface AllocatorOptions {
   /** Whether to refuse calls without a request_id instead of creating one. */
   readonly requireRequestId: boolean;
   readonly observer?: BatchObserver;
-}
-
-interface Caller extends Pick<AllocateCall, 'signal' | 'origin'> {
-  resolve(answer: Allocated): void;
-  reject(error: OrderError): void;
 }
 
 /** A {@link BatchSummary} that is still being counted. */
@@ -84,18 +61,22 @@ export class Allocator {
     return this.#queue.length;
   }
 
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
   /**
    * Resolves with the allocation of (storeId, requestId) once it is durable. Rejects with an OrderError:
    * OUTCOME_UNKNOWN means that it may have been allocated, any other reason that this call allocated nothing.
    */
   allocate(call: AllocateCall): Promise<Allocated> {
     const { signal, origin } = call;
-    return new Promise((resolve, reject) => this.#enqueue(call, { signal, origin, resolve, reject }));
+    return new Promise((resolve, reject) => this.enqueue(call, { signal, origin, resolve, reject }));
   }
 
   /** Lets the caller wait for its own request or for a racing copy of it. Throws an OrderError if that is refused. */
-  #enqueue(call: AllocateCall, caller: Caller): void {
-    const request = this.#check(call);
+  enqueue(asked: AllocationRequest, caller: Caller): void {
+    const request = this.#check(asked);
     if (this.#draining) throw draining();
     const key = keyOf(request);
     const racing = this.#pending.get(key);
@@ -131,7 +112,7 @@ export class Allocator {
     return drained;
   }
 
-  #check({ storeId, count, requestId, caller }: AllocateCall): AllocationRequest {
+  #check({ storeId, count, requestId, caller }: AllocationRequest): AllocationRequest {
     checkStoreId(storeId);
     checkCount(count);
     if (requestId !== '') checkRequestId(requestId);

@@ -55,6 +55,11 @@ export function ledgerFull(cause: unknown): OrderError {
   return new OrderError('LEDGER_FULL', "the ledger's disk is full, and nothing was allocated; retry later", { cause });
 }
 
+export function batchSizeInvalid(size: number, most: number): OrderError {
+  const message = `a batch of ${size} requests is not valid: it must be 1 to ${most}; send the others in another call`;
+  return new OrderError('BATCH_SIZE_INVALID', message);
+}
+
 export function requestIdRequired(): OrderError {
   return new OrderError(
     'REQUEST_ID_REQUIRED',

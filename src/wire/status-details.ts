@@ -32,7 +32,8 @@ export interface ReadDetails {
   readonly retryMs: number | undefined;
 }
 
-export function encodeDetails(refusal: RefusalDetails): Uint8Array {
+/** The refusal as a message: in the trailer, and in an answer to several requests. */
+export function toStatusMessage(refusal: RefusalDetails): Status {
   const { code, message, reason, metadata, retryMs, wrongFields } = refusal;
   const details = [pack('google.rpc.ErrorInfo', ErrorInfo.encode({ reason, domain: DOMAIN, metadata }).finish())];
   if (retryMs !== undefined) {
@@ -42,7 +43,11 @@ export function encodeDetails(refusal: RefusalDetails): Uint8Array {
     const fieldViolations = wrongFields.map((field) => ({ field, description: message, reason }));
     details.push(pack('google.rpc.BadRequest', BadRequest.encode({ fieldViolations }).finish()));
   }
-  return Status.encode({ code, message, details }).finish();
+  return { code, message, details };
+}
+
+export function encodeDetails(status: Status): Uint8Array {
+  return Status.encode(status).finish();
 }
 
 /** A proxy may put anything in the place of the details; anything unreadable is ignored. */

@@ -69,6 +69,16 @@ const METHODS: readonly (readonly [method: string, request: object, answer: obje
   ['VerifyLedger', {}, { verdict: { asOfOrderId: '3', rows: '2', sequences: '2', ok: true } }],
   ['AllocateOrder', { store_id: 8, request_id: 'a' }, { allocation: { orderId: '4', orderNumber: '100', count: 1 } }],
   ['AllocateOrders', { store_id: 7, count: 2 }, { allocation: { orderId: '5', orderNumber: '103', count: 2 } }],
+  [
+    'BatchAllocateOrders',
+    { requests: [{ store_id: 7, count: 1 }, { store_id: 0 }] },
+    {
+      results: [
+        { response: { allocation: { orderId: '7', orderNumber: '105' } } },
+        { status: { code: 3, details: [{}, {}] } },
+      ],
+    },
+  ],
   ['CreateStore', { store: { store_id: 9, first_number: 5 } }, { store: { storeId: '9', nextNumber: '5' } }],
   ['UpdateStore', { store: { store_id: 7, prefix: 'W' }, update_mask: 'prefix' }, { store: { prefix: 'W' } }],
 ];

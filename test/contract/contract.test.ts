@@ -22,6 +22,7 @@ const REQUESTS: readonly (readonly [
 ])[] = [
   ['INVALID_ARGUMENT', 'STORE_ID_INVALID', (client) => client.allocate(0n)],
   ['INVALID_ARGUMENT', 'COUNT_INVALID', (client) => client.allocate(7n, 1001)],
+  ['INVALID_ARGUMENT', 'BATCH_SIZE_INVALID', (client) => client.batch()],
   ['INVALID_ARGUMENT', 'REQUEST_ID_INVALID', (client) => client.allocate(7n, 1, 'a b')],
   ['INVALID_ARGUMENT', 'PAGE_TOKEN_INVALID', (client) => client.listAllocations({ pageToken: 'x' })],
   ['INVALID_ARGUMENT', 'PAGE_SIZE_INVALID', (client) => client.listAllocations({ pageSize: 1001 })],

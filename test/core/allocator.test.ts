@@ -1,6 +1,7 @@
 import { setImmediate as turnOfTheEventLoop } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { AllocateCall, Allocated, AllocatorOptions } from '../../src/core/allocator.ts';
+import type { AllocatorOptions } from '../../src/core/allocator.ts';
+import type { AllocateCall, Allocated } from '../../src/core/calls/caller.ts';
 import { Allocator } from '../../src/core/allocator.ts';
 import { OrderError } from '../../src/core/errors.ts';
 import type { CommitFault } from '../support/engines/memory-ledger.ts';

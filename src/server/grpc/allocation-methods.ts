@@ -1,5 +1,4 @@
 import type { Allocation } from '../../core/allocation.ts';
-import type { Allocated } from '../../core/allocator.ts';
 import { checkRequestId, checkStoreId, INT64_MAX, lastOrderIdOf } from '../../core/allocation.ts';
 import { OrderError } from '../../core/errors.ts';
 import type {
@@ -19,9 +18,10 @@ import type { PagedList } from '../../core/reading/paging.ts';
 import { pageSize, readPage } from '../../core/reading/paging.ts';
 import type { Watch } from '../../core/reading/watch.ts';
 import { MAX_WATCHES } from '../limits.ts';
+import { batchMethod } from './batch-method.ts';
 import type { CallQueues } from './call-queues.ts';
 import type { GuardedMethod } from './entrance.ts';
-import { toAllocationMessage } from './messages.ts';
+import { toAllocationMessage, toResponse } from './messages.ts';
 import type { ServiceContext } from './service-context.ts';
 import { serverStream } from './server-stream.ts';
 import { unary } from './unary.ts';
@@ -33,7 +33,7 @@ const PROTO_NAMES: Readonly<Record<string, string>> = {
   requestId: 'request_id',
 };
 
-/** AllocateOrder, AllocateOrders, GetAllocation, ListAllocations, WatchAllocations. */
+/** AllocateOrder, AllocateOrders, BatchAllocateOrders, GetAllocation, ListAllocations, WatchAllocations. */
 export function allocationMethods(
   context: ServiceContext,
   queues: CallQueues,
@@ -45,8 +45,9 @@ export function allocationMethods(
       name: 'AllocateOrder',
       verb: 'allocate',
       writes: true,
-      async handle({ storeId, requestId }, signal, { name }, origin) {
-        return toResponse(await allocator.allocate({ storeId, count: 1, requestId, caller: name, signal, origin }));
+      async handle({ storeId, requestId }, signal, { principal, origin }) {
+        const caller = principal.name;
+        return toResponse(await allocator.allocate({ storeId, count: 1, requestId, caller, signal, origin }));
       },
       storeOf,
       describe: describeRequest,
@@ -57,14 +58,16 @@ export function allocationMethods(
       name: 'AllocateOrders',
       verb: 'allocate',
       writes: true,
-      async handle({ storeId, count, requestId }, signal, { name }, origin) {
-        return toResponse(await allocator.allocate({ storeId, count, requestId, caller: name, signal, origin }));
+      async handle({ storeId, count, requestId }, signal, { principal, origin }) {
+        const caller = principal.name;
+        return toResponse(await allocator.allocate({ storeId, count, requestId, caller, signal, origin }));
       },
       storeOf,
       describe: (request) => ({ ...describeRequest(request), count: String(request.count) }),
       describeResponse,
       mayRetry: hasKey,
     }),
+    batchAllocateOrders: batchMethod(allocator),
     ...lookups(ledger.reads, queues),
     watchAllocations: serverStream<WatchAllocationsRequest, WatchAllocationsResponse>(
       {
@@ -85,7 +88,8 @@ function lookups(reads: LedgerReads, queues: CallQueues): Record<string, Guarded
     getAllocation: unary<GetAllocationRequest, GetAllocationResponse>({
       name: 'GetAllocation',
       verb: 'read',
-      async handle({ key: asked }, signal, { stores }) {
+      async handle({ key: asked }, signal, { principal }) {
+        const { stores } = principal;
         const key = toKey(asked);
         // Allocations of other stores do not exist for the caller. Those that it asks for by their store are not even
         // looked up, so that no time tells them either; that an order_id exists tells nothing, because all up to the
@@ -186,10 +190,6 @@ function describeResponse({ allocation, replayed }: AllocateOrderResponse): Reco
 /** A caller that sent a key can retry without numbering an order twice. */
 function hasKey({ requestId }: AllocateOrderRequest): boolean {
   return requestId !== '';
-}
-
-function toResponse({ allocation, replayed }: Allocated): AllocateOrderResponse {
-  return { allocation: toAllocationMessage(allocation), replayed };
 }
 
 function toKey(key: GetAllocationRequest['key']): AllocationKey {

@@ -1,4 +1,4 @@
-import { CallQueue } from '../../core/call-queue.ts';
+import { CallQueue } from '../../core/calls/call-queue.ts';
 import type { Ledger } from '../../core/ledger.ts';
 import { HISTORY_PAGES, LISTS, LOOKUPS, MAX_WAITING_CALLS, STORE_WRITES } from '../limits.ts';
 

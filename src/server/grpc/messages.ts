@@ -1,6 +1,8 @@
 import type { Allocation } from '../../core/allocation.ts';
 import { displayNumber, INT64_MAX } from '../../core/allocation.ts';
+import type { Allocated } from '../../core/calls/caller.ts';
 import type {
+  AllocateOrdersResponse,
   Allocation as AllocationMessage,
   Store as StoreMessage,
   VerifyLedgerResponse,
@@ -25,6 +27,11 @@ export function toAllocationMessage(allocation: Allocation): AllocationMessage {
     createTime: toWireTime(allocation.createTimeMs),
     caller: allocation.caller,
   };
+}
+
+/** The answer to one request, of AllocateOrder and of AllocateOrders. */
+export function toResponse({ allocation, replayed }: Allocated): AllocateOrdersResponse {
+  return { allocation: toAllocationMessage(allocation), replayed };
 }
 
 export function toStoreMessage(store: Store): StoreMessage {

@@ -3,7 +3,8 @@ import { Metadata, status } from '@grpc/grpc-js';
 import type { OrderError } from '../../core/errors.ts';
 import type { Reason, ReasonKind } from '../../core/reasons.ts';
 import { REASONS } from '../../core/reasons.ts';
-import { DETAILS_TRAILER, encodeDetails } from '../../wire/status-details.ts';
+import type { Status } from '../../wire/gen/google/rpc/status.ts';
+import { DETAILS_TRAILER, encodeDetails, toStatusMessage } from '../../wire/status-details.ts';
 
 /** Longest value in ErrorInfo's metadata, in bytes. */
 const MAX_VALUE_BYTES = 128;
@@ -27,6 +28,7 @@ const CODE_OF: Readonly<Record<ReasonKind, status>> = {
 
 /** The field to blame if an error names no value, because it is missing. */
 const MISSING: { readonly [R in Reason]?: readonly string[] } = {
+  BATCH_SIZE_INVALID: ['requests'],
   REQUEST_ID_REQUIRED: ['request_id'],
   KEY_MISSING: ['key'],
   STORE_FIELD_INVALID: ['store'],
@@ -43,22 +45,26 @@ export type ErrorStatus = Pick<StatusObject, 'code' | 'details' | 'metadata'>;
  */
 export function toStatus(error: OrderError, mayRetry: boolean, pathOf = (field: string) => field): ErrorStatus {
   const { message, reason } = error;
+  const metadata = new Metadata();
+  metadata.set(DETAILS_TRAILER, Buffer.from(encodeDetails(toRpcStatus(error, mayRetry, pathOf))));
+  if (reason === 'OUTCOME_UNKNOWN' && error.fields['request_id'] !== undefined) {
+    metadata.set('request-id', error.fields['request_id']);
+  }
+  return { code: CODE_OF[REASONS[reason].kind], details: message, metadata };
+}
+
+/** The same as a google.rpc.Status, for an answer that has several. */
+export function toRpcStatus(error: OrderError, mayRetry: boolean, pathOf = (field: string) => field): Status {
+  const { message, reason } = error;
   const { kind, retryMs } = REASONS[reason];
-  const code = CODE_OF[kind];
-  const rich = encodeDetails({
-    code,
+  return toStatusMessage({
+    code: CODE_OF[kind],
     message,
     reason,
     metadata: Object.fromEntries(Object.entries(error.fields).map(([name, value]) => [name, cut(value)])),
     retryMs: mayRetry ? retryMs : undefined,
     wrongFields: kind === 'invalid' ? wrongFields(error, pathOf) : undefined,
   });
-  const metadata = new Metadata();
-  metadata.set(DETAILS_TRAILER, Buffer.from(rich));
-  if (reason === 'OUTCOME_UNKNOWN' && error.fields['request_id'] !== undefined) {
-    metadata.set('request-id', error.fields['request_id']);
-  }
-  return { code, details: message, metadata };
 }
 
 function wrongFields({ reason, fields }: OrderError, pathOf: (field: string) => string): readonly string[] {

@@ -32,13 +32,13 @@ export function storeMethods(ledger: Ledger, queues: CallQueues, logger: Logger)
       name: 'CreateStore',
       verb: 'manage',
       writes: true,
-      async handle(request, signal, { name }) {
+      async handle(request, signal, { principal }) {
         const { storeId, prefix, suffix, minDigits, firstNumber = DEFAULT_STORE.firstNumber } = given(request);
         const settings = { firstNumber, prefix, suffix, minDigits };
         checkStoreChanges(settings);
         const write = async () => {
           const after = await ledger.createStore({ storeId, ...settings });
-          logStore(logger, 'store created', name, undefined, after);
+          logStore(logger, 'store created', principal.name, undefined, after);
           return toStoreMessage(after);
         };
         return { store: await queues.stores.run('write', signal, write) };
@@ -53,13 +53,13 @@ export function storeMethods(ledger: Ledger, queues: CallQueues, logger: Logger)
       name: 'UpdateStore',
       verb: 'manage',
       writes: true,
-      async handle(request, signal, { name }) {
+      async handle(request, signal, { principal }) {
         const store = given(request);
         const changes = toChanges(store, request.updateMask ?? []);
         checkStoreChanges(changes);
         const write = async () => {
           const { before, after } = await ledger.updateStore(store.storeId, changes);
-          logStore(logger, 'store changed', name, before, after);
+          logStore(logger, 'store changed', principal.name, before, after);
           return toStoreMessage(after);
         };
         return { store: await queues.stores.run('write', signal, write) };

@@ -1,16 +1,15 @@
 import type { handleUnaryCall, sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
-import type { CallSignal } from '../../core/allocator.ts';
+import type { CallSignal } from '../../core/calls/caller.ts';
 import type { OrderError } from '../../core/errors.ts';
 import type { CalledMethod } from '../calls.ts';
 import { requireStore } from '../calls.ts';
-import type { Principal } from '../security/principal.ts';
 import type { EnteredCall, GuardedMethod } from './entrance.ts';
 import { enteredBy } from './entrance.ts';
 import { toStatus } from './status.ts';
 
 /** How one unary method answers. May throw or reject with anything. */
 export interface UnaryMethod<Request, Response> extends CalledMethod {
-  handle(request: Request, signal: CallSignal, principal: Principal, origin: string): Promise<Response>;
+  handle(request: Request, signal: CallSignal, call: EnteredCall): Promise<Response>;
   /**
    * The store that the request concerns, undefined if it concerns all of them. A method without this checks the stores
    * of the principal itself.
@@ -35,11 +34,10 @@ export interface UnaryMethod<Request, Response> extends CalledMethod {
 export function unary<Request, Response>(method: UnaryMethod<Request, Response>): GuardedMethod {
   const reply: Reply<Request, Response> = async (rpc, callback, call) => {
     const { request } = rpc;
-    const { principal } = call;
     let response: Response;
     try {
-      if (method.storeOf) requireStore(principal, method.storeOf(request), method.withoutStore);
-      response = await method.handle(request, new GrpcCallSignal(rpc), principal, call.origin);
+      if (method.storeOf) requireStore(call.principal, method.storeOf(request), method.withoutStore);
+      response = await method.handle(request, new GrpcCallSignal(rpc), call);
     } catch (thrown) {
       const error = call.refusalOf(thrown);
       const pathOf = (field: string) => method.pathOf?.(field, request) ?? field;

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import type { AllocateCall, Allocated, Allocator, CallSignal } from '../../core/allocator.ts';
+import type { Allocator } from '../../core/allocator.ts';
+import type { AllocateCall, Allocated, CallSignal } from '../../core/calls/caller.ts';
 import { OrderError } from '../../core/errors.ts';
 import { outcomeUnknown } from '../../core/refusals.ts';
 

@@ -8,6 +8,8 @@ import type {
   AllocateOrderResponse,
   AllocateOrdersRequest,
   AllocateOrdersResponse,
+  BatchAllocateOrdersRequest,
+  BatchAllocateOrdersResponse,
   Allocation,
   CreateStoreRequest,
   CreateStoreResponse,
@@ -36,6 +38,7 @@ type Streaming<Request, Response> = (request: Request, signal: AbortSignal) => A
 export interface FakeAnswers {
   readonly allocateOrder?: Unary<AllocateOrderRequest, AllocateOrderResponse>;
   readonly allocateOrders?: Unary<AllocateOrdersRequest, AllocateOrdersResponse>;
+  readonly batchAllocateOrders?: Unary<BatchAllocateOrdersRequest, BatchAllocateOrdersResponse>;
   readonly getAllocation?: Unary<GetAllocationRequest, GetAllocationResponse>;
   readonly listAllocations?: Unary<ListAllocationsRequest, ListAllocationsResponse>;
   readonly watchAllocations?: Streaming<WatchAllocationsRequest, WatchAllocationsResponse>;

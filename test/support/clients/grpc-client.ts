@@ -2,7 +2,9 @@ import type { ClientReadableStream } from '@grpc/grpc-js';
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
 import type {
+  AllocateOrdersRequest,
   Allocation,
+  BatchAllocateOrdersResult,
   ListAllocationsRequest,
   Store,
   UpdateStoreRequest,
@@ -40,6 +42,13 @@ export class GrpcClient {
   async allocate(storeId: bigint, count = 1, requestId = ''): Promise<{ allocation: Allocation; replayed: boolean }> {
     const { allocation, replayed } = await this.call(this.stub.allocateOrders, { storeId, count, requestId });
     return { allocation: allocation!, replayed };
+  }
+
+  /** One result per request, in their order. */
+  async batch(...requests: Partial<AllocateOrdersRequest>[]): Promise<BatchAllocateOrdersResult['result'][]> {
+    const whole = requests.map(({ storeId = 7n, count = 1, requestId = '' }) => ({ storeId, count, requestId }));
+    const { results } = await this.call(this.stub.batchAllocateOrders, { requests: whole });
+    return results.map(({ result }) => result);
   }
 
   async createStore(store: Partial<Store>): Promise<Store> {

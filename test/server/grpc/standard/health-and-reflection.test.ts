@@ -72,7 +72,7 @@ it('unknown methods answer UNIMPLEMENTED and harm nothing; every method of the p
     expect(errorDetails(error)).toBeUndefined();
   }
   const served = Object.values(OrderNumberServiceService).filter(({ responseStream }) => !responseStream);
-  expect(served).toHaveLength(8);
+  expect(served).toHaveLength(9);
   for (const { path } of served) {
     const code = await callPath(address, path).then(
       () => status.OK,

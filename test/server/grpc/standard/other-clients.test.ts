@@ -77,7 +77,7 @@ type Answer = (error: ServiceError | null, response: unknown) => void;
 /** A client that knows the proto as text, without our generated code. */
 function dynamicClient(address: string) {
   const definition = loadSync('orders/v1/orders.proto', {
-    includeDirs: [join(ROOT, 'proto')],
+    includeDirs: [join(ROOT, 'proto'), join(ROOT, 'third_party')],
     keepCase: true,
     longs: String,
     defaults: true,

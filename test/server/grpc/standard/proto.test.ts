@@ -17,15 +17,19 @@ const OPTIONS = {
 it('code generated from a clone without an install has orders.v1 with a package in each language, and nothing else', () => {
   const clone = testFolder();
   for (const name of CLONED) cpSync(join(ROOT, name), join(clone, name), { recursive: true });
-  const image = execFileSync(join(ROOT, 'node_modules/.bin/buf'), ['build', '--output', '-#format=json'], {
+  const image = execFileSync(join(ROOT, 'node_modules/.bin/buf'), ['build', 'proto', '--output', '-#format=json'], {
     cwd: clone,
     encoding: 'utf8',
   });
   const { file } = JSON.parse(image) as {
-    file: { name: string; options: object; bufExtension: { isImport?: boolean } }[];
+    file: { name: string; options: { goPackage?: string }; bufExtension: { isImport?: boolean } }[];
   };
   const generated = file.filter(({ bufExtension }) => !bufExtension.isImport);
   expect(generated).toMatchObject([{ name: 'orders/v1/orders.proto', options: OPTIONS }]);
   const imported = file.filter(({ bufExtension }) => bufExtension.isImport).map(({ name }) => name);
-  expect(imported.filter((name) => !name.startsWith('google/protobuf/'))).toEqual([]);
+  expect(imported.filter((name) => !name.startsWith('google/protobuf/'))).toEqual(['google/rpc/status.proto']);
+  // A second copy of google.rpc in one Go program panics, so generated code has to use the one that Go has.
+  expect(file.find(({ name }) => name === 'google/rpc/status.proto')?.options.goPackage).toBe(
+    'google.golang.org/genproto/googleapis/rpc/status;status',
+  );
 });

@@ -19,6 +19,7 @@ import {
 } from "@grpc/grpc-js";
 import { FieldMask } from "../../google/protobuf/field_mask.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { Status } from "../../google/rpc/status.ts";
 
 export const protobufPackage = "orders.v1";
 
@@ -150,6 +151,37 @@ export interface AllocateOrdersResponse {
    * It may be true for a new order, too: on PostgreSQL, if the server sent the order to the database twice.
    */
   replayed: boolean;
+}
+
+/** Request of BatchAllocateOrders. */
+export interface BatchAllocateOrdersRequest {
+  /**
+   * 1 to 1000 requests, for any stores. New pairs inside a store rise in this order. Two with one key are what
+   * racing copies of a call are: one of them is replayed.
+   */
+  requests: AllocateOrdersRequest[];
+}
+
+/** Response of BatchAllocateOrders. */
+export interface BatchAllocateOrdersResponse {
+  /** One per request, in the order of the requests. */
+  results: BatchAllocateOrdersResult[];
+}
+
+/** The answer to one request of a batch. */
+export interface BatchAllocateOrdersResult {
+  /** Which of the two it is. */
+  result:
+    | //
+    /** What AllocateOrders would have answered. */
+    { $case: "response"; value: AllocateOrdersResponse }
+    | //
+    /**
+     * The status that AllocateOrders would have ended with, details included. If the outcome is unknown, the metadata
+     * of its ErrorInfo names the request_id to retry with, even one that the server created.
+     */
+    { $case: "status"; value: Status }
+    | undefined;
 }
 
 /** Names an allocation by a number of its store. */
@@ -1033,6 +1065,197 @@ export const AllocateOrdersResponse: MessageFns<AllocateOrdersResponse> = {
       ? Allocation.fromPartial(object.allocation)
       : undefined;
     message.replayed = object.replayed ?? false;
+    return message;
+  },
+};
+
+function createBaseBatchAllocateOrdersRequest(): BatchAllocateOrdersRequest {
+  return { requests: [] };
+}
+
+export const BatchAllocateOrdersRequest: MessageFns<BatchAllocateOrdersRequest> = {
+  encode(message: BatchAllocateOrdersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.requests) {
+      AllocateOrdersRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchAllocateOrdersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchAllocateOrdersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requests.push(AllocateOrdersRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<BatchAllocateOrdersRequest>, I>>(base?: I): BatchAllocateOrdersRequest {
+    return BatchAllocateOrdersRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BatchAllocateOrdersRequest>, I>>(object: I): BatchAllocateOrdersRequest {
+    const message = createBaseBatchAllocateOrdersRequest();
+    message.requests = object.requests?.map((e) => AllocateOrdersRequest.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseBatchAllocateOrdersResponse(): BatchAllocateOrdersResponse {
+  return { results: [] };
+}
+
+export const BatchAllocateOrdersResponse: MessageFns<BatchAllocateOrdersResponse> = {
+  encode(message: BatchAllocateOrdersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.results) {
+      BatchAllocateOrdersResult.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchAllocateOrdersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchAllocateOrdersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.results.push(BatchAllocateOrdersResult.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<BatchAllocateOrdersResponse>, I>>(base?: I): BatchAllocateOrdersResponse {
+    return BatchAllocateOrdersResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BatchAllocateOrdersResponse>, I>>(object: I): BatchAllocateOrdersResponse {
+    const message = createBaseBatchAllocateOrdersResponse();
+    message.results = object.results?.map((e) => BatchAllocateOrdersResult.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseBatchAllocateOrdersResult(): BatchAllocateOrdersResult {
+  return { result: undefined };
+}
+
+export const BatchAllocateOrdersResult: MessageFns<BatchAllocateOrdersResult> = {
+  encode(message: BatchAllocateOrdersResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.result?.$case) {
+      case "response":
+        AllocateOrdersResponse.encode(message.result.value, writer.uint32(10).fork()).join();
+        break;
+      case "status":
+        Status.encode(message.result.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchAllocateOrdersResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchAllocateOrdersResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = { $case: "response", value: AllocateOrdersResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.result = { $case: "status", value: Status.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<BatchAllocateOrdersResult>, I>>(base?: I): BatchAllocateOrdersResult {
+    return BatchAllocateOrdersResult.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BatchAllocateOrdersResult>, I>>(object: I): BatchAllocateOrdersResult {
+    const message = createBaseBatchAllocateOrdersResult();
+    switch (object.result?.$case) {
+      case "response": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "response", value: AllocateOrdersResponse.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "status": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "status", value: Status.fromPartial(object.result.value) };
+        }
+        break;
+      }
+    }
     return message;
   },
 };
@@ -2901,6 +3124,21 @@ export const OrderNumberServiceService = {
       Buffer.from(AllocateOrdersResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): AllocateOrdersResponse => AllocateOrdersResponse.decode(value),
   },
+  /**
+   * Answers up to 1000 independent requests in one call, each as AllocateOrders would have answered it alone.
+   * The call ends OK when its requests were looked at; it fails only for what concerns all of them.
+   */
+  batchAllocateOrders: {
+    path: "/orders.v1.OrderNumberService/BatchAllocateOrders" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BatchAllocateOrdersRequest): Buffer =>
+      Buffer.from(BatchAllocateOrdersRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BatchAllocateOrdersRequest => BatchAllocateOrdersRequest.decode(value),
+    responseSerialize: (value: BatchAllocateOrdersResponse): Buffer =>
+      Buffer.from(BatchAllocateOrdersResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): BatchAllocateOrdersResponse => BatchAllocateOrdersResponse.decode(value),
+  },
   /** Looks up one allocation. A number inside a run finds the run. */
   getAllocation: {
     path: "/orders.v1.OrderNumberService/GetAllocation" as const,
@@ -3000,6 +3238,11 @@ export interface OrderNumberServiceServer extends UntypedServiceImplementation {
   allocateOrder: handleUnaryCall<AllocateOrderRequest, AllocateOrderResponse>;
   /** Gives a run of consecutive numbers, in both sequences, to one request: all of them or none. */
   allocateOrders: handleUnaryCall<AllocateOrdersRequest, AllocateOrdersResponse>;
+  /**
+   * Answers up to 1000 independent requests in one call, each as AllocateOrders would have answered it alone.
+   * The call ends OK when its requests were looked at; it fails only for what concerns all of them.
+   */
+  batchAllocateOrders: handleUnaryCall<BatchAllocateOrdersRequest, BatchAllocateOrdersResponse>;
   /** Looks up one allocation. A number inside a run finds the run. */
   getAllocation: handleUnaryCall<GetAllocationRequest, GetAllocationResponse>;
   /** Lists allocations in order_id order, oldest or newest first, up to the end that the first page saw. */
@@ -3056,6 +3299,25 @@ export interface OrderNumberServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: AllocateOrdersResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Answers up to 1000 independent requests in one call, each as AllocateOrders would have answered it alone.
+   * The call ends OK when its requests were looked at; it fails only for what concerns all of them.
+   */
+  batchAllocateOrders(
+    request: BatchAllocateOrdersRequest,
+    callback: (error: ServiceError | null, response: BatchAllocateOrdersResponse) => void,
+  ): ClientUnaryCall;
+  batchAllocateOrders(
+    request: BatchAllocateOrdersRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: BatchAllocateOrdersResponse) => void,
+  ): ClientUnaryCall;
+  batchAllocateOrders(
+    request: BatchAllocateOrdersRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: BatchAllocateOrdersResponse) => void,
   ): ClientUnaryCall;
   /** Looks up one allocation. A number inside a run finds the run. */
   getAllocation(

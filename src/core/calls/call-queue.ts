@@ -1,5 +1,5 @@
-import type { CallSignal } from './allocator.ts';
-import { cancelled, queueFull } from './refusals.ts';
+import type { CallSignal } from './caller.ts';
+import { cancelled, queueFull } from '../refusals.ts';
 
 /** How often a queue looks for cancelled calls; while it is full, it also does so when another call arrives. */
 const SWEEP_MS = 100;

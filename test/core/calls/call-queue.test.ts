@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { CallQueue } from '../../src/core/call-queue.ts';
-import { OrderError } from '../../src/core/errors.ts';
+import { CallQueue } from '../../../src/core/calls/call-queue.ts';
+import { OrderError } from '../../../src/core/errors.ts';
 
 const HERE = { aborted: false };
 const LANES = { short: { maxRunning: 2, maxWaiting: 4 }, long: { maxRunning: 1, maxWaiting: 2 } };

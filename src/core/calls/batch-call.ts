@@ -1,0 +1,84 @@
+import type { AllocationRequest } from '../allocation.ts';
+import type { Allocator } from '../allocator.ts';
+import type { Allocated, Caller, CallSignal } from './caller.ts';
+import { OrderError } from '../errors.ts';
+import { batchSizeInvalid, draining } from '../refusals.ts';
+
+/** Requests in one call, at most. */
+export const MAX_REQUESTS = 1000;
+
+/** What became of one request of a call. */
+export type Answer = Allocated | OrderError;
+
+/** A call with several requests, each of which is answered as it would be alone. */
+export class BatchCall {
+  readonly signal: CallSignal;
+  readonly origin: string;
+  readonly #requests: readonly AllocationRequest[];
+  readonly #answers: (Answer | undefined)[];
+  #left: number;
+  readonly #done = Promise.withResolvers<readonly Answer[]>();
+
+  /** Throws BATCH_SIZE_INVALID. An empty `requestId` is absent. */
+  constructor(requests: readonly AllocationRequest[], signal: CallSignal, origin: string) {
+    if (requests.length < 1 || requests.length > MAX_REQUESTS) throw batchSizeInvalid(requests.length, MAX_REQUESTS);
+    this.#requests = requests;
+    this.signal = signal;
+    this.origin = origin;
+    this.#left = requests.length;
+    this.#answers = Array.from({ length: requests.length });
+  }
+
+  /**
+   * Resolves with one answer per request, in their order. Throws DRAINING, and whatever `check` throws is the answer to
+   * that request alone.
+   */
+  allocate(allocator: Allocator, check: (request: AllocationRequest) => void): Promise<readonly Answer[]> {
+    if (allocator.isDraining) throw draining();
+    for (const [i, request] of this.#requests.entries()) {
+      const seat = new Seat(this, i);
+      try {
+        check(request);
+        allocator.enqueue(request, seat);
+      } catch (error) {
+        if (!(error instanceof OrderError)) throw error;
+        seat.reject(error);
+      }
+    }
+    return this.#done.promise;
+  }
+
+  /** Answers the request at this place. The first answer counts. */
+  settle(place: number, answer: Answer): void {
+    if (this.#answers[place] !== undefined) return;
+    this.#answers[place] = answer;
+    if (--this.#left === 0) this.#done.resolve(this.#answers as Answer[]);
+  }
+}
+
+/** The place of one request in its call. */
+class Seat implements Caller {
+  readonly #call: BatchCall;
+  readonly #place: number;
+
+  constructor(call: BatchCall, place: number) {
+    this.#call = call;
+    this.#place = place;
+  }
+
+  get signal(): CallSignal {
+    return this.#call.signal;
+  }
+
+  get origin(): string {
+    return this.#call.origin;
+  }
+
+  resolve(answer: Allocated): void {
+    this.#call.settle(this.#place, answer);
+  }
+
+  reject(error: OrderError): void {
+    this.#call.settle(this.#place, error);
+  }
+}
