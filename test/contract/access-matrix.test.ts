@@ -10,8 +10,9 @@ import { VERBS } from '../../src/server/security/principal.ts';
 import { newToken } from '../../src/server/security/token-text.ts';
 import { HealthService } from '../../src/wire/gen/grpc/health/v1/health.ts';
 import { ServerReflectionService } from '../../src/wire/gen/grpc/reflection/v1/reflection.ts';
+import type { BatchAllocateOrdersResponse } from '../../src/wire/gen/orders/v1/orders.ts';
 import { OrderNumberServiceService } from '../../src/wire/gen/orders/v1/orders.ts';
-import { errorDetails } from '../support/clients/orders-client.ts';
+import { errorDetails, statusDetails } from '../support/clients/orders-client.ts';
 import type { Engine } from '../support/engines/engines.ts';
 import { ENGINES } from '../support/engines/engines.ts';
 import { MemoryLedger } from '../support/engines/memory-ledger.ts';
@@ -39,6 +40,11 @@ const page = { pageSize: 0, pageToken: '', newestFirst: false };
 const ROWS: Readonly<Record<keyof typeof OrderNumberServiceService, Row>> = {
   allocateOrder: { verb: 'allocate', rule: NAMED, request: (storeId) => ({ storeId, requestId: '' }) },
   allocateOrders: { verb: 'allocate', rule: NAMED, request: (storeId) => ({ storeId, count: 2, requestId: '' }) },
+  batchAllocateOrders: {
+    verb: 'allocate',
+    rule: NAMED,
+    request: (storeId) => ({ requests: [{ storeId, count: 2, requestId: '' }] }),
+  },
   getAllocation: {
     verb: 'read',
     rule: 'by order_id: only in its stores',
@@ -225,8 +231,15 @@ function outcome(
   return new Promise((resolve) => {
     const failed = (error: ServiceError) => resolve(describeError(error));
     if (!responseStream) {
-      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, (error) =>
-        error ? failed(error) : resolve('OK'),
+      client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        metadata,
+        options,
+        (error, answer) =>
+          error ? failed(error) : resolve(describeAnswer(answer as Partial<BatchAllocateOrdersResponse>)),
       );
       return;
     }
@@ -242,6 +255,12 @@ function outcome(
       stream.cancel();
     });
   });
+}
+
+/** OK, or what became of the one request of a batch. */
+function describeAnswer({ results }: Partial<BatchAllocateOrdersResponse>): string {
+  const result = results?.[0]?.result;
+  return result?.$case === 'status' ? `${status[result.value.code]} ${statusDetails(result.value)?.reason}` : 'OK';
 }
 
 function describeError(error: ServiceError): string {

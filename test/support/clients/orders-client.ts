@@ -98,7 +98,11 @@ export interface ErrorDetails {
 export function errorDetails(error: ServiceError): ErrorDetails | undefined {
   const [trailer] = error.metadata.get('grpc-status-details-bin');
   if (!(trailer instanceof Uint8Array)) return undefined;
-  const { details } = Status.decode(trailer);
+  return statusDetails(Status.decode(trailer));
+}
+
+/** The same of a google.rpc.Status, such as a result of a batch has. */
+export function statusDetails({ details }: Status): ErrorDetails | undefined {
   const info = details.find(({ typeUrl }) => typeUrl === 'type.googleapis.com/google.rpc.ErrorInfo');
   if (!info) return undefined;
   const { reason, domain, metadata } = ErrorInfo.decode(info.value);
