@@ -13,13 +13,21 @@ export interface ClientOptions {
   readonly tls?: true | TlsOptions | undefined;
   /** Time limit of a call including its retries, in milliseconds; for a list, of each page. Default 30000. */
   readonly timeoutMs?: number | undefined;
-  /** Time limit of one attempt, in milliseconds. Default 5000. */
+  /** Time limit of one attempt, in milliseconds, once it is sent. Default 5000. */
   readonly attemptTimeoutMs?: number | undefined;
   /**
    * Time limit of a call that only reads, in milliseconds, while this client has never reached a server. Defaults to
    * timeoutMs.
    */
   readonly unreachableTimeoutMs?: number | undefined;
+  /**
+   * Whether allocations that are asked for in one turn of the event loop, or while others wait for their answers, go in
+   * one call, BatchAllocateOrders. Default true. Each keeps its own time limit, signal, retries and error. A lone one is
+   * sent at once by a call of its own. Two calls are under way at most, and up to 8 if they take more than 50 ms; each
+   * has up to 1000 requests and 256 KiB. A server that does not know BatchAllocateOrders gets single calls; it is tried
+   * again on the next connection, and after a minute. False: each allocation is a call of its own.
+   */
+  readonly combine?: boolean | undefined;
   /**
    * Called at most once per call, if there is no answer after a second because attempts failed or there is still no
    * connection. The call keeps retrying; the error says what is wrong so far. Must not throw.
@@ -196,7 +204,10 @@ export type FindingKind = 'hole' | 'overlap' | 'mismatch' | 'unknown';
 export interface OrderNumbersClient {
   /**
    * Allocates the next number of a store, or a run of `count` numbers. Retries with the same requestId until the
-   * answer is definite or the time is up. An error with the outcome 'unknown' has the requestId to retry with.
+   * answer is definite or the time is up. An error with the outcome 'unknown' has the requestId to retry with. At most
+   * 100,000 calls of a client may be unanswered, if it combines them: a further one rejects at once, with the code
+   * RESOURCE_EXHAUSTED and the outcome 'refused'. A call that ends early, by its signal or its time, was not done if it
+   * was not sent yet; otherwise the server may still do it, and the outcome is 'unknown'.
    */
   allocate(request: AllocateRequest, options?: CallOptions): Promise<Allocated>;
   /** Looks up one allocation. NOT_FOUND does not prove that a call in flight will fail. */

@@ -20,12 +20,15 @@ import type {
   WatchStart,
   WatchStep,
 } from './api.ts';
+import { Combiner } from './combining/combiner.ts';
 import type { Method } from './connection/connection.ts';
 import { Connection } from './connection/connection.ts';
 import { stoppable } from './iteration.ts';
 import {
+  fromAllocated,
   fromAllocation,
   fromStore,
+  toBoolean,
   toInt32,
   toInt64,
   toKey,
@@ -58,6 +61,7 @@ export function createClient(options: ClientOptions): OrderNumbersClient {
 
 class Client implements OrderNumbersClient {
   readonly #connection: Connection;
+  readonly #combiner: Combiner | undefined;
   readonly #timeoutMs: number;
   readonly #attemptTimeoutMs: number;
   readonly #unreachableTimeoutMs: number;
@@ -68,7 +72,9 @@ class Client implements OrderNumbersClient {
     this.#attemptTimeoutMs = toTimeout('attemptTimeoutMs', options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS);
     this.#unreachableTimeoutMs = toTimeout('unreachableTimeoutMs', options.unreachableTimeoutMs ?? Infinity);
     this.#onRetrying = options.onRetrying;
+    const combines = toBoolean('combine', options.combine ?? true);
     this.#connection = new Connection(options);
+    this.#combiner = combines ? new Combiner(this.#connection, this.#attemptTimeoutMs) : undefined;
   }
 
   async allocate(request: AllocateRequest, options?: CallOptions): Promise<Allocated> {
@@ -80,10 +86,13 @@ class Client implements OrderNumbersClient {
       advice: `retry with the same request_id ${requestId}`,
       requestId,
     };
-    if (request.count === undefined) {
+    const count = request.count === undefined ? undefined : toInt32('count', request.count);
+    if (this.#combiner) {
+      return this.#combiner.allocate({ storeId, requestId, count }, options?.signal, policy, this.#limits(options));
+    }
+    if (count === undefined) {
       return this.#ask(service.allocateOrder, { storeId, requestId }, fromAllocated, policy, options);
     }
-    const count = toInt32('count', request.count);
     return this.#ask(service.allocateOrders, { storeId, requestId, count }, fromAllocated, policy, options);
   }
 
@@ -177,24 +186,25 @@ class Client implements OrderNumbersClient {
     request: Request,
     read: (response: Response) => Answer,
     policy: Policy,
-    { signal, timeoutMs }: CallOptions = {},
+    options?: CallOptions,
     returned?: AbortSignal,
   ): Promise<Answer> {
-    const signals = [this.#connection.closed, signal, returned].filter((each) => each !== undefined);
-    const limits: Limits = {
-      timeoutMs: toTimeout('timeoutMs', timeoutMs ?? this.#timeoutMs),
-      attemptTimeoutMs: this.#attemptTimeoutMs,
-      unreachableTimeoutMs: this.#unreachableTimeoutMs,
-      signals,
-      onRetrying: this.#onRetrying,
+    const limits = this.#limits(options, returned);
+    const attempt = async (msLeft: number) => {
+      const timeoutMs = Math.min(this.#attemptTimeoutMs, msLeft);
+      return read(await this.#connection.call(method, request, timeoutMs, limits.signals).answer);
     };
-    const attempt = async (ms: number) => read(await this.#connection.call(method, request, ms, signals));
     return withRetries(attempt, policy, limits, this.#connection);
   }
-}
 
-function fromAllocated(response: { allocation: Parameters<typeof fromAllocation>[0]; replayed: boolean }): Allocated {
-  return { ...fromAllocation(response.allocation), replayed: response.replayed };
+  #limits({ signal, timeoutMs }: CallOptions = {}, returned?: AbortSignal): Limits {
+    return {
+      timeoutMs: toTimeout('timeoutMs', timeoutMs ?? this.#timeoutMs),
+      unreachableTimeoutMs: this.#unreachableTimeoutMs,
+      signals: [this.#connection.closed, signal, returned].filter((each) => each !== undefined),
+      onRetrying: this.#onRetrying,
+    };
+  }
 }
 
 /** Whether a store has the requested settings. */

@@ -11,12 +11,14 @@ const NOT_CONNECTED = /^No connection established(?:\. Last error: (?:Error: )?(
 const NOT_RESOLVED = /^(Name resolution failed for target|No addresses resolved)/;
 /** The library's message for an HTTP answer that is not gRPC. */
 const HTTP_STATUS = /^Received HTTP status code \d+/;
-const OUT_OF_TIME = /^Deadline exceeded after /;
+const TIME_IS_UP = /^Deadline exceeded after /;
 /** System error codes: nothing listens there. Any other reason, such as an untrusted certificate, has a sender. */
 const NOTHING_LISTENS = /\bE(CONNREFUSED|HOSTUNREACH|NETUNREACH|TIMEDOUT|HOSTDOWN|ADDRNOTAVAIL|NOENT)\b/;
 
 /** The library's error for a call that waits for its first connection. */
 export const UNCONNECTED = { code: status.UNAVAILABLE, details: 'No connection established' };
+/** The same for one that had no answer when its time was up. */
+export const OUT_OF_TIME = { code: status.DEADLINE_EXCEEDED, details: 'Deadline exceeded after its time' };
 const NO_CONNECTION = {
   message: 'no server answers: no connection in time',
   problem: 'unreachable',
@@ -27,10 +29,13 @@ export class AttemptFailed extends Error {
   override readonly name = 'AttemptFailed';
   /** False only if no byte of the request can have left this machine. */
   readonly wasSent: boolean;
+  /** Whether it ended for want of a connection, which is worth a look. */
+  readonly isUnconnected: boolean;
 
-  constructor(cause: unknown, wasSent: boolean) {
+  constructor(cause: unknown, wasSent: boolean, isUnconnected = !wasSent) {
     super(messageOf(cause), { cause });
     this.wasSent = wasSent;
+    this.isUnconnected = isUnconnected;
   }
 }
 
@@ -46,6 +51,8 @@ export interface Failure {
   readonly problem: ConnectionProblem | undefined;
   /** False only if no byte of the request can have left this machine. */
   readonly wasSent: boolean;
+  /** Whether it ended for want of a connection, which is worth a look. */
+  readonly isUnconnected: boolean;
   /** The server says that this attempt did nothing. Anything else may have succeeded. */
   readonly isDefinite: boolean;
   /** How long to wait at least before a retry; undefined if no server said. */
@@ -55,8 +62,11 @@ export interface Failure {
 
 /** Reads a status by the rule of the service: only our ErrorInfo makes it definite, and not with every code. */
 export function failureFrom(thrown: unknown): Failure {
-  const wasSent = !(thrown instanceof AttemptFailed) || thrown.wasSent;
-  const error = thrown instanceof AttemptFailed ? thrown.cause : thrown;
+  const {
+    wasSent,
+    isUnconnected,
+    cause: error,
+  } = thrown instanceof AttemptFailed ? thrown : new AttemptFailed(thrown, true);
   const { code: number, details: text, metadata: trailers } = statusOf(error);
   const code = status[number] ?? 'UNKNOWN';
   const { isExplained, own, retryMs } = decodeDetails(trailers?.get(DETAILS_TRAILER)[0]);
@@ -64,6 +74,7 @@ export function failureFrom(thrown: unknown): Failure {
     code,
     ...(isExplained ? { message: text, problem: undefined } : wasSent ? answerless(text, code) : unconnected(text)),
     wasSent,
+    isUnconnected,
     reason: own?.reason,
     metadata: own?.metadata ?? {},
     isDefinite: own !== undefined && !INDEFINITE.has(code),
@@ -91,7 +102,7 @@ function answerless(text: string, code: string): Pick<Failure, 'message' | 'prob
 }
 
 function answerlessMessage(text: string, code: string): string {
-  if (OUT_OF_TIME.test(text)) return 'no answer in time';
+  if (TIME_IS_UP.test(text)) return 'no answer in time';
   if (code === 'UNIMPLEMENTED' || HTTP_STATUS.test(text)) {
     return `${text}: the peer is not an order-numbers server, or an older one: check its address`;
   }
@@ -100,7 +111,7 @@ function answerlessMessage(text: string, code: string): string {
 
 /** The library's message about its connection, without internals; any other message is kept. */
 function unconnected(text: string): Pick<Failure, 'message' | 'problem'> {
-  if (OUT_OF_TIME.test(text)) return NO_CONNECTION;
+  if (TIME_IS_UP.test(text)) return NO_CONNECTION;
   if (NOT_RESOLVED.test(text)) {
     return { message: 'no server answers: cannot resolve its host name', problem: 'unknown-host' };
   }

@@ -2,7 +2,7 @@ import { INT64_MAX } from '../core/allocation.ts';
 import type { Timestamp } from '../wire/gen/google/protobuf/timestamp.ts';
 import type * as wire from '../wire/gen/orders/v1/orders.ts';
 import { fromFindingKind, fromWireTime, STORE_SETTING_PATHS, STORE_SETTINGS } from '../wire/values.ts';
-import type { Allocation, AllocationKey, Id, ListFilter, Store, StoreSettings, VerifyStep } from './api.ts';
+import type { Allocated, Allocation, AllocationKey, Id, ListFilter, Store, StoreSettings, VerifyStep } from './api.ts';
 
 const INT32_MAX = 2 ** 31 - 1;
 
@@ -31,7 +31,7 @@ export function toText(name: string, value: string): string {
 }
 
 /** A boolean; throws a TypeError that names it if it is not one. */
-function toBoolean(name: string, value: boolean): boolean {
+export function toBoolean(name: string, value: boolean): boolean {
   if (typeof value === 'boolean') return value;
   throw new TypeError(`${name} ${describe(value)} is not valid: it must be true or false`);
 }
@@ -83,6 +83,10 @@ export function toUpdateMask(changes: StoreSettings): string[] {
 export function fromAllocation(allocation: wire.Allocation | undefined): Allocation {
   if (!allocation) throw new Error('the response has no allocation');
   return { ...allocation, createTime: fromTimestamp(allocation.createTime) };
+}
+
+export function fromAllocated(response: { allocation: wire.Allocation | undefined; replayed: boolean }): Allocated {
+  return { ...fromAllocation(response.allocation), replayed: response.replayed };
 }
 
 export function fromStore(store: wire.Store | undefined): Store {

@@ -27,7 +27,6 @@ const LASTING: ReadonlySet<ConnectionProblem | undefined> = new Set([
 /** The time limits of a call, in milliseconds, the signals that stop it, and the callback for a slow one. */
 export interface Limits {
   readonly timeoutMs: number;
-  readonly attemptTimeoutMs: number;
   /** For a read before any connection was made. */
   readonly unreachableTimeoutMs: number;
   readonly signals: readonly AbortSignal[];
@@ -35,7 +34,7 @@ export interface Limits {
 }
 
 /** The state of the connection to the server. */
-export type Line = Pick<Connection, 'hasConnected' | 'isConnected' | 'diagnose'>;
+export type Line = Pick<Connection, 'hasConnected' | 'isConnected' | 'beginDiagnosis' | 'diagnose'>;
 
 /** How a kind of call is retried. */
 export interface Policy {
@@ -73,11 +72,11 @@ export function backoffMs(attempts: number, failure?: Failure): number {
 export const READ: Policy = { mayRetry: untilAnswered, advice: undefined };
 
 /**
- * Retries until the answer is definite, the time is up or a signal is aborted. `attempt` gets its share of the time, in
+ * Retries until the answer is definite, the time is up or a signal is aborted. `attempt` gets the time left, in
  * milliseconds, and rejects with a status of grpc-js.
  */
 export async function withRetries<Response>(
-  attempt: (timeoutMs: number) => Promise<Response>,
+  attempt: (msLeft: number) => Promise<Response>,
   policy: Policy,
   limits: Limits,
   line: Line,
@@ -95,14 +94,14 @@ export async function withRetries<Response>(
       if (stoppedBy(limits.signals)) throw cancelled(policy, limits.signals, mayHaveSucceeded);
       let failure: Failure;
       try {
-        return await attempt(Math.min(limits.attemptTimeoutMs, msLeft()));
+        return await attempt(msLeft());
       } catch (error) {
         failure = failureFrom(error);
       }
       if (stoppedBy(limits.signals)) throw cancelled(policy, limits.signals, mayHaveSucceeded || failure.wasSent);
       if (!failure.isDefinite) mayHaveSucceeded ||= failure.wasSent;
       else if (settlesAll(failure)) mayHaveSucceeded = false;
-      const isFirstMiss = !failure.wasSent && notice.latest?.wasSent !== false;
+      const isFirstMiss = failure.isUnconnected && !notice.latest?.isUnconnected;
       if (isFirstMiss) failure = diagnosed(failure, await line.diagnose());
       notice.latest = failure;
       const waitMs = failure.wasSent
@@ -132,7 +131,7 @@ class Notice {
 
   constructor(policy: Policy, { timeoutMs, onRetrying }: Limits, line: Line) {
     // Early enough that the reason is known if the call gives up while it still waits for its first connection.
-    const look = () => void (line.isConnected || line.diagnose());
+    const look = () => void (line.isConnected || line.beginDiagnosis());
     const tell = async () => {
       if (this.latest === undefined && line.isConnected) return;
       const failure = await withDiagnosis(this.latest ?? failureFrom(new AttemptFailed(UNCONNECTED, false)), line);
@@ -152,7 +151,7 @@ class Notice {
 
 /** The same failure with a diagnosis of the connection. */
 export async function withDiagnosis(failure: Failure, line: Line): Promise<Failure> {
-  return failure.wasSent ? failure : diagnosed(failure, await line.diagnose());
+  return failure.isUnconnected ? diagnosed(failure, await line.diagnose()) : failure;
 }
 
 /**

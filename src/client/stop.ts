@@ -1,3 +1,6 @@
+/** A longer timer would fire at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** Calls `listener` once when one of the signals is aborted; returns a function that removes it. */
 export function onStop(signals: readonly AbortSignal[], listener: () => void): () => void {
   for (const signal of signals) signal.addEventListener('abort', listener, { once: true });
@@ -24,6 +27,3 @@ export function pause(ms: number, signals: readonly AbortSignal[]): Promise<void
     if (stoppedBy(signals)) finish();
   });
 }
-
-/** A longer timer would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;

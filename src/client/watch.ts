@@ -17,6 +17,7 @@ const ENDED: Failure = {
   message: 'the server ended the stream',
   problem: undefined,
   wasSent: true,
+  isUnconnected: false,
   reason: undefined,
   metadata: {},
   isDefinite: false,

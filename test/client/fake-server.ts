@@ -8,7 +8,12 @@ import type { Reason } from '../../src/core/reasons.ts';
 import { OrderError } from '../../src/core/errors.ts';
 import { ErrorInfo, RetryInfo } from '../../src/wire/gen/google/rpc/error_details.ts';
 import { Status } from '../../src/wire/gen/google/rpc/status.ts';
-import type { Allocation, Store } from '../../src/wire/gen/orders/v1/orders.ts';
+import type {
+  AllocateOrdersResponse,
+  Allocation,
+  BatchAllocateOrdersResult,
+  Store,
+} from '../../src/wire/gen/orders/v1/orders.ts';
 import { OrderNumberServiceService } from '../../src/wire/gen/orders/v1/orders.ts';
 import type { ErrorStatus } from '../../src/server/grpc/status.ts';
 import { toStatus } from '../../src/server/grpc/status.ts';
@@ -35,8 +40,11 @@ export interface StreamScript {
   readonly messages: readonly object[];
   readonly ending: 'end' | 'silence' | Partial<ErrorStatus>;
 }
-/** The answers to the calls of a method, one by one; the last one holds for all later calls. */
-export type Script<T> = readonly (T | ((request: never) => T))[];
+/**
+ * The answers to the calls of a method, one by one; the last one holds for all later calls. A unary call waits for a
+ * promised one.
+ */
+export type Script<T> = readonly (T | ((request: never) => T | Promise<T>))[];
 
 export interface FakeOptions {
   /** host:port; any free port if absent. */
@@ -87,6 +95,11 @@ export class FakeServer {
     return clientOf(this.address, options);
   }
 
+  /** Cuts all connections, and accepts no more. */
+  stop(): void {
+    this.#server.forceShutdown();
+  }
+
   /** Resolves to the call with this number, counted from 1, as soon as it has arrived. */
   async call(number: number): Promise<Seen> {
     while (this.seen.length < number) await new Promise<void>((resolve) => void this.#onCall.push(resolve));
@@ -110,16 +123,17 @@ export class FakeServer {
 
   #unary(name: string, script: Script<Ending>) {
     return (call: ServerUnaryCall<object, object>, answer: (error: object | null, response?: object) => void) => {
-      const ending = step(script, this.#note(name, call), call.request);
-      if (ending === 'silence') return;
-      if ('response' in ending) answer(null, ending.response);
-      else answer(ending.refusal);
+      void Promise.resolve(step(script, this.#note(name, call), call.request)).then((ending) => {
+        if (ending === 'silence') return;
+        if ('response' in ending) answer(null, ending.response);
+        else answer(ending.refusal);
+      });
     };
   }
 
   #stream(name: string, script: Script<StreamScript>) {
-    return (call: ServerWritableStream<object, object>) => {
-      const { messages, ending } = step(script, this.#note(name, call), call.request);
+    return async (call: ServerWritableStream<object, object>) => {
+      const { messages, ending } = await step(script, this.#note(name, call), call.request);
       for (const message of messages) call.write(message);
       if (ending === 'end') call.end();
       else if (ending !== 'silence') call.emit('error', ending);
@@ -197,9 +211,18 @@ export function store(storeId: bigint, more: Partial<Store> = {}): Store {
   };
 }
 
-function step<T>(script: Script<T>, number: number, request: object): T {
+/** One result of a batch, as the server answers it. */
+export function resultOf(ending: Exclude<Ending, 'silence'>): BatchAllocateOrdersResult {
+  if ('response' in ending) return { result: { $case: 'response', value: ending.response as AllocateOrdersResponse } };
+  const { code = 0, details = '', metadata } = ending.refusal;
+  const trailer = metadata?.get('grpc-status-details-bin')[0];
+  const value = trailer instanceof Buffer ? Status.decode(trailer) : { code, message: details, details: [] };
+  return { result: { $case: 'status', value } };
+}
+
+function step<T>(script: Script<T>, number: number, request: object): T | Promise<T> {
   const current = script[Math.min(number, script.length) - 1]!;
-  return typeof current === 'function' ? (current as (request: object) => T)(request) : current;
+  return typeof current === 'function' ? (current as (request: object) => T | Promise<T>)(request) : current;
 }
 
 function pack(type: string, value: Uint8Array) {

@@ -36,6 +36,14 @@ export interface Method<Request, Response> {
   readonly responseDeserialize: (bytes: Buffer) => Response;
 }
 
+/** One attempt under way. */
+export interface Attempt<Response> {
+  /** Rejects with {@link AttemptFailed}, soon when a signal is aborted. */
+  readonly answer: Promise<Response>;
+  /** False only if no byte of the request can have left this machine so far. */
+  wasSent(): boolean;
+}
+
 /** One channel to the server, with the caller's credentials. Connects at the first call. */
 export class Connection {
   readonly #client: Client;
@@ -80,11 +88,8 @@ export class Connection {
     return this.#client.getChannel().getConnectivityState(false) === connectivityState.READY;
   }
 
-  /**
-   * Diagnoses the connection within {@link DIAGNOSIS_WAIT_MS}; undefined if nothing is wrong or the reason is unknown.
-   * Calls that fail at the same time share one diagnosis.
-   */
-  async diagnose(): Promise<Diagnosis | undefined> {
+  /** Begins to diagnose the connection. Calls that fail at the same time share one diagnosis. */
+  beginDiagnosis(): Promise<Diagnosis | undefined> {
     const now = performance.now();
     if (this.#diagnosis === undefined || now - this.#diagnosis.atMs > DIAGNOSIS_GOOD_MS) {
       const target = this.#client.getChannel().getTarget();
@@ -94,25 +99,32 @@ export class Connection {
           : diagnoseProxy(target.replace(/^dns:/, ''), this.#address);
       this.#diagnosis = { result, atMs: now };
     }
+    return this.#diagnosis.result;
+  }
+
+  /** Waits {@link DIAGNOSIS_WAIT_MS} for it at most; undefined if nothing is wrong or the reason is unknown. */
+  async diagnose(): Promise<Diagnosis | undefined> {
+    const diagnosis = this.beginDiagnosis();
     const waited = new AbortController();
     const tooLong = pause(DIAGNOSIS_WAIT_MS, [waited.signal]).then(() => undefined);
     try {
-      return await Promise.race([this.#diagnosis.result, tooLong]);
+      return await Promise.race([diagnosis, tooLong]);
     } finally {
       waited.abort();
     }
   }
 
-  /** One attempt, within `timeoutMs`. Rejects with {@link AttemptFailed}, soon when a signal is aborted. */
+  /** One attempt, within `timeoutMs`. */
   call<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
     timeoutMs: number,
     signals: readonly AbortSignal[],
-  ): Promise<Response> {
-    return new Promise((resolve, reject) => {
-      const wasConnected = this.isConnected;
-      const fail = (error: unknown) => reject(this.#failed(error, call.getPeer(), wasConnected));
+  ): Attempt<Response> {
+    const wasConnected = this.isConnected;
+    let wasSent = () => wasConnected;
+    const answer = new Promise<Response>((resolve, reject) => {
+      const fail = (error: unknown) => reject(this.#failed(error, wasSent()));
       const call = this.#client.makeUnaryRequest(
         method.path,
         method.requestSerialize,
@@ -127,12 +139,14 @@ export class Connection {
           resolve(response!);
         },
       );
+      wasSent = () => wasConnected || this.#hasPeer(call);
       const forget = onStop(signals, () => {
         call.cancel();
         // The library's own error of the call comes first, if it comes at all.
         setImmediate(() => fail(new Error('cancelled')));
       });
     });
+    return { answer, wasSent: () => wasSent() };
   }
 
   /**
@@ -165,12 +179,18 @@ export class Connection {
       yield* stream as AsyncIterable<Response>;
       this.#hasConnected = true;
     } catch (error) {
-      if (!stoppedBy(signals)) throw this.#failed(isTooLate ? UNCONNECTED : error, stream.getPeer(), false);
+      if (!stoppedBy(signals)) throw this.#failed(isTooLate ? UNCONNECTED : error, this.#hasPeer(stream));
     } finally {
       clearTimeout(connecting);
       forget();
       stream.cancel();
     }
+  }
+
+  /** Calls `listener` once, when the connection is lost; at once if there is none. */
+  onceLost(listener: () => void): void {
+    if (!this.isConnected) return listener();
+    this.#client.getChannel().watchConnectivityState(connectivityState.READY, Infinity, listener);
   }
 
   close(): void {
@@ -185,8 +205,11 @@ export class Connection {
    * connection when the call began, it counts as sent anyway, because the library silently moves a call that the server
    * refuses to the next connection.
    */
-  #failed(error: unknown, peer: string, wasConnected: boolean): AttemptFailed {
-    const wasSent = wasConnected || peer !== this.#client.getChannel().getTarget();
+  #hasPeer(call: { getPeer(): string }): boolean {
+    return call.getPeer() !== this.#client.getChannel().getTarget();
+  }
+
+  #failed(error: unknown, wasSent: boolean): AttemptFailed {
     this.#hasConnected ||= wasSent;
     return new AttemptFailed(error, wasSent);
   }
