@@ -5,7 +5,7 @@ import { FAILED_ATTEMPTS } from '../limits.ts';
 export interface AttemptLimits {
   readonly burst: number;
   readonly perSecond: number;
-  /** Addresses that are remembered; the one that failed longest ago is forgotten first. */
+  /** Addresses that are remembered, at most; at least half as many of those that failed last are. */
   readonly addresses: number;
 }
 
@@ -28,8 +28,10 @@ interface Bucket {
 export class FailedAttempts {
   readonly #limits: AttemptLimits;
   readonly #now: () => number;
-  /** The one that failed last is at the end. */
-  readonly #buckets = new Map<string, Bucket>();
+  // Two generations. To move each address to the end of one Map would be slow: V8 keeps what was deleted from a Map in
+  // its place for a while, so that an address which fails again and again would be looked up among all its remains.
+  #newer = new Map<string, Bucket>();
+  #older = new Map<string, Bucket>();
 
   /** `now` is a clock in milliseconds that never goes back. */
   constructor(limits: AttemptLimits = FAILED_ATTEMPTS, now: () => number = () => performance.now()) {
@@ -39,7 +41,7 @@ export class FailedAttempts {
 
   /** Addresses that are remembered. */
   get size(): number {
-    return this.#buckets.size;
+    return this.#newer.size + this.#older.size;
   }
 
   /** One more from this address; empty if it is not known. */
@@ -55,16 +57,26 @@ export class FailedAttempts {
     return { isOverLimit: false, unlogged };
   }
 
-  /** The bucket of a network, with what it has gained by now, as the last one to be forgotten. */
+  /** The bucket of a network, with what it has gained by now. */
   #take(network: string): Bucket {
-    const { burst, perSecond, addresses } = this.#limits;
+    const { burst, perSecond } = this.#limits;
     const now = this.#now();
-    const bucket = this.#buckets.get(network) ?? { tokens: burst, at: now, unlogged: 0 };
+    const bucket = this.#newer.get(network) ?? this.#renew(network, now);
     bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) / 1000) * perSecond);
     bucket.at = now;
-    this.#buckets.delete(network);
-    this.#buckets.set(network, bucket);
-    if (this.#buckets.size > addresses) this.#buckets.delete(this.#buckets.keys().next().value!);
+    return bucket;
+  }
+
+  /** Brings a network into the newer generation; once that is full, it is the older one, which is forgotten. */
+  #renew(network: string, now: number): Bucket {
+    const { burst, addresses } = this.#limits;
+    const bucket = this.#older.get(network) ?? { tokens: burst, at: now, unlogged: 0 };
+    this.#older.delete(network);
+    if (this.#newer.size >= addresses / 2) {
+      this.#older = this.#newer;
+      this.#newer = new Map();
+    }
+    this.#newer.set(network, bucket);
     return bucket;
   }
 }

@@ -41,12 +41,13 @@ it('curl shows what it is refused for, also after a large body', async (test) =>
   const bearer = ['-H', `Authorization: Bearer ${token}`];
   expect(await curl(...bearer, '-d', '{"store_id": 7}')).toContain('{"OrderID":1,"OrderNumber":100,"StoreID":7}');
   expect(await curl(...bearer, '-d', '{"store_id": 8}')).toMatch(/403 Forbidden[^]*"reason":"STORE_FORBIDDEN"/);
-  // Beyond the limit of an address, too, where each connection ends.
+  const refusals: string[] = [];
   for (let i = 0; i < 40; i++) {
-    const refused = await curl('-H', `Authorization: Bearer ${newToken()}`, '--data-binary', `@${body}`);
-    expect(refused).toMatch(/401 Unauthorized[^]*www-authenticate: Bearer[^]*"reason":"TOKEN_INVALID"/);
+    refusals.push(await curl('-H', `Authorization: Bearer ${newToken()}`, '--data-binary', `@${body}`));
+    expect(refusals[i]).toMatch(/401 Unauthorized[^]*www-authenticate: Bearer[^]*"reason":"TOKEN_INVALID"/);
   }
-  expect(await curl('--data-binary', `@${body}`)).toContain('connection: close');
+  // Beyond the limit of an address, too, where each connection ends.
+  expect(refusals.some((answer) => answer.includes('connection: close'))).toBe(true);
   expect(await curl(...bearer, '-d', '{"store_id": 7}')).toContain('{"OrderID":2,');
 });
 

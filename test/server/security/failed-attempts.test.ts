@@ -48,15 +48,14 @@ it('counts each address for itself: an IPv6 address with its /64, an IPv4 addres
   expect(different.filter(([one, other]) => areOne(one, other))).toEqual([]);
 });
 
-it('remembers a bounded number of addresses, and forgets the one that failed longest ago', () => {
+it('remembers a bounded number of addresses, those that failed last', () => {
   const attempts = new FailedAttempts({ ...LIMITS, burst: 1, perSecond: 0 });
-  for (const last of [1, 2, 3, 4, 1]) attempts.add(`192.0.2.${last}`);
-  attempts.add('192.0.2.5');
-  expect(attempts.size).toBe(LIMITS.addresses);
+  for (const last of [1, 2, 3, 4, 1, 5]) attempts.add(`192.0.2.${last}`);
+  expect(attempts.add('192.0.2.5').isOverLimit).toBe(true);
   expect(attempts.add('192.0.2.1').isOverLimit).toBe(true);
   expect(attempts.add('192.0.2.2').isOverLimit).toBe(false);
   for (let i = 0; i < 100_000; i++) attempts.add(`2001:db8:${(i >> 8).toString(16)}:${(i & 255).toString(16)}::1`);
-  expect(attempts.size).toBe(LIMITS.addresses);
+  expect(attempts.size).toBeLessThanOrEqual(LIMITS.addresses);
 });
 
 function areOne(one: string, other: string): boolean {
