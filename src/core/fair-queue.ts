@@ -1,7 +1,12 @@
-/** A full queue searches all its items for unwanted ones once per this many newcomers. */
-const NEWCOMERS_PER_SWEEP = 100;
+/** A full queue searches all its items for unwanted ones now and then: this many are asked per newcomer. */
+const ASKED_PER_NEWCOMER = 10;
 /** How many of the newest items of a line are asked whether they may be displaced, at most. */
 const MAX_ASKED = 100;
+
+/** Items of one key that are taken at once, at most, while it is not alone. */
+const MAX_ROUNDS = 100;
+/** A key is alone when no other one had an item the last so many times that some were taken. */
+const TIMES_ALONE = 100;
 
 /** What may wait in a {@link FairQueue}, and what happens to that which may not. */
 export interface FairQueueOptions<Item> {
@@ -43,6 +48,8 @@ export class FairQueue<Item> {
   #length = 0;
   /** Newcomers since the queue last had room. */
   #newcomers = 0;
+  /** How many times in a row the items that were taken had one key. */
+  #timesAlone = TIMES_ALONE;
 
   constructor(options: FairQueueOptions<Item>) {
     this.#options = options;
@@ -61,12 +68,19 @@ export class FairQueue<Item> {
     return true;
   }
 
-  /** Takes up to `most` wanted items out of the queue, in turns, and drops the unwanted ones between them. */
+  /**
+   * Takes up to `most` wanted items out of the queue, in turns, and drops the unwanted ones between them. While there
+   * are several keys, or were not long ago, it takes few of each: what the others bring next waits for what was taken.
+   */
   take(most: number): Item[] {
+    this.#timesAlone = this.#lines.size > 1 ? 0 : this.#timesAlone + 1;
+    const rounds = this.#timesAlone < TIMES_ALONE ? MAX_ROUNDS : Infinity;
     const taken: Item[] = [];
-    while (taken.length < most && this.#length > 0) {
-      const item = this.#shift();
-      if (this.#isStillWanted(item)) taken.push(item);
+    for (let round = 0; round < rounds && this.#length > 0 && taken.length < most; round++) {
+      for (let turns = this.#lines.size; turns > 0 && taken.length < most; turns--) {
+        const item = this.#shift();
+        if (this.#isStillWanted(item)) taken.push(item);
+      }
     }
     return taken;
   }
@@ -90,7 +104,7 @@ export class FairQueue<Item> {
   }
 
   #makeRoom(key: unknown): boolean {
-    if (this.#newcomers++ % NEWCOMERS_PER_SWEEP === 0) this.dropUnwanted();
+    if (this.#newcomers++ % Math.ceil(this.#length / ASKED_PER_NEWCOMER) === 0) this.dropUnwanted();
     return this.#length < this.#options.maxQueue || this.#displaceFor(key);
   }
 

@@ -7,8 +7,10 @@ import { randomIntegers } from '../support/engines/ledger-model.ts';
 
 /** More items than a queue asks whether they may be displaced. */
 const MANY = 150;
-/** Newcomers of a full queue until it searches for unwanted items again. */
-const NEWCOMERS_PER_SWEEP = 100;
+/** A full queue searches all its items for unwanted ones now and then: this many are asked per newcomer. */
+const ASKED_PER_NEWCOMER = 10;
+/** Items of one key in a batch while it is not alone. */
+const MAX_ROUNDS = 100;
 /** The key of the items that only keep a queue busy. */
 const BUSY = Symbol('busy');
 
@@ -110,13 +112,31 @@ describe('turns', () => {
     expect(await fixture.keysOfAll()).toEqual([['a', 'b'], ['c', 'a'], ['b', 'c'], ['a', 'b'], ['c']]);
   });
 
-  it('one item beside 10,000 of another key is in the very next batch', async () => {
+  it('one item beside 10,000 of another key is in the very next batch, which is small', async () => {
     const fixture = await Fixture.open({ maxQueue: 10_001 });
     fixture.fill('flood', 10_000);
     const one = fixture.offer('one');
     await fixture.endFlush();
-    expect(fixture.batches[0]).toHaveLength(1000);
+    expect(fixture.batches[0]).toHaveLength(MAX_ROUNDS + 1);
     expect(fixture.batches[0]).toContain(one);
+  });
+
+  it('batches stay small until a key was alone for 100 of them', async () => {
+    const fixture = await Fixture.open({ maxQueue: 20_000 });
+    fixture.fill('flood', 15_000);
+    await fixture.endFlush();
+    expect(fixture.batches.pop()).toHaveLength(1000);
+    fixture.offer('one');
+    for (let batch = 0; batch <= 100; batch++) await fixture.endFlush();
+    const lengths = fixture.batches.map(({ length }) => length);
+    expect(lengths).toEqual([MAX_ROUNDS + 1, ...Array.from({ length: 99 }, () => MAX_ROUNDS), 1000]);
+  });
+
+  it('many keys fill a batch', async () => {
+    const fixture = await Fixture.open({ maxQueue: 2000 });
+    for (let key = 0; key < 20; key++) fixture.fill(key, 100);
+    await fixture.endFlush();
+    expect(fixture.batches[0]).toHaveLength(1000);
   });
 
   it('a key that comes back has its turn after those that wait already', async () => {
@@ -313,7 +333,8 @@ class Model {
   offered(key: unknown, item: Item | undefined, displaced: readonly Item[]): void {
     const { maxQueue } = this.#limits;
     if (this.waiting.length < maxQueue) this.#newcomers = 0;
-    else if (this.#newcomers++ % NEWCOMERS_PER_SWEEP === 0) this.#drop(this.waiting.filter(({ wanted }) => !wanted));
+    else if (this.#newcomers++ % Math.ceil(maxQueue / ASKED_PER_NEWCOMER) === 0)
+      this.#drop(this.waiting.filter(({ wanted }) => !wanted));
     const hasRoom = this.waiting.length < maxQueue;
     const candidates = hasRoom ? [] : this.#displaceable(key);
     const isRight = item
