@@ -1,5 +1,5 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
-import { createPrivateKey } from 'node:crypto';
+import { constants, createPrivateKey } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
 import { createSecureContext } from 'node:tls';
 import { messageOf } from '../../../core/errors.ts';
@@ -32,9 +32,10 @@ export interface TlsIdentity {
 
 const PRIVATE_KEY = /PRIVATE KEY$/;
 
-/** What all listeners speak: TLS 1.2 and 1.3. */
+/** What all listeners speak: TLS 1.2 and 1.3, with one handshake per connection. */
 export function contextOptions({ pem: { cert, key, ca } }: TlsIdentity): SecureContextOptions {
-  return { cert, key, ...(ca !== undefined && { ca }), minVersion: 'TLSv1.2' };
+  const { SSL_OP_NO_RENEGOTIATION: secureOptions } = constants;
+  return { cert, key, ...(ca !== undefined && { ca }), minVersion: 'TLSv1.2', secureOptions };
 }
 
 /** Rejects with {@link FileRefused}: one line with a flag, its file and the remedy. */

@@ -48,6 +48,15 @@ describe('a server with TLS', () => {
     expect(await fixture.metric('order_numbers_tls_handshake_failures_total')).toMatchObject({ version: 2 });
   });
 
+  it('makes one handshake per connection: a client that asks for another one in TLS 1.2 is refused', async () => {
+    const address = await new TlsFixture().address('http');
+    const { socket } = await shakeHands(address, { ALPNProtocols: ['http/1.1'], maxVersion: 'TLSv1.2' }, 0);
+    const refused = Promise.withResolvers<Error | null>();
+    socket.on('error', refused.resolve);
+    socket.renegotiate({}, refused.resolve);
+    expect(await refused.promise).toMatchObject({ code: 'ERR_SSL_NO_RENEGOTIATION' });
+  });
+
   it.each([
     ['of another authority', { ca: OTHER_AUTHORITY.cert }, undefined, /unable to verify the first certificate/],
     ['for another host', {}, MISNAMED, /does not match certificate's altnames/],
