@@ -42,7 +42,7 @@ const CALLS: readonly (readonly [
 
 describe.each(ENGINES)('a token for some stores, on $name', (engine) => {
   it('is refused for a store of others in the same bytes as for one that does not exist', async () => {
-    const { session, http, limited, all } = await serve(engine);
+    const { address, session, http, limited, all } = await serve(engine);
     for (const [method, request] of CALLS) {
       const [foreign, nowhere] = await Promise.all(
         [FOREIGN, NOWHERE].map((store) => rawAnswer(session, limited, method, request(store))),
@@ -53,9 +53,16 @@ describe.each(ENGINES)('a token for some stores, on $name', (engine) => {
     const [foreign, nowhere] = await Promise.all([FOREIGN, NOWHERE].map((store) => post(http, limited, store)));
     expect(foreign).toEqual(nowhere);
     expect(foreign).toMatchObject({ code: 403, body: expect.stringContaining('STORE_FORBIDDEN') });
-    // Nothing was created, and no number burned.
+    const client = new GrpcClient(address, limited);
+    const batch = [7n, FOREIGN, NOWHERE].map((storeId) => ({ storeId, count: 1, requestId: 'taken' }));
+    const [own, ...others] = await client.batch(...batch);
+    expect(own?.$case).toBe('response');
+    const [one, other] = others.map((result) => withoutDigits(Buffer.from(JSON.stringify(result)).toString('latin1')));
+    expect(others[0]).toMatchObject({ $case: 'status', value: { code: status.PERMISSION_DENIED } });
+    expect(one).toBe(other);
+    // Nothing else was created, and no number burned.
     const { allocation } = await all.allocate(7n);
-    expect(allocation.orderId).toBe(3n);
+    expect(allocation.orderId).toBe(4n);
     expect((await all.call(all.stub.listStores, list)).stores.map(({ storeId }) => storeId)).toEqual([7n, FOREIGN]);
   });
 
