@@ -85,6 +85,11 @@ export function tokenMissing(): OrderError {
   return tokenInvalid(`a token is missing; ${HOW_TO_SEND}`);
 }
 
+/** As after a command that failed had written nothing to the file of a token. */
+export function tokenEmpty(): OrderError {
+  return tokenInvalid('the token is empty: the file or variable that it comes from has none; send the one made for it');
+}
+
 /** Something else in place of a token, such as a password. It is never shown. */
 export function tokenMalformed(): OrderError {
   return tokenInvalid(`the authorization of the call is not Bearer and a token; ${HOW_TO_SEND}`);

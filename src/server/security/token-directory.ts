@@ -1,5 +1,6 @@
 import {
   certificateUnknown,
+  tokenEmpty,
   tokenForeign,
   tokenMalformed,
   tokenMissing,
@@ -15,6 +16,7 @@ import { hashOfToken, kindOfToken, TOKEN_LENGTH } from './token-text.ts';
 
 /** As in RFC 9110: the name of the scheme has no case. */
 const BEARER = /^bearer +(\S+) *$/i;
+const NO_TOKEN = /^bearer *$/i;
 
 /**
  * The tokens and certificates of a token file, and who they prove to be.
@@ -71,7 +73,7 @@ export class TokenDirectory implements Authenticator {
 
   #holderOfToken(authorization: string): TokenHolder {
     const token = BEARER.exec(authorization)?.[1];
-    if (token === undefined) throw tokenMalformed();
+    if (token === undefined) throw NO_TOKEN.test(authorization) ? tokenEmpty() : tokenMalformed();
     const holder = token.length === TOKEN_LENGTH ? this.#byHash.get(hashOfToken(token)) : undefined;
     if (holder) return holder;
     switch (kindOfToken(token)) {

@@ -85,7 +85,8 @@ describe('a token', () => {
     ['empty', '', `a token is missing; ${HINT}`],
     ['without Bearer', TOKEN, `the authorization of the call is not Bearer and a token; ${HINT}`],
     ['a password', `Basic ${TOKEN}`, `the authorization of the call is not Bearer and a token; ${HINT}`],
-    ['nothing but Bearer', 'Bearer ', `the authorization of the call is not Bearer and a token; ${HINT}`],
+    ['nothing but Bearer', 'Bearer ', 'the token is empty: the file or variable that it comes from has none'],
+    ['nothing but bearer, trimmed', 'bearer', 'the token is empty: the file or variable that it comes from has none'],
     ['two', `Bearer ${TOKEN}, Bearer ${TOKEN}`, `the authorization of the call is not Bearer and a token; ${HINT}`],
     [
       'of another service',
