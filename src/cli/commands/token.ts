@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Verb } from '../../server/security/principal.ts';
 import { VERBS } from '../../server/security/principal.ts';
 import type { TokenEntry } from '../../server/security/token-file.ts';
 import { endOfDay, parseDay, parseName, parseSan, parseStore, parseVerb } from '../../server/security/token-file.ts';
@@ -34,6 +35,15 @@ export function tokenCommand(): Command {
   return token;
 }
 
+/** What each verb lets a caller do. */
+const VERB_HELP: Readonly<Record<Verb, string>> = {
+  allocate: 'number orders',
+  read: 'look up, list and watch orders, show stores',
+  manage: 'create and change stores',
+  verify: 'verify the ledger',
+  metrics: 'read the metrics, where they ask for a token',
+};
+
 const CREATE_TEXT = `
 The token alone goes to standard output, once: the file keeps its SHA-256. A
 server that uses the file takes the token within a second, without a restart.
@@ -41,11 +51,7 @@ With --san no token is created: a client certificate with that name has the
 rights instead. The file is created if it does not exist.
 
 Verbs:
-  allocate  number orders
-  read      look up, list and watch orders, show stores
-  manage    create and change stores
-  verify    verify the ledger
-  metrics   read the metrics, where they ask for a token
+${VERBS.map((verb) => `  ${verb.padEnd(10)}${VERB_HELP[verb]}`).join('\n')}
 
 Examples:
   order-numbers token create --tokens tokens.json --name checkout-eu --stores 7,8 --verbs allocate,read --expires 2027-06-30 > checkout.token
@@ -110,10 +116,20 @@ function requireFree(entries: readonly TokenEntry[], { name, san }: TokenEntry):
   const same = entries.find((entry) => entry.name === name);
   if (same) {
     const revoked = same.revoked === undefined ? '' : `, revoked at ${same.revoked}`;
-    throw new Error(`the name ${name} is taken${revoked}: names are never given twice, because the ledger has them`);
+    throw new Error(
+      `the name ${name} is taken${revoked}: names are never given twice, because the ledger has them; ` +
+        `choose another one, such as ${freeNameLike(name, entries)}`,
+    );
   }
   const holder = san && entries.find((entry) => entry.san === san && entry.revoked === undefined);
   if (holder) throw new Error(`${san} is the certificate of ${holder.name}: revoke that first`);
+}
+
+/** The name with the first free number behind it, which replaces one that it ends with: after operator-2 operator-3. */
+function freeNameLike(name: string, entries: readonly TokenEntry[]): string {
+  const taken = new Set(entries.map((entry) => entry.name));
+  const stem = name.replace(/-\d+$/, '').slice(0, 60);
+  for (let n = 2; ; n++) if (!taken.has(`${stem}-${n}`)) return `${stem}-${n}`;
 }
 
 function listCommand(): Command {

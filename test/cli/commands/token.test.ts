@@ -134,6 +134,7 @@ describe('token create', () => {
       entryOf(tokenOf('1'), { name: 'used' }),
       entryOf(tokenOf('2'), { name: 'old', revoked: '2026-01-02T03:04:05Z' }),
       entryOf('', { name: 'cert', san }),
+      entryOf(tokenOf('3'), { name: 'used-2' }),
     );
     const before = readFileSync(path, 'utf8');
     const refused = async (...args: readonly string[]) => {
@@ -141,10 +142,10 @@ describe('token create', () => {
       expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
       return stderr;
     };
-    const why = 'names are never given twice, because the ledger has them';
-    expect(await refused('--name', 'used')).toBe(`error: the name used is taken: ${why}\n`);
+    const why = 'names are never given twice, because the ledger has them; choose another one, such as';
+    expect(await refused('--name', 'used')).toBe(`error: the name used is taken: ${why} used-3\n`);
     expect(await refused('--name', 'old')).toBe(
-      `error: the name old is taken, revoked at 2026-01-02T03:04:05Z: ${why}\n`,
+      `error: the name old is taken, revoked at 2026-01-02T03:04:05Z: ${why} old-2\n`,
     );
     expect(await refused('--name', 'new', '--san', san)).toBe(
       `error: ${san} is the certificate of cert: revoke that first\n`,
