@@ -1,6 +1,8 @@
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { expect, it } from 'vitest';
 import { ServerProcess } from '../support/processes/server-process.ts';
 import { requireTools } from '../support/required-tool.ts';
@@ -9,12 +11,13 @@ import { allSay, Checkout } from './checkout.ts';
 import { blockLines, documentAt } from './documents.ts';
 
 const LINES = blockLines(documentAt('docs/security.md'), 'sh');
-const OPENSSL = LINES.filter((line) => line.startsWith('openssl '));
+const OPENSSL = blockLines(documentAt('docs/security.md'), 'sh', '## TLS with your own CA');
 const SERVE = /^npx order-numbers serve (?!--check)/;
 
 /** What the lines must print, in order; those that start a server are among them as what it logs. */
 const SAYS: readonly Said[] = [
   ['umask', /^$/],
+  ['set -C', /^$/],
   ['--name checkout-eu', /^checkout-eu may allocate, read in stores 7,8 until the end of 2027-06-30/],
   ['--name operator', /^operator may read, manage, verify in all stores/],
   ['token list', /^NAME.*\ncheckout-eu +active .*\noperator +active/],
@@ -30,6 +33,10 @@ const SAYS: readonly Said[] = [
   ['--name checkout-us', /^checkout-us may allocate, read in store 9, /],
   ['serve', /serving/],
   ['allocate --store 9', /order id +\d+\n[^]*caller +checkout-us\n/],
+  ['-out server.csr', /^/],
+  ['-out new-server.crt', /subject=/],
+  ['mv new-server.key', /^$/],
+  ['mv new-server.crt', /^$/],
 ];
 
 it('security.md: five lines of openssl make an authority and two certificates, with keys for their owner only', async (test) => {
@@ -62,16 +69,19 @@ it('security.md: with its lines an operator has TLS, tokens and client certifica
   await checkout.run(OPENSSL, []);
   const said: Ran[] = [];
   let server: ServerProcess | undefined;
+  let grpc = '';
   for (const line of LINES.filter((one) => !OPENSSL.includes(one))) {
     if (!SERVE.test(line)) {
       said.push(...(await checkout.run([line], [])));
       if (line.includes(' revoke ')) await expectRefusal(checkout);
+      if (line === 'mv new-server.crt server.crt') await expectCertificate(grpc, join(checkout.folder, 'server.crt'));
       continue;
     }
     await server?.stop();
     server = new ServerProcess('data/orders.db', { args: line.replace(SERVE, '').split(' '), cwd: checkout.folder });
     const serving = await server.line('serving');
     checkout.serves(serving);
+    grpc = String(serving['grpc']);
     said.push({ line, exitCode: 0, said: serving.msg });
   }
   expect(said).toEqual(allSay(SAYS));
@@ -84,4 +94,18 @@ async function expectRefusal(checkout: Checkout): Promise<void> {
   await expect
     .poll(async () => (await checkout.run([line], []))[0]?.said, { timeout: 10_000, interval: 100 })
     .toMatch(/the access of checkout-eu was revoked.*TOKEN_INVALID/);
+}
+
+/** New connections get the certificate of this file, within half a second. */
+async function expectCertificate(address: string, path: string): Promise<void> {
+  const { fingerprint256 } = new X509Certificate(readFileSync(path));
+  const [host, port] = address.split(':');
+  const served = async () => {
+    const socket = connect({ host: host!, port: Number(port), rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+    await once(socket, 'secureConnect');
+    const { fingerprint256: found } = socket.getPeerCertificate();
+    socket.destroy();
+    return found;
+  };
+  await expect.poll(served, { timeout: 10_000, interval: 100 }).toBe(fingerprint256);
 }
