@@ -160,6 +160,23 @@ describe('an address whose credentials keep failing', () => {
     expect(fixture.log).toHaveLength(limits.burst);
   });
 
+  it('is told of in the next line, with the number of refusals that have none', async () => {
+    const clock = { ms: 0 };
+    const failedAttempts = new FailedAttempts({ burst: 1, perSecond: 1, addresses: 10 }, () => clock.ms);
+    const fixture = await GuardedFixture.open({ failedAttempts });
+    const guess = async () =>
+      (await HostileClient.connect(fixture.address)).call(ORDER, { authorization: 'Bearer guess' });
+    for (let i = 0; i < 4; i++) await guess();
+    clock.ms += 1000;
+    await guess();
+    const line = {
+      method: 'AllocateOrder',
+      reason: 'TOKEN_INVALID',
+      peer: expect.stringContaining('127.0.0.1:') as string,
+    };
+    expect(fixture.log).toMatchObject([line, { ...line, unlogged: '3' }]);
+  });
+
   it('does not take its connection from calls under way, nor the next one from valid credentials', async () => {
     const { fixture, address } = await openLimited();
     fixture.callers.add('shop');
