@@ -60,6 +60,11 @@ export function batchSizeInvalid(size: number, most: number): OrderError {
   return new OrderError('BATCH_SIZE_INVALID', message);
 }
 
+/** In bytes. */
+export function requestTooLarge(size: number, most: number): OrderError {
+  return new OrderError('REQUEST_TOO_LARGE', `a request of ${size} bytes is too large: it must have ${most} at most`);
+}
+
 export function requestIdRequired(): OrderError {
   return new OrderError(
     'REQUEST_ID_REQUIRED',

@@ -65,6 +65,8 @@ export interface CalledMethod {
   readonly verb: Verb | 'none';
   /** Whether it writes: after an unexpected error its outcome is unknown. */
   readonly writes?: boolean;
+  /** Whether a call has several requests, and may be as large as that takes. */
+  readonly isBatch?: boolean;
 }
 
 /** Values of a call that the log shows. */

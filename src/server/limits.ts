@@ -7,6 +7,10 @@
 export const MAX_HEADER_BYTES = 16 * 1024;
 /** Largest message or body of a call, in bytes; no useful one has more than some 400. */
 export const MAX_REQUEST_BYTES = 64 * 1024;
+/** The same for a call with several requests: 1000 of the largest have 150,000 over gRPC, and 200,000 over HTTP. */
+export const MAX_BATCH_BYTES = 256 * 1024;
+/** Bytes of such calls that have come in, in all, while their messages are not complete. */
+export const MAX_INCOMING_BYTES = 64 * 1024 * 1024;
 /** Connections of one listener at the same time, for gRPC and for HTTP. */
 export const MAX_CONNECTIONS = 10_000;
 /** The same for the metrics: Prometheus keeps one connection. */

@@ -20,6 +20,7 @@ export function batchMethod(allocator: Allocator): GuardedMethod {
     name: 'BatchAllocateOrders',
     verb: 'allocate',
     writes: true,
+    isBatch: true,
     async handle({ requests }, signal, call) {
       const { principal, origin } = call;
       const asked = requests.map(({ storeId, count, requestId }) => ({

@@ -8,6 +8,7 @@ import type { Call, CalledMethod, DoorContext, Transport } from '../calls.ts';
 import { CallDoor } from '../calls.ts';
 import { clientCertificateOf } from '../security/client-certificate.ts';
 import { http2ServersOf, streamOf } from './library-inside.ts';
+import { IncomingLimit } from './limits/incoming-limit.ts';
 import { toStatus } from './status.ts';
 
 /** A method, and the handler that grpc-js calls for it, which gets only calls that were let in. */
@@ -53,6 +54,7 @@ const GRPC: Transport<Arrival> = {
  * of their messages is read. Other calls, such as those of health, pass. Call it once the server's injector exists.
  */
 export function guardCalls(server: Server, methods: ReadonlyMap<string, CalledMethod>, context: DoorContext): void {
+  const incoming = new IncomingLimit();
   const doors = new Map([...methods].map(([path, method]) => [path, new CallDoor(GRPC, method, context)]));
   for (const http2Server of http2ServersOf(server)) {
     const handlers = http2Server.listeners('stream') as StreamListener[];
@@ -63,6 +65,7 @@ export function guardCalls(server: Server, methods: ReadonlyMap<string, CalledMe
       headers.authorization = undefined;
       const door = isGrpc(headers) ? doors.get(String(headers[':path'])) : undefined;
       if (door && !enter(stream, door, authorization)) return;
+      if (door?.method.isBatch) incoming.watch(stream);
       for (const handler of handlers) handler.call(http2Server, stream, headers, ...rest);
     });
   }

@@ -6,18 +6,20 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Address } from '../address.ts';
 import { listenOn } from '../address.ts';
 import type { CalledMethod, DoorContext } from '../calls.ts';
-import { KEEP_ALIVE_MS, MAX_CALLS_PER_CONNECTION, MAX_CONNECTIONS, MAX_REQUEST_BYTES } from '../limits.ts';
+import { KEEP_ALIVE_MS, MAX_CALLS_PER_CONNECTION, MAX_BATCH_BYTES, MAX_CONNECTIONS } from '../limits.ts';
 import { OrderNumberServiceService } from '../../wire/gen/orders/v1/orders.ts';
 import type { GuardedMethod } from './entrance.ts';
-import { guardCalls } from './entrance.ts';
+import { enteredBy, guardCalls } from './entrance.ts';
 import type { ListenerTls } from '../security/tls/listener-tls.ts';
 import { limitConnections } from './limits/connection-limits.ts';
+import { addService } from './limits/request-size.ts';
 import { Health } from './standard/health.ts';
 import { addReflection } from './standard/reflection.ts';
 
 /** Bounds of what one client can take. */
 const LIMITS = {
-  'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
+  // One for all methods; those that take less are in limits/request-size.ts.
+  'grpc.max_receive_message_length': MAX_BATCH_BYTES,
   'grpc.max_concurrent_streams': MAX_CALLS_PER_CONNECTION,
   'grpc.keepalive_time_ms': KEEP_ALIVE_MS,
   'grpc.keepalive_timeout_ms': 20_000,
@@ -111,6 +113,9 @@ function addOrders(
   orders: Readonly<Record<string, GuardedMethod>>,
 ): readonly (readonly [path: string, method: CalledMethod])[] {
   const service: ServiceDefinition = OrderNumberServiceService;
-  server.addService(service, Object.fromEntries(Object.entries(orders).map(([name, { handle }]) => [name, handle])));
+  const methods = Object.entries(orders);
+  const handlers = Object.fromEntries(methods.map(([name, { handle }]) => [name, handle]));
+  const large = new Set(methods.filter(([, { method }]) => method.isBatch).map(([name]) => name));
+  addService(server, service, handlers, large, (call, error) => enteredBy(call).refused(error));
   return Object.entries(orders).map(([name, { method }]) => [service[name]!.path, method]);
 }

@@ -10,6 +10,7 @@ import { errorDetails } from '../../support/clients/orders-client.ts';
 const CONTRACT: Readonly<Record<Reason, readonly [code: keyof typeof status, retryMs?: number]>> = {
   STORE_ID_INVALID: ['INVALID_ARGUMENT'],
   COUNT_INVALID: ['INVALID_ARGUMENT'],
+  REQUEST_TOO_LARGE: ['INVALID_ARGUMENT'],
   BATCH_SIZE_INVALID: ['INVALID_ARGUMENT'],
   REQUEST_ID_INVALID: ['INVALID_ARGUMENT'],
   REQUEST_ID_REQUIRED: ['INVALID_ARGUMENT'],

@@ -7,6 +7,7 @@ import { refusalBody, statusOf } from '../../../src/server/http/status.ts';
 const CONTRACT: Readonly<Record<Reason | TransportReason, readonly [code: number, retryAfterSeconds?: number]>> = {
   STORE_ID_INVALID: [400],
   COUNT_INVALID: [400],
+  REQUEST_TOO_LARGE: [400],
   BATCH_SIZE_INVALID: [400],
   REQUEST_ID_INVALID: [400],
   REQUEST_ID_REQUIRED: [400],

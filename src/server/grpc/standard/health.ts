@@ -10,6 +10,7 @@ import type {
 import { HealthCheckResponse_ServingStatus as Status, HealthService } from '../../../wire/gen/grpc/health/v1/health.ts';
 import { HEALTH_WATCHES } from '../../limits.ts';
 import { goneSignal, send } from '../limits/sending.ts';
+import { addService } from '../limits/request-size.ts';
 import { toStatus } from '../status.ts';
 import { StreamLimit } from '../limits/stream-limit.ts';
 
@@ -24,7 +25,7 @@ export class Health {
   readonly #wakers = new Set<() => void>();
 
   addTo(server: Server): void {
-    server.addService(HealthService, {
+    addService(server, HealthService, {
       check: (
         { request }: ServerUnaryCall<HealthCheckRequest, HealthCheckResponse>,
         callback: sendUnaryData<HealthCheckResponse>,

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Server, ServerDuplexStream, ServiceDefinition } from '@grpc/grpc-js';
+import type { Server, ServerDuplexStream, ServiceDefinition, UntypedHandleCall } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { toOrderError } from '../../../core/refusals.ts';
 import type { CalledMethod } from '../../calls.ts';
@@ -11,6 +11,7 @@ import { ServerReflectionService } from '../../../wire/gen/grpc/reflection/v1/re
 import { REFLECTION_STREAMS } from '../../limits.ts';
 import { enteredBy } from '../entrance.ts';
 import { DescriptorIndex } from './descriptor-index.ts';
+import { addService, Oversized } from '../limits/request-size.ts';
 import { goneSignal, send } from '../limits/sending.ts';
 import { toStatus } from '../status.ts';
 import { StreamLimit } from '../limits/stream-limit.ts';
@@ -46,7 +47,7 @@ export function addReflection(server: Server): readonly (readonly [path: string,
   };
   return ['v1', 'v1alpha'].map((version) => {
     const service = definition(version);
-    server.addService(service, { serverReflectionInfo });
+    addService(server, service, { serverReflectionInfo: serverReflectionInfo as UntypedHandleCall });
     return [service['serverReflectionInfo']!.path, METHOD];
   });
 }
@@ -64,7 +65,8 @@ function answerAll(
   fail: (error: unknown) => void,
 ): void {
   const gone = goneSignal(call);
-  call.on('data', (request: ServerReflectionRequest) => {
+  call.on('data', (request: ServerReflectionRequest | Oversized) => {
+    if (request instanceof Oversized) return fail(request.refusal);
     call.pause();
     const { host } = request;
     send(call, { validHost: host, originalRequest: request, messageResponse: answerTo(request) }, gone)

@@ -13,7 +13,8 @@ import type { Engine } from '../../../support/engines/engines.ts';
 import { ENGINES } from '../../../support/engines/engines.ts';
 import { answerOf, encode, framed, HostileClient } from '../../../support/network/hostile-client.ts';
 import { MemoryLedger } from '../../../support/engines/memory-ledger.ts';
-import { connect, failureOf } from '../../../support/clients/orders-client.ts';
+import { GrpcClient } from '../../../support/clients/grpc-client.ts';
+import { connect, errorDetails, failureOf } from '../../../support/clients/orders-client.ts';
 import { ServerProcess } from '../../../support/processes/server-process.ts';
 import { SQLITE } from '../../../support/engines/sqlite-engine.ts';
 import { listAfter } from '../../../support/engines/memory-reads.ts';
@@ -25,12 +26,28 @@ const MAX_STREAMS = 1000;
 const LIST_ALLOCATIONS = '/orders.v1.OrderNumberService/ListAllocations';
 
 describe('sizes', () => {
-  it('P6: a message above 64 KiB is refused, whether sent or only announced', async () => {
+  it('P6: a message above 64 KiB is refused by every method that has one request', async () => {
+    const { address, ledger, observer } = await serveInProcess();
+    const client = new GrpcClient(address);
+    // The request_id has a tag, a length of 3 bytes, and 2 bytes of the store_id before it.
+    const keyOf = (bytes: number) => 'r'.repeat(bytes - 6);
+    const reasonOf = async (call: Promise<unknown>) => errorDetails(await failureOf(call))?.reason;
+    const ask = (requestId: string) => client.call(client.stub.allocateOrder, { storeId: 7n, requestId });
+    expect(await reasonOf(ask(keyOf(64 * KIB)))).toBe('REQUEST_ID_INVALID');
+    expect(await reasonOf(ask(keyOf(64 * KIB + 1)))).toBe('REQUEST_TOO_LARGE');
+    expect(observer.ended).toHaveBeenCalledWith('grpc', 'AllocateOrder', 'REQUEST_TOO_LARGE', expect.any(Number));
+    const page = { pageSize: 0, newestFirst: false, storeId: undefined, pageToken: keyOf(65 * KIB) };
+    expect(await reasonOf(client.call(client.stub.listAllocations, page))).toBe('REQUEST_TOO_LARGE');
+    // A batch may have that much, and more.
+    expect(await client.batch({ requestId: keyOf(255 * KIB) })).toMatchObject([
+      { $case: 'status', value: { code: 3 } },
+    ]);
+    expect((await failureOf(client.batch({ requestId: keyOf(256 * KIB) }))).code).toBe(status.RESOURCE_EXHAUSTED);
+    expect(ledger.batches).toEqual([]);
+  });
+
+  it('P6: a message that is only announced is refused above 256 KiB', async () => {
     const { address, allocator, ledger } = await serveInProcess();
-    const client = connect(address);
-    onTestFinished(() => client.close());
-    const error = await failureOf(client.allocateOrder({ storeId: 7n, requestId: 'r'.repeat(64 * KIB) }));
-    expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
 
     const hostile = await HostileClient.connect(address);
     const stream = hostile.open();
@@ -278,10 +295,11 @@ async function serveInProcess() {
     maxQueueShare: 0.5,
     requireRequestId: false,
   });
-  const context = serviceContext(allocator, ledger);
+  const observer = { ended: vi.fn() };
+  const context = serviceContext(allocator, ledger, { observer });
   const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, orderNumberService(context), context);
   onTestFinished(() => server.close(0));
-  return { ledger, allocator, address: `127.0.0.1:${server.address.port}` };
+  return { ledger, allocator, observer, address: `127.0.0.1:${server.address.port}` };
 }
 
 async function serveProcess(engine: Engine) {

@@ -11,6 +11,9 @@ const MIB = 1024 * 1024;
 /** Memory above what the server uses without this client: while it is connected, and soon after it left. */
 const MAX_MORE_MIB = 64;
 const MAX_LEFT_MIB = 32;
+/** The bound of what has come in, and what moves it. */
+const MAX_UNFINISHED_MIB = 160;
+const BATCH = '/orders.v1.OrderNumberService/BatchAllocateOrders';
 const SENT_BYTES = 22_700_000;
 const QUESTION = framed(
   ServerReflectionRequest.encode({
@@ -54,6 +57,31 @@ it('a client that reads no answer costs little memory, and soon none after it le
       { timeout: 10_000, interval: 200 },
     );
     expect((await client.allocate(7n)).replayed).toBe(false);
+  }
+});
+
+it('1000 batches of 256 KiB that never end cost little memory, and keep no other batch from being served', async () => {
+  const { address, memory, client } = await serve();
+  const before = await memory();
+  const unfinished = framed(Buffer.alloc(256 * 1024 - 64)).subarray(0, -1);
+  for (const round of [1, 2]) {
+    const hostiles = await Promise.all(Array.from({ length: 4 }, () => HostileClient.connect(address)));
+    let cut = 0;
+    for (const hostile of hostiles) {
+      for (let i = 0; i < 250; i++) {
+        const stream = hostile.open({}, BATCH);
+        stream.on('close', () => cut++);
+        stream.write(unfinished);
+      }
+    }
+    const most = await mostUntilQuiet(hostiles[0]!, memory);
+    const more = (most - before) / MIB;
+    expect([round, more]).toEqual([round, expect.toSatisfy((mib: number) => mib < MAX_UNFINISHED_MIB)]);
+    expect([round, cut]).toEqual([round, expect.toSatisfy((streams: number) => streams > 500)]);
+    // Larger than what is left below the bound.
+    const large = Array.from({ length: 1000 }, (_, i) => ({ requestId: `${round} ${i}`.padEnd(128, 'x') }));
+    expect(await client.batch(...large)).toHaveLength(1000);
+    for (const { session } of hostiles) session.destroy();
   }
 });
 
