@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import type { OrderError } from '../core/errors.ts';
+import type { Answer } from '../core/calls/batch-call.ts';
+import { OrderError } from '../core/errors.ts';
 import type { Reason } from '../core/reasons.ts';
 import type { LedgerState } from '../core/ledger-state.ts';
-import { checkStoreId } from '../core/allocation.ts';
-import { storeForbidden, storeMissing, toOrderError, verbForbidden } from '../core/refusals.ts';
+import { toOrderError, verbForbidden } from '../core/refusals.ts';
 import type { Peer } from './address.ts';
 import { peerOf } from './address.ts';
 import type { Logger } from './log/log.ts';
@@ -16,13 +16,12 @@ const MAX_CHARACTERS = 128;
 /** A call that took longer than this is logged. */
 const SLOW_CALL_MS = 1000;
 
-/** What to do about a call that concerns every store. */
-const NAME_A_STORE = 'name one of them in store_id (--store)';
-
 /** Is told of every call that ended, for metrics; returns immediately and never throws. */
 export interface CallObserver {
   /** `transport` and `method` are names from short fixed lists, `ms` the time from the call's arrival to its answer. */
   ended(transport: 'grpc' | 'http', method: string, result: 'OK' | Reason, ms: number): void;
+  /** So many requests of a call that has several ended with this result. */
+  requestsEnded(transport: 'grpc' | 'http', result: 'OK' | Reason, requests: number): void;
 }
 
 /** The log and the metrics that record calls. */
@@ -143,13 +142,20 @@ class Call<Source> {
     else if (logger.isLevelEnabled('debug')) logger.debug(this.#line(fieldsOf(), ms), 'answered');
   }
 
+  /** Counts each request of a call that has several. One line has all that were refused, at the level of the gravest. */
+  answeredEach(answers: readonly Answer[]): void {
+    const { transport, context } = this.#door;
+    const { counts, gravest } = summaryOf(answers);
+    for (const [result, requests] of counts) context.observer.requestsEnded(transport.name, result, requests);
+    const fields = Object.fromEntries(Array.from(counts, ([result, requests]) => [result, String(requests)]));
+    if (!gravest) return this.answered(() => fields);
+    this.#logRefusal(gravest, this.#line({ ...fields, reason: gravest.reason }, this.#count('OK')));
+  }
+
   /** Logs at the level error if an operator should look, and at info if the caller made a mistake. */
   refused(error: OrderError, fields: CallFields = {}): void {
-    const { logger } = this.#door.context;
     const line = { ...this.#line(fields, this.#count(error.reason)), ...cut(error.fields), reason: error.reason };
-    const isOurs = error.cause !== undefined || error.reason === 'INTERNAL' || error.reason === 'OUTCOME_UNKNOWN';
-    if (isOurs) logger.error({ ...line, err: error.cause }, error.message);
-    else logger.info(line, error.message);
+    this.#logRefusal(error, line);
   }
 
   /**
@@ -178,6 +184,12 @@ class Call<Source> {
     this.#door.context.logger.error({ method: this.#door.method.name, err: error }, message);
   }
 
+  #logRefusal(error: OrderError, line: object): void {
+    const { logger } = this.#door.context;
+    if (isOurs(error)) logger.error({ ...line, err: error.cause }, error.message);
+    else logger.info(line, error.message);
+  }
+
   /** Returns how long the call took. */
   #count(result: 'OK' | Reason): number {
     const { transport, method, context } = this.#door;
@@ -201,16 +213,21 @@ class Call<Source> {
 
 export type { Call };
 
-/**
- * Throws STORE_FORBIDDEN if the principal has no access to the store, whether or not it exists; undefined means every
- * store. An invalid store_id is STORE_ID_INVALID, whoever sends it. `remedy` says how to name a store instead.
- */
-export function requireStore({ name, stores }: Principal, storeId: bigint | undefined, remedy = NAME_A_STORE): void {
-  if (stores === 'all') return;
-  if (storeId === undefined) throw storeMissing(name, stores, remedy);
-  if (stores.has(storeId)) return;
-  checkStoreId(storeId);
-  throw storeForbidden(name, storeId);
+function summaryOf(answers: readonly Answer[]) {
+  const counts = new Map<'OK' | Reason, number>();
+  let gravest: OrderError | undefined;
+  for (const answer of answers) {
+    const error = answer instanceof OrderError ? answer : undefined;
+    const result = error?.reason ?? 'OK';
+    counts.set(result, (counts.get(result) ?? 0) + 1);
+    if (error && (!gravest || (isOurs(error) && !isOurs(gravest)))) gravest = error;
+  }
+  return { counts, gravest };
+}
+
+/** Whether an operator should look; otherwise the caller made a mistake. */
+function isOurs({ cause, reason }: OrderError): boolean {
+  return cause !== undefined || reason === 'INTERNAL' || reason === 'OUTCOME_UNKNOWN';
 }
 
 function cut(fields: CallFields): CallFields {

@@ -8,15 +8,20 @@ import type {
   BatchAllocateOrdersResponse,
   BatchAllocateOrdersResult,
 } from '../../wire/gen/orders/v1/orders.ts';
-import { requireStore } from '../calls.ts';
-import type { EnteredCall, GuardedMethod } from './entrance.ts';
+import { requireStore } from '../security/principal.ts';
+import type { GuardedMethod } from './entrance.ts';
 import { toResponse } from './messages.ts';
 import { toRpcStatus } from './status.ts';
 import { unary } from './unary.ts';
 
+/** The response, with what it was made of. */
+interface AnsweredBatch extends BatchAllocateOrdersResponse {
+  readonly answers: readonly Answer[];
+}
+
 /** BatchAllocateOrders: independent requests in one call. */
 export function batchMethod(allocator: Allocator): GuardedMethod {
-  return unary<BatchAllocateOrdersRequest, BatchAllocateOrdersResponse>({
+  return unary<BatchAllocateOrdersRequest, AnsweredBatch>({
     name: 'BatchAllocateOrders',
     verb: 'allocate',
     writes: true,
@@ -29,17 +34,19 @@ export function batchMethod(allocator: Allocator): GuardedMethod {
         requestId,
         caller: principal.name,
       }));
-      const answers = await new BatchCall(asked, signal, origin).allocate(allocator, ({ storeId }) =>
+      const settled = await new BatchCall(asked, signal, origin).allocate(allocator, ({ storeId }) =>
         requireStore(principal, storeId),
       );
-      return { results: answers.map((answer, i) => toResult(answer, requests[i]!, call)) };
+      const answers = settled.map((answer) => (answer instanceof OrderError ? call.refusalOf(answer) : answer));
+      return { results: answers.map((answer, i) => toResult(answer, requests[i]!)), answers };
     },
+    record: (call, { answers }) => call.answeredEach(answers),
     describe: ({ requests }) => ({ requests: String(requests.length) }),
     mayRetry: ({ requests }) => requests.every(({ requestId }) => requestId !== ''),
   });
 }
 
-function toResult(answer: Answer, { requestId }: AllocateOrdersRequest, call: EnteredCall): BatchAllocateOrdersResult {
+function toResult(answer: Answer, { requestId }: AllocateOrdersRequest): BatchAllocateOrdersResult {
   if (!(answer instanceof OrderError)) return { result: { $case: 'response', value: toResponse(answer) } };
-  return { result: { $case: 'status', value: toRpcStatus(call.refusalOf(answer), requestId !== '') } };
+  return { result: { $case: 'status', value: toRpcStatus(answer, requestId !== '') } };
 }

@@ -1,7 +1,7 @@
 import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
 import { draining } from '../../core/refusals.ts';
 import type { CalledMethod } from '../calls.ts';
-import { requireStore } from '../calls.ts';
+import { requireStore } from '../security/principal.ts';
 import type { EnteredCall, GuardedMethod } from './entrance.ts';
 import { enteredBy } from './entrance.ts';
 import { goneSignal, send } from './limits/sending.ts';

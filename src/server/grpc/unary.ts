@@ -2,7 +2,7 @@ import type { handleUnaryCall, sendUnaryData, ServerUnaryCall } from '@grpc/grpc
 import type { CallSignal } from '../../core/calls/caller.ts';
 import type { OrderError } from '../../core/errors.ts';
 import type { CalledMethod } from '../calls.ts';
-import { requireStore } from '../calls.ts';
+import { requireStore } from '../security/principal.ts';
 import type { EnteredCall, GuardedMethod } from './entrance.ts';
 import { enteredBy } from './entrance.ts';
 import { toStatus } from './status.ts';
@@ -21,6 +21,8 @@ export interface UnaryMethod<Request, Response> extends CalledMethod {
   describe(request: Request): Record<string, string>;
   /** The fields of the response that are logged. */
   describeResponse?(response: Response): Record<string, string>;
+  /** Counts and logs a call that was answered, in the place of what is done for one with one request. */
+  record?(call: EnteredCall, response: Response): void;
   /** The path of an error's field in the request; at its top unless given. */
   pathOf?(field: string, request: Request): string;
   /** Whether the caller can retry without risk, because it sent a key or only reads. */
@@ -46,7 +48,8 @@ export function unary<Request, Response>(method: UnaryMethod<Request, Response>)
       return;
     }
     callback(null, response);
-    call.answered(() => ({ ...method.describe(request), ...method.describeResponse?.(response) }));
+    if (method.record) method.record(call, response);
+    else call.answered(() => ({ ...method.describe(request), ...method.describeResponse?.(response) }));
   };
   const handle: handleUnaryCall<Request, Response> = (rpc, callback) => {
     const call = enteredBy(rpc);

@@ -72,6 +72,12 @@ export class Metrics implements CallObserver, BatchObserver {
     labelNames: ['transport', 'method', 'result'],
     registers: [this.registry],
   });
+  readonly #batchRequests = new Counter({
+    name: 'order_numbers_batch_requests_total',
+    help: 'Requests of calls that have several, by result: OK, or the reason of the refusal.',
+    labelNames: ['transport', 'result'],
+    registers: [this.registry],
+  });
   readonly #callDuration = new Histogram({
     name: 'order_numbers_call_duration_seconds',
     help: "From a call's arrival to its answer, refusals included.",
@@ -96,6 +102,11 @@ export class Metrics implements CallObserver, BatchObserver {
     }
     calls.inc();
     if (result !== 'OK') this.#auth.ended(result);
+  }
+
+  requestsEnded(transport: 'grpc' | 'http', result: 'OK' | Reason, requests: number): void {
+    this.#batchRequests.labels({ transport, result }).inc(amount(requests));
+    if (result !== 'OK') this.#auth.ended(result, amount(requests));
   }
 
   committed({ allocated, replayed, createTimeMs, ms }: BatchSummary): void {

@@ -60,8 +60,8 @@ export class AuthMetrics {
     for (const reason of AUTH_REFUSALS) this.#refusals.inc({ reason }, 0);
   }
 
-  ended(result: Reason): void {
-    if (AUTH_REFUSALS.has(result)) this.#refusals.inc({ reason: result });
+  ended(result: Reason, times = 1): void {
+    if (AUTH_REFUSALS.has(result)) this.#refusals.inc({ reason: result }, times);
   }
 }
 

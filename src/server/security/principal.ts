@@ -1,9 +1,14 @@
+import { checkStoreId } from '../../core/allocation.ts';
+import { storeForbidden, storeMissing } from '../../core/refusals.ts';
 import type { ClientCertificate } from './client-certificate.ts';
 
 /** What a principal may be allowed to do; docs/security.md says which methods need which. */
 export const VERBS = ['allocate', 'read', 'manage', 'verify', 'metrics'] as const;
 
 export type Verb = (typeof VERBS)[number];
+
+/** What to do about a call that concerns every store. */
+const NAME_A_STORE = 'name one of them in store_id (--store)';
 
 /** Whoever made a call, as far as its credentials prove it. */
 export interface Principal {
@@ -32,3 +37,15 @@ const ANYONE: Principal = { name: '', verbs: new Set(VERBS), stores: 'all' };
 
 /** An open server: everyone may do everything. */
 export const OPEN: Authenticator = { authenticate: () => ANYONE };
+
+/**
+ * Throws STORE_FORBIDDEN if the principal has no access to the store, whether or not it exists; undefined means every
+ * store. An invalid store_id is STORE_ID_INVALID, whoever sends it. `remedy` says how to name a store instead.
+ */
+export function requireStore({ name, stores }: Principal, storeId: bigint | undefined, remedy = NAME_A_STORE): void {
+  if (stores === 'all') return;
+  if (storeId === undefined) throw storeMissing(name, stores, remedy);
+  if (stores.has(storeId)) return;
+  checkStoreId(storeId);
+  throw storeForbidden(name, storeId);
+}

@@ -153,7 +153,7 @@ async function startServer() {
   const server = await startGrpcServer(
     { host: '127.0.0.1', port: 0 },
     { allocateOrder: { method, handle: recorded as GuardedMethod['handle'] } },
-    { logger, observer: { ended() {} }, authenticator: OPEN, failedAttempts: new FailedAttempts() },
+    { logger, observer: { ended() {}, requestsEnded() {} }, authenticator: OPEN, failedAttempts: new FailedAttempts() },
   );
   onTestFinished(() => server.close(0));
   const client = connect(`127.0.0.1:${server.address.port}`);

@@ -48,7 +48,10 @@ export class HttpFixture {
       logger: pino({ level: 'info' }, { write }),
       authenticator: OPEN,
       failedAttempts: new FailedAttempts(),
-      observer: { ended: (transport, method, result) => void this.ended.push([transport, method, result]) },
+      observer: {
+        ended: (transport, method, result) => void this.ended.push([transport, method, result]),
+        requestsEnded() {},
+      },
       requireRequestId: options.requireRequestId ?? false,
       isServing: () => this.isServing,
       ...door,

@@ -38,7 +38,7 @@ async function serve(failedAttempts = new FailedAttempts()) {
       authenticator: callers,
       failedAttempts,
       logger: pino({ level: 'silent' }),
-      observer: { ended: (_transport, _method, result) => void ended.push(result) },
+      observer: { ended: (_transport, _method, result) => void ended.push(result), requestsEnded() {} },
     }),
   });
   onTestFinished(() => server.close());

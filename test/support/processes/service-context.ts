@@ -16,7 +16,7 @@ export function serviceContext(
     allocator,
     ledger,
     logger: pino({ level: 'silent' }),
-    observer: { ended() {} },
+    observer: { ended() {}, requestsEnded() {} },
     authenticator: OPEN,
     failedAttempts: new FailedAttempts(),
     stopping: new AbortController().signal,

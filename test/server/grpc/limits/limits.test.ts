@@ -295,7 +295,7 @@ async function serveInProcess() {
     maxQueueShare: 0.5,
     requireRequestId: false,
   });
-  const observer = { ended: vi.fn() };
+  const observer = { ended: vi.fn(), requestsEnded: vi.fn() };
   const context = serviceContext(allocator, ledger, { observer });
   const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, orderNumberService(context), context);
   onTestFinished(() => server.close(0));
