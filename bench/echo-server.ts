@@ -18,7 +18,7 @@ const method = { name: 'AllocateOrder', verb: 'allocate' } as const;
 const orders = { allocateOrder: { method, handle: allocateOrder as GuardedMethod['handle'] } };
 const door = {
   logger: pino({ level: 'silent' }),
-  observer: { ended() {} },
+  observer: { ended() {}, requestsEnded() {} },
   authenticator: OPEN,
   failedAttempts: new FailedAttempts(),
 };

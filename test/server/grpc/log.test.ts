@@ -1,10 +1,12 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ENGINES } from '../../support/engines/engines.ts';
+import { GrpcClient } from '../../support/clients/grpc-client.ts';
 import { connect, failureOf } from '../../support/clients/orders-client.ts';
 import { LocalServer } from '../../support/processes/local-server.ts';
 
 const ERROR = 50;
 const DEBUG = 20;
+const INFO = 30;
 
 describe.each(ENGINES)('on $name', (engine) => {
   it('at level info a successful call is not in the log, a failed one is there once', async () => {
@@ -41,6 +43,19 @@ it.each(['debug', 'trace'])('at level %s every call is in the log', async (level
       peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
     });
   }
+});
+
+it('a batch has one line: at level debug if all is well, else at the level of its gravest refusal', async () => {
+  const server = new LocalServer(await ENGINES[0]!.newLedger(), { args: ['--log-level', 'debug'] });
+  const client = new GrpcClient(await server.serving());
+  await client.batch({ requestId: 'a' }, { requestId: 'b' });
+  await client.batch({ requestId: 'c' }, { storeId: 0n }, { storeId: 0n }, { count: 0 });
+  await server.stop();
+  const lines = server.log.filter((line) => line['method'] === 'BatchAllocateOrders');
+  expect(lines).toMatchObject([
+    { level: DEBUG, OK: '2', ms: expect.any(Number) },
+    { level: INFO, OK: '1', STORE_ID_INVALID: '2', COUNT_INVALID: '1', reason: 'STORE_ID_INVALID' },
+  ]);
 });
 
 async function runCalls(ledger: string, level: string): Promise<LocalServer> {

@@ -12,6 +12,7 @@ import type { Engine } from '../../support/engines/engines.ts';
 import { ENGINES } from '../../support/engines/engines.ts';
 import { LocalServer } from '../../support/processes/local-server.ts';
 import { SERVER_CERTIFICATE } from '../../support/network/certificates.ts';
+import { GrpcClient } from '../../support/clients/grpc-client.ts';
 import { connect, failureOf } from '../../support/clients/orders-client.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 import { SQLITE } from '../../support/engines/sqlite-engine.ts';
@@ -44,6 +45,26 @@ afterEach(() => {
 });
 
 describe('a running server', () => {
+  it('counts a batch as one call, and its requests by result', async () => {
+    const server = new LocalServer(await ENGINES[0]!.newLedger());
+    const url = await metricsUrl(server);
+    const client = new GrpcClient(await server.serving());
+    await client.batch({ requestId: 'a' }, { requestId: 'a' }, { requestId: 'b' }, { storeId: 0n });
+    await client.batch({ storeId: 0n });
+    await failureOf(client.batch());
+    const families = parse(await scrape(url));
+    const method = { transport: 'grpc', method: 'BatchAllocateOrders' };
+    expect(valueOf(families, 'order_numbers_calls_total', { ...method, result: 'OK' })).toBe(2);
+    expect(valueOf(families, 'order_numbers_calls_total', { ...method, result: 'BATCH_SIZE_INVALID' })).toBe(1);
+    const requests = (result: string) =>
+      valueOf(families, 'order_numbers_batch_requests_total', { transport: 'grpc', result });
+    expect([requests('OK'), requests('STORE_ID_INVALID')]).toEqual([3, 2]);
+    expect(samplesOf(families, 'order_numbers_batch_requests_total')).toHaveLength(2);
+    expect(valueOf(families, 'order_numbers_allocations_total')).toBe(2);
+    expect(valueOf(families, 'order_numbers_replays_total')).toBe(1);
+    expect(valueOf(families, 'order_numbers_batch_size_sum')).toBe(3);
+  });
+
   it.each(ENGINES)('counts calls, new numbers, replays and refusals exactly on $name', async (engine) => {
     const started = performance.now();
     const server = new LocalServer(await engine.newLedger());

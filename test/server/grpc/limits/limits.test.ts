@@ -7,6 +7,7 @@ import { connectivityState, credentials, status } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Allocator } from '../../../../src/core/allocator.ts';
 import { OrderNumberServiceClient } from '../../../../src/wire/gen/orders/v1/orders.ts';
+import type { CallObserver } from '../../../../src/server/calls.ts';
 import { startGrpcServer } from '../../../../src/server/grpc/grpc-server.ts';
 import { orderNumberService } from '../../../../src/server/grpc/order-number-service.ts';
 import type { Engine } from '../../../support/engines/engines.ts';
@@ -29,9 +30,6 @@ describe('sizes', () => {
   it('P6: a message above 64 KiB is refused by every method that has one request', async () => {
     const { address, ledger, observer } = await serveInProcess();
     const client = new GrpcClient(address);
-    // The request_id has a tag, a length of 3 bytes, and 2 bytes of the store_id before it.
-    const keyOf = (bytes: number) => 'r'.repeat(bytes - 6);
-    const reasonOf = async (call: Promise<unknown>) => errorDetails(await failureOf(call))?.reason;
     const ask = (requestId: string) => client.call(client.stub.allocateOrder, { storeId: 7n, requestId });
     expect(await reasonOf(ask(keyOf(64 * KIB)))).toBe('REQUEST_ID_INVALID');
     expect(await reasonOf(ask(keyOf(64 * KIB + 1)))).toBe('REQUEST_TOO_LARGE');
@@ -286,6 +284,15 @@ async function pingUntilCut(client: HostileClient, atOnce: number): Promise<numb
   return sent;
 }
 
+/** The request_id of a message of so many bytes: it has a tag, a length of 3 bytes, and 2 bytes of a store_id. */
+function keyOf(bytes: number): string {
+  return 'r'.repeat(bytes - 6);
+}
+
+async function reasonOf(call: Promise<unknown>): Promise<string | undefined> {
+  return errorDetails(await failureOf(call))?.reason;
+}
+
 async function serveInProcess() {
   const ledger = new MemoryLedger();
   const allocator = new Allocator({
@@ -295,7 +302,7 @@ async function serveInProcess() {
     maxQueueShare: 0.5,
     requireRequestId: false,
   });
-  const observer = { ended: vi.fn(), requestsEnded: vi.fn() };
+  const observer = { ended: vi.fn<CallObserver['ended']>(), requestsEnded() {} };
   const context = serviceContext(allocator, ledger, { observer });
   const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, orderNumberService(context), context);
   onTestFinished(() => server.close(0));
