@@ -31,9 +31,9 @@ const FULL_RETRY_MS = 1000;
 export type SqliteLedgerOptions = Pick<WriterOptions, 'autoCreateStores'> & Partial<Pick<WriterOptions, 'expected'>>;
 
 /**
- * The ledger in one SQLite file (see {@link Ledger} for what it promises), owned by this process alone. This side never
- * touches the disk. Three threads do: one writes, one reads, one runs checkpoints. The constructor throws LedgerRefused
- * if another process owns the file.
+ * The ledger in one SQLite file (see {@link Ledger} for what it promises), owned by this process alone. The constructor
+ * locates the file and takes its lock; it throws LedgerRefused if another process owns the file. After that, whatever may
+ * wait for the disk is done by threads: one writes, one reads, one runs checkpoints, and each verification has its own.
  */
 export class SqliteLedger implements Ledger {
   readonly #files: LedgerFiles;

@@ -45,7 +45,9 @@ const DAMAGED = /^(XX001|XX002|58030)$/;
 
 /**
  * What to do about a failed write: retry on the same session, retry on another one, or give up and report it. A retry is
- * always safe, because the ledger knows what it has done.
+ * always safe, because the ledger knows what it has done. The rest of the rule is where it is applied:
+ * `WriteSession.write` keeps the session after a full disk, too; `PostgresLedger.commit` limits how long a batch is
+ * retried, and tells its callers about a full disk; `PostgresLedger.createStore` and `updateStore` never retry.
  */
 export function remedyFor(error: unknown): 'retry' | 'retry elsewhere' | 'report' {
   const state = sqlState(error);
