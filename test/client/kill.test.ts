@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import type { Allocated } from '../../src/client/index.ts';
+import type { Allocated, OrderNumbersClient } from '../../src/client/index.ts';
 import { ENGINES } from '../support/engines/engines.ts';
 import { freeAddress } from '../support/network/free-address.ts';
 import { IS_LONG } from '../support/long-form.ts';
@@ -10,9 +10,13 @@ import { until } from '../support/until.ts';
 import { killedAfterCommitSuite, serveOn } from './killed-after-commit-suite.ts';
 
 const KILLS = IS_LONG ? 5 : 2;
-const CALLERS = 32;
+/** Callers of a client that combines them, and of one that does not. */
+const CALLERS = [
+  { combine: true, callers: 200 },
+  { combine: false, callers: 16 },
+];
 const STORES = 5;
-const ANSWERS_PER_ROUND = 300;
+const ANSWERS_PER_ROUND = 2_000;
 
 killedAfterCommitSuite(POSTGRES);
 
@@ -21,13 +25,17 @@ describe.each(ENGINES)('on $name', (engine) => {
     const ledger = await engine.newLedger();
     const address = await freeAddress();
     let server = await serveOn(address, ledger);
-    const client = clientOf(address, { timeoutMs: 50_000 });
     const answered: Allocated[] = [];
     const enough = new AbortController();
-    const caller = async (storeId: number) => {
+    const caller = async (client: OrderNumbersClient, storeId: number) => {
       while (!enough.signal.aborted) answered.push(await client.allocate({ storeId }));
     };
-    const callers = Promise.all(Array.from({ length: CALLERS }, (_, i) => caller(1 + (i % STORES))));
+    const callers = Promise.all(
+      CALLERS.flatMap(({ combine, callers: length }) => {
+        const client = clientOf(address, { combine, timeoutMs: 50_000 });
+        return Array.from({ length }, (_, i) => caller(client, 1 + (i % STORES)));
+      }),
+    );
     // If a caller failed, the rounds would wait forever.
     const failed = callers.then(() => {});
     for (let round = 1; round <= KILLS; round++) {

@@ -72,11 +72,12 @@ describe('allocations that are asked for together', () => {
     await server.call(1);
     asked.push(...ask(client, 'k3', 'k4'));
     await server.call(2);
-    for (const key of ['k5', 'k6', 'k7']) {
-      asked.push(...ask(client, key));
-      await turn();
-    }
+    asked.push(...ask(client, 'k5'));
+    await turn();
     time.advance(49);
+    asked.push(...ask(client, 'k6'));
+    await turn();
+    asked.push(...ask(client, 'k7'));
     await roundTrip(client);
     expect(keysOf(server.seen)).toEqual([
       ['k1', 'k2'],
@@ -237,7 +238,8 @@ describe('each caller of a combined call', () => {
   it('P7: may have been done if it aborts after it was sent; the last to leave cancels the call', async () => {
     const held = holding();
     const server = await FakeServer.start({ batchAllocateOrders: [held.answer, 'silence'] });
-    const client = server.client();
+    // An attempt ends only by its signal.
+    const client = server.client({ timeoutMs: 100_000, attemptTimeoutMs: 100_000 });
     const stops = Array.from({ length: 4 }, () => new AbortController());
     const calls = stops.map(({ signal }, i) => client.allocate({ storeId: 1, requestId: `k${i}` }, { signal }));
     const [stayed, ...left] = calls;
