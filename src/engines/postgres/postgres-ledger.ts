@@ -9,7 +9,7 @@ import type { LedgerObserver } from '../../core/observers.ts';
 import { CommitFeed } from '../../core/reading/commit-feed.ts';
 import { parsePostgresUrl } from './connection/postgres-url.ts';
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../core/store.ts';
-import { allocate, asSentBefore } from './statements/batch-call.ts';
+import { allocate, asSentBefore } from './statements/allocate-call.ts';
 import { LedgerPosition } from './ledger-position.ts';
 import { isDiskFull, NotSent, remedyFor } from './connection/failures.ts';
 import { PostgresReads } from './postgres-reads.ts';

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { allocate } from '../../../src/engines/postgres/statements/batch-call.ts';
+import { allocate } from '../../../src/engines/postgres/statements/allocate-call.ts';
 import { confirm } from '../../../src/engines/postgres/statements/confirm-call.ts';
 import { Session } from '../../../src/engines/postgres/connection/session.ts';
 import { changeStore, createStore } from '../../../src/engines/postgres/statements/store-calls.ts';
