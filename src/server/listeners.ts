@@ -19,7 +19,7 @@ import { listen } from './listen-addresses.ts';
 import { protectionOf } from './protection.ts';
 import { exposures } from './security/exposure.ts';
 import { FailedAttempts } from './security/failed-attempts.ts';
-import type { Guard } from './security/guard.ts';
+import type { Guard } from './security/open-security.ts';
 
 /** What the listeners serve. */
 export interface ListenersContext {

@@ -13,8 +13,8 @@ import { Listeners } from './listeners.ts';
 import type { Log, Logger } from './log/log.ts';
 import type { MetricSources } from './metrics/metrics.ts';
 import { Metrics } from './metrics/metrics.ts';
-import type { Guard } from './security/guard.ts';
-import { openGuard } from './security/guard.ts';
+import type { Guard } from './security/open-security.ts';
+import { openGuard } from './security/open-security.ts';
 import type { ServeSettings } from './settings.ts';
 import { endAtOnce } from './stop-signals.ts';
 
