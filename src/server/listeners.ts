@@ -19,13 +19,13 @@ import { listen } from './listen-addresses.ts';
 import { protectionOf } from './protection.ts';
 import { exposures } from './security/exposure.ts';
 import { FailedAttempts } from './security/failed-attempts.ts';
-import type { Guard } from './security/open-security.ts';
+import type { Security } from './security/open-security.ts';
 
 /** What the listeners serve. */
 export interface ListenersContext {
   readonly allocator: Allocator;
   readonly ledger: Ledger;
-  readonly guard: Guard;
+  readonly security: Security;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly sources: MetricSources;
@@ -55,14 +55,14 @@ export class Listeners {
   /** Rejects with one sentence that names the address and the flag; nothing listens then. */
   async start(): Promise<void> {
     const { grpcListen, httpListen, metricsListen, metricsSecure } = this.#settings;
-    const { allocator, ledger, guard, logger, metrics, sources, state } = this.#context;
+    const { allocator, ledger, security, logger, metrics, sources, state } = this.#context;
     const failedAttempts = new FailedAttempts();
-    const door = { logger, observer: metrics, state, authenticator: guard.authenticator, failedAttempts };
+    const door = { logger, observer: metrics, state, authenticator: security.authenticator, failedAttempts };
     logLibrary(logger);
     try {
       await listen('grpc', grpcListen, async () => {
         const orders = orderNumberService({ allocator, ledger, logger, stopping: this.#stopping.signal });
-        this.#grpc = await startGrpcServer(grpcListen, orders, door, guard.tls?.of('grpc'));
+        this.#grpc = await startGrpcServer(grpcListen, orders, door, security.tls?.of('grpc'));
       });
       if (httpListen !== 'off') {
         const isServing = () => this.#isServing;
@@ -70,7 +70,7 @@ export class Listeners {
         const times = { requestTimeoutMs: httpRequestTimeoutMs, idleTimeoutMs: httpIdleTimeoutMs };
         const whyNotServing = () => this.#whyNotServing();
         const served = { ...door, allocator, isServing, whyNotServing, requireRequestId };
-        const tls = guard.tls?.of('http');
+        const tls = security.tls?.of('http');
         const options = { address: httpListen, ...times, ...served, ...(tls && { tls }) };
         await listen('http', httpListen, async () => {
           const { startHttpServer } = await import('./http/http-server.ts');
@@ -79,8 +79,8 @@ export class Listeners {
       }
       if (metricsListen !== 'off') {
         await listen('metrics', metricsListen, async () => {
-          const refuse = metricsDoor({ ...door, authenticator: guard.scrapers });
-          const access = metricsSecure ? { tls: guard.tls?.of('http'), refuse } : {};
+          const refuse = metricsDoor({ ...door, authenticator: security.scrapers });
+          const access = metricsSecure ? { tls: security.tls?.of('http'), refuse } : {};
           this.#metrics = await startMetricsServer(metricsListen, metrics, sources, {
             probes: this.#probes(),
             ...access,

@@ -13,8 +13,8 @@ import { Listeners } from './listeners.ts';
 import type { Log, Logger } from './log/log.ts';
 import type { MetricSources } from './metrics/metrics.ts';
 import { Metrics } from './metrics/metrics.ts';
-import type { Guard } from './security/open-security.ts';
-import { openGuard } from './security/open-security.ts';
+import type { Security } from './security/open-security.ts';
+import { openSecurity } from './security/open-security.ts';
 import type { ServeSettings } from './settings.ts';
 import { endAtOnce } from './stop-signals.ts';
 
@@ -37,8 +37,8 @@ export interface ServerHost {
 }
 
 /** What exists before anything is opened. */
-interface GuardAndMetrics {
-  readonly guard: Guard;
+interface SecurityAndMetrics {
+  readonly security: Security;
   readonly metrics: Metrics;
 }
 
@@ -60,22 +60,22 @@ interface StartedServer {
 export async function serve(settings: ServeSettings, host: ServerHost): Promise<number> {
   const { logger } = host.log;
   const metrics = new Metrics();
-  let guard: Guard;
+  let security: Security;
   try {
-    guard = await openGuard(settings, logger, metrics.tls);
+    security = await openSecurity(settings, logger, metrics.tls);
   } catch (error) {
     logger.fatal(messageOf(error));
     return EXIT_REFUSED;
   }
-  host.onReload(() => guard.reload());
+  host.onReload(() => security.reload());
   try {
-    return await serveGuarded(settings, host, { guard, metrics });
+    return await runUntilStopped(settings, host, { security, metrics });
   } finally {
-    guard.close();
+    security.close();
   }
 }
 
-async function serveGuarded(settings: ServeSettings, host: ServerHost, own: GuardAndMetrics): Promise<number> {
+async function runUntilStopped(settings: ServeSettings, host: ServerHost, own: SecurityAndMetrics): Promise<number> {
   const { logger } = host.log;
   let server: StartedServer;
   try {
@@ -108,7 +108,7 @@ async function serveGuarded(settings: ServeSettings, host: ServerHost, own: Guar
 async function start(
   settings: ServeSettings,
   { log, version, prepareNewLedger }: ServerHost,
-  { guard, metrics }: GuardAndMetrics,
+  { security, metrics }: SecurityAndMetrics,
 ): Promise<StartedServer> {
   const { logger } = log;
   const state = new LedgerState();
@@ -131,10 +131,10 @@ async function start(
     logLinesDropped: () => log.dropped(),
     isLedgerOpen: () => state.isOpen,
     ledgerClosedSeconds: () => state.closedSeconds,
-    ...(guard.tokens && { tokens: guard.tokens }),
-    certificateExpirySeconds: () => guard.tls?.certificates.expirySeconds,
+    ...(security.tokens && { tokens: security.tokens }),
+    certificateExpirySeconds: () => security.tls?.certificates.expirySeconds,
   };
-  listeners = new Listeners(settings, { allocator, ledger, guard, logger, metrics, sources, state, name, file });
+  listeners = new Listeners(settings, { allocator, ledger, security, logger, metrics, sources, state, name, file });
   try {
     await listeners.start();
   } catch (error) {

@@ -16,29 +16,29 @@ export interface Reloadable {
   close(): void;
 }
 
-/** What stands between the network and the calls. It is opened before anything else, and closed with the listeners. */
-export interface Guard {
+/** The tokens and certificates of a server. They are opened before anything else, and closed with the listeners. */
+export interface Security {
   /** Knows the callers of gRPC and HTTP. */
   readonly authenticator: Authenticator;
-  /** Knows who may read the metrics, if these are guarded: a token is enough. */
+  /** Knows who may read the metrics, if not everyone may: a token is enough. */
   readonly scrapers: Authenticator;
   /** Absent if calls need none. */
   readonly tokens?: TokenSources;
   /** Absent if everything is served in plaintext. */
-  readonly tls?: GuardTls;
+  readonly tls?: SecurityTls;
   /** Has every file read again. */
   reload(): void;
   close(): void;
 }
 
-export interface GuardTls {
+export interface SecurityTls {
   readonly certificates: Certificates;
   /** The TLS of a listener. */
   of(transport: 'grpc' | 'http'): ListenerTls;
 }
 
 /** The settings that it depends on. */
-export interface GuardSettings {
+export interface SecuritySettings {
   /** Path of the token file. */
   readonly tokens: string | 'off';
   /** Paths of PEM files. */
@@ -48,11 +48,11 @@ export interface GuardSettings {
 }
 
 /** Rejects with one sentence that names a flag, its file and the remedy; nothing is open then. */
-export async function openGuard(
-  settings: GuardSettings,
+export async function openSecurity(
+  settings: SecuritySettings,
   logger: Logger,
   observer: ReloadObserver & HandshakeObserver,
-): Promise<Guard> {
+): Promise<Security> {
   const tls = await openTls(settings, logger, observer);
   const files: Reloadable[] = tls ? [tls.certificates] : [];
   const close = () => files.forEach((file) => file.close());
@@ -76,7 +76,7 @@ export async function openGuard(
 }
 
 /** The files of a server's TLS; undefined if it has none. */
-export function tlsFilesOf({ tlsCert, tlsKey, tlsClientCa }: GuardSettings): TlsFiles | undefined {
+function tlsFilesOf({ tlsCert, tlsKey, tlsClientCa }: SecuritySettings): TlsFiles | undefined {
   if (tlsCert === 'off') return undefined;
   return {
     cert: { flag: '--tls-cert', path: tlsCert },
@@ -86,10 +86,10 @@ export function tlsFilesOf({ tlsCert, tlsKey, tlsClientCa }: GuardSettings): Tls
 }
 
 async function openTls(
-  settings: GuardSettings,
+  settings: SecuritySettings,
   logger: Logger,
   observer: ReloadObserver & HandshakeObserver,
-): Promise<GuardTls | undefined> {
+): Promise<SecurityTls | undefined> {
   const files = tlsFilesOf(settings);
   if (!files) return undefined;
   const { Certificates } = await import('./tls/certificates.ts');
