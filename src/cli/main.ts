@@ -77,7 +77,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/migrate.ts')).migrateCommand(),
   },
   token: {
-    description: 'create, list and revoke the tokens that a server asks for',
+    description: 'create, list and revoke the tokens that a server accepts',
     takesSettings: true,
     usage: '[command]',
     load: async () => (await import('./commands/token.ts')).tokenCommand(),

@@ -3,7 +3,7 @@ import type { Reason } from './reasons.ts';
 import { OrderError } from './errors.ts';
 import { printable } from './text/plain-text.ts';
 
-/** Stores of a caller that a message names, at most. */
+/** The most stores of a caller that a message lists. */
 const MAX_STORES_SHOWN = 5;
 
 // The refusals that callers read, whichever engine or transport sends them. Messages about invalid values are written
@@ -81,35 +81,37 @@ export function mismatch(request: AllocationRequest, original: number): OrderErr
   );
 }
 
-/** Characters of a caller's own values in a message. */
+/** The most characters of a value from a caller that a message shows. */
 const MAX_SHOWN = 128;
-const HOW_TO_SEND = 'send authorization: Bearer <token>, for which order-numbers has --token and ORDERS_TOKEN';
+const HOW_TO_SEND = 'send authorization: Bearer <token> (order-numbers: --token or ORDERS_TOKEN)';
 
-/** A call without credentials, to a server that asks for some. */
+/** A call without credentials, to a server that requires them. */
 export function tokenMissing(): OrderError {
-  return tokenInvalid(`a token is missing; ${HOW_TO_SEND}`);
+  return tokenInvalid(`the call has no token; ${HOW_TO_SEND}`);
 }
 
-/** As after a command that failed had written nothing to the file of a token. */
+/** An empty token, as in a file that a failed command has left empty. */
 export function tokenEmpty(): OrderError {
-  return tokenInvalid('the token is empty: the file or variable that it comes from has none; send the one made for it');
+  return tokenInvalid('the token is empty; check the file or the variable that it comes from');
 }
 
-/** Something else in place of a token, such as a password. It is never shown. */
+/** The header has something other than a token, such as a password, which is never shown. */
 export function tokenMalformed(): OrderError {
-  return tokenInvalid(`the authorization of the call is not Bearer and a token; ${HOW_TO_SEND}`);
+  return tokenInvalid(`the authorization header has no Bearer token; ${HOW_TO_SEND}`);
 }
 
 export function tokenForeign(): OrderError {
-  return tokenInvalid('the token is none of this service, whose tokens begin with ordn_; send the one made for it');
+  return tokenInvalid('the token is not an order-numbers token, which begins with ordn_; ask the operator for one');
 }
 
 export function tokenMistyped(): OrderError {
-  return tokenInvalid('the token is mistyped or cut off: its checksum does not fit; copy all 54 characters again');
+  return tokenInvalid('the token is mistyped or cut off: its checksum does not match; copy all 54 characters again');
 }
 
 export function tokenUnknown(): OrderError {
-  return tokenInvalid('the token is not known here; it may be meant for another server, or its operator removed it');
+  return tokenInvalid(
+    'the token is unknown to this server: it was removed, or is for another server; ask the operator',
+  );
 }
 
 /** `day` is the last one on which it worked. */
@@ -121,19 +123,18 @@ export function tokenRevoked(who: string): OrderError {
   return tokenInvalid(`the access of ${who} was revoked; ask the operator for a new token`);
 }
 
-/** The end of what a token or a certificate has opened, because it now allows something else or nothing. */
+/** Ends the streams of a token or certificate whose entry in the token file was changed or removed. */
 export function tokenChanged(who: string): OrderError {
-  return tokenInvalid(`what ${who} may do was changed by the operator; call again`);
+  return tokenInvalid(`the operator has changed the rights of ${who}; call again`);
 }
 
 /** `names` are those in the certificate. */
 export function certificateUnknown(names: readonly string[]): OrderError {
-  const known = 'and no token was sent';
-  return names.length === 0
-    ? tokenInvalid(`the client certificate has no name of the kinds DNS and URI, ${known}; send a token`)
-    : tokenInvalid(
-        `the client certificate is not known here (${shownNames(names)}), ${known}; ask the operator for a token`,
-      );
+  return tokenInvalid(
+    names.length === 0
+      ? 'the client certificate has no DNS or URI name, and no token was sent; send a token'
+      : `the client certificate (${shownNames(names)}) is unknown to this server, and no token was sent; ask the operator`,
+  );
 }
 
 /** `who` names the token or certificate of the caller, and `method` what it called. */
@@ -146,11 +147,11 @@ export function storeForbidden(who: string, storeId: bigint): OrderError {
   return ofStore(storeId, 'STORE_FORBIDDEN', `${who} has no access to store ${storeId}`);
 }
 
-/** A call that concerns every store, by a caller that has access to some; `remedy` says how to name one of them. */
+/** A call for all stores from a caller that has access only to some; `remedy` says how to name one of them. */
 export function storeMissing(who: string, stores: ReadonlySet<bigint>, remedy: string): OrderError {
   const shown = [...stores].slice(0, MAX_STORES_SHOWN).join(', ');
   const more = stores.size > MAX_STORES_SHOWN ? ` and ${stores.size - MAX_STORES_SHOWN} more` : '';
-  return new OrderError('STORE_FORBIDDEN', `${who} has no access to all stores, only to ${shown}${more}; ${remedy}`);
+  return new OrderError('STORE_FORBIDDEN', `${who} has access only to some stores (${shown}${more}); ${remedy}`);
 }
 
 export function sequenceExhausted(storeId: bigint): OrderError {

@@ -1,7 +1,7 @@
 import { engineOf } from '../engines/location.ts';
 import type { ServeSettings } from './settings.ts';
 
-/** Settings that are valid one by one, but not together. */
+/** Settings that are valid individually, but not together. */
 export interface Contradiction {
   readonly flag: string;
   /** One sentence that names the flags and the remedy. */
@@ -28,14 +28,13 @@ function halfOfAPair({ tlsCert, tlsKey }: ServeSettings): Contradiction | undefi
 
 function certificatesWithoutTls({ tlsCert, tlsKey, tlsClientCa }: ServeSettings): Contradiction | undefined {
   if (tlsClientCa === 'off' || tlsCert !== 'off' || tlsKey !== 'off') return undefined;
-  const text = '--tls-client-ca needs --tls-cert and --tls-key: client certificates are asked for with TLS only';
+  const text = '--tls-client-ca needs --tls-cert and --tls-key: client certificates need TLS';
   return { flag: '--tls-client-ca', text, between: ['tlsClientCa', 'tlsCert', 'tlsKey'] };
 }
 
 function unguardedMetrics({ metricsSecure, tlsCert, tlsKey, tokens }: ServeSettings): Contradiction | undefined {
   if (!metricsSecure || [tlsCert, tlsKey, tokens].some((file) => file !== 'off')) return undefined;
-  const text =
-    '--metrics-secure needs --tls-cert and --tls-key, or --tokens: there is nothing else that could guard the metrics';
+  const text = '--metrics-secure needs --tls-cert and --tls-key, or --tokens: nothing else protects the metrics';
   return { flag: '--metrics-secure', text, between: ['metricsSecure', 'tlsCert', 'tlsKey', 'tokens'] };
 }
 

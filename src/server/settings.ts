@@ -12,7 +12,7 @@ const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Decimal digits, with or without a point. */
 const SHARE = /^\d{1,20}(\.\d{1,20})?$/;
 
-/** Quotes that belong to a shell. */
+/** Quotes that were meant for a shell. */
 const QUOTED = /^['"`].*['"`]$/;
 
 /** The settings of `order-numbers serve`. */
@@ -31,13 +31,13 @@ export interface ServeSettings {
   /** PEM files of the server's certificate and key. */
   readonly tlsCert: string | 'off';
   readonly tlsKey: string | 'off';
-  /** PEM file of the authorities that sign the certificates of clients, which need one then. */
+  /** PEM file of the CAs that sign client certificates; with it, clients need one. */
   readonly tlsClientCa: string | 'off';
-  /** Whether the metrics are guarded as calls are. */
+  /** Whether the metrics are protected as calls are. */
   readonly metricsSecure: boolean;
   readonly maxBatch: number;
   readonly maxQueue: number;
-  /** The part of a full queue that one caller may fill at the cost of others that hold more. */
+  /** The share of a full queue that one caller may claim from callers that hold more of it. */
   readonly maxQueueShare: number;
   readonly requireRequestId: boolean;
   readonly autoCreateStores: boolean;
@@ -118,28 +118,28 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     flag: '--tls-cert <file|off>',
     variable: 'ORDERS_TLS_CERT',
     default: 'off',
-    help: 'serve gRPC and HTTP with TLS: a PEM file of the certificate of the server, and its chain; needs --tls-key',
+    help: "serve gRPC and HTTP over TLS: a PEM file with the server's certificate and its chain; needs --tls-key",
     parse: trimmed(parseFileOrOff),
   },
   tlsKey: {
     flag: '--tls-key <file|off>',
     variable: 'ORDERS_TLS_KEY',
     default: 'off',
-    help: 'a PEM file of the private key of --tls-cert, not encrypted',
+    help: 'a PEM file with the private key for --tls-cert, unencrypted',
     parse: trimmed(parseFileOrOff),
   },
   tlsClientCa: {
     flag: '--tls-client-ca <file|off>',
     variable: 'ORDERS_TLS_CLIENT_CA',
     default: 'off',
-    help: 'mutual TLS: clients need a certificate signed by one of the authorities in this PEM file',
+    help: 'mutual TLS: clients need a certificate signed by one of the CAs in this PEM file',
     parse: trimmed(parseFileOrOff),
   },
   metricsSecure: {
     flag: '--metrics-secure [true|false]',
     variable: 'ORDERS_METRICS_SECURE',
     default: 'false',
-    help: 'serve the metrics with the same TLS, and only to a token with the verb metrics, or a client certificate',
+    help: 'serve the metrics over the same TLS, and only to a token or client certificate with the verb metrics',
     parse: trimmed(parseBoolean),
   },
   maxBatch: {
@@ -160,7 +160,7 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     flag: '--max-queue-share <share>',
     variable: 'ORDERS_MAX_QUEUE_SHARE',
     default: '0.5',
-    help: 'the part of a full queue that a caller may claim from callers with more requests in it: above 0, up to 1',
+    help: 'the share of a full queue, above 0 and up to 1, that a caller may claim from callers that hold more of it',
     parse: trimmed(parseShare),
   },
   requireRequestId: {
@@ -202,7 +202,7 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     flag: '--tokens <file|off>',
     variable: 'ORDERS_TOKENS',
     default: 'off',
-    help: 'a file of tokens, made with order-numbers token create: every call then needs one; read again when it changes',
+    help: 'the token file, which order-numbers token create writes: every call then needs a token from it; read again when it changes',
     parse: trimmed(parseTokens),
   },
   logLevel: {
@@ -215,7 +215,7 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
 };
 
 function parseFileOrOff(text: string): string {
-  // A flag is never a file: the value of the flag before it is missing.
+  // A value that looks like a flag means that the path is missing.
   if (text !== '' && !text.startsWith('-') && !QUOTED.test(text)) return text;
   throw new Error('Use the path of a PEM file, such as /etc/orders/tls.crt, without quotes, or off.');
 }
@@ -231,10 +231,10 @@ function parseLedgerId(text: string): string {
   throw new Error('Use a ledger_id, such as 0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22, or none.');
 }
 
-/** The file itself is looked at when the server starts. */
+/** The file itself is read when the server starts. */
 function parseTokens(text: string): string {
   const remedy = 'Use the path of a token file, such as tokens.json, or off.';
-  // A token is what clients have: --token, and a variable of the same name.
+  // Probably a client's token: --token and ORDERS_TOKEN are easily confused with these.
   if (text === '' || text.startsWith('-') || withoutTokens(text) !== text) throw new Error(remedy);
   return text;
 }

@@ -23,7 +23,7 @@ const SAYS: readonly Said[] = [
   ['token list', /^NAME.*\ncheckout-eu +active .*\noperator +active/],
   [
     'serve --check',
-    /(?=[^]*--tls-cert: server\.crt is for DNS:localhost, IP Address:127\.0\.0\.1, signed by CN=orders authority)(?=[^]*2 active)[^]*for gRPC with TLS and tokens[^]*The server would start\.$/,
+    /(?=[^]*--tls-cert: server\.crt is for DNS:localhost, IP Address:127\.0\.0\.1, signed by CN=orders authority)(?=[^]*2 active)[^]*would serve gRPC with TLS and tokens[^]*The server would start\.$/,
   ],
   ['serve', /serving/],
   ['allocate --store 7', /order id +1\n[^]*caller +checkout-eu\n/],

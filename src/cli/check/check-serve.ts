@@ -26,16 +26,16 @@ const GUARDS: readonly SettingName[] = ['tlsCert', 'tlsKey', 'tlsClientCa', 'tok
 
 /** The settings of a server that is not started. */
 export interface CheckedSettings {
-  /** A setting whose value was refused has its default here, which nothing is said about. */
+  /** A setting whose value was refused has its default here; the default is not reported. */
   readonly settings: ServeSettings;
   readonly refused: readonly SettingName[];
-  /** What is known about the settings before anything is looked at. */
+  /** Findings about the settings alone, before any file or address is checked. */
   readonly findings: readonly Finding[];
 }
 
 /**
  * What `order-numbers serve` would do with these settings. It only reads: no file is created or changed, and nothing is
- * served. Each listener's address is listened at for an instant, to see whether it is free.
+ * served. It listens on each address for an instant, to see whether it is free.
  */
 export async function checkServe(checked: CheckedSettings): Promise<CheckReport> {
   const { settings, refused, findings } = checked;
@@ -55,7 +55,7 @@ export async function checkServe(checked: CheckedSettings): Promise<CheckReport>
   };
 }
 
-/** Contradictions between settings that are valid one by one. */
+/** Contradictions between settings that are valid individually. */
 function checkTogether(settings: ServeSettings, refused: readonly SettingName[]): Finding[] {
   return contradictions(settings)
     .filter(({ between }) => !between.some((name) => refused.includes(name)))
@@ -87,12 +87,12 @@ async function checkLedger(settings: ServeSettings) {
   };
 }
 
-/** Where it would listen, what guards each listener, and what does not. */
+/** Whether each address is free, how it is protected, and which protection is missing. */
 async function checkListeners({ settings, refused }: CheckedSettings): Promise<Finding[]> {
   const isKnown = ({ flag }: { readonly flag: string }) => !refused.some((name) => flagOf(name) === flag);
   const listeners = listenersOf(settings).filter(isKnown);
   const problems = await whyNotFree(listeners);
-  // A refused value would be taken for no protection.
+  // Unknown if a value was refused: its default means no protection.
   const protection = GUARDS.some((name) => refused.includes(name)) ? undefined : protectionOf(settings);
   const places = listeners.map(({ flag, address }): Finding => {
     const problem = problems.get(flag);
@@ -101,14 +101,14 @@ async function checkListeners({ settings, refused }: CheckedSettings): Promise<F
     return {
       kind: 'ok',
       flag,
-      text: `${formatAddress(address)} is free, for ${SERVED[flag]} ${guards ?? ''}`.trimEnd(),
+      text: `${formatAddress(address)} is free, and would serve ${SERVED[flag]} ${guards ?? ''}`.trimEnd(),
     };
   });
   const warnings = protection ? exposures(settings, protection).filter(isKnown) : [];
   return [...places, ...warnings.map(({ flag, warning }): Finding => ({ kind: 'warning', flag, text: warning }))];
 }
 
-/** The metrics ask for no client certificate, and are guarded only on demand. */
+/** The metrics require no client certificate, and are protected only with --metrics-secure. */
 function ofMetrics({ metrics, tls, tokens }: Protection): Protection {
   return { ...UNPROTECTED, tls: tls && metrics, tokens: tokens && metrics };
 }

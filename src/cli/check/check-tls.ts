@@ -12,13 +12,13 @@ export type TlsSettings = Pick<ServeSettings, 'tlsCert' | 'tlsKey' | 'tlsClientC
 
 const OTHERS_READ = 0o004;
 
-/** A file of TLS, and what it says. */
+/** A TLS file and its text. */
 interface ReadFile {
   readonly file: NamedFile;
   readonly text: string;
 }
 
-/** Each file of TLS by itself, and whether key and certificate belong together. Reads only. */
+/** Checks each TLS file by itself, and whether key and certificate match. Only reads. */
 export async function checkTls({ tlsCert, tlsKey, tlsClientCa }: TlsSettings): Promise<Finding[]> {
   const findings: Finding[] = [];
   const cert = await readFile('--tls-cert', tlsCert, findings);
@@ -55,8 +55,8 @@ function certificatesOf({ file, text }: ReadFile, findings: Finding[]): readonly
 function aboutChain({ flag, path }: NamedFile, chain: readonly X509Certificate[]): Finding[] {
   const own = chain[0]!;
   const names = own.subjectAltName;
-  const found = `${path} is for ${names ?? 'no name'}, signed by ${nameIn(own.issuer)}, until ${dayOf(own)}`;
-  const nameless = `${path} names no server, and clients refuse it: have one made with a subjectAltName`;
+  const found = `${path} is for ${names ?? 'no name'}, signed by ${nameIn(own.issuer)}, valid until ${dayOf(own)}`;
+  const nameless = `${path} has no subjectAltName, so clients refuse it: use a certificate that has one`;
   return [
     { kind: 'ok', flag, text: found },
     ...(names === undefined ? [{ kind: 'problem', flag, text: nameless } as const] : []),
@@ -64,7 +64,7 @@ function aboutChain({ flag, path }: NamedFile, chain: readonly X509Certificate[]
   ];
 }
 
-/** The certificate is good already: what is wrong concerns the key, or both. */
+/** Checks the key against a certificate that was found valid before. */
 async function aboutKey(cert: ReadFile, key: ReadFile): Promise<Finding[]> {
   const { flag, path } = key.file;
   try {
@@ -74,9 +74,9 @@ async function aboutKey(cert: ReadFile, key: ReadFile): Promise<Finding[]> {
     return [problem(key.file, error)];
   }
   const { mode } = await stat(path);
-  const open = `every user of this machine may read the key ${path}: run chmod o-r on it`;
+  const open = `every user of this machine can read the key ${path}: run chmod o-r on it`;
   return [
-    { kind: 'ok', flag, text: `${path} is the key of that certificate` },
+    { kind: 'ok', flag, text: `${path} matches the certificate` },
     ...((mode & OTHERS_READ) === 0 ? [] : [{ kind: 'warning', flag, text: open } as const]),
   ];
 }
@@ -84,12 +84,12 @@ async function aboutKey(cert: ReadFile, key: ReadFile): Promise<Finding[]> {
 function aboutAuthorities({ flag, path }: NamedFile, authorities: readonly X509Certificate[]): Finding[] {
   const names = authorities.map(({ subject }) => nameIn(subject)).join('; ');
   return [
-    { kind: 'ok', flag, text: `${path} lets certificates in that are signed by ${names}` },
+    { kind: 'ok', flag, text: `${path} accepts client certificates that are signed by ${names}` },
     ...authorities.flatMap((certificate) => aboutTime({ flag, path }, certificate, EFFECT.ofAuthority)),
   ];
 }
 
-/** A start only warns of a certificate that is not valid; but nothing can connect then. */
+/** A start only warns of a certificate that is not valid. Here it is a problem, because clients cannot connect. */
 function aboutTime({ flag, path }: NamedFile, certificate: X509Certificate, effect: string): Finding[] {
   const now = new Date();
   const text = validityWarning(certificate, { file: path, effect }, now);
@@ -97,13 +97,13 @@ function aboutTime({ flag, path }: NamedFile, certificate: X509Certificate, effe
   return [{ kind: isValidAt(certificate, now) ? 'warning' : 'problem', flag, text }];
 }
 
-/** The refusals of a file begin with the flag, which the finding has by itself. */
+/** The message of a refused file begins with the flag, which a finding has in a field of its own. */
 function problem({ flag }: NamedFile, error: unknown): Finding {
   const [, named = flag, text = messageOf(error)] = /^(--[\w-]+): (.*)$/s.exec(messageOf(error)) ?? [];
   return { kind: 'problem', flag: named, text };
 }
 
-/** One line; OpenSSL writes one per part. */
+/** The name on one line; OpenSSL writes one line per part. */
 function nameIn(subject: string): string {
   return subject.replaceAll('\n', ', ');
 }

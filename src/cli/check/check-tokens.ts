@@ -5,13 +5,13 @@ import { stateOf } from '../../server/security/token-file.ts';
 import type { ServeSettings } from '../../server/settings.ts';
 import type { Finding } from './findings.ts';
 
-/** Names of entries in one sentence, at most. */
+/** The most names that one sentence lists. */
 const MAX_NAMES = 10;
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** An entry that ends within this many days is named. */
 const SOON_DAYS = 14;
 
-/** What the token file says, and whether a server would use it. Reads only. */
+/** What is in the token file, and whether a server would accept it. Only reads. */
 export async function checkTokens({ tokens: path }: Pick<ServeSettings, 'tokens'>): Promise<Finding[]> {
   if (path === 'off') return [];
   const flag = '--tokens';
@@ -43,8 +43,8 @@ function warningsOf(entries: readonly TokenEntry[]): string[] {
     ...(active.length > 0
       ? []
       : ['no entry is active, so every call would be refused: run order-numbers token create']),
-    ...(expired.length > 0 ? [`expired: ${namesOf(expired)}; give a new token to whoever still needs one`] : []),
-    ...(soon.length > 0 ? [`expiring within ${SOON_DAYS} days: ${namesOf(soon)}; give out new tokens before`] : []),
+    ...(expired.length > 0 ? [`expired: ${namesOf(expired)}; replace those that are still needed`] : []),
+    ...(soon.length > 0 ? [`expiring within ${SOON_DAYS} days: ${namesOf(soon)}; replace them before then`] : []),
   ];
 }
 

@@ -2,10 +2,13 @@ import { printable } from '../../core/text/plain-text.ts';
 
 /** What a check says about one thing: `flag` names the setting that it is about. */
 export interface Finding {
-  /** A problem keeps the server from starting, from numbering, or its clients from it; `not checked` is what only a start can tell. */
+  /**
+   * A problem keeps the server from starting, from allocating numbers, or from being reached by clients; `not checked` is
+   * what only a start can tell.
+   */
   readonly kind: 'ok' | 'warning' | 'problem' | 'not checked';
   readonly flag: string;
-  /** One sentence or more; of a problem, with the remedy. */
+  /** One sentence or more; a problem includes its remedy. */
   readonly text: string;
 }
 
@@ -26,7 +29,7 @@ export interface CheckReport {
 
 const KIND_WIDTH = 'not checked'.length;
 
-/** Whether nothing keeps the server from starting and from numbering. */
+/** Whether there is no problem. */
 export function isGood({ findings }: CheckReport): boolean {
   return findings.every(({ kind }) => kind !== 'problem');
 }
@@ -42,7 +45,7 @@ export function reportLines(report: CheckReport): string[] {
 function verdict(report: CheckReport): string {
   const count = (kind: Finding['kind']) => report.findings.filter((finding) => finding.kind === kind).length;
   const [problems, warnings] = [count('problem'), count('warning')];
-  if (problems > 0) return `Something is wrong: ${counted(problems, 'problem')}.`;
+  if (problems > 0) return `The server is not ready to start: ${counted(problems, 'problem')}.`;
   return `The server would start${warnings > 0 ? `, with ${counted(warnings, 'warning')}` : ''}.`;
 }
 

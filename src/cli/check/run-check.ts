@@ -12,10 +12,10 @@ import { checkServe } from './check-serve.ts';
 import type { Finding } from './findings.ts';
 import { isGood, reportJson, reportLines } from './findings.ts';
 
-/** As for any other wrong setting. */
+/** The exit code of any wrong setting. */
 const EXIT_WRONG = 2;
-/** Settings with findings of their own. */
-const TOLD_ELSEWHERE: ReadonlySet<SettingName> = new Set([
+/** Settings that have findings of their own. */
+const REPORTED_ELSEWHERE: ReadonlySet<SettingName> = new Set([
   'grpcListen',
   'httpListen',
   'metricsListen',
@@ -50,11 +50,11 @@ function refusedValues(refused: RefusedValues, command: Command): Finding[] {
   }));
 }
 
-/** Those that are not the default. */
+/** The settings that are not at their defaults. */
 function chosenValues(refused: RefusedValues, command: Command): Finding[] {
   return SETTING_NAMES.flatMap((name): Finding[] => {
     const source = command.getOptionValueSource(name);
-    if (source === 'default' || TOLD_ELSEWHERE.has(name) || refused.names.includes(name)) return [];
+    if (source === 'default' || REPORTED_ELSEWHERE.has(name) || refused.names.includes(name)) return [];
     const { default: standard, parse, variable }: Setting<unknown> = SERVE_SETTINGS[name];
     const value: unknown = command.getOptionValue(name);
     if (value === parse(standard)) return [];

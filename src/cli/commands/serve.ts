@@ -32,7 +32,10 @@ export function serveCommand(): Command {
   const refused = new RefusedValues();
   for (const name of SETTING_NAMES) command.addOption(optionOf(name, refused));
   return command
-    .option('--check', 'say what the server would do with these settings, and exit: 0 if all is well, 2 if not')
+    .option(
+      '--check',
+      'say what the server would do with these settings, and exit: with 2 if there is a problem, otherwise 0',
+    )
     .option('--json', 'with --check: print one JSON object')
     .addHelpText(
       'after',
@@ -45,7 +48,7 @@ export function serveCommand(): Command {
         const { runCheck } = await import('../check/run-check.ts');
         return runCheck(settings, refused, command, json ?? false);
       }
-      if (json) command.error('error: --json is for --check: the log of a server is JSON without it');
+      if (json) command.error('error: --json needs --check: the log of a server is always JSON');
       const [invalid] = refused.messages(command);
       if (invalid) command.error(invalid.message);
       const [contradiction] = contradictions(settings);
@@ -71,7 +74,7 @@ async function run(settings: ServeSettings): Promise<void> {
   if (!(await log.end())) await endAtOnce(log);
 }
 
-/** SIGHUP means that a terminal is gone, unless there is none, and the server has files that it can read again. */
+/** SIGHUP means that the terminal is gone. Without a terminal it means a reload, if the server has files to reload. */
 function hangupReloads(settings: ServeSettings): boolean {
   const { tls, tokens } = protectionOf(settings);
   return (tls || tokens) && !isatty(0);

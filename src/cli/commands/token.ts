@@ -41,14 +41,14 @@ const VERB_HELP: Readonly<Record<Verb, string>> = {
   read: 'look up, list and watch orders, show stores',
   manage: 'create and change stores',
   verify: 'verify the ledger',
-  metrics: 'read the metrics, where they ask for a token',
+  metrics: 'read the metrics of a server with --metrics-secure',
 };
 
 const CREATE_TEXT = `
-The token alone goes to standard output, once: the file keeps its SHA-256. A
-server that uses the file takes the token within a second, without a restart.
-With --san no token is created: a client certificate with that name has the
-rights instead. The file is created if it does not exist.
+The token is printed once, alone on standard output: the file stores only its
+SHA-256. A server that uses the file accepts the token within a second, without
+a restart. With --san no token is created: a client certificate with that name
+gets the rights instead. The file is created if it does not exist.
 
 Verbs:
 ${VERBS.map((verb) => `  ${verb.padEnd(10)}${VERB_HELP[verb]}`).join('\n')}
@@ -62,7 +62,7 @@ function createCommand(): Command {
   return new Command('create')
     .description('create a token, or give rights to a client certificate')
     .addOption(tokensOption())
-    .addOption(required('--name <name>', 'recorded with each order as its caller; never given twice', parsedName))
+    .addOption(required('--name <name>', 'its name, recorded as the caller of each order; never reused', parsedName))
     .addOption(
       required('--stores <ids|all>', 'the stores that it may use', (text) =>
         text.trim() === 'all' ? 'all' : parsedList(text, parseStore, 'Use all, or store ids such as 7,8.'),
@@ -70,10 +70,12 @@ function createCommand(): Command {
     )
     .addOption(
       required('--verbs <verbs>', `what it may do: ${VERBS.join(',')}`, (text) =>
-        parsedList(text, parseVerb, `Use one or more of ${VERBS.join(',')}, with commas between them.`),
+        parsedList(text, parseVerb, `Use one or more of ${VERBS.join(',')}, separated by commas.`),
       ),
     )
-    .addOption(new Option('--expires <date>', 'the last day that it works, in UTC: YYYY-MM-DD').argParser(parsedExpiry))
+    .addOption(
+      new Option('--expires <date>', 'the last day on which it works, in UTC: YYYY-MM-DD').argParser(parsedExpiry),
+    )
     .addOption(
       new Option('--san <name>', "a name in the client's certificate: URI:… or DNS:…").argParser((text) =>
         parsed(
@@ -102,30 +104,30 @@ async function create({ tokens: path, ...flags }: CreateFlags, { output, json, s
     else if (token !== undefined) await output.line(token);
     await output.flush();
   } catch (error) {
-    // Lost, it would stay in the file for ever.
+    // An entry whose token was never seen would stay in the file forever.
     await changeTokens(path, false, (entries) => entries.filter((one) => one.name !== name));
     throw error;
   }
   if (warning !== undefined) say(`warning: ${warning}`);
   if (json) return;
   say(`${name} ${describeRights(entry)}`);
-  if (token !== undefined) say('keep the token secret: it is shown only this once');
+  if (token !== undefined) say('keep the token secret: it is not shown again');
 }
 
 function requireFree(entries: readonly TokenEntry[], { name, san }: TokenEntry): void {
   const same = entries.find((entry) => entry.name === name);
   if (same) {
-    const revoked = same.revoked === undefined ? '' : `, revoked at ${same.revoked}`;
+    const revoked = same.revoked === undefined ? '' : ` (revoked at ${same.revoked})`;
     throw new Error(
-      `the name ${name} is taken${revoked}: names are never given twice, because the ledger has them; ` +
+      `the name ${name} is taken${revoked}, and names are never reused, because the ledger records them; ` +
         `choose another one, such as ${freeNameLike(name, entries)}`,
     );
   }
   const holder = san && entries.find((entry) => entry.san === san && entry.revoked === undefined);
-  if (holder) throw new Error(`${san} is the certificate of ${holder.name}: revoke that first`);
+  if (holder) throw new Error(`${san} already belongs to ${holder.name}: revoke ${holder.name} first`);
 }
 
-/** The name with the first free number behind it, which replaces one that it ends with: after operator-2 operator-3. */
+/** A free name that ends with a number: operator-2 for operator, operator-3 for operator-2. */
 function freeNameLike(name: string, entries: readonly TokenEntry[]): string {
   const taken = new Set(entries.map((entry) => entry.name));
   const stem = name.replace(/-\d+$/, '').slice(0, 60);
@@ -134,7 +136,7 @@ function freeNameLike(name: string, entries: readonly TokenEntry[]): string {
 
 function listCommand(): Command {
   return new Command('list')
-    .description('show names, rights and states, and never a hash')
+    .description('show the names, rights and states of all entries, but no hashes')
     .addOption(tokensOption())
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  order-numbers token list --tokens tokens.json')
@@ -150,17 +152,17 @@ function listCommand(): Command {
 
 const REVOKE_TEXT = `
 A server that uses the file refuses the token within a second, and ends its
-watches and verifications. The entry stays, so that its name is not given to
-another.
+watches and verifications. The entry stays in the file, so that its name is
+never reused.
 
 Example:
   order-numbers token revoke --tokens tokens.json --name checkout-eu`;
 
 function revokeCommand(): Command {
   return new Command('revoke')
-    .description('refuse a token, or a client certificate, from now on')
+    .description('revoke a token, or the rights of a client certificate')
     .addOption(tokensOption())
-    .addOption(required('--name <name>', 'its name', parsedName))
+    .addOption(required('--name <name>', 'the name of its entry', parsedName))
     .addOption(jsonOption())
     .addHelpText('after', REVOKE_TEXT)
     .action((flags: RevokeFlags) => run(flags, (context) => revoke(flags, context)));
@@ -172,7 +174,7 @@ async function revoke({ tokens: path, name }: RevokeFlags, { output, json, say }
   const warning = await changeTokens(path, false, (entries) => {
     before = entries.find((entry) => entry.name === name);
     if (!before)
-      throw new Error(`${path} has no entry ${name}: see order-numbers token list --tokens ${shellWord(path)}`);
+      throw new Error(`${path} has no entry named ${name}: see order-numbers token list --tokens ${shellWord(path)}`);
     return before.revoked === undefined
       ? entries.map((entry) => (entry === before ? { ...entry, revoked } : entry))
       : undefined;
@@ -181,16 +183,16 @@ async function revoke({ tokens: path, name }: RevokeFlags, { output, json, say }
   const entry = { ...before!, revoked: before!.revoked ?? revoked };
   if (json) await output.line(jsonLine(tokenJson(entry)));
   else if (before!.revoked === undefined) say(`${name} is revoked`);
-  else say(`${name} was revoked already, at ${entry.revoked}; nothing was changed`);
+  else say(`${name} was already revoked at ${entry.revoked}; nothing was changed`);
 }
 
-/** Runs the work of one command; the environment may have a variable that is mistyped. */
+/** Runs one command, after warnings about mistyped environment variables. */
 function run(flags: TokenFlags, work: (context: CommandContext) => Promise<void>): Promise<void> {
   const start = async (context: CommandContext) => {
     for (const warning of mistypedVariables()) context.say(`warning: ${warning}`);
     await work(context);
   };
-  // A token whose reader has gone is lost.
+  // A token that nothing reads is lost.
   return runCommand(flags.json ?? false, start, { needsReader: true });
 }
 
@@ -212,13 +214,13 @@ function parsedName(text: string): string {
 }
 
 function parsedExpiry(text: string): string {
-  const remedy = 'Use a day from today on, as YYYY-MM-DD.';
+  const remedy = 'Use today or a later day, as YYYY-MM-DD.';
   const day = parsed(text, parseDay, remedy);
   if (endOfDay(day) > Date.now()) return day;
-  throw new InvalidArgumentError(`That day is over. ${remedy}`);
+  throw new InvalidArgumentError(`That day is in the past. ${remedy}`);
 }
 
-/** Values with commas between them, each once. */
+/** Values separated by commas, without duplicates. */
 function parsedList<Value>(text: string, parse: (item: string) => Value, remedy: string): ReadonlySet<Value> {
   return new Set(text.split(',').map((item) => parsed(item, parse, remedy)));
 }

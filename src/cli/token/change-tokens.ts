@@ -10,11 +10,11 @@ import type { TokenEntry } from '../../server/security/token-file.ts';
 import { formatTokenFile } from '../../server/security/token-file.ts';
 import { replaceFile } from './replace-file.ts';
 
-/** Another command needs some milliseconds. */
+/** How long to wait for the lock: another command holds it for a few milliseconds. */
 const LOCK_MS = 5_000;
 const LOCK_LOOK_MS = 25;
 
-/** The entries of a token file, and what its operator should change about it. */
+/** The entries of a token file, and a warning for its operator. */
 export interface TokenFile {
   readonly entries: readonly TokenEntry[];
   readonly warning?: string;
@@ -27,8 +27,8 @@ export async function readTokens(path: string): Promise<TokenFile> {
 }
 
 /**
- * Changes a token file, alone among all processes that do so. `change` returns the new entries, or undefined to leave
- * the file as it is; what it throws leaves it so, too. If `mayCreate`, a missing file counts as one without entries.
+ * Changes a token file; only one process at a time does so. `change` returns the new entries, or undefined to leave the
+ * file as it is; if it throws, the file is unchanged, too. If `mayCreate`, a missing file counts as one without entries.
  * Resolves to a warning about the file, if there is one. Rejects with an Error that names the remedy.
  */
 export async function changeTokens(
@@ -40,7 +40,7 @@ export async function changeTokens(
   const real = realPath(path);
   const read = (): Promise<TokenFile> =>
     mayCreate && !existsSync(real) ? Promise.resolve({ entries: [] }) : readTokens(path);
-  // First, so that a refusal leaves no lock file beside something else.
+  // Before the lock, so that no lock file is left beside something that is not a token file.
   await read();
   const lock = await lockBeside(real);
   try {
@@ -55,7 +55,7 @@ export async function changeTokens(
 
 function write(path: string, entries: readonly TokenEntry[]): void {
   const text = formatTokenFile(entries);
-  // Whatever a server would refuse is not written.
+  // Throws if a server would refuse the file.
   entriesIn({ text }, path);
   if (Buffer.byteLength(text) > MAX_TOKEN_FILE_BYTES) {
     throw new Error(`${path} would have more than ${MAX_TOKEN_FILE_BYTES} bytes: remove entries that expired long ago`);
@@ -75,7 +75,7 @@ async function lockBeside(path: string): Promise<ExclusiveLock> {
     const lock = tryLock(path);
     if (lock) return lock;
     if (performance.now() > deadline) {
-      throw new Error(`another command is changing ${path}; nothing was changed, so run this one again`);
+      throw new Error(`another command is changing ${path}; nothing was changed: run this command again`);
     }
     await delay(LOCK_LOOK_MS);
   }
@@ -84,7 +84,7 @@ async function lockBeside(path: string): Promise<ExclusiveLock> {
 function tryLock(path: string): ExclusiveLock | undefined {
   const file = `${path}.lock`;
   try {
-    // Whoever can read it can hold the lock.
+    // Mode 0600, because anyone who can read the file could hold the lock.
     closeSync(openSync(file, 'a', 0o600));
     const lock = lockExclusively(file);
     if (lock) keepOwner(file, existsSync(path) ? path : undefined);
@@ -94,12 +94,12 @@ function tryLock(path: string): ExclusiveLock | undefined {
   }
 }
 
-/** A name that does not exist yet is that of the file to create. */
+/** The file behind all links; if there is none, the file to create. */
 function realPath(path: string): string {
   const whole = resolve(path);
   if (lstatSync(whole, { throwIfNoEntry: false })) {
     if (existsSync(whole)) return realpathSync(whole);
-    throw new Error(`${path} is a symbolic link that leads nowhere: remove it, or name another file with --tokens`);
+    throw new Error(`${path} is a broken symbolic link: remove it, or name another file with --tokens`);
   }
   try {
     return join(realpathSync(dirname(whole)), basename(whole));
@@ -112,6 +112,8 @@ function notWritten(path: string, error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === undefined) return error;
   const remedy =
-    code === 'EBUSY' ? 'mount its folder instead of the file, which has to be replaced' : 'nothing was changed';
+    code === 'EBUSY'
+      ? 'mount its folder instead of the file, because the command replaces the file'
+      : 'nothing was changed';
   return new Error(`cannot write ${path} (${messageOf(error)}): ${remedy}`, { cause: error });
 }

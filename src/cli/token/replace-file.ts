@@ -7,12 +7,12 @@ import { syncFolder } from '../../engines/sqlite/file/fsync.ts';
 const MODE = 0o600;
 
 /**
- * Writes a file whole or not at all, and puts it on disk: whoever reads it, at any time and after any crash, reads the
- * old text or the new one. It keeps its owner and mode. Only one process at a time may do this.
+ * Replaces a file atomically and durably: a reader sees the old text or the new one, even after a crash. The owner and
+ * the mode stay. Only one process at a time may do this.
  */
 export function replaceFile(path: string, text: string): void {
   const next = `${path}.next`;
-  // What a process that was killed has left.
+  // A process that was killed may have left one.
   rmSync(next, { force: true });
   try {
     writeNew(next, text, path);
@@ -45,7 +45,7 @@ function keepOwner(file: number, path: string): void {
       fchownSync(file, model.uid, model.gid);
     } catch (error) {
       const owner = `user ${model.uid}, group ${model.gid}`;
-      throw new Error(`${path} belongs to ${owner}, which this user cannot keep: run the command as its owner`, {
+      throw new Error(`${path} belongs to ${owner}, which this user cannot preserve: run the command as its owner`, {
         cause: error,
       });
     }

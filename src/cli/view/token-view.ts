@@ -1,7 +1,7 @@
 import type { TokenEntry } from '../../server/security/token-file.ts';
 import { stateOf, storeNames } from '../../server/security/token-file.ts';
 
-/** Stores that a table shows of one entry. */
+/** The most stores of one entry that a table shows. */
 const MAX_STORES = 8;
 
 export const TOKEN_TITLES = ['NAME', 'STATE', 'EXPIRES', 'VERBS', 'STORES', 'CERTIFICATE'];
@@ -30,7 +30,7 @@ export function tokenJson(entry: TokenEntry) {
 export function describeRights({ san, stores, verbs, expires }: TokenEntry): string {
   const where = stores === 'all' ? 'all stores' : `store${stores.size === 1 ? '' : 's'} ${shownStores(stores)}`;
   const until = expires === undefined ? '' : ` until the end of ${expires} (UTC)`;
-  const who = san === undefined ? '' : `, for whoever has a certificate with the name ${san}`;
+  const who = san === undefined ? '' : `, with a client certificate for ${san}`;
   return `may ${[...verbs].join(', ')} in ${where}${until}${who}`;
 }
 

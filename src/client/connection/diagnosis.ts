@@ -41,10 +41,10 @@ const LISTEN_MS = 500;
 const HELLO = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0', 'latin1');
 const SETTINGS = 4;
 const CHECK_ADDRESS = 'check the host and port of the server';
-/** What is wrong with a certificate, unless it is its authority. */
+/** What is wrong with a certificate, unless it is an unknown CA. */
 const UNTRUSTED: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'is for another name: use a name in the certificate',
-  CERT_HAS_EXPIRED: 'has expired: it has to be replaced on the server',
+  CERT_HAS_EXPIRED: 'has expired: replace it on the server',
   CERT_NOT_YET_VALID: 'is not valid yet: check the clocks of both machines',
 };
 const NO_SUCH_NAME = /^(ENOTFOUND|EAI_)/;
@@ -209,7 +209,7 @@ function tlsButNotGrpc(name: string, heard: Heard): Diagnosis {
 
 function untrusted(name: string, why: Error | string): Diagnosis {
   const { code = String(why) } = Object(why) as { readonly code?: string };
-  const says = UNTRUSTED[code] ?? `is not trusted (${code}): give the certificate of its authority (--tls-ca)`;
+  const says = UNTRUSTED[code] ?? `is not trusted (${code}): give the certificate of its CA (--tls-ca)`;
   return say('certificate', `the certificate of ${name} ${says}`);
 }
 
@@ -225,8 +225,8 @@ function unwelcome(name: string, hasCertificate: boolean, code: string): Diagnos
 function perhapsUnwelcome(name: string): Diagnosis {
   return say(
     'certificate',
-    `${name} closes the connection once it has the client certificate: use one that has not expired, of an authority ` +
-      'that it trusts; its log says why',
+    `${name} closes the connection after receiving the client certificate: use one that has not expired and is from a ` +
+      'CA that it trusts; its log says why',
   );
 }
 

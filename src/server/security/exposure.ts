@@ -1,7 +1,7 @@
 import type { Address } from '../address.ts';
 import { formatAddress, isLoopback } from '../address.ts';
 
-/** What stands between the network and the listeners. */
+/** How the listeners are protected. */
 export interface Protection {
   /** Whether gRPC and HTTP are served with TLS. */
   readonly tls: boolean;
@@ -27,10 +27,10 @@ export interface Exposure {
   readonly warning: string;
 }
 
-/** Everything in plaintext, and open. */
+/** No TLS, and open to everyone. */
 export const UNPROTECTED: Protection = { tls: false, clientCertificates: false, tokens: false, metrics: false };
 
-/** The listeners that other machines can reach and that TLS and tokens, or client certificates, do not guard. */
+/** The listeners that other machines can reach, and that TLS with tokens or client certificates does not protect. */
 export function exposures(
   { grpcListen, httpListen, metricsListen }: ListenAddresses,
   protection: Protection,
@@ -55,8 +55,8 @@ function warnCalls(transport: string, place: string, { tls, clientCertificates, 
   if (tls && (tokens || clientCertificates)) return undefined;
   if (tokens) {
     return (
-      `anyone on the way to ${place} can read the tokens that clients send, and use them: ${transport} is served with ` +
-      'tokens but without TLS; set --tls-cert and --tls-key'
+      `anyone on the network path to ${place} can read the tokens that clients send, and use them: ${transport} is ` +
+      'served with tokens but without TLS; set --tls-cert and --tls-key'
     );
   }
   if (tls) {
@@ -66,8 +66,8 @@ function warnCalls(transport: string, place: string, { tls, clientCertificates, 
     );
   }
   return (
-    `anyone who can reach ${place} can allocate numbers, and read those of others: ${transport} is served without TLS ` +
-    'and without tokens; set --tls-cert, --tls-key and --tokens, or listen on 127.0.0.1'
+    `anyone who can reach ${place} can allocate numbers: ${transport} is served without TLS and without tokens; set ` +
+    '--tls-cert, --tls-key and --tokens, or listen on 127.0.0.1'
   );
 }
 
@@ -75,12 +75,12 @@ function warnMetrics(place: string, { tls, clientCertificates, tokens }: Protect
   if (tls && (tokens || clientCertificates)) return undefined;
   if (tokens) {
     return (
-      `anyone on the way to ${place} can read the tokens that are sent for the metrics, and use them: they are served ` +
-      'without TLS; set --tls-cert and --tls-key'
+      `anyone on the network path to ${place} can read the tokens that are sent for the metrics, and use them: the ` +
+      'metrics are served without TLS; set --tls-cert and --tls-key'
     );
   }
   if (tls) {
     return `anyone who can reach ${place} can read the metrics: they are served with TLS but without tokens; set --tokens`;
   }
-  return `anyone who can reach ${place} can read the metrics; listen on 127.0.0.1, or set --metrics-secure, with TLS and tokens`;
+  return `anyone who can reach ${place} can read the metrics; listen on 127.0.0.1, or set --metrics-secure with TLS and tokens`;
 }

@@ -9,10 +9,10 @@ export const MAX_TOKEN_FILE_BYTES = 4 * 1024 * 1024;
 const GROUP_OR_OTHERS_WRITE = 0o022;
 const OTHERS_READ = 0o004;
 
-/** What a token file has, before anything is parsed. */
+/** A token file before it is parsed. */
 export interface TokenFileText {
   readonly text: string;
-  /** What its operator should change, as a sentence without its full stop. */
+  /** What its operator should change: a sentence without a full stop. */
   readonly warning?: string;
 }
 
@@ -21,13 +21,13 @@ export function entriesIn({ text }: TokenFileText, path: string): TokenEntry[] {
   try {
     return parseTokenFile(text);
   } catch (error) {
-    throw new Error(`the token file ${path} is broken, so correct it: ${messageOf(error)}`, { cause: error });
+    throw new Error(`the token file ${path} is invalid, correct it: ${messageOf(error)}`, { cause: error });
   }
 }
 
 /**
- * Reads a whole token file. Rejects with an Error that names the file and the remedy: if it cannot be read, is too large,
- * or may be written by others than its owner, who could then let themselves in.
+ * Reads a token file. Rejects with an Error that names the file and the remedy if it cannot be read, is too large, or is
+ * writable for users other than its owner, who could grant themselves access.
  */
 export async function readTokenFile(path: string): Promise<TokenFileText> {
   let file: FileHandle | undefined;
@@ -48,7 +48,7 @@ async function readAll(file: FileHandle, path: string): Promise<TokenFileText> {
   if (!stat.isFile()) throw new Error(`${path} is not a file: give the path of a token file with --tokens`);
   const mode = (stat.mode & 0o777).toString(8).padStart(4, '0');
   if ((stat.mode & GROUP_OR_OTHERS_WRITE) !== 0) {
-    throw new Error(`others than its owner may write ${path} (mode ${mode}): run chmod go-w on it`);
+    throw new Error(`users other than its owner can write the token file ${path} (mode ${mode}): run chmod go-w on it`);
   }
   const bytes = Buffer.alloc(MAX_TOKEN_FILE_BYTES + 1);
   let length = 0;
@@ -62,7 +62,7 @@ async function readAll(file: FileHandle, path: string): Promise<TokenFileText> {
   if ((stat.mode & OTHERS_READ) === 0) return { text };
   return {
     text,
-    warning: `every user of this machine may read the token file ${path} (mode ${mode}): run chmod o-r on it`,
+    warning: `every user of this machine can read the token file ${path} (mode ${mode}): run chmod o-r on it`,
   };
 }
 
@@ -74,6 +74,7 @@ function unreadable(path: string, error: Error): Error {
     );
   }
   const self = process.geteuid?.();
-  const remedy = code === 'EACCES' ? `give it to user ${self}, which this process runs as` : 'correct --tokens';
+  const remedy =
+    code === 'EACCES' ? `let user ${self}, which this process runs as, read it (chmod, chown)` : 'correct --tokens';
   return new Error(`cannot read the token file ${path} (${messageOf(error)}): ${remedy}`, { cause: error });
 }

@@ -8,8 +8,8 @@ const CALLER = /^[\x20-\x7e]{1,64}$/;
 const EVERY_VERB = new Set(VERBS);
 
 /**
- * Lets only calls through to `inner` whose connection has a client certificate. gRPC has refused all others in the
- * handshake; HTTP has not, because probes have none.
+ * Passes a call on to `inner` only if its connection has a client certificate. Over gRPC the handshake has already
+ * refused other connections. Over HTTP it has not, because probes have no certificate.
  */
 export function requireCertificate(inner: Authenticator): Authenticator {
   return {
@@ -20,7 +20,7 @@ export function requireCertificate(inner: Authenticator): Authenticator {
   };
 }
 
-/** Where there are no tokens: whoever has a client certificate may do everything, under the name in it. */
+/** Used without tokens: any client certificate may do everything, under the name in it. */
 export const CERTIFICATE_HOLDERS: Authenticator = {
   authenticate(credentials) {
     const certificate = credentials.certificate();
@@ -38,6 +38,6 @@ function callerOf({ names: [first = ''], sha256 }: ClientCertificate): string {
 function certificateMissing(): OrderError {
   return new OrderError(
     'TOKEN_INVALID',
-    'this server needs a client certificate: none was sent, or it has expired or is not signed by the client CA',
+    'this server requires a client certificate: none was sent, or it has expired or is not from a CA that the server trusts',
   );
 }

@@ -18,7 +18,7 @@ const SAN = /^(URI:[\x21-\x7e]{1,2048}|DNS:[A-Za-z0-9*._-]{1,253})$/;
 const DAY = /^\d{4}-\d\d-\d\d$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
-/** Who may do what: a token, or a client certificate. Exactly one of `sha256` and `san` is there. */
+/** What a token or a client certificate may do. Exactly one of `sha256` and `san` is present. */
 export interface TokenEntry {
   /** 1 to 64 characters of A-Z, a-z, 0-9, period, underscore and hyphen; unique in its file. */
   readonly name: string;
@@ -28,7 +28,7 @@ export interface TokenEntry {
   readonly san?: string;
   readonly stores: ReadonlySet<bigint> | 'all';
   readonly verbs: ReadonlySet<Verb>;
-  /** The last day that it works, as YYYY-MM-DD, in UTC. */
+  /** The last day on which it works, as YYYY-MM-DD, in UTC. */
   readonly expires?: string;
   /** When it was revoked, in ISO 8601. */
   readonly revoked?: string;
@@ -46,9 +46,9 @@ export function parseTokenFile(text: string): TokenEntry[] {
   if (text.trim() === '') throw new Error('it is empty');
   const file = parsed(text);
   if (!isRecord(file)) throw new Error('it is not a JSON object');
-  // First: another version may have other fields.
+  // Before the fields, which may differ in another version.
   if (file['version'] !== VERSION) {
-    throw new Error(`its version is ${shown(file['version'])}, and this release knows version ${VERSION} only`);
+    throw new Error(`its version is ${shown(file['version'])}, but this release knows only version ${VERSION}`);
   }
   requireKnown(file, FILE_FIELDS, 'it');
   const { tokens } = file;
@@ -72,7 +72,7 @@ export function storeNames(stores: TokenEntry['stores']): 'all' | string[] {
   return stores === 'all' ? stores : Array.from(stores, String);
 }
 
-/** A name of a certificate, as it is compared: the names of hosts have no case. */
+/** A certificate's name in the form that is compared: host names are case-insensitive. */
 export function comparedSan(san: string): string {
   return san.startsWith('DNS:') ? `DNS:${san.slice(4).toLowerCase()}` : san;
 }
@@ -159,7 +159,7 @@ function setOf<Value>(value: unknown, parse: (item: unknown) => Value, others: s
   return new Set(value.map(parse));
 }
 
-/** Revoked entries keep their names, which the ledger may have as those of callers. */
+/** Revoked entries keep their names, because the ledger may have recorded them as callers. */
 function requireUnique(entries: readonly TokenEntry[]): void {
   const seen = new Map<string, string>();
   const require = (field: string, value: string, place: string) => {
@@ -175,7 +175,7 @@ function requireUnique(entries: readonly TokenEntry[]): void {
   }
 }
 
-/** Without the text that the parser's own message shows, which may have a secret. */
+/** Throws without the text that the parser's own message quotes, which may contain a secret. */
 function parsed(text: string): unknown {
   try {
     return parseJson(text.replace(/^\uFEFF/, ''));
@@ -201,7 +201,7 @@ function wrong(value: unknown, what: string): string {
   return `${shown(value)} is not ${what}`;
 }
 
-/** As one line, and never a token in the wrong place. */
+/** One line, without any token that is in the wrong place. */
 function shown(value: unknown): string {
   const text = printable(withoutTokens(JSON.stringify(value) ?? 'missing'));
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;

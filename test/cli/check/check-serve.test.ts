@@ -356,7 +356,7 @@ describe('a check of settings', () => {
     [
       'tokens alone',
       withTokens,
-      /^anyone on the way to 0\.0\.0\.0:0 can read the tokens .* with tokens but without TLS/,
+      /^anyone on the network path to 0\.0\.0\.0:0 can read the tokens .* with tokens but without TLS/,
     ],
     ['TLS alone', () => TLS, /^anyone who can reach 0\.0\.0\.0:0 can allocate .* with TLS but without tokens/],
   ])('repeats the warnings of a start with %s, and leaves the exit code at 0', async (_, guards, warning) => {
@@ -379,9 +379,9 @@ describe('a check of settings', () => {
     const guards = [...TLS, '--tls-client-ca', AUTHORITY.certFile, ...withTokens(folder), '--metrics-secure'];
     const report = await checkHere(['--ledger', join(folder, 'orders.db'), ...everywhere, ...guards]);
     expect(texts(report, 'ok').filter((text) => text.includes('is free'))).toEqual([
-      '0.0.0.0:0 is free, for gRPC with TLS, client certificates and tokens',
-      '0.0.0.0:0 is free, for HTTP with TLS, client certificates and tokens',
-      '0.0.0.0:0 is free, for the metrics with TLS and tokens',
+      '0.0.0.0:0 is free, and would serve gRPC with TLS, client certificates and tokens',
+      '0.0.0.0:0 is free, and would serve HTTP with TLS, client certificates and tokens',
+      '0.0.0.0:0 is free, and would serve the metrics with TLS and tokens',
     ]);
     expect(texts(report, 'warning').filter((text) => text.startsWith('anyone'))).toEqual([]);
   });
@@ -421,9 +421,9 @@ describe('a check for people', () => {
     expect(good).toMatchObject({ exitCode: 0, stderr: '' });
     expect(good.stdout.split('\n')).toEqual([
       `ok           --ledger: ${path} would be created: a new ledger, which numbers from order_id 1`,
-      'ok           --grpc-listen: 127.0.0.1:0 is free, for gRPC in plaintext, without tokens',
-      'ok           --http-listen: 127.0.0.1:0 is free, for HTTP in plaintext, without tokens',
-      'ok           --metrics-listen: 127.0.0.1:0 is free, for the metrics in plaintext, without tokens',
+      'ok           --grpc-listen: 127.0.0.1:0 is free, and would serve gRPC in plaintext, without tokens',
+      'ok           --http-listen: 127.0.0.1:0 is free, and would serve HTTP in plaintext, without tokens',
+      'ok           --metrics-listen: 127.0.0.1:0 is free, and would serve the metrics in plaintext, without tokens',
       'The server would start.',
       '',
     ]);
@@ -438,13 +438,13 @@ describe('a check for people', () => {
     ]);
     expect(bad).toMatchObject({ exitCode: 2, stderr: '' });
     expect(bad.stdout).toMatch(/^problem {6}--max-batch: argument 'x' is invalid\..*\nproblem {6}--max-queue: /);
-    expect(bad.stdout).toMatch(/\nSomething is wrong: 2 problems\.\n$/);
+    expect(bad.stdout).toMatch(/\nThe server is not ready to start: 2 problems\.\n$/);
   });
 
   it('goes without --json only: the log of a server is JSON already', async () => {
     const { exitCode, stderr } = await localOrderNumbers(['serve', '--json']);
     expect(exitCode).toBe(2);
-    expect(stderr).toContain('--json is for --check');
+    expect(stderr).toContain('--json needs --check');
   });
 });
 

@@ -50,14 +50,14 @@ describe('a check of the files of TLS', () => {
         kind: 'ok',
         flag: '--tls-cert',
         text: expect.stringMatching(
-          / is for IP Address:127\.0\.0\.1, DNS:localhost, signed by CN=between, until 21\d\d-/,
+          / is for IP Address:127\.0\.0\.1, DNS:localhost, signed by CN=between, valid until 21\d\d-/,
         ),
       },
-      { kind: 'ok', flag: '--tls-key', text: `${key} is the key of that certificate` },
+      { kind: 'ok', flag: '--tls-key', text: `${key} matches the certificate` },
       {
         kind: 'ok',
         flag: '--tls-client-ca',
-        text: `${ca} lets certificates in that are signed by CN=authority; CN=other-authority`,
+        text: `${ca} accepts client certificates that are signed by CN=authority; CN=other-authority`,
       },
     ]);
     expect(folderState(folder)).toEqual(before);
@@ -77,13 +77,13 @@ describe('a check of the files of TLS', () => {
 
   it('takes a certificate that is not valid today for a problem, which a start only warns of', async () => {
     expect(await problems({ cert: EXPIRED.certFile, key: EXPIRED.keyFile })).toEqual([
-      expect.stringMatching(/^--tls-cert: .* expired on 2021-.*: clients refuse it; put a new one in its place/),
+      expect.stringMatching(/^--tls-cert: .* expired on 2021-.*: clients refuse it; replace it/),
     ]);
     expect(await problems({ cert: FUTURE.certFile, key: FUTURE.keyFile })).toEqual([
-      expect.stringMatching(/^--tls-cert: .* valid only from 2125-.* check the clock/),
+      expect.stringMatching(/^--tls-cert: .* not valid before 2125-.* check the clock/),
     ]);
     expect(await problems({ ...GOOD, ca: EXPIRED.certFile })).toEqual([
-      expect.stringMatching(/^--tls-client-ca: .* expired on 2021-.*: the clients that it signed are refused/),
+      expect.stringMatching(/^--tls-client-ca: .* expired on 2021-.*: clients with certificates from it are refused/),
     ]);
   });
 
@@ -95,7 +95,7 @@ describe('a check of the files of TLS', () => {
     expect(findings).toContainEqual({
       kind: 'warning',
       flag: '--tls-key',
-      text: `every user of this machine may read the key ${key}: run chmod o-r on it`,
+      text: `every user of this machine can read the key ${key}: run chmod o-r on it`,
     });
   });
 

@@ -28,12 +28,12 @@ describe('a check of a token file', () => {
       {
         kind: 'warning',
         flag: '--tokens',
-        text: 'expired: old (2020-02-29); give a new token to whoever still needs one',
+        text: 'expired: old (2020-02-29); replace those that are still needed',
       },
       {
         kind: 'warning',
         flag: '--tokens',
-        text: `expiring within 14 days: soon (${soon}); give out new tokens before`,
+        text: `expiring within 14 days: soon (${soon}); replace them before then`,
       },
     ]);
     expect(folderState(folder)).toEqual(before);
@@ -47,7 +47,7 @@ describe('a check of a token file', () => {
       .filter(({ kind }) => kind === 'warning')
       .map(({ text }) => text);
     expect(warnings).toEqual([
-      expect.stringMatching(/^every user of this machine may read the token file .* \(mode 0644\): run chmod o-r/),
+      expect.stringMatching(/^every user of this machine can read the token file .* \(mode 0644\): run chmod o-r/),
       expect.stringMatching(/^no entry is active, so every call would be refused/),
     ]);
   });

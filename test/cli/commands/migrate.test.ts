@@ -86,8 +86,8 @@ it('the password appears in no message and not in the file', async () => {
   const { port, pathname } = new URL(to);
   const lost = await move(from, `postgres://postgres:geheim@127.0.0.1:1,127.0.0.1:2${pathname}`);
   expect(lost.stderr).toBe(
-    'error: PostgreSQL on 127.0.0.1:1 cannot be used (connect ECONNREFUSED 127.0.0.1:1); check that it runs, and the ' +
-      'URL; PostgreSQL on 127.0.0.1:2 cannot be used (connect ECONNREFUSED 127.0.0.1:2); check that it runs, and the ' +
+    'error: PostgreSQL on 127.0.0.1:1 cannot be used (connect ECONNREFUSED 127.0.0.1:1); check that it is running, and the ' +
+      'URL; PostgreSQL on 127.0.0.1:2 cannot be used (connect ECONNREFUSED 127.0.0.1:2); check that it is running, and the ' +
       `URL; nothing was moved, and ${from} can still be served; run the same command again to continue\n`,
   );
   // The first host that is a primary, here the second.

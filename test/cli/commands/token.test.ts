@@ -54,7 +54,7 @@ describe('token create', () => {
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: expect.stringMatching(/^ordn_[0-9A-Za-z]{49}\n$/) });
     expect(stderr).toBe(
       'checkout-eu may allocate, read in stores 7,8 until the end of 9999-12-31 (UTC)\n' +
-        'keep the token secret: it is shown only this once\n',
+        'keep the token secret: it is not shown again\n',
     );
     const sha256 = createHash('sha256').update(stdout.trim()).digest('hex');
     const expected = { sha256, stores: ['7', '8'], verbs: ['allocate', 'read'], expires: '9999-12-31' };
@@ -70,7 +70,7 @@ describe('token create', () => {
     expect(await token('create', path, ...args)).toEqual({
       exitCode: 0,
       stdout: '',
-      stderr: 'audit may read, verify in all stores, for whoever has a certificate with the name DNS:audit.example\n',
+      stderr: 'audit may read, verify in all stores, with a client certificate for DNS:audit.example\n',
     });
     expect(entriesOf(path)).toEqual([
       { name: 'audit', san: 'DNS:audit.example', stores: 'all', verbs: ['read', 'verify'] },
@@ -107,10 +107,14 @@ describe('token create', () => {
     [
       'yesterday',
       ['--name', 'a', ...RIGHTS, '--expires', dayFromNow(-1)],
-      /That day is over\. Use a day from today on/,
+      /That day is in the past\. Use today or a later day/,
     ],
-    ['no day', ['--name', 'a', ...RIGHTS, '--expires', '2027-02-29'], /'2027-02-29' is invalid\. Use a day from today/],
-    ['a time', ['--name', 'a', ...RIGHTS, '--expires', '2027-06-30T12:00:00Z'], /Use a day from today on/],
+    [
+      'no day',
+      ['--name', 'a', ...RIGHTS, '--expires', '2027-02-29'],
+      /'2027-02-29' is invalid\. Use today or a later day/,
+    ],
+    ['a time', ['--name', 'a', ...RIGHTS, '--expires', '2027-06-30T12:00:00Z'], /Use today or a later day/],
     ['an address as a san', ['--name', 'a', ...RIGHTS, '--san', 'IP:127.0.0.1'], /Use a name in the certificate/],
   ])('refuses %s with exit code 2, and creates nothing', async (_, args, message) => {
     const path = newFile();
@@ -142,13 +146,13 @@ describe('token create', () => {
       expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
       return stderr;
     };
-    const why = 'names are never given twice, because the ledger has them; choose another one, such as';
-    expect(await refused('--name', 'used')).toBe(`error: the name used is taken: ${why} used-3\n`);
+    const why = 'and names are never reused, because the ledger records them; choose another one, such as';
+    expect(await refused('--name', 'used')).toBe(`error: the name used is taken, ${why} used-3\n`);
     expect(await refused('--name', 'old')).toBe(
-      `error: the name old is taken, revoked at 2026-01-02T03:04:05Z: ${why} old-2\n`,
+      `error: the name old is taken (revoked at 2026-01-02T03:04:05Z), ${why} old-2\n`,
     );
     expect(await refused('--name', 'new', '--san', san)).toBe(
-      `error: ${san} is the certificate of cert: revoke that first\n`,
+      `error: ${san} already belongs to cert: revoke cert first\n`,
     );
     expect(readFileSync(path, 'utf8')).toBe(before);
   });
@@ -218,7 +222,7 @@ describe('token list', () => {
     const { exitCode, stderr } = await token('list', path);
     expect({ exitCode, stderr }).toEqual({
       exitCode: 0,
-      stderr: `warning: every user of this machine may read the token file ${path} (mode 0644): run chmod o-r on it\n`,
+      stderr: `warning: every user of this machine can read the token file ${path} (mode 0644): run chmod o-r on it\n`,
     });
   });
 });
@@ -239,7 +243,7 @@ describe('token revoke', () => {
     expect(await token('revoke', path, '--name', 'checkout')).toEqual({
       exitCode: 0,
       stdout: '',
-      stderr: `checkout was revoked already, at ${revoked}; nothing was changed\n`,
+      stderr: `checkout was already revoked at ${revoked}; nothing was changed\n`,
     });
     expect(entriesOf(path)).toEqual([{ ...entry, revoked }, other]);
     const { stdout } = await token('revoke', path, '--name', 'other', '--json');
@@ -251,7 +255,7 @@ describe('token revoke', () => {
     expect(await token('revoke', path, '--name', 'other')).toEqual({
       exitCode: 1,
       stdout: '',
-      stderr: `error: ${path} has no entry other: see order-numbers token list --tokens ${path}\n`,
+      stderr: `error: ${path} has no entry named other: see order-numbers token list --tokens ${path}\n`,
     });
   });
 });
@@ -264,7 +268,7 @@ describe('the file', () => {
     expect(await token(verb, path, ...args)).toEqual({
       exitCode: 1,
       stdout: '',
-      stderr: `error: the token file ${path} is broken, so correct it: tokens[0] ("a") needs either sha256 or san\n`,
+      stderr: `error: the token file ${path} is invalid, correct it: tokens[0] ("a") needs either sha256 or san\n`,
     });
     expect(readFileSync(path, 'utf8')).toBe('{"version":1,"tokens":[{"name":"a"}]}');
     expect(readdirSync(join(path, '..'))).toEqual(['tokens.json']);
@@ -313,7 +317,7 @@ describe('the file', () => {
     const dangling = await token('create', join(folder, 'dangling.json'), '--name', 'c', ...RIGHTS);
     expect(dangling).toMatchObject({
       exitCode: 1,
-      stderr: expect.stringContaining('is a symbolic link that leads nowhere'),
+      stderr: expect.stringContaining('is a broken symbolic link'),
     });
     const missing = await token('create', join(folder, 'missing', 'tokens.json'), '--name', 'c', ...RIGHTS);
     expect(missing).toMatchObject({
@@ -354,7 +358,7 @@ describe('commands at once', () => {
     expect(await orderNumbers(['token', 'revoke', '--tokens', path, '--name', 'checkout'])).toEqual({
       exitCode: 1,
       stdout: '',
-      stderr: `error: another command is changing ${path}; nothing was changed, so run this one again\n`,
+      stderr: `error: another command is changing ${path}; nothing was changed: run this command again\n`,
     });
     expect(readFileSync(path, 'utf8')).toBe(before);
   });

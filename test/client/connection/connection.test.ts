@@ -217,13 +217,13 @@ describe('C5: another program at the port is identified at once, with what to do
       'a server that does not accept its certificate',
       () => createSecureServer({ ...pair, ca: cert, requestCert: true, rejectUnauthorized: true }),
       { ca: cert, cert: STRANGER.cert, key: STRANGER.key },
-      /closes the connection once it has the client certificate: use one that has not expired, of an authority that/,
+      /closes the connection after receiving the client certificate: use one that has not expired and is from a CA that/,
     ],
     [
       'a certificate that has expired',
       () => createSecureServer({ cert: EXPIRED.cert, key: EXPIRED.key }),
       { ca: AUTHORITY.cert },
-      /the certificate of \S+ has expired: it has to be replaced on the server/,
+      /the certificate of \S+ has expired: replace it on the server/,
     ],
     [
       'a certificate that is not valid yet',

@@ -21,10 +21,12 @@ it('grpcurl lists, describes and calls with a token, and says what is missing wi
   expect(await grpcurl(...bearer, address, 'describe', 'orders.v1.Allocation')).toContain('string caller');
   const order = ['-d', '{"store_id": 7}', address, ALLOCATE_ORDER];
   expect(await grpcurl(...bearer, ...order)).toContain('"caller": "shop"');
-  expect(await grpcurl(address, 'grpc.health.v1.Health/Check')).toMatch(/Unauthenticated|a token is missing/);
+  expect(await grpcurl(address, 'grpc.health.v1.Health/Check')).toMatch(/Unauthenticated|the call has no token/);
   for (const ask of [[address, 'list'], order]) {
-    expect(await grpcurl(...ask)).toContain('a token is missing; send authorization: Bearer <token>');
-    expect(await grpcurl('-H', `authorization: Bearer ${newToken()}`, ...ask)).toContain('the token is not known here');
+    expect(await grpcurl(...ask)).toContain('the call has no token; send authorization: Bearer <token>');
+    expect(await grpcurl('-H', `authorization: Bearer ${newToken()}`, ...ask)).toContain(
+      'the token is unknown to this server',
+    );
   }
   const foreign = await grpcurl(...bearer, '-d', '{"store_id": 8}', address, ALLOCATE_ORDER);
   expect(foreign).toMatch(/Code: PermissionDenied\s+Message: shop has no access to store 8/);

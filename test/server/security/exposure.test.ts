@@ -25,7 +25,7 @@ describe('a listener that other machines can reach', () => {
       {
         flag: '--grpc-listen',
         warning:
-          'anyone who can reach 0.0.0.0:50051 can allocate numbers, and read those of others: gRPC is served without TLS ' +
+          'anyone who can reach 0.0.0.0:50051 can allocate numbers: gRPC is served without TLS ' +
           'and without tokens; set --tls-cert, --tls-key and --tokens, or listen on 127.0.0.1',
       },
       { flag: '--http-listen', warning: expect.stringMatching(/^anyone who can reach \[::\]:3000 .*: HTTP is served/) },
@@ -35,7 +35,12 @@ describe('a listener that other machines can reach', () => {
 
   it.each<[string, Protection, readonly string[], RegExp]>([
     ['TLS without tokens', TLS, CALLS, /can reach .* can allocate numbers: \w+ is served with TLS but without tokens/],
-    ['tokens without TLS', TOKENS, CALLS, /on the way to .* can read the tokens .* with tokens but without TLS/],
+    [
+      'tokens without TLS',
+      TOKENS,
+      CALLS,
+      /on the network path to .* can read the tokens .* with tokens but without TLS/,
+    ],
     ['secure metrics with TLS alone', { ...TLS, metrics: true }, ['--metrics-listen'], /can read the metrics/],
     ['secure metrics with tokens alone', { ...TOKENS, metrics: true }, ['--metrics-listen'], /sent for the metrics/],
   ])('has a sentence of its own for %s', (_, protection, flags, warning) => {

@@ -94,17 +94,15 @@ describe.each(ENGINES)('a token for some stores, on $name', (engine) => {
       failureOf(client.verify()),
     ];
     for (const error of await Promise.all(calls)) {
-      expect(error.details).toBe(
-        'limited has no access to all stores, only to 7; name one of them in store_id (--store)',
-      );
+      expect(error.details).toBe('limited has access only to some stores (7); name one of them in store_id (--store)');
       expect(errorDetails(error)).toMatchObject({ reason: 'STORE_FORBIDDEN', metadata: {} });
     }
     const listStores = await failureOf(client.call(client.stub.listStores, list));
     expect(listStores.details).toBe(
-      'limited has no access to all stores, only to 7; look one of them up with GetStore (stores get --store)',
+      'limited has access only to some stores (7); look one of them up with GetStore (stores get --store)',
     );
     const error = await failureOf(new GrpcClient(address, many).listAllocations());
-    expect(error.details).toContain('only to 1, 2, 3, 4, 5 and 995 more; name one of them');
+    expect(error.details).toContain('only to some stores (1, 2, 3, 4, 5 and 995 more); name one of them');
   });
 
   it('cannot widen what it sees by a page token of another caller', async () => {

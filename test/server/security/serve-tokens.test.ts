@@ -11,7 +11,7 @@ import type { FileEntry } from '../../support/security/tokens.ts';
 import { entryOf, replaceFile, writeTokens } from '../../support/security/tokens.ts';
 import { until } from '../../support/until.ts';
 
-const MISSING = { code: 'UNAUTHENTICATED', reason: 'TOKEN_INVALID', message: /a token is missing/ };
+const MISSING = { code: 'UNAUTHENTICATED', reason: 'TOKEN_INVALID', message: /the call has no token/ };
 
 function clientOf(address: string, token?: string) {
   const client = createClient({ address, token });
@@ -41,7 +41,9 @@ it.each(ENGINES)('with --tokens a call needs one, over gRPC and HTTP: $name', as
     ...MISSING,
     message: expect.stringMatching(MISSING.message),
   });
-  await expect(clientOf(address, other).allocate({ storeId: 7 })).rejects.toThrow('the token is not known here');
+  await expect(clientOf(address, other).allocate({ storeId: 7 })).rejects.toThrow(
+    'the token is unknown to this server',
+  );
   expect(await clientOf(address, token).allocate({ storeId: 7 })).toMatchObject({ orderId: 1n });
   await expect(clientOf(address, token).allocate({ storeId: 8 })).rejects.toMatchObject({ reason: 'STORE_FORBIDDEN' });
   await expect(clientOf(address, token).getStore(7)).rejects.toMatchObject({ reason: 'VERB_FORBIDDEN' });
@@ -138,7 +140,7 @@ it('a broken file changes nothing but a warning and the metrics', async () => {
   ]);
   replaceFile(tokens, '{"version":1,"tokens":[{"name":"a b"}]}');
   expect((await server.line(/stay in use/)).msg).toBe(
-    `the token file ${tokens} is broken, so correct it: tokens[0] ("a b") needs either sha256 or san; the tokens that ` +
+    `the token file ${tokens} is invalid, correct it: tokens[0] ("a b") needs either sha256 or san; the tokens that ` +
       'were read before stay in use',
   );
   expect(await client.allocate({ storeId: 7 })).toMatchObject({ orderId: 1n });
@@ -157,7 +159,7 @@ it('a start without a token file, or with a broken one, is refused in one line a
   );
   writeFileSync(tokens, '{"version":1}', { mode: 0o600 });
   expect(await refusedProcess(ledger, { env: { ORDERS_TOKENS: tokens } })).toBe(
-    `the token file ${tokens} is broken, so correct it: its field tokens is not an array`,
+    `the token file ${tokens} is invalid, correct it: its field tokens is not an array`,
   );
   expect(readdirSync(folder)).toEqual(['tokens.json']);
 });

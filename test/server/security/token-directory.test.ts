@@ -8,7 +8,7 @@ import type { FileEntry } from '../../support/security/tokens.ts';
 import { entryOf, tokenOf } from '../../support/security/tokens.ts';
 
 const TOKEN = newToken();
-const HINT = 'send authorization: Bearer <token>, for which order-numbers has --token and ORDERS_TOKEN';
+const HINT = 'send authorization: Bearer <token> (order-numbers: --token or ORDERS_TOKEN)';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2027-06-30T12:00:00Z') });
@@ -75,35 +75,35 @@ describe('a token', () => {
     for (let length = 0; length < 43; length++) {
       const secret = TOKEN.slice(5, 5 + length);
       const similar = tokenOf(secret + (TOKEN[5 + length] === 'x' ? 'y' : 'x') + '0'.repeat(42 - length));
-      expect(refusalOf(() => directory.authenticate(bearer(similar)))).toMatch(/^the token is not known here/);
+      expect(refusalOf(() => directory.authenticate(bearer(similar)))).toMatch(/^the token is unknown to this server/);
     }
     expect(refusalOf(() => directory.authenticate(bearer(`${TOKEN}0`)))).toMatch(/mistyped/);
   });
 
   it.each<[what: string, authorization: string | undefined, refusal: string]>([
-    ['missing', undefined, `a token is missing; ${HINT}`],
-    ['empty', '', `a token is missing; ${HINT}`],
-    ['without Bearer', TOKEN, `the authorization of the call is not Bearer and a token; ${HINT}`],
-    ['a password', `Basic ${TOKEN}`, `the authorization of the call is not Bearer and a token; ${HINT}`],
-    ['nothing but Bearer', 'Bearer ', 'the token is empty: the file or variable that it comes from has none'],
-    ['nothing but bearer, trimmed', 'bearer', 'the token is empty: the file or variable that it comes from has none'],
-    ['two', `Bearer ${TOKEN}, Bearer ${TOKEN}`, `the authorization of the call is not Bearer and a token; ${HINT}`],
+    ['missing', undefined, `the call has no token; ${HINT}`],
+    ['empty', '', `the call has no token; ${HINT}`],
+    ['without Bearer', TOKEN, `the authorization header has no Bearer token; ${HINT}`],
+    ['a password', `Basic ${TOKEN}`, `the authorization header has no Bearer token; ${HINT}`],
+    ['nothing but Bearer', 'Bearer ', 'the token is empty; check the file or the variable that it comes from'],
+    ['nothing but bearer, trimmed', 'bearer', 'the token is empty; check the file or the variable that it comes from'],
+    ['two', `Bearer ${TOKEN}, Bearer ${TOKEN}`, `the authorization header has no Bearer token; ${HINT}`],
     [
       'of another service',
       `Bearer ghp_${TOKEN}`,
-      'the token is none of this service, whose tokens begin with ordn_; send the one made for it',
+      'the token is not an order-numbers token, which begins with ordn_; ask the operator for one',
     ],
     [
       'mistyped',
       `Bearer ${TOKEN.slice(0, -7)}${TOKEN.slice(-6)}`,
-      'the token is mistyped or cut off: its checksum does not fit; copy all 54 characters again',
+      'the token is mistyped or cut off: its checksum does not match; copy all 54 characters again',
     ],
     [
       'of a stranger',
       `Bearer ${tokenOf('stranger')}`,
-      'the token is not known here; it may be meant for another server, or its operator removed it',
+      'the token is unknown to this server: it was removed, or is for another server; ask the operator',
     ],
-    ['the hash in the file', `Bearer ${entryOf(TOKEN).sha256}`, 'the token is none of this service'],
+    ['the hash in the file', `Bearer ${entryOf(TOKEN).sha256}`, 'the token is not an order-numbers token'],
     ['huge', `Bearer ordn_${'x'.repeat(16_000)}`, 'the token is mistyped or cut off'],
   ])('that is %s is refused with what to do, and not shown', (_, authorization, refusal) => {
     const directory = directoryOf(entryOf(TOKEN));
@@ -147,12 +147,18 @@ describe('a certificate', () => {
   });
 
   it.each<[names: readonly string[], refusal: string]>([
-    [['URI:spiffe://example.org/checkout'], '(URI:spiffe://example.org/checkout), and no token was sent'],
-    [['DNS:checkout.example.org.evil'], '(DNS:checkout.example.org.evil), and no token was sent'],
+    [
+      ['URI:spiffe://example.org/checkout'],
+      '(URI:spiffe://example.org/checkout) is unknown to this server, and no token was sent',
+    ],
+    [
+      ['DNS:checkout.example.org.evil'],
+      '(DNS:checkout.example.org.evil) is unknown to this server, and no token was sent',
+    ],
     [['URI:checkout.example.org'], '(URI:checkout.example.org)'],
-    [['DNS:a\nb', 'DNS:c', 'DNS:d', 'DNS:e'], '(DNS:a b, DNS:c, DNS:d), '],
-    [[`DNS:${'a'.repeat(200)}`], `(DNS:${'a'.repeat(124)}…), `],
-    [[], 'the client certificate has no name of the kinds DNS and URI, and no token was sent; send a token'],
+    [['DNS:a\nb', 'DNS:c', 'DNS:d', 'DNS:e'], '(DNS:a b, DNS:c, DNS:d) is '],
+    [[`DNS:${'a'.repeat(200)}`], `(DNS:${'a'.repeat(124)}…) is `],
+    [[], 'the client certificate has no DNS or URI name, and no token was sent; send a token'],
   ])('with the names %j is not known', (names, refusal) => {
     const directory = directoryOf(uri, dns);
     expect(refusalOf(() => directory.authenticate(certificate(names)))).toContain(refusal);
@@ -161,7 +167,7 @@ describe('a certificate', () => {
   it('does not let in what no entry with a certificate has: tokens have no name', () => {
     const directory = directoryOf(entryOf(TOKEN));
     for (const name of ['undefined', '', 'DNS:undefined']) {
-      expect(refusalOf(() => directory.authenticate(certificate([name])))).toContain('is not known here');
+      expect(refusalOf(() => directory.authenticate(certificate([name])))).toContain('is unknown to this server');
     }
   });
 
@@ -189,14 +195,18 @@ describe('what a principal has opened', () => {
 
   it.each<[what: string, after: readonly FileEntry[], end: RegExp]>([
     ['its revocation', [{ ...before, revoked: '2027-06-30T11:00:00Z' }], /^the access of checkout was revoked/],
-    ['its removal', [], /^what checkout may do was changed by the operator; call again$/],
+    ['its removal', [], /^the operator has changed the rights of checkout; call again$/],
     ['its expiry', [{ ...before, expires: '2027-06-29' }], /^the access of checkout expired at the end of 2027-06-29/],
-    ['narrower stores', [{ ...before, stores: ['7'] }], /^what checkout may do was changed/],
-    ['other stores', [{ ...before, stores: ['7', '9'] }], /^what checkout may do was changed/],
-    ['all stores', [{ ...before, stores: 'all' }], /^what checkout may do was changed/],
-    ['narrower verbs', [{ ...before, verbs: ['read'] }], /^what checkout may do was changed/],
-    ['another token', [{ ...before, sha256: entryOf('x').sha256! }], /^what checkout may do was changed/],
-    ['another name', [{ ...before, name: 'renamed' }], /^what checkout may do was changed/],
+    ['narrower stores', [{ ...before, stores: ['7'] }], /^the operator has changed the rights of checkout/],
+    ['other stores', [{ ...before, stores: ['7', '9'] }], /^the operator has changed the rights of checkout/],
+    ['all stores', [{ ...before, stores: 'all' }], /^the operator has changed the rights of checkout/],
+    ['narrower verbs', [{ ...before, verbs: ['read'] }], /^the operator has changed the rights of checkout/],
+    [
+      'another token',
+      [{ ...before, sha256: entryOf('x').sha256! }],
+      /^the operator has changed the rights of checkout/,
+    ],
+    ['another name', [{ ...before, name: 'renamed' }], /^the operator has changed the rights of checkout/],
   ])('ends with %s, and nothing else does', (_, after, end) => {
     const directory = directoryOf(others, before);
     const principal = directory.authenticate(bearer(TOKEN));
@@ -253,6 +263,6 @@ it('after a change the old rights are gone at the next call', () => {
   directory.replace(entries(entryOf(TOKEN, { stores: ['8'], revoked: '2027-01-01T00:00:00Z' })));
   expect(refusalOf(() => directory.authenticate(bearer(TOKEN)))).toContain('was revoked');
   directory.replace([]);
-  expect(refusalOf(() => directory.authenticate(bearer(TOKEN)))).toContain('not known here');
+  expect(refusalOf(() => directory.authenticate(bearer(TOKEN)))).toContain('unknown to this server');
   expect(directory.active).toBe(0);
 });

@@ -78,19 +78,19 @@ describe('a change of the token file counts', () => {
     }
     // Once, however often the file is read.
     expect(await warnings()).toEqual([
-      `every user of this machine may read the token file ${join(folder, 'tokens.json')} (mode 0644): run chmod o-r on it`,
+      `every user of this machine can read the token file ${join(folder, 'tokens.json')} (mode 0644): run chmod o-r on it`,
     ]);
   });
 });
 
 describe('a broken file drops no token', () => {
   const BROKEN: readonly (readonly [string, (path: string) => void, string])[] = [
-    ['no JSON', (path) => replaceFile(path, 'nonsense'), 'is broken, so correct it: it is not JSON'],
-    ['half a file', (path) => replaceFile(path, text('2').slice(0, 99)), 'is broken, so correct it: it is not JSON'],
-    ['an empty file', (path) => replaceFile(path, ''), 'is broken, so correct it: it is empty'],
+    ['no JSON', (path) => replaceFile(path, 'nonsense'), 'is invalid, correct it: it is not JSON'],
+    ['half a file', (path) => replaceFile(path, text('2').slice(0, 99)), 'is invalid, correct it: it is not JSON'],
+    ['an empty file', (path) => replaceFile(path, ''), 'is invalid, correct it: it is empty'],
     ['another version', (path) => replaceFile(path, '{"version":2}'), 'its version is 2'],
-    ['a file that its group may write', (path) => chmodSync(path, 0o660), 'others than its owner may write'],
-    ['a file that others may write', (path) => replaceFile(path, text('2')) ?? chmodSync(path, 0o602), 'may write'],
+    ['a file that its group may write', (path) => chmodSync(path, 0o660), 'users other than its owner can write'],
+    ['a file that others may write', (path) => replaceFile(path, text('2')) ?? chmodSync(path, 0o602), 'can write'],
     ['no file', (path) => rmSync(path), 'does not exist'],
     ['a folder', (path) => rmSync(path) ?? mkdirSync(path), 'is not a file'],
     ['a huge file', (path) => replaceFile(path, ' '.repeat(MAX_TOKEN_FILE_BYTES + 1)), 'more than 4194304 bytes'],

@@ -207,5 +207,5 @@ function explain(error: unknown, client: Client): Error {
   if (state === UNDEFINED_DATABASE) {
     return new LedgerRefused(`${server}: ${reason}; create it with createdb, or name another one`);
   }
-  return new Error(`${server} cannot be used (${reason}); check that it runs, and the URL`, { cause: error });
+  return new Error(`${server} cannot be used (${reason}); check that it is running, and the URL`, { cause: error });
 }

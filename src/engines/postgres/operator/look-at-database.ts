@@ -42,7 +42,7 @@ async function lookAt<Result extends object>(
       return await within(
         LOOK_MS,
         lookAtHost(host, use, giveUp.signal),
-        'it did not answer in time; check that it runs',
+        'it did not answer in time; check that it is running',
       );
     } catch (error) {
       failures.push(explain(error));
@@ -88,7 +88,7 @@ async function lookAtPrimary(session: Session, name: string, expected: ExpectedL
   await requireRightToAllocate(session);
   const newest = newestVersion();
   const upgrade = version < newest ? `; its schema would be upgraded from version ${version} to ${newest}` : '';
-  const notChecked = upgrade === '' ? [] : [`whether ${session.user} may upgrade the schema, as its owner may`];
+  const notChecked = upgrade === '' ? [] : [`whether ${session.user} may upgrade the schema, which only its owner may`];
   const found = `${name} has ledger ${ledgerId}, whose last order_id is ${lastOrderId}${upgrade}`;
   return { found, ledgerId, lastOrderId, warnings, notChecked };
 }
@@ -109,8 +109,8 @@ async function requireRightToCreate(session: Session): Promise<void> {
   );
   if (row?.may) return;
   throw new LedgerRefused(
-    `${session.user} may not create the schema order_numbers of ${session.database}; as its owner, run the output of order-numbers ` +
-      'migrate --print, with its GRANTs',
+    `${session.user} may not create the schema order_numbers of ${session.database}; as the owner of the database, run the output ` +
+      'of order-numbers migrate --print, including its GRANTs',
   );
 }
 
@@ -137,7 +137,7 @@ async function lookAtStandby(url: string | 'off', ledgerId: string | undefined):
   }
   if (ledgerId === undefined || look.ledgerId === ledgerId) return [];
   return [
-    `the standby of --ledger-read has ledger ${look.ledgerId}, another one; reads would go to the primary instead: correct ` +
+    `the standby of --ledger-read has another ledger (${look.ledgerId}); reads would go to the primary instead: correct ` +
       '--ledger-read',
   ];
 }

@@ -9,10 +9,10 @@ import { contextOptions, identityIn, readTlsFiles } from './tls-files.ts';
 import { EFFECT, validityWarning } from './validity.ts';
 
 const DAY_MS = 86_400_000;
-/** Longer than it takes to replace one file after the other. */
+/** Longer than it takes to replace the files one after the other. */
 const SECOND_LOOK_MS = 400;
 
-/** Is told when the files changed and cannot be used; never throws. */
+/** Called when changed files cannot be used; never throws. */
 export interface ReloadObserver {
   reloadFailed(): void;
 }
@@ -24,9 +24,9 @@ export class Certificates {
   readonly #observer: ReloadObserver;
   readonly #servers = new Set<Server>();
   #identity!: TlsIdentity;
-  /** The version of the files that is in use, or was told to be useless. */
+  /** The version of the files that is in use, or that was reported as unusable. */
   #known: string | undefined;
-  /** A version that was useless at the last look. */
+  /** The version that was unusable at the last read. */
   #suspect: string | undefined;
   #looking: Promise<void> = Promise.resolve();
   #poll: FilePoll | undefined;
@@ -49,7 +49,7 @@ export class Certificates {
     return certificates;
   }
 
-  /** Whether clients have to show a certificate. */
+  /** Whether clients need a certificate. */
   get haveClientCa(): boolean {
     return this.#files.clientCa !== undefined;
   }
@@ -59,18 +59,18 @@ export class Certificates {
     return this.#identity.chain[0].validToDate.getTime() / 1000;
   }
 
-  /** What is in use now. */
+  /** The options of the certificates in use. */
   get options(): SecureContextOptions {
     return contextOptions(this.#identity);
   }
 
-  /** Gives a server whatever is in use later, until it is closed. Connections that are open keep what they have. */
+  /** Gives a server each new certificate until it is closed. Open connections keep theirs. */
   renew(server: Server): void {
     this.#servers.add(server);
     server.once('close', () => this.#servers.delete(server));
   }
 
-  /** Reads the files again now, and says what came of it. Never rejects. */
+  /** Reads the files again now, and logs the result. Never rejects. */
   reload(): Promise<void> {
     return this.#look(true);
   }
@@ -91,7 +91,7 @@ export class Certificates {
     this.#warn();
   }
 
-  /** One look at a time. `asked`: not only because the files may have changed. Never rejects. */
+  /** Reads one at a time. `asked`: the operator asked for it, so the result is always logged. Never rejects. */
   #look(asked: boolean): Promise<void> {
     this.#looking = this.#looking.then(() => this.#read(asked));
     return this.#looking;
@@ -116,13 +116,13 @@ export class Certificates {
     if (isSame) return;
     this.#identity = identity;
     for (const server of this.#servers) server.setSecureContext(this.options);
-    this.#logger.info(fieldsOf(identity), 'TLS files changed: new connections use them, open ones go on');
+    this.#logger.info(fieldsOf(identity), 'TLS files changed: new connections use them, open ones are not affected');
     this.#warn();
   }
 
   /**
-   * What is in use stays. Files that are replaced one after the other do not fit for a moment, so that is told only when
-   * it is still so at a second look, and once per version.
+   * Keeps what is in use. Files that are replaced one after the other do not match for a moment, so a failure is reported
+   * only if it persists at a second look, and once per version.
    */
   #refuse(version: string, error: unknown, asked: boolean): void {
     clearTimeout(this.#secondLook);
@@ -132,10 +132,10 @@ export class Certificates {
     if (!asked && (isFirstLook || version === this.#known)) return;
     this.#known = version;
     this.#observer.reloadFailed();
-    this.#logger.warn(`${messageOf(error)}; until then the server goes on with the files as it read them before`);
+    this.#logger.warn(`${messageOf(error)}; until then the server keeps using what it read before`);
   }
 
-  /** Says which certificate a date makes useless, or soon will. */
+  /** Warns of certificates that have expired, will soon expire, or are not valid yet. */
   #warn(): void {
     const now = new Date();
     const { cert, clientCa } = this.#files;
@@ -150,7 +150,7 @@ export class Certificates {
   }
 }
 
-/** How the log names them. */
+/** The fields of the log. */
 function fieldsOf({ chain: [own], clientAuthorities }: TlsIdentity): Record<string, unknown> {
   return {
     names: own.subjectAltName ?? subjectOf(own),

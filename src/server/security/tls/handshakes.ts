@@ -7,7 +7,7 @@ import type { Logger } from '../../log/log.ts';
 import type { FailedHandshake, HandshakeFailure } from './handshake-failures.ts';
 import { failureOf, sentenceFor } from './handshake-failures.ts';
 
-/** Is told of handshakes that failed, for metrics; never throws. */
+/** Called for each handshake that failed, for metrics; never throws. */
 export interface HandshakeObserver {
   handshakeFailed(why: HandshakeFailure): void;
 }
@@ -20,16 +20,16 @@ export interface HandshakesOptions {
 }
 
 /**
- * Bounds how many handshakes of a listener are under way, and records those that fail. Beyond the bound the one that has
- * taken longest makes room if it stalls; otherwise the new one is dropped.
+ * Limits how many handshakes of a listener are in progress, and records those that fail. Beyond the limit the oldest one
+ * is dropped if it has stalled; otherwise the new one is.
  */
 export class Handshakes {
   readonly #server: Server;
   readonly #options: HandshakesOptions;
-  /** The accepted connections, the oldest first, and since when. */
+  /** When each connection in its handshake was accepted, the oldest first. */
   readonly #underWay = new Map<Socket, number>();
 
-  /** Call it before the server listens. The server's options have the time limit. */
+  /** Create it before the server listens. The time limit is in the server's options. */
   constructor(server: Server, options: HandshakesOptions) {
     this.#server = server;
     this.#options = options;
@@ -41,17 +41,17 @@ export class Handshakes {
       shake.call(server, socket);
     });
     server.prependListener('secureConnection', (socket) => void this.#underWay.delete(acceptedSocket(socket)));
-    // The listener of https.Server would answer such a client over HTTP.
+    // The default listener of https.Server would answer such a client over HTTP.
     server.removeAllListeners('tlsClientError');
     server.on('tlsClientError', (error, socket) => this.#fail(error, socket));
   }
 
-  /** Records that a connection is refused although its handshake was completed. */
+  /** Records that a connection is refused after its handshake. */
   refused(socket: TLSSocket, why: FailedHandshake): void {
     this.#record(acceptedSocket(socket), why);
   }
 
-  /** Ends all that are under way. */
+  /** Drops all handshakes in progress. */
   drop(): void {
     for (const socket of this.#underWay.keys()) socket.destroy();
     this.#underWay.clear();
@@ -59,7 +59,7 @@ export class Handshakes {
 
   #begin(socket: Socket): boolean {
     const now = performance.now();
-    // Asked now, because a closed socket has forgotten it.
+    // Read now, because Node.js keeps it once read, and a closed socket no longer has it.
     void socket.remoteAddress;
     const [oldest] = this.#underWay;
     if (oldest && this.#underWay.size >= MAX_HANDSHAKES) {
@@ -75,11 +75,11 @@ export class Handshakes {
   }
 
   #fail(error: Error, socket: TLSSocket): void {
-    // Node.js leaves a connection open whose handshake took too long.
+    // Node.js leaves the connection open after a handshake timeout.
     socket.destroy();
     const accepted = acceptedSocket(socket);
     if (!this.#underWay.delete(accepted)) return;
-    // A load balancer that only looks whether the port is open.
+    // A load balancer that only checks whether the port is open.
     if (accepted.bytesRead === 0 && 'code' in error && error.code === 'ECONNRESET') return;
     this.#record(accepted, failureOf(error, socket));
   }
@@ -95,7 +95,7 @@ export class Handshakes {
   }
 }
 
-/** The socket that was accepted, which Node.js keeps to itself; without it no bound could be kept. */
+/** The accepted socket. It is internal to Node.js, but the limit cannot work without it. */
 function acceptedSocket(socket: TLSSocket): Socket {
   const { _parent: accepted } = socket as unknown as { readonly _parent?: unknown };
   if (accepted instanceof Socket) return accepted;

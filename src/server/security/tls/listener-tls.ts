@@ -9,27 +9,27 @@ import { Handshakes } from './handshakes.ts';
 
 /** How gRPC and HTTP use TLS. */
 const PROTOCOLS = {
-  // Its clients are programs that prove who they are in the handshake.
+  // All clients can present a certificate in the handshake.
   grpc: { alpn: 'h2', requiresAlpn: true, requiresCertificate: true },
-  // Its clients may be probes, which have no certificate; and not all of them know ALPN.
+  // Clients may be probes, which have no certificate, and not all clients support ALPN.
   http: { alpn: 'http/1.1', requiresAlpn: false, requiresCertificate: false },
 } as const;
 
 /** The TLS of one listener. */
 export interface ListenerTls {
-  /** For its tls.Server or https.Server, which {@link follow} takes at once. */
+  /** For its tls.Server or https.Server, which is passed to {@link follow} at once. */
   readonly options: TlsOptions;
-  /** Whether clients have to prove by a certificate who they are, before they may call a method. */
+  /** Whether clients need a certificate before they may call a method. */
   readonly asksForCertificate: boolean;
-  /** Takes a server that has these options and does not listen yet: bounds its handshakes and renews its certificate. */
+  /** Limits the handshakes and renews the certificate of a server that has these options and does not listen yet. */
   follow(server: Server): FollowedServer;
 }
 
-/** A server whose handshakes are bounded and recorded. */
+/** A server whose handshakes are limited and recorded. */
 export interface FollowedServer {
-  /** Whether a connection may be served; one that may not is ended. Once per connection, when its handshake is done. */
+  /** Whether to serve a connection; if not, it is ended. Call it once per connection, after the handshake. */
   admits(socket: TLSSocket): boolean;
-  /** Ends the handshakes that are under way: no call was made on them. */
+  /** Drops the handshakes in progress, on which no call was made. */
   dropHandshakes(): void;
 }
 
@@ -66,7 +66,7 @@ export function listenerTls(
         admits(socket) {
           socket.on('error', () => socket.destroy());
           if (requiresAlpn && socket.alpnProtocol !== alpn) return refuse(socket, 'protocol');
-          // In Node.js 22 a resumed session gets past the check of the handshake without one.
+          // In Node.js 22 a resumed session passes the check of the handshake even without a certificate.
           const isMissing = requiresCertificate && !clientCertificateOf(socket);
           return isMissing ? refuse(socket, 'client_certificate_missing') : true;
         },

@@ -3,15 +3,15 @@ import { X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { messageOf } from '../../../core/errors.ts';
 
-/** More than any chain or list of authorities takes; a larger file is another one. */
+/** More than any chain or list of CAs needs; a larger file is something else. */
 const MAX_BYTES = 4 * 1024 * 1024;
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n[\s\S]*?-----END \1-----/g;
 
 const READ_FAILURES: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist; correct the path',
   ENOTDIR: 'does not exist; correct the path',
-  EACCES: 'may not be read by this process; give its user the right to read it (chmod, chown)',
-  EPERM: 'may not be read by this process; give its user the right to read it (chmod, chown)',
+  EACCES: 'is not readable for the user of this process; let that user read it (chmod, chown)',
+  EPERM: 'is not readable for the user of this process; let that user read it (chmod, chown)',
 };
 
 /** A file that a flag names. */
@@ -20,7 +20,7 @@ export interface NamedFile {
   readonly path: string;
 }
 
-/** A file with something to mend. `message` is one line: the flag, the file and the remedy. */
+/** A file that cannot be used. `message` is one line: the flag, the file and the remedy. */
 export class FileRefused extends Error {
   override readonly name = 'FileRefused';
 
@@ -31,19 +31,20 @@ export class FileRefused extends Error {
 
 /** A block of a PEM file. */
 export interface PemBlock {
-  /** What it says behind BEGIN, such as CERTIFICATE. */
+  /** The word after BEGIN, such as CERTIFICATE. */
   readonly label: string;
   /** All of its lines. */
   readonly text: string;
 }
 
-/** What the file says. Rejects with {@link FileRefused} if it cannot be read. */
+/** The text of a file. Rejects with {@link FileRefused} if it cannot be read. */
 export async function readText(file: NamedFile): Promise<string> {
   try {
     const found = await stat(file.path);
     if (found.isDirectory()) throw new FileRefused(file, 'is a folder; give the path of a PEM file in it');
     // A pipe can be read only once.
-    if (!found.isFile()) throw new FileRefused(file, 'is not a file that can be read again when it changes; give one');
+    if (!found.isFile())
+      throw new FileRefused(file, 'is not a regular file, so it cannot be read again; give the path of a PEM file');
     if (found.size > MAX_BYTES) throw new FileRefused(file, 'is too large to be a PEM file; correct the path');
     return await readFile(file.path, 'latin1');
   } catch (error) {
@@ -69,14 +70,14 @@ export function blocksIn(file: NamedFile, text: string): PemBlock[] {
 export function certificatesIn(file: NamedFile, blocks: readonly PemBlock[]): Certificate[] {
   const found = blocks.filter(({ label }) => /^(X509 |TRUSTED )?CERTIFICATE$/.test(label));
   if (found.length === 0) {
-    throw new FileRefused(file, `has no certificate (-----BEGIN CERTIFICATE-----) but ${kindsOf(blocks)}`);
+    throw new FileRefused(file, `has no certificate (-----BEGIN CERTIFICATE-----), only ${kindsOf(blocks)}`);
   }
   return found.map(({ text }, i) => {
     try {
       return new X509Certificate(text);
     } catch (cause) {
-      const which = found.length === 1 ? 'a certificate' : `a certificate, number ${i + 1} of ${found.length},`;
-      throw new FileRefused(file, `has ${which} that is damaged; write it again`, { cause });
+      const which = found.length === 1 ? '' : ` (number ${i + 1} of ${found.length})`;
+      throw new FileRefused(file, `has a damaged certificate${which}; replace it`, { cause });
     }
   });
 }

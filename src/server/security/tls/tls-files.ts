@@ -10,29 +10,29 @@ import { blocksIn, certificatesIn, FileRefused, kindsOf, readText } from './pem-
 export interface TlsFiles {
   readonly cert: NamedFile;
   readonly key: NamedFile;
-  /** The authorities of client certificates, if clients have to show one. */
+  /** The CAs of client certificates, if clients need one. */
   readonly clientCa: NamedFile | undefined;
 }
 
-/** What the files say. */
+/** The texts of the files. */
 export interface TlsTexts {
   readonly cert: string;
   readonly key: string;
   readonly clientCa: string | undefined;
 }
 
-/** The same, checked: it can be served. */
+/** What a server presents and accepts: the files, parsed and checked. */
 export interface TlsIdentity {
-  /** The server's own certificate, and those that lead from it to an authority. */
+  /** The server's own certificate, then those that lead from it to a CA. */
   readonly chain: readonly [X509Certificate, ...X509Certificate[]];
   readonly clientAuthorities: readonly X509Certificate[];
-  /** Certificates, key and authorities in PEM. */
+  /** Certificates, key and CAs in PEM. */
   readonly pem: { readonly cert: string; readonly key: string; readonly ca: string | undefined };
 }
 
 const PRIVATE_KEY = /PRIVATE KEY$/;
 
-/** What all listeners speak: TLS 1.2 and 1.3, with one handshake per connection. */
+/** The options of all listeners: TLS 1.2 and 1.3, without renegotiation. */
 export function contextOptions({ pem: { cert, key, ca } }: TlsIdentity): SecureContextOptions {
   const { SSL_OP_NO_RENEGOTIATION: secureOptions } = constants;
   return { cert, key, ...(ca !== undefined && { ca }), minVersion: 'TLSv1.2', secureOptions };
@@ -43,7 +43,7 @@ export async function readTlsFiles({ cert, key, clientCa }: TlsFiles): Promise<T
   return { cert: await readText(cert), key: await readText(key), clientCa: clientCa && (await readText(clientCa)) };
 }
 
-/** Checks what the files say. Throws {@link FileRefused}. */
+/** Parses and checks the files. Throws {@link FileRefused}. */
 export function identityIn({ cert, key, clientCa }: TlsFiles, texts: TlsTexts): TlsIdentity {
   const [own, ...others] = certificatesIn(cert, blocksIn(cert, texts.cert));
   const chain = [own!, ...others] as const;
@@ -66,11 +66,11 @@ function pemOf(certificates: readonly X509Certificate[]): string {
 /** The text of the private key. Throws {@link FileRefused} if there is none, or it is encrypted. */
 function privateKeyIn(file: NamedFile, blocks: readonly PemBlock[]): string {
   const found = blocks.find(({ label }) => PRIVATE_KEY.test(label));
-  if (!found) throw new FileRefused(file, `has no private key (-----BEGIN PRIVATE KEY-----) but ${kindsOf(blocks)}`);
+  if (!found) throw new FileRefused(file, `has no private key (-----BEGIN PRIVATE KEY-----), only ${kindsOf(blocks)}`);
   if (found.label === 'ENCRYPTED PRIVATE KEY' || found.text.includes('\nProc-Type: 4,ENCRYPTED')) {
     throw new FileRefused(
       file,
-      `is encrypted, and a server cannot type a passphrase; decrypt it and give that file: openssl pkey -in ${file.path} -out ${file.path}.plain`,
+      `is encrypted, but the server cannot ask for a passphrase; decrypt it, and use the decrypted file: openssl pkey -in ${file.path} -out ${file.path}.plain`,
     );
   }
   return found.text;
@@ -86,28 +86,28 @@ function requirePair(
   try {
     key = createPrivateKey(keyText);
   } catch (cause) {
-    throw new FileRefused(keyFile, 'has a private key that is damaged; write it again', { cause });
+    throw new FileRefused(keyFile, 'has a damaged private key; replace it', { cause });
   }
   const owner = chain.findIndex((certificate) => certificate.checkPrivateKey(key));
   if (owner === 0) return;
   if (owner > 0) {
     throw new FileRefused(
       certFile,
-      `begins with another certificate than that of the key: put the server's own first, which is number ${owner + 1}`,
+      `does not begin with the server's own certificate: put number ${owner + 1}, which matches the key, first`,
     );
   }
   throw new FileRefused(
     keyFile,
-    `does not belong to the certificate in ${certFile.path}: give the key with which that one was made`,
+    `does not match the certificate in ${certFile.path}: use the key that belongs to that certificate`,
   );
 }
 
-/** OpenSSL has rules of its own, such as the least size of a key. */
+/** OpenSSL has rules of its own, such as a minimum key size. */
 function requireUsable(identity: TlsIdentity, certFile: NamedFile): void {
   try {
     createSecureContext(contextOptions(identity));
   } catch (cause) {
     const why = cause instanceof Error && 'reason' in cause ? String(cause.reason) : messageOf(cause);
-    throw new FileRefused(certFile, `cannot be used (OpenSSL: ${why}); have a new certificate made`, { cause });
+    throw new FileRefused(certFile, `cannot be used (OpenSSL: ${why}); use another certificate`, { cause });
   }
 }

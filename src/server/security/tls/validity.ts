@@ -1,29 +1,32 @@
 import type { X509Certificate } from 'node:crypto';
 
 const DAY_MS = 86_400_000;
-/** How long before its end a certificate is worth a warning. */
+/** How long before its expiry a certificate gets a warning. */
 const SOON_DAYS = 14;
 
 /** What happens while a certificate is not valid. */
-export const EFFECT = { ofOwn: 'clients refuse it', ofAuthority: 'the clients that it signed are refused' } as const;
+export const EFFECT = {
+  ofOwn: 'clients refuse it',
+  ofAuthority: 'clients with certificates from it are refused',
+} as const;
 
 export function isValidAt({ validFromDate, validToDate }: X509Certificate, now: Date): boolean {
   return validFromDate <= now && now < validToDate;
 }
 
 /**
- * What an operator has to know about the time in which a certificate is valid, if anything: one sentence. `file` names
- * it, `effect` says what happens while it is not valid.
+ * What an operator should know about the validity period of a certificate, if anything: one sentence. `file` names the
+ * file, `effect` says what happens while the certificate is not valid.
  */
 export function validityWarning(
   { validFromDate: from, validToDate: to }: X509Certificate,
   { file, effect }: { readonly file: string; readonly effect: string },
   now: Date,
 ): string | undefined {
-  const remedy = 'put a new one in its place, which is read without a restart';
+  const remedy = 'replace it (no restart needed)';
   if (to <= now) return `${file} has a certificate that expired on ${dayOf(to)}: ${effect}; ${remedy}`;
   if (from > now) {
-    return `${file} has a certificate that is valid only from ${dayOf(from)} on: until then ${effect}; check the clock`;
+    return `${file} has a certificate that is not valid before ${dayOf(from)}: until then ${effect}; check the clock`;
   }
   const days = Math.floor((to.getTime() - now.getTime()) / DAY_MS);
   if (days >= SOON_DAYS) return undefined;

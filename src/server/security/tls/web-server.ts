@@ -3,10 +3,10 @@ import { createServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { ListenerTls } from './listener-tls.ts';
 
-/** A server of HTTP, in plaintext or with TLS. */
+/** An HTTP server, in plaintext or with TLS. */
 export interface WebServer {
   readonly server: Server;
-  /** Ends the handshakes that are under way, for which a closing server would wait. */
+  /** Drops the handshakes in progress, for which a closing server would wait. */
   dropHandshakes(): void;
 }
 

@@ -17,7 +17,7 @@ import { ServerProcess, testFolder } from '../../../support/processes/server-pro
 import { Load } from './load.ts';
 import { putFile, TlsFixture } from './tls-fixture.ts';
 
-const CHANGED = 'TLS files changed: new connections use them, open ones go on';
+const CHANGED = 'TLS files changed: new connections use them, open ones are not affected';
 
 /** The name of the certificate that a new connection gets. */
 async function servedAt(address: string, waitMs = 0): Promise<string | undefined> {
@@ -150,7 +150,7 @@ describe('what does not fit keeps the old certificate', () => {
     await load.stop();
     expect(load.failures).toEqual([]);
     expect(fixture.lines().find(({ level }) => level === 40)!.msg).toBe(
-      `--tls-key: ${fixture.keyFile} does not belong to the certificate in ${fixture.certFile}: give the key with which that one was made; until then the server goes on with the files as it read them before`,
+      `--tls-key: ${fixture.keyFile} does not match the certificate in ${fixture.certFile}: use the key that belongs to that certificate; until then the server keeps using what it read before`,
     );
   });
 

@@ -43,7 +43,7 @@ it('beyond the bound a new handshake is dropped, until those under way stall and
   await vi.waitUntil(async () => (await shakeHands(address, {}, 0)).protocol === 'TLSv1.3', { timeout: 10_000 });
   await vi.waitUntil(() => oldest!.destroyed);
   expect(others.filter(({ destroyed }) => destroyed).length).toBeLessThan(10);
-  await fixture.server.line(/dropped a handshake, because too many were under way/);
+  await fixture.server.line(/dropped a handshake, because too many were in progress/);
 });
 
 it('a handshake that takes too long is ended', async () => {
@@ -74,7 +74,7 @@ it('a client that leaves because it does not trust the server is told of; a prob
   probe.end();
   await once(probe.resume(), 'close');
   expect(await shakeHands(address, { ca: OTHER_AUTHORITY.cert })).toMatchObject({ protocol: undefined });
-  await fixture.server.line(/left during its TLS handshake/);
+  await fixture.server.line(/disconnected during its TLS handshake/);
   expect(await fixture.metric(FAILURES)).toEqual({ left: 1 });
 });
 

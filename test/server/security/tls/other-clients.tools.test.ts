@@ -72,8 +72,8 @@ const CASES: Readonly<Record<string, Case>> = {
     mutual: true,
     grpcurl: 'context deadline exceeded',
     ghz: '[Unavailable]',
-    curl: 'this server needs a client certificate',
-    log: /sent no certificate, which --tls-client-ca asks for/,
+    curl: 'this server requires a client certificate',
+    log: /sent no certificate, but --tls-client-ca requires one/,
   },
   // A client in Go sends no certificate of an authority that the server does not ask for.
   'a client certificate of another authority': {
@@ -81,15 +81,15 @@ const CASES: Readonly<Record<string, Case>> = {
     own: STRANGER,
     grpcurl: 'context deadline exceeded',
     ghz: '[Unavailable]',
-    curl: 'this server needs a client certificate',
-    log: /sent no certificate, which --tls-client-ca asks for/,
+    curl: 'this server requires a client certificate',
+    log: /sent no certificate, but --tls-client-ca requires one/,
   },
   'an expired client certificate': {
     mutual: true,
     own: EXPIRED_CHECKOUT,
     grpcurl: 'context deadline exceeded',
     ghz: '[Unavailable]',
-    curl: 'this server needs a client certificate',
+    curl: 'this server requires a client certificate',
     log: /sent a certificate that is not accepted/,
   },
 };

@@ -64,30 +64,35 @@ describe('the files of TLS', () => {
       '--tls-cert: /nowhere/tls.crt does not exist; correct the path',
     ],
     ['a folder', '/tmp', SIGNED.keyFile, '--tls-cert: /tmp is a folder; give the path of a PEM file in it'],
-    ['a device', SIGNED.certFile, '/dev/zero', '--tls-key: /dev/zero is not a file that can be read again'],
+    [
+      'a device',
+      SIGNED.certFile,
+      '/dev/zero',
+      '--tls-key: /dev/zero is not a regular file, so it cannot be read again',
+    ],
     [
       'an encrypted key',
       SIGNED.certFile,
       ENCRYPTED_KEY_FILE,
-      `is encrypted, and a server cannot type a passphrase; decrypt it and give that file: openssl pkey -in ${ENCRYPTED_KEY_FILE} -out `,
+      `is encrypted, but the server cannot ask for a passphrase; decrypt it, and use the decrypted file: openssl pkey -in ${ENCRYPTED_KEY_FILE} -out `,
     ],
     [
       'the key of another certificate',
       SIGNED.certFile,
       ROTATED.keyFile,
-      `--tls-key: ${ROTATED.keyFile} does not belong to the certificate in ${SIGNED.certFile}`,
+      `--tls-key: ${ROTATED.keyFile} does not match the certificate in ${SIGNED.certFile}`,
     ],
     [
       'a key for a certificate',
       SIGNED.keyFile,
       SIGNED.keyFile,
-      `--tls-cert: ${SIGNED.keyFile} has no certificate (-----BEGIN CERTIFICATE-----) but PRIVATE KEY`,
+      `--tls-cert: ${SIGNED.keyFile} has no certificate (-----BEGIN CERTIFICATE-----), only PRIVATE KEY`,
     ],
     [
       'a certificate for a key',
       SIGNED.certFile,
       SIGNED.certFile,
-      `--tls-key: ${SIGNED.certFile} has no private key (-----BEGIN PRIVATE KEY-----) but CERTIFICATE`,
+      `--tls-key: ${SIGNED.certFile} has no private key (-----BEGIN PRIVATE KEY-----), only CERTIFICATE`,
     ],
   ])('%s is refused in one line with the flag, the file and the remedy', async (_what, cert, key, says) => {
     const refused = await read(cert, key).catch((error: Error) => error.message);
@@ -99,8 +104,8 @@ describe('the files of TLS', () => {
     ['an empty file', '', 'is empty; write a PEM file there'],
     ['white space', ' \n', 'is empty; write a PEM file there'],
     ['DER', SIGNED.cert.subarray(100, 300), 'is not a PEM file'],
-    ['a damaged certificate', DAMAGED, 'has a certificate that is damaged; write it again'],
-    ['a damaged one in a chain', `${SIGNED.cert}${DAMAGED}`, 'has a certificate, number 2 of 2, that is damaged'],
+    ['a damaged certificate', DAMAGED, 'has a damaged certificate; replace it'],
+    ['a damaged one in a chain', `${SIGNED.cert}${DAMAGED}`, 'has a damaged certificate (number 2 of 2)'],
     ['a truncated one', SIGNED.cert.subarray(0, -20), 'is not a PEM file'],
     ['5 MB', '-'.repeat(5 * 1024 * 1024), 'is too large to be a PEM file'],
   ])('%s is refused as certificate and as client CA', async (_what, text, says) => {
@@ -112,13 +117,13 @@ describe('the files of TLS', () => {
   it('a key that is damaged, or encrypted in the old way, is refused', async () => {
     await expect(read(SIGNED.certFile, written(OLD_ENCRYPTED))).rejects.toThrow('is encrypted');
     const damaged = written(String(SIGNED.key).replace(/^MI/m, 'XX'));
-    await expect(read(SIGNED.certFile, damaged)).rejects.toThrow('has a private key that is damaged');
+    await expect(read(SIGNED.certFile, damaged)).rejects.toThrow('has a damaged private key');
   });
 
   it('a chain in the wrong order is refused, and says which certificate comes first', async () => {
     const [own, between] = String(CHAINED.cert).split(/(?<=-----END CERTIFICATE-----\n)/);
     await expect(read(written(`${between}${own}`), CHAINED.keyFile)).rejects.toThrow(
-      "begins with another certificate than that of the key: put the server's own first, which is number 2",
+      "does not begin with the server's own certificate: put number 2, which matches the key, first",
     );
   });
 });
@@ -129,7 +134,7 @@ describe('a start', () => {
     const ledger = join(folder, 'orders.db');
     const said = await refusedProcess(ledger, { args: ['--tls-cert', SIGNED.certFile, '--tls-key', ROTATED.keyFile] });
     expect(said).toBe(
-      `--tls-key: ${ROTATED.keyFile} does not belong to the certificate in ${SIGNED.certFile}: give the key with which that one was made`,
+      `--tls-key: ${ROTATED.keyFile} does not match the certificate in ${SIGNED.certFile}: use the key that belongs to that certificate`,
     );
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -143,7 +148,7 @@ describe('a start', () => {
     chmodSync(path, 0o000);
     const args = ['--tls-cert', SIGNED.certFile, '--tls-key', path];
     const said = await refusedProcess(join(folder, 'data', 'orders.db'), { args, wrapper: NOT_ROOT });
-    expect(said).toMatch(/^--tls-key: .* may not be read by this process; give its user the right to read it/);
+    expect(said).toMatch(/^--tls-key: .* is not readable for the user of this process; let that user read it/);
   });
 
   it.each([
@@ -151,11 +156,11 @@ describe('a start', () => {
     [['--tls-key', SIGNED.keyFile], '--tls-key needs --tls-cert: give both, or neither'],
     [
       ['--tls-client-ca', AUTHORITY.certFile],
-      '--tls-client-ca needs --tls-cert and --tls-key: client certificates are asked for with TLS only',
+      '--tls-client-ca needs --tls-cert and --tls-key: client certificates need TLS',
     ],
     [
       ['--metrics-secure'],
-      '--metrics-secure needs --tls-cert and --tls-key, or --tokens: there is nothing else that could guard the metrics',
+      '--metrics-secure needs --tls-cert and --tls-key, or --tokens: nothing else protects the metrics',
     ],
   ])('with %s alone is wrong usage', async (args, says) => {
     const { exitCode, stderr } = await localOrderNumbers([
