@@ -20,7 +20,7 @@ export interface AllocationRequest {
   readonly count: number;
   /** 1 to 128 characters of 0x21 to 0x7E; unique within the store, forever. */
   readonly requestId: string;
-  /** The name of whoever asked: up to 64 printable ASCII characters; empty on an open server. */
+  /** The name of the caller: up to 64 printable ASCII characters; empty on an open server. */
   readonly caller: string;
 }
 

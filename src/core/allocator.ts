@@ -13,7 +13,7 @@ export interface AllocatorOptions {
   readonly maxBatch: number;
   /** Requests waiting for a transaction, at most, and as many copies of requests under way. */
   readonly maxQueue: number;
-  /** The part of a full queue that one origin may fill at the cost of others that hold more: above 0, up to 1. */
+  /** The share of a full queue, above 0 and up to 1, that one origin may claim from origins that hold more. */
   readonly maxQueueShare: number;
   /** Whether to refuse calls without a request_id instead of creating one. */
   readonly requireRequestId: boolean;

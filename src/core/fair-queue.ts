@@ -1,26 +1,30 @@
-/** A full queue searches all its items for unwanted ones now and then: this many are asked per newcomer. */
+/**
+ * How many items a full queue checks for unwanted ones per new item, on average: it checks all of them now and then.
+ */
 const ASKED_PER_NEWCOMER = 10;
-/** How many of the newest items of a line are asked whether they may be displaced, at most. */
+/** The most items of a line, the newest first, that are considered for displacement. */
 const MAX_ASKED = 100;
 
-/** Items of one key that are taken at once, at most, while it is not alone. */
+/** The most items of one key that are taken at once while there are others. */
 const MAX_ROUNDS = 100;
-/** A key is alone when no other one had an item the last so many times that some were taken. */
+/** A key counts as alone if no other key had an item the last so many times that items were taken. */
 const TIMES_ALONE = 100;
 
-/** What may wait in a {@link FairQueue}, and what happens to that which may not. */
+/** The bounds of a {@link FairQueue}, and what happens to items that leave it. */
 export interface FairQueueOptions<Item> {
-  /** Items waiting, at most. */
+  /** The most items that may wait. */
   readonly maxQueue: number;
-  /** The part of a full queue, above 0 and up to 1, that a key can fill at the cost of keys that hold more. */
+  /** The share of a full queue, above 0 and up to 1, that a key can claim from keys that hold more. */
   readonly maxQueueShare: number;
-  /** Whether a caller still wants this item. Asked while it waits, never after it was taken. */
+  /** Whether a caller still wants this item. Called while the item waits, never after it was taken. */
   isWanted(item: Item): boolean;
-  /** Whether an item that waits may give its place to one of another key. */
+  /** Whether a waiting item may be displaced by one of another key. */
   mayDisplace(item: Item): boolean;
-  /** Called for each item that leaves without being taken: unwanted (no error), or refused with one. */
+  /**
+   * Called for each item that leaves without being taken: with the error if it was refused, without one if unwanted.
+   */
   onRemoved(item: Item, error?: unknown): void;
-  /** Called for each item that leaves because it was displaced. */
+  /** Called for each displaced item. */
   onDisplaced(item: Item): void;
 }
 
@@ -34,33 +38,35 @@ interface Line<Item> {
 }
 
 /**
- * A bounded queue that is fair to the keys of its items: they take turns, with one item each, and within a key the
- * oldest comes first. A key alone may fill the queue; then it gives way to others. Adding, taking and displacing cost
- * the same however many keys there are. A key without items is forgotten.
+ * A bounded queue that is fair to the keys of its items: the keys take turns with one item each, and within a key the
+ * oldest item comes first. A single key may fill the queue, but others can then displace its items. Adding, taking and
+ * displacing take the same time for any number of keys. A key without items is forgotten.
  */
 export class FairQueue<Item> {
   readonly #options: FairQueueOptions<Item>;
   readonly #lines = new Map<unknown, Line<Item>>();
   /** All lines, in the order of their next turns. */
   readonly #turns = new Fifo<Line<Item>>();
-  /** At index n the first of the lines of n items, so that a longest one is not searched for: it is the last entry. */
+  /**
+   * Index n has the first of the lines with n items. The last entry is a longest line, so none has to be searched for.
+   */
   readonly #byLength: (Line<Item> | undefined)[] = [];
   #length = 0;
-  /** Newcomers since the queue last had room. */
+  /** New items since the queue last had room. */
   #newcomers = 0;
-  /** How many times in a row the items that were taken had one key. */
+  /** How many times in a row all items taken were of one key. */
   #timesAlone = TIMES_ALONE;
 
   constructor(options: FairQueueOptions<Item>) {
     this.#options = options;
   }
 
-  /** Items waiting. */
+  /** The number of waiting items. */
   get length(): number {
     return this.#length;
   }
 
-  /** Adds an item to those of `key`, which is anything that a Map takes. Returns false if it finds no room. */
+  /** Adds an item behind those of `key`, which is any key of a Map. Returns false if there is no room. */
   offer(item: Item, key: unknown): boolean {
     if (this.#length < this.#options.maxQueue) this.#newcomers = 0;
     else if (!this.#makeRoom(key)) return false;
@@ -69,8 +75,8 @@ export class FairQueue<Item> {
   }
 
   /**
-   * Takes up to `most` wanted items out of the queue, in turns, and drops the unwanted ones between them. While there
-   * are several keys, or were not long ago, it takes few of each: what the others bring next waits for what was taken.
+   * Takes up to `most` wanted items from the keys in turn, and drops the unwanted ones on the way. If there are several
+   * keys, or were recently, it takes only a few items per key, because new items of the others wait for those taken.
    */
   take(most: number): Item[] {
     this.#timesAlone = this.#lines.size > 1 ? 0 : this.#timesAlone + 1;
@@ -109,9 +115,9 @@ export class FairQueue<Item> {
   }
 
   /**
-   * Displaces the newest item of a longest line. The line of `key` has to be below its share, and must not become the
-   * longer one of the two: otherwise equal keys would go on displacing each other, and many new ones the only item of
-   * another.
+   * Displaces the newest item of a longest line. The line of `key` must be below its share, and must not become the
+   * longer of the two. Otherwise equal keys would keep displacing each other, and many new keys could displace the only
+   * item of another.
    */
   #displaceFor(key: unknown): boolean {
     const { maxQueue, maxQueueShare, mayDisplace, onDisplaced } = this.#options;

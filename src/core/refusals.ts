@@ -180,8 +180,8 @@ export function outcomeUnknown(request: AllocationRequest, cause?: unknown): Ord
 }
 
 /**
- * A refusal of a request that was sent before. The first copy may still be on its way and allocate the numbers, whatever
- * refused this one.
+ * A refusal of a request that was sent before. The first copy may still be on its way and allocate the numbers,
+ * whatever refused this one.
  */
 export function perhapsSentBefore(request: AllocationRequest, refused: OrderError): OrderError {
   const message = `${refused.message}; an earlier copy may still allocate the numbers, so retry with the same request_id`;

@@ -31,14 +31,14 @@ export interface ServedLedger {
   readonly sources: LedgerSources;
 }
 
-/** What is known of a ledger that was not opened: nothing was changed to learn it. Whole sentences, for an operator. */
+/** What a read-only look at a ledger found, without opening the ledger. Whole sentences, for an operator. */
 export interface LedgerLook {
-  /** What a server would find or create there; undefined if a problem says it. */
+  /** What a server would find or create there; undefined if a problem covers it. */
   readonly found: string | undefined;
   /** Undefined if there is none, or if it cannot be read. */
   readonly ledgerId: string | undefined;
   readonly lastOrderId: bigint | undefined;
-  /** Each keeps a server from numbering, and names the remedy. */
+  /** What would keep a server from allocating numbers; each names the remedy. */
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
   /** What only a start can tell. */

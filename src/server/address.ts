@@ -35,7 +35,7 @@ export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Where a connection comes from; both are empty once it is gone. */
+/** Where a connection comes from; both are empty once it has closed. */
 export interface Peer {
   readonly host: string;
   /** Host and port. */

@@ -41,9 +41,9 @@ export interface DoorContext extends CallRecords {
 /** How one transport identifies its callers. */
 export interface Transport<Source> {
   readonly name: 'grpc' | 'http';
-  /** Where the call came from: another one for each open connection. */
+  /** The connection of the call: a different object for each open connection. */
   peerOf(source: Source): Peer;
-  /** What the call brought to prove who made it. */
+  /** The credentials of the call. */
   credentialsOf(source: Source): Credentials;
 }
 
@@ -60,7 +60,7 @@ export const HTTP: Transport<IncomingMessage> = {
 /** A method, as metrics and log have it. */
 export interface CalledMethod {
   readonly name: string;
-  /** What its callers must be allowed to do; `none` if it is enough that their credentials are valid. */
+  /** The verb that its callers need; `none` if valid credentials are enough. */
   readonly verb: Verb | 'none';
   /** Whether it writes: after an unexpected error its outcome is unknown. */
   readonly writes?: boolean;
@@ -105,8 +105,8 @@ class Call<Source> {
   }
 
   /**
-   * Finds out who made the call. Throws an OrderError if its credentials prove nothing, or do not allow the method.
-   * Which stores they allow is for the method to check, with `requireStore`.
+   * Authenticates the caller. Throws an OrderError if the credentials are missing, invalid or do not allow the method.
+   * The method itself checks the stores, with `requireStore`.
    */
   admit(): void {
     const { transport, method, context } = this.#door;
@@ -116,13 +116,13 @@ class Call<Source> {
     throw verbForbidden(principal.name, method.verb, method.name);
   }
 
-  /** Who made the call, which has been admitted. */
+  /** The caller of an admitted call. */
   get principal(): Principal {
     if (!this.#principal) throw new Error('a call was not admitted');
     return this.#principal;
   }
 
-  /** Whom a queue has to be fair to: a principal by its name, and one without by its connection. */
+  /** The key for a fair queue: the name of the principal, or the connection if it has no name. */
   get origin(): string {
     return this.principal.name || this.#door.transport.peerOf(this.#source).name;
   }
@@ -142,7 +142,9 @@ class Call<Source> {
     else if (logger.isLevelEnabled('debug')) logger.debug(this.#line(fieldsOf(), ms), 'answered');
   }
 
-  /** Counts each request of a call that has several. One line has all that were refused, at the level of the gravest. */
+  /**
+   * Counts each request of a call that has several. One line has all that were refused, at the level of the gravest.
+   */
   answeredEach(answers: readonly Answer[]): void {
     const { transport, context } = this.#door;
     const { counts, gravest } = summaryOf(answers);
@@ -159,8 +161,8 @@ class Call<Source> {
   }
 
   /**
-   * Records that the call was not admitted. Returns whether its connection has to end, because too many like it came
-   * from its address; such a call has no line in the log.
+   * Records that the call was not admitted. Returns whether its connection must end, because too many authentications
+   * from its address have failed; such a call is not logged.
    */
   turnedAway(error: OrderError): boolean {
     if (error.reason !== 'TOKEN_INVALID') {

@@ -19,18 +19,18 @@ export const MAX_METRICS_CONNECTIONS = 100;
 export const KEEP_ALIVE_MS = 60_000;
 
 /**
- * Failed authentications of one address: beyond this they are not logged, and each ends its connection. More than a
- * client with a mistyped token has while somebody looks at it, and too few to guess.
+ * Failed authentications of one address: beyond this they are not logged, and each ends its connection. The limit is
+ * above what a client with a mistyped token needs while its operator corrects it, and far too low for guessing.
  */
 export const FAILED_ATTEMPTS = { burst: 30, perSecond: 1, addresses: 10_000 };
 
-// Handshakes of TLS, for each listener.
+// TLS handshakes, per listener.
 
-/** Handshakes under way at the same time: each takes some 50 KB. */
+/** The most handshakes in progress: each takes about 50 KB. */
 export const MAX_HANDSHAKES = 512;
-/** How long a client may take for its handshake. */
+/** The time limit of a handshake. */
 export const HANDSHAKE_MS = 10_000;
-/** A handshake under way for this long may stall: it makes room for a new one if there are too many. */
+/** A handshake that has taken this long counts as stalled: it makes room for a new one if there are too many. */
 export const STALLED_HANDSHAKE_MS = 1_000;
 
 // Calls of gRPC at the same time.

@@ -5,10 +5,10 @@ import type { Address } from './address.ts';
 import { formatAddress, listenOn } from './address.ts';
 import type { ServeSettings } from './settings.ts';
 
-/** A program on this machine answers sooner. */
+/** The time limit of a connection attempt: a program on this machine answers sooner. */
 const PROBE_MS = 1000;
 
-/** Rejects as a start does if another program answers at one of the addresses. */
+/** Rejects, with the message of a failed start, if another program answers at one of the addresses. */
 export async function requireAddresses(settings: ServeSettings): Promise<void> {
   const seen = new Set<string>();
   for (const { flag, address } of listenersOf(settings)) {
@@ -21,8 +21,8 @@ export async function requireAddresses(settings: ServeSettings): Promise<void> {
 }
 
 /**
- * Whether a program answers there. A connection, and no server of our own that would listen and close again: such a
- * server at the start makes V8 give up on process.nextTick, which costs every later call 4 µs.
+ * Whether a program answers there. It connects instead of listening: a server that listens and closes again during a
+ * start makes V8 deoptimise process.nextTick, which costs every later call 4 µs.
  */
 function isTaken(address: Address): Promise<boolean> {
   return new Promise((resolve) => {
@@ -72,8 +72,8 @@ export interface Listener {
 }
 
 /**
- * Why a server could not listen, by the flag of each such listener: one sentence with the remedy. It listens at all of
- * them for an instant, and answers nothing there. Not for a process that serves afterwards: see {@link isTaken}.
+ * Why a server could not listen, by the flag of each such listener: one sentence with the remedy. It listens on all of
+ * them for an instant, and answers nothing. Do not call it in a process that serves afterwards: see {@link isTaken}.
  */
 export async function whyNotFree(listeners: readonly Listener[]): Promise<ReadonlyMap<string, string>> {
   const problems = new Map<string, string>();

@@ -104,7 +104,7 @@ export class Listeners {
     );
   }
 
-  /** One sentence for each listener that others can reach, and that nothing guards. */
+  /** One sentence for each listener that other machines can reach without TLS and credentials. */
   warnings(): string[] {
     return exposures(this.#settings, protectionOf(this.#settings)).map(({ warning }) => warning);
   }

@@ -1,7 +1,7 @@
 import type { Protection } from './security/exposure.ts';
 import type { ServeSettings } from './settings.ts';
 
-/** What the settings put between the network and the listeners. */
+/** How the settings protect the listeners. */
 export function protectionOf({ tlsCert, tlsClientCa, tokens, metricsSecure }: ServeSettings): Protection {
   const tls = tlsCert !== 'off';
   return {

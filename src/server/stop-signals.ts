@@ -3,12 +3,15 @@ import type { Log } from './log/log.ts';
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 /** Signals this close together are one request: make, npm and a terminal each pass a signal on to all they started. */
 const ECHO_MS = 500;
-/** Most echoes come sooner. One that comes while Node.js lets go of the signals, at its very end, would kill the process. */
+/**
+ * Most echoes come sooner. One that comes while Node.js lets go of the signals, at its very end, would kill the
+ * process.
+ */
 const LINGER_MS = 50;
 
 /**
  * Resolves to the first signal that asks the process to stop; a later one, unless it is an echo, kills the process.
- * SIGHUP is none of them if it asks for something else.
+ * SIGHUP is not one of them if it asks for a reload.
  */
 export function stopSignals(log: Log, hangupStops = true): Promise<NodeJS.Signals> {
   const first = Promise.withResolvers<NodeJS.Signals>();
@@ -27,7 +30,7 @@ export function stopSignals(log: Log, hangupStops = true): Promise<NodeJS.Signal
   return first.promise;
 }
 
-/** From now on SIGHUP calls whatever is given to the returned function, and does nothing else. */
+/** From now on SIGHUP only calls the listeners that are passed to the returned function. */
 export function hangupCalls(): (listener: () => void) => void {
   const listeners: (() => void)[] = [];
   process.on('SIGHUP', () => listeners.forEach((listener) => listener()));

@@ -3,8 +3,8 @@ import { printable } from '../../core/text/plain-text.ts';
 /** What a check says about one thing: `flag` names the setting that it is about. */
 export interface Finding {
   /**
-   * A problem keeps the server from starting, from allocating numbers, or from being reached by clients; `not checked` is
-   * what only a start can tell.
+   * A problem keeps the server from starting, from allocating numbers, or from being reached by clients; `not checked`
+   * is what only a start can tell.
    */
   readonly kind: 'ok' | 'warning' | 'problem' | 'not checked';
   readonly flag: string;

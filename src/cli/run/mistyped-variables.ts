@@ -24,7 +24,7 @@ export function mistypedVariables(env: Environment = environment()): string[] {
   });
 }
 
-/** Two names that are easily mixed up: a server that was given the one that it does not read would stay open. */
+/** Two names that are easily confused: a server that gets the wrong one would run without tokens. */
 function meanings(variable: string): string {
   if (!variable.startsWith('ORDERS_TOKEN')) return variable;
   return 'ORDERS_TOKENS, the token file of a server, or ORDERS_TOKEN, the token of a client';

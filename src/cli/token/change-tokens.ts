@@ -28,8 +28,8 @@ export async function readTokens(path: string): Promise<TokenFile> {
 
 /**
  * Changes a token file; only one process at a time does so. `change` returns the new entries, or undefined to leave the
- * file as it is; if it throws, the file is unchanged, too. If `mayCreate`, a missing file counts as one without entries.
- * Resolves to a warning about the file, if there is one. Rejects with an Error that names the remedy.
+ * file as it is; if it throws, the file is unchanged, too. If `mayCreate`, a missing file counts as one without
+ * entries. Resolves to a warning about the file, if there is one. Rejects with an Error that names the remedy.
  */
 export async function changeTokens(
   path: string,

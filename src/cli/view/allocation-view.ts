@@ -27,7 +27,7 @@ const FITTED_COLUMNS: readonly Column<Allocation>[] = [
   { title: 'REQUEST ID', width: 10, least: 10, value: ({ requestId }) => requestId },
 ];
 
-/** With the caller before the request id, because the last column is the first to be truncated. */
+/** The caller comes before the request id, because the last column is truncated first. */
 const FITTED_NAMED_COLUMNS = FITTED_COLUMNS.toSpliced(-1, 0, {
   title: 'CALLER',
   width: 6,

@@ -16,7 +16,7 @@ export interface Allocated {
 /** Whoever waits for the answer to one request: a call, or one of the requests of a call. It gets one answer. */
 export interface Caller {
   readonly signal: CallSignal;
-  /** Whom the queue is fair to: the caller's name, or its connection if it has none. */
+  /** The key for the fair queue: the caller's name, or its connection if it has none. */
   readonly origin: string;
   resolve(answer: Allocated): void;
   reject(error: OrderError): void;

@@ -91,9 +91,9 @@ function lookups(reads: LedgerReads, queues: CallQueues): Record<string, Guarded
       async handle({ key: asked }, signal, { principal }) {
         const { stores } = principal;
         const key = toKey(asked);
-        // Allocations of other stores do not exist for the caller. Those that it asks for by their store are not even
-        // looked up, so that no time tells them either; that an order_id exists tells nothing, because all up to the
-        // end do.
+        // Allocations of other stores do not exist for the caller. A request that names such a store is not even looked
+        // up, so that its duration reveals nothing. A lookup by order_id reveals nothing, because every order_id up to
+        // the end exists.
         const isHidden = (storeId: bigint) => stores !== 'all' && !stores.has(storeId);
         if ('storeId' in key && isHidden(key.storeId)) throw notFound(asked);
         const allocation = await queues.reads.run('lookup', signal, () => reads.getAllocation(key));

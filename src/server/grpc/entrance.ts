@@ -11,16 +11,16 @@ import { http2ServersOf, streamOf } from './library-inside.ts';
 import { IncomingLimit } from './limits/incoming-limit.ts';
 import { toStatus } from './status.ts';
 
-/** A method, and the handler that grpc-js calls for it, which gets only calls that were let in. */
+/** A method, and the handler that grpc-js calls for it, which gets only admitted calls. */
 export interface GuardedMethod {
   readonly method: CalledMethod;
   readonly handle: UntypedHandleCall;
 }
 
-/** A call that was let in. */
+/** An admitted call. */
 export type EnteredCall = Call<Arrival>;
 
-/** A call at the moment that its headers are there. */
+/** A call whose headers have arrived. */
 interface Arrival {
   readonly session: Http2Session;
   readonly peer: Peer;
@@ -29,7 +29,7 @@ interface Arrival {
 
 /** Where a stream keeps its {@link EnteredCall}. */
 const ENTERED = Symbol('entered');
-/** Where a session keeps what it was asked once. */
+/** Where a session caches its peer. */
 const PEER = Symbol('peer');
 
 interface EnteredStream extends ServerHttp2Stream {
@@ -50,8 +50,8 @@ const GRPC: Transport<Arrival> = {
 };
 
 /**
- * Lets calls of these methods, by their paths, in or refuses them as soon as their headers are there: before anything
- * of their messages is read. Other calls, such as those of health, pass. Call it once the server's injector exists.
+ * Admits or refuses calls of these methods, by their paths, as soon as their headers have arrived and before any of
+ * their messages is read. Other calls, such as those of health, pass. Call it once the server's injector exists.
  */
 export function guardCalls(server: Server, methods: ReadonlyMap<string, CalledMethod>, context: DoorContext): void {
   const incoming = new IncomingLimit();
@@ -61,7 +61,7 @@ export function guardCalls(server: Server, methods: ReadonlyMap<string, CalledMe
     http2Server.removeAllListeners('stream');
     http2Server.on('stream', (stream: EnteredStream, headers: IncomingHttpHeaders, ...rest: unknown[]) => {
       const { authorization } = headers;
-      // The library gets no token: it logs headers that it cannot read.
+      // The library must not see a token, because it logs headers that it cannot read.
       headers.authorization = undefined;
       const door = isGrpc(headers) ? doors.get(String(headers[':path'])) : undefined;
       if (door && !enter(stream, door, authorization)) return;
@@ -73,7 +73,7 @@ export function guardCalls(server: Server, methods: ReadonlyMap<string, CalledMe
 
 type StreamListener = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => void;
 
-/** Whether a call may go on; otherwise it has been refused. */
+/** Whether a call is admitted; if not, it has been refused. */
 function enter(stream: EnteredStream, door: CallDoor<Arrival>, authorization: string | undefined): boolean {
   const session: KnownSession | undefined = stream.session;
   if (!session || session.destroyed || stream.destroyed) {
@@ -87,7 +87,7 @@ function enter(stream: EnteredStream, door: CallDoor<Arrival>, authorization: st
   } catch (thrown) {
     const error = call.refusalOf(thrown);
     refuse(stream, error);
-    // Gently: calls of others may share the connection.
+    // Closed gracefully, because other callers may share the connection.
     if (call.turnedAway(error)) session.close();
     return false;
   }
@@ -95,26 +95,26 @@ function enter(stream: EnteredStream, door: CallDoor<Arrival>, authorization: st
   return true;
 }
 
-/** The call that a handler was called for. Throws for a method that is not guarded. */
+/** The admitted call of a handler. Throws for a method that is not checked here. */
 export function enteredBy(rpc: object): EnteredCall {
   const entered = (streamOf(rpc) as EnteredStream)[ENTERED];
   if (!entered) throw new Error('a call came in past the entrance');
   return entered;
 }
 
-/** The library refuses others. */
+/** The library refuses other content types. */
 function isGrpc(headers: IncomingHttpHeaders): boolean {
   return headers['content-type']?.startsWith('application/grpc') ?? false;
 }
 
-/** Answers with a status alone, and takes nothing more of the call. */
+/** Answers with a status only, and reads nothing more of the call. */
 function refuse(stream: ServerHttp2Stream, error: OrderError): void {
   // The client may leave at any time.
   stream.on('error', () => {});
   const { code, details, metadata } = toStatus(error, false);
   const status = { 'grpc-status': code, 'grpc-message': encodeURI(details), ...metadata.toHttp2Headers() };
   stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto', ...status }, { endStream: true });
-  // Drops what still comes, and ends a stream whose client does not. A reset in this turn would take the answer's place.
+  // Drops what still arrives, and ends a stream whose client does not. A reset in this turn would replace the answer.
   stream.resume();
   setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
 }

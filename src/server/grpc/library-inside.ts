@@ -1,10 +1,10 @@
 import type { Http2Server, ServerHttp2Stream } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
 
-// Whatever has to be reached inside grpc-js, which keeps its connections to itself, is reached here. If a new version
-// keeps something elsewhere, the server does not start, or no call is answered.
+// All access to the internals of grpc-js, which does not expose its connections. If a new version moves something, the
+// server does not start, or answers no call.
 
-/** The HTTP/2 servers of a gRPC server. Throws if it has none, which is so until its injector exists. */
+/** The HTTP/2 servers of a gRPC server. Throws if it has none yet: they exist once its injector does. */
 export function http2ServersOf(server: Server): readonly Http2Server[] {
   const { http2Servers } = server as unknown as { readonly http2Servers?: Map<Http2Server, unknown> };
   if (!(http2Servers instanceof Map) || http2Servers.size === 0) {

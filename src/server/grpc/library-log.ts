@@ -1,7 +1,7 @@
 import { setLogger } from '@grpc/grpc-js';
 import type { Logger } from '../log/log.ts';
 
-/** How the library says that it cannot read a header; what follows has the value, which may be a secret. */
+/** The library's message about a header that it cannot read; the rest of it has the value, which may be a secret. */
 const UNREADABLE_HEADER = /^(Failed to add metadata entry [^:]*):.*/s;
 
 /**

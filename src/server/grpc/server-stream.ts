@@ -14,7 +14,7 @@ export interface StreamMethod<Request, Response> extends CalledMethod {
   readonly maxStreams: number;
   /** Ends when it has sent everything, or soon after `signal` aborted. */
   handle(request: Request, signal: AbortSignal): AsyncIterable<Response>;
-  /** The store that the request concerns, undefined if it concerns all of them. */
+  /** The store of the request; undefined if it is for all stores. */
   storeOf(request: Request): bigint | undefined;
   /** The fields of the request that are logged. */
   describe(request: Request): Record<string, string>;
@@ -42,7 +42,7 @@ export function serverStream<Request, Response>(
     try {
       await sendAll(rpc, method.handle(rpc.request, end), end, leave);
     } catch (error) {
-      // Whatever a reading ran into while it was ended.
+      // An error of a read that was being ended.
       if (!end.aborted) throw error;
     }
     if (gone.aborted) return;

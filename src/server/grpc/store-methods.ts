@@ -46,7 +46,7 @@ export function storeMethods(ledger: Ledger, queues: CallQueues, logger: Logger)
       storeOf: (request) => given(request).storeId,
       describe: describeStore,
       pathOf: pathInStore,
-      // A retry after it has succeeded would be refused.
+      // If it has succeeded, a retry would be refused.
       mayRetry: (_, { reason }) => reason !== 'OUTCOME_UNKNOWN',
     }),
     updateStore: unary<UpdateStoreRequest, UpdateStoreResponse>({
@@ -120,7 +120,7 @@ async function listStores(
   return { stores: items.map(toStoreMessage), nextPageToken };
 }
 
-/** Who changed what, as part of the write itself: it is logged even if the caller is gone. */
+/** Logs a change of a store as part of the write itself, so that it is logged even if the caller has gone. */
 function logStore(logger: Logger, message: string, caller: string, before: Store | undefined, after: Store): void {
   const fields = {
     store_id: String(after.storeId),

@@ -11,11 +11,11 @@ import { toStatus } from './status.ts';
 export interface UnaryMethod<Request, Response> extends CalledMethod {
   handle(request: Request, signal: CallSignal, call: EnteredCall): Promise<Response>;
   /**
-   * The store that the request concerns, undefined if it concerns all of them. A method without this checks the stores
-   * of the principal itself.
+   * The store of the request; undefined if it is for all stores. A method without this checks the stores of the
+   * principal itself.
    */
   storeOf?(request: Request): bigint | undefined;
-  /** What a caller with access to some stores can do instead of calling it for all; to name one of them unless given. */
+  /** The remedy for a caller with access to some stores only; if absent, to name one of them. */
   readonly withoutStore?: string;
   /** The fields of the request that are logged. */
   describe(request: Request): Record<string, string>;

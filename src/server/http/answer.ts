@@ -12,8 +12,8 @@ export function sendJson(reply: FastifyReply, code: number, body: string): Fasti
 }
 
 /**
- * Sends a refusal: its status, Retry-After if a retry is right, how to authenticate if that is missing, and the reason
- * in the body.
+ * Sends a refusal: its status, Retry-After if a retry makes sense, WWW-Authenticate for a 401, and the reason in the
+ * body.
  */
 export function refuse(
   reply: FastifyReply,

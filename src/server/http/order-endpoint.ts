@@ -21,7 +21,7 @@ export interface OrderEndpointOptions extends DoorContext {
   readonly requireRequestId: boolean;
 }
 
-/** Where a request keeps the call that it was let in as. */
+/** Where a request keeps its admitted call. */
 const ENTERED = Symbol('entered');
 
 interface EnteredRequest extends FastifyRequest {
@@ -43,7 +43,7 @@ export class OrderEndpoint {
     this.#door = new CallDoor(HTTP, METHOD, options);
   }
 
-  /** Lets a request in or refuses it, before anything of its body is read. */
+  /** Admits or refuses a request before any of its body is read. */
   readonly admit = (request: EnteredRequest, reply: FastifyReply, done: () => void): void => {
     const call = this.#door.begin(request.raw);
     try {
@@ -58,7 +58,7 @@ export class OrderEndpoint {
     done();
   };
 
-  /** Answers a request that was let in, and whose body is text. Never rejects because of the allocator. */
+  /** Answers an admitted request whose body is text. Never rejects because of the allocator. */
   readonly handle = async (request: EnteredRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const call = request[ENTERED];
     if (!call) throw new Error('a request came in past the door');
@@ -105,8 +105,8 @@ export class OrderEndpoint {
 }
 
 /**
- * Answers and ends the connection. What is left of the body is dropped first: a connection that closes on it is reset,
- * and the answer may be lost.
+ * Answers, then closes the connection. The rest of the body is read and dropped first: closing a connection with unread
+ * data resets it, and the answer may be lost.
  */
 function endConnection({ raw }: FastifyRequest, reply: FastifyReply, answer: () => void): void {
   reply.header('connection', 'close');

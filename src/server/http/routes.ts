@@ -83,7 +83,7 @@ function refuseUnknown(request: FastifyRequest, reply: FastifyReply): void {
   else refuse(reply.header('allow', allow), 'METHOD_NOT_ALLOWED', `this path allows ${allow} only`);
 }
 
-/** Without the query, which has no place in the log: some clients put credentials into it. */
+/** The path without the query, which must not be logged: some clients put credentials into it. */
 function pathOf({ url }: FastifyRequest): string {
   return url.split('?', 1)[0] ?? '';
 }

@@ -20,11 +20,11 @@ const COLORS = {
 } as const;
 /** Fields that a person at the terminal does not need. */
 const LEFT_OUT = new Set(['level', 'time', 'msg', 'pid', 'hostname']);
-/** What JSON allows in a string, but some readers take for the end of a line, or for a command to a terminal. */
+/** Characters that JSON allows in a string, but that some readers treat as a line end or a terminal command. */
 const UNSAFE_IN_JSON = /[\u007f-\u009f\u2028\u2029]/g;
 const BARE = /^[^\s"=]+$/;
 
-/** The same line of JSON without characters that could end it for some readers: only strings can have them. */
+/** The same line of JSON with those characters escaped, which only strings can contain. */
 export function safeJson(json: string): string {
   return json.replace(UNSAFE_IN_JSON, escaped);
 }

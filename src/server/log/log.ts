@@ -20,7 +20,9 @@ export interface Log {
   end(): Promise<boolean>;
 }
 
-/** A key of fields: lines with it are all written, however often they repeat, such as those that say who changed what. */
+/**
+ * A key in the fields of a line: lines with it are always written, however often they repeat, such as store changes.
+ */
 export const EVERY_LINE = Symbol('every line');
 
 /** How long a hanging reader or disk behind standard output may delay the end. */
@@ -65,7 +67,7 @@ export function createLogTo(level: LogLevel, write: (line: string) => void): Log
       formatters: { level: (label) => ({ level: label }) },
       hooks: { logMethod: limitRepeats(repeats) },
     },
-    // A token is nowhere meant to be logged; but a caller may send one in the place of anything, such as a request_id.
+    // No line logs a token on purpose, but a caller may send one in place of anything, such as a request_id.
     { write: (line: string) => write(safeJson(withoutTokens(line))) },
   );
   return {

@@ -5,7 +5,7 @@ import type { PageRefusal } from './page-server.ts';
 
 const METHOD = { name: 'metrics', verb: 'metrics' } as const;
 
-/** Asks for the verb `metrics`: returns why a request for the metrics is refused, if it is. */
+/** Requires the verb `metrics`: returns why a request for the metrics is refused, if it is. */
 export function metricsDoor(context: DoorContext): (request: IncomingMessage) => PageRefusal | undefined {
   const door = new CallDoor(HTTP, METHOD, context);
   return (request) => {

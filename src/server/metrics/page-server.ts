@@ -32,7 +32,7 @@ export interface PageServer {
 export interface PageServerOptions {
   readonly address: Address;
   readonly page: Page;
-  /** What probes ask for: they need no credentials. `text` is called for each request. */
+  /** The pages of probes, which need no credentials. `text` is called for each request. */
   readonly probes: readonly Probe[];
   /** Absent for plaintext. */
   readonly tls?: ListenerTls | undefined;
@@ -40,7 +40,7 @@ export interface PageServerOptions {
   refuse?(request: IncomingMessage): PageRefusal | undefined;
 }
 
-/** What is answered at one path. */
+/** The answer at one path. */
 export interface Probe {
   readonly path: string;
   answer(): { readonly status: number; readonly json: string };

@@ -8,7 +8,7 @@ import { HANDSHAKE_FAILURES } from '../security/tls/handshake-failures.ts';
 import type { HandshakeObserver } from '../security/tls/handshakes.ts';
 import { gauge } from './process-metrics.ts';
 
-/** A server without tokens has no active one, and no file that could be broken. */
+/** Without tokens, none is active, and no file can be broken. */
 export function registerTokens(registry: Registry, tokens: TokenSources | undefined): void {
   gauge(
     registry,
@@ -19,7 +19,7 @@ export function registerTokens(registry: Registry, tokens: TokenSources | undefi
   gauge(
     registry,
     'order_numbers_tokens_current',
-    '0 while the token file cannot be used, and what was read before is in use; else 1.',
+    '0 while the token file cannot be used and older entries stay in use; otherwise 1.',
     () => Number(tokens?.isCurrent() ?? true),
   );
   const failures = new Counter({
@@ -38,7 +38,7 @@ export function registerCertificate(registry: Registry, expirySeconds: () => num
   gauge(
     registry,
     'order_numbers_tls_certificate_expiry_timestamp_seconds',
-    'When the certificate in use expires, Unix time.',
+    'When the certificate in use expires, as Unix time.',
     expirySeconds,
   );
 }
@@ -52,11 +52,11 @@ export class AuthMetrics {
   constructor(registry: Registry) {
     this.#refusals = new Counter({
       name: 'order_numbers_auth_refusals_total',
-      help: 'Calls whose credentials prove nothing, or do not allow what they ask for.',
+      help: 'Calls that were refused because of their credentials.',
       labelNames: ['reason'],
       registers: [registry],
     });
-    // A rate counts from the first one on only if there was a 0 before.
+    // A rate includes the first refusal only if there was a 0 before it.
     for (const reason of AUTH_REFUSALS) this.#refusals.inc({ reason }, 0);
   }
 
@@ -65,7 +65,7 @@ export class AuthMetrics {
   }
 }
 
-/** Counts what goes wrong with TLS. */
+/** Counts failed handshakes and failed reloads of TLS files. */
 export class TlsMetrics implements HandshakeObserver, ReloadObserver {
   readonly #handshakes: Counter<'reason'>;
   readonly #reloads: Counter;
@@ -73,7 +73,7 @@ export class TlsMetrics implements HandshakeObserver, ReloadObserver {
   constructor(registry: Registry) {
     this.#handshakes = new Counter({
       name: 'order_numbers_tls_handshake_failures_total',
-      help: 'Connections that were refused or lost before their TLS handshake was done.',
+      help: 'TLS handshakes that failed.',
       labelNames: ['reason'],
       registers: [registry],
     });

@@ -3,23 +3,23 @@ import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
-/** The certificate with which a client proved who it is: signed by the client CA, and valid when it connected. */
+/** A client's certificate: signed by a CA of --tls-client-ca, and valid when the client connected. */
 export interface ClientCertificate {
-  /** Its subject alternative names of the kinds URI and DNS, such as `URI:spiffe://…`, in its own order. */
+  /** The URI and DNS names of its subjectAltName, such as `URI:spiffe://…`, in the order of the certificate. */
   readonly names: readonly string[];
   /** SHA-256 of the certificate (its DER), in lower-case hex. */
   readonly sha256: string;
 }
 
-/** One name as Node.js prints it: one with a comma, a quote or a control character is a JSON string. */
+/** One name as Node.js prints it: a JSON string if it has a comma, a quote or a control character. */
 const NAME = /([A-Za-z][A-Za-z ]*):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/gy;
 
-/** Asking a connection for its certificate takes longer than the rest of a call; undefined: it has none. */
+/** A cache, because reading a certificate takes longer than the rest of a call; undefined if there is none. */
 const known = new WeakMap<Socket, ClientCertificate | undefined>();
 
 /**
- * The certificate of the client behind a connection. Undefined unless the connection is TLS and the certificate was
- * checked against the client CA; once the connection is closed, what it was asked before stays known.
+ * The client certificate of a connection. Undefined unless the connection uses TLS and the certificate was verified
+ * against --tls-client-ca. The result is cached, so it is available after the connection has closed.
  */
 export function clientCertificateOf(socket: Socket): ClientCertificate | undefined {
   const cached = known.get(socket);

@@ -1,35 +1,35 @@
 import { isIPv6 } from 'node:net';
 import { FAILED_ATTEMPTS } from '../limits.ts';
 
-/** How many failed authentications an address may have before it is held to the rate. */
+/** How many failed authentications one address may have. */
 export interface AttemptLimits {
   readonly burst: number;
   readonly perSecond: number;
-  /** Addresses that are remembered, at most; at least half as many of those that failed last are. */
+  /** The most addresses that are remembered. At least the half of them that failed most recently always is. */
   readonly addresses: number;
 }
 
 /** What to do about a failed authentication. */
 export interface Attempt {
-  /** Too many came from its address: it gets no line in the log, and its connection ends. */
+  /** Whether there were too many from its address: it is not logged, and its connection ends. */
   readonly isOverLimit: boolean;
-  /** Earlier ones of the address without a line, since its last one with a line. */
+  /** Failures of the address that were not logged since the last one that was. */
   readonly unlogged: number;
 }
 
 interface Bucket {
   tokens: number;
-  /** When `tokens` was right, in milliseconds. */
+  /** When `tokens` was last updated, in milliseconds. */
   at: number;
   unlogged: number;
 }
 
-/** Counts failed authentications per address, in bounded memory. Those that succeed are none of its business. */
+/** A token bucket per address for failed authentications, in bounded memory. */
 export class FailedAttempts {
   readonly #limits: AttemptLimits;
   readonly #now: () => number;
-  // Two generations. To move each address to the end of one Map would be slow: V8 keeps what was deleted from a Map in
-  // its place for a while, so that an address which fails again and again would be looked up among all its remains.
+  // Two generations. Moving each address to the end of one Map would be slow: V8 keeps deleted entries of a Map for a
+  // while, and a lookup of an address that fails again and again would have to pass all of its own.
   #newer = new Map<string, Bucket>();
   #older = new Map<string, Bucket>();
 
@@ -44,7 +44,7 @@ export class FailedAttempts {
     return this.#newer.size + this.#older.size;
   }
 
-  /** One more from this address; empty if it is not known. */
+  /** Counts a failure from this address, which is empty if it is unknown. */
   add(address: string): Attempt {
     const bucket = this.#take(networkOf(address));
     if (bucket.tokens < 1) {
@@ -57,7 +57,7 @@ export class FailedAttempts {
     return { isOverLimit: false, unlogged };
   }
 
-  /** The bucket of a network, with what it has gained by now. */
+  /** The bucket of a network, refilled up to now. */
   #take(network: string): Bucket {
     const { burst, perSecond } = this.#limits;
     const now = this.#now();
@@ -67,7 +67,7 @@ export class FailedAttempts {
     return bucket;
   }
 
-  /** Brings a network into the newer generation; once that is full, it is the older one, which is forgotten. */
+  /** Moves a network into the newer generation. If that is full, it replaces the older one, which is forgotten. */
   #renew(network: string, now: number): Bucket {
     const { burst, addresses } = this.#limits;
     const bucket = this.#older.get(network) ?? { tokens: burst, at: now, unlogged: 0 };
@@ -81,7 +81,7 @@ export class FailedAttempts {
   }
 }
 
-/** What one client can have many addresses of: an IPv4 address itself, of an IPv6 address the first 64 bits. */
+/** What one client usually has: a whole IPv4 address, or the first 64 bits of an IPv6 address. */
 function networkOf(address: string): string {
   const [text = ''] = address.split('%');
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(text)?.[1];
@@ -94,6 +94,6 @@ function networkOf(address: string): string {
 }
 
 function groupsOf(text: string): string[] {
-  // A group is written in different ways, such as 0db8 and db8.
+  // The same group can be written in different ways, such as 0db8 and db8.
   return text === '' ? [] : text.split(':').map((group) => group.toLowerCase().replace(/^0+(?=.)/, ''));
 }

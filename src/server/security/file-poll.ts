@@ -1,17 +1,17 @@
 import { stat } from 'node:fs/promises';
 
-/** Between two looks. */
+/** The interval between two checks. */
 const LOOK_MS = 500;
 /**
- * A file may be written twice within one tick of its clock, and then has the same times and, by chance, the same length.
- * So what was written this short a time ago is taken for changed once more.
+ * A file that is written twice within one tick of the file system's clock has the same times and perhaps the same
+ * length. So a file that is newer than this counts as changed at each check.
  */
 const SETTLED_MS = 2000;
 
 /**
- * Looks at files every half second, and tells when one was written, replaced or renamed, or what its name leads to was:
- * Kubernetes swaps a symbolic link. A watch of the system would follow the old file, and misses changes made elsewhere on
- * a network.
+ * Checks files every half second for a write, a rename or a symbolic link that was switched, as Kubernetes does. A
+ * watch by the operating system would stay on the old file, and would miss changes that another machine makes to a
+ * network file system.
  */
 export class FilePoll {
   readonly #paths: readonly string[];
@@ -20,7 +20,9 @@ export class FilePoll {
   #seen: string | undefined;
   #isLooking = false;
 
-  /** Calls `changed` at the first look, and perhaps without a change: compare contents. It never rejects. */
+  /**
+   * Calls `changed`, which must not reject, at the first check and after each possible change: compare the contents.
+   */
   constructor(paths: readonly string[], changed: () => Promise<void>) {
     this.#paths = paths;
     this.#changed = changed;
@@ -32,11 +34,11 @@ export class FilePoll {
   }
 
   async #look(): Promise<void> {
-    // A disk that hangs needs no queue of looks.
+    // Checks must not pile up while a disk hangs.
     if (this.#isLooking) return;
     this.#isLooking = true;
     try {
-      // Before the contents are read: a change meanwhile is seen at the next look.
+      // Taken before the contents are read, so that a change in between is seen at the next check.
       const now = (await Promise.all(this.#paths.map(stampOf))).join('\n');
       if (now === this.#seen) return;
       await this.#changed();
@@ -47,7 +49,7 @@ export class FilePoll {
   }
 }
 
-/** Differs if the file does, and from itself while the file is new. */
+/** A text that changes when the file does, and at every call while the file is new. */
 async function stampOf(path: string): Promise<string> {
   try {
     const { dev, ino, size, mode, mtimeNs, ctimeNs, ctimeMs } = await stat(path, { bigint: true });

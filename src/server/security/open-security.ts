@@ -8,25 +8,25 @@ import type { ListenerTls } from './tls/listener-tls.ts';
 import type { TlsFiles } from './tls/tls-files.ts';
 import type { TokenReload, TokenSources } from './token-reload.ts';
 
-/** Files that are read again while the server runs, because they changed or because the process is told to. */
+/** Files that are read again while the server runs: after a change, or on SIGHUP. */
 export interface Reloadable {
-  /** Reads them now, and logs what came of it: what cannot be used changes nothing. Never rejects. */
+  /** Reads them now, and logs the result. A file that cannot be used changes nothing. Never rejects. */
   reload(): Promise<void>;
-  /** Looks at them no longer. */
+  /** Stops following them. */
   close(): void;
 }
 
 /** The tokens and certificates of a server. They are opened before anything else, and closed with the listeners. */
 export interface Security {
-  /** Knows the callers of gRPC and HTTP. */
+  /** Authenticates the callers of gRPC and HTTP. */
   readonly authenticator: Authenticator;
-  /** Knows who may read the metrics, if not everyone may: a token is enough. */
+  /** Authenticates readers of the metrics, if these are protected: a token is enough. */
   readonly scrapers: Authenticator;
-  /** Absent if calls need none. */
+  /** Absent if calls need no token. */
   readonly tokens?: TokenSources;
   /** Absent if everything is served in plaintext. */
   readonly tls?: SecurityTls;
-  /** Has every file read again. */
+  /** Starts reading every file again. */
   reload(): void;
   close(): void;
 }
@@ -47,7 +47,7 @@ export interface SecuritySettings {
   readonly tlsClientCa: string | 'off';
 }
 
-/** Rejects with one sentence that names a flag, its file and the remedy; nothing is open then. */
+/** Rejects with one sentence that names a flag, its file and the remedy, and leaves nothing open. */
 export async function openSecurity(
   settings: SecuritySettings,
   logger: Logger,
@@ -75,7 +75,7 @@ export async function openSecurity(
   }
 }
 
-/** The files of a server's TLS; undefined if it has none. */
+/** The TLS files of a server; undefined without TLS. */
 function tlsFilesOf({ tlsCert, tlsKey, tlsClientCa }: SecuritySettings): TlsFiles | undefined {
   if (tlsCert === 'off') return undefined;
   return {

@@ -2,17 +2,17 @@ import { checkStoreId } from '../../core/allocation.ts';
 import { storeForbidden, storeMissing } from '../../core/refusals.ts';
 import type { ClientCertificate } from './client-certificate.ts';
 
-/** What a principal may be allowed to do; docs/security.md says which methods need which. */
+/** The rights that a principal can have; docs/security.md says which method needs which. */
 export const VERBS = ['allocate', 'read', 'manage', 'verify', 'metrics'] as const;
 
 export type Verb = (typeof VERBS)[number];
 
-/** What to do about a call that concerns every store. */
+/** The remedy for a call for all stores. */
 const NAME_A_STORE = 'name one of them in store_id (--store)';
 
-/** Whoever made a call, as far as its credentials prove it. */
+/** The authenticated caller of a call. */
 export interface Principal {
-  /** Recorded with each allocation as its caller: 1 to 64 printable ASCII characters, or empty on an open server. */
+  /** Recorded as the caller of each allocation: 1 to 64 printable ASCII characters, or empty on an open server. */
   readonly name: string;
   readonly verbs: ReadonlySet<Verb>;
   readonly stores: ReadonlySet<bigint> | 'all';
@@ -20,7 +20,7 @@ export interface Principal {
   readonly ended?: AbortSignal;
 }
 
-/** What a call brings to prove who made it. */
+/** The credentials of a call. */
 export interface Credentials {
   /** The header `authorization`, as it was sent. */
   readonly authorization: string | undefined;
@@ -28,7 +28,7 @@ export interface Credentials {
   certificate(): ClientCertificate | undefined;
 }
 
-/** Finds out who made a call. Throws an OrderError, TOKEN_INVALID, for credentials that prove nothing. */
+/** Finds the principal of a call. Throws an OrderError, TOKEN_INVALID, for credentials that are missing or invalid. */
 export interface Authenticator {
   authenticate(credentials: Credentials): Principal;
 }

@@ -4,7 +4,7 @@ import { messageOf } from '../../core/errors.ts';
 import type { TokenEntry } from './token-file.ts';
 import { parseTokenFile } from './token-file.ts';
 
-/** Some 15,000 tokens, which take 50 ms to parse: no call is answered meanwhile. */
+/** About 15,000 tokens. Parsing them takes 50 ms, and no call is answered in that time. */
 export const MAX_TOKEN_FILE_BYTES = 4 * 1024 * 1024;
 const GROUP_OR_OTHERS_WRITE = 0o022;
 const OTHERS_READ = 0o004;
@@ -26,8 +26,8 @@ export function entriesIn({ text }: TokenFileText, path: string): TokenEntry[] {
 }
 
 /**
- * Reads a token file. Rejects with an Error that names the file and the remedy if it cannot be read, is too large, or is
- * writable for users other than its owner, who could grant themselves access.
+ * Reads a token file. Rejects with an Error that names the file and the remedy if it cannot be read, is too large, or
+ * is writable for users other than its owner, who could grant themselves access.
  */
 export async function readTokenFile(path: string): Promise<TokenFileText> {
   let file: FileHandle | undefined;

@@ -3,7 +3,7 @@ import type { ClientCertificate } from './client-certificate.ts';
 import type { Authenticator } from './principal.ts';
 import { VERBS } from './principal.ts';
 
-/** What a ledger can record as a caller. */
+/** A name that a ledger can record as a caller. */
 const CALLER = /^[\x20-\x7e]{1,64}$/;
 const EVERY_VERB = new Set(VERBS);
 
@@ -29,7 +29,9 @@ export const CERTIFICATE_HOLDERS: Authenticator = {
   },
 };
 
-/** Its first name, without its kind; the hash of a certificate whose name is missing, too long or not ASCII. */
+/**
+ * The certificate's first name without its kind, or the certificate's hash if that is missing, too long or not ASCII.
+ */
 function callerOf({ names: [first = ''], sha256 }: ClientCertificate): string {
   const name = first.slice(first.indexOf(':') + 1);
   return CALLER.test(name) ? name : sha256;

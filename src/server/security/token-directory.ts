@@ -14,15 +14,15 @@ import { comparedSan } from './token-file.ts';
 import { TokenHolder } from './token-holder.ts';
 import { hashOfToken, kindOfToken, TOKEN_LENGTH } from './token-text.ts';
 
-/** As in RFC 9110: the name of the scheme has no case. */
+/** The name of the scheme is case-insensitive (RFC 9110). */
 const BEARER = /^bearer +(\S+) *$/i;
 const NO_TOKEN = /^bearer *$/i;
 
 /**
- * The tokens and certificates of a token file, and who they prove to be.
+ * The tokens and certificates of a token file, and their principals.
  *
- * A token is looked up by its SHA-256: the time that takes can tell something about the hash of a guess at most, and no
- * guess gets better by that. The hash costs 1 µs, a hundredth of a call, so no token is remembered by its text.
+ * A token is looked up by its SHA-256. The time of a lookup reveals at most something about the hash of a guess, which
+ * does not help to find a token. A hash takes 1 µs, a hundredth of a call, so the text of a token need not be cached.
  */
 export class TokenDirectory implements Authenticator {
   #holders: readonly TokenHolder[] = [];
@@ -39,7 +39,7 @@ export class TokenDirectory implements Authenticator {
     return this.#holders.filter((holder) => holder.isActive(now)).length;
   }
 
-  /** A token that is sent counts alone, even beside a certificate that would do. */
+  /** If a token is sent, only the token counts, even if the client also has a valid certificate. */
   authenticate(credentials: Credentials): Principal {
     const { authorization } = credentials;
     const now = Date.now();
@@ -49,7 +49,7 @@ export class TokenDirectory implements Authenticator {
     throw tokenMissing();
   }
 
-  /** From now on these entries count. The principals of entries that are gone or allow something else now end. */
+  /** Replaces all entries. The principals of entries that were removed or changed end. */
   replace(entries: readonly TokenEntry[]): void {
     const ending = new Map(this.#holders.map((holder) => [holder.entry.name, holder]));
     this.#holders = entries.map((entry) => {
@@ -65,7 +65,7 @@ export class TokenDirectory implements Authenticator {
     this.endExpired();
   }
 
-  /** Ends the principals of entries that have expired. Call it every moment: the clock may be put forward. */
+  /** Ends the principals of entries that have expired. Call it often, because the clock may be set forward. */
   endExpired(): void {
     const now = Date.now();
     for (const holder of this.#holders) holder.endIfExpired(now);
@@ -86,7 +86,7 @@ export class TokenDirectory implements Authenticator {
     }
   }
 
-  /** The first entry of the file with one of the names; an active one comes before the others. */
+  /** The first active entry of the file with one of the names; if none is active, the first. */
   #holderOfCertificate({ names }: ClientCertificate, nowMs: number): TokenHolder {
     const found = new Set(names.flatMap((name) => this.#bySan.get(comparedSan(name)) ?? []));
     const inOrder = found.size > 1 ? this.#holders.filter((holder) => found.has(holder)) : [...found];

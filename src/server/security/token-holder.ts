@@ -4,7 +4,7 @@ import type { Principal } from './principal.ts';
 import type { TokenEntry } from './token-file.ts';
 import { endOfDay } from './token-file.ts';
 
-/** Whoever has the token or the certificate of an entry: one principal, which all its calls share. */
+/** The principal of an entry, which all calls with its token or certificate share. */
 export class TokenHolder {
   #entry: TokenEntry;
   #endMs: number;
@@ -30,12 +30,12 @@ export class TokenHolder {
     const { name, revoked } = this.#entry;
     if (revoked !== undefined) throw tokenRevoked(name);
     if (nowMs >= this.#endMs) throw this.#expired();
-    // A clock that was put back, or a later day in the file: what has ended cannot begin again.
+    // The clock was set back, or the file has a later day. An aborted signal cannot be reset, so it needs a new one.
     if (this.#ended.signal.aborted) this.#renew();
     return this.#principal;
   }
 
-  /** Whether it goes on with a newer entry of its name: if nothing but the day of its end differs. */
+  /** Adopts a newer entry of its name, and returns true, if the entry differs at most in its last day. */
   goesOnWith(entry: TokenEntry): boolean {
     if (!allowsTheSame(this.#entry, entry)) return false;
     this.#entry = entry;
@@ -47,7 +47,7 @@ export class TokenHolder {
     if (nowMs >= this.#endMs && !this.#ended.signal.aborted) this.#ended.abort(this.#expired());
   }
 
-  /** Ends its principal; `successor` is the entry that now has its name, if there is one. */
+  /** Ends its principal. `successor` is the new entry of the same name, if there is one. */
   endFor(successor: TokenEntry | undefined): void {
     const { name } = this.#entry;
     this.#ended.abort(successor?.revoked === undefined ? tokenChanged(name) : tokenRevoked(name));

@@ -5,10 +5,10 @@ import { FilePoll } from './file-poll.ts';
 import { entriesIn, readTokenFile } from './read-token-file.ts';
 import { TokenDirectory } from './token-directory.ts';
 
-/** Between two looks at the clock. */
+/** The interval between two checks of the clock. */
 const EXPIRY_MS = 500;
 
-/** What the metrics say of the tokens. */
+/** What the metrics report about the tokens. */
 export interface TokenSources {
   /** Entries that are neither revoked nor expired. */
   active(): number;
@@ -19,8 +19,8 @@ export interface TokenSources {
 }
 
 /**
- * The tokens of a server, which follow their file: the new entries count within a second of a change. A broken file
- * changes nothing: the server goes on with what it read before, and says so once per broken version.
+ * The tokens of a server. A change of their file takes effect within a second. A broken file changes nothing: the
+ * server keeps the tokens that it read before, and logs a warning once per broken version.
  */
 export class TokenReload implements TokenSources {
   readonly directory = new TokenDirectory([]);
@@ -29,7 +29,7 @@ export class TokenReload implements TokenSources {
   #looking: Promise<void> = Promise.resolve();
   #poll: FilePoll | undefined;
   #clock: NodeJS.Timeout | undefined;
-  /** What was found at the last look: the hash of the text, or why it could not be read. */
+  /** The result of the last read: the hash of the text, or why it could not be read. */
   #latest: string | undefined;
   #isCurrent = true;
   #failures = 0;
@@ -52,7 +52,7 @@ export class TokenReload implements TokenSources {
     return this.#failures;
   }
 
-  /** Reads the file, and follows it and the clock from then on. Rejects with one sentence that names the remedy. */
+  /** Reads the file, then follows the file and the clock. Rejects with one sentence that names the remedy. */
   async open(): Promise<void> {
     this.#latest = undefined;
     await this.#read();
@@ -65,7 +65,7 @@ export class TokenReload implements TokenSources {
     clearInterval(this.#clock);
   }
 
-  /** Reads the file again, after any look that is under way, which may have read an older one. Never rejects. */
+  /** Reads the file again, after any read in progress, which may have seen an older version. Never rejects. */
   reload(): Promise<void> {
     this.#looking = this.#looking.then(async () => {
       try {
@@ -79,7 +79,7 @@ export class TokenReload implements TokenSources {
     return this.#looking;
   }
 
-  /** Rejects if there is something new that cannot be used. */
+  /** Rejects if the file has changed and cannot be used. */
   async #read(): Promise<void> {
     const file = await readTokenFile(this.#path).catch((error: unknown) => messageOf(error));
     const found = typeof file === 'string' ? file : hash('sha256', file.text);

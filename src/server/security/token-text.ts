@@ -1,21 +1,21 @@
 import { hash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
-/** How every token of this service begins: scanners for leaked secrets look for it. */
+/** The prefix of every token of this service, by which scanners for leaked secrets find it. */
 const PREFIX = 'ordn_';
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const SECRET_BYTES = 32;
-/** The digits of base 62 that 256 bits need. */
+/** The base-62 digits of 256 bits. */
 const SECRET_LENGTH = 43;
-/** The same for 32 bits. */
+/** The base-62 digits of 32 bits. */
 const CHECKSUM_LENGTH = 6;
-/** Characters of a token: the prefix, the secret, and the checksum of both. */
+/** The length of a token: the prefix, the secret, and the checksum of both. */
 export const TOKEN_LENGTH = PREFIX.length + SECRET_LENGTH + CHECKSUM_LENGTH;
 
 const TOKEN = new RegExp(`^${PREFIX}[0-9A-Za-z]{${SECRET_LENGTH + CHECKSUM_LENGTH}}$`);
 const TOKENS = new RegExp(`${PREFIX}[0-9A-Za-z]+`, 'g');
 
-/** What a text is: a token, one that was mistyped or cut off, or something of another service. */
+/** What a text is: a token, a mistyped or truncated token, or something else. */
 export type TokenKind = 'token' | 'mistyped' | 'foreign';
 
 /** A new token with 256 bits from the system's random source. */
@@ -24,7 +24,7 @@ export function newToken(): string {
   return withChecksum(PREFIX + secret);
 }
 
-/** Looks at the text alone: whether a server knows the token is not in it. */
+/** Judges the text alone; whether a server knows the token is another question. */
 export function kindOfToken(text: string): TokenKind {
   if (!text.startsWith(PREFIX)) return 'foreign';
   return TOKEN.test(text) && withChecksum(text.slice(0, -CHECKSUM_LENGTH)) === text ? 'token' : 'mistyped';
@@ -35,7 +35,7 @@ export function hashOfToken(token: string): string {
   return hash('sha256', token, 'hex');
 }
 
-/** The text without the tokens in it, whole or mistyped, for messages. */
+/** The text for a message, with all tokens in it masked, even mistyped ones. */
 export function withoutTokens(text: string): string {
   return text.replace(TOKENS, `${PREFIX}…`);
 }

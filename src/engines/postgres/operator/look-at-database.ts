@@ -19,8 +19,8 @@ const GRANTS = 'run the GRANTs that order-numbers migrate --print ends with';
 const NOTHING: Seen = { found: undefined, ledgerId: undefined, lastOrderId: undefined, warnings: [], notChecked: [] };
 
 /**
- * Looks at the ledger in the PostgreSQL database that the settings name, in transactions that may only read. Never rejects
- * because of what it finds.
+ * Looks at the ledger in the PostgreSQL database that the settings name, in transactions that may only read. Never
+ * rejects because of what it finds.
  */
 export async function lookAtDatabase(settings: LedgerSettings): Promise<LedgerLook> {
   const { name } = parsePostgresUrl(settings.ledger);

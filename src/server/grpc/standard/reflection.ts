@@ -19,7 +19,7 @@ import { StreamLimit } from '../limits/stream-limit.ts';
 type Call = ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>;
 type Answer = NonNullable<ServerReflectionResponse['messageResponse']>;
 
-/** Needs no verb: whoever may do anything may ask what there is. */
+/** Needs no verb: any valid credentials may list the methods. */
 const METHOD: CalledMethod = { name: 'ServerReflectionInfo', verb: 'none' };
 
 /**

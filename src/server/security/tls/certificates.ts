@@ -40,7 +40,8 @@ export class Certificates {
   }
 
   /**
-   * Reads the files, and follows them from then on. Rejects with one sentence that names a flag, its file and the remedy.
+   * Reads the files, and follows them from then on. Rejects with one sentence that names a flag, its file and the
+   * remedy.
    */
   static async open(files: TlsFiles, logger: Logger, observer: ReloadObserver): Promise<Certificates> {
     const certificates = new Certificates(files, logger, observer);
@@ -121,8 +122,8 @@ export class Certificates {
   }
 
   /**
-   * Keeps what is in use. Files that are replaced one after the other do not match for a moment, so a failure is reported
-   * only if it persists at a second look, and once per version.
+   * Keeps what is in use. Files that are replaced one after the other do not match for a moment, so a failure is
+   * reported only if it persists at a second look, and once per version.
    */
   #refuse(version: string, error: unknown, asked: boolean): void {
     clearTimeout(this.#secondLook);

@@ -20,8 +20,8 @@ export interface HandshakesOptions {
 }
 
 /**
- * Limits how many handshakes of a listener are in progress, and records those that fail. Beyond the limit the oldest one
- * is dropped if it has stalled; otherwise the new one is.
+ * Limits how many handshakes of a listener are in progress, and records those that fail. Beyond the limit the oldest
+ * one is dropped if it has stalled; otherwise the new one is.
  */
 export class Handshakes {
   readonly #server: Server;

@@ -66,7 +66,9 @@ export function blocksIn(file: NamedFile, text: string): PemBlock[] {
   );
 }
 
-/** The certificates among the blocks, in their order. Throws {@link FileRefused} if there is none, or one is damaged. */
+/**
+ * The certificates among the blocks, in their order. Throws {@link FileRefused} if there is none, or one is damaged.
+ */
 export function certificatesIn(file: NamedFile, blocks: readonly PemBlock[]): Certificate[] {
   const found = blocks.filter(({ label }) => /^(X509 |TRUSTED )?CERTIFICATE$/.test(label));
   if (found.length === 0) {
