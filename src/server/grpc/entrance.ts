@@ -8,7 +8,7 @@ import type { Call, CalledMethod, DoorContext, Transport } from '../calls.ts';
 import { CallDoor } from '../calls.ts';
 import { clientCertificateOf } from '../security/client-certificate.ts';
 import { http2ServersOf, streamOf } from './library-inside.ts';
-import { IncomingLimit } from './limits/incoming-limit.ts';
+import { IncomingLimit } from './enforcement/incoming-limit.ts';
 import { toStatus } from './status.ts';
 
 /** A method, and the handler that grpc-js calls for it, which gets only admitted calls. */

@@ -11,8 +11,8 @@ import { OrderNumberServiceService } from '../../wire/gen/orders/v1/orders.ts';
 import type { GuardedMethod } from './entrance.ts';
 import { enteredBy, guardCalls } from './entrance.ts';
 import type { ListenerTls } from '../security/tls/listener-tls.ts';
-import { limitConnections } from './limits/connection-limits.ts';
-import { addService } from './limits/request-size.ts';
+import { limitConnections } from './enforcement/connection-limits.ts';
+import { addService } from './enforcement/request-size.ts';
 import { Health } from './standard/health.ts';
 import { addReflection } from './standard/reflection.ts';
 

@@ -4,8 +4,8 @@ import type { CalledMethod } from '../calls.ts';
 import { requireStore } from '../security/principal.ts';
 import type { EnteredCall, GuardedMethod } from './entrance.ts';
 import { enteredBy } from './entrance.ts';
-import { goneSignal, send } from './limits/sending.ts';
-import { StreamLimit } from './limits/stream-limit.ts';
+import { goneSignal, send } from './enforcement/sending.ts';
+import { StreamLimit } from './enforcement/stream-limit.ts';
 import { toStatus } from './status.ts';
 
 /** How one server-streaming method answers. May throw or reject with anything. */

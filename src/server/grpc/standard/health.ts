@@ -9,10 +9,10 @@ import type {
 } from '../../../wire/gen/grpc/health/v1/health.ts';
 import { HealthCheckResponse_ServingStatus as Status, HealthService } from '../../../wire/gen/grpc/health/v1/health.ts';
 import { HEALTH_WATCHES } from '../../limits.ts';
-import { goneSignal, send } from '../limits/sending.ts';
-import { addService } from '../limits/request-size.ts';
+import { goneSignal, send } from '../enforcement/sending.ts';
+import { addService } from '../enforcement/request-size.ts';
 import { toStatus } from '../status.ts';
-import { StreamLimit } from '../limits/stream-limit.ts';
+import { StreamLimit } from '../enforcement/stream-limit.ts';
 
 /** The server as a whole, and its service. */
 const NAMES = new Set(['', 'orders.v1.OrderNumberService']);

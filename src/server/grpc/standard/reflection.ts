@@ -11,10 +11,10 @@ import { ServerReflectionService } from '../../../wire/gen/grpc/reflection/v1/re
 import { REFLECTION_STREAMS } from '../../limits.ts';
 import { enteredBy } from '../entrance.ts';
 import { DescriptorIndex } from './descriptor-index.ts';
-import { addService, Oversized } from '../limits/request-size.ts';
-import { goneSignal, send } from '../limits/sending.ts';
+import { addService, Oversized } from '../enforcement/request-size.ts';
+import { goneSignal, send } from '../enforcement/sending.ts';
 import { toStatus } from '../status.ts';
-import { StreamLimit } from '../limits/stream-limit.ts';
+import { StreamLimit } from '../enforcement/stream-limit.ts';
 
 type Call = ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>;
 type Answer = NonNullable<ServerReflectionResponse['messageResponse']>;

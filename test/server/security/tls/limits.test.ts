@@ -5,7 +5,7 @@ import { AUTHORITY } from '../../../support/network/certificates.ts';
 import { answerOf, encode, framed, HostileClient } from '../../../support/network/hostile-client.ts';
 import { TlsFixture } from './tls-fixture.ts';
 
-// The bounds of grpc/limits count bytes and connections, which TLS wraps.
+// The bounds of grpc/enforcement count bytes and connections, which TLS wraps.
 
 const LIST_ALLOCATIONS = '/orders.v1.OrderNumberService/ListAllocations';
 

@@ -6,7 +6,7 @@ import { HealthClient } from '../../../../src/wire/gen/grpc/health/v1/health.ts'
 import { ServerReflectionClient } from '../../../../src/wire/gen/grpc/reflection/v1/reflection.ts';
 import { startGrpcServer } from '../../../../src/server/grpc/grpc-server.ts';
 import { orderNumberService } from '../../../../src/server/grpc/order-number-service.ts';
-import { StreamLimit } from '../../../../src/server/grpc/limits/stream-limit.ts';
+import { StreamLimit } from '../../../../src/server/grpc/enforcement/stream-limit.ts';
 import { GrpcClient } from '../../../support/clients/grpc-client.ts';
 import { MemoryLedger } from '../../../support/engines/memory-ledger.ts';
 import { isServiceError } from '../../../support/clients/orders-client.ts';
