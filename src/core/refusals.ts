@@ -62,7 +62,7 @@ export function batchSizeInvalid(size: number, most: number): OrderError {
 
 /** In bytes. */
 export function requestTooLarge(size: number, most: number): OrderError {
-  return new OrderError('REQUEST_TOO_LARGE', `a request of ${size} bytes is too large: it must have ${most} at most`);
+  return new OrderError('REQUEST_TOO_LARGE', `a request of ${size} bytes is too large: the limit is ${most} bytes`);
 }
 
 export function requestIdRequired(): OrderError {

@@ -35,7 +35,7 @@ export function tokenCommand(): Command {
   return token;
 }
 
-/** What each verb lets a caller do. */
+/** What each verb allows. */
 const VERB_HELP: Readonly<Record<Verb, string>> = {
   allocate: 'number orders',
   read: 'look up, list and watch orders, show stores',
