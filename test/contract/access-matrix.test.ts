@@ -78,6 +78,14 @@ const INVALID = ['none', 'not a bearer', 'another service', 'mistyped', 'unknown
 const UNAUTHENTICATED = 'UNAUTHENTICATED TOKEN_INVALID';
 const FORBIDDEN = 'PERMISSION_DENIED STORE_FORBIDDEN';
 
+/** Several orders in one request over HTTP. */
+const BATCH = '/api/generateOrderNumbers';
+
+interface HttpRefusal {
+  readonly reason?: string;
+  readonly status?: number;
+}
+
 type Cells = Readonly<Record<string, string>>;
 
 describe.each(ENGINES)('who may do what, on $name', (engine) => {
@@ -128,33 +136,38 @@ describe.each(ENGINES)('who may do what, on $name', (engine) => {
     expectSecretsKept(server, tokens);
   });
 
-  it('over HTTP: the endpoint of the sample, and the probes', async () => {
+  it('over HTTP: one order, several, and the probes', async () => {
     const { http, tokens, server } = await serve(engine);
-    const ask = async (authorization: string | undefined, store = OWN, path = '/api/generateOrderNumber') => {
+    const ask = async (authorization: string | undefined, store: bigint, path: string) => {
       const headers = { 'content-type': 'application/json', ...(authorization !== undefined && { authorization }) };
-      const init = path.startsWith('/api') ? { method: 'POST', body: `{"store_id": ${store}}` } : {};
+      const order = `{"store_id": ${store}}`;
+      const init = path.startsWith('/api') ? { method: 'POST', body: path === BATCH ? `[${order}]` : order } : {};
       const answer = await fetch(`http://${http}${path}`, { headers, ...init });
-      const { reason } = (await answer.json()) as { readonly reason?: string };
-      return reason === undefined ? String(answer.status) : `${answer.status} ${reason}`;
+      const json = (await answer.json()) as HttpRefusal | [HttpRefusal];
+      // Of a batch, what became of its one order.
+      const { reason, status: code = answer.status } = Array.isArray(json) ? json[0] : json;
+      return reason === undefined ? String(answer.status) : `${code} ${reason}`;
     };
-    const found = {
-      ...(await inTurn(INVALID, (kind) => ask(tokens[kind]))),
-      'wrong verb': await ask(tokens['all but allocate']),
-      'wrong store': await ask(tokens[`allocate of ${FOREIGN}`]),
-      'right, wrong store': await ask(tokens[`allocate of ${OWN}`], FOREIGN),
-      right: await ask(tokens[`allocate of ${OWN}`]),
-      'all stores': await ask(tokens['allocate of all']),
-      all: await ask(tokens['all']),
-    };
-    expect(found).toEqual({
-      ...Object.fromEntries(INVALID.map((kind) => [kind, '401 TOKEN_INVALID'])),
-      'wrong verb': '403 VERB_FORBIDDEN',
-      'wrong store': '403 STORE_FORBIDDEN',
-      'right, wrong store': '403 STORE_FORBIDDEN',
-      right: '200',
-      'all stores': '200',
-      all: '200',
-    });
+    for (const path of ['/api/generateOrderNumber', BATCH]) {
+      const found = {
+        ...(await inTurn(INVALID, (kind) => ask(tokens[kind], OWN, path))),
+        'wrong verb': await ask(tokens['all but allocate'], OWN, path),
+        'wrong store': await ask(tokens[`allocate of ${FOREIGN}`], OWN, path),
+        'right, wrong store': await ask(tokens[`allocate of ${OWN}`], FOREIGN, path),
+        right: await ask(tokens[`allocate of ${OWN}`], OWN, path),
+        'all stores': await ask(tokens['allocate of all'], OWN, path),
+        all: await ask(tokens['all'], OWN, path),
+      };
+      expect(found).toEqual({
+        ...Object.fromEntries(INVALID.map((kind) => [kind, '401 TOKEN_INVALID'])),
+        'wrong verb': '403 VERB_FORBIDDEN',
+        'wrong store': '403 STORE_FORBIDDEN',
+        'right, wrong store': '403 STORE_FORBIDDEN',
+        right: '200',
+        'all stores': '200',
+        all: '200',
+      });
+    }
     for (const path of ['/healthz', '/readyz']) {
       expect(Object.values(await inTurn([...INVALID, 'all'], (kind) => ask(tokens[kind], OWN, path)))).toEqual(
         Array.from({ length: INVALID.length + 1 }, () => '200'),
@@ -198,6 +211,7 @@ describe('the table of verbs in docs/security.md', () => {
   it('has what is served over HTTP, too', () => {
     expect(rows.filter(([method]) => method.startsWith('`'))).toEqual([
       ['`POST /api/generateOrderNumber`', 'allocate', NAMED],
+      ['`POST /api/generateOrderNumbers`', 'allocate', NAMED],
       ['`GET /metrics`', 'metrics', 'it concerns no store'],
     ]);
   });

@@ -21,10 +21,16 @@ const PROTOCOL: readonly Said[] = [
   ['get --store 7', /order-1001/],
   ['describe', /AllocateOrder/],
   ['AllocateOrder', /"orderId": ?"1"[^]*"replayed": ?true/],
+  ['BatchAllocateOrders', /"orderId": ?"1"[^]*"code": ?3[^]*STORE_ID_INVALID/],
+  ['buf curl', /"orderId": ?"1"[^]*"code": ?9[^]*REQUEST_ID_MISMATCH/],
   ['Health/Check', /"status": ?"SERVING"/],
   [
     'curl -i',
     /(?=[^]*display-number: 101)[^]*idempotency-key: order-1002[^]*\{"OrderID":2,"OrderNumber":101,"StoreID":7\}/i,
+  ],
+  [
+    'generateOrderNumbers',
+    /^\[\{"OrderID":2,"OrderNumber":101,"StoreID":7,"Count":1,"request_id":"order-1002"\},\{"status":422,.*"request_id":"order-1001"\}\]$/,
   ],
   ['healthz', /^\{"status":"ok"\}$/],
   ['readyz', /^\{"status":"ok"\}$/],

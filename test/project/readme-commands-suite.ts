@@ -17,6 +17,7 @@ const SAYS: readonly Said[] = [
   ['generateOrderNumber', /^\{"OrderID":2,"OrderNumber":101,"StoreID":32913\}$/],
   ['buf curl', /"orderId": ?"3"/],
   ['--count 10', /invoice-batch-9/],
+  ['BatchAllocateOrders', /"orderId": ?"1"[^]*"replayed": ?true[^]*"orderId": ?"4"[^]*"replayed": ?true/],
   ['stores create', /W-/],
   ['stores update', /\/26/],
   ['stores list', /32913/],

@@ -33,12 +33,15 @@ export class BatchCall {
    * Resolves with one answer per request, in their order. Throws DRAINING, and whatever `check` throws is the answer to
    * that request alone.
    */
-  allocate(allocator: Allocator, check: (request: AllocationRequest) => void): Promise<readonly Answer[]> {
+  allocate(
+    allocator: Allocator,
+    check: (request: AllocationRequest, place: number) => void,
+  ): Promise<readonly Answer[]> {
     if (allocator.isDraining) throw draining();
     for (const [i, request] of this.#requests.entries()) {
       const seat = new Seat(this, i);
       try {
-        check(request);
+        check(request, i);
         allocator.enqueue(request, seat);
       } catch (error) {
         if (!(error instanceof OrderError)) throw error;
@@ -46,6 +49,13 @@ export class BatchCall {
       }
     }
     return this.#done.promise;
+  }
+
+  /** Answers those requests that are not answered yet. */
+  settleRest(refusalOf: (request: AllocationRequest) => OrderError): void {
+    for (const [i, request] of this.#requests.entries()) {
+      if (this.#answers[i] === undefined) this.settle(i, refusalOf(request));
+    }
   }
 
   /** Answers the request at this place. The first answer counts. */

@@ -5,6 +5,7 @@ import { listenOn } from '../address.ts';
 import { KEEP_ALIVE_MS, MAX_CONNECTIONS, MAX_HEADER_BYTES } from '../limits.ts';
 import type { ListenerTls } from '../security/tls/listener-tls.ts';
 import { createWebServer } from '../security/tls/web-server.ts';
+import { BatchEndpoint } from './batch-endpoint.ts';
 import type { OrderEndpointOptions } from './order-endpoint.ts';
 import { OrderEndpoint } from './order-endpoint.ts';
 import { httpRoutes } from './routes.ts';
@@ -54,6 +55,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   let isClosing = false;
   const app = httpRoutes({
     endpoint: new OrderEndpoint(options),
+    batchEndpoint: new BatchEndpoint(options),
     logger,
     serverFactory: (handler) => server.on('request', handler),
     isServing: () => options.isServing(),

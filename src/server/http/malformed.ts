@@ -1,7 +1,9 @@
+import { OrderError } from '../../core/errors.ts';
 import { parseJson } from '../../core/text/json-text.ts';
 
 /** The answer to a malformed request, as in the original sample. */
 export const MALFORMED = 'Malformed Request';
+const MALFORMED_BATCH = 'the body is not a JSON array of orders; send [{"store_id": 7}]';
 
 /** A number with a fraction or an exponent, which may be rounded. */
 const MAY_ROUND = /\d[.eE]/;
@@ -30,14 +32,61 @@ export function whyMalformed(body: unknown): string {
   } catch (error) {
     return error instanceof RangeError ? 'the body is nested too deeply' : 'the body is not JSON; send {"store_id": 7}';
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    return 'the body is not a JSON object; send {"store_id": 7}';
-  }
+  return whyNoOrder(parsed, 'the body');
+}
+
+function whyNoOrder(parsed: unknown, name = 'the order'): string {
+  if (!isObject(parsed)) return `${name} is not a JSON object; send {"store_id": 7}`;
   if (!('store_id' in parsed)) return 'store_id is missing; send {"store_id": 7}';
   const range = `a whole number from 1 to ${Number.MAX_SAFE_INTEGER}`;
   return typeof parsed.store_id === 'number'
     ? `store_id must be ${range}`
     : `store_id must be a JSON number, ${range}, not ${kindOf(parsed.store_id)}`;
+}
+
+/** One order of a batch as it was posted. */
+export interface PostedOrder {
+  /** As {@link storeIdOf} has it; undefined if the order is malformed. */
+  readonly storeId: number | undefined;
+  /** 1 unless given; NaN if it is no number. */
+  readonly count: number;
+  /** Undefined if it is absent, empty if it is no text. */
+  readonly key: string | undefined;
+  /** Why the order is malformed. */
+  readonly why: string | undefined;
+}
+
+/** The orders of a batch. Throws BATCH_SIZE_INVALID if the body is no JSON array. */
+export function postedOrders(body: unknown): readonly PostedOrder[] {
+  let parsed: unknown;
+  try {
+    parsed = parseJson(String(body));
+  } catch {
+    throw new OrderError('BATCH_SIZE_INVALID', MALFORMED_BATCH);
+  }
+  if (!Array.isArray(parsed)) throw new OrderError('BATCH_SIZE_INVALID', MALFORMED_BATCH);
+  const mayRound = MAY_ROUND.test(String(body));
+  const exact: unknown[] = mayRound ? (JSON.parse(String(body), toExactText) as unknown[]) : parsed;
+  return parsed.map((order: unknown, i) => postedOrder(order, exact[i]));
+}
+
+/** Keeps the text of a number that may be rounded, for whoever has to know whether it was. */
+function toExactText(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  return typeof value === 'number' && context?.source !== undefined ? { source: context.source } : value;
+}
+
+/** `exact` is the same order, or has the texts of its numbers. */
+function postedOrder(order: unknown, exact: unknown): PostedOrder {
+  const { store_id: storeId, request_id: key, count = 1 } = isObject(order) ? order : {};
+  const texts = isObject(exact) ? exact : {};
+  const isWholeNumber = (name: string) => !isObject(texts[name]) || isWhole(String(texts[name]['source']));
+  return {
+    ...(isStoreId(storeId) && isWholeNumber('store_id')
+      ? { storeId, why: undefined }
+      : { storeId: undefined, why: whyNoOrder(order) }),
+    count: typeof count === 'number' && isWholeNumber('count') ? count : NaN,
+    key: key === undefined || typeof key === 'string' ? key : '',
+  };
 }
 
 function kindOf(value: unknown): string {
@@ -51,7 +100,7 @@ function exactStoreId(body: string): number | undefined {
   // JSON.parse makes a member `__proto__` a property like any other, so it cannot lend the object a store_id.
   if (typeof parsed !== 'object' || parsed === null || !('store_id' in parsed)) return undefined;
   const { store_id: storeId } = parsed;
-  if (typeof storeId !== 'number' || !Number.isSafeInteger(storeId) || storeId < 1) return undefined;
+  if (!isStoreId(storeId)) return undefined;
   return MAY_ROUND.test(body) && !isWhole(sourceOf(body)) ? undefined : storeId;
 }
 
@@ -77,4 +126,12 @@ function isWhole(source: string): boolean {
   const digits = whole + fraction;
   const point = whole.length + Number(exponent);
   return point >= digits.length || /^0*$/.test(digits.slice(Math.max(0, point)));
+}
+
+function isStoreId(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 1;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

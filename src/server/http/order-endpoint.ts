@@ -1,13 +1,13 @@
-import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Allocation } from '../../core/allocation.ts';
 import { checkRequestId, displayNumber, newRequestId } from '../../core/allocation.ts';
 import type { Allocator } from '../../core/allocator.ts';
 import type { Allocated } from '../../core/calls/caller.ts';
 import { OrderError } from '../../core/errors.ts';
-import type { Call, DoorContext } from '../calls.ts';
+import type { DoorContext } from '../calls.ts';
 import { CallDoor, HTTP } from '../calls.ts';
 import { requireStore } from '../security/principal.ts';
+import { admission, enteredBy } from './admission.ts';
 import { refuse, sendJson } from './answer.ts';
 import { MALFORMED, storeIdOf, whyMalformed } from './malformed.ts';
 import { allocateInTime } from './timely-call.ts';
@@ -21,13 +21,6 @@ export interface OrderEndpointOptions extends DoorContext {
   readonly requireRequestId: boolean;
 }
 
-/** Where a request keeps its admitted call. */
-const ENTERED = Symbol('entered');
-
-interface EnteredRequest extends FastifyRequest {
-  [ENTERED]?: Call<IncomingMessage>;
-}
-
 const METHOD = { name: 'generateOrderNumber', verb: 'allocate', writes: true } as const;
 
 /**
@@ -36,32 +29,16 @@ const METHOD = { name: 'generateOrderNumber', verb: 'allocate', writes: true } a
  */
 export class OrderEndpoint {
   readonly #options: OrderEndpointOptions;
-  readonly #door: CallDoor<IncomingMessage>;
+  readonly admit: ReturnType<typeof admission>;
 
   constructor(options: OrderEndpointOptions) {
     this.#options = options;
-    this.#door = new CallDoor(HTTP, METHOD, options);
+    this.admit = admission(new CallDoor(HTTP, METHOD, options));
   }
 
-  /** Admits or refuses a request before any of its body is read. */
-  readonly admit = (request: EnteredRequest, reply: FastifyReply, done: () => void): void => {
-    const call = this.#door.begin(request.raw);
-    try {
-      call.admit();
-    } catch (thrown) {
-      const error = call.refusalOf(thrown);
-      if (call.turnedAway(error)) endConnection(request, reply, () => refuse(reply, error.reason, error.message));
-      else refuse(reply, error.reason, error.message);
-      return;
-    }
-    request[ENTERED] = call;
-    done();
-  };
-
   /** Answers an admitted request whose body is text. Never rejects because of the allocator. */
-  readonly handle = async (request: EnteredRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const call = request[ENTERED];
-    if (!call) throw new Error('a request came in past the door');
+  readonly handle = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const call = enteredBy(request);
     let storeId: number | undefined;
     let requestId = '';
     let answer: Allocated;
@@ -102,16 +79,6 @@ export class OrderEndpoint {
     checkRequestId(requestId);
     return requestId;
   }
-}
-
-/**
- * Answers, then closes the connection. The rest of the body is read and dropped first: closing a connection with unread
- * data resets it, and the answer may be lost.
- */
-function endConnection({ raw }: FastifyRequest, reply: FastifyReply, answer: () => void): void {
-  reply.header('connection', 'close');
-  raw.once('end', answer);
-  raw.resume();
 }
 
 /** Written by hand: JSON.stringify knows no bigint, and a number would be rounded above 2^53. */

@@ -5,13 +5,15 @@ import { peerOf } from '../address.ts';
 import { toOrderError } from '../../core/refusals.ts';
 import type { Logger } from '../log/log.ts';
 import { refuse, sendJson } from './answer.ts';
-import { MAX_REQUEST_BYTES } from '../limits.ts';
+import { MAX_BATCH_BYTES, MAX_REQUEST_BYTES } from '../limits.ts';
 import { answerClientError } from './client-errors.ts';
+import type { BatchEndpoint } from './batch-endpoint.ts';
 import type { OrderEndpoint } from './order-endpoint.ts';
 
 /** What the routes need. */
 export interface RouteOptions {
   readonly endpoint: OrderEndpoint;
+  readonly batchEndpoint: BatchEndpoint;
   readonly logger: Logger;
   readonly serverFactory: FastifyServerFactory<Server>;
   /** What /readyz says. */
@@ -22,15 +24,23 @@ export interface RouteOptions {
 }
 
 const ORDER_PATH = '/api/generateOrderNumber';
+const BATCH_PATH = '/api/generateOrderNumbers';
 /** The methods of each path that is served. */
 const ALLOWED: ReadonlyMap<string, string> = new Map([
   [ORDER_PATH, 'POST'],
+  [BATCH_PATH, 'POST'],
   ['/healthz', 'GET, HEAD'],
   ['/readyz', 'GET, HEAD'],
 ]);
 
 /** Everything that is served over HTTP. Every refusal from here is JSON with a message and a reason. */
-export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteOptions): FastifyInstance<Server> {
+export function httpRoutes({
+  endpoint,
+  batchEndpoint,
+  logger,
+  serverFactory,
+  ...state
+}: RouteOptions): FastifyInstance<Server> {
   const app = fastify<Server>({
     serverFactory,
     bodyLimit: MAX_REQUEST_BYTES,
@@ -57,6 +67,7 @@ export function httpRoutes({ endpoint, logger, serverFactory, ...state }: RouteO
   app.setErrorHandler((error: FastifyError, request, reply) => refuseError(error, request, reply, logger));
 
   app.post(ORDER_PATH, { onRequest: endpoint.admit }, endpoint.handle);
+  app.post(BATCH_PATH, { onRequest: batchEndpoint.admit, bodyLimit: MAX_BATCH_BYTES }, batchEndpoint.handle);
   app.get('/healthz', (_request, reply) => sendJson(reply, 200, '{"status":"ok"}'));
   app.get('/readyz', (_request, reply) =>
     state.isServing()
@@ -98,7 +109,7 @@ function refuseError(error: FastifyError, request: FastifyRequest, reply: Fastif
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     // The rest of the body is read and dropped: closing the connection on it would lose the answer.
     reply.removeHeader('connection');
-    refuse(reply, 'PAYLOAD_TOO_LARGE', `the body is larger than ${MAX_REQUEST_BYTES} bytes`);
+    refuse(reply, 'PAYLOAD_TOO_LARGE', `the body is larger than ${request.routeOptions.bodyLimit} bytes`);
     logger.info({ ...line, reason: 'PAYLOAD_TOO_LARGE' }, 'refused');
   } else if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
     refuse(reply, 'UNSUPPORTED_MEDIA_TYPE', 'the body must be JSON, with Content-Type: application/json');

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Allocator } from '../../core/allocator.ts';
+import type { Answer, BatchCall } from '../../core/calls/batch-call.ts';
 import type { AllocateCall, Allocated, CallSignal } from '../../core/calls/caller.ts';
 import { OrderError } from '../../core/errors.ts';
 import { outcomeUnknown } from '../../core/refusals.ts';
@@ -34,13 +35,40 @@ export async function allocateInTime(
   }
 }
 
-function tooLate(limitMs: number, cancelled: OrderError): OrderError {
-  const message = `no number within ${limitMs / 1000} s; retry with the same Idempotency-Key`;
+/**
+ * The answers of a batch, soon after `limitMs` at the latest: a request that was only queued is CANCELLED, and one whose
+ * ledger batch is on its way OUTCOME_UNKNOWN.
+ */
+export async function answersInTime(
+  batch: BatchCall,
+  answers: Promise<readonly Answer[]>,
+  signal: ConnectionSignal,
+  limitMs: number,
+): Promise<readonly Answer[]> {
+  let timer = setTimeout(() => {
+    signal.isLate = true;
+    timer = setTimeout(() => batch.settleRest(outcomeUnknown), LEAVE_MS);
+  }, limitMs);
+  try {
+    const settled = await answers;
+    return signal.isLate ? settled.map((answer) => ofLate(answer, limitMs)) : settled;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function ofLate(answer: Answer, limitMs: number): Answer {
+  const wasLate = answer instanceof OrderError && answer.reason === 'CANCELLED';
+  return wasLate ? tooLate(limitMs, answer, 'request_id') : answer;
+}
+
+function tooLate(limitMs: number, cancelled: OrderError, key = 'Idempotency-Key'): OrderError {
+  const message = `no number within ${limitMs / 1000} s; retry with the same ${key}`;
   return new OrderError('CANCELLED', message, { fields: cancelled.fields });
 }
 
 /** The caller is gone once its connection is closed, or closing. Polled, so no call needs a listener. */
-class ConnectionSignal implements CallSignal {
+export class ConnectionSignal implements CallSignal {
   readonly #socket: Socket;
   /** The caller has waited long enough. */
   isLate = false;

@@ -7,7 +7,6 @@ import type { AllocatorOptions } from '../../../src/core/allocator.ts';
 import type { AllocateCall, Allocated, CallSignal } from '../../../src/core/calls/caller.ts';
 import { Allocator } from '../../../src/core/allocator.ts';
 import type { Reason } from '../../../src/core/reasons.ts';
-import type { DoorContext } from '../../../src/server/calls.ts';
 import type { HttpServer, HttpServerOptions } from '../../../src/server/http/http-server.ts';
 import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
 import { OPEN } from '../../../src/server/security/principal.ts';
@@ -15,6 +14,7 @@ import { startHttpServer } from '../../../src/server/http/http-server.ts';
 import { MemoryDisk, MemoryLedger } from '../../support/engines/memory-ledger.ts';
 
 export const ORDER_PATH = '/api/generateOrderNumber';
+export const BATCH_PATH = '/api/generateOrderNumbers';
 
 /** An answer as it arrived: only the bytes of its text are decoded. */
 export interface RawAnswer {
@@ -33,10 +33,11 @@ export class HttpFixture {
   readonly log: Record<string, unknown>[] = [];
   /** What was counted: the method and its result. */
   readonly ended: [transport: string, method: string, result: 'OK' | Reason][] = [];
+  readonly requests: [transport: string, result: 'OK' | Reason, requests: number][] = [];
   isServing = true;
   server!: HttpServer;
 
-  private constructor(options: Partial<AllocatorOptions>, door: Partial<DoorContext>) {
+  private constructor(options: Partial<AllocatorOptions>, door: Partial<HttpServerOptions>) {
     const limits = { maxBatch: 1000, maxQueue: 10_000, maxQueueShare: 0.5, requireRequestId: false };
     this.allocator = new WatchedAllocator({ ledger: this.ledger, ...limits, ...options });
     const write = (line: string) => void this.log.push(JSON.parse(line) as Record<string, unknown>);
@@ -50,7 +51,7 @@ export class HttpFixture {
       failedAttempts: new FailedAttempts(),
       observer: {
         ended: (transport, method, result) => void this.ended.push([transport, method, result]),
-        requestsEnded() {},
+        requestsEnded: (transport, result, requests) => void this.requests.push([transport, result, requests]),
       },
       requireRequestId: options.requireRequestId ?? false,
       isServing: () => this.isServing,
@@ -58,7 +59,10 @@ export class HttpFixture {
     };
   }
 
-  static async open(options: Partial<AllocatorOptions> = {}, door: Partial<DoorContext> = {}): Promise<HttpFixture> {
+  static async open(
+    options: Partial<AllocatorOptions> = {},
+    door: Partial<HttpServerOptions> = {},
+  ): Promise<HttpFixture> {
     const fixture = new HttpFixture(options, door);
     fixture.server = await startHttpServer(fixture.options);
     onTestFinished(() => fixture.server.close(0));
@@ -80,6 +84,11 @@ export class HttpFixture {
 
   async post(body: string | Uint8Array, headers: Record<string, string> = {}): Promise<RawAnswer> {
     return this.ask(ORDER_PATH, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } });
+  }
+
+  /** Posts a batch. */
+  async batch(body: string, headers: Record<string, string> = {}): Promise<RawAnswer> {
+    return this.ask(BATCH_PATH, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } });
   }
 
   async ask(path: string, init: RequestInit = {}): Promise<RawAnswer> {

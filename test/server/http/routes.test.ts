@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startHttpServer } from '../../../src/server/http/http-server.ts';
-import { HttpFixture, ORDER_PATH, orderRequest } from './http-fixture.ts';
+import { BATCH_PATH, HttpFixture, ORDER_PATH, orderRequest } from './http-fixture.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 
@@ -44,7 +44,7 @@ describe('what is not served', () => {
     '/api/generateordernumber',
     `${ORDER_PATH}/`,
     `/${ORDER_PATH}`,
-    `${ORDER_PATH}s`,
+    `${BATCH_PATH}s`,
     '/%zz',
     '/%c0%ae',
     '/healthz/..%2f',
