@@ -6,7 +6,9 @@ import type { Peer } from '../address.ts';
 import { peerOf } from '../address.ts';
 import type { Call, CalledMethod, DoorContext, Transport } from '../calls.ts';
 import { CallDoor } from '../calls.ts';
+import type { ClientCertificate } from '../security/client-certificate.ts';
 import { clientCertificateOf } from '../security/client-certificate.ts';
+import type { Credentials } from '../security/principal.ts';
 import { http2ServersOf, streamOf } from './library-inside.ts';
 import { IncomingLimit } from './enforcement/incoming-limit.ts';
 import { toStatus } from './status.ts';
@@ -20,11 +22,21 @@ export interface GuardedMethod {
 /** An admitted call. */
 export type EnteredCall = Call<Arrival>;
 
-/** A call whose headers have arrived. */
-interface Arrival {
-  readonly session: Http2Session;
-  readonly peer: Peer;
+/** A call whose headers have arrived, and its credentials: one object for both, because each call has one. */
+class Arrival implements Credentials {
   readonly authorization: string | undefined;
+  readonly peer: Peer;
+  readonly #session: Http2Session;
+
+  constructor(authorization: string | undefined, peer: Peer, session: Http2Session) {
+    this.authorization = authorization;
+    this.peer = peer;
+    this.#session = session;
+  }
+
+  certificate(): ClientCertificate | undefined {
+    return clientCertificateOf(this.#session.socket);
+  }
 }
 
 /** Where a stream keeps its {@link EnteredCall}. */
@@ -43,10 +55,7 @@ interface KnownSession extends Http2Session {
 const GRPC: Transport<Arrival> = {
   name: 'grpc',
   peerOf: ({ peer }) => peer,
-  credentialsOf: ({ session, authorization }) => ({
-    authorization,
-    certificate: () => clientCertificateOf(session.socket),
-  }),
+  credentialsOf: (arrival) => arrival,
 };
 
 /**
@@ -62,7 +71,7 @@ export function guardCalls(server: Server, methods: ReadonlyMap<string, CalledMe
     http2Server.on('stream', (stream: EnteredStream, headers: IncomingHttpHeaders, ...rest: unknown[]) => {
       const { authorization } = headers;
       // The library must not see a token, because it logs headers that it cannot read.
-      headers.authorization = undefined;
+      if (authorization !== undefined) headers.authorization = undefined;
       const door = isGrpc(headers) ? doors.get(String(headers[':path'])) : undefined;
       if (door && !enter(stream, door, authorization)) return;
       if (door?.method.isBatch) incoming.watch(stream);
@@ -81,7 +90,7 @@ function enter(stream: EnteredStream, door: CallDoor<Arrival>, authorization: st
     return false;
   }
   const peer = (session[PEER] ??= peerOf(session.socket));
-  const call = door.begin({ session, peer, authorization });
+  const call = door.begin(new Arrival(authorization, peer, session));
   try {
     call.admit();
   } catch (thrown) {
