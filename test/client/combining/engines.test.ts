@@ -5,11 +5,11 @@ import { newServer } from '../../support/processes/local-server.ts';
 import { clientOf } from '../fake-server.ts';
 
 const STORES = 7;
-/** A little longer than a UUID. */
-const KEY_LENGTH = 40;
+/** As long as a request_id may be. */
+const KEY_LENGTH = 128;
 
 describe.each(ENGINES)('combined calls on $name', (engine) => {
-  it('P1 P2 P3: each caller gets its own pair, in the order of the requests', async () => {
+  it('P1 P2 P3: each caller gets its own pair, in the order of the requests, with the longest keys', async () => {
     const ledger = await engine.newLedger();
     const client = clientOf(await newServer(ledger).serving());
     // One call, then several at the same time.
