@@ -100,6 +100,7 @@ function lookups(reads: LedgerReads, queues: CallQueues): Record<string, Guarded
         if (!allocation || isHidden(allocation.storeId)) throw notFound(asked);
         return { allocation: toAllocationMessage(allocation) };
       },
+      storeOf: 'checked by the method',
       describe: ({ key }) => (key ? { by: key.$case } : {}),
       pathOf: (field, { key }) => (key && key.$case !== 'orderId' ? `${PROTO_NAMES[key.$case]}.${field}` : field),
       mayRetry: () => true,

@@ -40,6 +40,7 @@ export function batchMethod(allocator: Allocator): GuardedMethod {
       const answers = settled.map((answer) => (answer instanceof OrderError ? call.refusalOf(answer) : answer));
       return { results: answers.map((answer, i) => toResult(answer, requests[i]!)), answers };
     },
+    storeOf: 'checked by the method',
     record: (call, { answers }) => call.answeredEach(answers),
     describe: ({ requests }) => ({ requests: String(requests.length) }),
     mayRetry: ({ requests }) => requests.every(({ requestId }) => requestId !== ''),

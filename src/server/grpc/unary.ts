@@ -11,10 +11,10 @@ import { toStatus } from './status.ts';
 export interface UnaryMethod<Request, Response> extends CalledMethod {
   handle(request: Request, signal: CallSignal, call: EnteredCall): Promise<Response>;
   /**
-   * The store of the request; undefined if it is for all stores. A method without this checks the stores of the
-   * principal itself.
+   * The store of the request, undefined if it is for all stores; or that the method checks the stores of the principal
+   * itself.
    */
-  storeOf?(request: Request): bigint | undefined;
+  readonly storeOf: ((request: Request) => bigint | undefined) | 'checked by the method';
   /** The remedy for a caller with access to some stores only; if absent, to name one of them. */
   readonly withoutStore?: string;
   /** The fields of the request that are logged. */
@@ -38,7 +38,9 @@ export function unary<Request, Response>(method: UnaryMethod<Request, Response>)
     const { request } = rpc;
     let response: Response;
     try {
-      if (method.storeOf) requireStore(call.principal, method.storeOf(request), method.withoutStore);
+      const { principal } = call;
+      if (method.storeOf !== 'checked by the method')
+        requireStore(principal, method.storeOf(request), method.withoutStore);
       response = await method.handle(request, new GrpcCallSignal(rpc), call);
     } catch (thrown) {
       const error = call.refusalOf(thrown);

@@ -141,6 +141,7 @@ async function startServer() {
     name: 'Test',
     verb: 'allocate',
     handle: (...call) => handler(...call),
+    storeOf: ({ storeId }) => storeId,
     describe: ({ requestId }) => ({ request_id: requestId }),
     mayRetry: () => true,
   };
