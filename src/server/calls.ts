@@ -116,9 +116,13 @@ class Call<Source> {
     throw verbForbidden(principal.name, method.verb, method.name);
   }
 
-  /** The caller of an admitted call. */
+  /**
+   * The caller of an admitted call. A message may arrive long after the credentials: if they have ended by then, they
+   * are checked again, and this throws as `admit` does.
+   */
   get principal(): Principal {
     if (!this.#principal) throw new Error('a call was not admitted');
+    if (this.#principal.ended?.aborted) this.admit();
     return this.#principal;
   }
 

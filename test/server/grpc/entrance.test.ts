@@ -61,6 +61,45 @@ describe('a call without valid credentials', () => {
   });
 });
 
+describe('a token that ends between the headers of a call and its message', () => {
+  it.each(['AllocateOrder', 'AllocateOrders', 'BatchAllocateOrders'])('allocates nothing by %s', async (method) => {
+    const { fixture, stream } = await openSlowly(method);
+    fixture.callers.revoke('shop');
+    const answer = answerOf(stream);
+    stream.end(framed(method.startsWith('Batch') ? batchOf(ORDER) : ORDER));
+    expect(await answer).toMatchObject({ grpcStatus: status.UNAUTHENTICATED, grpcMessage: 'nobody known' });
+    expect(fixture.ledger.batches).toEqual([]);
+    expect(fixture.ended).toEqual([[method, 'TOKEN_INVALID']]);
+  });
+
+  it('counts as it is now: for fewer stores, or with less verbs', async () => {
+    const { fixture, stream } = await openSlowly('AllocateOrder');
+    const { fixture: other, stream: otherStream } = await openSlowly('AllocateOrder');
+    fixture.callers.revoke('shop');
+    fixture.callers.add('shop', { stores: new Set([8n]) });
+    other.callers.revoke('shop');
+    other.callers.add('shop', { verbs: new Set(['read']) });
+    const answers = [stream, otherStream].map(answerOf);
+    for (const one of [stream, otherStream]) one.end(framed(ORDER));
+    expect((await Promise.all(answers)).map(({ grpcMessage }) => grpcMessage)).toEqual([
+      'shop has no access to store 7',
+      'AllocateOrder needs the verb allocate, which shop does not have',
+    ]);
+    expect([fixture.ledger.batches, other.ledger.batches]).toEqual([[], []]);
+  });
+
+  it.each(['WatchAllocations', 'VerifyLedger'])('gets nothing from %s', async (method) => {
+    const { fixture, stream } = await openSlowly(method);
+    fixture.callers.revoke('shop');
+    const messages: unknown[] = [];
+    stream.on('data', (message) => messages.push(message));
+    const answer = answerOf(stream);
+    stream.end(framed(Buffer.alloc(0)));
+    expect(await answer).toMatchObject({ grpcStatus: status.UNAUTHENTICATED });
+    expect(messages).toEqual([]);
+  });
+});
+
 it('a caller without the verb is refused before its message is read, too', async () => {
   const { address, callers, ended } = await GuardedFixture.open();
   callers.add('reader', { verbs: new Set(['read']) });
@@ -225,4 +264,20 @@ async function bodyOf(stream: ClientHttp2Stream, message: Buffer): Promise<Buffe
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
+}
+
+/** The headers of a call have been let in. */
+async function openSlowly(method: string) {
+  const fixture = await GuardedFixture.open();
+  fixture.callers.add('shop');
+  const client = await HostileClient.connect(fixture.address);
+  const stream = client.open({ authorization: 'Bearer shop' }, `/orders.v1.OrderNumberService/${method}`);
+  await client.ping();
+  expect(fixture.callers.asked).toHaveLength(1);
+  return { fixture, stream };
+}
+
+/** One request of BatchAllocateOrders, field 1. */
+function batchOf(request: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from([0x0a, request.length]), request]);
 }

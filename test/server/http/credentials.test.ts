@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
 import { KnownCallers } from '../../support/security/known-callers.ts';
 import { HttpFixture, ORDER_PATH, orderRequest } from './http-fixture.ts';
@@ -90,6 +90,20 @@ describe('a request with valid credentials', () => {
     expect((await ask('{"store_id": 7}')).code).toBe(200);
     expect(fixture.disk.rows).toMatchObject([{ storeId: 7n, requestId: 'cart-1' }]);
   });
+});
+
+it('a token that ends between the headers of a request and its body allocates nothing', async () => {
+  const { fixture, callers } = await openGuarded();
+  callers.add('shop');
+  const connection = await fixture.connect();
+  const request = orderRequest('{"store_id": 7}', 'Authorization: Bearer shop');
+  connection.send(request.subarray(0, -1));
+  await vi.waitUntil(() => callers.asked.length === 1);
+  callers.revoke('shop');
+  connection.send(request.subarray(-1));
+  const { code, body } = await connection.answer();
+  expect([code, JSON.parse(body)]).toEqual([401, REFUSED]);
+  expect(fixture.allocator.signals).toEqual([]);
 });
 
 it('/healthz and /readyz are open, and so is what is not served', async () => {
