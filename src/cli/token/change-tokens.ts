@@ -1,7 +1,7 @@
-import { closeSync, existsSync, lstatSync, openSync, realpathSync } from 'node:fs';
+import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf } from '../../core/errors.ts';
+import { LedgerRefused, messageOf } from '../../core/errors.ts';
 import type { ExclusiveLock } from '../../engines/sqlite/file/exclusive-lock.ts';
 import { lockExclusively } from '../../engines/sqlite/file/exclusive-lock.ts';
 import { keepOwner, requireWritable } from '../../engines/sqlite/file/owner.ts';
@@ -13,6 +13,8 @@ import { replaceFile } from './replace-file.ts';
 /** How long to wait for the lock: another command holds it for a few milliseconds. */
 const LOCK_MS = 5_000;
 const LOCK_LOOK_MS = 25;
+/** Anyone who can read the file could hold the lock. */
+const LOCK_MODE = 0o600;
 
 /** The entries of a token file, and a warning for its operator. */
 export interface TokenFile {
@@ -22,7 +24,7 @@ export interface TokenFile {
 
 /** Rejects with an Error that names the file and the remedy. */
 export async function readTokens(path: string): Promise<TokenFile> {
-  const file = await readTokenFile(path);
+  const file = await readTokenFile(path, 'changed');
   return { ...file, entries: entriesIn(file, path) };
 }
 
@@ -84,12 +86,11 @@ async function lockBeside(path: string): Promise<ExclusiveLock> {
 function tryLock(path: string): ExclusiveLock | undefined {
   const file = `${path}.lock`;
   try {
-    // Mode 0600, because anyone who can read the file could hold the lock.
-    closeSync(openSync(file, 'a', 0o600));
-    const lock = lockExclusively(file);
+    const lock = lockExclusively(file, LOCK_MODE);
     if (lock) keepOwner(file, existsSync(path) ? path : undefined);
     return lock;
   } catch (error) {
+    if (error instanceof LedgerRefused) throw error;
     throw new Error(`cannot lock ${path} (${messageOf(error)}): its folder must be writable`, { cause: error });
   }
 }

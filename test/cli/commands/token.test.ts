@@ -350,9 +350,18 @@ describe('commands at once', () => {
     expect(entriesOf(path)).toHaveLength(1);
   });
 
+  it('lock no file through a link that somebody has put in the place of the lock', async () => {
+    const path = newFile(entryOf(tokenOf('1')));
+    const elsewhere = join(testFolder(), 'elsewhere');
+    symlinkSync(elsewhere, `${path}.lock`);
+    const { exitCode, stderr } = await orderNumbers(['token', 'revoke', '--tokens', path, '--name', 'checkout']);
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`${path}.lock is a link or no file; remove it`)]);
+    expect(existsSync(elsewhere)).toBe(false);
+  });
+
   it('are told to run again if another one takes too long', async () => {
     const path = newFile(entryOf(tokenOf('1')));
-    const lock = lockExclusively(`${path}.lock`)!;
+    const lock = lockExclusively(`${path}.lock`, 0o600)!;
     onTestFinished(() => lock.release());
     const before = readFileSync(path, 'utf8');
     expect(await orderNumbers(['token', 'revoke', '--tokens', path, '--name', 'checkout'])).toEqual({

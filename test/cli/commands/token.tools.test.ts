@@ -1,6 +1,7 @@
 import { chownSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { readTokenFile } from '../../../src/server/security/read-token-file.ts';
 import { localOrderNumbers } from '../../support/processes/local-command.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
 import { requireTools } from '../../support/required-tool.ts';
@@ -30,4 +31,14 @@ it('a token file that root creates or changes keeps its owner: that of the file,
   chownSync(path, UID + 1, GID + 1);
   expect(await create(path, 'b')).toMatchObject({ exitCode: 0 });
   expect(ownerOf(path)).toEqual({ uid: UID + 1, gid: GID + 1, mode: 0o600 });
+});
+
+it('a server refuses the token file of another user, and reads one of root', async (test) => {
+  requireTools(test, 'root');
+  const path = join(testFolder(), 'tokens.json');
+  expect(await create(path, 'a')).toMatchObject({ exitCode: 0 });
+  chownSync(path, UID, GID);
+  await expect(readTokenFile(path)).rejects.toThrow(`${path} belongs to user ${UID}, who could let anyone in`);
+  chownSync(path, 0, 0);
+  expect(await readTokenFile(path)).toEqual({ text: expect.stringContaining('"a"') });
 });

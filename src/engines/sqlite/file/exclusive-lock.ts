@@ -1,4 +1,6 @@
+import { closeSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
+import { requirePlainFile } from './owner.ts';
 
 /** A lock on a file, until {@link ExclusiveLock.release} or the end of the process. Garbage collection releases it, too. */
 export interface ExclusiveLock {
@@ -6,13 +8,16 @@ export interface ExclusiveLock {
 }
 
 /**
- * Locks an empty file, which is created if it does not exist and stays. Undefined if another process holds the lock.
- * Throws what SQLite throws if the file cannot be opened.
+ * Locks an empty file, which is created with this mode if it does not exist, and stays. Undefined if another process
+ * holds the lock. Throws LedgerRefused if a link is in its place, and what the system or SQLite throws if it cannot be
+ * opened.
  *
  * The lock is SQLite's own exclusive lock. The operating system drops it with the process, even after kill -9, so it is
  * never stale. It holds on the file itself, whichever path leads there.
  */
-export function lockExclusively(path: string): ExclusiveLock | undefined {
+export function lockExclusively(path: string, mode: number): ExclusiveLock | undefined {
+  create(path, mode);
+  requirePlainFile(path);
   let lock: Database.Database | undefined;
   try {
     lock = new Database(path, { timeout: 0 });
@@ -25,5 +30,14 @@ export function lockExclusively(path: string): ExclusiveLock | undefined {
     lock?.close();
     if (error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')) return undefined;
     throw error;
+  }
+}
+
+/** Through no link. A file that exists is left alone: closing it would release a lock that this process holds on it. */
+function create(path: string, mode: number): void {
+  try {
+    closeSync(openSync(path, 'wx', mode));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   }
 }

@@ -8,6 +8,9 @@ import { lockExclusively } from './exclusive-lock.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { keepOwner, requireWritable } from './owner.ts';
 
+/** Readers of a ledger may ask whether it is in use. */
+const LOCK_MODE = 0o644;
+
 /**
  * The right to write a ledger, until {@link Fence.release} or the end of the process. Keep a reference: garbage
  * collection releases it.
@@ -31,7 +34,7 @@ export function takeFence(files: LedgerFiles, check: () => void = () => {}): Fen
   requireWritable(files.lock);
   let lock: ExclusiveLock | undefined;
   try {
-    lock = lockExclusively(files.lock);
+    lock = lockExclusively(files.lock, LOCK_MODE);
     if (!lock) throw inUse(files);
     keepOwner(files.lock, files.database);
     return { identity: identityOf(files.lock), release: lock.release };

@@ -1,4 +1,4 @@
-import { accessSync, chmodSync, chownSync, constants, existsSync, statSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, lchownSync, lstatSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { LedgerFiles } from './ledger-files.ts';
@@ -11,15 +11,24 @@ const MODE = 0o666;
 
 /**
  * Gives a file that root has created to the owner of `model`, with the same permissions. `model` is the file that it
- * replaces or belongs to; without one, the owner of the folder gets the file. Only root can give files away.
+ * replaces or belongs to; without one, the owner of the folder gets the file. Only root can give files away, and it gives
+ * nothing away through a link, which the owner of the folder could lead anywhere.
  */
 export function keepOwner(path: string, model?: string): void {
   if (!IS_ROOT() || !existsSync(path)) return;
   const kept = model === undefined ? undefined : statSync(model, { throwIfNoEntry: false });
   const { uid, gid } = kept ?? statSync(dirname(path));
-  const now = statSync(path);
-  if (now.uid !== uid || now.gid !== gid) chownSync(path, uid, gid);
+  const now = lstatSync(path);
+  requirePlainFile(path);
+  if (now.uid !== uid || now.gid !== gid) lchownSync(path, uid, gid);
   if (kept && (now.mode & MODE) !== (kept.mode & MODE)) chmodSync(path, kept.mode & MODE);
+}
+
+/** Throws LedgerRefused if there is anything but a file at this path, or if the file has other names. */
+export function requirePlainFile(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found || (found.isFile() && found.nlink === 1)) return;
+  throw new LedgerRefused(`${path} is a link or no file; remove it, because whoever made it may have led it elsewhere`);
 }
 
 /** A warning if a ledger has a new owner, because the server may then lack access. */

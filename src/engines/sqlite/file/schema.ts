@@ -116,11 +116,24 @@ function runMigration(db: Database.Database, migration: string): void {
   }
 }
 
-/** The version of the schema. Refuses one that only a newer version of this program knows. Reads only. */
+/**
+ * The version of the schema. Refuses one that only a newer version of this program knows, or that cannot be upgraded.
+ * Reads only.
+ */
 export function requireKnownSchema(db: Database.Database): number {
   const version = Number(db.pragma('user_version', { simple: true }));
   requireKnownVersion(db.name, version);
+  if (version === 1) requireUpgradable(db);
   return version;
+}
+
+/** The second migration edits the text of the table, as the first one has written it. */
+function requireUpgradable(db: Database.Database): void {
+  const find = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'allocations' AND sql LIKE '%) STRICT'");
+  if (find.get() !== undefined) return;
+  throw new LedgerRefused(
+    `${db.name} cannot be upgraded: its table allocations was not created by this program; use another copy`,
+  );
 }
 
 /** The version that the next start upgrades the schema of this version to; undefined if it is that one already. */

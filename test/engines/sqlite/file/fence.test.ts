@@ -108,6 +108,13 @@ it('P8: a lock file that is not held is no obstacle', () => {
   expect(take(path)).toBeDefined();
 });
 
+it('creates no lock through a link that somebody has put in its place', () => {
+  const folder = testFolder();
+  symlinkSync(join(folder, 'elsewhere'), join(folder, 'orders.db.lock'));
+  expect(() => take(join(folder, 'orders.db'))).toThrow('orders.db.lock is a link or no file; remove it');
+  expect(existsSync(join(folder, 'elsewhere'))).toBe(false);
+});
+
 it('P8: another process holds its own fence, which ends with it, even by kill -9', async () => {
   const path = join(testFolder(), 'orders.db');
   const child = await takeElsewhere(path);
