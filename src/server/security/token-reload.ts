@@ -89,6 +89,8 @@ export class TokenReload implements TokenSources {
     this.directory.replace(entriesIn(file, this.#path));
     this.#isCurrent = true;
     this.#logger.info({ tokens: this.#path, active: this.active() }, 'tokens read');
+    if (this.active() === 0)
+      this.#logger.warn(`no entry of the token file ${this.#path} is active: every call is refused`);
     if (file.warning !== undefined && !this.#hasWarned) this.#logger.warn(file.warning);
     this.#hasWarned ||= file.warning !== undefined;
   }

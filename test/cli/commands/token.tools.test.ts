@@ -38,7 +38,7 @@ it('a server refuses the token file of another user, and reads one of root', asy
   const path = join(testFolder(), 'tokens.json');
   expect(await create(path, 'a')).toMatchObject({ exitCode: 0 });
   chownSync(path, UID, GID);
-  await expect(readTokenFile(path)).rejects.toThrow(`${path} belongs to user ${UID}, who could let anyone in`);
+  await expect(readTokenFile(path)).rejects.toThrow(`${path} belongs to user ${UID}, who could grant anyone access`);
   chownSync(path, 0, 0);
   expect(await readTokenFile(path)).toEqual({ text: expect.stringContaining('"a"') });
 });

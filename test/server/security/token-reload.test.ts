@@ -1,5 +1,5 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createLogTo } from '../../../src/server/log/log.ts';
@@ -93,6 +93,7 @@ describe('a broken file drops no token', () => {
     ['a file that others may write', (path) => replaceFile(path, text('2')) ?? chmodSync(path, 0o602), 'can write'],
     ['no file', (path) => rmSync(path), 'does not exist'],
     ['a folder', (path) => rmSync(path) ?? mkdirSync(path), 'is not a file'],
+    ['a folder that every user may write', (path) => chmodSync(dirname(path), 0o777), 'can replace the token file'],
     ['a huge file', (path) => replaceFile(path, ' '.repeat(MAX_TOKEN_FILE_BYTES + 1)), 'more than 4194304 bytes'],
   ];
 
@@ -114,11 +115,21 @@ describe('a broken file drops no token', () => {
     expect(said[0]).toContain(problem);
     expect(said[0]).toMatch(/; the tokens that were read before stay in use$/);
 
+    chmodSync(dirname(path), 0o700);
     rmSync(path, { recursive: true, force: true });
     replaceFile(path, text('3'));
     await tokens.reload();
     expect(stores()).toEqual(new Set([3n]));
     expect(tokens.isCurrent()).toBe(true);
+  });
+
+  it('a folder in which only its owner can replace a file, such as a mounted Secret, is none', async () => {
+    const path = join(testFolder(), 'tokens.json');
+    replaceFile(path, text('1'));
+    chmodSync(dirname(path), 0o1777);
+    const { stores, warnings } = await follow(path);
+    expect(stores()).toEqual(new Set([1n]));
+    expect(await warnings()).toEqual([]);
   });
 
   it('each broken version has its own warning, and the old file put back is current again', async () => {
