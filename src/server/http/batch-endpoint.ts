@@ -17,7 +17,7 @@ import { refusalBody, statusOf } from './status.ts';
 import { answersInTime, ConnectionSignal } from './timely-call.ts';
 
 const METHOD = { name: 'generateOrderNumbers', verb: 'allocate', writes: true, isBatch: true } as const;
-const HEADER = 'the header Idempotency-Key has no place here; send a request_id in each order';
+const HEADER = 'the header Idempotency-Key is not allowed for a batch; send a request_id in each order';
 
 /** Several independent orders in one request, as a JSON array; the answer is an array in the same order. */
 export class BatchEndpoint {

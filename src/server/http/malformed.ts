@@ -70,7 +70,7 @@ export function postedOrders(body: unknown): readonly PostedOrder[] {
   return parsed.map((order: unknown, i) => postedOrder(order, exact[i]));
 }
 
-/** Keeps the text of a number that may be rounded, for whoever has to know whether it was. */
+/** Keeps the text of a number that may be rounded, so that rounding can be detected. */
 function toExactText(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
   return typeof value === 'number' && context?.source !== undefined ? { source: context.source } : value;
 }

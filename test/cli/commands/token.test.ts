@@ -355,7 +355,10 @@ describe('commands at once', () => {
     const elsewhere = join(testFolder(), 'elsewhere');
     symlinkSync(elsewhere, `${path}.lock`);
     const { exitCode, stderr } = await orderNumbers(['token', 'revoke', '--tokens', path, '--name', 'checkout']);
-    expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`${path}.lock is a link or no file; remove it`)]);
+    expect([exitCode, stderr]).toEqual([
+      1,
+      expect.stringContaining(`${path}.lock is a link or not a regular file; remove it`),
+    ]);
     expect(existsSync(elsewhere)).toBe(false);
   });
 

@@ -28,7 +28,7 @@ export function keepOwner(path: string, model?: string): void {
 export function requirePlainFile(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found || (found.isFile() && found.nlink === 1)) return;
-  throw new LedgerRefused(`${path} is a link or no file; remove it, because whoever made it may have led it elsewhere`);
+  throw new LedgerRefused(`${path} is a link or not a regular file; remove it, because it may lead to another file`);
 }
 
 /** A warning if a ledger has a new owner, because the server may then lack access. */

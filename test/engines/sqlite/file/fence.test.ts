@@ -111,7 +111,7 @@ it('P8: a lock file that is not held is no obstacle', () => {
 it('creates no lock through a link that somebody has put in its place', () => {
   const folder = testFolder();
   symlinkSync(join(folder, 'elsewhere'), join(folder, 'orders.db.lock'));
-  expect(() => take(join(folder, 'orders.db'))).toThrow('orders.db.lock is a link or no file; remove it');
+  expect(() => take(join(folder, 'orders.db'))).toThrow('orders.db.lock is a link or not a regular file; remove it');
   expect(existsSync(join(folder, 'elsewhere'))).toBe(false);
 });
 
