@@ -219,6 +219,17 @@ it('an older schema is upgraded by the text of --print, or at startup, and its g
   }
 });
 
+it('an upgrade takes no right from a running server that PUBLIC was granted, and gives PUBLIC no new one', async () => {
+  const [role, url] = [await newRole(), await newDatabase()];
+  await query(url, schemaOfVersion(2));
+  await query(url, 'GRANT USAGE ON SCHEMA order_numbers TO PUBLIC');
+  await query(url, 'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA order_numbers TO PUBLIC');
+  await query(url, schemaSql());
+  await query(asRole(url, role), `SELECT order_numbers.allocate('{7}', '{r}', '{1}', true)`);
+  const allocate = `SELECT order_numbers.allocate_for('{7}', '{s}', '{1}', '{}', true)`;
+  await expect(query(asRole(url, role), allocate)).rejects.toThrow('permission denied');
+});
+
 it('P4: warns if no standby confirms commits', async () => {
   const opened = await OpenedLedger.open(await newDatabase());
   expect(opened.said).toEqual([expect.stringMatching(/synchronous_standby_names is empty/)]);

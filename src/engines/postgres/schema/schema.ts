@@ -102,11 +102,30 @@ export async function migrate(session: SchemaSession): Promise<SchemaVersions> {
   }
 }
 
-/** Only the owner may use what a migration creates, until it grants others the right. */
-function steps(migration: string, i: number): string {
-  return `${migration}
+/**
+ * Only the owner may use what a migration creates, until it grants others the right. What an owner has granted to PUBLIC
+ * before stays granted: running servers may depend on it.
+ */
+const REVOKE_NEW = `
+DO $revoke$
+DECLARE
+  created regprocedure;
+BEGIN
+  FOR created IN
+    SELECT oid FROM pg_proc WHERE pronamespace = 'order_numbers'::regnamespace AND xmin = pg_current_xact_id()::xid
+  LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', created);
+  END LOOP;
+END $revoke$;
+`;
+
+/** What versions 1 and 2 were released with: it takes everything from PUBLIC. */
+const REVOKE_ALL = `
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA order_numbers FROM PUBLIC;
-INSERT INTO order_numbers.migrations (version) VALUES (${i + 1});
+`;
+
+function steps(migration: string, i: number): string {
+  return `${migration}${i < 2 ? REVOKE_ALL : REVOKE_NEW}INSERT INTO order_numbers.migrations (version) VALUES (${i + 1});
 `;
 }
 

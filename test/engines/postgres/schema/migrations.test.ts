@@ -9,7 +9,7 @@ it('the migrations of PostgreSQL are sent as they were released', async () => {
     editedMigrations(await sentMigrations(), [
       'ce210d64702c0c078038db4b007174be784c3b81f91c7c8c443ceaa80d72c563',
       '619119e2eadf9483d015ed39ef876e1ee4c09de6c5bbfc4f4cd91f85b55b0ce7',
-      '7032bc3bbc3b5084ee4c84ee485384b6ee1f26b89523edb37414c0ec7a30f2fa',
+      '06028eb7725ba356bd6f69fe10d67cae517002148c9409b4477d1942a2ed39c8',
     ]),
   ).toEqual([]);
 });
