@@ -112,12 +112,14 @@ export class Allocator {
     return drained;
   }
 
-  #check({ storeId, count, requestId, caller }: AllocationRequest): AllocationRequest {
+  /** The same request if it has a key. */
+  #check(asked: AllocationRequest): AllocationRequest {
+    const { storeId, count, requestId, caller } = asked;
     checkStoreId(storeId);
     checkCount(count);
     if (requestId !== '') checkRequestId(requestId);
     else if (this.#options.requireRequestId) throw requestIdRequired();
-    return { storeId, count, requestId: requestId || newRequestId(), caller };
+    return requestId === '' ? { storeId, count, requestId: newRequestId(), caller } : asked;
   }
 
   /** Whether a caller still waits. If one does, drops those that are cancelled, so that they need not wait with it. */
@@ -160,8 +162,9 @@ export class Allocator {
     }
     counts.replayed += pending.callers.length - (replayed ? 0 : 1);
     // Exactly one racing copy, the first that still waits, is told that the pair is new.
-    const first = pending.callers.find((caller) => !caller.signal.aborted);
-    for (const caller of pending.callers) caller.resolve({ allocation, replayed: replayed || caller !== first });
+    const { callers } = pending;
+    const first = callers.length === 1 ? callers[0] : callers.find(({ signal }) => !signal.aborted);
+    for (const caller of callers) caller.resolve(caller === first ? outcome : { allocation, replayed: true });
   }
 
   #forget(pending: Pending): void {

@@ -69,12 +69,14 @@ type Reply<Request, Response> = (
 /** The caller is gone once the call is cancelled or its deadline has passed. Polled, so it needs no timer. */
 class GrpcCallSignal<Request, Response> implements CallSignal {
   readonly #call: ServerUnaryCall<Request, Response>;
+  readonly #deadlineMs: number;
 
   constructor(call: ServerUnaryCall<Request, Response>) {
     this.#call = call;
+    this.#deadlineMs = Number(call.getDeadline());
   }
 
   get aborted(): boolean {
-    return this.#call.cancelled || Date.now() >= Number(this.#call.getDeadline());
+    return this.#call.cancelled || Date.now() >= this.#deadlineMs;
   }
 }
