@@ -9,7 +9,7 @@ import { CallDoor } from '../calls.ts';
 import type { ClientCertificate } from '../security/client-certificate.ts';
 import { clientCertificateOf } from '../security/client-certificate.ts';
 import type { Credentials } from '../security/principal.ts';
-import { http2ServersOf, streamOf } from './library-inside.ts';
+import { http2ServersOf, streamOf, takeStreams } from './library-inside.ts';
 import { IncomingLimit } from './enforcement/incoming-limit.ts';
 import { toStatus } from './status.ts';
 
@@ -66,21 +66,18 @@ export function guardCalls(server: Server, methods: ReadonlyMap<string, CalledMe
   const incoming = new IncomingLimit();
   const doors = new Map([...methods].map(([path, method]) => [path, new CallDoor(GRPC, method, context)]));
   for (const http2Server of http2ServersOf(server)) {
-    const handlers = http2Server.listeners('stream') as StreamListener[];
-    http2Server.removeAllListeners('stream');
-    http2Server.on('stream', (stream: EnteredStream, headers: IncomingHttpHeaders, ...rest: unknown[]) => {
+    const answer = takeStreams(http2Server);
+    http2Server.on('stream', (stream: EnteredStream, headers: IncomingHttpHeaders) => {
       const { authorization } = headers;
       // The library must not see a token, because it logs headers that it cannot read.
       if (authorization !== undefined) headers.authorization = undefined;
       const door = isGrpc(headers) ? doors.get(String(headers[':path'])) : undefined;
       if (door && !enter(stream, door, authorization)) return;
       if (door?.method.isBatch) incoming.watch(stream);
-      for (const handler of handlers) handler.call(http2Server, stream, headers, ...rest);
+      answer(stream, headers);
     });
   }
 }
-
-type StreamListener = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, ...rest: unknown[]) => void;
 
 /** Whether a call is admitted; if not, it has been refused. */
 function enter(stream: EnteredStream, door: CallDoor<Arrival>, authorization: string | undefined): boolean {

@@ -1,4 +1,4 @@
-import type { Http2Server, ServerHttp2Stream } from 'node:http2';
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
 
 // All access to the internals of grpc-js, which does not expose its connections. If a new version moves something, the
@@ -13,6 +13,18 @@ export function http2ServersOf(server: Server): readonly Http2Server[] {
     );
   }
   return [...http2Servers.keys()];
+}
+
+type StreamListener = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+/** Takes the streams of an HTTP/2 server away from the library; returns what it does with one. */
+export function takeStreams(server: Http2Server): StreamListener {
+  const [listener, ...others] = server.listeners('stream');
+  if (!listener || others.length > 0) {
+    throw new Error('this version of @grpc/grpc-js takes its calls elsewhere: they would not be checked');
+  }
+  server.removeAllListeners('stream');
+  return listener as unknown as StreamListener;
 }
 
 /** The HTTP/2 stream of a call that is being handled. */
