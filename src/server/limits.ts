@@ -37,6 +37,8 @@ export const STALLED_HANDSHAKE_MS = 1_000;
 
 /** Calls of one connection at the same time: a client that has more opens another one. */
 export const MAX_CALLS_PER_CONNECTION = 1000;
+/** Requests of batches under way, for gRPC and for HTTP each, answered ones included: an answer takes up to 1 KB. */
+export const MAX_BATCH_REQUESTS = 100_000;
 /** Watches at the same time: each may keep one message that its client does not read. */
 export const MAX_WATCHES = 1000;
 /** Verifications at the same time: each reads the whole ledger. */

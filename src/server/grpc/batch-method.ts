@@ -1,6 +1,7 @@
 import type { Allocator } from '../../core/allocator.ts';
 import type { Answer } from '../../core/calls/batch-call.ts';
 import { BatchCall } from '../../core/calls/batch-call.ts';
+import { BatchRoom } from '../../core/calls/batch-room.ts';
 import { OrderError } from '../../core/errors.ts';
 import type {
   AllocateOrdersRequest,
@@ -8,6 +9,7 @@ import type {
   BatchAllocateOrdersResponse,
   BatchAllocateOrdersResult,
 } from '../../wire/gen/orders/v1/orders.ts';
+import { MAX_BATCH_REQUESTS } from '../limits.ts';
 import { requireStore } from '../security/principal.ts';
 import type { GuardedMethod } from './entrance.ts';
 import { toResponse } from './messages.ts';
@@ -21,6 +23,7 @@ interface AnsweredBatch extends BatchAllocateOrdersResponse {
 
 /** BatchAllocateOrders: independent requests in one call. */
 export function batchMethod(allocator: Allocator): GuardedMethod {
+  const room = new BatchRoom(MAX_BATCH_REQUESTS);
   return unary<BatchAllocateOrdersRequest, AnsweredBatch>({
     name: 'BatchAllocateOrders',
     verb: 'allocate',
@@ -34,8 +37,9 @@ export function batchMethod(allocator: Allocator): GuardedMethod {
         requestId,
         caller: principal.name,
       }));
-      const settled = await new BatchCall(asked, signal, origin).allocate(allocator, ({ storeId }) =>
-        requireStore(principal, storeId),
+      const batch = new BatchCall(asked, signal, origin);
+      const settled = await room.run(asked.length, () =>
+        batch.allocate(allocator, ({ storeId }) => requireStore(principal, storeId)),
       );
       const answers = settled.map((answer) => (answer instanceof OrderError ? call.refusalOf(answer) : answer));
       return { results: answers.map((answer, i) => toResult(answer, requests[i]!)), answers };

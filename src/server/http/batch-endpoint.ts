@@ -4,9 +4,11 @@ import type { AllocationRequest } from '../../core/allocation.ts';
 import { checkRequestId, newRequestId } from '../../core/allocation.ts';
 import type { Answer } from '../../core/calls/batch-call.ts';
 import { BatchCall } from '../../core/calls/batch-call.ts';
+import { BatchRoom } from '../../core/calls/batch-room.ts';
 import { OrderError } from '../../core/errors.ts';
 import type { Call } from '../calls.ts';
 import { CallDoor, HTTP } from '../calls.ts';
+import { MAX_BATCH_REQUESTS } from '../limits.ts';
 import { requireStore } from '../security/principal.ts';
 import { admission, enteredBy } from './admission.ts';
 import { refuse, sendJson } from './answer.ts';
@@ -22,6 +24,7 @@ const HEADER = 'the header Idempotency-Key is not allowed for a batch; send a re
 /** Several independent orders in one request, as a JSON array; the answer is an array in the same order. */
 export class BatchEndpoint {
   readonly #options: OrderEndpointOptions;
+  readonly #room = new BatchRoom(MAX_BATCH_REQUESTS);
   readonly admit: ReturnType<typeof admission>;
 
   constructor(options: OrderEndpointOptions) {
@@ -54,11 +57,12 @@ export class BatchEndpoint {
     const { allocator, requestTimeoutMs } = this.#options;
     const signal = new ConnectionSignal(socket);
     const batch = new BatchCall(orders, signal, call.origin);
-    const answers = batch.allocate(allocator, ({ storeId }, i) => {
+    const check = ({ storeId }: AllocationRequest, i: number) => {
       const { refusal } = orders[i]!;
       if (refusal) throw refusal;
       requireStore(call.principal, storeId);
-    });
+    };
+    const answers = this.#room.run(orders.length, () => batch.allocate(allocator, check));
     return answersInTime(batch, answers, signal, requestTimeoutMs);
   }
 

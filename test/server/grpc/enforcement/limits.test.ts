@@ -15,7 +15,7 @@ import { ENGINES } from '../../../support/engines/engines.ts';
 import { answerOf, encode, framed, HostileClient } from '../../../support/network/hostile-client.ts';
 import { MemoryLedger } from '../../../support/engines/memory-ledger.ts';
 import { GrpcClient } from '../../../support/clients/grpc-client.ts';
-import { connect, errorDetails, failureOf } from '../../../support/clients/orders-client.ts';
+import { connect, errorDetails, failureOf, statusDetails } from '../../../support/clients/orders-client.ts';
 import { ServerProcess } from '../../../support/processes/server-process.ts';
 import { SQLITE } from '../../../support/engines/sqlite-engine.ts';
 import { listAfter } from '../../../support/engines/memory-reads.ts';
@@ -58,6 +58,24 @@ describe('sizes', () => {
     expect((await answer).grpcStatus).toBe(status.RESOURCE_EXHAUSTED);
     expect(allocator.queueLength).toBe(0);
     expect(ledger.batches).toEqual([]);
+  });
+
+  it('P6: batches under way hold 100,000 requests, and each of those that come then is QUEUE_FULL', async () => {
+    const { address, allocator, ledger } = await serveInProcess();
+    const client = new GrpcClient(address);
+    const held = ledger.holdNext();
+    const batch = (i: number) =>
+      client.batch({ requestId: `waits-${i}` }, ...Array.from({ length: 999 }, () => ({ storeId: 0n })));
+    const underWay = Array.from({ length: 100 }, (_, i) => batch(i));
+    // One is in the ledger's batch.
+    await vi.waitUntil(() => allocator.queueLength === 99, { timeout: 20_000 });
+    const refused = await batch(100);
+    const reasons = refused.map((result) => result?.$case === 'status' && statusDetails(result.value)?.reason);
+    expect(new Set(reasons)).toEqual(new Set(['QUEUE_FULL']));
+    expect(refused).toHaveLength(1000);
+    held.release();
+    expect((await Promise.all(underWay)).map(([first]) => first?.$case)).toEqual(underWay.map(() => 'response'));
+    expect((await batch(100))[0]?.$case).toBe('response');
   });
 
   it('headers of 4 KiB pass, those above 16 KiB are refused, and the connection stays open', async () => {
