@@ -2,6 +2,7 @@ import type { AllocationRequest } from './allocation.ts';
 import { checkCount, checkRequestId, checkStoreId, newRequestId } from './allocation.ts';
 import { BatchQueue } from './batch-queue.ts';
 import type { AllocateCall, Allocated, Caller } from './calls/caller.ts';
+import { CopyLimit } from './calls/copy-limit.ts';
 import { OrderError } from './errors.ts';
 import type { Ledger, Outcome } from './ledger.ts';
 import type { BatchObserver, BatchSummary } from './observers.ts';
@@ -38,12 +39,13 @@ export class Allocator {
   readonly #queue: BatchQueue<Pending>;
   /** Requests queued or in flight, by key, so that the keys of a batch are distinct. */
   readonly #pending = new Map<string, Pending>();
-  /** Number of callers that joined a copy of their request and wait for its answer. */
-  #copies = 0;
+  /** Every caller of a pending request but its first. */
+  readonly #copies: CopyLimit;
   #draining = false;
 
   constructor(options: AllocatorOptions) {
     this.#options = options;
+    this.#copies = new CopyLimit(options.maxQueue, options.maxQueueShare);
     this.#queue = new BatchQueue<Pending>({
       maxBatch: options.maxBatch,
       maxQueue: options.maxQueue,
@@ -83,8 +85,7 @@ export class Allocator {
     if (racing && racing.request.count !== request.count) throw mismatch(request, racing.request.count);
 
     if (racing) {
-      if (this.#copies >= this.#options.maxQueue) throw queueFull();
-      this.#copies++;
+      if (!this.#copies.enter(caller.origin)) throw queueFull();
       racing.callers.push(caller);
     } else {
       const pending: Pending = { key, request, origin: caller.origin, callers: [caller] };
@@ -127,7 +128,8 @@ export class Allocator {
     if (callers.every(({ signal }) => signal.aborted)) return false;
     for (let i = callers.length - 1; i >= 0 && callers.length > 1; i--) {
       if (!callers[i]!.signal.aborted) continue;
-      this.#copies--;
+      // The second takes the place of a first one that is gone, and is no copy any more.
+      this.#copies.leave(callers[i || 1]!.origin);
       callers.splice(i, 1)[0]!.reject(cancelled());
     }
     return true;
@@ -168,7 +170,8 @@ export class Allocator {
   }
 
   #forget(pending: Pending): void {
-    if (this.#pending.delete(pending.key)) this.#copies -= pending.callers.length - 1;
+    if (!this.#pending.delete(pending.key)) return;
+    for (let i = 1; i < pending.callers.length; i++) this.#copies.leave(pending.callers[i]!.origin);
   }
 
   #refuse(pending: Pending, error: unknown): void {

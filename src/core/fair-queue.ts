@@ -2,7 +2,7 @@
  * How many items a full queue checks for unwanted ones per new item, on average: it checks all of them now and then.
  */
 const ASKED_PER_NEWCOMER = 10;
-/** The most items of a line, the newest first, that are considered for displacement. */
+/** The most items of a line that one newcomer considers for displacement. */
 const MAX_ASKED = 100;
 
 /** The most items of one key that are taken at once while there are others. */
@@ -185,11 +185,16 @@ export class FairQueue<Item> {
   }
 }
 
+/** A range of no places. */
+const NONE = { from: 0, to: -1 };
+
 /** First in, first out: an array's own shift() moves all entries of a long one. */
 class Fifo<Entry> {
   /** Those before `#first` have left. */
   #entries: (Entry | undefined)[] = [];
   #first = 0;
+  /** The places of entries that were not to be taken when they were asked: the next call passes over them. */
+  #passed = NONE;
 
   get length(): number {
     return this.#entries.length - this.#first;
@@ -206,23 +211,36 @@ class Fifo<Entry> {
     return entry;
   }
 
-  /** Removes the newest entry that `isTaken` says yes to, if it is among the newest {@link MAX_ASKED}. */
+  /**
+   * Removes the newest entry that `isTaken` says yes to. At most {@link MAX_ASKED} are asked; the next call goes on with
+   * older ones.
+   */
   takeNewest(isTaken: (entry: Entry) => boolean): Entry | undefined {
+    const { from, to } = this.#passed;
     const last = this.#entries.length - 1;
-    for (let i = last; i >= this.#first && i > last - MAX_ASKED; i--) {
-      if (isTaken(this.#entries[i]!)) return this.#entries.splice(i, 1)[0];
+    let place = last;
+    for (let asked = 0; asked < MAX_ASKED; asked++, place--) {
+      if (place === to) place = from - 1;
+      if (place < this.#first) break;
+      if (!isTaken(this.#entries[place]!)) continue;
+      if (place < from) this.#passed = { from: place, to: last - 1 };
+      return this.#entries.splice(place, 1)[0];
     }
+    this.#passed = { from: place + 1, to: last };
     return undefined;
   }
 
   keep(isKept: (entry: Entry) => boolean): void {
     this.#compact();
+    this.#passed = NONE;
     this.#entries = (this.#entries as Entry[]).filter(isKept);
   }
 
   #compact(): void {
     if (this.#first === 0) return;
     this.#entries.splice(0, this.#first);
+    const { from, to } = this.#passed;
+    this.#passed = { from: from - this.#first, to: to - this.#first };
     this.#first = 0;
   }
 }

@@ -359,7 +359,7 @@ describe('batches', () => {
 
 describe('a full queue', () => {
   it('P7: accepts others once the request of waiting copies was refused', async () => {
-    const fixture = new Fixture({ maxQueue: 2 });
+    const fixture = new Fixture({ maxQueue: 2, maxQueueShare: 1 });
     for (const fault of ['not persisted', 'ledger full', 'not persisted'] as const) {
       fixture.ledger.failNext(fault);
       const { release, answers } = await fixture.inFlight('a');
@@ -370,6 +370,29 @@ describe('a full queue', () => {
       }
     }
     expect((await fixture.allocate('a')).replayed).toBe(false);
+  });
+
+  it('P6: of copies leaves others their share, however they leave', async () => {
+    const fixture = new Fixture({ maxQueue: 4 });
+    for (let round = 0; round < 3; round++) {
+      const key = `key-${round}`;
+      const { release, answers } = await fixture.inFlight(key);
+      const cancel = new AbortController();
+      const [first, second] = [fixture.allocate('w', { signal: cancel.signal }), fixture.allocate('w')];
+      answers.push(
+        fixture.allocate(key),
+        fixture.allocate(key, { origin: 'b' }),
+        fixture.allocate(key, { origin: 'b' }),
+      );
+      for (const origin of ['a', 'b', 'c']) {
+        await expect(fixture.allocate(key, { origin })).rejects.toEqual(refused('QUEUE_FULL'));
+      }
+      cancel.abort();
+      release();
+      expect(await Promise.all(answers)).toHaveLength(4);
+      await expect(first).rejects.toEqual(refused('CANCELLED'));
+      expect(await second).toMatchObject({ replayed: round > 0 });
+    }
   });
 
   it('P6: refuses and burns nothing, but copies of a waiting request still join it', async () => {
@@ -541,7 +564,7 @@ describe('a ledger that is not open', () => {
   });
 
   it('P6: drops calls at once when their deadline passes meanwhile, and single copies, too', async () => {
-    const fixture = new Fixture({ maxQueue: 3 });
+    const fixture = new Fixture({ maxQueue: 3, maxQueueShare: 1 });
     const reopening = fixture.ledger.startReopening();
     const cancel = new AbortController();
     const { signal } = cancel;

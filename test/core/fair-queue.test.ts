@@ -220,13 +220,15 @@ describe('a full queue', () => {
     expect(fixture.batches[0]).toEqual(expect.arrayContaining([a[9], a[7]]));
   });
 
-  it('refuses a newcomer if all that it looks at has to stay', async () => {
+  it('refuses a newcomer if all that it looks at has to stay, and the next one looks further', async () => {
     const fixture = await Fixture.open({ maxQueue: MANY });
-    const [oldest] = fixture.fill('a', 1);
-    fixture.fill('a', MANY - 1, { shared: true });
+    const [oldest, next] = fixture.fill('a', 2);
+    fixture.fill('a', MANY - 2, { shared: true });
     expect(fixture.offer('b')).toBeUndefined();
     expect(fixture.displaced).toEqual([]);
-    expect(oldest!.shared).toBe(false);
+    expect([fixture.offer('b'), fixture.offer('b')]).not.toContain(undefined);
+    expect(fixture.displaced).toEqual([next, oldest]);
+    expect(fixture.offer('b')).toBeUndefined();
   });
 
   it('P6: drops unwanted items before it displaces a wanted one', async () => {
