@@ -128,6 +128,18 @@ export function tokenChanged(who: string): OrderError {
   return tokenInvalid(`the operator has changed the rights of ${who}; call again`);
 }
 
+/** `who` is the first name of a client certificate, `time` when it expired. */
+export function certificateExpired(who: string, time: string): OrderError {
+  return tokenInvalid(`the client certificate of ${shownNames([who])} expired on ${time}; connect with a new one`);
+}
+
+/** The authority that signed it is no longer accepted. */
+export function certificateForeign(who: string): OrderError {
+  return tokenInvalid(
+    `the client certificate of ${shownNames([who])} is of an authority that the server no longer accepts; connect with a new one`,
+  );
+}
+
 /** `names` are those in the certificate. */
 export function certificateUnknown(names: readonly string[]): OrderError {
   return tokenInvalid(

@@ -7,7 +7,7 @@ import { toOrderError, verbForbidden } from '../core/refusals.ts';
 import type { Peer } from './address.ts';
 import { peerOf } from './address.ts';
 import type { Logger } from './log/log.ts';
-import { clientCertificateOf } from './security/client-certificate.ts';
+import { validCertificateOf } from './security/client-certificate.ts';
 import type { FailedAttempts } from './security/failed-attempts.ts';
 import type { Authenticator, Credentials, Principal, Verb } from './security/principal.ts';
 
@@ -53,7 +53,7 @@ export const HTTP: Transport<IncomingMessage> = {
   peerOf: ({ socket }) => peerOf(socket),
   credentialsOf: ({ headers, socket }) => ({
     authorization: headers.authorization,
-    certificate: () => clientCertificateOf(socket),
+    certificate: () => validCertificateOf(socket),
   }),
 };
 

@@ -7,7 +7,7 @@ import { peerOf } from '../address.ts';
 import type { Call, CalledMethod, DoorContext, Transport } from '../calls.ts';
 import { CallDoor } from '../calls.ts';
 import type { ClientCertificate } from '../security/client-certificate.ts';
-import { clientCertificateOf } from '../security/client-certificate.ts';
+import { clientCertificateOf, validCertificateOf } from '../security/client-certificate.ts';
 import type { Credentials } from '../security/principal.ts';
 import { http2ServersOf, streamOf, takeStreams } from './library-inside.ts';
 import { IncomingLimit } from './enforcement/incoming-limit.ts';
@@ -35,7 +35,7 @@ class Arrival implements Credentials {
   }
 
   certificate(): ClientCertificate | undefined {
-    return clientCertificateOf(this.#session.socket);
+    return validCertificateOf(this.#session.socket);
   }
 }
 
@@ -66,6 +66,7 @@ export function guardCalls(server: Server, methods: ReadonlyMap<string, CalledMe
   const incoming = new IncomingLimit();
   const doors = new Map([...methods].map(([path, method]) => [path, new CallDoor(GRPC, method, context)]));
   for (const http2Server of http2ServersOf(server)) {
+    http2Server.on('session', closeWithCertificate);
     const answer = takeStreams(http2Server);
     http2Server.on('stream', (stream: EnteredStream, headers: IncomingHttpHeaders) => {
       const { authorization } = headers;
@@ -77,6 +78,13 @@ export function guardCalls(server: Server, methods: ReadonlyMap<string, CalledMe
       answer(stream, headers);
     });
   }
+}
+
+/** Gracefully: calls that have begun are answered, and the client makes the next ones on a new connection. */
+function closeWithCertificate(session: Http2Session): void {
+  const ended = clientCertificateOf(session.socket)?.ended;
+  if (ended?.aborted) session.close();
+  else ended?.addEventListener('abort', () => session.close(), { once: true });
 }
 
 /** Whether a call is admitted; if not, it has been refused. */

@@ -4,6 +4,7 @@ import { fastify } from 'fastify';
 import { peerOf } from '../address.ts';
 import { toOrderError } from '../../core/refusals.ts';
 import type { Logger } from '../log/log.ts';
+import { clientCertificateOf } from '../security/client-certificate.ts';
 import { refuse, sendJson } from './answer.ts';
 import { MAX_BATCH_BYTES, MAX_REQUEST_BYTES } from '../limits.ts';
 import { answerClientError } from './client-errors.ts';
@@ -60,8 +61,9 @@ export function httpRoutes({
     if (request.is404) refuseUnknown(request, reply);
     else done();
   });
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    if (state.isClosing()) reply.header('connection', 'close');
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (state.isClosing() || clientCertificateOf(request.raw.socket)?.ended.aborted)
+      reply.header('connection', 'close');
     done(null, payload);
   });
   app.setErrorHandler((error: FastifyError, request, reply) => refuseError(error, request, reply, logger));

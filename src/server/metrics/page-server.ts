@@ -3,6 +3,7 @@ import { messageOf } from '../../core/errors.ts';
 import type { Address } from '../address.ts';
 import { listenOn } from '../address.ts';
 import { MAX_METRICS_CONNECTIONS } from '../limits.ts';
+import { clientCertificateOf } from '../security/client-certificate.ts';
 import type { ListenerTls } from '../security/tls/listener-tls.ts';
 import { createWebServer } from '../security/tls/web-server.ts';
 
@@ -92,6 +93,7 @@ async function answer(
     const { status, json } = probe.answer();
     return send(response, status, JSON_TYPE, json);
   }
+  if (clientCertificateOf(request.socket)?.ended.aborted) response.setHeader('Connection', 'close');
   const refusal = refuse?.(request);
   if (refusal) {
     if (refusal.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');

@@ -24,7 +24,7 @@ export interface Principal {
 export interface Credentials {
   /** The header `authorization`, as it was sent. */
   readonly authorization: string | undefined;
-  /** The client certificate of its connection. */
+  /** The client certificate of its connection. Throws TOKEN_INVALID if it has expired. */
   certificate(): ClientCertificate | undefined;
 }
 

@@ -1,6 +1,6 @@
 import { OrderError } from '../../core/errors.ts';
 import type { ClientCertificate } from './client-certificate.ts';
-import type { Authenticator } from './principal.ts';
+import type { Authenticator, Principal } from './principal.ts';
 import { VERBS } from './principal.ts';
 
 /** A name that a ledger can record as a caller. */
@@ -14,8 +14,9 @@ const EVERY_VERB = new Set(VERBS);
 export function requireCertificate(inner: Authenticator): Authenticator {
   return {
     authenticate(credentials) {
-      if (credentials.certificate()) return inner.authenticate(credentials);
-      throw certificateMissing();
+      const certificate = credentials.certificate();
+      if (!certificate) throw certificateMissing();
+      return endingWith(certificate, inner.authenticate(credentials));
     },
   };
 }
@@ -28,6 +29,19 @@ export const CERTIFICATE_HOLDERS: Authenticator = {
     return { name: callerOf(certificate), verbs: EVERY_VERB, stores: 'all' };
   },
 };
+
+/** A principal that ends when the certificate of its connection does, even if it has a token. */
+function endingWith(certificate: ClientCertificate, { name, verbs, stores, ended }: Principal): Principal {
+  return {
+    name,
+    verbs,
+    stores,
+    // Only streams ask for it.
+    get ended() {
+      return ended ? AbortSignal.any([ended, certificate.ended]) : certificate.ended;
+    },
+  };
+}
 
 /**
  * The certificate's first name without its kind, or the certificate's hash if that is missing, too long or not ASCII.

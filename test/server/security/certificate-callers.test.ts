@@ -29,7 +29,7 @@ describe('without tokens, the caller is', () => {
   ])('%s', (_, names, name) => {
     const principal = CERTIFICATE_HOLDERS.authenticate({
       authorization: undefined,
-      certificate: () => ({ names, sha256: SHA256 }),
+      certificate: () => ({ names, sha256: SHA256, ended: new AbortController().signal }),
     });
     expect(principal).toMatchObject({ name, stores: 'all' });
     expect([...principal.verbs]).toEqual(['allocate', 'read', 'manage', 'verify', 'metrics']);

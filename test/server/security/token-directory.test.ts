@@ -30,7 +30,7 @@ function bearer(token: string): Credentials {
 }
 
 function certificate(names: readonly string[], authorization?: string): Credentials {
-  return { authorization, certificate: () => ({ names, sha256: '' }) };
+  return { authorization, certificate: () => ({ names, sha256: '', ended: new AbortController().signal }) };
 }
 
 function refusalOf(call: () => Principal): string {

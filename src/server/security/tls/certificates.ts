@@ -22,7 +22,8 @@ export class Certificates {
   readonly #files: TlsFiles;
   readonly #logger: Logger;
   readonly #observer: ReloadObserver;
-  readonly #servers = new Set<Server>();
+  /** Each with what is called when an authority of the clients is lost. */
+  readonly #servers = new Map<Server, () => void>();
   #identity!: TlsIdentity;
   /** The version of the files that is in use, or that was reported as unusable. */
   #known: string | undefined;
@@ -65,9 +66,17 @@ export class Certificates {
     return contextOptions(this.#identity);
   }
 
-  /** Gives a server each new certificate until it is closed. Open connections keep theirs. */
-  renew(server: Server): void {
-    this.#servers.add(server);
+  /** The client CAs in use. */
+  get clientAuthorities(): readonly X509Certificate[] {
+    return this.#identity.clientAuthorities;
+  }
+
+  /**
+   * Gives a server each new certificate until it is closed. Open connections keep theirs. `authoritiesLost` is called when
+   * a client CA was removed.
+   */
+  renew(server: Server, authoritiesLost: () => void): void {
+    this.#servers.set(server, authoritiesLost);
     server.once('close', () => this.#servers.delete(server));
   }
 
@@ -115,8 +124,12 @@ export class Certificates {
     const isSame = JSON.stringify(identity.pem) === JSON.stringify(this.#identity.pem);
     if (isSame && asked) this.#logger.info(fieldsOf(identity), 'TLS files read again: nothing changed');
     if (isSame) return;
+    const hasLost = !includesAll(identity.clientAuthorities, this.#identity.clientAuthorities);
     this.#identity = identity;
-    for (const server of this.#servers) server.setSecureContext(this.options);
+    for (const [server, authoritiesLost] of this.#servers) {
+      server.setSecureContext(this.options);
+      if (hasLost) authoritiesLost();
+    }
     this.#logger.info(fieldsOf(identity), 'TLS files changed: new connections use them, open ones are not affected');
     this.#warn();
   }
@@ -163,6 +176,11 @@ function fieldsOf({ chain: [own], clientAuthorities }: TlsIdentity): Record<stri
 
 function subjectOf({ subject }: X509Certificate): string {
   return subject.replaceAll('\n', ', ');
+}
+
+function includesAll(all: readonly X509Certificate[], some: readonly X509Certificate[]): boolean {
+  const known = new Set(all.map(({ fingerprint256 }) => fingerprint256));
+  return some.every(({ fingerprint256 }) => known.has(fingerprint256));
 }
 
 function versionOf(texts: TlsTexts): string {

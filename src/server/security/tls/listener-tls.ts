@@ -3,6 +3,7 @@ import { HANDSHAKE_MS } from '../../limits.ts';
 import type { Logger } from '../../log/log.ts';
 import { clientCertificateOf } from '../client-certificate.ts';
 import type { Certificates } from './certificates.ts';
+import { CertifiedConnections } from './certified-connections.ts';
 import type { HandshakeFailure } from './handshake-failures.ts';
 import type { HandshakeObserver } from './handshakes.ts';
 import { Handshakes } from './handshakes.ts';
@@ -55,7 +56,8 @@ export function listenerTls(
     },
     asksForCertificate,
     follow(server) {
-      certificates.renew(server);
+      const certified = asksForCertificate ? new CertifiedConnections(server, certificates) : undefined;
+      certificates.renew(server, () => certified?.endForeign());
       const handshakes = new Handshakes(server, { logger, observer, alpn });
       const refuse = (socket: TLSSocket, failure: HandshakeFailure) => {
         handshakes.refused(socket, { failure });

@@ -220,23 +220,21 @@ describe('client certificates', () => {
   });
 
   it.each(['TLSv1.2', 'TLSv1.3'] as const)(
-    'a resumed session of %s proves no more than the first one',
+    'no session of %s is resumed, so that a certificate is looked at on each connection',
     async (version) => {
       const fixture = new TlsFixture({ mutual: true });
-      const address = await fixture.address('http');
-      const options = { maxVersion: version, minVersion: version, ALPNProtocols: ['http/1.1'] };
-      const { session } = await shakeHands(address, options);
-      expect(session).toBeDefined();
-      const again = await shakeHands(address, { ...options, session }, 0);
-      expect(again.socket.isSessionReused()).toBe(true);
-      again.socket.write(
-        `POST ${ORDER.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\nConnection: close\r\n\r\n${ORDER.body}`,
-      );
-      const [answer] = (await once(again.socket, 'data')) as [Buffer];
-      expect(answer.toString()).toMatch(/^HTTP\/1\.1 401 /);
-      // Nor does it open the other listener, which is stricter.
-      const elsewhere = await shakeHands(await fixture.address('grpc'), { ...options, ALPNProtocols: ['h2'], session });
-      expect(elsewhere.end).toBeDefined();
+      const addresses = { grpc: await fixture.address('grpc'), http: await fixture.address('http') };
+      for (const [listener, alpn] of [
+        ['grpc', 'h2'],
+        ['http', 'http/1.1'],
+      ] as const) {
+        const options = { ...CHECKOUT, maxVersion: version, minVersion: version, ALPNProtocols: [alpn] };
+        const { session } = await shakeHands(addresses[listener], options);
+        // What a client keeps of a connection without a ticket, which TLS 1.3 names anyway.
+        const again = await shakeHands(addresses[listener], { ...options, session }, 0);
+        expect(again).toMatchObject({ protocol: version });
+        expect(again.socket.isSessionReused()).toBe(false);
+      }
     },
   );
 });
