@@ -43,6 +43,8 @@ export interface Transport<Source> {
   readonly name: 'grpc' | 'http';
   /** The connection of the call: a different object for each open connection. */
   peerOf(source: Source): Peer;
+  /** The connection of the call, which is the same object for all of its calls. */
+  connectionOf(source: Source): object;
   /** The credentials of the call. */
   credentialsOf(source: Source): Credentials;
 }
@@ -51,6 +53,7 @@ export interface Transport<Source> {
 export const HTTP: Transport<IncomingMessage> = {
   name: 'http',
   peerOf: ({ socket }) => peerOf(socket),
+  connectionOf: ({ socket }) => socket,
   credentialsOf: ({ headers, socket }) => ({
     authorization: headers.authorization,
     certificate: () => validCertificateOf(socket),
@@ -112,6 +115,7 @@ class Call<Source> {
     const { transport, method, context } = this.#door;
     const principal = context.authenticator.authenticate(transport.credentialsOf(this.#source));
     this.#principal = principal;
+    context.failedAttempts.trust(transport.connectionOf(this.#source));
     if (method.verb === 'none' || principal.verbs.has(method.verb)) return;
     throw verbForbidden(principal.name, method.verb, method.name);
   }
@@ -177,7 +181,7 @@ class Call<Source> {
     const { isOverLimit, unlogged } = context.failedAttempts.add(transport.peerOf(this.#source).host);
     if (isOverLimit) this.#count(error.reason);
     else this.refused(error, unlogged > 0 ? { unlogged: String(unlogged) } : {});
-    return isOverLimit;
+    return isOverLimit && !context.failedAttempts.isTrusted(transport.connectionOf(this.#source));
   }
 
   /** Logs the end of a stream at the level debug; a long one is not a slow call. */

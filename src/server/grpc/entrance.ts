@@ -26,16 +26,16 @@ export type EnteredCall = Call<Arrival>;
 class Arrival implements Credentials {
   readonly authorization: string | undefined;
   readonly peer: Peer;
-  readonly #session: Http2Session;
+  readonly session: Http2Session;
 
   constructor(authorization: string | undefined, peer: Peer, session: Http2Session) {
     this.authorization = authorization;
     this.peer = peer;
-    this.#session = session;
+    this.session = session;
   }
 
   certificate(): ClientCertificate | undefined {
-    return validCertificateOf(this.#session.socket);
+    return validCertificateOf(this.session.socket);
   }
 }
 
@@ -55,6 +55,7 @@ interface KnownSession extends Http2Session {
 const GRPC: Transport<Arrival> = {
   name: 'grpc',
   peerOf: ({ peer }) => peer,
+  connectionOf: ({ session }) => session,
   credentialsOf: (arrival) => arrival,
 };
 
@@ -101,12 +102,16 @@ function enter(stream: EnteredStream, door: CallDoor<Arrival>, authorization: st
   } catch (thrown) {
     const error = call.refusalOf(thrown);
     refuse(stream, error);
-    // Closed gracefully, because other callers may share the connection.
-    if (call.turnedAway(error)) session.close();
+    if (call.turnedAway(error)) closeUnlessTrusted(session, door.context);
     return false;
   }
   stream[ENTERED] = call;
   return true;
+}
+
+/** Closes a connection gracefully, unless one of the calls that came together with this one is admitted. */
+function closeUnlessTrusted(session: Http2Session, { failedAttempts }: DoorContext): void {
+  setImmediate(() => failedAttempts.isTrusted(session) || session.close());
 }
 
 /** The admitted call of a handler. Throws for a method that is not checked here. */

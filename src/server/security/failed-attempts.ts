@@ -11,11 +11,14 @@ export interface AttemptLimits {
 
 /** What to do about a failed authentication. */
 export interface Attempt {
-  /** Whether there were too many from its address: it is not logged, and its connection ends. */
+  /** Whether there were too many from its address: it is not logged, and its connection ends unless it is trusted. */
   readonly isOverLimit: boolean;
   /** Failures of the address that were not logged since the last one that was. */
   readonly unlogged: number;
 }
+
+/** Where a connection records that it is trusted. */
+const TRUSTED = Symbol('trusted');
 
 interface Bucket {
   tokens: number;
@@ -55,6 +58,18 @@ export class FailedAttempts {
     const { unlogged } = bucket;
     bucket.unlogged = 0;
     return { isOverLimit: false, unlogged };
+  }
+
+  /**
+   * Call it for each success: a connection over which valid credentials came may be that of a gateway, whose other
+   * callers did nothing wrong.
+   */
+  trust(connection: { [TRUSTED]?: true } & object): void {
+    connection[TRUSTED] = true;
+  }
+
+  isTrusted(connection: { readonly [TRUSTED]?: true } & object): boolean {
+    return connection[TRUSTED] ?? false;
   }
 
   /** The bucket of a network, refilled up to now. */

@@ -5,7 +5,7 @@ import { credentials, Metadata, status } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
 import { ServerReflectionClient } from '../../../src/wire/gen/grpc/reflection/v1/reflection.ts';
-import { AllocateOrderResponse } from '../../../src/wire/gen/orders/v1/orders.ts';
+import { AllocateOrderResponse, OrderNumberServiceClient } from '../../../src/wire/gen/orders/v1/orders.ts';
 import { GrpcClient } from '../../support/clients/grpc-client.ts';
 import { connect, errorDetails, failureOf } from '../../support/clients/orders-client.ts';
 import { answerOf, encode, framed, HostileClient } from '../../support/network/hostile-client.ts';
@@ -216,20 +216,60 @@ describe('an address whose credentials keep failing', () => {
     expect(fixture.log).toMatchObject([line, { ...line, unlogged: '3' }]);
   });
 
-  it('does not take its connection from calls under way, nor the next one from valid credentials', async () => {
+  it('does not take the connection from calls with valid credentials, such as those of a gateway', async () => {
     const { fixture, address } = await openLimited();
     fixture.callers.add('shop');
     const client = await HostileClient.connect(address);
-    const held = fixture.ledger.holdNext();
-    const underWay = client.call(ORDER, { authorization: 'Bearer shop' });
-    await held.begun;
+    const callers = ['shop', 'guess', 'guess', 'guess', 'shop', 'guess', 'shop'];
+    for (const caller of callers) {
+      const expected = caller === 'shop' ? status.OK : status.UNAUTHENTICATED;
+      const answer = await client.call(ORDER, { authorization: `Bearer ${caller}` });
+      expect(answer).toMatchObject({ grpcStatus: expected });
+    }
+    expect(client.goodbye).toBeUndefined();
+  });
+
+  it('nor from those that come together with the failed one', async () => {
+    const { fixture, address } = await openLimited();
+    fixture.callers.add('shop');
+    for (let i = 0; i < limits.burst; i++) await failureOf(new GrpcClient(address, 'guess').allocate(7n));
+    const client = await HostileClient.connect(address);
+    const answers = ['guess', 'shop', 'guess', 'shop'].map((name) =>
+      client.call(ORDER, { authorization: `Bearer ${name}` }),
+    );
+    expect((await Promise.all(answers)).map(({ grpcStatus }) => grpcStatus)).toEqual([16, 0, 16, 0]);
+    expect(client.goodbye).toBeUndefined();
+  });
+
+  it.each(['guess', 'shop'])(
+    'fails no call with valid credentials of a channel whose first call is by %s',
+    async (first) => {
+      const { fixture, address } = await openLimited();
+      fixture.callers.add('shop');
+      for (let i = 0; i < limits.burst; i++) await failureOf(new GrpcClient(address, 'guess').allocate(7n));
+      const { stub } = new GrpcClient(address);
+      const results = Array.from({ length: 100 }, (_, i) =>
+        codeOf(stub, ['guess', 'shop'][(i + (first === 'guess' ? 0 : 1)) % 2]!),
+      );
+      const codes = await Promise.all(results);
+      expect(codes.filter((code) => code === status.OK)).toHaveLength(50);
+      expect(codes.filter((code) => code === status.UNAUTHENTICATED)).toHaveLength(50);
+    },
+  );
+
+  it('lets its other calls end if it never brought valid credentials', async () => {
+    const { fixture, address } = await openLimited();
+    const client = await HostileClient.connect(address);
+    const health = client.open({}, '/grpc.health.v1.Health/Check');
     const guesses = await Promise.all([1, 2, 3].map(() => client.call(ORDER, { authorization: 'Bearer guess' })));
     expect(guesses.map(({ grpcStatus }) => grpcStatus)).toEqual([16, 16, 16]);
     await vi.waitUntil(() => client.goodbye);
     expect(client.session.destroyed).toBe(false);
-    held.release();
-    expect(await underWay).toMatchObject({ grpcStatus: status.OK });
+    const answer = answerOf(health);
+    health.end(framed(Buffer.alloc(0)));
+    expect(await answer).toMatchObject({ grpcStatus: status.OK });
     await client.closed;
+    fixture.callers.add('shop');
     const next = await HostileClient.connect(address);
     for (let i = 0; i < 10; i++) {
       expect(await next.call(ORDER, { authorization: 'Bearer shop' })).toMatchObject({ grpcStatus: status.OK });
@@ -280,4 +320,13 @@ async function openSlowly(method: string) {
 /** One request of BatchAllocateOrders, field 1. */
 function batchOf(request: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from([0x0a, request.length]), request]);
+}
+
+/** Resolves to the status of AllocateOrder with a token, on the connection of the stub. */
+function codeOf(stub: OrderNumberServiceClient, token: string): Promise<status> {
+  const metadata = new Metadata();
+  metadata.set('authorization', `Bearer ${token}`);
+  return new Promise((resolve) => {
+    stub.allocateOrder({ storeId: 7n, requestId: '' }, metadata, (error) => resolve(error?.code ?? status.OK));
+  });
 }

@@ -140,6 +140,17 @@ it('an address whose credentials keep failing gets the same answers, but loses i
   }
 });
 
+it('a connection over which valid credentials came stays, however many of its others fail', async () => {
+  const { fixture, callers } = await openGuarded(new FailedAttempts({ burst: 1, perSecond: 0, addresses: 10 }));
+  callers.add('shop');
+  const connection = await fixture.connect();
+  const names = ['shop', 'guess', 'guess', 'shop', 'guess', 'shop'];
+  for (const name of names) connection.send(orderRequest('{"store_id": 7}', `Authorization: Bearer ${name}`));
+  const answers = await connection.answers(names.length);
+  expect(answers.map(({ code }) => code)).toEqual([200, 401, 401, 200, 401, 200]);
+  expect(new Set(answers.map(({ headers }) => headers['connection']))).toEqual(new Set(['keep-alive']));
+});
+
 async function openGuarded(failedAttempts = new FailedAttempts()) {
   const callers = new KnownCallers();
   return { fixture: await HttpFixture.open({}, { authenticator: callers, failedAttempts }), callers };
