@@ -133,6 +133,7 @@ async function start(
     ledgerClosedSeconds: () => state.closedSeconds,
     ...(security.tokens && { tokens: security.tokens }),
     certificateExpirySeconds: () => security.tls?.certificates.expirySeconds,
+    areTlsFilesCurrent: () => security.tls?.certificates.isCurrent,
   };
   listeners = new Listeners(settings, { allocator, ledger, security, logger, metrics, sources, state, name, file });
   try {

@@ -4,7 +4,7 @@ import { messageOf } from '../../core/errors.ts';
 import type { NamedFile } from '../../server/security/tls/pem-file.ts';
 import { blocksIn, certificatesIn, readText } from '../../server/security/tls/pem-file.ts';
 import { identityIn } from '../../server/security/tls/tls-files.ts';
-import { EFFECT, isValidAt, validityWarning } from '../../server/security/tls/validity.ts';
+import { EFFECT, isValidAt, nameWarning, validityWarning } from '../../server/security/tls/validity.ts';
 import type { ServeSettings } from '../../server/settings.ts';
 import type { Finding } from './findings.ts';
 
@@ -26,8 +26,8 @@ export async function checkTls({ tlsCert, tlsKey, tlsClientCa }: TlsSettings): P
   const ca = await readFile('--tls-client-ca', tlsClientCa, findings);
   const chain = cert && certificatesOf(cert, findings);
   if (cert && chain) findings.push(...aboutChain(cert.file, chain));
-  if (cert && key && chain) findings.push(...(await aboutKey(cert, key)));
   const authorities = ca && certificatesOf(ca, findings);
+  if (cert && key && chain) findings.push(...(await aboutKey(cert, key, authorities && ca)));
   if (ca && authorities) findings.push(...aboutAuthorities(ca.file, authorities));
   return findings;
 }
@@ -56,20 +56,20 @@ function aboutChain({ flag, path }: NamedFile, chain: readonly X509Certificate[]
   const own = chain[0]!;
   const names = own.subjectAltName;
   const found = `${path} is for ${names ?? 'no name'}, signed by ${nameIn(own.issuer)}, valid until ${dayOf(own)}`;
-  const nameless = `${path} has no subjectAltName, so clients refuse it: use a certificate that has one`;
+  const nameless = nameWarning(own, path);
   return [
     { kind: 'ok', flag, text: found },
-    ...(names === undefined ? [{ kind: 'problem', flag, text: nameless } as const] : []),
+    ...(nameless === undefined ? [] : [{ kind: 'problem', flag, text: nameless } as const]),
     ...chain.flatMap((certificate) => aboutTime({ flag, path }, certificate, EFFECT.ofOwn)),
   ];
 }
 
-/** Checks the key against a certificate that was found valid before. */
-async function aboutKey(cert: ReadFile, key: ReadFile): Promise<Finding[]> {
+/** Checks all files together, as a start does. The certificates were found valid before. */
+async function aboutKey(cert: ReadFile, key: ReadFile, ca: ReadFile | undefined): Promise<Finding[]> {
   const { flag, path } = key.file;
   try {
-    const texts = { cert: cert.text, key: key.text, clientCa: undefined };
-    identityIn({ cert: cert.file, key: key.file, clientCa: undefined }, texts);
+    const texts = { cert: cert.text, key: key.text, clientCa: ca?.text };
+    identityIn({ cert: cert.file, key: key.file, clientCa: ca?.file }, texts);
   } catch (error) {
     return [problem(key.file, error)];
   }

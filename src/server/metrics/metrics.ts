@@ -28,6 +28,8 @@ export interface MetricSources extends LedgerSources {
   readonly tokens?: TokenSources;
   /** When the certificate of the server expires, Unix time; undefined without TLS. */
   certificateExpirySeconds?(): number | undefined;
+  /** Whether the TLS files in use are the current ones; undefined without TLS. */
+  areTlsFilesCurrent?(): boolean | undefined;
 }
 
 /** One transport and method: looked up once, because {@link Metrics.ended} runs for every call. */
@@ -208,7 +210,11 @@ function registerSources(registry: Registry, sources: MetricSources): () => Prom
     },
   });
   registerTokens(registry, sources.tokens);
-  registerCertificate(registry, () => sources.certificateExpirySeconds?.());
+  registerCertificate(
+    registry,
+    () => sources.certificateExpirySeconds?.(),
+    () => sources.areTlsFilesCurrent?.() ?? true,
+  );
   gauge(registry, 'order_numbers_ledger_database_bytes', "Size of the ledger's database.", () => sizes?.database);
   gauge(registry, 'order_numbers_ledger_wal_bytes', "Size of the ledger's write-ahead log.", () => sizes?.wal);
   return async () => {

@@ -33,13 +33,23 @@ export function registerTokens(registry: Registry, tokens: TokenSources | undefi
   });
 }
 
-/** Left out without TLS. */
-export function registerCertificate(registry: Registry, expirySeconds: () => number | undefined): void {
+/** The expiry is left out without TLS. */
+export function registerCertificate(
+  registry: Registry,
+  expirySeconds: () => number | undefined,
+  isCurrent: () => boolean,
+): void {
   gauge(
     registry,
     'order_numbers_tls_certificate_expiry_timestamp_seconds',
     'When the certificate in use expires, as Unix time.',
     expirySeconds,
+  );
+  gauge(
+    registry,
+    'order_numbers_tls_current',
+    '0 while the TLS files cannot be used, and older ones stay in use; else 1.',
+    () => Number(isCurrent()),
   );
 }
 

@@ -6,7 +6,7 @@ import type { Logger } from '../../log/log.ts';
 import { FilePoll } from '../file-poll.ts';
 import type { TlsFiles, TlsIdentity, TlsTexts } from './tls-files.ts';
 import { contextOptions, identityIn, readTlsFiles } from './tls-files.ts';
-import { EFFECT, validityWarning } from './validity.ts';
+import { EFFECT, nameWarning, validityWarning } from './validity.ts';
 
 const DAY_MS = 86_400_000;
 /** Longer than it takes to replace the files one after the other. */
@@ -29,6 +29,7 @@ export class Certificates {
   #known: string | undefined;
   /** The version that was unusable at the last read. */
   #suspect: string | undefined;
+  #isCurrent = true;
   #looking: Promise<void> = Promise.resolve();
   #poll: FilePoll | undefined;
   #daily: NodeJS.Timeout | undefined;
@@ -64,6 +65,11 @@ export class Certificates {
   /** The options of the certificates in use. */
   get options(): SecureContextOptions {
     return contextOptions(this.#identity);
+  }
+
+  /** Whether the files can be used: false while an older version of them is in use. */
+  get isCurrent(): boolean {
+    return this.#isCurrent;
   }
 
   /** The client CAs in use. */
@@ -122,7 +128,10 @@ export class Certificates {
 
   #use(identity: TlsIdentity, asked: boolean): void {
     const isSame = JSON.stringify(identity.pem) === JSON.stringify(this.#identity.pem);
-    if (isSame && asked) this.#logger.info(fieldsOf(identity), 'TLS files read again: nothing changed');
+    const wasCurrent = this.#isCurrent;
+    this.#isCurrent = true;
+    if (isSame && (asked || !wasCurrent))
+      this.#logger.info(fieldsOf(identity), 'TLS files read again: nothing changed');
     if (isSame) return;
     const hasLost = !includesAll(identity.clientAuthorities, this.#identity.clientAuthorities);
     this.#identity = identity;
@@ -145,6 +154,7 @@ export class Certificates {
     this.#suspect = version;
     if (!asked && (isFirstLook || version === this.#known)) return;
     this.#known = version;
+    this.#isCurrent = false;
     this.#observer.reloadFailed();
     this.#logger.warn(`${messageOf(error)}; until then the server keeps using what it read before`);
   }
@@ -157,6 +167,7 @@ export class Certificates {
     const own = { file: `${cert.flag}: ${cert.path}`, effect: EFFECT.ofOwn };
     const theirs = { file: `${clientCa?.flag}: ${clientCa?.path}`, effect: EFFECT.ofAuthority };
     const warnings = [
+      nameWarning(chain[0], own.file),
       ...chain.map((certificate) => validityWarning(certificate, own, now)),
       ...clientAuthorities.map((certificate) => validityWarning(certificate, theirs, now)),
     ];

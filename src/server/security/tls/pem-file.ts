@@ -4,8 +4,11 @@ import { readFile, stat } from 'node:fs/promises';
 import { messageOf } from '../../../core/errors.ts';
 
 /** More than any chain or list of CAs needs; a larger file is something else. */
-const MAX_BYTES = 4 * 1024 * 1024;
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----\r?\n[\s\S]*?-----END \1-----/g;
+const MAX_BYTES = 1024 * 1024;
+const BEGIN = /^-----BEGIN ([A-Z0-9 ]+)-----\s*$/;
+const END = /^-----END ([A-Z0-9 ]+)-----/;
+/** Characters of a list of labels in a message. */
+const MAX_SHOWN = 128;
 
 const READ_FAILURES: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist; correct the path',
@@ -58,7 +61,7 @@ export async function readText(file: NamedFile): Promise<string> {
 /** The blocks of a PEM file. Throws {@link FileRefused} if it has none. */
 export function blocksIn(file: NamedFile, text: string): PemBlock[] {
   if (text.trim() === '') throw new FileRefused(file, 'is empty; write a PEM file there');
-  const blocks = [...text.matchAll(BLOCK)].map(([block, label = '']) => ({ label, text: `${block}\n` }));
+  const blocks = parseBlocks(text);
   if (blocks.length > 0) return blocks;
   throw new FileRefused(
     file,
@@ -66,11 +69,33 @@ export function blocksIn(file: NamedFile, text: string): PemBlock[] {
   );
 }
 
+/** One pass over the lines, because a broken file may be as large as a good one. A block without its end is left out. */
+function parseBlocks(text: string): PemBlock[] {
+  const blocks: PemBlock[] = [];
+  const lines = text.split('\n');
+  let begun: { readonly label: string; readonly at: number } | undefined;
+  for (const [i, line] of lines.entries()) {
+    const label = BEGIN.exec(line)?.[1];
+    if (label !== undefined) begun = { label, at: i };
+    else if (begun && END.exec(line)?.[1] === begun.label) {
+      blocks.push({ label: begun.label, text: `${lines.slice(begun.at, i + 1).join('\n')}\n` });
+      begun = undefined;
+    }
+  }
+  return blocks;
+}
+
 /**
  * The certificates among the blocks, in their order. Throws {@link FileRefused} if there is none, or one is damaged.
  */
 export function certificatesIn(file: NamedFile, blocks: readonly PemBlock[]): Certificate[] {
-  const found = blocks.filter(({ label }) => /^(X509 |TRUSTED )?CERTIFICATE$/.test(label));
+  if (blocks.some(({ label }) => label === 'TRUSTED CERTIFICATE')) {
+    throw new FileRefused(
+      file,
+      'has a TRUSTED CERTIFICATE, whose trust settings are not supported; convert it with openssl x509, which leaves them out',
+    );
+  }
+  const found = blocks.filter(({ label }) => /^(X509 )?CERTIFICATE$/.test(label));
   if (found.length === 0) {
     throw new FileRefused(file, `has no certificate (-----BEGIN CERTIFICATE-----), only ${kindsOf(blocks)}`);
   }
@@ -86,5 +111,6 @@ export function certificatesIn(file: NamedFile, blocks: readonly PemBlock[]): Ce
 
 /** What is in a file instead of what was expected, for a message. */
 export function kindsOf(blocks: readonly PemBlock[]): string {
-  return [...new Set(blocks.map(({ label }) => label))].join(', ');
+  const kinds = [...new Set(blocks.map(({ label }) => label))].join(', ');
+  return kinds.length > MAX_SHOWN ? `${kinds.slice(0, MAX_SHOWN)}…` : kinds;
 }

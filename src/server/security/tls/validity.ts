@@ -34,6 +34,12 @@ export function validityWarning(
   return `${file} has a certificate that expires on ${dayOf(to)}, in ${left}: ${remedy}`;
 }
 
+/** What an operator has to know about the names of a server's certificate, if anything. `file` names it. */
+export function nameWarning({ subjectAltName }: X509Certificate, file: string): string | undefined {
+  if (subjectAltName !== undefined) return undefined;
+  return `${file} has no subjectAltName, so clients refuse it: use a certificate that has one`;
+}
+
 function dayOf(date: Date): string {
   return date.toISOString().slice(0, 10);
 }

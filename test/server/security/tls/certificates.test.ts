@@ -159,6 +159,8 @@ describe('what does not fit keeps the old certificate', () => {
       await vi.waitUntil(async () => (await failures())[''] === i + 1, { timeout: 10_000 });
       expect(await servedAt(address)).toBe('signed');
     }
+    const current = () => fixture.metric('order_numbers_tls_current');
+    expect(await current()).toEqual({});
     rmSync(fixture.certFile);
     await fixture.server.line(/tls\.crt does not exist/);
     // Longer than it takes to look several times.
@@ -169,6 +171,21 @@ describe('what does not fit keeps the old certificate', () => {
     await fixture.server.line(CHANGED);
     expect(await servedAt(address)).toBe('rotated');
     expect(await failures()).toEqual({ '': 4 });
+    expect(await current()).toEqual({ '': 1 });
+  });
+
+  it('a broken file that is as before again is told of once', async () => {
+    const fixture = new TlsFixture();
+    await fixture.server.serving();
+    writeFileSync(fixture.certFile, '');
+    await fixture.server.line(/tls\.crt is empty/);
+    expect(await fixture.metric('order_numbers_tls_current')).toEqual({});
+    fixture.put(SIGNED);
+    await fixture.server.line('TLS files read again: nothing changed');
+    expect(await fixture.metric('order_numbers_tls_current')).toEqual({ '': 1 });
+    fixture.put(ROTATED);
+    await fixture.server.line(CHANGED);
+    expect(fixture.lines().filter(({ msg }) => msg.includes('nothing changed'))).toHaveLength(1);
   });
 
   it('is told each time that it is asked for', async () => {

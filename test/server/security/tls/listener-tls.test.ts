@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { connect as connectSocket } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { checkTls } from '../../../../src/cli/check/check-tls.ts';
 import { failureOf } from '../../../support/clients/orders-client.ts';
 import {
+  AUTHORITY,
   CHAINED,
   CHECKOUT,
   EXPIRED,
@@ -84,6 +86,16 @@ describe('a server with TLS', () => {
     expect(await expired.metric('order_numbers_tls_certificate_expiry_timestamp_seconds')).toEqual({
       '': Date.UTC(2021, 0) / 1000,
     });
+  });
+
+  it('starts with a certificate that has no subjectAltName, and warns as a check does', async () => {
+    const fixture = new TlsFixture({ certificate: AUTHORITY });
+    const line = await fixture.server.line(/has no subjectAltName, so clients refuse it/);
+    expect(line).toMatchObject({ level: 40, msg: expect.stringContaining(`--tls-cert: ${fixture.certFile}`) });
+    const [text] = (await checkTls({ tlsCert: fixture.certFile, tlsKey: fixture.keyFile, tlsClientCa: 'off' }))
+      .filter(({ kind }) => kind === 'problem')
+      .map((finding) => `${finding.flag}: ${finding.text}`);
+    expect(line.msg).toBe(text);
   });
 
   it('serves the metrics in plaintext, or with the same TLS if asked to', async () => {

@@ -50,6 +50,19 @@ describe('the files of TLS', () => {
     expect(two.map(({ subject }) => subject)).toEqual(['CN=authority', 'CN=other-authority']);
   });
 
+  it.each([
+    ['lines that begin a block', '-----BEGIN A-----\n'],
+    ['lines that begin and end blocks', '-----BEGIN A-----\n-----END B-----\n'],
+    ['labels', '-----BEGIN A'],
+    ['spaces behind a beginning', `-----BEGIN A-----${' '.repeat(1000)}x\n`],
+    ['blocks of other kinds', '-----BEGIN A-----\n-----END A-----\n'],
+  ])('P10: 1 MiB of %s is refused in a time that does not grow with its square', async (_what, line) => {
+    const broken = written(line.repeat(Math.floor((1024 * 1024) / line.length)));
+    const started = performance.now();
+    await expect(read(broken, SIGNED.keyFile)).rejects.toThrow(/is not a PEM file|has no certificate/);
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
+
   it('may be one file for both, with text around the blocks and the line ends of Windows', async () => {
     const both = written(`Bag Attributes\n${SIGNED.key}subject=CN=signed\n${SIGNED.cert}`.replaceAll('\n', '\r\n'));
     const { chain } = await read(both, both);
@@ -107,7 +120,12 @@ describe('the files of TLS', () => {
     ['a damaged certificate', DAMAGED, 'has a damaged certificate; replace it'],
     ['a damaged one in a chain', `${SIGNED.cert}${DAMAGED}`, 'has a damaged certificate (number 2 of 2)'],
     ['a truncated one', SIGNED.cert.subarray(0, -20), 'is not a PEM file'],
-    ['5 MB', '-'.repeat(5 * 1024 * 1024), 'is too large to be a PEM file'],
+    ['more than 1 MiB', '-'.repeat(1024 * 1024 + 1), 'is too large to be a PEM file'],
+    [
+      'trust settings',
+      DAMAGED.replaceAll('CERTIFICATE', 'TRUSTED CERTIFICATE'),
+      'has a TRUSTED CERTIFICATE, whose trust settings are not supported',
+    ],
   ])('%s is refused as certificate and as client CA', async (_what, text, says) => {
     const path = written(text);
     await expect(read(path, SIGNED.keyFile)).rejects.toThrow(`--tls-cert: ${path} ${says}`);
