@@ -10,6 +10,7 @@ import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts'
 import { OPEN } from '../../../src/server/security/principal.ts';
 import type { UnaryMethod } from '../../../src/server/grpc/unary.ts';
 import { unary } from '../../../src/server/grpc/unary.ts';
+import { encode, HostileClient } from '../../support/network/hostile-client.ts';
 import { connect, errorDetails, failureOf } from '../../support/clients/orders-client.ts';
 
 type Method = UnaryMethod<AllocateOrderRequest, AllocateOrderResponse>;
@@ -132,6 +133,18 @@ it('the signal fires when the caller has gone, not before', async () => {
   held.reject(new OrderError('CANCELLED', 'gone'));
 });
 
+it('no handler sees the token of a caller, nor does the library, which has what a handler has', async () => {
+  const { address, serve, lastCall } = await startServer();
+  serve(async () => ({ allocation: undefined, replayed: false }));
+  const client = await HostileClient.connect(address);
+  const headers = { authorization: 'Bearer secret', 'x-other': 'seen' };
+  expect(await client.call(encode(REQUEST), headers)).toMatchObject({ grpcStatus: status.OK });
+  const { metadata } = lastCall()!;
+  expect(metadata.get('x-other')).toEqual(['seen']);
+  expect(metadata.get('authorization')).toEqual([]);
+  expect(JSON.stringify(metadata)).not.toContain('secret');
+});
+
 /** A server whose one method can be changed. */
 async function startServer() {
   const lines: string[] = [];
@@ -157,9 +170,11 @@ async function startServer() {
     { logger, observer: { ended() {}, requestsEnded() {} }, authenticator: OPEN, failedAttempts: new FailedAttempts() },
   );
   onTestFinished(() => server.close(0));
-  const client = connect(`127.0.0.1:${server.address.port}`);
+  const address = `127.0.0.1:${server.address.port}`;
+  const client = connect(address);
   onTestFinished(() => client.close());
   return {
+    address,
     client,
     serve: (handle: Method['handle']) => void (handler = handle),
     lastCall: () => last,
