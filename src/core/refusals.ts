@@ -91,6 +91,10 @@ export function tokenMissing(): OrderError {
 }
 
 /** An empty token, as in a file that a failed command has left empty. */
+export function authorizationEmpty(): OrderError {
+  return tokenInvalid('the authorization of the call is empty; leave it out, or send Bearer and a token in it');
+}
+
 export function tokenEmpty(): OrderError {
   return tokenInvalid('the token is empty; check the file or the variable that it comes from');
 }

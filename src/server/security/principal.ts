@@ -33,7 +33,10 @@ export interface Authenticator {
   authenticate(credentials: Credentials): Principal;
 }
 
-const ANYONE: Principal = { name: '', verbs: new Set(VERBS), stores: 'all' };
+/** The verbs of a caller that may do everything. */
+export const EVERY_VERB: ReadonlySet<Verb> = new Set(VERBS);
+
+const ANYONE: Principal = { name: '', verbs: EVERY_VERB, stores: 'all' };
 
 /** An open server: everyone may do everything. */
 export const OPEN: Authenticator = { authenticate: () => ANYONE };

@@ -1,11 +1,10 @@
 import { OrderError } from '../../core/errors.ts';
 import type { ClientCertificate } from './client-certificate.ts';
 import type { Authenticator, Principal } from './principal.ts';
-import { VERBS } from './principal.ts';
+import { EVERY_VERB } from './principal.ts';
 
 /** A name that a ledger can record as a caller. */
 const CALLER = /^[\x20-\x7e]{1,64}$/;
-const EVERY_VERB = new Set(VERBS);
 
 /**
  * Passes a call on to `inner` only if its connection has a client certificate. Over gRPC the handshake has already

@@ -1,4 +1,5 @@
 import {
+  authorizationEmpty,
   certificateUnknown,
   tokenEmpty,
   tokenForeign,
@@ -43,7 +44,7 @@ export class TokenDirectory implements Authenticator {
   authenticate(credentials: Credentials): Principal {
     const { authorization } = credentials;
     const now = Date.now();
-    if (authorization) return this.#holderOfToken(authorization).principal(now);
+    if (authorization !== undefined) return this.#holderOfToken(authorization).principal(now);
     const certificate = credentials.certificate();
     if (certificate) return this.#holderOfCertificate(certificate, now).principal(now);
     throw tokenMissing();
@@ -72,6 +73,7 @@ export class TokenDirectory implements Authenticator {
   }
 
   #holderOfToken(authorization: string): TokenHolder {
+    if (authorization === '') throw authorizationEmpty();
     const token = BEARER.exec(authorization)?.[1];
     if (token === undefined) throw NO_TOKEN.test(authorization) ? tokenEmpty() : tokenMalformed();
     const holder = token.length === TOKEN_LENGTH ? this.#byHash.get(hashOfToken(token)) : undefined;
