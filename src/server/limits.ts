@@ -39,14 +39,14 @@ export const STALLED_HANDSHAKE_MS = 1_000;
 export const MAX_CALLS_PER_CONNECTION = 1000;
 /** Requests of batches under way, for gRPC and for HTTP each, answered ones included: an answer takes up to 1 KB. */
 export const MAX_BATCH_REQUESTS = 100_000;
-/** Watches at the same time: each may keep one message that its client does not read. */
-export const MAX_WATCHES = 1000;
+/** Watches at the same time: each may keep one message that its client does not read. One caller leaves half of them. */
+export const WATCHES = { inAll: 1000, perCaller: 500 };
 /** Verifications at the same time: each reads the whole ledger. */
-export const MAX_VERIFICATIONS = 2;
+export const VERIFICATIONS = { inAll: 2, perCaller: 1 };
 /** Watches of grpc.health.v1: a client with health checks has one for each service that it calls. */
-export const HEALTH_WATCHES = { inAll: 10_000, perConnection: 16 };
+export const HEALTH_WATCHES = { inAll: 10_000, perCaller: 16 };
 /** Reflection streams: each may hold some received messages, and one answer that its client does not read. */
-export const REFLECTION_STREAMS = { inAll: 64, perConnection: 8 };
+export const REFLECTION_STREAMS = { inAll: 64, perCaller: 8 };
 
 // Calls that wait for a read or for the write of a store, in numbers of calls. Allocations wait in --max-queue.
 
@@ -58,7 +58,7 @@ export const LOOKUPS = { maxRunning: 64, maxWaiting: MAX_WAITING_CALLS };
 export const LISTS = { maxRunning: 1, maxWaiting: MAX_WAITING_CALLS / 2 };
 /** One at a time, so that no batch of allocations waits for more than one of them. */
 export const STORE_WRITES = { maxRunning: 1, maxWaiting: MAX_WAITING_CALLS };
-/** Pages of the watches' history, one at a time; MAX_WATCHES bounds how many wait. */
+/** Pages of the watches' history, one at a time; WATCHES bounds how many wait. */
 export const HISTORY_PAGES = { maxRunning: 1, maxWaiting: Infinity };
 
 // Answers that a client does not read.

@@ -17,7 +17,7 @@ import type { AllocationKey, LedgerReads } from '../../core/ledger.ts';
 import type { PagedList } from '../../core/reading/paging.ts';
 import { pageSize, readPage } from '../../core/reading/paging.ts';
 import type { Watch } from '../../core/reading/watch.ts';
-import { MAX_WATCHES } from '../limits.ts';
+import { WATCHES } from '../limits.ts';
 import { batchMethod } from './batch-method.ts';
 import type { CallQueues } from './call-queues.ts';
 import type { GuardedMethod } from './entrance.ts';
@@ -73,7 +73,7 @@ export function allocationMethods(
       {
         name: 'WatchAllocations',
         verb: 'read',
-        maxStreams: MAX_WATCHES,
+        streams: WATCHES,
         handle: (request, signal) => watchAllocations(watch, request, signal),
         storeOf,
         describe: describeList,

@@ -3,7 +3,7 @@ import type { VerifyLedgerRequest, VerifyLedgerResponse } from '../../wire/gen/o
 import type { Ledger } from '../../core/ledger.ts';
 import type { WatchedLedger } from '../../core/reading/watch.ts';
 import { Watch } from '../../core/reading/watch.ts';
-import { MAX_VERIFICATIONS } from '../limits.ts';
+import { VERIFICATIONS } from '../limits.ts';
 import { allocationMethods } from './allocation-methods.ts';
 import type { CallQueues } from './call-queues.ts';
 import { callQueuesOf } from './call-queues.ts';
@@ -31,7 +31,7 @@ export function orderNumberService(context: ServiceContext): Record<string, Guar
       {
         name: 'VerifyLedger',
         verb: 'verify',
-        maxStreams: MAX_VERIFICATIONS,
+        streams: VERIFICATIONS,
         handle: verifyLedger,
         storeOf: ({ storeId }) => storeId,
         describe: ({ storeId }) => (storeId === undefined ? {} : { store_id: String(storeId) }),

@@ -5,13 +5,14 @@ import { requireStore } from '../security/principal.ts';
 import type { EnteredCall, GuardedMethod } from './entrance.ts';
 import { enteredBy } from './entrance.ts';
 import { goneSignal, send } from './enforcement/sending.ts';
+import type { StreamBounds } from './enforcement/stream-limit.ts';
 import { StreamLimit } from './enforcement/stream-limit.ts';
 import { toStatus } from './status.ts';
 
 /** How one server-streaming method answers. May throw or reject with anything. */
 export interface StreamMethod<Request, Response> extends CalledMethod {
   /** Streams of this method at the same time, at most. */
-  readonly maxStreams: number;
+  readonly streams: StreamBounds;
   /** Ends when it has sent everything, or soon after `signal` aborted. */
   handle(request: Request, signal: AbortSignal): AsyncIterable<Response>;
   /** The store of the request; undefined if it is for all stores. */
@@ -29,14 +30,14 @@ export function serverStream<Request, Response>(
   method: StreamMethod<Request, Response>,
   stopping: AbortSignal,
 ): GuardedMethod {
-  const streams = new StreamLimit(method.name, { inAll: method.maxStreams });
+  const streams = new StreamLimit(method.name, method.streams);
   const run = async (
     rpc: ServerWritableStream<Request, Response>,
-    { principal }: EnteredCall,
+    { principal, origin }: EnteredCall,
     gone: AbortSignal,
   ): Promise<void> => {
     requireStore(principal, method.storeOf(rpc.request));
-    const leave = streams.enter(rpc.getPeer());
+    const leave = streams.enter(origin);
     const { ended } = principal;
     const end = AbortSignal.any(ended ? [gone, stopping, ended] : [gone, stopping]);
     try {

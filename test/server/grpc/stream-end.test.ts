@@ -2,7 +2,7 @@ import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { VerifyEvent } from '../../../src/core/verify/events.ts';
-import { MAX_VERIFICATIONS } from '../../../src/server/limits.ts';
+import { VERIFICATIONS } from '../../../src/server/limits.ts';
 import type { WatchAllocationsResponse } from '../../../src/wire/gen/orders/v1/orders.ts';
 import { WatchAllocationsRequest } from '../../../src/wire/gen/orders/v1/orders.ts';
 import { GrpcClient } from '../../support/clients/grpc-client.ts';
@@ -67,6 +67,8 @@ describe('a watch', () => {
 describe('a verification', () => {
   it('inside a long read ends with its token, and keeps its place until that read is over', async () => {
     const { fixture, client, others } = await open();
+    fixture.callers.add('second');
+    const second = new GrpcClient(fixture.address, 'second');
     const read = Promise.withResolvers<void>();
     onTestFinished(() => read.resolve());
     let [begun, over] = [0, 0];
@@ -80,14 +82,14 @@ describe('a verification', () => {
         over++;
       }
     });
-    const verifications = Array.from({ length: MAX_VERIFICATIONS }, () => failureOf(client.verify()));
-    await vi.waitUntil(() => begun === MAX_VERIFICATIONS);
-    fixture.callers.revoke('shop');
-    for (const failure of await Promise.all(verifications)) expect(failure).toMatchObject(REVOKED);
+    const verifications = [client, second].map((caller) => failureOf(caller.verify()));
+    await vi.waitUntil(() => begun === VERIFICATIONS.inAll);
+    for (const name of ['shop', 'second']) fixture.callers.revoke(name);
+    for (const failure of await Promise.all(verifications)) expect(failure).toMatchObject({ code: REVOKED.code });
     expect(over).toBe(0);
     expect((await failureOf(others.verify())).code).toBe(status.RESOURCE_EXHAUSTED);
     read.resolve();
-    await vi.waitUntil(() => over === MAX_VERIFICATIONS);
+    await vi.waitUntil(() => over === VERIFICATIONS.inAll);
     expect(await others.verify()).toHaveLength(2);
   });
 });

@@ -3,37 +3,37 @@ import { OrderError } from '../../../core/errors.ts';
 /** Streams of one method that may be open at the same time. */
 export interface StreamBounds {
   readonly inAll: number;
-  /** Unless given, one connection may have them all. */
-  readonly perConnection?: number;
+  /** Streams of one caller, or of one connection if its callers have no name. */
+  readonly perCaller: number;
 }
 
 /** Counts the open streams of one method. */
 export class StreamLimit {
   readonly #method: string;
-  readonly #bounds: Required<StreamBounds>;
-  readonly #byConnection = new Map<string, number>();
+  readonly #bounds: StreamBounds;
+  readonly #byCaller = new Map<string, number>();
   #inAll = 0;
 
-  constructor(method: string, { inAll, perConnection = inAll }: StreamBounds) {
+  constructor(method: string, bounds: StreamBounds) {
     this.#method = method;
-    this.#bounds = { inAll, perConnection };
+    this.#bounds = bounds;
   }
 
-  /** `peer` names the connection. Returns a function to call once when the stream ends; throws QUEUE_FULL. */
-  enter(peer: string): () => void {
-    const ofPeer = this.#byConnection.get(peer) ?? 0;
-    const { inAll, perConnection } = this.#bounds;
+  /** `caller` names the caller or the connection. Returns a function to call once when the stream ends; throws QUEUE_FULL. */
+  enter(caller: string): () => void {
+    const ofCaller = this.#byCaller.get(caller) ?? 0;
+    const { inAll, perCaller } = this.#bounds;
     if (this.#inAll >= inAll) throw full(`${this.#inAll} calls of ${this.#method} are running; retry later`);
-    if (ofPeer >= perConnection) {
-      throw full(`${ofPeer} calls of ${this.#method} are running on this connection; end one of them first`);
+    if (ofCaller >= perCaller) {
+      throw full(`${ofCaller} calls of ${this.#method} are running for this caller; end one of them first`);
     }
     this.#inAll++;
-    this.#byConnection.set(peer, ofPeer + 1);
+    this.#byCaller.set(caller, ofCaller + 1);
     return () => {
       this.#inAll--;
-      const left = (this.#byConnection.get(peer) ?? 1) - 1;
-      if (left === 0) this.#byConnection.delete(peer);
-      else this.#byConnection.set(peer, left);
+      const left = (this.#byCaller.get(caller) ?? 1) - 1;
+      if (left === 0) this.#byCaller.delete(caller);
+      else this.#byCaller.set(caller, left);
     };
   }
 }
