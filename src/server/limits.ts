@@ -39,6 +39,11 @@ export const STALLED_HANDSHAKE_MS = 1_000;
 export const MAX_CALLS_PER_CONNECTION = 1000;
 /** Requests of batches under way, for gRPC and for HTTP each, answered ones included: an answer takes up to 1 KB. */
 export const MAX_BATCH_REQUESTS = 100_000;
+/**
+ * How long a client may take for the message of a call: at the second check that has not seen it, the call ends. HTTP
+ * has the same bound.
+ */
+export const MESSAGE_WAIT_MS = 30_000;
 /** Watches at the same time: each may keep one message that its client does not read. One caller leaves half of them. */
 export const WATCHES = { inAll: 1000, perCaller: 500 };
 /** Verifications at the same time: each reads the whole ledger. */

@@ -1,46 +1,22 @@
-import type { Http2Server, Http2Session, Http2Stream } from 'node:http2';
+import type { Http2Session, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import { MAX_UNSENT_BYTES, MAX_UNSENT_BYTES_IN_ALL } from '../../limits.ts';
+import type { StreamCheck } from './open-streams.ts';
 
 /** Answers of this server grow by less than the bounds between two checks. */
-const LOOK_MS = 100;
+const CHECK_MS = 100;
 
 /**
  * Cuts connections whose clients ask for more than they read: an answer stays in memory until it is read, and with a
  * closed window that never happens.
  */
-export class UnsentLimit {
-  readonly #open = new Set<Http2Stream>();
-  #sessions = 0;
-  #timer: NodeJS.Timeout | undefined;
+export class UnsentLimit implements StreamCheck {
+  readonly everyMs = CHECK_MS;
 
-  watch(server: Http2Server): void {
-    server.on('session', (session) => {
-      this.#sessions++;
-      session.once('close', () => this.#forgetSession());
-      this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref();
-    });
-    const open = this.#open;
-    // One function for all streams, because a closure for each would cost every call.
-    function forget(this: Http2Stream): void {
-      open.delete(this);
-    }
-    server.prependListener('stream', (stream) => {
-      open.add(stream);
-      stream.on('close', forget);
-    });
-  }
-
-  #forgetSession(): void {
-    if (--this.#sessions > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #look(): void {
+  check(open: ReadonlySet<ServerHttp2Stream>): void {
     const unsent = new Map<Http2Session, number>();
     let inAll = 0;
-    for (const { session, writableLength } of this.#open) {
+    for (const { session, writableLength } of open) {
       if (session) unsent.set(session, (unsent.get(session) ?? 0) + writableLength);
       inAll += writableLength;
     }
