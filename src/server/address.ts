@@ -1,4 +1,5 @@
 import type { AddressInfo, Server, Socket } from 'node:net';
+import { isIPv6 } from 'node:net';
 
 /** A host and port to listen on. Port 0 means any free one. */
 export interface Address {
@@ -64,4 +65,21 @@ export async function listenOn(server: Server, address: Address): Promise<Addres
   });
   const { port } = server.address() as AddressInfo;
   return { host: address.host, port };
+}
+
+/** What one client usually has: a whole IPv4 address, or the first 64 bits of an IPv6 address. */
+export function networkOf(address: string): string {
+  const [text = ''] = address.split('%');
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(text)?.[1];
+  if (mapped !== undefined) return mapped;
+  if (!isIPv6(text)) return text;
+  const [head = '', tail] = text.split('::');
+  const front = groupsOf(head);
+  const zeros = tail === undefined ? [] : Array<string>(8 - front.length - groupsOf(tail).length).fill('0');
+  return [...front, ...zeros, ...groupsOf(tail ?? '')].slice(0, 4).join(':');
+}
+
+function groupsOf(text: string): string[] {
+  // The same group can be written in different ways, such as 0db8 and db8.
+  return text === '' ? [] : text.split(':').map((group) => group.toLowerCase().replace(/^0+(?=.)/, ''));
 }

@@ -10,6 +10,7 @@ import { KEEP_ALIVE_MS, MAX_CALLS_PER_CONNECTION, MAX_BATCH_BYTES, MAX_CONNECTIO
 import { OrderNumberServiceService } from '../../wire/gen/orders/v1/orders.ts';
 import type { GuardedMethod } from './entrance.ts';
 import { enteredBy, guardCalls } from './entrance.ts';
+import { shareConnections } from '../security/connection-shares.ts';
 import type { ListenerTls } from '../security/tls/listener-tls.ts';
 import { limitConnections } from './enforcement/connection-limits.ts';
 import { addService } from './enforcement/request-size.ts';
@@ -66,7 +67,7 @@ export async function startGrpcServer(
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => socket.destroy());
   });
-  listener.maxConnections = MAX_CONNECTIONS;
+  shareConnections(listener, MAX_CONNECTIONS);
   const bound = await listenOn(listener, address);
   // The system could not accept a connection; without a listener the event would end the process. The others go on.
   listener.on('error', () => {});

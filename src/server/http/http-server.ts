@@ -3,6 +3,7 @@ import { Server as NetServer } from 'node:net';
 import type { Address } from '../address.ts';
 import { listenOn } from '../address.ts';
 import { KEEP_ALIVE_MS, MAX_CONNECTIONS, MAX_HEADER_BYTES } from '../limits.ts';
+import { shareConnections } from '../security/connection-shares.ts';
 import type { ListenerTls } from '../security/tls/listener-tls.ts';
 import { createWebServer } from '../security/tls/web-server.ts';
 import { BatchEndpoint } from './batch-endpoint.ts';
@@ -51,7 +52,6 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     { ...LIMITS, keepAliveTimeout: options.idleTimeoutMs },
     options.tls,
   );
-  server.maxConnections = MAX_CONNECTIONS;
   let isClosing = false;
   const app = httpRoutes({
     endpoint: new OrderEndpoint(options),
@@ -63,6 +63,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     isClosing: () => isClosing,
   });
   await app.ready();
+  shareConnections(server, MAX_CONNECTIONS);
   const bound = await listenOn(server, address);
   // The system could not accept a connection; without a listener the event would end the process. The others go on.
   server.on('error', (error) => logger.error({ err: error }, 'a connection could not be accepted'));

@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net';
+import { networkOf } from '../address.ts';
 import { FAILED_ATTEMPTS } from '../limits.ts';
 
 /** How many failed authentications one address may have. */
@@ -94,21 +94,4 @@ export class FailedAttempts {
     this.#newer.set(network, bucket);
     return bucket;
   }
-}
-
-/** What one client usually has: a whole IPv4 address, or the first 64 bits of an IPv6 address. */
-function networkOf(address: string): string {
-  const [text = ''] = address.split('%');
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(text)?.[1];
-  if (mapped !== undefined) return mapped;
-  if (!isIPv6(text)) return text;
-  const [head = '', tail] = text.split('::');
-  const front = groupsOf(head);
-  const zeros = tail === undefined ? [] : Array<string>(8 - front.length - groupsOf(tail).length).fill('0');
-  return [...front, ...zeros, ...groupsOf(tail ?? '')].slice(0, 4).join(':');
-}
-
-function groupsOf(text: string): string[] {
-  // The same group can be written in different ways, such as 0db8 and db8.
-  return text === '' ? [] : text.split(':').map((group) => group.toLowerCase().replace(/^0+(?=.)/, ''));
 }

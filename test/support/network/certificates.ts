@@ -15,6 +15,8 @@ export interface Certificate {
 
 /** Its own root, for 127.0.0.1 and localhost. */
 export const SERVER_CERTIFICATE = certificate('server');
+/** Its own root, for 127.0.0.1 and localhost, with an RSA key (`-newkey rsa:2048`). */
+export const RSA_CERTIFICATE = certificate('rsa');
 /** A client's own root, for 127.0.0.1. */
 export const CLIENT_CERTIFICATE = certificate('client');
 /** Its own root, for 127.0.0.2 and localhost. */

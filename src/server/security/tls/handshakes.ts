@@ -1,7 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import { Socket } from 'node:net';
-import type { Server, TLSSocket } from 'node:tls';
-import { formatAddress } from '../../address.ts';
+import type { Server } from 'node:tls';
+import { TLSSocket } from 'node:tls';
+import { formatAddress, networkOf } from '../../address.ts';
 import { MAX_HANDSHAKES, STALLED_HANDSHAKE_MS } from '../../limits.ts';
 import type { Logger } from '../../log/log.ts';
 import type { FailedHandshake, HandshakeFailure } from './handshake-failures.ts';
@@ -26,13 +27,14 @@ export interface HandshakesOptions {
 export class Handshakes {
   readonly #server: Server;
   readonly #options: HandshakesOptions;
-  /** When each connection in its handshake was accepted, the oldest first. */
-  readonly #underWay = new Map<Socket, number>();
+  /** The connections in their handshakes, the oldest first. */
+  readonly #underWay = new Map<Socket, Accepted>();
 
   /** Create it before the server listens. The time limit is in the server's options. */
   constructor(server: Server, options: HandshakesOptions) {
     this.#server = server;
     this.#options = options;
+    requireAcceptedSocket();
     const [shake, ...others] = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
     if (!shake || others.length > 0) throw new Error('this version of Node.js accepts TLS connections elsewhere');
     server.removeAllListeners('connection');
@@ -60,18 +62,36 @@ export class Handshakes {
   #begin(socket: Socket): boolean {
     const now = performance.now();
     // Read now, because Node.js keeps it once read, and a closed socket no longer has it.
-    void socket.remoteAddress;
-    const [oldest] = this.#underWay;
-    if (oldest && this.#underWay.size >= MAX_HANDSHAKES) {
-      const [stalled, since] = oldest;
-      const drops = now - since >= STALLED_HANDSHAKE_MS ? stalled : socket;
+    const network = networkOf(socket.remoteAddress ?? '');
+    if (this.#underWay.size >= MAX_HANDSHAKES) {
+      const drops = this.#roomFor(network, now) ?? socket;
       this.#underWay.delete(drops);
       this.#record(drops, { failure: 'too_many' });
       drops.destroy();
       if (drops === socket) return false;
     }
-    this.#underWay.set(socket, now);
+    this.#underWay.set(socket, { network, at: now });
     return true;
+  }
+
+  /**
+   * The handshake that has to make room for one of this network, if any: the oldest of a network that has more than half
+   * of them, and otherwise, or for that network itself, one that has stalled.
+   */
+  #roomFor(network: string, now: number): Socket | undefined {
+    const counts = new Map<string, number>();
+    let greedy: string | undefined;
+    for (const { network: one } of this.#underWay.values()) {
+      const count = (counts.get(one) ?? 0) + 1;
+      counts.set(one, count);
+      if (count > MAX_HANDSHAKES / 2) greedy = one;
+    }
+    for (const [socket, accepted] of this.#underWay) {
+      if (greedy !== undefined && accepted.network !== greedy) continue;
+      const isOthers = greedy !== undefined && greedy !== network;
+      return isOthers || now - accepted.at >= STALLED_HANDSHAKE_MS ? socket : undefined;
+    }
+    return undefined;
   }
 
   #fail(error: Error, socket: TLSSocket): void {
@@ -93,6 +113,20 @@ export class Handshakes {
     const { port } = (this.#server.address() as AddressInfo | null) ?? { port: 0 };
     logger.info(line, sentenceFor(failure, port, alpn));
   }
+}
+
+interface Accepted {
+  readonly network: string;
+  /** In milliseconds, of a clock that never goes back. */
+  readonly at: number;
+}
+
+/** Throws if a connection would not have it: better at the start than at the first connection. */
+function requireAcceptedSocket(): void {
+  const probe = new TLSSocket(new Socket(), { isServer: true });
+  probe.on('error', () => {});
+  acceptedSocket(probe).destroy();
+  probe.destroy();
 }
 
 /** The accepted socket. It is internal to Node.js, but the limit cannot work without it. */

@@ -1,20 +1,24 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
-import { expect, it, onTestFinished, vi } from 'vitest';
-import { MAX_HANDSHAKES } from '../../../../src/server/limits.ts';
+import { TLSSocket } from 'node:tls';
+import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
+import { MAX_HANDSHAKES, STALLED_HANDSHAKE_MS } from '../../../../src/server/limits.ts';
 import { OTHER_AUTHORITY } from '../../../support/network/certificates.ts';
 import { shakeHands } from '../../../support/network/tls-client.ts';
+import { until } from '../../../support/until.ts';
 import { TlsFixture } from './tls-fixture.ts';
 
 const FAILURES = 'order_numbers_tls_handshake_failures_total';
 /** The beginning of a ClientHello: the server waits for the rest. */
 const BEGINNING = Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc]);
 
+afterEach(() => void vi.useRealTimers());
+
 /** Connections that begin a handshake and never go on. */
-async function stalled(address: string, count: number): Promise<Socket[]> {
-  const { hostname, port } = new URL(`http://${address}`);
-  const sockets = Array.from({ length: count }, () => connect(Number(port), hostname));
+async function stalled(address: string, count: number, localAddress = '127.0.0.1'): Promise<Socket[]> {
+  const { hostname: host, port } = new URL(`http://${address}`);
+  const sockets = Array.from({ length: count }, () => connect({ port: Number(port), host, localAddress }));
   onTestFinished(() => sockets.forEach((socket) => socket.destroy()));
   for (const socket of sockets) socket.on('error', () => {}).resume();
   await Promise.all(sockets.map((socket) => once(socket, 'connect')));
@@ -33,17 +37,54 @@ it.each(['grpc', 'http'] as const)('many stalled handshakes of %s keep no good c
   expect(await fixture.metric(FAILURES)).toEqual({});
 });
 
+/** Resolves when so many handshakes were dropped. vi.waitUntil would move a clock that stands still. */
+async function dropped(fixture: TlsFixture, count: number | undefined): Promise<void> {
+  await until(`${count} are dropped`, async () => (await fixture.metric(FAILURES))['too_many'] === count);
+}
+
 it('beyond the bound a new handshake is dropped, until those under way stall and make room, the oldest first', async () => {
+  // No handshake stalls as long as this clock stands still.
+  vi.useFakeTimers({ toFake: ['performance'] });
   const fixture = new TlsFixture();
   const address = await fixture.address('grpc');
   const [oldest, ...others] = await stalled(address, MAX_HANDSHAKES);
-  // None of them is a second old, if the machine is fast enough.
   await stalled(address, 3);
-  await vi.waitUntil(async () => (await fixture.metric(FAILURES))['too_many'] === 3);
-  await vi.waitUntil(async () => (await shakeHands(address, {}, 0)).protocol === 'TLSv1.3', { timeout: 10_000 });
-  await vi.waitUntil(() => oldest!.destroyed);
-  expect(others.filter(({ destroyed }) => destroyed).length).toBeLessThan(10);
+  await dropped(fixture, 3);
+  vi.advanceTimersByTime(STALLED_HANDSHAKE_MS);
+  expect(await shakeHands(address, {}, 0)).toMatchObject({ protocol: 'TLSv1.3' });
+  await until('they are ended', () => oldest!.destroyed);
+  expect(others.filter(({ destroyed }) => destroyed)).toEqual([]);
+  expect(await fixture.metric(FAILURES)).toEqual({ too_many: 4 });
   await fixture.server.line(/dropped a handshake, because too many were in progress/);
+});
+
+it('a network with more than half of the handshakes makes room for others at once, and gets no more of them', async () => {
+  // No handshake stalls as long as this clock stands still.
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const fixture = new TlsFixture();
+  const address = await fixture.address('grpc');
+  await stalled(address, 100, '127.0.0.3');
+  const flood = await stalled(address, MAX_HANDSHAKES - 100, '127.0.0.2');
+  await dropped(fixture, undefined);
+  const good = await stalled(address, 10);
+  await dropped(fixture, 10);
+  const more = await stalled(address, 50, '127.0.0.2');
+  await dropped(fixture, 60);
+  expect(await shakeHands(address, {}, 0)).toMatchObject({ protocol: 'TLSv1.3' });
+  await until('they are ended', () => more.every(({ destroyed }) => destroyed));
+  expect(good.filter(({ destroyed }) => destroyed)).toEqual([]);
+  await until('they are ended', () => flood.filter(({ destroyed }) => destroyed).length === 11);
+});
+
+it('a Node.js that keeps the accepted socket elsewhere is refused at the start', async () => {
+  Object.defineProperty(TLSSocket.prototype, '_parent', { get: () => undefined, set: () => {}, configurable: true });
+  try {
+    const { server } = new TlsFixture();
+    expect(await server.exit()).toBe(1);
+    expect(server.said()).toMatch(/this version of Node\.js keeps the socket/);
+  } finally {
+    Reflect.deleteProperty(TLSSocket.prototype, '_parent');
+  }
 });
 
 it('a handshake that takes too long is ended', async () => {

@@ -1,7 +1,13 @@
 import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { connect as connectSocket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { createServer } from 'node:tls';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { checkTls } from '../../../../src/cli/check/check-tls.ts';
+import { createLogTo } from '../../../../src/server/log/log.ts';
+import { Certificates } from '../../../../src/server/security/tls/certificates.ts';
+import { listenerTls } from '../../../../src/server/security/tls/listener-tls.ts';
 import { failureOf } from '../../../support/clients/orders-client.ts';
 import {
   AUTHORITY,
@@ -12,6 +18,8 @@ import {
   FUTURE,
   MISNAMED,
   OTHER_AUTHORITY,
+  RSA_CERTIFICATE,
+  SIGNED,
   STRANGER,
 } from '../../../support/network/certificates.ts';
 import { askSecurely, shakeHands } from '../../../support/network/tls-client.ts';
@@ -48,6 +56,16 @@ describe('a server with TLS', () => {
       await fixture.server.line(/does not support TLS 1\.2 or newer/);
     }
     expect(await fixture.metric('order_numbers_tls_handshake_failures_total')).toMatchObject({ version: 2 });
+  });
+
+  it.each([
+    ['the ciphers of TLS 1.2 with ECDHE', 'ECDHE+AESGCM:ECDHE+CHACHA20', 'TLSv1.2'],
+    ['none without forward secrecy', 'AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-SHA256:AES256-SHA', undefined],
+  ])('with an RSA key it has %s', async (_what, ciphers, protocol) => {
+    const fixture = new TlsFixture({ certificate: RSA_CERTIFICATE });
+    const address = await fixture.address('grpc');
+    const tls = { ca: RSA_CERTIFICATE.cert, maxVersion: 'TLSv1.2', ciphers } as const;
+    expect(await shakeHands(address, tls, 0)).toMatchObject({ protocol });
   });
 
   it('makes one handshake per connection: a client that asks for another one in TLS 1.2 is refused', async () => {
@@ -249,4 +267,35 @@ describe('client certificates', () => {
       }
     },
   );
+
+  it('gRPC refuses a connection without one even if the handshake let it in', async () => {
+    const files = {
+      cert: { flag: '--tls-cert', path: SIGNED.certFile },
+      key: { flag: '--tls-key', path: SIGNED.keyFile },
+      clientCa: { flag: '--tls-client-ca', path: AUTHORITY.certFile },
+    };
+    const failures: string[] = [];
+    const observer = { handshakeFailed: (why: string) => void failures.push(why), reloadFailed: () => {} };
+    const log = createLogTo('info', () => {});
+    const certificates = await Certificates.open(files, log.logger, observer);
+    const { options, follow } = listenerTls('grpc', certificates, log.logger, observer);
+    const server = createServer({ ...options, rejectUnauthorized: false });
+    const followed = follow(server);
+    onTestFinished(() => {
+      server.close();
+      certificates.close();
+      log.end();
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const admits = async (tls: object) => {
+      const accepted = once(server, 'secureConnection') as Promise<[TLSSocket]>;
+      const { socket } = await shakeHands(`127.0.0.1:${(server.address() as AddressInfo).port}`, tls, 0);
+      const isAdmitted = followed.admits((await accepted)[0]);
+      socket.destroy();
+      return isAdmitted;
+    };
+    expect(await admits(CHECKOUT)).toBe(true);
+    for (const tls of [{}, STRANGER, EXPIRED_CHECKOUT]) expect(await admits(tls)).toBe(false);
+    expect(failures).toEqual(Array(3).fill('client_certificate_missing'));
+  });
 });
