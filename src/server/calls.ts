@@ -7,6 +7,7 @@ import { toOrderError, verbForbidden } from '../core/refusals.ts';
 import type { Peer } from './address.ts';
 import { peerOf } from './address.ts';
 import type { Logger } from './log/log.ts';
+import { STRANGER } from './log/log.ts';
 import { validCertificateOf } from './security/client-certificate.ts';
 import type { FailedAttempts } from './security/failed-attempts.ts';
 import type { Authenticator, Credentials, Principal, Verb } from './security/principal.ts';
@@ -41,9 +42,8 @@ export interface DoorContext extends CallRecords {
 /** How one transport identifies its callers. */
 export interface Transport<Source> {
   readonly name: 'grpc' | 'http';
-  /** The connection of the call: a different object for each open connection. */
   peerOf(source: Source): Peer;
-  /** The connection of the call, which is the same object for all of its calls. */
+  /** The open connection of the call: one object for all of its calls. */
   connectionOf(source: Source): object;
   /** The credentials of the call. */
   credentialsOf(source: Source): Credentials;
@@ -163,8 +163,13 @@ class Call<Source> {
   }
 
   /** Logs at the level error if an operator should look, and at info if the caller made a mistake. */
-  refused(error: OrderError, fields: CallFields = {}): void {
-    const line = { ...this.#line(fields, this.#count(error.reason)), ...cut(error.fields), reason: error.reason };
+  refused(error: OrderError, fields: CallFields = {}, marks: object = {}): void {
+    const line = {
+      ...this.#line(fields, this.#count(error.reason)),
+      ...cut(error.fields),
+      ...marks,
+      reason: error.reason,
+    };
     this.#logRefusal(error, line);
   }
 
@@ -178,9 +183,9 @@ class Call<Source> {
       return false;
     }
     const { transport, context } = this.#door;
-    const { isOverLimit, unlogged } = context.failedAttempts.add(transport.peerOf(this.#source).host);
+    const { isOverLimit, unlogged, network } = context.failedAttempts.add(transport.peerOf(this.#source).host);
     if (isOverLimit) this.#count(error.reason);
-    else this.refused(error, unlogged > 0 ? { unlogged: String(unlogged) } : {});
+    else this.refused(error, unlogged > 0 ? { unlogged: String(unlogged) } : {}, { [STRANGER]: network });
     return isOverLimit && !context.failedAttempts.isTrusted(transport.connectionOf(this.#source));
   }
 

@@ -23,9 +23,15 @@ const MAX_KINDS = 1000;
  */
 export class LogRepeats {
   readonly #kinds = new Map<string, Repeated>();
+  readonly #maxKinds: number;
+
+  constructor(maxKinds = MAX_KINDS) {
+    this.#maxKinds = maxKinds;
+  }
 
   add(entry: LogEntry): void {
-    const kind = this.#kinds.size < MAX_KINDS ? entry.kind : 'other';
+    const isTold = this.#kinds.size < this.#maxKinds || this.#kinds.has(entry.kind);
+    const kind = isTold ? entry.kind : 'other';
     const repeated = this.#kinds.get(kind);
     if (!repeated) {
       this.#kinds.set(kind, { latest: undefined, suppressed: 0 });

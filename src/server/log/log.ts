@@ -25,10 +25,15 @@ export interface Log {
  */
 export const EVERY_LINE = Symbol('every line');
 
+/** A key of fields: the network that a call without valid credentials came from. */
+export const STRANGER = Symbol('stranger');
+
 /** How long a hanging reader or disk behind standard output may delay the end. */
 const END_MS = 500;
 /** Pino's number of the level debug. */
 const DEBUG = 20;
+/** Networks of strangers whose lines are told apart at the same time. */
+const MAX_STRANGERS = 100;
 
 /**
  * Logs to standard output: lines of JSON, or lines of text on a terminal. Nothing ever waits for it: lines that
@@ -60,12 +65,14 @@ export function createLog(level: LogLevel): Log {
 /** The same log, whose lines of JSON are passed to `write`. */
 export function createLogTo(level: LogLevel, write: (line: string) => void): Log {
   const repeats = new LogRepeats();
+  // Apart, so that strangers with many addresses hide each other at most.
+  const strangers = new LogRepeats(MAX_STRANGERS);
   const logger = pino(
     {
       level,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      hooks: { logMethod: limitRepeats(repeats) },
+      hooks: { logMethod: limitRepeats(repeats, strangers) },
     },
     // No line logs a token on purpose, but a caller may send one in place of anything, such as a request_id.
     { write: (line: string) => write(safeJson(withoutTokens(line))) },
@@ -75,13 +82,14 @@ export function createLogTo(level: LogLevel, write: (line: string) => void): Log
     dropped: () => 0,
     async end() {
       repeats.flush();
+      strangers.flush();
       return true;
     },
   };
 }
 
 /** A hook for pino. At the level debug every call has a line, so the lines of calls are not limited. */
-function limitRepeats(repeats: LogRepeats) {
+function limitRepeats(repeats: LogRepeats, strangers: LogRepeats) {
   return function logMethod(this: Logger, args: Parameters<LogFn>, log: LogFn, level: number): void {
     const [first, second] = args as [unknown, unknown];
     const isObject = typeof first === 'object' && first !== null;
@@ -92,9 +100,11 @@ function limitRepeats(repeats: LogRepeats) {
       log.apply(this, args);
       return;
     }
-    const what = isCall ? `${String(fields['method'])} ${String(fields['reason'])}` : String(message);
-    repeats.add({
-      kind: `${level} ${what}`,
+    const { [STRANGER]: stranger = fields['caller'] } = fields as { readonly [STRANGER]?: unknown };
+    // No caller, nor a stranger from another network, hides the lines of others.
+    const kind = isCall ? [fields['method'], fields['reason'], stranger] : [message];
+    (STRANGER in fields ? strangers : repeats).add({
+      kind: [level, ...kind].map(String).join(' '),
       write: (suppressed) => log.call(this, suppressed > 0 ? { ...fields, suppressed } : fields, String(message)),
     });
   };

@@ -15,6 +15,8 @@ export interface Attempt {
   readonly isOverLimit: boolean;
   /** Failures of the address that were not logged since the last one that was. */
   readonly unlogged: number;
+  /** What one client can have many addresses of. */
+  readonly network: string;
 }
 
 /** Where a connection records that it is trusted. */
@@ -49,15 +51,16 @@ export class FailedAttempts {
 
   /** Counts a failure from this address, which is empty if it is unknown. */
   add(address: string): Attempt {
-    const bucket = this.#take(networkOf(address));
+    const network = networkOf(address);
+    const bucket = this.#take(network);
     if (bucket.tokens < 1) {
       bucket.unlogged++;
-      return { isOverLimit: true, unlogged: 0 };
+      return { isOverLimit: true, unlogged: 0, network };
     }
     bucket.tokens--;
     const { unlogged } = bucket;
     bucket.unlogged = 0;
-    return { isOverLimit: false, unlogged };
+    return { isOverLimit: false, unlogged, network };
   }
 
   /**

@@ -1,7 +1,9 @@
-import { describe, expect, it, vi } from 'vitest';
+import { connect } from 'node:net';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createLogTo } from '../../../src/server/log/log.ts';
 import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
 import { KnownCallers } from '../../support/security/known-callers.ts';
-import { HttpFixture, ORDER_PATH, orderRequest } from './http-fixture.ts';
+import { HttpFixture, ORDER_PATH, orderRequest, RawConnection } from './http-fixture.ts';
 
 const REFUSED = { message: 'nobody known', reason: 'TOKEN_INVALID' };
 const MAX_BODY_BYTES = 64 * 1024;
@@ -149,6 +151,20 @@ it('a connection over which valid credentials came stays, however many of its ot
   const answers = await connection.answers(names.length);
   expect(answers.map(({ code }) => code)).toEqual([200, 401, 401, 200, 401, 200]);
   expect(new Set(answers.map(({ headers }) => headers['connection']))).toEqual(new Set(['keep-alive']));
+});
+
+it('the log tells of the failed authentications of each address', async () => {
+  const peers: string[] = [];
+  const { logger } = createLogTo('info', (line) => peers.push(String((JSON.parse(line) as { peer: unknown }).peer)));
+  const fixture = await HttpFixture.open({}, { authenticator: new KnownCallers(), logger });
+  for (const localAddress of ['127.0.0.1', '127.0.0.1', '127.0.0.1', '127.0.0.2']) {
+    const socket = connect({ port: fixture.port, host: '127.0.0.1', localAddress });
+    onTestFinished(() => void socket.destroy());
+    const connection = new RawConnection(socket);
+    connection.send(orderRequest('{"store_id": 7}'));
+    expect((await connection.answer()).code).toBe(401);
+  }
+  expect(peers.map((peer) => peer.split(':')[0])).toEqual(['127.0.0.1', '127.0.0.2']);
 });
 
 async function openGuarded(failedAttempts = new FailedAttempts()) {

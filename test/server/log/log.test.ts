@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createLogTo, STRANGER } from '../../../src/server/log/log.ts';
 import { LogRepeats } from '../../../src/server/log/log-repeats.ts';
 import { toText } from '../../../src/server/log/log-text.ts';
 
@@ -56,6 +57,28 @@ describe('LogRepeats', () => {
   }
 });
 
+describe('the lines of refused calls', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('of one caller or stranger do not hide those of others', () => {
+    const { refuse, seen } = startLog();
+    for (let i = 0; i < 100; i++) refuse({ reason: 'TOKEN_INVALID', [STRANGER]: '192.0.2.1', peer: '192.0.2.1' });
+    refuse({ reason: 'TOKEN_INVALID', [STRANGER]: '192.0.2.2', peer: '192.0.2.2' });
+    for (const caller of ['shop', 'shop', 'other']) refuse({ reason: 'STORE_FORBIDDEN', caller });
+    expect(seen()).toEqual(['192.0.2.1', '192.0.2.2', 'shop', 'other']);
+  });
+
+  it('of strangers in many networks are bounded, and hide no caller', () => {
+    const { refuse, seen } = startLog();
+    for (let i = 0; i < 5000; i++) refuse({ reason: 'TOKEN_INVALID', [STRANGER]: `10.0.${i >> 8}.${i & 255}` });
+    expect(seen()).toHaveLength(101);
+    refuse({ reason: 'TOKEN_INVALID', caller: 'shop' });
+    refuse({ reason: 'STORE_FORBIDDEN', caller: 'shop' });
+    expect(seen().slice(101)).toEqual(['shop', 'shop']);
+  });
+});
+
 describe('a line for a terminal', () => {
   const base = { level: 'warn', time: '2026-11-26T07:10:11.123Z', pid: 1, hostname: 'h' };
 
@@ -82,3 +105,16 @@ describe('a line for a terminal', () => {
     expect(toText(JSON.stringify({ ...base, level: 'toString', msg: 'm' }), true)).toContain('TOSTRING');
   });
 });
+
+function startLog() {
+  const lines: string[] = [];
+  const { logger } = createLogTo('info', (line) => lines.push(line));
+  return {
+    refuse: (fields: object) => logger.info({ method: 'AllocateOrder', ...fields }, 'refused'),
+    seen: () =>
+      lines.map((line) => {
+        const { caller, peer } = JSON.parse(line) as Readonly<Record<'caller' | 'peer', string | undefined>>;
+        return caller ?? peer;
+      }),
+  };
+}

@@ -21,9 +21,9 @@ it('says with the next one that passes how many did not', () => {
   const attempts = new FailedAttempts(LIMITS, () => clock.ms);
   for (let i = 0; i < 10; i++) attempts.add('192.0.2.1');
   clock.ms += 500;
-  expect(attempts.add('192.0.2.1')).toEqual({ isOverLimit: false, unlogged: 7 });
+  expect(attempts.add('192.0.2.1')).toEqual({ isOverLimit: false, unlogged: 7, network: '192.0.2.1' });
   clock.ms += 500;
-  expect(attempts.add('192.0.2.1')).toEqual({ isOverLimit: false, unlogged: 0 });
+  expect(attempts.add('192.0.2.1')).toEqual({ isOverLimit: false, unlogged: 0, network: '192.0.2.1' });
 });
 
 it('counts each address for itself: an IPv6 address with its /64, an IPv4 address however it is written', () => {
