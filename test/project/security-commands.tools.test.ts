@@ -56,6 +56,9 @@ it('security.md: five lines of openssl make an authority and two certificates, w
   expect(server.checkHost('localhost')).toBe('localhost');
   expect(server.checkIP('127.0.0.1')).toBe('127.0.0.1');
   expect(client.subjectAltName).toBe('URI:spiffe://shop/checkout');
+  // Each is only one of the two: serverAuth, clientAuth.
+  expect(server.keyUsage).toEqual(['1.3.6.1.5.5.7.3.1']);
+  expect(client.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2']);
   for (const name of ['ca.key', 'server.key', 'client.key']) {
     expect(statSync(join(checkout.folder, name)).mode & 0o777).toBe(0o600);
   }
@@ -83,6 +86,7 @@ it('security.md: with its lines an operator has TLS, tokens and client certifica
     checkout.serves(serving);
     grpc = String(serving['grpc']);
     said.push({ line, exitCode: 0, said: serving.msg });
+    if (line.includes('--tls-client-ca')) await expectNoClient(checkout, grpc);
   }
   expect(said).toEqual(allSay(SAYS));
   expect(await server?.stop()).toBe(0);
@@ -94,6 +98,18 @@ async function expectRefusal(checkout: Checkout): Promise<void> {
   await expect
     .poll(async () => (await checkout.run([line], []))[0]?.said, { timeout: 10_000, interval: 100 })
     .toMatch(/the access of checkout-eu was revoked.*TOKEN_INVALID/);
+}
+
+/** The server's own certificate opens no connection as a client's. */
+async function expectNoClient(checkout: Checkout, address: string): Promise<void> {
+  const [ca, cert, key] = ['ca.crt', 'server.crt', 'server.key'].map((name) =>
+    readFileSync(join(checkout.folder, name)),
+  );
+  const [host, port] = address.split(':');
+  const options = { host: host!, port: Number(port), ca, cert, key, ALPNProtocols: ['h2'] };
+  const socket = connect(options);
+  socket.on('error', () => {}).resume();
+  await once(socket, 'close');
 }
 
 /** New connections get the certificate of this file, within half a second. */
