@@ -1,4 +1,4 @@
-import type { CallSignal } from './caller.ts';
+import type { Caller } from './caller.ts';
 import { cancelled, queueFull } from '../refusals.ts';
 
 /** How often a queue looks for cancelled calls; while it is full, it also does so when another call arrives. */
@@ -21,8 +21,7 @@ export interface CallQueueOptions<Name extends string> {
   ready?(): Promise<void>;
 }
 
-interface Waiting {
-  readonly signal: CallSignal;
+interface Waiting extends Pick<Caller, 'signal' | 'origin'> {
   /** Never rejects. */
   begin(): Promise<void>;
   refuse(error: unknown): void;
@@ -35,7 +34,8 @@ interface LaneState extends Lane {
 
 /**
  * Lets few calls run at the same time and many wait, each kind in a lane of its own, so that no kind keeps another
- * waiting. Calls that were cancelled or whose deadline passed are dropped before they begin.
+ * waiting. Calls that were cancelled or whose deadline passed are dropped before they begin. While there is no room, a
+ * caller that waits with fewer calls than another takes the place of the newest of that one.
  */
 export class CallQueue<Name extends string> {
   readonly #lanes: ReadonlyMap<Name, LaneState>;
@@ -57,12 +57,16 @@ export class CallQueue<Name extends string> {
   }
 
   /** Runs `work` when it is this call's turn. Rejects with QUEUE_FULL or CANCELLED if it never ran, or as `work` does. */
-  async run<Result>(name: Name, signal: CallSignal, work: () => Promise<Result>): Promise<Result> {
+  async run<Result>(
+    name: Name,
+    { signal, origin }: Pick<Caller, 'signal' | 'origin'>,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
     const lane = this.#lanes.get(name)!;
     if (this.#isFull(lane)) this.#sweepNow();
-    if (this.#isFull(lane)) throw queueFull();
+    if (this.#isFull(lane) && !this.#displace(lane, origin)) throw queueFull();
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    lane.waiting.push({ signal, begin: async () => work().then(resolve, reject), refuse: reject });
+    lane.waiting.push({ signal, origin, begin: async () => work().then(resolve, reject), refuse: reject });
     if (lane.running < lane.maxRunning) void this.#work(lane);
     if (!this.#sweepIsDue && lane.waiting.length > 0) this.#sweepLater();
     return promise;
@@ -71,6 +75,22 @@ export class CallQueue<Name extends string> {
   #isFull({ running, maxRunning, maxWaiting, waiting }: LaneState): boolean {
     if (running < maxRunning) return false;
     return waiting.length >= maxWaiting || this.length >= this.#maxWaiting;
+  }
+
+  /** Refuses the newest call of the caller that waits with most. Returns false if that is no fairer. */
+  #displace(lane: LaneState, origin: string): boolean {
+    const lanes = lane.waiting.length >= lane.maxWaiting ? [lane] : [...this.#lanes.values()];
+    const byOrigin = Map.groupBy(
+      lanes.flatMap(({ waiting }) => waiting),
+      (call) => call.origin,
+    );
+    const most = [...byOrigin.values()].reduce((one, other) => (other.length > one.length ? other : one), []);
+    // With one more call, the caller must not have as many as the other one then has, or it would be displaced in turn.
+    if ((byOrigin.get(origin)?.length ?? 0) + 1 >= most.length) return false;
+    const newest = most.at(-1)!;
+    for (const one of lanes) one.waiting = one.waiting.filter((call) => call !== newest);
+    newest.refuse(queueFull());
+    return true;
   }
 
   /** One of `maxRunning` workers, at most: runs calls until none waits. */

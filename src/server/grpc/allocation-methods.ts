@@ -88,7 +88,7 @@ function lookups(reads: LedgerReads, queues: CallQueues): Record<string, Guarded
     getAllocation: unary<GetAllocationRequest, GetAllocationResponse>({
       name: 'GetAllocation',
       verb: 'read',
-      async handle({ key: asked }, signal, { principal }) {
+      async handle({ key: asked }, signal, { principal, origin }) {
         const { stores } = principal;
         const key = toKey(asked);
         // Allocations of other stores do not exist for the caller. A request that names such a store is not even looked
@@ -96,7 +96,7 @@ function lookups(reads: LedgerReads, queues: CallQueues): Record<string, Guarded
         // the end exists.
         const isHidden = (storeId: bigint) => stores !== 'all' && !stores.has(storeId);
         if ('storeId' in key && isHidden(key.storeId)) throw notFound(asked);
-        const allocation = await queues.reads.run('lookup', signal, () => reads.getAllocation(key));
+        const allocation = await queues.reads.run('lookup', { signal, origin }, () => reads.getAllocation(key));
         if (!allocation || isHidden(allocation.storeId)) throw notFound(asked);
         return { allocation: toAllocationMessage(allocation) };
       },
@@ -108,8 +108,8 @@ function lookups(reads: LedgerReads, queues: CallQueues): Record<string, Guarded
     listAllocations: unary<ListAllocationsRequest, ListAllocationsResponse>({
       name: 'ListAllocations',
       verb: 'read',
-      handle: (request, signal) =>
-        listAllocations(request, (read) => queues.reads.run('list', signal, () => read(reads))),
+      handle: (request, signal, { origin }) =>
+        listAllocations(request, (read) => queues.reads.run('list', { signal, origin }, () => read(reads))),
       storeOf,
       describe: describeList,
       mayRetry: () => true,

@@ -49,7 +49,8 @@ function queuedHistory(ledger: Ledger, { history }: CallQueues): WatchedLedger {
     reads: {
       end: () => reads.end(),
       // The page is short, so its watch checks only afterwards whether it was cancelled.
-      listAllocations: (range) => history.run('page', { aborted: false }, () => reads.listAllocations(range)),
+      listAllocations: (range) =>
+        history.run('page', { signal: { aborted: false }, origin: '' }, () => reads.listAllocations(range)),
     },
   };
 }

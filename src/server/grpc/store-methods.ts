@@ -32,7 +32,7 @@ export function storeMethods(ledger: Ledger, queues: CallQueues, logger: Logger)
       name: 'CreateStore',
       verb: 'manage',
       writes: true,
-      async handle(request, signal, { principal }) {
+      async handle(request, signal, { principal, origin }) {
         const { storeId, prefix, suffix, minDigits, firstNumber = DEFAULT_STORE.firstNumber } = given(request);
         const settings = { firstNumber, prefix, suffix, minDigits };
         checkStoreChanges(settings);
@@ -41,7 +41,7 @@ export function storeMethods(ledger: Ledger, queues: CallQueues, logger: Logger)
           logStore(logger, 'store created', principal.name, undefined, after);
           return toStoreMessage(after);
         };
-        return { store: await queues.stores.run('write', signal, write) };
+        return { store: await queues.stores.run('write', { signal, origin }, write) };
       },
       storeOf: (request) => given(request).storeId,
       describe: describeStore,
@@ -53,7 +53,7 @@ export function storeMethods(ledger: Ledger, queues: CallQueues, logger: Logger)
       name: 'UpdateStore',
       verb: 'manage',
       writes: true,
-      async handle(request, signal, { principal }) {
+      async handle(request, signal, { principal, origin }) {
         const store = given(request);
         const changes = toChanges(store, request.updateMask ?? []);
         checkStoreChanges(changes);
@@ -62,7 +62,7 @@ export function storeMethods(ledger: Ledger, queues: CallQueues, logger: Logger)
           logStore(logger, 'store changed', principal.name, before, after);
           return toStoreMessage(after);
         };
-        return { store: await queues.stores.run('write', signal, write) };
+        return { store: await queues.stores.run('write', { signal, origin }, write) };
       },
       storeOf: (request) => given(request).storeId,
       describe: describeStore,
@@ -78,9 +78,9 @@ function lookups(reads: LedgerReads, queues: CallQueues): Record<string, Guarded
     getStore: unary<GetStoreRequest, GetStoreResponse>({
       name: 'GetStore',
       verb: 'read',
-      async handle({ storeId }, signal) {
+      async handle({ storeId }, signal, { origin }) {
         checkStoreId(storeId);
-        const store = await queues.reads.run('lookup', signal, () => reads.getStore(storeId));
+        const store = await queues.reads.run('lookup', { signal, origin }, () => reads.getStore(storeId));
         if (!store) throw storeNotFound(storeId);
         return { store: toStoreMessage(store) };
       },
@@ -91,9 +91,9 @@ function lookups(reads: LedgerReads, queues: CallQueues): Record<string, Guarded
     listStores: unary<ListStoresRequest, ListStoresResponse>({
       name: 'ListStores',
       verb: 'read',
-      async handle(request, signal) {
+      async handle(request, signal, { origin }) {
         const limit = pageSize(request.pageSize);
-        return queues.reads.run('list', signal, () => listStores(reads, request, limit));
+        return queues.reads.run('list', { signal, origin }, () => listStores(reads, request, limit));
       },
       storeOf: () => undefined,
       withoutStore: 'look one of them up with GetStore (stores get --store)',

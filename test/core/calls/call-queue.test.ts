@@ -47,6 +47,29 @@ describe('bounds', () => {
     expect(queue.length).toBe(5);
   });
 
+  it('P6: a caller with fewer waiting calls displaces the newest of the one with most, until they have as many', async () => {
+    const { queue, ask } = newQueue();
+    for (const name of ['a', 'a']) ask('short', HERE, name);
+    const flood = Array.from({ length: 4 }, () => ask('short', HERE, 'a'));
+    const others = [ask('short', HERE, 'b'), ask('short', HERE, 'b')];
+    await expect(flood[3]!.answer).rejects.toMatchObject({ reason: 'QUEUE_FULL' });
+    await expect(flood[2]!.answer).rejects.toMatchObject({ reason: 'QUEUE_FULL' });
+    for (const name of ['a', 'b']) {
+      await expect(ask('short', HERE, name).answer).rejects.toMatchObject({ reason: 'QUEUE_FULL' });
+    }
+    expect([...flood, ...others].map(({ hasBegun }) => hasBegun())).toEqual(Array.from({ length: 6 }, () => false));
+    expect(queue.length).toBe(4);
+  });
+
+  it('a caller whose calls of one lane fill all of them is displaced by one of another lane', async () => {
+    const { ask } = newQueue({ maxWaiting: 3 });
+    const flood = Array.from({ length: 5 }, () => ask('short', HERE, 'a'));
+    ask('long', HERE, 'b');
+    const other = ask('long', HERE, 'b');
+    await expect(flood[4]!.answer).rejects.toMatchObject({ reason: 'QUEUE_FULL' });
+    expect(other.hasBegun()).toBe(false);
+  });
+
   it('P6: abandoned calls make room for others and never begin', async () => {
     const { queue, ask } = newQueue();
     ask('long');
@@ -115,10 +138,10 @@ function newQueue({ maxWaiting = 100, ready }: { maxWaiting?: number; ready?: ()
   const queue = new CallQueue({ maxWaiting, lanes: LANES, ...(ready && { ready }) });
   return {
     queue,
-    ask(lane: keyof typeof LANES, signal = HERE) {
+    ask(lane: keyof typeof LANES, signal = HERE, origin = 'a') {
       const work = Promise.withResolvers<string>();
       let begun = false;
-      const answer = queue.run(lane, signal, () => {
+      const answer = queue.run(lane, { signal, origin }, () => {
         begun = true;
         return work.promise;
       });
