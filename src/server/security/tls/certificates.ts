@@ -139,7 +139,8 @@ export class Certificates {
       server.setSecureContext(this.options);
       if (hasLost) authoritiesLost();
     }
-    this.#logger.info(fieldsOf(identity), 'TLS files changed: new connections use them, open ones are not affected');
+    const open = hasLost ? 'open ones whose client CA was removed end' : 'open ones are not affected';
+    this.#logger.info(fieldsOf(identity), `TLS files changed: new connections use them, ${open}`);
     this.#warn();
   }
 
