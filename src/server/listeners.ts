@@ -6,6 +6,7 @@ import type { GrpcServer } from './grpc/grpc-server.ts';
 import { startGrpcServer } from './grpc/grpc-server.ts';
 import { logLibrary } from './grpc/library-log.ts';
 import { orderNumberService } from './grpc/order-number-service.ts';
+import { probesOf } from './http/probes.ts';
 import type { HttpServer } from './http/http-server.ts';
 import type { Ledger } from '../core/ledger.ts';
 import type { LedgerState } from '../core/ledger-state.ts';
@@ -13,7 +14,6 @@ import type { Logger } from './log/log.ts';
 import type { Metrics, MetricSources, PageServer } from './metrics/metrics.ts';
 import { metricsDoor } from './metrics/metrics-door.ts';
 import { startMetricsServer } from './metrics/metrics.ts';
-import type { Probe } from './metrics/page-server.ts';
 import { logWhileClosed } from './closed-ledger.ts';
 import { listen } from './listen-addresses.ts';
 import { protectionOf } from './protection.ts';
@@ -82,7 +82,7 @@ export class Listeners {
           const refuse = metricsDoor({ ...door, authenticator: security.scrapers });
           const access = metricsSecure ? { tls: security.tls?.of('http'), refuse } : {};
           this.#metrics = await startMetricsServer(metricsListen, metrics, sources, {
-            probes: this.#probes(),
+            probes: probesOf({ isServing: () => this.#isServing, whyNotServing: () => this.#whyNotServing() }),
             ...access,
           });
         });
@@ -130,16 +130,6 @@ export class Listeners {
 
   get #isServing(): boolean {
     return this.#context.state.isOpen && !this.#isDraining;
-  }
-
-  /** As over HTTP. */
-  #probes(): Probe[] {
-    const ok = { status: 200, json: '{"status":"ok"}' };
-    const notReady = () => ({ status: 503, json: JSON.stringify({ status: 'not serving', ...this.#whyNotServing() }) });
-    return [
-      { path: '/healthz', answer: () => ok },
-      { path: '/readyz', answer: () => (this.#isServing ? ok : notReady()) },
-    ];
   }
 
   /** What /readyz says: the name of the file, and never a path or host. */

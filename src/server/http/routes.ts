@@ -9,17 +9,16 @@ import { refuse, sendJson } from './answer.ts';
 import { MAX_BATCH_BYTES, MAX_REQUEST_BYTES } from '../limits.ts';
 import { answerClientError } from './client-errors.ts';
 import type { BatchEndpoint } from './batch-endpoint.ts';
+import type { ServingState } from './probes.ts';
+import { probesOf } from './probes.ts';
 import type { OrderEndpoint } from './order-endpoint.ts';
 
 /** What the routes need. */
-export interface RouteOptions {
+export interface RouteOptions extends ServingState {
   readonly endpoint: OrderEndpoint;
   readonly batchEndpoint: BatchEndpoint;
   readonly logger: Logger;
   readonly serverFactory: FastifyServerFactory<Server>;
-  /** What /readyz says. */
-  isServing(): boolean;
-  whyNotServing(): Readonly<Record<string, string>>;
   /** Whether each answer is the last of its connection. */
   isClosing(): boolean;
 }
@@ -70,12 +69,12 @@ export function httpRoutes({
 
   app.post(ORDER_PATH, { onRequest: endpoint.admit }, endpoint.handle);
   app.post(BATCH_PATH, { onRequest: batchEndpoint.admit, bodyLimit: MAX_BATCH_BYTES }, batchEndpoint.handle);
-  app.get('/healthz', (_request, reply) => sendJson(reply, 200, '{"status":"ok"}'));
-  app.get('/readyz', (_request, reply) =>
-    state.isServing()
-      ? sendJson(reply, 200, '{"status":"ok"}')
-      : sendJson(reply, 503, JSON.stringify({ status: 'not serving', ...state.whyNotServing() })),
-  );
+  for (const { path, answer } of probesOf(state)) {
+    app.get(path, (_request, reply) => {
+      const { status, json } = answer();
+      return sendJson(reply, status, json);
+    });
+  }
   return app;
 }
 
