@@ -17,7 +17,7 @@ describe('grpcurl', () => {
     expect((await grpcurl(address, 'list')).trim().split('\n')).toEqual(expect.arrayContaining(SERVICES));
     const methods = (await grpcurl(address, 'list', 'orders.v1.OrderNumberService')).trim().split('\n');
     expect(methods).toContain('orders.v1.OrderNumberService.AllocateOrder');
-    expect(methods).toHaveLength(10);
+    expect(methods).toHaveLength(11);
     expect(await grpcurl(address, 'describe', 'orders.v1.OrderNumberService')).toContain('rpc AllocateOrder');
     expect(await grpcurl(address, 'describe', 'orders.v1.Allocation')).toContain(
       '.google.protobuf.Timestamp create_time = 10;',
