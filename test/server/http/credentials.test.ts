@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createLogTo } from '../../../src/server/log/log.ts';
 import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
 import { KnownCallers } from '../../support/security/known-callers.ts';
-import { HttpFixture, ORDER_PATH, orderRequest, RawConnection } from './http-fixture.ts';
+import { BATCH_PATH, HttpFixture, ORDER_PATH, orderRequest, RawConnection } from './http-fixture.ts';
 
 const REFUSED = { message: 'nobody known', reason: 'TOKEN_INVALID' };
 const MAX_BODY_BYTES = 64 * 1024;
@@ -106,6 +106,21 @@ it('a token that ends between the headers of a request and its body allocates no
   const { code, body } = await connection.answer();
   expect([code, JSON.parse(body)]).toEqual([401, REFUSED]);
   expect(fixture.allocator.signals).toEqual([]);
+});
+
+it('nor does one that ends between the headers of a batch and its body', async () => {
+  const { fixture, callers } = await openGuarded();
+  callers.add('shop');
+  const connection = await fixture.connect();
+  const request = orderRequest('[{"store_id": 7}]', 'Authorization: Bearer shop').toString('latin1');
+  const batch = request.replace(ORDER_PATH, BATCH_PATH);
+  connection.send(batch.slice(0, -1));
+  await vi.waitUntil(() => callers.asked.length === 1);
+  callers.revoke('shop');
+  connection.send(batch.slice(-1));
+  const { code, body } = await connection.answer();
+  expect([code, JSON.parse(body)]).toEqual([401, REFUSED]);
+  expect(fixture.disk.rows).toEqual([]);
 });
 
 it('/healthz and /readyz are open, and so is what is not served', async () => {
