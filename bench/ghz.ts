@@ -1,4 +1,4 @@
-import { runChild } from './child-process.ts';
+import { runChild } from './processes/child-process.ts';
 
 const STORES = 10;
 

@@ -1,17 +1,17 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { measureBigLedger } from './big-ledger.ts';
+import { measureBigLedger } from './measurements/big-ledger.ts';
 import type { Flags } from './flags.ts';
 import { HELP, parseFlags } from './flags.ts';
 import { requireGhz } from './ghz.ts';
 import { describeMachine } from './machine.ts';
-import { measureMemory } from './memory.ts';
-import { measurePostgres } from './postgres.ts';
-import { measureStart } from './start.ts';
-import { measureSurface } from './surface.ts';
-import type { Result } from './report.ts';
-import { formatJson, formatReport } from './report.ts';
-import { measureThroughput } from './throughput.ts';
+import { measureMemory } from './measurements/memory.ts';
+import { measurePostgres } from './measurements/postgres.ts';
+import { measureStart } from './measurements/start.ts';
+import { measureSurface } from './measurements/surface.ts';
+import type { Result } from './report/report.ts';
+import { formatJson, formatReport } from './report/report.ts';
+import { measureThroughput } from './measurements/throughput.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 /** A number is missing, or a measurement failed. */

@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { makeLedger } from '../../../../bench/make-ledger.ts';
+import { makeLedger } from '../../../../bench/ledgers/make-ledger.ts';
 import { verifyLedgerFile } from '../../../../src/engines/sqlite/operator/verify-file.ts';
 import { GrpcClient } from '../../../support/clients/grpc-client.ts';
 import { LocalServer } from '../../../support/processes/local-server.ts';

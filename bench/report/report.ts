@@ -1,16 +1,16 @@
-import type { BigLedger } from './big-ledger.ts';
-import type { Machine } from './machine.ts';
-import type { Memory } from './memory.ts';
-import type { PostgresThroughput } from './postgres.ts';
+import type { BigLedger } from '../measurements/big-ledger.ts';
+import type { Machine } from '../machine.ts';
+import type { Memory } from '../measurements/memory.ts';
+import type { PostgresThroughput } from '../measurements/postgres.ts';
 import { postgresLines, postgresTargets } from './report-postgres.ts';
-import type { ResidentMemory } from './server-process.ts';
-import type { Start } from './start.ts';
-import { startLines, startTargets } from './start.ts';
-import type { Spread } from './statistics.ts';
-import type { Surface } from './surface.ts';
+import type { ResidentMemory } from '../processes/server-process.ts';
+import type { Start } from '../measurements/start.ts';
+import { startLines, startTargets } from '../measurements/start.ts';
+import type { Spread } from '../statistics.ts';
+import type { Surface } from '../measurements/surface.ts';
 import type { Target } from './text.ts';
 import { ms, ratio, table, two } from './text.ts';
-import type { Level, Measured, Throughput } from './throughput.ts';
+import type { Level, Measured, Throughput } from '../measurements/throughput.ts';
 
 /** The results of one benchmark run; measurements that were not requested are absent. */
 export interface Result {

@@ -1,12 +1,12 @@
 import { chmodSync } from 'node:fs';
-import { verifyPostgresLedger } from '../src/engines/postgres/operator/verify-database.ts';
-import { PostgresCluster } from '../test/support/postgres/cluster/cluster.ts';
-import { runChild } from './child-process.ts';
-import type { LoadResult } from './ghz.ts';
-import { runGhz } from './ghz.ts';
-import { ServerProcess } from './server-process.ts';
-import type { Spread } from './statistics.ts';
-import { spread } from './statistics.ts';
+import { verifyPostgresLedger } from '../../src/engines/postgres/operator/verify-database.ts';
+import { PostgresCluster } from '../../test/support/postgres/cluster/cluster.ts';
+import { runChild } from '../processes/child-process.ts';
+import type { LoadResult } from '../ghz.ts';
+import { runGhz } from '../ghz.ts';
+import { ServerProcess } from '../processes/server-process.ts';
+import type { Spread } from '../statistics.ts';
+import { spread } from '../statistics.ts';
 
 /** Also the number of load generators, each with one connection and its share of the calls; the same for one server. */
 const SERVERS = 4;

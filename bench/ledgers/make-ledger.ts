@@ -1,9 +1,9 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import Database from 'better-sqlite3';
-import { openWriteConnection } from '../src/engines/sqlite/file/connection.ts';
-import { HighWaterMark } from '../src/engines/sqlite/file/high-water-mark.ts';
-import { locateLedger } from '../src/engines/sqlite/file/ledger-files.ts';
-import { migrate } from '../src/engines/sqlite/file/schema.ts';
+import { openWriteConnection } from '../../src/engines/sqlite/file/connection.ts';
+import { HighWaterMark } from '../../src/engines/sqlite/file/high-water-mark.ts';
+import { locateLedger } from '../../src/engines/sqlite/file/ledger-files.ts';
+import { migrate } from '../../src/engines/sqlite/file/schema.ts';
 
 /**
  * Writes a ledger as the server would have, but with one SQL statement and durably only at the end: stores in turn,

@@ -1,5 +1,5 @@
 import { memoryUsage } from 'node:process';
-import { createClient } from '../src/client/index.ts';
+import { createClient } from '../../src/client/index.ts';
 
 /**
  * Runs in a process of its own: lists a whole ledger, watches it from 0 to its end, and verifies it. Prints what each

@@ -1,4 +1,4 @@
-import type { Spread } from './statistics.ts';
+import type { Spread } from '../statistics.ts';
 
 /** A measured value and its limit. */
 export interface Target {

@@ -1,15 +1,15 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { runChild } from './child-process.ts';
-import { ServerProcess } from './server-process.ts';
-import type { Spread } from './statistics.ts';
-import { spread } from './statistics.ts';
-import type { Target } from './text.ts';
-import { table } from './text.ts';
+import { runChild } from '../processes/child-process.ts';
+import { ServerProcess } from '../processes/server-process.ts';
+import type { Spread } from '../statistics.ts';
+import { spread } from '../statistics.ts';
+import type { Target } from '../report/text.ts';
+import { table } from '../report/text.ts';
 
 const ENTRY = 'src/cli/order-numbers.js';
 /** The compile cache of the command line. */
-const COMPILED = new URL('../node_modules/.cache/order-numbers', import.meta.url).pathname;
+const COMPILED = new URL('../../node_modules/.cache/order-numbers', import.meta.url).pathname;
 
 /** From the spawn of a process to its end, or to the log line "serving", in milliseconds. */
 export interface StartTimes {

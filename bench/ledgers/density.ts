@@ -1,4 +1,4 @@
-import { openReadConnection } from '../src/engines/sqlite/file/connection.ts';
+import { openReadConnection } from '../../src/engines/sqlite/file/connection.ts';
 
 type Row = [orderId: bigint, storeId: bigint, orderNumber: bigint, count: bigint];
 

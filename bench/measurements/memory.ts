@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { requireAllocations } from './density.ts';
-import type { LoadResult } from './ghz.ts';
-import { runGhz } from './ghz.ts';
-import type { ResidentMemory } from './server-process.ts';
-import { ServerProcess } from './server-process.ts';
+import { requireAllocations } from '../ledgers/density.ts';
+import type { LoadResult } from '../ghz.ts';
+import { runGhz } from '../ghz.ts';
+import type { ResidentMemory } from '../processes/server-process.ts';
+import { ServerProcess } from '../processes/server-process.ts';
 
 export interface MemoryOptions {
   readonly calls: number;

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import { runChild } from './child-process.ts';
-import { requireAllocations } from './density.ts';
-import type { LoadResult } from './ghz.ts';
-import { runGhz } from './ghz.ts';
-import type { ResidentMemory } from './server-process.ts';
-import { ServerProcess } from './server-process.ts';
-import type { Spread } from './statistics.ts';
-import { spread } from './statistics.ts';
+import { runChild } from '../processes/child-process.ts';
+import { requireAllocations } from '../ledgers/density.ts';
+import type { LoadResult } from '../ghz.ts';
+import { runGhz } from '../ghz.ts';
+import type { ResidentMemory } from '../processes/server-process.ts';
+import { ServerProcess } from '../processes/server-process.ts';
+import type { Spread } from '../statistics.ts';
+import { spread } from '../statistics.ts';
 
 /** Calls per run, by the calls in flight: a few seconds per run, and 8 minutes in total. */
 const CALLS_BY_LEVEL: Readonly<Record<number, number>> = { 1: 3000, 10: 15_000, 64: 30_000 };
@@ -163,7 +163,7 @@ function callsOf(peer: Peer, level: number, fixed: number | undefined): number {
 }
 
 async function measureAppend(folder: string): Promise<number> {
-  const args = ['bench/append-fsync.ts', join(folder, 'append'), String(APPENDS)];
+  const args = ['bench/programs/append-fsync.ts', join(folder, 'append'), String(APPENDS)];
   const { code, stdout, stderr } = await runChild(process.execPath, args);
   if (code !== 0) throw new Error(`append-fsync.ts ended with ${code}: ${stderr.trim()}`);
   return (JSON.parse(stdout) as { p50_ms: number }).p50_ms;

@@ -1,9 +1,9 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
-import { median } from './statistics.ts';
+import { median } from '../statistics.ts';
 
 /**
  * Repeatedly appends 4 KiB and waits for the disk, and prints the p50 in ms: the disk's share of a lone allocation.
- * `node bench/append-fsync.ts <file> <appends>`
+ * `node bench/programs/append-fsync.ts <file> <appends>`
  */
 const [, , path, appends] = process.argv;
 if (path === undefined || appends === undefined) throw new Error('append-fsync.ts needs a file and a number');

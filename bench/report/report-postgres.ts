@@ -1,4 +1,4 @@
-import type { PostgresThroughput } from './postgres.ts';
+import type { PostgresThroughput } from '../measurements/postgres.ts';
 import type { Target } from './text.ts';
 import { ms, ratio, table, two } from './text.ts';
 

@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { endChild, runChild, startChild } from './child-process.ts';
-import { checkDensity } from './density.ts';
-import { runGhz } from './ghz.ts';
-import { makeLedger } from './make-ledger.ts';
-import type { ResidentMemory } from './server-process.ts';
-import { ServerProcess } from './server-process.ts';
-import type { Spread } from './statistics.ts';
-import { spread } from './statistics.ts';
+import { endChild, runChild, startChild } from '../processes/child-process.ts';
+import { checkDensity } from '../ledgers/density.ts';
+import { runGhz } from '../ghz.ts';
+import { makeLedger } from '../ledgers/make-ledger.ts';
+import type { ResidentMemory } from '../processes/server-process.ts';
+import { ServerProcess } from '../processes/server-process.ts';
+import type { Spread } from '../statistics.ts';
+import { spread } from '../statistics.ts';
 
 const ROWS = 1_000_000;
 const WATCHERS = 50;
@@ -73,7 +73,7 @@ async function measureReadings(folder: string, progress: (line: string) => void)
   makeLedger(ledger, { rows: ROWS, stores: 1000 });
   const server = await ServerProcess.serve(ledger);
   progress('listing, watching and verifying it');
-  const { code, stdout, stderr } = await runChild(process.execPath, ['bench/read-all.ts', server.address]);
+  const { code, stdout, stderr } = await runChild(process.execPath, ['bench/programs/read-all.ts', server.address]);
   if (code !== 0) throw new Error(`read-all.ts ended with ${code}: ${stderr.trim()}`);
   const memory = server.residentMemory();
   await server.stop();
@@ -111,7 +111,7 @@ async function measureWatching(folder: string, rounds: number, progress: (line: 
 
 /** Resolves when every watcher has received its first message. */
 async function startWatchers(address: string) {
-  const child = startChild(process.execPath, ['bench/watchers.ts', address, String(WATCHERS)]);
+  const child = startChild(process.execPath, ['bench/programs/watchers.ts', address, String(WATCHERS)]);
   const lines = createInterface({ input: child.stdout! });
   await once(lines, 'line');
   return {

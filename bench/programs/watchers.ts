@@ -1,4 +1,4 @@
-import { createClient } from '../src/client/index.ts';
+import { createClient } from '../../src/client/index.ts';
 
 /**
  * Runs in a process of its own: one watcher per store, from now on, until SIGTERM. Then prints how many allocations
