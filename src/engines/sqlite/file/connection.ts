@@ -4,8 +4,11 @@ import { requireLedger } from './schema.ts';
 
 /** How long SQLite itself waits for a lock that another connection holds briefly. */
 const BUSY_TIMEOUT_MS = 250;
-/** Four times what a WAL has between two checkpoints. */
-const MAX_IDLE_WAL_BYTES = 16 * 2 ** 20;
+/**
+ * What a WAL has at most between two checkpoints under full load. Below that, each restart would truncate it, and the
+ * commits after it would allocate its blocks again.
+ */
+const MAX_IDLE_WAL_BYTES = 128 * 2 ** 20;
 
 /**
  * Opens the connection that writes, durably: every commit is on disk when it returns. int64 columns come
