@@ -126,6 +126,26 @@ it('P5: a replay shows the style it was allocated with, a new allocation the sty
   ]);
 });
 
+it.each([
+  ['a count', { count: 3 }],
+  ['a caller', { caller: 'till' }],
+  ['a prefix', { prefix: 'W-' }],
+  ['a suffix', { suffix: '/26' }],
+  ['digits', { minDigits: 6 }],
+])('P5: a row that has %s and is plain otherwise is replayed as it was answered', (_, special) => {
+  const db = newLedger();
+  const style = { prefix: '', suffix: '', minDigits: 0, ...special };
+  db.prepare(
+    `INSERT INTO stores (store_id, first_number, last_number, prefix, suffix, min_digits, create_time_ms)
+     VALUES (7, 100, 99, ?, ?, ?, 0)`,
+  ).run(style.prefix, style.suffix, style.minDigits);
+  const batches = new BatchTransaction(db, true);
+  const batch = [{ ...ask(7n, 'a'), ...special }];
+  const [first] = batches.commit(batch).outcomes;
+  expect(first).toMatchObject({ replayed: false, allocation: special });
+  expect(batches.commit(batch).outcomes).toEqual([{ ...(first as object), replayed: true }]);
+});
+
 it('P9: a ledger that was moved away no longer numbers, even if it is open', () => {
   const db = newLedger();
   const batches = new BatchTransaction(db, true);
