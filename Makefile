@@ -55,7 +55,7 @@ tools: ## Install ghz and grpcurl into .tools (needs Go)
 	GOBIN=$(CURDIR)/.tools go install github.com/bojand/ghz/cmd/ghz@v0.121.0
 	GOBIN=$(CURDIR)/.tools go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 
-bench: node_modules/.installed ## Run the benchmarks; they need make tools (ARGS=--help: options)
+bench: node_modules/.installed ## Run the benchmarks; they need h2load (ARGS=--help: options)
 	@$(NODE) bench/run.ts $(ARGS)
 
 clean: ## Remove installed and built files, but not data/

@@ -1,52 +1,71 @@
 import { parseArgs } from 'node:util';
 
+/** What is measured instead of the comparison, by its flag. */
+export const MEASUREMENTS = [
+  'open-loop',
+  'overload',
+  'memory',
+  'ledger-size',
+  'stores',
+  'surface',
+  'postgres',
+  'start',
+] as const;
+export type Measurement = (typeof MEASUREMENTS)[number];
+
 /** The options of a benchmark. */
 export interface Flags {
   readonly rounds: number;
-  readonly levels: readonly number[];
-  /** Undefined means the default of the measurement. */
-  readonly calls: number | undefined;
+  /** The length of a run. */
+  readonly seconds: number;
+  /** Names of peers; undefined means all. */
+  readonly peers: readonly string[] | undefined;
   /** Parent of the folder for the ledgers; undefined means data. */
   readonly folder: string | undefined;
   readonly json: boolean;
-  readonly memory: boolean;
-  readonly bigLedger: boolean;
-  readonly surface: boolean;
-  readonly postgres: boolean;
-  readonly start: boolean;
-  readonly rows: number;
+  /** Empty means the comparison. */
+  readonly measurements: readonly Measurement[];
+  /** Sizes of ledgers, in rows. */
+  readonly rows: readonly number[];
+  /** Allocations before the memory is measured. */
+  readonly orders: number;
+  readonly writeDocs: boolean;
   readonly help: boolean;
 }
 
 export const HELP = `make bench [ARGS="flags"]
 
-Compares AllocateOrder with a no-op echo on the same gRPC server and with one
-transaction per call on the same engine, in alternation. Checks the ledgers for
-gaps, and writes JSON into bench/results.
+Measures calls (by h2load) and orders (by client.allocate()) on our server, in
+alternation with what bounds them and with other ways to number orders. Ratios
+are taken within each round. Each ledger is read from end to end afterwards.
+Writes JSON into bench/results. Takes some 12 minutes; other work on the
+machine changes the figures.
 
-  --rounds <n>       measured rounds, each with every peer at every level (5)
-  --levels <n,n,..>  calls in flight (1,10,64,400)
-  --calls <n>        calls per run, a quarter of them for one transaction per
-                     call (3000 to 40000, depending on the level); with
-                     --memory, the total number of allocations (1000000)
+  --rounds <n>       rounds that count, each with every peer at every level (5)
+  --seconds <n>      how long each run of a round takes (2)
+  --quick            one round of one second: to see that everything works
+  --peers <a,b,..>   only these; a wrong name lists them
   --folder <path>    where to create a temporary folder for the ledgers (data)
   --json             print the JSON instead of the tables
+  --write-docs       measure nothing: write the figures and plots of
+                     docs/benchmarks.md from the newest results
   --help             print this
 
 Other measurements, instead of the comparison:
 
-  --memory           resident memory before and after a million allocations at
-                     400 in flight
-  --big-ledger       start time on a ledger of ten million rows
-  --rows <n>         rows of that ledger (10000000)
+  --open-loop        latency at fixed rates, counted from when each call was due
+  --overload         ten times the calls in flight, and twice the rate, of the
+                     peak: what is still answered, how fast the rest is refused
+  --memory           resident memory when idle, and after many orders
+  --orders <n>       their number (5000000)
+  --ledger-size      throughput, start and replays on ledgers of these sizes
+  --rows <n,n,..>    sizes in rows (0,10000000,100000000); 100 million rows need
+                     30 GB and an hour
+  --stores           throughput against the number of stores
   --surface          a million allocations listed, watched and verified;
-                     allocations with and without 50 watchers; the original
-                     sample's autocannon command
-  --postgres         one function call per order, one server and four servers
-                     on one PostgreSQL, at 64 and 400 in flight; ignores
-                     --levels and --calls
-  --start            start time of commands with and without the compile cache;
-                     does not need ghz
+                     allocations with and without 50 watchers
+  --postgres         one server and four servers on one PostgreSQL
+  --start            start time of commands with and without the compile cache
 `;
 
 /** Throws an Error that names the flag and a valid value. */
@@ -54,38 +73,43 @@ export function parseFlags(args: readonly string[]): Flags {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      rounds: { type: 'string', default: '5' },
-      levels: { type: 'string', default: '1,10,64,400' },
-      calls: { type: 'string' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      peers: { type: 'string' },
       folder: { type: 'string' },
       json: { type: 'boolean', default: false },
-      memory: { type: 'boolean', default: false },
-      'big-ledger': { type: 'boolean', default: false },
-      surface: { type: 'boolean', default: false },
-      postgres: { type: 'boolean', default: false },
-      start: { type: 'boolean', default: false },
-      rows: { type: 'string', default: '10000000' },
+      rows: { type: 'string', default: '0,10000000,100000000' },
+      orders: { type: 'string', default: '5000000' },
+      'open-loop': { type: 'boolean' },
+      overload: { type: 'boolean' },
+      memory: { type: 'boolean' },
+      'ledger-size': { type: 'boolean' },
+      stores: { type: 'boolean' },
+      surface: { type: 'boolean' },
+      postgres: { type: 'boolean' },
+      start: { type: 'boolean' },
+      'write-docs': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
+  const { quick } = values;
   return {
-    rounds: positive('--rounds', values.rounds),
-    levels: values.levels.split(',').map((level) => positive('--levels', level)),
-    calls: values.calls === undefined ? undefined : positive('--calls', values.calls),
+    rounds: wholeNumber('--rounds', values.rounds ?? (quick ? '1' : '5'), 1),
+    seconds: wholeNumber('--seconds', values.seconds ?? (quick ? '1' : '2'), 1),
+    peers: values.peers?.split(','),
     folder: values.folder,
     json: values.json,
-    memory: values.memory,
-    bigLedger: values['big-ledger'],
-    surface: values.surface,
-    postgres: values.postgres,
-    start: values.start,
-    rows: positive('--rows', values.rows),
+    measurements: MEASUREMENTS.filter((name) => values[name]),
+    rows: values.rows.split(',').map((rows) => wholeNumber('--rows', rows, 0)),
+    orders: wholeNumber('--orders', values.orders, 1),
+    writeDocs: values['write-docs'],
     help: values.help,
   };
 }
 
-function positive(flag: string, text: string): number {
+function wholeNumber(flag: string, text: string, least: number): number {
   const number = Number(text);
-  if (/^\d+$/.test(text) && number >= 1 && Number.isSafeInteger(number)) return number;
-  throw new Error(`${flag} ${text} is not valid: use a whole number of at least 1`);
+  if (/^\d+$/.test(text) && number >= least && Number.isSafeInteger(number)) return number;
+  throw new Error(`${flag} ${text} is not valid: use a whole number of at least ${least}`);
 }

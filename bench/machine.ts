@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { runChild } from './processes/child-process.ts';
 
 /** The machine, on which the figures of a run depend. */
 export interface Machine {
@@ -34,4 +35,11 @@ function fileSystemOf(folder: string): string {
     if (isAbove && point.length >= best.point.length) best = { point, type };
   }
   return best.type;
+}
+
+/** The short name of the commit that is checked out, with "-dirty" if files differ from it; "unknown" without Git. */
+export async function commitOf(): Promise<string> {
+  const args = ['describe', '--always', '--abbrev=7', '--dirty', '--exclude=*'];
+  const { code, stdout } = await runChild('git', args).catch(() => ({ code: -1, stdout: '' }));
+  return code === 0 ? stdout.trim() : 'unknown';
 }

@@ -1,17 +1,14 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { measureBigLedger } from './measurements/big-ledger.ts';
 import type { Flags } from './flags.ts';
 import { HELP, parseFlags } from './flags.ts';
-import { requireGhz } from './ghz.ts';
-import { describeMachine } from './machine.ts';
-import { measureMemory } from './measurements/memory.ts';
-import { measurePostgres } from './measurements/postgres.ts';
-import { measureStart } from './measurements/start.ts';
-import { measureSurface } from './measurements/surface.ts';
-import type { Result } from './report/report.ts';
-import { formatJson, formatReport } from './report/report.ts';
-import { measureThroughput } from './measurements/throughput.ts';
+import { commitOf, describeMachine } from './machine.ts';
+import { chosen } from './measurements/comparison.ts';
+import { measure } from './measurements/measurements.ts';
+import { writeDocs } from './report/docs.ts';
+import { formatReport } from './report/report.ts';
+import type { Result } from './report/result.ts';
+import { formatJson } from './report/result.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 /** A number is missing, or a measurement failed. */
@@ -29,11 +26,13 @@ async function main(): Promise<number> {
   let flags: Flags;
   try {
     flags = parseFlags(args);
+    chosen(flags.peers);
   } catch (error) {
     return fail(error, EXIT_USAGE);
   }
   try {
     if (flags.help) process.stdout.write(HELP);
+    else if (flags.writeDocs) await writeDocs(progress);
     else await bench(flags);
     return 0;
   } catch (error) {
@@ -42,43 +41,22 @@ async function main(): Promise<number> {
 }
 
 async function bench(flags: Flags): Promise<void> {
-  const isGhzUsed = !flags.start || flags.memory || flags.bigLedger || flags.surface || flags.postgres;
-  if (isGhzUsed) await requireGhz();
   const folder = makeFolder(flags.folder);
-  const result = await measure(flags, folder);
+  const circumstances = {
+    date: `${new Date().toISOString().slice(0, 19)}Z`,
+    command: ['make bench', ...(args.length > 0 ? [`ARGS="${args.join(' ')}"`] : [])].join(' '),
+    commit: await commitOf(),
+    machine: describeMachine(folder),
+  };
+  if (circumstances.machine.fileSystem === 'tmpfs')
+    progress('warning: the ledgers are on a tmpfs, where an fsync costs nothing');
+  const result: Result = { ...circumstances, ...(await measure(flags, folder, progress)) };
   const json = formatJson(result);
   const file = join('bench/results', `${result.date.replaceAll(':', '-')}.json`);
   mkdirSync(join(ROOT, 'bench/results'), { recursive: true });
   writeFileSync(join(ROOT, file), `${json}\n`);
   console.log(flags.json ? json : formatReport(result));
   progress(`written to ${file}`);
-}
-
-async function measure(flags: Flags, folder: string): Promise<Result> {
-  const { calls, rounds, levels, rows } = flags;
-  const common = {
-    date: `${new Date().toISOString().slice(0, 19)}Z`,
-    command: ['make bench', ...(args.length > 0 ? [`ARGS="${args.join(' ')}"`] : [])].join(' '),
-    machine: describeMachine(folder),
-  };
-  if (common.machine.fileSystem === 'tmpfs')
-    progress('warning: the ledgers are on a tmpfs, where an fsync costs nothing');
-  if (!flags.memory && !flags.bigLedger && !flags.surface && !flags.postgres && !flags.start) {
-    return { ...common, throughput: await measureThroughput({ rounds, levels, calls, folder, progress }) };
-  }
-  const memory = flags.memory && (await measureMemory({ calls: calls ?? 1_000_000, folder, progress }));
-  const bigLedger = flags.bigLedger && (await measureBigLedger({ rows, folder, progress }));
-  const surface = flags.surface && (await measureSurface({ rounds, folder, progress }));
-  const postgres = flags.postgres && (await measurePostgres({ rounds, folder, progress }));
-  const start = flags.start && (await measureStart({ rounds, folder, progress }));
-  return {
-    ...common,
-    ...(memory && { memory }),
-    ...(bigLedger && { bigLedger }),
-    ...(surface && { surface }),
-    ...(postgres && { postgres }),
-    ...(start && { start }),
-  };
 }
 
 /** Creates a folder for the ledgers, by default on the repository's disk; it is removed at the end. */

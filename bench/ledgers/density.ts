@@ -1,67 +1,75 @@
 import { openReadConnection } from '../../src/engines/sqlite/file/connection.ts';
+import type { Density } from '../peer.ts';
 
 type Row = [orderId: bigint, storeId: bigint, orderNumber: bigint, count: bigint];
 
-interface Counter {
-  readonly first: bigint;
-  readonly last: bigint;
-  /** The first number of the next row. */
-  next: bigint;
+/** Numbers of one sequence, seen from the first to the last. */
+class Sequence {
+  readonly #last: bigint;
+  #next: bigint;
+  holes = 0;
+  repeats = 0;
+
+  constructor(first: bigint, last: bigint) {
+    this.#next = first;
+    this.#last = last;
+  }
+
+  add(number: bigint, count: bigint): void {
+    if (number > this.#next) this.holes += Number(number - this.#next);
+    if (number < this.#next) this.repeats += Number(this.#next - number);
+    const next = number + count;
+    if (next > this.#next) this.#next = next;
+  }
+
+  /** A counter beyond the last row has given numbers that nobody has; one before it will give some again. */
+  end(): void {
+    const difference = Number(this.#last + 1n - this.#next);
+    if (difference > 0) this.holes += difference;
+    else this.repeats -= difference;
+  }
 }
 
 /**
- * Reads a ledger without a running server from end to end, and returns its number of allocations. Throws for a gap or a
- * duplicate, in the sequence over all stores or in a store's, and for a counter that disagrees with the rows.
+ * Reads a ledger on SQLite from end to end, in one transaction, and counts the holes and repeats in the sequence over all
+ * stores and in that of each store.
  */
-export function checkDensity(path: string): number {
+export function densityOf(path: string): Density {
   const db = openReadConnection(path);
+  db.exec('BEGIN');
   try {
     const ledger = db.prepare<[], [bigint, bigint]>('SELECT first_order_id, last_order_id FROM ledger').raw().get();
     if (!ledger) throw new Error('the counter of the ledger is missing');
-    const orders = counter(...ledger);
-    const stores = new Map<bigint, Counter>();
+    const all = new Sequence(...ledger);
+    const stores = new Map<bigint, Sequence>();
     const storeRows = db.prepare<[], [bigint, bigint, bigint]>(
       'SELECT store_id, first_number, last_number FROM stores',
     );
-    for (const [storeId, first, last] of storeRows.raw().iterate()) stores.set(storeId, counter(first, last));
+    for (const [storeId, first, last] of storeRows.raw().iterate()) stores.set(storeId, new Sequence(first, last));
 
-    let allocations = 0;
+    let orders = 0;
     const rows = db.prepare<[], Row>(
       'SELECT order_id, store_id, order_number, count FROM allocations ORDER BY order_id',
     );
     for (const [orderId, storeId, orderNumber, count] of rows.raw().iterate()) {
       const store = stores.get(storeId);
       if (!store) throw new Error(`store ${storeId} has allocations but no counter`);
-      advance(orders, orderId, count, 'order_id');
-      advance(store, orderNumber, count, `store ${storeId}: order_number`);
-      allocations++;
+      all.add(orderId, count);
+      store.add(orderNumber, count);
+      orders++;
     }
-    checkEnd(orders, 'order_id');
-    for (const [storeId, store] of stores) checkEnd(store, `store ${storeId}: order_number`);
-    return allocations;
+    const sequences = [all, ...stores.values()];
+    for (const sequence of sequences) sequence.end();
+    const sum = (of: (sequence: Sequence) => number) => sequences.reduce((total, sequence) => total + of(sequence), 0);
+    return { orders, holes: sum(({ holes }) => holes), repeats: sum(({ repeats }) => repeats) };
   } finally {
     db.close();
   }
 }
 
-/** Throws unless the ledger has no gaps and exactly one allocation per answered call. */
+/** Throws unless the ledger has no hole, no repeat, and exactly one allocation per answered call. */
 export function requireAllocations(path: string, answered: number): void {
-  const allocations = checkDensity(path);
-  if (allocations !== answered) {
-    throw new Error(`${answered} calls were answered, but the ledger has ${allocations} allocations`);
-  }
-}
-
-function counter(first: bigint, last: bigint): Counter {
-  return { first, last, next: first };
-}
-
-function advance(sequence: Counter, number: bigint, count: bigint, name: string): void {
-  if (number > sequence.next) throw new Error(`${name} ${sequence.next} is missing: ${number} comes next`);
-  if (number < sequence.next) throw new Error(`${name} ${number} is a duplicate: it comes after ${sequence.next - 1n}`);
-  sequence.next += count;
-}
-
-function checkEnd({ last, next }: Counter, name: string): void {
-  if (last !== next - 1n) throw new Error(`the counter says ${name} ${last}, but the rows end at ${next - 1n}`);
+  const { orders, holes, repeats } = densityOf(path);
+  if (holes > 0 || repeats > 0) throw new Error(`the ledger has ${holes} holes and ${repeats} repeats`);
+  if (orders !== answered) throw new Error(`${answered} calls were answered, but the ledger has ${orders} allocations`);
 }

@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import Database from 'better-sqlite3';
 import { openWriteConnection } from '../../src/engines/sqlite/file/connection.ts';
@@ -92,7 +93,7 @@ export function makeLedger(path: string, { rows, stores, keys = 'uuidv7', progre
   new HighWaterMark(files.mark, { ledgerId, lastOrderId: BigInt(rows) }).close();
 }
 
-// node bench/make-ledger.ts PATH --rows N --stores N --keys uuidv4
+// node bench/ledgers/make-ledger.ts PATH --rows N --stores N --keys uuidv4
 if (import.meta.main) {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -105,6 +106,8 @@ if (import.meta.main) {
   const [path] = positionals;
   if (path === undefined) throw new Error('name the file of the ledger');
   if (values.keys !== 'uuidv7' && values.keys !== 'uuidv4') throw new Error('--keys is uuidv7 or uuidv4');
+  // SQLite sorts gigabytes for the indexes: beside the ledger, where there is room for them.
+  process.env['SQLITE_TMPDIR'] = dirname(path);
   makeLedger(path, {
     rows: Number(values.rows),
     stores: Number(values.stores),

@@ -1,37 +1,53 @@
 import { join } from 'node:path';
+import type { ClientResult } from '../generators/client-load.ts';
+import { requireAnswers, startClient } from '../generators/client-load.ts';
 import { requireAllocations } from '../ledgers/density.ts';
-import type { LoadResult } from '../ghz.ts';
-import { runGhz } from '../ghz.ts';
+import { STORES } from '../ours/client-peers.ts';
 import type { ResidentMemory } from '../processes/server-process.ts';
 import { ServerProcess } from '../processes/server-process.ts';
 
+const IN_FLIGHT = 2000;
+/** How many times the memory is looked at on the way. */
+const STEPS = 10;
+
 export interface MemoryOptions {
-  readonly calls: number;
+  readonly orders: number;
   /** Folder for the ledger. */
   readonly folder: string;
   progress(line: string): void;
 }
 
-/** A server's memory before and after a long load at 400 in flight. */
+/** A server's memory before and after many orders, which one combining client asks for. */
 export interface Memory {
   readonly inFlight: number;
+  readonly orders: number;
   readonly idle: ResidentMemory;
+  /** On the way, at equal distances. */
+  readonly steps: readonly number[];
   readonly after: ResidentMemory;
-  readonly load: LoadResult;
+  /** The last part of the load. */
+  readonly load: ClientResult;
 }
 
 /** Measures the memory of the real command on a new ledger, and checks the ledger afterwards. */
-export async function measureMemory({ calls, folder, progress }: MemoryOptions): Promise<Memory> {
-  const inFlight = 400;
+export async function measureMemory({ orders, folder, progress }: MemoryOptions): Promise<Memory> {
   const ledger = join(folder, 'memory.db');
   const server = await ServerProcess.serve(ledger);
-  const idle = server.residentMemory();
-  progress(`${calls} allocations at ${inFlight} in flight`);
-  const load = await runGhz({ address: server.address, inFlight, calls });
-  const after = server.residentMemory();
+  const idle = server.requireMemory();
+  const client = startClient(server.address);
+  const steps: number[] = [];
+  const each = Math.ceil(orders / STEPS);
+  let load: ClientResult | undefined;
+  for (let step = 1; step <= STEPS; step++) {
+    load = await client.ask({ inFlight: IN_FLIGHT, orders: each, stores: STORES });
+    requireAnswers(load, each);
+    steps.push(server.requireMemory().now);
+    progress(`${each * step} orders: ${(steps.at(-1)! / 1e6).toFixed(0)} MB`);
+  }
+  const after = server.requireMemory();
+  await client.end();
   await server.stop();
-  progress('checking for gaps');
-  requireAllocations(ledger, load.calls);
-  if (!idle || !after) throw new Error('memory can only be measured on Linux');
-  return { inFlight, idle, after, load };
+  progress('checking for holes and repeats');
+  requireAllocations(ledger, each * STEPS);
+  return { inFlight: IN_FLIGHT, orders: each * STEPS, idle, steps, after, load: load! };
 }

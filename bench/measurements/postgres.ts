@@ -1,9 +1,9 @@
 import { chmodSync } from 'node:fs';
 import { verifyPostgresLedger } from '../../src/engines/postgres/operator/verify-database.ts';
 import { PostgresCluster } from '../../test/support/postgres/cluster/cluster.ts';
-import { runChild } from '../processes/child-process.ts';
-import type { LoadResult } from '../ghz.ts';
-import { runGhz } from '../ghz.ts';
+import type { UnaryResult } from '../generators/h2load.ts';
+import { missingH2load, runClosedLoop } from '../generators/h2load.ts';
+import { ONE_ORDER } from '../ours/unary-peers.ts';
 import { ServerProcess } from '../processes/server-process.ts';
 import type { Spread } from '../statistics.ts';
 import { spread } from '../statistics.ts';
@@ -12,10 +12,8 @@ import { spread } from '../statistics.ts';
 const SERVERS = 4;
 const LEVELS = [64, 400] as const;
 const CALLS = 40_000;
-/** One call per order is slow, so it gets this share of the calls. */
-const HOT_ROW_SHARE = 0.2;
 
-const PEERS = ['hotRow', 'oneServer', 'fourServers'] as const;
+const PEERS = ['oneServer', 'fourServers'] as const;
 type Peer = (typeof PEERS)[number];
 
 export interface PostgresOptions {
@@ -28,12 +26,11 @@ export interface PostgresOptions {
 /** One level of calls in flight. */
 export interface PostgresLevel {
   readonly inFlight: number;
-  readonly rps: Readonly<Record<Peer, Spread>>;
+  readonly perSecond: Readonly<Record<Peer, Spread>>;
   /** The highest of all generators, in milliseconds. */
   readonly p50Ms: Readonly<Record<Peer, Spread>>;
   readonly p99Ms: Readonly<Record<Peer, Spread>>;
   /** Ratio within each round. */
-  readonly oneToHotRow: Spread;
   readonly fourToOne: Spread;
 }
 
@@ -45,13 +42,14 @@ export interface PostgresThroughput {
   readonly answered: number;
 }
 
-type Runs = Map<string, LoadResult[]>;
+type Runs = Map<string, UnaryResult[]>;
 
 /**
- * Measures one function call per order, one server and four servers in alternation, on one PostgreSQL with a database
- * for each peer. A warm-up round does not count.
+ * Measures one server and four servers in alternation, on one PostgreSQL with a database for each. A warm-up round does not count.
  */
 export async function measurePostgres({ rounds, folder, progress }: PostgresOptions): Promise<PostgresThroughput> {
+  const missing = await missingH2load();
+  if (missing !== undefined) throw new Error(missing);
   // PostgreSQL runs as a user of its own, which needs access.
   chmodSync(folder, 0o755);
   const cluster = await PostgresCluster.start({
@@ -59,25 +57,22 @@ export async function measurePostgres({ rounds, folder, progress }: PostgresOpti
     settings: { shared_buffers: '512MB', max_wal_size: '4GB', max_connections: '200' },
   });
   try {
-    const urls: Record<Peer, string> = { hotRow: '', oneServer: '', fourServers: '' };
+    const urls: Record<Peer, string> = { oneServer: '', fourServers: '' };
     for (const peer of PEERS) {
       await cluster.query(`CREATE DATABASE ${peer.toLowerCase()}`);
       urls[peer] = cluster.url(peer.toLowerCase());
     }
     const one = await ServerProcess.serve(urls.oneServer);
     const four = await Promise.all(Array.from({ length: SERVERS }, () => ServerProcess.serve(urls.fourServers)));
-    await (await ServerProcess.serve(urls.hotRow)).stop();
-    const run = async (peer: Peer, inFlight: number): Promise<LoadResult> => {
-      if (peer === 'hotRow') return runHotRow(urls.hotRow, inFlight);
-      return runServers(peer === 'oneServer' ? four.map(() => one) : four, inFlight);
-    };
+    const run = (peer: Peer, inFlight: number) =>
+      runServers(peer === 'oneServer' ? four.map(() => one) : four, inFlight, folder);
     const runs: Runs = new Map();
     for (let round = 0; round <= rounds; round++) {
       for (const inFlight of LEVELS) {
         for (const peer of round % 2 === 0 ? PEERS : PEERS.toReversed()) {
           const result = await run(peer, inFlight);
           if (round > 0) runs.set(`${peer} ${inFlight}`, [...(runs.get(`${peer} ${inFlight}`) ?? []), result]);
-          progress(`round ${round} of ${rounds}, ${inFlight} in flight: ${peer} ${Math.round(result.rps)}/s`);
+          progress(`round ${round} of ${rounds}, ${inFlight} in flight: ${peer} ${Math.round(result.perSecond)}/s`);
         }
       }
     }
@@ -94,23 +89,20 @@ export async function measurePostgres({ rounds, folder, progress }: PostgresOpti
   }
 }
 
-async function runHotRow(url: string, inFlight: number): Promise<LoadResult> {
-  const calls = String(CALLS * HOT_ROW_SHARE);
-  const { code, stdout, stderr } = await runChild(process.execPath, ['bench/hot-row.ts', url, String(inFlight), calls]);
-  if (code !== 0) throw new Error(`hot-row.ts ended with ${code}: ${stderr.trim()}`);
-  return JSON.parse(stdout) as LoadResult;
-}
-
-/** Runs one generator per server, and measures from the first start to the last end. */
-async function runServers(servers: readonly ServerProcess[], inFlight: number): Promise<LoadResult> {
-  const load = { inFlight: inFlight / servers.length, calls: CALLS / servers.length };
-  const results = await Promise.all(servers.map(({ address }) => runGhz({ address, ...load })));
+/** Runs the generators of each server side by side; the slowest one counts. */
+async function runServers(servers: readonly ServerProcess[], inFlight: number, folder: string): Promise<UnaryResult> {
+  const calls = CALLS / servers.length;
+  const results = await Promise.all(
+    servers.map(({ address }) => runClosedLoop({ address, ...ONE_ORDER, calls, folder }, inFlight / servers.length)),
+  );
+  const highest = (of: (result: UnaryResult) => number) => Math.max(...results.map(of));
   return {
     calls: CALLS,
-    // The slowest generator counts: adding up the rates would give more than the servers ever did at once.
-    rps: CALLS / Math.max(...results.map(({ calls, rps }) => calls / rps)),
-    p50Ms: Math.max(...results.map(({ p50Ms }) => p50Ms)),
-    p99Ms: Math.max(...results.map(({ p99Ms }) => p99Ms)),
+    // Adding up the rates would give more than the servers ever did at once.
+    perSecond: CALLS / highest((result) => result.calls / result.perSecond),
+    p50Ms: highest(({ p50Ms }) => p50Ms),
+    p99Ms: highest(({ p99Ms }) => p99Ms),
+    generatorMicros: results.reduce((sum, { generatorMicros }) => sum + generatorMicros, 0) / results.length,
   };
 }
 
@@ -126,20 +118,17 @@ async function requireRows(url: string, answered: number): Promise<void> {
 }
 
 function summary(runs: Runs, inFlight: number): PostgresLevel {
-  const of = (peer: Peer, value: (result: LoadResult) => number) => (runs.get(`${peer} ${inFlight}`) ?? []).map(value);
-  const each = (value: (result: LoadResult) => number) => ({
-    hotRow: spread(of('hotRow', value)),
+  const of = (peer: Peer, value: (result: UnaryResult) => number) => (runs.get(`${peer} ${inFlight}`) ?? []).map(value);
+  const each = (value: (result: UnaryResult) => number) => ({
     oneServer: spread(of('oneServer', value)),
     fourServers: spread(of('fourServers', value)),
   });
-  const rps = (peer: Peer) => of(peer, (result) => result.rps);
-  const ratios = (peer: Peer, to: Peer) => spread(rps(peer).map((value, round) => value / rps(to)[round]!));
+  const one = of('oneServer', ({ perSecond }) => perSecond);
   return {
     inFlight,
-    rps: each((result) => result.rps),
+    perSecond: each((result) => result.perSecond),
     p50Ms: each((result) => result.p50Ms),
     p99Ms: each((result) => result.p99Ms),
-    oneToHotRow: ratios('oneServer', 'hotRow'),
-    fourToOne: ratios('fourServers', 'oneServer'),
+    fourToOne: spread(of('fourServers', ({ perSecond }) => perSecond).map((rate, round) => rate / one[round]!)),
   };
 }

@@ -4,8 +4,6 @@ import { runChild } from '../processes/child-process.ts';
 import { ServerProcess } from '../processes/server-process.ts';
 import type { Spread } from '../statistics.ts';
 import { spread } from '../statistics.ts';
-import type { Target } from '../report/text.ts';
-import { table } from '../report/text.ts';
 
 const ENTRY = 'src/cli/order-numbers.js';
 /** The compile cache of the command line. */
@@ -30,15 +28,6 @@ export interface StartOptions {
   readonly folder: string;
   readonly progress: (line: string) => void;
 }
-
-/** The maximum times with the cache, in milliseconds. */
-const GOALS = { version: 200, help: 200, allocate: 350, serve: 600 } as const;
-const NAMES = {
-  version: 'order-numbers --version',
-  help: 'order-numbers --help',
-  allocate: 'order-numbers allocate, server running',
-  serve: 'order-numbers serve, to "serving"',
-} as const;
 
 /** Measures how long commands take to start, with and without the cache in alternation. */
 export async function measureStart({ rounds, folder, progress }: StartOptions): Promise<Start> {
@@ -81,23 +70,4 @@ async function sample(samples: Samples, ledger: string, before: () => void): Pro
 
 function spreads({ version, help, allocate, serve }: Samples): StartTimes {
   return { version: spread(version), help: spread(help), allocate: spread(allocate), serve: spread(serve) };
-}
-
-export function startLines({ warm, cold }: Start): string[] {
-  const names = Object.keys(NAMES) as (keyof StartTimes)[];
-  const row = (name: keyof StartTimes) => [NAMES[name], milliseconds(warm[name]), milliseconds(cold[name])];
-  return table([['start, ms (min to max)', 'warm', 'cold'], ...names.map(row)], ['left']);
-}
-
-export function startTargets({ warm }: Start): Target[] {
-  return (Object.keys(GOALS) as (keyof StartTimes)[]).map((name) => ({
-    name: NAMES[name],
-    value: `${warm[name].median.toFixed(0)} ms`,
-    limit: `≤ ${GOALS[name]} ms`,
-    isMet: warm[name].median <= GOALS[name],
-  }));
-}
-
-function milliseconds({ median, min, max }: Spread): string {
-  return `${median.toFixed(0)} (${min.toFixed(0)} to ${max.toFixed(0)})`;
 }

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { endChild, runChild, startChild } from '../processes/child-process.ts';
-import { checkDensity } from '../ledgers/density.ts';
-import { runGhz } from '../ghz.ts';
+import { requireAnswers, startClient } from '../generators/client-load.ts';
+import { requireAllocations } from '../ledgers/density.ts';
 import { makeLedger } from '../ledgers/make-ledger.ts';
 import type { ResidentMemory } from '../processes/server-process.ts';
 import { ServerProcess } from '../processes/server-process.ts';
@@ -13,10 +13,7 @@ import { spread } from '../statistics.ts';
 const ROWS = 1_000_000;
 const WATCHERS = 50;
 const IN_FLIGHT = 64;
-const CALLS = 30_000;
-/** The command of the original sample's README, except for the address. */
-const AUTOCANNON =
-  '-m POST --header Content-Type:application/json --body {"store_id":4578} --connections 10 --duration 10 --pipelining 1 --json';
+const ORDERS = 30_000;
 
 export interface SurfaceOptions {
   readonly rounds: number;
@@ -30,7 +27,7 @@ interface Reading {
   readonly ms: number;
 }
 
-/** The figures of reads, watchers and the HTTP endpoint. */
+/** The figures of reads and watchers. */
 export interface Surface {
   /** A million allocations read by one client, in a process of its own. */
   readonly readings: {
@@ -51,20 +48,12 @@ export interface Surface {
     readonly latestMs: number;
     readonly meanMs: number;
   };
-  readonly http: {
-    readonly requests: number;
-    readonly failed: number;
-    readonly rps: number;
-    readonly p50Ms: number;
-    readonly p99Ms: number;
-  };
 }
 
 export async function measureSurface({ rounds, folder, progress }: SurfaceOptions): Promise<Surface> {
   const { readings, server } = await measureReadings(folder, progress);
   const watching = await measureWatching(folder, rounds, progress);
-  const http = await measureHttp(folder, progress);
-  return { readings, server, watching, http };
+  return { readings, server, watching };
 }
 
 async function measureReadings(folder: string, progress: (line: string) => void) {
@@ -75,35 +64,42 @@ async function measureReadings(folder: string, progress: (line: string) => void)
   progress('listing, watching and verifying it');
   const { code, stdout, stderr } = await runChild(process.execPath, ['bench/programs/read-all.ts', server.address]);
   if (code !== 0) throw new Error(`read-all.ts ended with ${code}: ${stderr.trim()}`);
-  const memory = server.residentMemory();
+  const memory = server.requireMemory();
   await server.stop();
-  if (!memory) throw new Error('memory can only be measured on Linux');
   return { readings: JSON.parse(stdout) as Surface['readings'], server: memory };
 }
 
 async function measureWatching(folder: string, rounds: number, progress: (line: string) => void) {
   const ledger = join(folder, 'watching.db');
   const server = await ServerProcess.serve(ledger);
-  const load = { address: server.address, inFlight: IN_FLIGHT, calls: CALLS, stores: WATCHERS };
-  await runGhz(load);
+  const client = startClient(server.address);
+  let answered = 0;
+  const load = async () => {
+    const result = await client.ask({ inFlight: IN_FLIGHT, orders: ORDERS, stores: WATCHERS });
+    requireAnswers(result, ORDERS);
+    answered += ORDERS;
+    return (ORDERS / result.ms) * 1000;
+  };
+  await load();
   const rates: Record<'without' | 'with', number[]> = { without: [], with: [] };
   const lates: { latestMs: number; meanMs: number }[] = [];
   for (let round = 1; round <= rounds; round++) {
     for (const kind of round % 2 === 0 ? (['without', 'with'] as const) : (['with', 'without'] as const)) {
       const watchers = kind === 'with' ? await startWatchers(server.address) : undefined;
-      const { rps } = await runGhz(load);
-      rates[kind].push(rps);
+      const perSecond = await load();
+      rates[kind].push(perSecond);
       if (watchers) lates.push(await watchers.end());
-      progress(`round ${round} of ${rounds}: ${Math.round(rps)}/s ${kind} ${WATCHERS} watchers`);
+      progress(`round ${round} of ${rounds}: ${Math.round(perSecond)}/s ${kind} ${WATCHERS} watchers`);
     }
   }
+  await client.end();
   await server.stop();
-  checkDensity(ledger);
+  requireAllocations(ledger, answered);
   return {
     watchers: WATCHERS,
     without: spread(rates.without),
     with: spread(rates.with),
-    ratio: spread(rates.with.map((rps, round) => rps / rates.without[round]!)),
+    ratio: spread(rates.with.map((perSecond, round) => perSecond / rates.without[round]!)),
     latestMs: Math.max(...lates.map(({ latestMs }) => latestMs)),
     meanMs: spread(lates.map(({ meanMs }) => meanMs)).median,
   };
@@ -124,30 +120,5 @@ async function startWatchers(address: string) {
       if (result.seen === 0) throw new Error('the watchers saw nothing');
       return result;
     },
-  };
-}
-
-async function measureHttp(folder: string, progress: (line: string) => void): Promise<Surface['http']> {
-  const ledger = join(folder, 'http.db');
-  const server = await ServerProcess.serve(ledger, '--http-listen', '127.0.0.1:0');
-  const url = `http://${server.http}/api/generateOrderNumber`;
-  progress("the original sample's autocannon command");
-  const { code, stdout, stderr } = await runChild('node_modules/.bin/autocannon', [url, ...AUTOCANNON.split(' ')]);
-  if (code !== 0) throw new Error(`autocannon ended with ${code}: ${stderr.trim()}`);
-  const result = JSON.parse(stdout) as {
-    requests: { average: number; total: number };
-    latency: { p50: number; p99: number };
-    errors: number;
-    timeouts: number;
-    non2xx: number;
-  };
-  await server.stop();
-  checkDensity(ledger);
-  return {
-    requests: result.requests.total,
-    failed: result.errors + result.timeouts + result.non2xx,
-    rps: result.requests.average,
-    p50Ms: result.latency.p50,
-    p99Ms: result.latency.p99,
   };
 }

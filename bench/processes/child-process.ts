@@ -19,9 +19,10 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Starts a program in the repository's root with nothing on its standard input. */
-export function startChild(command: string, args: readonly string[]): ChildProcess {
-  const child = spawn(command, args, { cwd: ROOT, env: environment(), stdio: ['ignore', 'pipe', 'pipe'] });
+/** Starts a program in the repository's root with nothing on its standard input, and with a channel for messages if asked. */
+export function startChild(command: string, args: readonly string[], channel?: 'ipc'): ChildProcess {
+  const stdio = ['ignore', 'pipe', 'pipe', ...(channel ? [channel] : [])] as const;
+  const child = spawn(command, args, { cwd: ROOT, env: environment(), stdio: [...stdio] });
   running.add(child);
   child.once('close', () => running.delete(child));
   return child;
@@ -46,8 +47,7 @@ export async function endChild(child: ChildProcess, signal: NodeJS.Signals): Pro
 }
 
 /**
- * Ignores the user's own settings, turns off listeners that could collide with other servers, and finds ghz where
- * `make tools` installs it.
+ * Ignores the user's own settings, and turns off listeners that could collide with other servers.
  */
 function environment(): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('ORDERS_'));

@@ -34,9 +34,9 @@ export class ServerProcess {
     this.startMs = startMs;
   }
 
-  /** The echo on the same gRPC server. */
-  static echo(): Promise<ServerProcess> {
-    return ServerProcess.#start(['bench/echo-server.ts']);
+  /** A program that logs "serving" as our server does. */
+  static start(program: string): Promise<ServerProcess> {
+    return ServerProcess.#start([program]);
   }
 
   /** The real command, with its own defaults except for these flags. */
@@ -71,12 +71,23 @@ export class ServerProcess {
     return new ServerProcess(child, said, addresses, performance.now() - spawned);
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   /** Undefined on systems without /proc. */
   residentMemory(): ResidentMemory | undefined {
     if (process.platform !== 'linux') return undefined;
     const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
     const bytes = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024;
     return { now: bytes('VmRSS'), peak: bytes('VmHWM') };
+  }
+
+  /** Throws on systems without /proc. */
+  requireMemory(): ResidentMemory {
+    const memory = this.residentMemory();
+    if (!memory) throw new Error('memory can only be measured on Linux');
+    return memory;
   }
 
   /** Asks it to stop, as an operator would; rejects if it does not exit with 0. */

@@ -1,5 +1,5 @@
 import { getCompileCacheDir } from 'node:module';
-import { dirname, extname } from 'node:path';
+import { basename, dirname, extname } from 'node:path';
 import { parentPort, Worker } from 'node:worker_threads';
 
 const FIRST_MODULE = new URL('./thread-start.js', import.meta.url);
@@ -90,7 +90,9 @@ export class Thread<M extends Methods> {
     const cache = getCompileCacheDir();
     // Its last part is the version of Node.js, which Node.js appends again.
     const argv = [this.#module.href, ...(cache === undefined ? [] : [dirname(cache)])];
-    const worker = new Worker(FIRST_MODULE, { workerData: this.#data, argv });
+    // Its name in top and ps, which show the share of each thread.
+    const name = basename(this.#module.pathname, extname(this.#module.pathname));
+    const worker = new Worker(FIRST_MODULE, { workerData: this.#data, argv, name });
     worker.on('message', (answer: Answer) => this.#settle(answer));
     worker.on('error', (error) => this.#bury(worker, error));
     worker.on('exit', () => this.#bury(worker, 'it ended'));

@@ -1,0 +1,131 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Ended } from '../processes/child-process.ts';
+import { runChild } from '../processes/child-process.ts';
+import { runTimed } from '../processes/timed-child.ts';
+import { quantile } from '../statistics.ts';
+import type { RequestLog } from './request-log.ts';
+import { latencies, readRequestLog, scheduledLatencies, steadyRate } from './request-log.ts';
+
+/** Each sends one message over and over, so each has a store of its own. */
+const MAX_PROCESSES = 4;
+/** Calls of one connection at a time; a server takes 1000. */
+const MAX_STREAMS = 100;
+
+/** A load of unary calls. */
+export interface UnaryLoad {
+  readonly address: string;
+  readonly method: string;
+  /** The message of the calls of one generator, as bytes; all of its calls carry the same. */
+  message(generator: number): Uint8Array;
+  readonly calls: number;
+  /** For logs, and the messages. */
+  readonly folder: string;
+}
+
+/** What h2load measured. */
+export interface UnaryResult {
+  /** Calls that were answered; h2load sees no gRPC status, so the ledger has to be counted afterwards. */
+  readonly calls: number;
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Processor time of all generators per call, in microseconds. */
+  readonly generatorMicros: number;
+}
+
+/** Resolves to one line that says what is missing, or to undefined. */
+export async function missingH2load(command = 'h2load'): Promise<string | undefined> {
+  const found = await runChild(command, ['--version']).catch(() => undefined);
+  return found?.code === 0
+    ? undefined
+    : 'h2load is missing: install nghttp2-client (apt-get install nghttp2-client, brew install nghttp2)';
+}
+
+/** Keeps this many calls in flight, over few connections, until all are answered. */
+export async function runClosedLoop(load: UnaryLoad, inFlight: number): Promise<UnaryResult> {
+  const { processes, connections, streams } = shape(inFlight);
+  const args = [`--clients=${connections}`, `--max-concurrent-streams=${streams}`];
+  const { logs, micros } = await runGenerators(load, processes, args);
+  const took = latencies(logs);
+  return { ...summary(took, micros), perSecond: steadyRate(logs) };
+}
+
+/**
+ * Sends calls at a fixed rate, whether or not earlier ones are answered; latencies count from when a call was due. A
+ * connection of each generator has 1000 calls in flight at most: a load that is to be too much needs several.
+ */
+export async function runOpenLoop(load: UnaryLoad, perSecond: number, connections = 1): Promise<UnaryResult> {
+  const each = Math.max(1, Math.round(perSecond / MAX_PROCESSES / connections));
+  const { logs, micros } = await runGenerators(load, MAX_PROCESSES, [
+    `--clients=${connections}`,
+    '--max-concurrent-streams=1000',
+    `--rps=${each}`,
+  ]);
+  return { ...summary(scheduledLatencies(logs, each * connections), micros), perSecond: steadyRate(logs) };
+}
+
+/** Processes, connections of each, and calls in flight on each connection: together as many as asked for. */
+export function shape(inFlight: number): { processes: number; connections: number; streams: number } {
+  let processes = Math.min(MAX_PROCESSES, inFlight);
+  while (inFlight % processes !== 0) processes--;
+  const each = inFlight / processes;
+  let connections = Math.ceil(each / MAX_STREAMS);
+  while (each % connections !== 0) connections++;
+  return { processes, connections, streams: each / connections };
+}
+
+async function runGenerators(load: UnaryLoad, processes: number, args: readonly string[]) {
+  const { address, method, message, calls } = load;
+  const folder = mkdtempSync(join(load.folder, 'h2load-'));
+  const url = `http://${address}/orders.v1.OrderNumberService/${method}`;
+  const each = Math.ceil(calls / processes);
+  const run = async (generator: number) => {
+    const [frame, log] = [join(folder, `frame-${generator}`), join(folder, `log-${generator}`)];
+    writeFileSync(frame, grpcFrame(message(generator)));
+    const ended = await runTimed('h2load', [
+      `--requests=${each}`,
+      ...args,
+      `--data=${frame}`,
+      `--log-file=${log}`,
+      '--header=content-type: application/grpc',
+      '--header=te: trailers',
+      url,
+    ]);
+    return { log: requireAll(readLog(log, ended), each, ended), micros: ended.micros };
+  };
+  const results = await Promise.all(Array.from({ length: processes }, (_, i) => run(i)));
+  rmSync(folder, { recursive: true });
+  return { logs: results.map(({ log }) => log), micros: results.reduce((sum, { micros }) => sum + micros, 0) };
+}
+
+function summary(took: Float64Array, micros: number): Omit<UnaryResult, 'perSecond'> {
+  return {
+    calls: took.length,
+    p50Ms: quantile(took, 0.5),
+    p99Ms: quantile(took, 0.99),
+    generatorMicros: micros / took.length,
+  };
+}
+
+/** A message of gRPC, not compressed. */
+function grpcFrame(message: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(5 + message.length);
+  new DataView(frame.buffer).setUint32(1, message.length);
+  frame.set(message, 5);
+  return frame;
+}
+
+function readLog(path: string, ended: Ended): RequestLog {
+  try {
+    return readRequestLog(path);
+  } catch {
+    throw new Error(`h2load ended with ${ended.code}: ${(ended.stderr || ended.stdout).trim()}`);
+  }
+}
+
+function requireAll(log: RequestLog, calls: number, ended: Ended): RequestLog {
+  if (ended.code === 0 && log.starts.length === calls && log.failed === 0) return log;
+  const answered = log.starts.length - log.failed;
+  throw new Error(`h2load ended with ${ended.code}: ${answered} of ${calls} calls were answered with 200`);
+}

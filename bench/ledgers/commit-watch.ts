@@ -1,0 +1,36 @@
+import { openReadConnection } from '../../src/engines/sqlite/file/connection.ts';
+
+const EVERY_MS = 50;
+
+/** Looks at a ledger again and again, without the server, to see how fast it grows. */
+export class CommitWatch {
+  readonly #samples: { readonly atMs: number; readonly lastOrderId: number }[] = [];
+  readonly #timer: NodeJS.Timeout;
+  readonly #look: () => void;
+  readonly #close: () => void;
+
+  constructor(path: string) {
+    const db = openReadConnection(path);
+    const read = db.prepare<[], bigint>('SELECT last_order_id FROM ledger').pluck();
+    this.#look = () => {
+      this.#samples.push({ atMs: performance.timeOrigin + performance.now(), lastOrderId: Number(read.get()) });
+    };
+    this.#close = () => db.close();
+    this.#look();
+    this.#timer = setInterval(this.#look, EVERY_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#look();
+    this.#close();
+  }
+
+  /** Numbers that were committed per second between two times, in milliseconds since the epoch. */
+  perSecond(fromMs: number, toMs: number): number {
+    const within = this.#samples.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs);
+    const [first, last] = [within[0], within.at(-1)];
+    if (!first || !last || first === last) return Number.NaN;
+    return ((last.lastOrderId - first.lastOrderId) / (last.atMs - first.atMs)) * 1000;
+  }
+}

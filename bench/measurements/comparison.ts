@@ -1,0 +1,108 @@
+import { join } from 'node:path';
+import { BEFORE, COMBINED, SINGLE } from '../ours/client-peers.ts';
+import { HTTP, NO_OP_ROUTE } from '../ours/http-peers.ts';
+import { ALLOCATE, ALLOCATE_MANY, ECHO, ONE_PER_CALL } from '../ours/unary-peers.ts';
+import type { Density, Peer } from '../peer.ts';
+import { runChild } from '../processes/child-process.ts';
+import type { MeasuredLevel, Ratio, RatioSpec } from './compared.ts';
+import { Compared } from './compared.ts';
+import { runRounds } from './rounds.ts';
+
+const APPENDS = 1000;
+
+/** Our server, however it is called. */
+const OURS: readonly Peer[] = [ALLOCATE, ALLOCATE_MANY, ONE_PER_CALL, COMBINED, SINGLE, BEFORE, HTTP];
+export const PEERS: readonly Peer[] = [...OURS, ECHO, NO_OP_ROUTE];
+
+const at = (peer: Peer, inFlight: number) => ({ peer: peer.name, inFlight });
+/** The ratios in the table. */
+const RATIOS: readonly RatioSpec[] = [
+  { of: at(ALLOCATE, 1), to: at(ECHO, 1) },
+  { of: at(ALLOCATE, 64), to: at(ECHO, 64), atLeast: 0.7 },
+  { of: at(ALLOCATE, 400), to: at(ECHO, 400), atLeast: 0.7 },
+  { of: at(ALLOCATE, 64), to: at(ONE_PER_CALL, 64) },
+  { of: at(ALLOCATE, 400), to: at(ONE_PER_CALL, 400) },
+  { of: at(COMBINED, 1), to: at(BEFORE, 1), by: 'p50Ms', atMost: 1.03 },
+  { of: at(COMBINED, 64), to: at(BEFORE, 64), atLeast: 3 },
+  { of: at(COMBINED, 400), to: at(BEFORE, 400), atLeast: 8 },
+  { of: at(COMBINED, 2000), to: at(BEFORE, 2000), atLeast: 14 },
+  ...[64, 400, 2000].map((inFlight) => ({ of: at(COMBINED, inFlight), to: at(SINGLE, inFlight) })),
+  { of: at(HTTP, 10), to: at(NO_OP_ROUTE, 10) },
+  { of: at(HTTP, 64), to: at(NO_OP_ROUTE, 64), atLeast: 0.45 },
+  { of: at(HTTP, 400), to: at(NO_OP_ROUTE, 400), atLeast: 0.6 },
+];
+
+export interface ComparisonOptions {
+  readonly rounds: number;
+  readonly seconds: number;
+  /** Names of the peers to measure; absent means all. */
+  readonly peers: readonly string[] | undefined;
+  readonly folder: string;
+  progress(line: string): void;
+}
+
+/** A peer with its figures. */
+export interface MeasuredPeer {
+  readonly name: string;
+  readonly work: string;
+  readonly levels: readonly MeasuredLevel[];
+  readonly density: Density;
+  /** Whether it is our server. */
+  readonly isOurs: boolean;
+}
+
+export interface Comparison {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly peers: readonly MeasuredPeer[];
+  readonly ratios: readonly Ratio[];
+  /** Why peers are missing, by their names. */
+  readonly leftOut: Readonly<Record<string, string>>;
+  /** p50 of an append of 4 KiB with fsync: the disk's share of a lone order. */
+  readonly appendP50Ms: number;
+}
+
+/** Measures our server and its peers in alternation; each ledger is read from end to end afterwards. */
+export async function measureComparison(options: ComparisonOptions): Promise<Comparison> {
+  const { rounds, seconds, folder, progress } = options;
+  const peers = chosen(options.peers);
+  const { runs, densities, leftOut } = await runRounds({ peers, rounds, seconds, folder, progress });
+  const compared = new Compared(runs);
+  const measured = peers.filter(({ name }) => densities.has(name));
+  for (const { name } of measured) {
+    const answered = runs.filter(({ peer }) => peer === name).reduce((sum, { result }) => sum + result.answered, 0);
+    const { orders } = densities.get(name)!;
+    if (orders !== answered) throw new Error(`${name} answered ${answered} orders, but has stored ${orders}`);
+  }
+  return {
+    rounds,
+    seconds,
+    peers: measured.map((peer) => ({
+      name: peer.name,
+      work: peer.work,
+      levels: compared.levels(peer.name),
+      density: densities.get(peer.name)!,
+      isOurs: OURS.includes(peer),
+    })),
+    ratios: RATIOS.flatMap((spec) => compared.ratio(spec) ?? []),
+    leftOut: Object.fromEntries(leftOut),
+    appendP50Ms: await measureAppend(folder),
+  };
+}
+
+/** Throws an Error that names the known ones if a name is not known. */
+export function chosen(names: readonly string[] | undefined): readonly Peer[] {
+  if (names === undefined) return PEERS;
+  return names.map((wanted) => {
+    const peer = PEERS.find(({ name }) => name === wanted);
+    if (peer) return peer;
+    throw new Error(`--peers ${wanted} is not valid: use ${PEERS.map(({ name }) => name).join(',')}, or some of these`);
+  });
+}
+
+async function measureAppend(folder: string): Promise<number> {
+  const args = ['bench/programs/append-fsync.ts', join(folder, 'append'), String(APPENDS)];
+  const { code, stdout, stderr } = await runChild(process.execPath, args);
+  if (code !== 0) throw new Error(`append-fsync.ts ended with ${code}: ${stderr.trim()}`);
+  return (JSON.parse(stdout) as { p50_ms: number }).p50_ms;
+}

@@ -1,0 +1,45 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Flags, Measurement } from '../flags.ts';
+import type { Measured } from '../report/result.ts';
+import { measureComparison } from './comparison.ts';
+import { measureLedgerSize } from './ledger-size.ts';
+import { measureMemory } from './memory.ts';
+import { measureOpenLoop } from './open-loop.ts';
+import { measureOverload } from './overload.ts';
+import { measurePostgres } from './postgres.ts';
+import { measureStart } from './start.ts';
+import { measureStores } from './stores.ts';
+import { measureSurface } from './surface.ts';
+
+/** All that any measurement needs. */
+export interface MeasureOptions extends Flags {
+  /** Empty, and for this measurement alone. */
+  readonly folder: string;
+  progress(line: string): void;
+}
+
+const BY_FLAG: Readonly<Record<Measurement, (options: MeasureOptions) => Promise<Measured>>> = {
+  'open-loop': async (options) => ({ openLoop: await measureOpenLoop(options) }),
+  overload: async (options) => ({ overload: await measureOverload(options) }),
+  memory: async (options) => ({ memory: await measureMemory(options) }),
+  'ledger-size': async (options) => ({ ledgerSize: await measureLedgerSize(options) }),
+  stores: async (options) => ({ stores: await measureStores(options) }),
+  surface: async (options) => ({ surface: await measureSurface(options) }),
+  postgres: async (options) => ({ postgres: await measurePostgres(options) }),
+  start: async (options) => ({ start: await measureStart(options) }),
+};
+
+/** Measures what the flags ask for, one after the other; the comparison if they ask for nothing. */
+export async function measure(flags: Flags, parent: string, progress: (line: string) => void): Promise<Measured> {
+  if (flags.measurements.length === 0) {
+    return { comparison: await measureComparison({ ...flags, folder: parent, progress }) };
+  }
+  const measured: Measured[] = [];
+  for (const name of flags.measurements) {
+    const folder = join(parent, name);
+    mkdirSync(folder);
+    measured.push(await BY_FLAG[name]({ ...flags, folder, progress }));
+  }
+  return Object.assign({}, ...measured) as Measured;
+}

@@ -1,0 +1,93 @@
+import type { Comparison, MeasuredPeer } from '../measurements/comparison.ts';
+import type { MeasuredLevel, Ratio } from '../measurements/compared.ts';
+import { levelName } from '../measurements/rounds.ts';
+import type { Spread } from '../statistics.ts';
+import type { Section, Target } from './section.ts';
+import { range, target, time, whole } from './section.ts';
+
+/** Threads of our server that are named in the table, as Linux names them, and what we call them. */
+const THREADS: readonly (readonly [string, string])[] = [
+  ['main', 'event loop'],
+  ['writer', 'writer'],
+];
+const HEAD = ['peer', 'in flight', 'orders /s', 'p50 ms', 'p99 ms', 'server µs', 'generator µs', 'shares of a core'];
+
+export function comparisonSections(comparison: Comparison): Section[] {
+  const { rounds, seconds, peers, ratios, leftOut, appendP50Ms } = comparison;
+  return [
+    {
+      title: 'Orders per second',
+      table: { head: HEAD, rows: peers.flatMap(({ name, levels }) => levels.map((level) => levelRow(name, level))) },
+      notes: [
+        `Medians of ${rounds} rounds of ${seconds} s; orders per second with the lowest and the highest. Microseconds of ` +
+          'processor time per order, of the server and of the generator.',
+        ...peers.map(({ name, work }) => `${name}: ${work}.`),
+        ...Object.entries(leftOut).map(([name, why]) => `Left out: ${name}, because ${why}.`),
+        `An append of 4 KiB with fsync takes ${time(appendP50Ms)} ms (p50).`,
+      ],
+    },
+    {
+      title: 'Ratios',
+      table: {
+        head: ['ratio within a round', 'median (lowest–highest)', 'goal'],
+        rows: ratios.map((ratio) => [ratio.name, range(ratio.value), goalOf(ratio)]),
+      },
+      notes: [],
+    },
+    densities(peers),
+  ];
+}
+
+export function comparisonTargets({ ratios, peers }: Comparison): Target[] {
+  const bounded = ratios.filter(({ atLeast, atMost }) => atLeast !== undefined || atMost !== undefined);
+  return bounded.map((ratio) => target(ratio.name, ratio.value.median, ratio)).concat(densityTarget(peers));
+}
+
+function levelRow(name: string, level: MeasuredLevel): string[] {
+  const { perSecond, p50Ms, p99Ms, serverMicros, generatorMicros } = level;
+  return [
+    name,
+    levelName(level),
+    range(perSecond, 0),
+    medianCell(p50Ms, time),
+    medianCell(p99Ms, time),
+    medianCell(serverMicros, whole),
+    medianCell(generatorMicros, whole),
+    sharesOf(level),
+  ];
+}
+
+function sharesOf({ threads }: MeasuredLevel): string {
+  return THREADS.filter(([name]) => threads?.[name] !== undefined)
+    .map(([name, title]) => `${title} ${threads![name]!.toFixed(2)}`)
+    .join(', ');
+}
+
+function goalOf({ atLeast, atMost }: Ratio): string {
+  if (atLeast !== undefined) return `≥ ${atLeast}`;
+  return atMost === undefined ? '' : `≤ ${atMost}`;
+}
+
+function densities(peers: readonly MeasuredPeer[]): Section {
+  const rows = peers.map(({ name, density: { orders, holes, repeats } }) => [
+    name,
+    whole(orders),
+    whole(holes),
+    whole(repeats),
+  ]);
+  return {
+    title: 'Holes and repeats',
+    table: { head: ['peer', 'orders stored', 'holes', 'repeats'], rows },
+    notes: [],
+  };
+}
+
+function densityTarget(peers: readonly MeasuredPeer[]): Target {
+  const ours = peers.filter(({ isOurs }) => isOurs);
+  const found = ours.reduce((sum, { density: { holes, repeats } }) => sum + holes + repeats, 0);
+  return target('holes and repeats in our ledgers', found, { atMost: 0 }, whole);
+}
+
+function medianCell(value: Spread | undefined, format: (value: number) => string): string {
+  return value ? format(value.median) : '';
+}

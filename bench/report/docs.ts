@@ -1,0 +1,69 @@
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as prettier from 'prettier';
+import { circumstancesOf, KIND_NAMES, sectionsOf, targetsOf } from './report.ts';
+import type { Measured, Result } from './result.ts';
+import { targetsSection, toMarkdown } from './section.ts';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+const RESULTS = 'bench/results/*.json';
+const DOCUMENT = 'docs/benchmarks.md';
+const BEGIN = '<!-- begin: written by make bench ARGS=--write-docs -->';
+const END = '<!-- end -->';
+
+/** Writes the newest figures of each kind into docs/benchmarks.md, and the plots beside it. */
+export async function writeDocs(progress: (line: string) => void): Promise<void> {
+  const newest = newestOf(globSync(RESULTS, { cwd: ROOT }).toSorted().map(readResult));
+  const path = join(ROOT, DOCUMENT);
+  const text = withFigures(readFileSync(path, 'utf8'), figures(newest));
+  const options = await prettier.resolveConfig(path);
+  writeFileSync(path, await prettier.format(text, { ...options, parser: 'markdown' }));
+  progress(`written into ${DOCUMENT}: ${[...newest.keys()].join(', ')}`);
+}
+
+/** The newest result that has each kind of measurement; of those before it there may be none that this program knows. */
+export function newestOf(results: readonly Result[]): ReadonlyMap<keyof Measured, Result> {
+  const newest = new Map<keyof Measured, Result>();
+  for (const result of results.toSorted((a, b) => a.date.localeCompare(b.date))) {
+    for (const kind of KIND_NAMES) if (result[kind] !== undefined && isReadable(kind, result)) newest.set(kind, result);
+  }
+  return newest;
+}
+
+/** All sections in Markdown, in the order of a report, each with what was run. */
+export function figures(newest: ReadonlyMap<keyof Measured, Result>): string {
+  const measured = KIND_NAMES.filter((kind) => newest.has(kind));
+  return measured
+    .map((kind) => {
+      const result = newest.get(kind)!;
+      const targets = targetsOf(kind, result);
+      const [first, ...more] = [
+        ...sectionsOf(kind, result),
+        ...(targets.length > 0 ? [targetsSection(targets)] : []),
+      ].map(toMarkdown);
+      const [heading, ...rest] = first!.split('\n\n');
+      return [heading, `\`${circumstancesOf(result)}\``, ...rest, ...more].join('\n\n');
+    })
+    .join('\n\n');
+}
+
+/** The text with other figures between the marks. Throws if it has no marks. */
+export function withFigures(text: string, content: string): string {
+  const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
+  if (begin < 0 || end < begin)
+    throw new Error(`${DOCUMENT} needs the lines "${BEGIN}" and "${END}" around its figures`);
+  return `${text.slice(0, begin + BEGIN.length)}\n\n${content}\n\n${text.slice(end)}`;
+}
+
+function readResult(path: string): Result {
+  return JSON.parse(readFileSync(join(ROOT, path), 'utf8')) as Result;
+}
+
+/** Results of earlier commits may have another form. */
+function isReadable(kind: keyof Measured, result: Result): boolean {
+  try {
+    return sectionsOf(kind, result).length > 0 && result.commit !== undefined;
+  } catch {
+    return false;
+  }
+}
