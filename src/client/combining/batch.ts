@@ -13,13 +13,14 @@ const MAX_REQUESTS = 1_000;
 /** The message of one call, at most: the server receives up to 256 KiB. */
 const MAX_BYTES = 256 * 1024 - 1;
 
-/** Takes the oldest requests out of a queue, as many as fit into one call, and at least one. */
-export function takeBatch(waiting: Set<WaitingRequest>): WaitingRequest[] {
+/** Takes the oldest requests out of a queue, up to `most`, as many as fit into one call, and at least one. */
+export function takeBatch(waiting: Set<WaitingRequest>, most: number): WaitingRequest[] {
+  const limit = Math.min(most, MAX_REQUESTS);
   const taken: WaitingRequest[] = [];
   let bytes = 0;
   for (const request of waiting) {
     bytes += request.bytes;
-    if (taken.length === MAX_REQUESTS || (taken.length > 0 && bytes > MAX_BYTES)) break;
+    if (taken.length >= limit || (taken.length > 0 && bytes > MAX_BYTES)) break;
     waiting.delete(request);
     taken.push(request);
   }

@@ -16,6 +16,8 @@ const USUAL_CALLS = 2;
 /** … unless the oldest of them have been for so long: then more are sent, this many in all. */
 const PATIENCE_MS = 50;
 const MAX_CALLS = 8;
+/** Requests that are not worth a further call. */
+const MIN_SHARE = 20;
 /** How long a server that did not know the method is not asked for it on the same connection. */
 const UNIMPLEMENTED_MS = 60_000;
 const TOO_MANY = {
@@ -25,7 +27,8 @@ const TOO_MANY = {
 
 /**
  * Sends the requests of many callers in few calls. What is asked in one turn of the event loop, and while calls are
- * under way, becomes the next call, so no timer delays a request. A lone one goes by its own method.
+ * under way, becomes the next call, so no timer delays a request. Many are spread over two calls. A lone one goes by its
+ * own method.
  *
  * The core's BatchQueue is another thing: it has one flush in flight, is fair to many origins, and asks its items from
  * time to time whether they are still wanted. Here all requests are of one origin, each leaves by itself, and the number
@@ -39,6 +42,8 @@ export class Combiner {
   /** The calls under way, oldest first. */
   readonly #calls = new Set<{ readonly startMs: number }>();
   #unanswered = 0;
+  /** Requests in the calls under way. */
+  #sent = 0;
   #isSending = false;
   #later: NodeJS.Timeout | undefined;
   /** Until then requests go singly, by performance.now(). */
@@ -98,8 +103,16 @@ export class Combiner {
     while (this.#waiting.size > 0) {
       const waitMs = this.#nextCallMs() - performance.now();
       if (waitMs > 0) return this.#sendLater(waitMs);
-      void this.#call(takeBatch(this.#waiting));
+      void this.#call(takeBatch(this.#waiting, this.#share()));
     }
+  }
+
+  /**
+   * How many requests the next call has, at most. With all of them in one call, the client would be idle while the
+   * server works, and the server while the client does; two calls of very different sizes are little better.
+   */
+  #share(): number {
+    return Math.max(MIN_SHARE, Math.ceil((this.#sent + this.#waiting.size) / USUAL_CALLS));
   }
 
   /** When the next call may be sent, by performance.now(). */
@@ -123,9 +136,11 @@ export class Combiner {
   async #call(requests: readonly WaitingRequest[]): Promise<void> {
     const call = { startMs: performance.now() };
     this.#calls.add(call);
+    this.#sent += requests.length;
     if (requests.length === 1) await requests[0]!.sendAlone(this.#attemptTimeoutMs);
     else await this.#callTogether(requests);
     this.#calls.delete(call);
+    this.#sent -= requests.length;
     this.#sendSoon();
   }
 

@@ -92,6 +92,25 @@ describe('allocations that are asked for together', () => {
     ]);
   });
 
+  it('are spread evenly over two calls if there are more than 20', async () => {
+    const held = holding();
+    const server = await FakeServer.start({ batchAllocateOrders: [held.answer] });
+    const client = server.client();
+    const few = ask(client, ...keysNamed('a', 20));
+    await server.call(1);
+    const many = ask(client, ...keysNamed('b', 60));
+    await roundTrip(client);
+    expect(keysOf(server.seen)).toEqual([keysNamed('a', 20), keysNamed('b', 60).slice(0, 40)]);
+    held.release();
+    await Promise.all([...few, ...many]);
+    await Promise.all(ask(client, ...keysNamed('c', 41)));
+    expect(keysOf(server.seen).slice(2)).toEqual([
+      keysNamed('b', 60).slice(40),
+      keysNamed('c', 41).slice(0, 21),
+      keysNamed('c', 41).slice(21),
+    ]);
+  });
+
   it('go in further calls while two have been under way for 50 ms, two at a time and at most eight in all', async () => {
     const time = frozenTime();
     const server = await FakeServer.start({ batchAllocateOrders: ['silence'] });
@@ -369,15 +388,17 @@ describe('bounds', () => {
   it('a call has up to 1000 requests, and less than 256 KiB', async () => {
     const server = await FakeServer.start(ALL_GIVEN);
     const client = server.client();
-    const keys = Array.from({ length: 2_500 }, (_, i) => `k${i}`);
-    await Promise.all(ask(client, ...keys));
-    expect(keysOf(server.seen).map(({ length }) => length)).toEqual([1_000, 1_000, 500]);
-    expect(keysOf(server.seen).flat()).toEqual(keys);
+    const all = keysNamed('k', 2_500);
+    await Promise.all(ask(client, ...all));
+    const lengths = keysOf(server.seen).map(({ length }) => length);
+    expect(lengths.slice(0, 2)).toEqual([1_000, 1_000]);
+    expect(keysOf(server.seen).flat()).toEqual(all);
+    const before = lengths.length;
 
     // Longer than the server accepts, so each would be refused by itself.
     const long = Array.from({ length: 600 }, (_, i) => `${i}${'é'.repeat(500)}`);
     await Promise.all(ask(client, ...long));
-    const batches = server.seen.slice(3).map(({ request }) => request as unknown as BatchAllocateOrdersRequest);
+    const batches = server.seen.slice(before).map(({ request }) => request as unknown as BatchAllocateOrdersRequest);
     const sizes = batches.map((batch) => BatchMessage.encode(batch).finish().length);
     expect(Math.max(...sizes)).toBeLessThan(256 * 1024);
     expect(Math.max(...sizes)).toBeGreaterThan(240 * 1024);
@@ -459,6 +480,11 @@ async function errorsOf(calls: readonly Promise<unknown>[]): Promise<OrderNumber
   expect(errors).toHaveLength(calls.length);
   for (const error of errors) expect(error).toBeInstanceOf(OrderNumbersError);
   return errors;
+}
+
+/** So many keys with this prefix. */
+function keysNamed(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 }
 
 /** The keys of each call. */

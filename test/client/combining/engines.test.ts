@@ -13,7 +13,7 @@ describe.each(ENGINES)('combined calls on $name', (engine) => {
     const ledger = await engine.newLedger();
     const client = clientOf(await newServer(ledger).serving());
     // One call, then several at the same time.
-    for (const callers of [1_000, 2_500]) {
+    for (const callers of [20, 2_500]) {
       const keys = Array.from({ length: callers }, (_, i) => `${callers}-${i}`.padEnd(KEY_LENGTH, '~'));
       const answers = await Promise.all(
         keys.map((requestId, i) => client.allocate({ storeId: 1 + (i % STORES), count: 1 + (i % 3), requestId })),
@@ -22,9 +22,9 @@ describe.each(ENGINES)('combined calls on $name', (engine) => {
         keys.map((requestId, i) => [requestId, BigInt(1 + (i % STORES)), 1 + (i % 3)]),
       );
       expect(answers.some(({ replayed }) => replayed)).toBe(false);
-      if (callers <= 1_000) expectRising(answers);
+      if (callers === 20) expectRising(answers);
     }
-    expect(await engine.assertDense(ledger)).toHaveLength(3_500);
+    expect(await engine.assertDense(ledger)).toHaveLength(2_520);
   });
 
   it('P5 P7: one caller is refused, and two with the same key get the same pair, as they would alone', async () => {
