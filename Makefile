@@ -55,11 +55,16 @@ tools: ## Install ghz and grpcurl into .tools (needs Go)
 	GOBIN=$(CURDIR)/.tools go install github.com/bojand/ghz/cmd/ghz@v0.121.0
 	GOBIN=$(CURDIR)/.tools go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 
-bench: node_modules/.installed ## Run the benchmarks; they need h2load (ARGS=--help: options)
+bench: node_modules/.installed bench/node_modules/.installed ## Run the benchmarks; they need h2load (ARGS=--help: options)
 	@$(NODE) bench/run.ts $(ARGS)
 
+# The plots need a library that nothing else does.
+bench/node_modules/.installed: bench/package.json bench/package-lock.json
+	npm $(INSTALL) --prefix bench
+	@touch $@
+
 clean: ## Remove installed and built files, but not data/
-	rm -rf node_modules .tools dist
+	rm -rf node_modules bench/node_modules .tools dist
 
 node_modules/.installed: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 18 or newer, which includes it" >&2; exit 1; }

@@ -19,7 +19,7 @@ export interface Flags {
   /** The length of a run. */
   readonly seconds: number;
   /** Names of peers; undefined means all. */
-  readonly peers: readonly string[] | undefined;
+  readonly only: readonly string[] | undefined;
   /** Parent of the folder for the ledgers; undefined means data. */
   readonly folder: string | undefined;
   readonly json: boolean;
@@ -44,7 +44,7 @@ machine changes the figures.
   --rounds <n>       rounds that count, each with every peer at every level (5)
   --seconds <n>      how long each run of a round takes (2)
   --quick            one round of one second: to see that everything works
-  --peers <a,b,..>   only these; a wrong name lists them
+  --only <a,b,..>    only these peers; a wrong name lists them
   --folder <path>    where to create a temporary folder for the ledgers (data)
   --json             print the JSON instead of the tables
   --write-docs       measure nothing: write the figures and plots of
@@ -76,7 +76,7 @@ export function parseFlags(args: readonly string[]): Flags {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       quick: { type: 'boolean', default: false },
-      peers: { type: 'string' },
+      only: { type: 'string' },
       folder: { type: 'string' },
       json: { type: 'boolean', default: false },
       rows: { type: 'string', default: '0,10000000,100000000' },
@@ -97,7 +97,7 @@ export function parseFlags(args: readonly string[]): Flags {
   return {
     rounds: wholeNumber('--rounds', values.rounds ?? (quick ? '1' : '5'), 1),
     seconds: wholeNumber('--seconds', values.seconds ?? (quick ? '1' : '2'), 1),
-    peers: values.peers?.split(','),
+    only: values.only?.split(','),
     folder: values.folder,
     json: values.json,
     measurements: MEASUREMENTS.filter((name) => values[name]),

@@ -26,7 +26,7 @@ async function main(): Promise<number> {
   let flags: Flags;
   try {
     flags = parseFlags(args);
-    chosen(flags.peers);
+    chosen(flags.only);
   } catch (error) {
     return fail(error, EXIT_USAGE);
   }

@@ -11,6 +11,8 @@ import { latencies, readRequestLog, scheduledLatencies, steadyRate } from './req
 const MAX_PROCESSES = 4;
 /** Calls of one connection at a time; a server takes 1000. */
 const MAX_STREAMS = 100;
+/** Of each generator. */
+const FLOOD_CONNECTIONS = 8;
 
 /** A load of unary calls. */
 export interface UnaryLoad {
@@ -52,17 +54,27 @@ export async function runClosedLoop(load: UnaryLoad, inFlight: number): Promise<
 }
 
 /**
- * Sends calls at a fixed rate, whether or not earlier ones are answered; latencies count from when a call was due. A
- * connection of each generator has 1000 calls in flight at most: a load that is to be too much needs several.
+ * Sends calls at a fixed rate, in bursts, whether or not earlier ones are answered; latencies count from the burst that a
+ * call was due in.
  */
-export async function runOpenLoop(load: UnaryLoad, perSecond: number, connections = 1): Promise<UnaryResult> {
-  const each = Math.max(1, Math.round(perSecond / MAX_PROCESSES / connections));
-  const { logs, micros } = await runGenerators(load, MAX_PROCESSES, [
-    `--clients=${connections}`,
-    '--max-concurrent-streams=1000',
-    `--rps=${each}`,
-  ]);
-  return { ...summary(scheduledLatencies(logs, each * connections), micros), perSecond: steadyRate(logs) };
+export async function runOpenLoop(load: UnaryLoad, perSecond: number): Promise<UnaryResult> {
+  const { logs, micros, each } = await runAtRate(load, perSecond, 1);
+  return { ...summary(scheduledLatencies(logs, each), micros), perSecond: steadyRate(logs) };
+}
+
+/**
+ * Sends calls at a rate that is too much, over so many connections that the server's queue is full: a connection has 1000
+ * calls in flight at most. Resolves when all are answered, in whichever way.
+ */
+export async function runFlood(load: UnaryLoad, perSecond: number): Promise<void> {
+  await runAtRate(load, perSecond, FLOOD_CONNECTIONS);
+}
+
+/** `each` is the rate of one generator. */
+async function runAtRate(load: UnaryLoad, perSecond: number, connections: number) {
+  const rate = Math.max(1, Math.round(perSecond / MAX_PROCESSES / connections));
+  const args = [`--clients=${connections}`, '--max-concurrent-streams=1000', `--rps=${rate}`];
+  return { ...(await runGenerators(load, MAX_PROCESSES, args)), each: rate * connections };
 }
 
 /** Processes, connections of each, and calls in flight on each connection: together as many as asked for. */
@@ -85,11 +97,11 @@ async function runGenerators(load: UnaryLoad, processes: number, args: readonly 
     writeFileSync(frame, grpcFrame(message(generator)));
     const ended = await runTimed('h2load', [
       `--requests=${each}`,
-      ...args,
       `--data=${frame}`,
       `--log-file=${log}`,
       '--header=content-type: application/grpc',
       '--header=te: trailers',
+      ...args,
       url,
     ]);
     return { log: requireAll(readLog(log, ended), each, ended), micros: ended.micros };

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { latenessMs } from './schedule.ts';
 
 /** The requests of one generator that h2load logged, in the order in which they were sent. Times are in microseconds. */
 export interface RequestLog {
@@ -41,14 +42,14 @@ export function latencies(logs: readonly RequestLog[]): Float64Array {
 }
 
 /**
- * The same for generators that each send at a fixed rate over one connection: from the time at which a request was due,
- * not from when it was sent, in milliseconds, sorted. A server that holds a generator up delays the requests behind it, too.
+ * How long the answers took from the burst in which their calls were due, not from when they were sent, in milliseconds,
+ * sorted: a server that holds a generator up delays the calls behind it, too. The rate is that of each generator.
  */
 export function scheduledLatencies(logs: readonly RequestLog[], perSecond: number): Float64Array {
   const fromDue = ({ starts, durations }: RequestLog) =>
     Array.from(durations, (duration, i) => {
-      const lateness = starts[i]! - starts[0]! - (i / perSecond) * 1e6;
-      return toMs(Math.max(0, lateness) + duration);
+      const sentMs = toMs(starts[i]! - starts[0]!);
+      return latenessMs((i / perSecond) * 1000, sentMs) + toMs(duration);
     });
   return sorted(logs.flatMap(fromDue));
 }

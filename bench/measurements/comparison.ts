@@ -36,7 +36,7 @@ export interface ComparisonOptions {
   readonly rounds: number;
   readonly seconds: number;
   /** Names of the peers to measure; absent means all. */
-  readonly peers: readonly string[] | undefined;
+  readonly only: readonly string[] | undefined;
   readonly folder: string;
   progress(line: string): void;
 }
@@ -65,7 +65,7 @@ export interface Comparison {
 /** Measures our server and its peers in alternation; each ledger is read from end to end afterwards. */
 export async function measureComparison(options: ComparisonOptions): Promise<Comparison> {
   const { rounds, seconds, folder, progress } = options;
-  const peers = chosen(options.peers);
+  const peers = chosen(options.only);
   const { runs, densities, leftOut } = await runRounds({ peers, rounds, seconds, folder, progress });
   const compared = new Compared(runs);
   const measured = peers.filter(({ name }) => densities.has(name));
@@ -96,7 +96,7 @@ export function chosen(names: readonly string[] | undefined): readonly Peer[] {
   return names.map((wanted) => {
     const peer = PEERS.find(({ name }) => name === wanted);
     if (peer) return peer;
-    throw new Error(`--peers ${wanted} is not valid: use ${PEERS.map(({ name }) => name).join(',')}, or some of these`);
+    throw new Error(`--only ${wanted} is not valid: use ${PEERS.map(({ name }) => name).join(',')}, or some of these`);
   });
 }
 

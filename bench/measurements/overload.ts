@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientProcess } from '../generators/client-load.ts';
 import { requireAnswers, startClient } from '../generators/client-load.ts';
-import { missingH2load, runClosedLoop, runOpenLoop } from '../generators/h2load.ts';
+import { missingH2load, runClosedLoop, runFlood } from '../generators/h2load.ts';
 import type { Probe } from '../generators/probes.ts';
 import { startProbes } from '../generators/probes.ts';
 import { CommitWatch } from '../ledgers/commit-watch.ts';
@@ -16,8 +16,6 @@ import { quantile } from '../statistics.ts';
 const PEAK = { 'one per call': 400, combined: 2000 } as const;
 const TIMES_IN_FLIGHT = 10;
 const TIMES_RATE = 2;
-/** Of each generator, so that more calls are in flight than the server lets wait. */
-const CONNECTIONS = 8;
 /** The load lasts longer than the runs of a comparison. */
 const STRETCH = 3;
 /** The load's beginning, until its processes have started and the queues are full. */
@@ -106,7 +104,7 @@ function unaryOffers(peakPerSecond: number, options: OverloadOptions): Offer[] {
       name: `one per call, ${rate}/s`,
       peakPerSecond,
       seconds,
-      run: (server) => runOpenLoop(load(server, rate), rate, CONNECTIONS),
+      run: (server) => runFlood(load(server, rate), rate),
     },
   ];
 }

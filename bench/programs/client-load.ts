@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OrderNumbersClient } from '../../src/client/index.ts';
 import type { ClientQuestion, ClientResult } from '../generators/client-load.ts';
+import { BURST_MS, latenessMs } from '../generators/schedule.ts';
 import { answerQuestions } from '../processes/program.ts';
 import { quantile } from '../statistics.ts';
 
@@ -47,14 +48,18 @@ class Load {
     await Promise.all(Array.from({ length: inFlight }, caller));
   }
 
-  /** Orders are asked for when they are due, whatever became of earlier ones, and their time counts from then. */
+  /** Orders are asked for when they are due, in bursts, whatever became of earlier ones, and their time counts from then. */
   async openLoop(perSecond: number): Promise<void> {
     const began = performance.now();
     const orders: Promise<void>[] = [];
-    while (orders.length < this.#question.orders) {
-      const due = Math.min(this.#question.orders, ((performance.now() - began) / 1000) * perSecond);
-      while (orders.length < due) orders.push(this.#order(began + (orders.length / perSecond) * 1000));
-      await delay(1);
+    for (let burst = 1; orders.length < this.#question.orders; burst++) {
+      await delay(Math.max(0, began + burst * BURST_MS - performance.now()));
+      const sent = performance.now() - began;
+      const due = Math.min(this.#question.orders, (sent / 1000) * perSecond);
+      while (orders.length < due) {
+        const late = latenessMs((orders.length / perSecond) * 1000, sent);
+        orders.push(this.#order(performance.now() - late));
+      }
     }
     await Promise.all(orders);
   }

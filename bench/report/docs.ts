@@ -1,6 +1,8 @@
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as prettier from 'prettier';
+import { plotsOf } from '../plots/plots.ts';
+import { renderPlots } from '../plots/render.ts';
 import { circumstancesOf, KIND_NAMES, sectionsOf, targetsOf } from './report.ts';
 import type { Measured, Result } from './result.ts';
 import { targetsSection, toMarkdown } from './section.ts';
@@ -11,11 +13,17 @@ const DOCUMENT = 'docs/benchmarks.md';
 const BEGIN = '<!-- begin: written by make bench ARGS=--write-docs -->';
 const END = '<!-- end -->';
 
+/** Beside the document. */
+const PLOTS = 'benchmarks';
+
 /** Writes the newest figures of each kind into docs/benchmarks.md, and the plots beside it. */
 export async function writeDocs(progress: (line: string) => void): Promise<void> {
   const newest = newestOf(globSync(RESULTS, { cwd: ROOT }).toSorted().map(readResult));
   const path = join(ROOT, DOCUMENT);
   const text = withFigures(readFileSync(path, 'utf8'), figures(newest));
+  const plots = [...newest].flatMap(([kind, result]) => plotsOf(kind, result));
+  mkdirSync(join(ROOT, 'docs', PLOTS), { recursive: true });
+  for (const [file, svg] of await renderPlots(plots)) writeFileSync(join(ROOT, 'docs', PLOTS, file), svg);
   const options = await prettier.resolveConfig(path);
   writeFileSync(path, await prettier.format(text, { ...options, parser: 'markdown' }));
   progress(`written into ${DOCUMENT}: ${[...newest.keys()].join(', ')}`);
@@ -42,7 +50,8 @@ export function figures(newest: ReadonlyMap<keyof Measured, Result>): string {
         ...(targets.length > 0 ? [targetsSection(targets)] : []),
       ].map(toMarkdown);
       const [heading, ...rest] = first!.split('\n\n');
-      return [heading, `\`${circumstancesOf(result)}\``, ...rest, ...more].join('\n\n');
+      const plots = plotsOf(kind, result).map(({ file, title }) => `![${title}](${PLOTS}/${file})`);
+      return [heading, `\`${circumstancesOf(result)}\``, ...plots, ...rest, ...more].join('\n\n');
     })
     .join('\n\n');
 }

@@ -27,8 +27,8 @@ export function openLoopSections({ rounds, ways }: OpenLoop): Section[] {
       table: { head: ['orders', 'due /s', 'answered /s', 'p50 ms', 'p99 ms', 'generator µs'], rows },
       notes: [
         `An open loop, medians of ${rounds} rounds with the lowest and the highest: orders are sent when they are due, ` +
-          'whatever became of earlier ones, and their latency counts from then. The last rate of each is beyond its peak. ' +
-          'A client sends what is due once per millisecond.',
+          'whatever became of earlier ones. The last rate of each is beyond its peak. ' +
+          'Both send once per 10 ms what has become due, and latency counts from there.',
       ],
     },
   ];

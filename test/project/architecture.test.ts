@@ -91,7 +91,7 @@ const HAND_WRITTEN = globSync(
   ['{src,test,bench,proto}/**/*.{ts,js,proto,sh,c,sql}', '*.{ts,json,yaml,md}', 'Makefile', '.ci/*'],
   { cwd: ROOT },
 )
-  .filter((path) => !path.startsWith('src/wire/gen/') && path !== 'package-lock.json')
+  .filter((path) => !/^src\/wire\/gen\/|(^|\/)node_modules\/|^package-lock\.json$/.test(path))
   .toSorted();
 
 describe('imports', () => {

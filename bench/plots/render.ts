@@ -1,0 +1,97 @@
+/** A plot of lines, which are told by color and, if two belong together, by being dashed. */
+export interface Plot {
+  /** Of the file, without the folder. */
+  readonly file: string;
+  readonly title: string;
+  readonly x: Axis;
+  readonly y: Axis;
+  readonly lines: readonly Line[];
+}
+
+export interface Axis {
+  readonly name: string;
+  /** Both directions of most plots span several powers of ten; categories are as far apart as there are of them. */
+  readonly scale: 'log' | 'linear' | 'category';
+}
+
+export interface Line {
+  readonly name: string;
+  /** Lines with the same number have the same color. */
+  readonly color: number;
+  readonly isDashed?: boolean;
+  readonly points: readonly (readonly [x: number | string, y: number])[];
+}
+
+const WIDTH = 760;
+const HEIGHT = 400;
+/** Between black and white, so that each is readable on both: a document may be shown on either. */
+const TEXT = '#808890';
+const GRID = '#80889040';
+const COLORS = ['#2f81f7', '#e8590c', '#2da44e', '#a371f7', '#bf8700', '#8b949e'];
+
+/** The little of the library that is used; its own types come with it, into bench/node_modules, which only make bench has. */
+interface Charts {
+  init(
+    element: null,
+    theme: null,
+    options: object,
+  ): { setOption(option: object): void; renderToSVGString(): string; dispose(): void };
+}
+
+/** Draws plots as SVG, without a background. Rejects if the library is not installed. */
+export async function renderPlots(plots: readonly Plot[]): Promise<ReadonlyMap<string, string>> {
+  const library: string = 'echarts';
+  const charts = (await import(library).catch(() => {
+    throw new Error('echarts is missing: run make bench, which installs it in bench/node_modules');
+  })) as Charts;
+  const drawn = plots.map((plot) => {
+    const chart = charts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT });
+    chart.setOption(optionOf(plot));
+    const svg = chart.renderToSVGString();
+    chart.dispose();
+    return [plot.file, `${svg}\n`] as const;
+  });
+  return new Map(drawn);
+}
+
+function optionOf({ title, x, y, lines }: Plot): object {
+  return {
+    animation: false,
+    backgroundColor: 'transparent',
+    textStyle: { color: TEXT, fontFamily: 'sans-serif' },
+    title: { text: title, left: 8, top: 4, textStyle: { color: TEXT, fontSize: 15, fontWeight: 'bold' } },
+    legend: { top: 32, left: 8, textStyle: { color: TEXT, fontSize: 12 }, itemWidth: 34, itemGap: 16 },
+    grid: { left: 72, right: 24, top: 92, bottom: 52 },
+    xAxis: axis(x, 'middle', 30),
+    yAxis: axis(y, 'end', 12),
+    series: lines.map(({ name, color, isDashed = false, points }) => ({
+      name,
+      type: 'line',
+      data: points.map(([at, value]) => [at, value]),
+      symbol: isDashed ? 'emptyCircle' : 'circle',
+      symbolSize: 7,
+      color: COLORS[color % COLORS.length],
+      lineStyle: { width: 2, type: isDashed ? 'dashed' : 'solid' },
+    })),
+  };
+}
+
+function axis({ name, scale }: Axis, nameLocation: 'middle' | 'end', nameGap: number): object {
+  return {
+    type: scale === 'linear' ? 'value' : scale,
+    name,
+    nameLocation,
+    nameGap,
+    nameTextStyle: { color: TEXT, fontSize: 12, align: nameLocation === 'end' ? 'left' : 'center' },
+    axisLabel: { color: TEXT, fontSize: 12, ...(scale !== 'category' && { formatter: shortNumber }) },
+    axisLine: { lineStyle: { color: TEXT } },
+    splitLine: { show: scale !== 'category', lineStyle: { color: GRID } },
+    ...(scale === 'category' && { boundaryGap: true }),
+  };
+}
+
+/** 12,000 as 12k, 10,000,000 as 10M. */
+export function shortNumber(value: number): string {
+  if (value >= 1e6) return `${value / 1e6}M`;
+  return value >= 1000 ? `${value / 1000}k` : String(value);
+}
