@@ -9,6 +9,7 @@ export const MEASUREMENTS = [
   'stores',
   'surface',
   'postgres',
+  'peers',
   'start',
 ] as const;
 export type Measurement = (typeof MEASUREMENTS)[number];
@@ -18,7 +19,7 @@ export interface Flags {
   readonly rounds: number;
   /** The length of a run. */
   readonly seconds: number;
-  /** Names of peers; undefined means all. */
+  /** Names of the peers of the comparison; undefined means all. */
   readonly only: readonly string[] | undefined;
   /** Parent of the folder for the ledgers; undefined means data. */
   readonly folder: string | undefined;
@@ -65,6 +66,9 @@ Other measurements, instead of the comparison:
   --surface          a million allocations listed, watched and verified;
                      allocations with and without 50 watchers
   --postgres         one server and four servers on one PostgreSQL
+  --peers            Redis, PostgreSQL and SQLite numbering orders without our
+                     server, beside client.allocate(); their holes and repeats,
+                     also after kill -9; some 8 minutes
   --start            start time of commands with and without the compile cache
 `;
 
@@ -88,6 +92,7 @@ export function parseFlags(args: readonly string[]): Flags {
       stores: { type: 'boolean' },
       surface: { type: 'boolean' },
       postgres: { type: 'boolean' },
+      peers: { type: 'boolean' },
       start: { type: 'boolean' },
       'write-docs': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Flags } from './flags.ts';
 import { HELP, parseFlags } from './flags.ts';
@@ -63,6 +63,8 @@ async function bench(flags: Flags): Promise<void> {
 function makeFolder(parent = join(ROOT, 'data')): string {
   mkdirSync(parent, { recursive: true });
   const folder = mkdtempSync(join(parent, 'bench-'));
+  // PostgreSQL runs as a user of its own, which needs access.
+  chmodSync(folder, 0o755);
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

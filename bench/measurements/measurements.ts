@@ -7,6 +7,7 @@ import { measureLedgerSize } from './ledger-size.ts';
 import { measureMemory } from './memory.ts';
 import { measureOpenLoop } from './open-loop.ts';
 import { measureOverload } from './overload.ts';
+import { measurePeers } from './peers.ts';
 import { measurePostgres } from './postgres.ts';
 import { measureStart } from './start.ts';
 import { measureStores } from './stores.ts';
@@ -27,6 +28,7 @@ const BY_FLAG: Readonly<Record<Measurement, (options: MeasureOptions) => Promise
   stores: async (options) => ({ stores: await measureStores(options) }),
   surface: async (options) => ({ surface: await measureSurface(options) }),
   postgres: async (options) => ({ postgres: await measurePostgres(options) }),
+  peers: async (options) => ({ peers: await measurePeers(options) }),
   start: async (options) => ({ start: await measureStart(options) }),
 };
 

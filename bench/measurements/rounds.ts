@@ -60,7 +60,7 @@ export async function runRounds({ peers, rounds, seconds, folder, progress }: Ro
     }
     progress('checking for holes and repeats');
     const densities = new Map<string, Density>();
-    for (const [peer, { check }] of running) densities.set(peer.name, await check());
+    for (const [peer, started] of running) densities.set(peer.name, await started.check());
     return { runs, densities, leftOut };
   } finally {
     for (const peer of running.values()) await peer.stop();

@@ -10,14 +10,26 @@ const THREADS: readonly (readonly [string, string])[] = [
   ['main', 'event loop'],
   ['writer', 'writer'],
 ];
-const HEAD = ['peer', 'in flight', 'orders /s', 'p50 ms', 'p99 ms', 'server µs', 'generator µs', 'shares of a core'];
+export const LEVEL_HEAD = [
+  'peer',
+  'in flight',
+  'orders /s',
+  'p50 ms',
+  'p99 ms',
+  'server µs',
+  'generator µs',
+  'shares of a core',
+];
 
 export function comparisonSections(comparison: Comparison): Section[] {
   const { rounds, seconds, peers, ratios, leftOut, appendP50Ms } = comparison;
   return [
     {
       title: 'Orders per second',
-      table: { head: HEAD, rows: peers.flatMap(({ name, levels }) => levels.map((level) => levelRow(name, level))) },
+      table: {
+        head: LEVEL_HEAD,
+        rows: peers.flatMap(({ name, levels }) => levels.map((level) => levelRow(name, level))),
+      },
       notes: [
         `Medians of ${rounds} rounds of ${seconds} s; orders per second with the lowest and the highest. Microseconds of ` +
           'processor time per order, of the server and of the generator.',
@@ -26,24 +38,34 @@ export function comparisonSections(comparison: Comparison): Section[] {
         `An append of 4 KiB with fsync takes ${time(appendP50Ms)} ms (p50).`,
       ],
     },
-    {
-      title: 'Ratios',
-      table: {
-        head: ['ratio within a round', 'median (lowest–highest)', 'goal'],
-        rows: ratios.map((ratio) => [ratio.name, range(ratio.value), goalOf(ratio)]),
-      },
-      notes: [],
-    },
+    ratiosSection('Ratios', ratios),
     densities(peers),
   ];
 }
 
 export function comparisonTargets({ ratios, peers }: Comparison): Target[] {
-  const bounded = ratios.filter(({ atLeast, atMost }) => atLeast !== undefined || atMost !== undefined);
-  return bounded.map((ratio) => target(ratio.name, ratio.value.median, ratio)).concat(densityTarget(peers));
+  return [...ratioTargets(ratios), densityTarget(peers)];
 }
 
-function levelRow(name: string, level: MeasuredLevel): string[] {
+export function ratiosSection(title: string, ratios: readonly Ratio[]): Section {
+  return {
+    title,
+    table: {
+      head: ['ratio within a round', 'median (lowest–highest)', 'goal'],
+      rows: ratios.map((ratio) => [ratio.name, range(ratio.value), goalOf(ratio)]),
+    },
+    notes: [],
+  };
+}
+
+/** The goals of the ratios that have one. */
+export function ratioTargets(ratios: readonly Ratio[]): Target[] {
+  const bounded = ratios.filter(({ atLeast, atMost }) => atLeast !== undefined || atMost !== undefined);
+  return bounded.map((ratio) => target(ratio.name, ratio.value.median, ratio));
+}
+
+/** A row below {@link LEVEL_HEAD}. */
+export function levelRow(name: string, level: MeasuredLevel): string[] {
   const { perSecond, p50Ms, p99Ms, serverMicros, generatorMicros } = level;
   return [
     name,

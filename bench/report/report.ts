@@ -11,6 +11,7 @@ import {
   surfaceTargets,
 } from './ledger-sections.ts';
 import { memorySections, memoryTargets, openLoopSections, overloadSections, overloadTargets } from './load-sections.ts';
+import { peersSections, peersTargets } from './peers-sections.ts';
 import type { Circumstances, Measured, Result } from './result.ts';
 import type { Section, Target } from './section.ts';
 import { targetsSection, toText } from './section.ts';
@@ -30,6 +31,7 @@ const KINDS: { readonly [Key in keyof Required<Measured>]: Told<Key> } = {
   stores: { sections: storesSections },
   surface: { sections: surfaceSections, targets: surfaceTargets },
   postgres: { sections: postgresSections, targets: postgresTargets },
+  peers: { sections: peersSections, targets: peersTargets },
   start: { sections: startSections, targets: startTargets },
 };
 

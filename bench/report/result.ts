@@ -4,6 +4,7 @@ import type { LedgerSize } from '../measurements/ledger-size.ts';
 import type { Memory } from '../measurements/memory.ts';
 import type { OpenLoop } from '../measurements/open-loop.ts';
 import type { Overload } from '../measurements/overload.ts';
+import type { PeersResult } from '../measurements/peers.ts';
 import type { PostgresThroughput } from '../measurements/postgres.ts';
 import type { Start } from '../measurements/start.ts';
 import type { Stores } from '../measurements/stores.ts';
@@ -19,6 +20,7 @@ export interface Measured {
   readonly stores?: Stores;
   readonly surface?: Surface;
   readonly postgres?: PostgresThroughput;
+  readonly peers?: PeersResult;
   readonly start?: Start;
 }
 
