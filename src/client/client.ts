@@ -1,4 +1,4 @@
-import { DEFAULT_FIRST_NUMBER, newRequestId } from '../core/allocation.ts';
+import { DEFAULT_FIRST_NUMBER } from '../core/allocation.ts';
 import type { Store as WireStore } from '../wire/gen/orders/v1/orders.ts';
 import { OrderNumberServiceService as service } from '../wire/gen/orders/v1/orders.ts';
 import type {
@@ -28,20 +28,22 @@ import {
   fromAllocated,
   fromAllocation,
   fromStore,
+  toAllocation,
   toBoolean,
   toInt32,
   toInt64,
   toKey,
   toList,
   toOptionalInt64,
-  toRequestId,
   toStore,
   toUpdateMask,
 } from './messages.ts';
 import { OrderNumbersError } from './order-numbers-error.ts';
 import { pages } from './pages.ts';
-import type { Limits, Policy } from './retry.ts';
-import { READ, untilDefinite, withRetries } from './retry.ts';
+import type { Policy } from './policy.ts';
+import { allocationOf, READ, untilDefinite } from './policy.ts';
+import type { Limits } from './retry.ts';
+import { withRetries } from './retry.ts';
 import { verification } from './verification.ts';
 import { watch } from './watch.ts';
 
@@ -74,26 +76,21 @@ class Client implements OrderNumbersClient {
     this.#onRetrying = options.onRetrying;
     const combines = toBoolean('combine', options.combine ?? true);
     this.#connection = new Connection(options);
-    this.#combiner = combines ? new Combiner(this.#connection, this.#attemptTimeoutMs) : undefined;
+    this.#combiner = combines ? new Combiner(this.#connection, this.#attemptTimeoutMs, options.onRetrying) : undefined;
   }
 
-  async allocate(request: AllocateRequest, options?: CallOptions): Promise<Allocated> {
-    const storeId = toInt64('storeId', request.storeId);
-    // Created once: every retry sends the same one.
-    const requestId = request.requestId === undefined ? newRequestId() : toRequestId(request.requestId);
-    const policy: Policy = {
-      mayRetry: untilDefinite,
-      advice: `retry with the same request_id ${requestId}`,
-      requestId,
-    };
-    const count = request.count === undefined ? undefined : toInt32('count', request.count);
-    if (this.#combiner) {
-      return this.#combiner.allocate({ storeId, requestId, count }, options?.signal, policy, this.#limits(options));
-    }
-    if (count === undefined) {
-      return this.#ask(service.allocateOrder, { storeId, requestId }, fromAllocated, policy, options);
-    }
-    return this.#ask(service.allocateOrders, { storeId, requestId, count }, fromAllocated, policy, options);
+  /** Not an async function, which would keep objects of its own for each of many callers. */
+  allocate(request: AllocateRequest, options?: CallOptions): Promise<Allocated> {
+    return new Promise((resolve, reject) => {
+      const wanted = toAllocation(request);
+      if (this.#combiner) {
+        const timeoutMs = this.#timeout(options?.timeoutMs);
+        return this.#combiner.allocate(wanted, timeoutMs, options?.signal, resolve, reject);
+      }
+      const policy = allocationOf(wanted.requestId);
+      if (wanted.count === 1) resolve(this.#ask(service.allocateOrder, wanted, fromAllocated, policy, options));
+      else resolve(this.#ask(service.allocateOrders, wanted, fromAllocated, policy, options));
+    });
   }
 
   async getAllocation(key: AllocationKey, options?: CallOptions): Promise<Allocation> {
@@ -197,9 +194,13 @@ class Client implements OrderNumbersClient {
     return withRetries(attempt, policy, limits, this.#connection);
   }
 
+  #timeout(ms: number | undefined): number {
+    return ms === undefined ? this.#timeoutMs : toTimeout('timeoutMs', ms);
+  }
+
   #limits({ signal, timeoutMs }: CallOptions = {}, returned?: AbortSignal): Limits {
     return {
-      timeoutMs: toTimeout('timeoutMs', timeoutMs ?? this.#timeoutMs),
+      timeoutMs: this.#timeout(timeoutMs),
       unreachableTimeoutMs: this.#unreachableTimeoutMs,
       signals: [this.#connection.closed, signal, returned].filter((each) => each !== undefined),
       onRetrying: this.#onRetrying,

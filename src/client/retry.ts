@@ -5,6 +5,7 @@ import type { Failure } from './failure.ts';
 import { AttemptFailed, diagnosed, failureFrom, UNCONNECTED } from './failure.ts';
 import type { Outcome } from './order-numbers-error.ts';
 import { OrderNumbersError } from './order-numbers-error.ts';
+import type { Policy } from './policy.ts';
 import { pause, stoppedBy } from './stop.ts';
 
 /** The first wait between two attempts is up to this long, and each further one up to twice as long … */
@@ -36,29 +37,6 @@ export interface Limits {
 /** The state of the connection to the server. */
 export type Line = Pick<Connection, 'hasConnected' | 'isConnected' | 'beginDiagnosis' | 'diagnose'>;
 
-/** How a kind of call is retried. */
-export interface Policy {
-  /** Whether a retry is safe and useful after this. */
-  mayRetry(failure: Failure): boolean;
-  /** What to do if the outcome is unknown; undefined for a call that changes nothing, whose outcome never is. */
-  readonly advice: string | undefined;
-  /** The key of an allocation. */
-  readonly requestId?: string | undefined;
-}
-
-/** Bare codes with which a proxy, or a server without the method, refuses permanently. */
-const REFUSED_ON_THE_WAY: ReadonlySet<string> = new Set(['UNIMPLEMENTED', 'UNAUTHENTICATED', 'PERMISSION_DENIED']);
-
-/** Whether to retry a call that may safely be repeated: until the answer is definite. */
-export function untilDefinite(failure: Failure): boolean {
-  return !failure.isDefinite || failure.retryDelayMs !== undefined;
-}
-
-/** The same for a call that changes nothing, and so has no outcome to settle. */
-export function untilAnswered(failure: Failure): boolean {
-  return untilDefinite(failure) && !REFUSED_ON_THE_WAY.has(failure.code);
-}
-
 /**
  * How long to wait after so many attempts, in milliseconds: the server's delay plus a random share of an exponentially
  * growing time, so that callers that failed together do not retry together.
@@ -67,9 +45,6 @@ export function backoffMs(attempts: number, failure?: Failure): number {
   const most = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (attempts - 1));
   return (failure?.retryDelayMs ?? 0) + Math.random() * most;
 }
-
-/** A call that changes nothing. */
-export const READ: Policy = { mayRetry: untilAnswered, advice: undefined };
 
 /**
  * Retries until the answer is definite, the time is up or a signal is aborted. `attempt` gets the time left, in
@@ -81,39 +56,82 @@ export async function withRetries<Response>(
   limits: Limits,
   line: Line,
 ): Promise<Response> {
-  const start = performance.now();
-  const msLeft = () => {
-    const isLost = policy.advice === undefined && !line.hasConnected;
-    const mostMs = isLost ? Math.min(limits.timeoutMs, limits.unreachableTimeoutMs) : limits.timeoutMs;
-    return start + mostMs - performance.now();
-  };
-  const notice = new Notice(policy, limits, line);
-  let mayHaveSucceeded = false;
+  const retries = new Retries(policy, limits, line, performance.now());
   try {
-    for (let attempts = 1; ; attempts++) {
-      if (stoppedBy(limits.signals)) throw cancelled(policy, limits.signals, mayHaveSucceeded);
-      let failure: Failure;
+    retries.begin();
+    for (;;) {
       try {
-        return await attempt(msLeft());
+        return await attempt(retries.msLeft);
       } catch (error) {
-        failure = failureFrom(error);
+        await retries.afterFailure(error);
       }
-      if (stoppedBy(limits.signals)) throw cancelled(policy, limits.signals, mayHaveSucceeded || failure.wasSent);
-      if (!failure.isDefinite) mayHaveSucceeded ||= failure.wasSent;
-      else if (settlesAll(failure)) mayHaveSucceeded = false;
-      const isFirstMiss = failure.isUnconnected && !notice.latest?.isUnconnected;
-      if (isFirstMiss) failure = diagnosed(failure, await line.diagnose());
-      notice.latest = failure;
-      const waitMs = failure.wasSent
-        ? backoffMs(attempts, failure)
-        : Math.min(MAX_UNSENT_BACKOFF_MS, backoffMs(attempts));
-      if (isLasting(failure, line) || !policy.mayRetry(failure) || waitMs >= msLeft()) {
-        throw gaveUp(policy, await withDiagnosis(failure, line), attempts, mayHaveSucceeded);
-      }
-      await pause(waitMs, limits.signals);
     }
   } finally {
-    notice.end();
+    retries.end();
+  }
+}
+
+/** The attempts of one call: what is known after those that failed, and when the next one is due. */
+export class Retries {
+  readonly #policy: Policy;
+  readonly #limits: Limits;
+  readonly #line: Line;
+  readonly #startMs: number;
+  #notice: Notice | undefined;
+  #attempts = 0;
+  #latest: Failure | undefined;
+  #mayHaveSucceeded = false;
+
+  /** `startMs` is when the call began, by performance.now(). */
+  constructor(policy: Policy, limits: Limits, line: Line, startMs: number) {
+    this.#policy = policy;
+    this.#limits = limits;
+    this.#line = line;
+    this.#startMs = startMs;
+  }
+
+  get msLeft(): number {
+    const { timeoutMs, unreachableTimeoutMs } = this.#limits;
+    const isLost = this.#policy.advice === undefined && !this.#line.hasConnected;
+    const mostMs = isLost ? Math.min(timeoutMs, unreachableTimeoutMs) : timeoutMs;
+    return this.#startMs + mostMs - performance.now();
+  }
+
+  /** Called before the first attempt, unless there is a connection and no callback for a slow call. */
+  begin(): void {
+    this.#throwIfStopped(false);
+    this.#notice = new Notice(this.#policy, this.#limits, this.#line, () => this.#latest);
+  }
+
+  /** Resolves when the next attempt is due. Throws the error of the call if there is none. */
+  async afterFailure(thrown: unknown): Promise<void> {
+    const [policy, line] = [this.#policy, this.#line];
+    let failure = failureFrom(thrown);
+    this.#attempts++;
+    this.#throwIfStopped(failure.wasSent);
+    if (!failure.isDefinite) this.#mayHaveSucceeded ||= failure.wasSent;
+    else if (settlesAll(failure)) this.#mayHaveSucceeded = false;
+    const isFirstMiss = failure.isUnconnected && !this.#latest?.isUnconnected;
+    if (isFirstMiss) failure = diagnosed(failure, await line.diagnose());
+    this.#latest = failure;
+    const waitMs = failure.wasSent
+      ? backoffMs(this.#attempts, failure)
+      : Math.min(MAX_UNSENT_BACKOFF_MS, backoffMs(this.#attempts));
+    if (isLasting(failure, line) || !policy.mayRetry(failure) || waitMs >= this.msLeft) {
+      throw gaveUp(policy, await withDiagnosis(failure, line), this.#attempts, this.#mayHaveSucceeded);
+    }
+    await pause(waitMs, this.#limits.signals);
+    this.#throwIfStopped(false);
+  }
+
+  /** Called when the call has ended. */
+  end(): void {
+    this.#notice?.end();
+  }
+
+  #throwIfStopped(wasSent: boolean): void {
+    const { signals } = this.#limits;
+    if (stoppedBy(signals)) throw cancelled(this.#policy, signals, this.#mayHaveSucceeded || wasSent);
   }
 }
 
@@ -124,17 +142,16 @@ export function isLasting({ problem }: Failure, line: Line): boolean {
 
 /** Reports once that a call keeps retrying although it should have been answered. */
 class Notice {
-  /** The last failure of the call. */
-  latest: Failure | undefined;
   readonly #timers: readonly NodeJS.Timeout[];
   #isOver = false;
 
-  constructor(policy: Policy, { timeoutMs, onRetrying }: Limits, line: Line) {
+  /** `latest` is the last failure of the call. */
+  constructor(policy: Policy, { timeoutMs, onRetrying }: Limits, line: Line, latest: () => Failure | undefined) {
     // Early enough that the reason is known if the call gives up while it still waits for its first connection.
     const look = () => void (line.isConnected || line.beginDiagnosis());
     const tell = async () => {
-      if (this.latest === undefined && line.isConnected) return;
-      const failure = await withDiagnosis(this.latest ?? failureFrom(new AttemptFailed(UNCONNECTED, false)), line);
+      if (latest() === undefined && line.isConnected) return;
+      const failure = await withDiagnosis(latest() ?? failureFrom(new AttemptFailed(UNCONNECTED, false)), line);
       if (!this.#isOver) onRetrying?.(gaveUp(policy, failure, 1, false));
     };
     this.#timers = [

@@ -4,7 +4,8 @@ import type { VerifyStep } from './api.ts';
 import type { Connection } from './connection/connection.ts';
 import { failureFrom } from './failure.ts';
 import { fromVerifyStep } from './messages.ts';
-import { cancelled, gaveUp, READ, withDiagnosis } from './retry.ts';
+import { cancelled, gaveUp, withDiagnosis } from './retry.ts';
+import { READ } from './policy.ts';
 import { stoppedBy } from './stop.ts';
 
 /** One verification, step by step, up to its verdict. */

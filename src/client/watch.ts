@@ -5,7 +5,8 @@ import type { Connection } from './connection/connection.ts';
 import type { Failure } from './failure.ts';
 import { failureFrom } from './failure.ts';
 import { fromAllocation } from './messages.ts';
-import { backoffMs, cancelled, gaveUp, isLasting, READ, withDiagnosis } from './retry.ts';
+import { backoffMs, cancelled, gaveUp, isLasting, withDiagnosis } from './retry.ts';
+import { READ } from './policy.ts';
 import { pause, stoppedBy } from './stop.ts';
 
 /** An attempt that has no connection after this time counts as failed. */

@@ -6,48 +6,35 @@ import { OrderNumberServiceService as service } from '../../wire/gen/orders/v1/o
 import { DETAILS_TRAILER } from '../../wire/status-details.ts';
 import type { Attempt, Connection } from '../connection/connection.ts';
 import { AttemptFailed } from '../failure.ts';
+import { Deadlines } from './deadlines.ts';
 import type { Holder, WaitingRequest } from './waiting-request.ts';
-
-/** Requests in one call, at most. */
-const MAX_REQUESTS = 1_000;
-/** The message of one call, at most: the server receives up to 256 KiB. */
-const MAX_BYTES = 256 * 1024 - 1;
-
-/** Takes the oldest requests out of a queue, up to `most`, as many as fit into one call, and at least one. */
-export function takeBatch(waiting: Set<WaitingRequest>, most: number): WaitingRequest[] {
-  const limit = Math.min(most, MAX_REQUESTS);
-  const taken: WaitingRequest[] = [];
-  let bytes = 0;
-  for (const request of waiting) {
-    bytes += request.bytes;
-    if (taken.length >= limit || (taken.length > 0 && bytes > MAX_BYTES)) break;
-    waiting.delete(request);
-    taken.push(request);
-  }
-  return taken;
-}
 
 /** One call of BatchAllocateOrders. It is cancelled when all of its callers have left. */
 export class Batch implements Holder {
-  readonly #requests: readonly WaitingRequest[];
+  readonly #requests: WaitingRequest[];
   readonly #attempt: Attempt<BatchAllocateOrdersResponse>;
+  readonly #deadlines: Deadlines;
   readonly #stop = new AbortController();
   #callers: number;
 
   /** Sends the requests. The deadline of the call is the latest of theirs, each within `attemptTimeoutMs`. */
-  constructor(requests: readonly WaitingRequest[], attemptTimeoutMs: number, connection: Connection) {
+  constructor(requests: WaitingRequest[], attemptTimeoutMs: number, connection: Connection) {
     const now = performance.now();
-    const latestEndMs = requests.reduce((latest, { endMs }) => Math.max(latest, endMs), now);
-    const timeoutMs = Math.min(attemptTimeoutMs, latestEndMs - now);
+    let [earliestMs, latestMs] = [Infinity, now];
+    for (const request of requests) {
+      request.joins(this);
+      earliestMs = Math.min(earliestMs, request.endMs);
+      latestMs = Math.max(latestMs, request.endMs);
+    }
+    const timeoutMs = Math.min(attemptTimeoutMs, latestMs - now);
     this.#requests = requests;
     this.#callers = requests.length;
-    for (const request of requests) request.joins(this, now + timeoutMs);
-    this.#attempt = connection.call(
-      service.batchAllocateOrders,
-      { requests: requests.map(({ wanted }) => ({ ...wanted, count: wanted.count ?? 1 })) },
-      timeoutMs,
-      [connection.closed, this.#stop.signal],
-    );
+    this.#deadlines = new Deadlines(requests);
+    if (earliestMs < now + timeoutMs) this.#deadlines.add(earliestMs);
+    this.#attempt = connection.call(service.batchAllocateOrders, { requests }, timeoutMs, [
+      connection.closed,
+      this.#stop.signal,
+    ]);
   }
 
   /**
@@ -60,11 +47,15 @@ export class Batch implements Holder {
       if (results.length !== this.#requests.length) {
         throw new Error(`the answer has ${results.length} results for ${this.#requests.length} requests`);
       }
-      for (const [i, request] of this.#requests.entries()) if (!request.isOver) settle(request, results[i]!);
+      for (const [i, request] of this.#requests.entries()) {
+        if (request.isHeldBy(this)) settle(request, results[i]!);
+      }
     } catch (error) {
       const failed = error instanceof AttemptFailed ? error : new AttemptFailed(error, true);
       if (isUnimplemented(failed)) return this.#requests;
-      for (const request of this.#requests) if (!request.isOver) request.fail(failed);
+      for (const request of this.#requests) if (request.isHeldBy(this)) request.fail(failed);
+    } finally {
+      this.#deadlines.clear();
     }
     return [];
   }
@@ -79,7 +70,7 @@ export class Batch implements Holder {
 
 /** What cannot be read, or answers another request, counts as no answer. */
 function settle(request: WaitingRequest, { result }: BatchAllocateOrdersResult): void {
-  const { storeId, requestId } = request.wanted;
+  const { storeId, requestId } = request;
   if (result?.$case === 'response') {
     const { allocation } = result.value;
     if (allocation && (allocation.requestId !== requestId || allocation.storeId !== storeId)) {

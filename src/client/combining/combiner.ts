@@ -1,12 +1,13 @@
 import { status } from '@grpc/grpc-js';
-import type { Allocated } from '../api.ts';
+import type { AllocateOrdersRequest } from '../../wire/gen/orders/v1/orders.ts';
+import type { Allocated, ClientOptions } from '../api.ts';
 import type { Connection } from '../connection/connection.ts';
 import { AttemptFailed, failureFrom } from '../failure.ts';
-import { fromAllocated } from '../messages.ts';
-import type { Limits, Policy } from '../retry.ts';
-import { gaveUp, withRetries } from '../retry.ts';
-import { Batch, takeBatch } from './batch.ts';
-import type { OrderAnswer, OrderRequest } from './waiting-request.ts';
+import { allocationOf } from '../policy.ts';
+import { gaveUp, Retries } from '../retry.ts';
+import { Batch } from './batch.ts';
+import { WaitingLine } from './waiting-line.ts';
+import type { Sender } from './waiting-request.ts';
 import { WaitingRequest } from './waiting-request.ts';
 
 /** Calls without an answer, at most. */
@@ -34,11 +35,11 @@ const TOO_MANY = {
  * time to time whether they are still wanted. Here all requests are of one origin, each leaves by itself, and the number
  * of calls depends on how long they take.
  */
-export class Combiner {
-  readonly #connection: Connection;
-  readonly #attemptTimeoutMs: number;
-  /** Oldest first. */
-  readonly #waiting = new Set<WaitingRequest>();
+export class Combiner implements Sender {
+  readonly connection: Connection;
+  readonly attemptTimeoutMs: number;
+  readonly #onRetrying: ClientOptions['onRetrying'];
+  readonly #waiting = new WaitingLine();
   /** The calls under way, oldest first. */
   readonly #calls = new Set<{ readonly startMs: number }>();
   #unanswered = 0;
@@ -50,47 +51,55 @@ export class Combiner {
   #singleUntilMs = -Infinity;
   #isWatching = false;
 
-  constructor(connection: Connection, attemptTimeoutMs: number) {
-    this.#connection = connection;
-    this.#attemptTimeoutMs = attemptTimeoutMs;
+  constructor(connection: Connection, attemptTimeoutMs: number, onRetrying: ClientOptions['onRetrying']) {
+    this.connection = connection;
+    this.attemptTimeoutMs = attemptTimeoutMs;
+    this.#onRetrying = onRetrying;
     connection.closed.addEventListener('abort', () => this.#close(), { once: true });
   }
 
   /** One call of a caller, with its retries: each waits for its turn, and carries the same key. */
-  async allocate(
-    wanted: OrderRequest,
+  allocate(
+    wanted: AllocateOrdersRequest,
+    timeoutMs: number,
     signal: AbortSignal | undefined,
-    policy: Policy,
-    limits: Limits,
-  ): Promise<Allocated> {
+    resolve: (allocated: Allocated) => void,
+    reject: (error: unknown) => void,
+  ): void {
     if (this.#unanswered >= MAX_UNANSWERED) {
-      throw gaveUp(policy, failureFrom(new AttemptFailed(TOO_MANY, false, false)), 1, false);
+      const failure = failureFrom(new AttemptFailed(TOO_MANY, false, false));
+      return reject(gaveUp(allocationOf(wanted.requestId), failure, 1, false));
     }
+    const request = new WaitingRequest(wanted, timeoutMs, signal, this, resolve, reject);
+    if (this.#onRetrying || signal?.aborted || !this.connection.isConnected) request.expectRetries();
     this.#unanswered++;
-    try {
-      const attempt = async (msLeft: number) => fromAllocated(await this.#ask(wanted, msLeft, signal));
-      return await withRetries(attempt, policy, limits, this.#connection);
-    } finally {
-      this.#unanswered--;
-    }
+    this.sendAgain(request);
   }
 
-  /** Lets go of a request that waits, and so was not sent. */
-  release(request: WaitingRequest): false {
-    this.#waiting.delete(request);
-    return false;
-  }
-
-  #ask(wanted: OrderRequest, msLeft: number, signal: AbortSignal | undefined): Promise<OrderAnswer> {
-    const request = new WaitingRequest(wanted, msLeft, signal, this.#connection, this);
+  sendAgain(request: WaitingRequest): void {
     this.#waiting.add(request);
+    request.waits(this.#waiting);
     this.#sendSoon();
-    return request.answer;
+  }
+
+  retriesOf({ requestId, timeoutMs, endMs, signal }: WaitingRequest): Retries {
+    const { closed } = this.connection;
+    const limits = {
+      timeoutMs,
+      unreachableTimeoutMs: timeoutMs,
+      signals: signal ? [closed, signal] : [closed],
+      onRetrying: this.#onRetrying,
+    };
+    return new Retries(allocationOf(requestId), limits, this.connection, endMs - timeoutMs);
+  }
+
+  ended(): void {
+    this.#unanswered--;
   }
 
   /** At the end of this turn of the event loop, with everything that it asks for. */
   #sendSoon(): void {
-    if (this.#isSending || this.#waiting.size === 0) return;
+    if (this.#isSending || this.#waiting.length === 0) return;
     this.#isSending = true;
     setImmediate(() => {
       this.#isSending = false;
@@ -100,10 +109,10 @@ export class Combiner {
 
   #send(): void {
     if (performance.now() < this.#singleUntilMs) return this.#sendSingly();
-    while (this.#waiting.size > 0) {
+    while (this.#waiting.length > 0) {
       const waitMs = this.#nextCallMs() - performance.now();
       if (waitMs > 0) return this.#sendLater(waitMs);
-      void this.#call(takeBatch(this.#waiting, this.#share()));
+      void this.#call(this.#waiting.take(this.#share()));
     }
   }
 
@@ -112,7 +121,7 @@ export class Combiner {
    * server works, and the server while the client does; two calls of very different sizes are little better.
    */
   #share(): number {
-    return Math.max(MIN_SHARE, Math.ceil((this.#sent + this.#waiting.size) / USUAL_CALLS));
+    return Math.max(MIN_SHARE, Math.ceil((this.#sent + this.#waiting.length) / USUAL_CALLS));
   }
 
   /** When the next call may be sent, by performance.now(). */
@@ -133,22 +142,22 @@ export class Combiner {
   }
 
   /** Never rejects. */
-  async #call(requests: readonly WaitingRequest[]): Promise<void> {
+  async #call(requests: WaitingRequest[]): Promise<void> {
     const call = { startMs: performance.now() };
     this.#calls.add(call);
     this.#sent += requests.length;
-    if (requests.length === 1) await requests[0]!.sendAlone(this.#attemptTimeoutMs);
+    if (requests.length === 1) await requests[0]!.sendAlone();
     else await this.#callTogether(requests);
     this.#calls.delete(call);
     this.#sent -= requests.length;
     this.#sendSoon();
   }
 
-  async #callTogether(requests: readonly WaitingRequest[]): Promise<void> {
-    const unknown = await new Batch(requests, this.#attemptTimeoutMs, this.#connection).settle();
+  async #callTogether(requests: WaitingRequest[]): Promise<void> {
+    const unknown = await new Batch(requests, this.attemptTimeoutMs, this.connection).settle();
     if (unknown.length === 0) return;
     this.#stopCombining();
-    for (const request of unknown) void request.sendAlone(this.#attemptTimeoutMs);
+    for (const request of unknown) void request.sendAlone();
   }
 
   #stopCombining(): void {
@@ -156,7 +165,7 @@ export class Combiner {
     if (this.#isWatching) return;
     this.#isWatching = true;
     // Another server may answer on the next connection.
-    this.#connection.onceLost(() => {
+    this.connection.onceLost(() => {
       this.#isWatching = false;
       this.#singleUntilMs = -Infinity;
     });
@@ -164,15 +173,12 @@ export class Combiner {
 
   /** Each as a call of its own, as many as there are. */
   #sendSingly(): void {
-    const requests = [...this.#waiting];
-    this.#waiting.clear();
-    for (const request of requests) void request.sendAlone(this.#attemptTimeoutMs);
+    for (const request of this.#waiting.takeAll()) void request.sendAlone();
   }
 
   #close(): void {
     clearTimeout(this.#later);
     const cancelled = new AttemptFailed(new Error('cancelled'), false);
-    for (const request of this.#waiting) request.fail(cancelled);
-    this.#waiting.clear();
+    for (const request of this.#waiting.takeAll()) request.fail(cancelled);
   }
 }

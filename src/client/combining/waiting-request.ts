@@ -1,121 +1,166 @@
 import { status } from '@grpc/grpc-js';
-import type { AllocateOrdersResponse } from '../../wire/gen/orders/v1/orders.ts';
+import type { AllocateOrdersRequest, AllocateOrdersResponse } from '../../wire/gen/orders/v1/orders.ts';
 import { OrderNumberServiceService as service } from '../../wire/gen/orders/v1/orders.ts';
+import type { Allocated } from '../api.ts';
 import type { Connection } from '../connection/connection.ts';
 import { AttemptFailed, OUT_OF_TIME } from '../failure.ts';
-import { MAX_TIMER_MS } from '../stop.ts';
-
-/** What a caller asks for; without a count, one number by AllocateOrder. */
-export interface OrderRequest {
-  readonly storeId: bigint;
-  readonly requestId: string;
-  readonly count: number | undefined;
-}
+import { fromAllocated } from '../messages.ts';
+import type { Retries } from '../retry.ts';
 
 /** What the server answers, by either method. */
 export type OrderAnswer = Pick<AllocateOrdersResponse, 'allocation' | 'replayed'>;
 
-/** Who has a request until it is answered: the queue, then a batch. */
+/** Who has a request until it is answered: the line of those that wait, then a batch. */
 export interface Holder {
   /** Lets go of a request whose caller has left. Returns whether it was sent. */
   release(request: WaitingRequest): boolean;
 }
 
-/** The tags and lengths of one request in a batch, and its store_id and count, in bytes at most. */
-const FRAME_BYTES = 40;
+/** What sends requests, and is told how they end. */
+export interface Sender {
+  readonly connection: Connection;
+  /** The time limit of one attempt, in milliseconds. */
+  readonly attemptTimeoutMs: number;
+  /** Lets a request wait for its turn again, after an attempt that failed. */
+  sendAgain(request: WaitingRequest): void;
+  retriesOf(request: WaitingRequest): Retries;
+  /** Called once for each request, when its caller has its answer. */
+  ended(): void;
+}
+
 const BEHIND_OTHERS = {
   code: status.DEADLINE_EXCEEDED,
   details: 'not sent in time: calls of this client that came first have no answer yet',
 };
 
 /**
- * One attempt of one caller. It ends with its own answer, or earlier, when the caller's time is up or its signal is
- * aborted.
+ * One call of one caller, through all of its attempts, and the message of it in a batch. An attempt ends with its own
+ * answer, or earlier, when the caller's time is up or its signal is aborted. There is one such object per call and
+ * nothing else that lives as long, because thousands of them are what the garbage collector has to copy.
  */
-export class WaitingRequest {
-  readonly wanted: OrderRequest;
-  /** Rejects with {@link AttemptFailed}. */
-  readonly answer: Promise<OrderAnswer>;
+export class WaitingRequest implements AllocateOrdersRequest {
+  readonly storeId: bigint;
+  readonly requestId: string;
+  readonly count: number;
+  readonly timeoutMs: number;
   /** When the caller's time is up, by performance.now(). */
   readonly endMs: number;
-  /** What it adds to the message of a batch, at most. */
-  readonly bytes: number;
-  readonly #connection: Connection;
-  readonly #signal: AbortSignal | undefined;
-  readonly #timer: NodeJS.Timeout;
-  readonly #onAbort = () => this.#leave(new Error('cancelled'));
-  #holder: Holder;
-  #resolve!: (answer: OrderAnswer | Promise<OrderAnswer>) => void;
-  #reject!: (error: unknown) => void;
-  #isOver = false;
+  readonly signal: AbortSignal | undefined;
+  readonly #sender: Sender;
+  readonly #resolve: (allocated: Allocated) => void;
+  readonly #reject: (error: unknown) => void;
+  #retries: Retries | undefined;
+  /** Undefined while it has a call of its own, between two attempts, and when it is answered. */
+  #holder: Holder | undefined;
 
   constructor(
-    wanted: OrderRequest,
-    msLeft: number,
+    { storeId, requestId, count }: AllocateOrdersRequest,
+    timeoutMs: number,
     signal: AbortSignal | undefined,
-    connection: Connection,
-    holder: Holder,
+    sender: Sender,
+    resolve: (allocated: Allocated) => void,
+    reject: (error: unknown) => void,
   ) {
-    this.wanted = wanted;
-    this.endMs = performance.now() + msLeft;
-    this.bytes = FRAME_BYTES + Buffer.byteLength(wanted.requestId);
-    this.#signal = signal;
-    this.#connection = connection;
-    this.#holder = holder;
-    this.answer = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    this.#timer = setTimeout(() => this.#leave(OUT_OF_TIME), Math.max(0, Math.min(msLeft, MAX_TIMER_MS)));
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.storeId = storeId;
+    this.requestId = requestId;
+    this.count = count;
+    this.timeoutMs = timeoutMs;
+    this.endMs = performance.now() + timeoutMs;
+    this.signal = signal;
+    this.#sender = sender;
+    this.#resolve = resolve;
+    this.#reject = reject;
   }
 
-  /** Whether it is answered, or its caller has left. */
-  get isOver(): boolean {
-    return this.#isOver;
+  /** Called before the first attempt if it may take long. Throws the error of the call if its signal is aborted. */
+  expectRetries(): void {
+    this.#retries = this.#sender.retriesOf(this);
+    this.#retries.begin();
   }
 
-  /** Called when it becomes part of a batch that ends by itself at `endMs`. */
-  joins(batch: Holder, endMs: number): void {
+  isHeldBy(holder: Holder): boolean {
+    return this.#holder === holder;
+  }
+
+  /** Called when it waits for its turn. */
+  waits(line: Holder): void {
+    this.#holder = line;
+    this.signal?.addEventListener('abort', this, { once: true });
+  }
+
+  /** Called when it becomes part of a batch. */
+  joins(batch: Holder): void {
     this.#holder = batch;
-    if (endMs <= this.endMs) clearTimeout(this.#timer);
   }
 
-  /** Sends it as a call of its own. Resolves when that has ended, however it did. */
-  async sendAlone(attemptTimeoutMs: number): Promise<void> {
-    if (this.#isOver) return;
+  /** Sends it as a call of its own, unless its caller has left. Resolves when that has ended, however it did. */
+  async sendAlone(): Promise<void> {
+    if (this.#holder === undefined) return;
     this.#forget();
-    const { storeId, requestId, count } = this.wanted;
+    const { connection, attemptTimeoutMs } = this.#sender;
     const timeoutMs = Math.min(attemptTimeoutMs, this.endMs - performance.now());
-    const signals = this.#signal ? [this.#connection.closed, this.#signal] : [this.#connection.closed];
+    const signals = this.signal ? [connection.closed, this.signal] : [connection.closed];
     const { answer }: { readonly answer: Promise<OrderAnswer> } =
-      count === undefined
-        ? this.#connection.call(service.allocateOrder, { storeId, requestId }, timeoutMs, signals)
-        : this.#connection.call(service.allocateOrders, { storeId, requestId, count }, timeoutMs, signals);
-    this.#resolve(answer);
-    await answer.catch(() => {});
+      this.count === 1
+        ? connection.call(service.allocateOrder, this, timeoutMs, signals)
+        : connection.call(service.allocateOrders, this, timeoutMs, signals);
+    try {
+      this.succeed(await answer);
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   succeed(answer: OrderAnswer): void {
+    let allocated: Allocated;
+    try {
+      allocated = fromAllocated(answer);
+    } catch (error) {
+      // What cannot be read counts as no answer.
+      return this.fail(error);
+    }
     this.#forget();
-    this.#resolve(answer);
+    this.#end();
+    this.#resolve(allocated);
   }
 
-  fail(error: AttemptFailed): void {
+  /** Ends an attempt. */
+  fail(error: unknown): void {
     this.#forget();
-    this.#reject(error);
+    void this.#tryAgain(error);
   }
 
-  #leave(why: unknown): void {
-    if (this.#isOver) return;
+  /** Ends an attempt whose caller's time is up, or whose signal is aborted. */
+  leave(why: unknown): void {
+    if (this.#holder === undefined) return;
     const wasSent = this.#holder.release(this);
-    const isBehindOthers = why === OUT_OF_TIME && !wasSent && this.#connection.isConnected;
+    const isBehindOthers = why === OUT_OF_TIME && !wasSent && this.#sender.connection.isConnected;
     this.fail(isBehindOthers ? new AttemptFailed(BEHIND_OTHERS, false, false) : new AttemptFailed(why, wasSent));
   }
 
+  /** Its signal is aborted. */
+  handleEvent(): void {
+    this.leave(new Error('cancelled'));
+  }
+
+  async #tryAgain(error: unknown): Promise<void> {
+    this.#retries ??= this.#sender.retriesOf(this);
+    try {
+      await this.#retries.afterFailure(error);
+    } catch (final) {
+      this.#end();
+      return this.#reject(final);
+    }
+    this.#sender.sendAgain(this);
+  }
+
   #forget(): void {
-    this.#isOver = true;
-    clearTimeout(this.#timer);
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#holder = undefined;
+    this.signal?.removeEventListener('abort', this);
+  }
+
+  #end(): void {
+    this.#retries?.end();
+    this.#sender.ended();
   }
 }

@@ -240,6 +240,17 @@ describe('each caller of a combined call', () => {
     expect(keysOf(server.seen).flat()).not.toContain('late');
   });
 
+  it('P7: ends in its own time, whoever asked first, whether it waits or was sent', async () => {
+    const times = [200, 100, 300, 150];
+    const { client } = await saturated();
+    expect(await lateOnes(client, times)).toEqual([100, 150, 200, 300].map((ms) => [ms, 'refused']));
+
+    const silent = await FakeServer.start({ batchAllocateOrders: ['silence'] });
+    const other = silent.client({ attemptTimeoutMs: 20_000 });
+    expect(await lateOnes(other, [...times, 800])).toEqual([100, 150, 200, 300, 800].map((ms) => [ms, 'unknown']));
+    expect(silent.seen).toHaveLength(1);
+  });
+
   it('P7: aborts at once: what waits is not sent, what was sent may be done, and neither is in the way', async () => {
     const { server, client, held } = await saturated();
     const stop = new AbortController();
@@ -457,6 +468,18 @@ async function saturated(options: Partial<ClientOptions> = {}) {
     await server.call(call);
   }
   return { server, client, held, sent: ignored(sent).then(() => errorsOfSettled(sent)) };
+}
+
+/** One call per time limit, all in this turn: the limits and outcomes in the order in which the calls fail. */
+async function lateOnes(client: OrderNumbersClient, times: readonly number[]): Promise<[number, string][]> {
+  const late: [number, string][] = [];
+  const calls = times.map(async (timeoutMs) => {
+    const [error] = await errorsOf([client.allocate({ storeId: 1 }, { timeoutMs })]);
+    expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    late.push([timeoutMs, error!.outcome]);
+  });
+  await Promise.all(calls);
+  return late;
 }
 
 /** One call per key, all in this turn. */
