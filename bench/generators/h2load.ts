@@ -11,8 +11,6 @@ import { latencies, readRequestLog, scheduledLatencies, steadyRate } from './req
 const MAX_PROCESSES = 4;
 /** Calls of one connection at a time; a server takes 1000. */
 const MAX_STREAMS = 100;
-/** Of each generator. */
-const FLOOD_CONNECTIONS = 8;
 
 /** A load of unary calls. */
 export interface UnaryLoad {
@@ -63,11 +61,12 @@ export async function runOpenLoop(load: UnaryLoad, perSecond: number): Promise<U
 }
 
 /**
- * Sends calls at a rate that is too much, over so many connections that the server's queue is full: a connection has 1000
- * calls in flight at most. Resolves when all are answered, in whichever way.
+ * Sends calls at a rate that is too much, over so many connections of each generator that the server cannot take them all:
+ * each has 1000 in flight at most. Resolves when all are answered, in whichever way.
  */
-export async function runFlood(load: UnaryLoad, perSecond: number): Promise<void> {
-  await runAtRate(load, perSecond, FLOOD_CONNECTIONS);
+export async function runFlood(load: UnaryLoad, perSecond: number, connections: number): Promise<UnaryResult> {
+  const { logs, micros } = await runAtRate(load, perSecond, connections);
+  return { ...summary(latencies(logs), micros), perSecond: steadyRate(logs) };
 }
 
 /** `each` is the rate of one generator. */

@@ -26,6 +26,11 @@ export class CommitWatch {
     this.#close();
   }
 
+  /** Numbers that were committed from the first look to the last one. */
+  get numbered(): number {
+    return this.#samples.at(-1)!.lastOrderId - this.#samples[0]!.lastOrderId;
+  }
+
   /** Numbers that were committed per second between two times, in milliseconds since the epoch. */
   perSecond(fromMs: number, toMs: number): number {
     const within = this.#samples.filter(({ atMs }) => atMs >= fromMs && atMs <= toMs);

@@ -2,20 +2,38 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientProcess } from '../generators/client-load.ts';
 import { requireAnswers, startClient } from '../generators/client-load.ts';
+import type { UnaryResult } from '../generators/h2load.ts';
 import { missingH2load, runClosedLoop, runFlood } from '../generators/h2load.ts';
 import type { Probe } from '../generators/probes.ts';
 import { startProbes } from '../generators/probes.ts';
 import { CommitWatch } from '../ledgers/commit-watch.ts';
 import { densityOf } from '../ledgers/density.ts';
 import { STORES } from '../ours/client-peers.ts';
-import { ONE_ORDER } from '../ours/unary-peers.ts';
+import { BATCH, ONE_ORDER, ORDERS_PER_BATCH } from '../ours/unary-peers.ts';
 import { ServerProcess } from '../processes/server-process.ts';
 import { quantile } from '../statistics.ts';
 
-/** In flight at the peak. */
-const PEAK = { 'one per call': 400, combined: 2000 } as const;
+/** A way of h2load to ask for orders. */
+interface UnaryWay {
+  readonly name: string;
+  readonly call: typeof ONE_ORDER;
+  readonly ordersPerCall: number;
+  /** Calls in flight at the peak. */
+  readonly peakInFlight: number;
+  /** Of each of the four generators when they flood: more calls than a server lets wait. */
+  readonly connections: number;
+}
+
+const UNARY_WAYS: readonly UnaryWay[] = [
+  { name: 'one per call', call: ONE_ORDER, ordersPerCall: 1, peakInFlight: 400, connections: 8 },
+  { name: '1000 per call', call: BATCH, ordersPerCall: ORDERS_PER_BATCH, peakInFlight: 8, connections: 1 },
+];
+/** A client is not asked for twice its rate: on two cores it could not ask so fast, and would refuse by itself. */
+const CLIENT_IN_FLIGHT = 2000;
 const TIMES_IN_FLIGHT = 10;
 const TIMES_RATE = 2;
+/** Orders before and, times the seconds, for the measurement of a peak. */
+const WARM_UP = 40_000;
 /** The load lasts longer than the runs of a comparison. */
 const STRETCH = 3;
 /** The load's beginning, until its processes have started and the queues are full. */
@@ -53,6 +71,11 @@ export interface OverloadCase {
   /** Orders that were numbered per second while the load was offered. */
   readonly goodputPerSecond: number;
   readonly goodputToPeak: number;
+  /** The share of its orders that was refused, and how long its calls took, refused or not. */
+  readonly refusedShare: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** What another caller met. */
   readonly before: ProbeSummary;
   readonly during: ProbeSummary;
   /** From the end of the offered load until the probes are as before. */
@@ -65,100 +88,101 @@ export interface Overload {
   readonly cases: readonly OverloadCase[];
 }
 
-/** A load that is too much. */
+/** One way to ask for orders, and how much of it is too much. */
 interface Offer {
   readonly name: string;
-  readonly peakPerSecond: number;
-  /** Resolves when all of it is answered or refused. */
-  run(server: ServerProcess, client: ClientProcess): Promise<unknown>;
-  /** For how long orders are asked for; absent means until `run` resolves. */
+  /** Orders per second at the peak, on a server that is to be overloaded next. */
+  peak(): Promise<number>;
+  /** Resolves when all is answered or refused, to what the asking saw of it. */
+  run(peakPerSecond: number): Promise<Asked>;
+  /** Orders are asked for during these seconds; absent means until `run` resolves. */
   readonly seconds?: number;
 }
 
-/** Measures the peak of both ways, then offers ten times the calls in flight, and twice the rate. */
+/** What became of the orders of an overload, as far as a generator knows: how long all of its calls took. */
+interface Asked {
+  readonly orders: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** Offers ten times the calls in flight, and twice the rate, of the peak; each case has a server of its own. */
 export async function measureOverload(options: OverloadOptions): Promise<Overload> {
   const missing = await missingH2load();
   if (missing !== undefined) throw new Error(missing);
-  const [unary, combined] = await measurePeaks(options);
   const cases: OverloadCase[] = [];
-  for (const offer of [...unaryOffers(unary, options), ...combinedOffers(combined, options)])
-    cases.push(await measureCase(offer, options));
+  for (const [i, offerTo] of offers(options).entries()) cases.push(await measureCase(offerTo, i, options));
   return { cases };
 }
 
-function unaryOffers(peakPerSecond: number, options: OverloadOptions): Offer[] {
-  const seconds = options.seconds * STRETCH;
-  const inFlight = PEAK['one per call'] * TIMES_IN_FLIGHT;
-  const rate = Math.round(peakPerSecond * TIMES_RATE);
-  const load = ({ address }: ServerProcess, perSecond: number) => {
-    const calls = Math.round(perSecond * seconds);
-    return { address, ...ONE_ORDER, calls, folder: options.folder };
+type OfferTo = (server: ServerProcess, client: ClientProcess) => Offer;
+
+function offers({ seconds, folder }: OverloadOptions): OfferTo[] {
+  const long = seconds * STRETCH;
+  const both = ({ name, call, ordersPerCall, peakInFlight, connections }: UnaryWay): OfferTo[] => {
+    const inFlight = peakInFlight * TIMES_IN_FLIGHT;
+    const loadOf = ({ address }: ServerProcess, orders: number) => {
+      return { address, ...call, folder, calls: Math.ceil(orders / ordersPerCall) };
+    };
+    const asked = ({ calls, p50Ms, p99Ms }: UnaryResult) => ({ orders: calls * ordersPerCall, p50Ms, p99Ms });
+    const peakOf = async (server: ServerProcess) => {
+      const warm = await runClosedLoop(loadOf(server, WARM_UP), peakInFlight);
+      const orders = warm.perSecond * ordersPerCall * seconds;
+      return (await runClosedLoop(loadOf(server, orders), peakInFlight)).perSecond * ordersPerCall;
+    };
+    return [
+      (server) => ({
+        name: `${name}, ${inFlight} calls in flight`,
+        peak: () => peakOf(server),
+        run: async (peak) => asked(await runClosedLoop(loadOf(server, peak * long), inFlight)),
+      }),
+      (server) => ({
+        name: `${name}, twice the rate`,
+        peak: () => peakOf(server),
+        seconds: long,
+        run: async (peak) => {
+          const rate = peak * TIMES_RATE;
+          return asked(await runFlood(loadOf(server, rate * long), rate / ordersPerCall, connections));
+        },
+      }),
+    ];
   };
-  return [
-    {
-      name: `one per call, ${inFlight} in flight`,
-      peakPerSecond,
-      run: (server) => runClosedLoop(load(server, peakPerSecond), inFlight),
-    },
-    {
-      name: `one per call, ${rate}/s`,
-      peakPerSecond,
-      seconds,
-      run: (server) => runFlood(load(server, rate), rate),
-    },
-  ];
+  return [...UNARY_WAYS.flatMap(both), (_, client) => clientOffer(client, seconds)];
 }
 
-function combinedOffers(peakPerSecond: number, options: OverloadOptions): Offer[] {
-  const seconds = options.seconds * STRETCH;
-  const inFlight = PEAK.combined * TIMES_IN_FLIGHT;
-  const rate = Math.round(peakPerSecond * TIMES_RATE);
-  return [
-    {
-      name: `combined, ${inFlight} in flight`,
-      peakPerSecond,
-      run: (_, client) => client.ask({ inFlight, orders: Math.round(peakPerSecond * seconds), stores: STORES }),
-    },
-    {
-      name: `combined, ${rate}/s`,
-      peakPerSecond,
-      seconds,
-      run: (_, client) => client.ask({ inFlight: 0, orders: rate * seconds, stores: STORES, perSecond: rate }),
-    },
-  ];
-}
-
-async function measurePeaks({ seconds, folder, progress }: OverloadOptions): Promise<[number, number]> {
-  const server = await ServerProcess.serve(join(folder, 'peak.db'));
-  const client = startClient(server.address);
-  const load = { address: server.address, ...ONE_ORDER, folder };
-  const combined = async (orders: number) => {
-    const result = await client.ask({ inFlight: PEAK.combined, orders, stores: STORES });
-    requireAnswers(result, orders);
-    return (orders / result.ms) * 1000;
+function clientOffer(client: ClientProcess, seconds: number): Offer {
+  const ask = async (inFlight: number, orders: number) => {
+    const result = await client.ask({ inFlight, orders: Math.round(orders), stores: STORES });
+    requireAnswers(result, Math.round(orders));
+    return result;
   };
-  await runClosedLoop({ ...load, calls: 8000 }, PEAK['one per call']);
-  const { perSecond: unaryPeak } = await runClosedLoop({ ...load, calls: 8000 * seconds }, PEAK['one per call']);
-  await combined(40_000);
-  const combinedPeak = await combined(30_000 * seconds);
-  await client.end();
-  await server.stop();
-  progress(`peaks: ${Math.round(unaryPeak)}/s one per call, ${Math.round(combinedPeak)}/s combined`);
-  return [unaryPeak, combinedPeak];
+  const inFlight = CLIENT_IN_FLIGHT * TIMES_IN_FLIGHT;
+  return {
+    name: `client, ${inFlight} in flight`,
+    async peak() {
+      await ask(CLIENT_IN_FLIGHT, WARM_UP);
+      const orders = WARM_UP * seconds;
+      return (orders / (await ask(CLIENT_IN_FLIGHT, orders)).ms) * 1000;
+    },
+    async run(peak) {
+      const { answered, p50Ms, p99Ms } = await ask(inFlight, peak * seconds * STRETCH);
+      return { orders: answered, p50Ms, p99Ms };
+    },
+  };
 }
 
-async function measureCase(offer: Offer, { folder, progress }: OverloadOptions): Promise<OverloadCase> {
-  const { name, peakPerSecond } = offer;
-  const ledger = join(folder, `overload-${name.replaceAll(/\W+/g, '-')}.db`);
+async function measureCase(offerTo: OfferTo, i: number, { folder, progress }: OverloadOptions): Promise<OverloadCase> {
+  const ledger = join(folder, `overload-${i}.db`);
   const server = await ServerProcess.serve(ledger);
   const client = startClient(server.address);
-  requireAnswers(await client.ask({ inFlight: 64, orders: 5000, stores: STORES }), 5000);
   const idleBytes = server.requireMemory().now;
+  const offer = offerTo(server, client);
+  const peakPerSecond = await offer.peak();
   const probes = await startProbes(server.address);
   await delay(QUIET_MS);
   const watch = new CommitWatch(ledger);
   const beganMs = now();
-  await offer.run(server, client);
+  const asked = await offer.run(peakPerSecond);
   const endedMs = offer.seconds === undefined ? now() : beganMs + offer.seconds * 1000;
   await delay(QUIET_MS);
   watch.stop();
@@ -167,24 +191,27 @@ async function measureCase(offer: Offer, { folder, progress }: OverloadOptions):
   await client.end();
   await server.stop();
   const { holes, repeats } = densityOf(ledger);
-  if (holes + repeats > 0) throw new Error(`${name}: ${holes} holes and ${repeats} repeats`);
+  if (holes + repeats > 0) throw new Error(`${offer.name}: ${holes} holes and ${repeats} repeats`);
 
   const perSecond = watch.perSecond(beganMs + SETTLING_MS, endedMs);
   const within = (from: number, to: number) => seen.filter(({ atMs }) => atMs >= from && atMs < to);
   const before = summarize(within(-Infinity, beganMs));
-  const result = {
-    name,
+  progress(`${offer.name}: ${Math.round(perSecond)}/s of ${Math.round(peakPerSecond)}/s at the peak`);
+  return {
+    name: offer.name,
     peakPerSecond,
     goodputPerSecond: perSecond,
     goodputToPeak: perSecond / peakPerSecond,
+    // The probes are numbered, too, but are few.
+    refusedShare: Math.max(0, 1 - watch.numbered / asked.orders),
+    p50Ms: asked.p50Ms,
+    p99Ms: asked.p99Ms,
     before,
     during: summarize(within(beganMs + SETTLING_MS, endedMs)),
     normalAfterMs: normalAfter(within(endedMs, Infinity), endedMs, before.answeredP99Ms),
     idleBytes,
     peakBytes,
   };
-  progress(`${name}: ${Math.round(perSecond)}/s, ${result.goodputToPeak.toFixed(2)} of the peak`);
-  return result;
 }
 
 /** Milliseconds from `sinceMs` to the first of many probes in a row that are as before; NaN if there are none. */

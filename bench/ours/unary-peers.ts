@@ -1,5 +1,9 @@
 import { join } from 'node:path';
-import { AllocateOrderRequest, AllocateOrdersRequest } from '../../src/wire/gen/orders/v1/orders.ts';
+import {
+  AllocateOrderRequest,
+  AllocateOrdersRequest,
+  BatchAllocateOrdersRequest,
+} from '../../src/wire/gen/orders/v1/orders.ts';
 import type { UnaryLoad } from '../generators/h2load.ts';
 import { missingH2load, runClosedLoop } from '../generators/h2load.ts';
 import { densityOf } from '../ledgers/density.ts';
@@ -22,6 +26,17 @@ const MANY_ORDERS: typeof ONE_ORDER = {
   method: 'AllocateOrders',
   message: (generator) =>
     AllocateOrdersRequest.encode(AllocateOrdersRequest.fromPartial({ ...store(generator), count: MAX_COUNT })).finish(),
+};
+
+/** Independent orders of one call of BatchAllocateOrders. */
+export const ORDERS_PER_BATCH = 1000;
+/** Each order has a store of its own. */
+export const BATCH: typeof ONE_ORDER = {
+  method: 'BatchAllocateOrders',
+  message(generator) {
+    const requests = Array.from({ length: ORDERS_PER_BATCH }, (_, i) => store(generator * ORDERS_PER_BATCH + i));
+    return BatchAllocateOrdersRequest.encode(BatchAllocateOrdersRequest.fromPartial({ requests })).finish();
+  },
 };
 
 export const ECHO: Peer = {

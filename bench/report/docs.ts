@@ -38,22 +38,19 @@ export function newestOf(results: readonly Result[]): ReadonlyMap<keyof Measured
   return newest;
 }
 
-/** All sections in Markdown, in the order of a report, each with what was run. */
+/** All sections in Markdown, in the order of a report, each kind with what was run, and the goals of all kinds. */
 export function figures(newest: ReadonlyMap<keyof Measured, Result>): string {
-  const measured = KIND_NAMES.filter((kind) => newest.has(kind));
-  return measured
-    .map((kind) => {
-      const result = newest.get(kind)!;
-      const targets = targetsOf(kind, result);
-      const [first, ...more] = [
-        ...sectionsOf(kind, result),
-        ...(targets.length > 0 ? [targetsSection(targets)] : []),
-      ].map(toMarkdown);
-      const [heading, ...rest] = first!.split('\n\n');
-      const plots = plotsOf(kind, result).map(({ file, title }) => `![${title}](${PLOTS}/${file})`);
-      return [heading, `\`${circumstancesOf(result)}\``, ...plots, ...rest, ...more].join('\n\n');
-    })
-    .join('\n\n');
+  const kinds = KIND_NAMES.filter((kind) => newest.has(kind));
+  const targets = kinds.flatMap((kind) => targetsOf(kind, newest.get(kind)!));
+  const parts = kinds.map((kind) => kindFigures(kind, newest.get(kind)!));
+  return [...parts, ...(targets.length > 0 ? [toMarkdown(targetsSection(targets))] : [])].join('\n\n');
+}
+
+function kindFigures(kind: keyof Measured, result: Result): string {
+  const plots = plotsOf(kind, result).map(({ file, title }) => `![${title}](${PLOTS}/${file})`);
+  const [first, ...more] = sectionsOf(kind, result).map(toMarkdown);
+  const [heading, ...rest] = first!.split('\n\n');
+  return [heading, `\`${circumstancesOf(result)}\``, ...plots, ...rest, ...more].join('\n\n');
 }
 
 /** The text with other figures between the marks. Throws if it has no marks. */

@@ -37,11 +37,13 @@ export function openLoopSections({ rounds, ways }: OpenLoop): Section[] {
 export function overloadSections({ cases }: Overload): Section[] {
   const head = [
     'offered',
+    'peak /s',
     'numbered /s',
-    'of the peak',
-    'others before: p50, p99 ms',
+    'share',
+    'refused',
+    'its calls: p50, p99 ms',
+    'another caller before',
     'meanwhile',
-    'refusals of others: p50, p99 ms',
     'normal after ms',
     'memory idle, highest',
   ];
@@ -50,8 +52,10 @@ export function overloadSections({ cases }: Overload): Section[] {
       title: 'Overload',
       table: { head, rows: cases.map(overloadRow) },
       notes: [
-        '"Others" is a caller with a single call every 20 ms and no retries. Normal is half a second of its calls in a row ' +
-          'that take no longer than twice the p99 before, or 20 ms, counted from when nothing more was offered.',
+        'The peak is that of the same server just before. A call that is refused counts among its calls. Another caller has a ' +
+          'single call every 20 ms and no retries; p50 and p99, and what became of its calls if not all were answered. ' +
+          'Normal is half a second of these calls in a row that take no longer than twice the p99 before, or 20 ms, counted ' +
+          'from when nothing more was offered.',
       ],
     },
   ];
@@ -90,22 +94,20 @@ export function memoryTargets({ orders, idle, after }: Memory): Target[] {
 function overloadRow(one: OverloadCase): string[] {
   return [
     one.name,
+    whole(one.peakPerSecond),
     whole(one.goodputPerSecond),
     one.goodputToPeak.toFixed(2),
+    one.refusedShare.toFixed(2),
+    `${time(one.p50Ms)}, ${time(one.p99Ms)}`,
     probeCell(one.before),
     probeCell(one.during),
-    refusalCell(one.during),
     time(one.normalAfterMs),
     `${megabytes(one.idleBytes)}, ${megabytes(one.peakBytes)}`,
   ];
 }
 
-function probeCell({ answered, answeredP50Ms, answeredP99Ms }: ProbeSummary): string {
-  return answered === 0 ? 'none answered' : `${time(answeredP50Ms)}, ${time(answeredP99Ms)}`;
-}
-
-function refusalCell({ answered, refused, refusedP50Ms, refusedP99Ms, failed }: ProbeSummary): string {
-  const share = refused / (answered + refused + failed);
-  const rest = failed > 0 ? `, ${failed} failed` : '';
-  return (refused === 0 ? 'none' : `${time(refusedP50Ms)}, ${time(refusedP99Ms)} (${share.toFixed(2)} of all)`) + rest;
+function probeCell({ answered, answeredP50Ms, answeredP99Ms, refused, refusedP99Ms, failed }: ProbeSummary): string {
+  const took = answered === 0 ? 'none answered' : `${time(answeredP50Ms)}, ${time(answeredP99Ms)}`;
+  const refusals = refused > 0 ? `; ${refused} refused within ${time(refusedP99Ms)}` : '';
+  return took + refusals + (failed > 0 ? `; ${failed} failed` : '');
 }
