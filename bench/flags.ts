@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util';
 
-/** What is measured instead of the comparison, by its flag. */
+/** What can be measured, by its flag. */
 export const MEASUREMENTS = [
+  'comparison',
+  'peers',
   'open-loop',
   'overload',
   'memory',
@@ -9,10 +11,11 @@ export const MEASUREMENTS = [
   'stores',
   'surface',
   'postgres',
-  'peers',
   'start',
 ] as const;
 export type Measurement = (typeof MEASUREMENTS)[number];
+
+const DEFAULT: readonly Measurement[] = ['comparison', 'peers'];
 
 /** The options of a benchmark. */
 export interface Flags {
@@ -24,7 +27,6 @@ export interface Flags {
   /** Parent of the folder for the ledgers; undefined means data. */
   readonly folder: string | undefined;
   readonly json: boolean;
-  /** Empty means the comparison. */
   readonly measurements: readonly Measurement[];
   /** Sizes of ledgers, in rows. */
   readonly rows: readonly number[];
@@ -37,22 +39,30 @@ export interface Flags {
 export const HELP = `make bench [ARGS="flags"]
 
 Measures calls (by h2load) and orders (by client.allocate()) on our server, in
-alternation with what bounds them and with other ways to number orders. Ratios
-are taken within each round. Each ledger is read from end to end afterwards.
-Writes JSON into bench/results. Takes some 12 minutes; other work on the
-machine changes the figures.
+alternation with what bounds them, then with other systems that do the same.
+Ratios are taken within each round. Each ledger is read from end to end
+afterwards. Writes JSON into bench/results. Takes some 14 minutes; other work
+on the machine changes the figures.
 
   --rounds <n>       rounds that count, each with every peer at every level (5)
   --seconds <n>      how long each run of a round takes (2)
   --quick            one round of one second: to see that everything works
-  --only <a,b,..>    only these peers; a wrong name lists them
+  --only <a,b,..>    only these of the comparison; a wrong name lists them
   --folder <path>    where to create a temporary folder for the ledgers (data)
   --json             print the JSON instead of the tables
   --write-docs       measure nothing: write the figures and plots of
                      docs/benchmarks.md from the newest results
   --help             print this
 
-Other measurements, instead of the comparison:
+These two are measured if none is named:
+
+  --comparison       calls and orders on our server: one per call, combined, and
+                     with a transaction each; over HTTP; echoes that do nothing
+  --peers            Redis, PostgreSQL and SQLite numbering orders without our
+                     server, beside client.allocate(); their holes and repeats,
+                     also after kill -9
+
+Others, instead of them:
 
   --open-loop        latency at fixed rates, counted from when each call was due
   --overload         ten times the calls in flight, and twice the rate, of the
@@ -66,9 +76,6 @@ Other measurements, instead of the comparison:
   --surface          a million allocations listed, watched and verified;
                      allocations with and without 50 watchers
   --postgres         one server and four servers on one PostgreSQL
-  --peers            Redis, PostgreSQL and SQLite numbering orders without our
-                     server, beside client.allocate(); their holes and repeats,
-                     also after kill -9; some 8 minutes
   --start            start time of commands with and without the compile cache
 `;
 
@@ -85,6 +92,7 @@ export function parseFlags(args: readonly string[]): Flags {
       json: { type: 'boolean', default: false },
       rows: { type: 'string', default: '0,10000000,100000000' },
       orders: { type: 'string', default: '5000000' },
+      comparison: { type: 'boolean' },
       'open-loop': { type: 'boolean' },
       overload: { type: 'boolean' },
       memory: { type: 'boolean' },
@@ -99,13 +107,15 @@ export function parseFlags(args: readonly string[]): Flags {
     },
   });
   const { quick } = values;
+  const asked = MEASUREMENTS.filter((name) => values[name]);
+  const byDefault: readonly Measurement[] = values.only === undefined ? DEFAULT : ['comparison'];
   return {
     rounds: wholeNumber('--rounds', values.rounds ?? (quick ? '1' : '5'), 1),
     seconds: wholeNumber('--seconds', values.seconds ?? (quick ? '1' : '2'), 1),
     only: values.only?.split(','),
     folder: values.folder,
     json: values.json,
-    measurements: MEASUREMENTS.filter((name) => values[name]),
+    measurements: asked.length > 0 ? asked : byDefault,
     rows: values.rows.split(',').map((rows) => wholeNumber('--rows', rows, 0)),
     orders: wholeNumber('--orders', values.orders, 1),
     writeDocs: values['write-docs'],

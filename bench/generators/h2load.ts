@@ -18,6 +18,7 @@ export interface UnaryLoad {
   readonly method: string;
   /** The message of the calls of one generator, as bytes; all of its calls carry the same. */
   message(generator: number): Uint8Array;
+  /** In all; 0 if the load has another end. */
   readonly calls: number;
   /** For logs, and the messages. */
   readonly folder: string;
@@ -49,6 +50,17 @@ export async function runClosedLoop(load: UnaryLoad, inFlight: number): Promise<
   const { logs, micros } = await runGenerators(load, processes, args);
   const took = latencies(logs);
   return { ...summary(took, micros), perSecond: steadyRate(logs) };
+}
+
+/**
+ * The same for some seconds, however many calls these are: where calls are refused, a number of them may be done at once.
+ * Those in flight at the end are not waited for.
+ */
+export async function runForSeconds(load: UnaryLoad, inFlight: number, seconds: number): Promise<UnaryResult> {
+  const { processes, connections, streams } = shape(inFlight);
+  const args = [`--clients=${connections}`, `--max-concurrent-streams=${streams}`, `--duration=${seconds}`];
+  const { logs, micros } = await runGenerators({ ...load, calls: 0 }, processes, args);
+  return { ...summary(latencies(logs), micros), perSecond: steadyRate(logs) };
 }
 
 /**
@@ -95,7 +107,7 @@ async function runGenerators(load: UnaryLoad, processes: number, args: readonly 
     const [frame, log] = [join(folder, `frame-${generator}`), join(folder, `log-${generator}`)];
     writeFileSync(frame, grpcFrame(message(generator)));
     const ended = await runTimed('h2load', [
-      `--requests=${each}`,
+      ...(each > 0 ? [`--requests=${each}`] : []),
       `--data=${frame}`,
       `--log-file=${log}`,
       '--header=content-type: application/grpc',
@@ -136,7 +148,8 @@ function readLog(path: string, ended: Ended): RequestLog {
 }
 
 function requireAll(log: RequestLog, calls: number, ended: Ended): RequestLog {
-  if (ended.code === 0 && log.starts.length === calls && log.failed === 0) return log;
+  const isAll = calls === 0 ? log.starts.length > 0 : log.starts.length === calls;
+  if (ended.code === 0 && isAll && log.failed === 0) return log;
   const answered = log.starts.length - log.failed;
   throw new Error(`h2load ended with ${ended.code}: ${answered} of ${calls} calls were answered with 200`);
 }

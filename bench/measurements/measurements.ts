@@ -21,6 +21,7 @@ export interface MeasureOptions extends Flags {
 }
 
 const BY_FLAG: Readonly<Record<Measurement, (options: MeasureOptions) => Promise<Measured>>> = {
+  comparison: async (options) => ({ comparison: await measureComparison(options) }),
   'open-loop': async (options) => ({ openLoop: await measureOpenLoop(options) }),
   overload: async (options) => ({ overload: await measureOverload(options) }),
   memory: async (options) => ({ memory: await measureMemory(options) }),
@@ -32,15 +33,12 @@ const BY_FLAG: Readonly<Record<Measurement, (options: MeasureOptions) => Promise
   start: async (options) => ({ start: await measureStart(options) }),
 };
 
-/** Measures what the flags ask for, one after the other; the comparison if they ask for nothing. */
+/** Measures what the flags ask for, one after the other. */
 export async function measure(flags: Flags, parent: string, progress: (line: string) => void): Promise<Measured> {
-  if (flags.measurements.length === 0) {
-    return { comparison: await measureComparison({ ...flags, folder: parent, progress }) };
-  }
   const measured: Measured[] = [];
   for (const name of flags.measurements) {
     const folder = join(parent, name);
-    mkdirSync(folder);
+    mkdirSync(folder, { mode: 0o755 });
     measured.push(await BY_FLAG[name]({ ...flags, folder, progress }));
   }
   return Object.assign({}, ...measured) as Measured;

@@ -34,7 +34,10 @@ export const ORDERS_PER_BATCH = 1000;
 export const BATCH: typeof ONE_ORDER = {
   method: 'BatchAllocateOrders',
   message(generator) {
-    const requests = Array.from({ length: ORDERS_PER_BATCH }, (_, i) => store(generator * ORDERS_PER_BATCH + i));
+    const requests = Array.from({ length: ORDERS_PER_BATCH }, (_, i) => ({
+      ...store(generator * ORDERS_PER_BATCH + i),
+      count: 1,
+    }));
     return BatchAllocateOrdersRequest.encode(BatchAllocateOrdersRequest.fromPartial({ requests })).finish();
   },
 };

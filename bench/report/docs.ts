@@ -3,34 +3,43 @@ import { join } from 'node:path';
 import * as prettier from 'prettier';
 import { plotsOf } from '../plots/plots.ts';
 import { renderPlots } from '../plots/render.ts';
+import { readmeFigures } from './readme-figures.ts';
 import { circumstancesOf, KIND_NAMES, sectionsOf, targetsOf } from './report.ts';
 import type { Measured, Result } from './result.ts';
 import { targetsSection, toMarkdown } from './section.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const RESULTS = 'bench/results/*.json';
-const DOCUMENT = 'docs/benchmarks.md';
 const BEGIN = '<!-- begin: written by make bench ARGS=--write-docs -->';
 const END = '<!-- end -->';
-
 /** Beside the document. */
 const PLOTS = 'benchmarks';
 
-/** Writes the newest figures of each kind into docs/benchmarks.md, and the plots beside it. */
+type Newest = ReadonlyMap<keyof Measured, Result>;
+
+/** What is written into which document. */
+const DOCUMENTS: Readonly<Record<string, (newest: Newest) => string>> = {
+  'docs/benchmarks.md': figures,
+  'README.md': readmeFigures,
+};
+
+/** Writes the newest figures of each kind into the documents, and the plots beside docs/benchmarks.md. */
 export async function writeDocs(progress: (line: string) => void): Promise<void> {
   const newest = newestOf(globSync(RESULTS, { cwd: ROOT }).toSorted().map(readResult));
-  const path = join(ROOT, DOCUMENT);
-  const text = withFigures(readFileSync(path, 'utf8'), figures(newest));
-  const plots = [...newest].flatMap(([kind, result]) => plotsOf(kind, result));
+  const plots = await renderPlots([...newest].flatMap(([kind, result]) => plotsOf(kind, result)));
   mkdirSync(join(ROOT, 'docs', PLOTS), { recursive: true });
-  for (const [file, svg] of await renderPlots(plots)) writeFileSync(join(ROOT, 'docs', PLOTS, file), svg);
-  const options = await prettier.resolveConfig(path);
-  writeFileSync(path, await prettier.format(text, { ...options, parser: 'markdown' }));
-  progress(`written into ${DOCUMENT}: ${[...newest.keys()].join(', ')}`);
+  for (const [file, svg] of plots) writeFileSync(join(ROOT, 'docs', PLOTS, file), svg);
+  for (const [document, content] of Object.entries(DOCUMENTS)) {
+    const path = join(ROOT, document);
+    const options = { ...(await prettier.resolveConfig(path)), parser: 'markdown', proseWrap: 'always' } as const;
+    const written = await prettier.format(content(newest), options);
+    if (written !== '') writeFileSync(path, withFigures(readFileSync(path, 'utf8'), written.trim()));
+  }
+  progress(`written: ${[...newest.keys()].join(', ')}`);
 }
 
 /** The newest result that has each kind of measurement; of those before it there may be none that this program knows. */
-export function newestOf(results: readonly Result[]): ReadonlyMap<keyof Measured, Result> {
+export function newestOf(results: readonly Result[]): Newest {
   const newest = new Map<keyof Measured, Result>();
   for (const result of results.toSorted((a, b) => a.date.localeCompare(b.date))) {
     for (const kind of KIND_NAMES) if (result[kind] !== undefined && isReadable(kind, result)) newest.set(kind, result);
@@ -39,7 +48,7 @@ export function newestOf(results: readonly Result[]): ReadonlyMap<keyof Measured
 }
 
 /** All sections in Markdown, in the order of a report, each kind with what was run, and the goals of all kinds. */
-export function figures(newest: ReadonlyMap<keyof Measured, Result>): string {
+export function figures(newest: Newest): string {
   const kinds = KIND_NAMES.filter((kind) => newest.has(kind));
   const targets = kinds.flatMap((kind) => targetsOf(kind, newest.get(kind)!));
   const parts = kinds.map((kind) => kindFigures(kind, newest.get(kind)!));
@@ -57,7 +66,7 @@ function kindFigures(kind: keyof Measured, result: Result): string {
 export function withFigures(text: string, content: string): string {
   const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (begin < 0 || end < begin)
-    throw new Error(`${DOCUMENT} needs the lines "${BEGIN}" and "${END}" around its figures`);
+    throw new Error(`a document needs the lines "${BEGIN}" and "${END}" around its figures`);
   return `${text.slice(0, begin + BEGIN.length)}\n\n${content}\n\n${text.slice(end)}`;
 }
 

@@ -24,6 +24,7 @@ interface Told<Key extends keyof Measured> {
 
 const KINDS: { readonly [Key in keyof Required<Measured>]: Told<Key> } = {
   comparison: { sections: comparisonSections, targets: comparisonTargets },
+  peers: { sections: peersSections, targets: peersTargets },
   openLoop: { sections: openLoopSections },
   overload: { sections: overloadSections, targets: overloadTargets },
   memory: { sections: memorySections, targets: memoryTargets },
@@ -31,7 +32,6 @@ const KINDS: { readonly [Key in keyof Required<Measured>]: Told<Key> } = {
   stores: { sections: storesSections },
   surface: { sections: surfaceSections, targets: surfaceTargets },
   postgres: { sections: postgresSections, targets: postgresTargets },
-  peers: { sections: peersSections, targets: peersTargets },
   start: { sections: startSections, targets: startTargets },
 };
 
