@@ -36,7 +36,8 @@ export async function killUnderLoad(peer: NumberingPeer, folder: string): Promis
   const running = await peer.start(folder);
   try {
     const client = await running.connect();
-    const found = await askAll(client, orders);
+    // The other way round: a peer that forgot them all would else number them as before.
+    const found = await askAll(client, orders.toReversed());
     await client.close();
     return {
       orders: orders.length,

@@ -1,20 +1,17 @@
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { runChild } from '../processes/child-process.ts';
 
-/** One line that names the commands that are not in the path, and the packages that have them; undefined if all are. */
-export function missingCommands(commands: readonly string[], packages: string): string | undefined {
-  const missing = commands.filter((command) => !isThere(command));
+/**
+ * Resolves to one line that names the commands that do not run here, and the packages that have them, or to undefined.
+ * Debian has a command pgbench even where no pgbench is installed, so each is run.
+ */
+export async function missingCommands(commands: readonly string[], packages: string): Promise<string | undefined> {
+  const missing: string[] = [];
+  for (const command of commands) if (!(await runs(command))) missing.push(command);
   if (missing.length === 0) return undefined;
   return `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing: install ${packages}`;
 }
 
-function isThere(command: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, command), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+async function runs(command: string): Promise<boolean> {
+  const ended = await runChild(command, ['--version']).catch(() => undefined);
+  return ended?.code === 0;
 }

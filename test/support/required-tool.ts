@@ -14,6 +14,9 @@ export type Tool =
   | 'pgbouncer'
   | 'psql'
   | 'script'
+  | 'redis-server'
+  | 'redis-benchmark'
+  | 'pgbench'
   | 'root'
   | 'linux';
 
@@ -30,6 +33,9 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   pgbouncer: 'install pgbouncer',
   psql: 'install psql (postgresql-client)',
   script: 'install script (bsdutils)',
+  'redis-server': 'install redis-server',
+  'redis-benchmark': 'install redis-tools',
+  pgbench: 'install postgresql',
   root: 'run the tests as root',
   linux: 'run the tests on Linux, which has /proc',
 };

@@ -33,7 +33,7 @@ export function postgresPeer(way: PostgresWay): NumberingPeer {
     name: way.name,
     work: way.work,
     levels: [{ inFlight: 1 }, { inFlight: 16 }, { inFlight: 64 }],
-    missing: async () => missingCommands(['pgbench'], 'postgresql-contrib or postgresql'),
+    missing: () => missingCommands(['pgbench'], 'postgresql'),
     async start(folder) {
       const schema = readFileSync(join(import.meta.dirname, way.schema), 'utf8');
       const cluster = await startInFolder(folder, (created) => created.query(schema));

@@ -25,8 +25,7 @@ export const redis: NumberingPeer = {
   name: 'redis',
   work: 'one Lua script per order with both counters and the key of the request, appendfsync always',
   levels: [{ inFlight: 1 }, { inFlight: 64 }, { inFlight: 400 }, { inFlight: 2000 }, { inFlight: 2000, pipelined: 16 }],
-  missing: async () =>
-    missingCommands(['redis-server', 'redis-benchmark', 'redis-cli'], 'redis-server and redis-tools'),
+  missing: () => missingCommands(['redis-server', 'redis-benchmark', 'redis-cli'], 'redis-server and redis-tools'),
   async start(folder) {
     const server = await RedisServer.start(folder);
     const [script] = await redisCli(server, 'SCRIPT', 'LOAD', ALLOCATE);
