@@ -5,10 +5,14 @@ import { openWriteConnection } from '../file/connection.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
 import { serveThread } from './thread.ts';
 
-/** A checkpoint runs when the WAL has this many frames that are not yet in the database: 4 MiB, SQLite's default. */
-const LONG_WAL_FRAMES = 1000;
-/** How many the writer may move, which commits nothing meanwhile. */
-const SHORT_WAL_FRAMES = 250;
+/**
+ * A checkpoint runs when the WAL has this many frames that are not yet in the database: 32 MiB. Batches write the same
+ * pages again and again, and a checkpoint moves each of them once, so a long WAL spares most of that. Reading it after a
+ * kill takes a fraction of a second.
+ */
+const LONG_WAL_FRAMES = 8000;
+/** How many the writer may move, which commits nothing meanwhile: about what a large batch writes. */
+const SHORT_WAL_FRAMES = 1000;
 
 /** The methods of the checkpointer thread. */
 export type CheckpointerMethods = {

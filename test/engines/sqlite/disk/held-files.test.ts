@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, truncateSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { filesOf } from '../../../../src/engines/sqlite/file/ledger-files.ts';
@@ -128,9 +128,10 @@ it('checkpoints keep every file in place', async () => {
   const { database, ledger, lost } = await openLedger();
   const before = ['', '-wal', '-shm', '.lock'].map((suffix) => identityOf(`${database}${suffix}`));
   // Long enough for the WAL to be moved and started anew, several times.
-  for (let i = 0; i < 60; i++) {
-    await ledger.commit(Array.from({ length: 100 }, (_, n) => ask(`${i}-${n}-${'x'.repeat(100)}`)));
+  for (let i = 0; i < 48; i++) {
+    await ledger.commit(Array.from({ length: 1000 }, (_, n) => ask(`${n}-${i}`.padEnd(128, 'x'))));
   }
+  await vi.waitFor(() => expect(statSync(database).size).toBeGreaterThan(2 ** 20), { timeout: 10_000 });
   expect(['', '-wal', '-shm', '.lock'].map((suffix) => identityOf(`${database}${suffix}`))).toEqual(before);
   expect(lost).not.toHaveBeenCalled();
 });
