@@ -88,6 +88,15 @@ async function runAtRate(load: UnaryLoad, perSecond: number, connections: number
   return { ...(await runGenerators(load, MAX_PROCESSES, args)), each: rate * connections };
 }
 
+/** Posts JSON over HTTP/1.1, one request at a time on each connection, until all are answered. */
+export async function runHttpLoop(load: Bodies & { readonly url: string }, inFlight: number): Promise<UnaryResult> {
+  let processes = MAX_PROCESSES;
+  while (inFlight % processes !== 0) processes--;
+  const args = ['--h1', `--clients=${inFlight / processes}`, '--header=content-type: application/json', load.url];
+  const { logs, micros } = await runProcesses(load, processes, args);
+  return { ...summary(latencies(logs), micros), perSecond: steadyRate(logs) };
+}
+
 /** Processes, connections of each, and calls in flight on each connection: together as many as asked for. */
 export function shape(inFlight: number): { processes: number; connections: number; streams: number } {
   let processes = Math.min(MAX_PROCESSES, inFlight);
@@ -98,22 +107,32 @@ export function shape(inFlight: number): { processes: number; connections: numbe
   return { processes, connections, streams: each / connections };
 }
 
-async function runGenerators(load: UnaryLoad, processes: number, args: readonly string[]) {
-  const { address, method, message, calls } = load;
-  const folder = mkdtempSync(join(load.folder, 'h2load-'));
+function runGenerators(load: UnaryLoad, processes: number, args: readonly string[]) {
+  const { address, method, message, calls, folder } = load;
   const url = `http://${address}/orders.v1.OrderNumberService/${method}`;
+  const headers = ['--header=content-type: application/grpc', '--header=te: trailers'];
+  const body = (generator: number) => grpcFrame(message(generator));
+  return runProcesses({ calls, folder, body }, processes, [...headers, ...args, url]);
+}
+
+interface Bodies {
+  readonly calls: number;
+  readonly folder: string;
+  body(generator: number): Uint8Array | string;
+}
+
+/** `args` are those that all processes have alike. */
+async function runProcesses({ calls, body, ...load }: Bodies, processes: number, args: readonly string[]) {
+  const folder = mkdtempSync(join(load.folder, 'h2load-'));
   const each = Math.ceil(calls / processes);
   const run = async (generator: number) => {
-    const [frame, log] = [join(folder, `frame-${generator}`), join(folder, `log-${generator}`)];
-    writeFileSync(frame, grpcFrame(message(generator)));
+    const [data, log] = [join(folder, `body-${generator}`), join(folder, `log-${generator}`)];
+    writeFileSync(data, body(generator));
     const ended = await runTimed('h2load', [
       ...(each > 0 ? [`--requests=${each}`] : []),
-      `--data=${frame}`,
+      `--data=${data}`,
       `--log-file=${log}`,
-      '--header=content-type: application/grpc',
-      '--header=te: trailers',
       ...args,
-      url,
     ]);
     return { log: requireAll(readLog(log, ended), each, ended), micros: ended.micros };
   };

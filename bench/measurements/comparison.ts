@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { BEFORE, COMBINED, SINGLE } from '../ours/client-peers.ts';
-import { HTTP, NO_OP_ROUTE } from '../ours/http-peers.ts';
+import { HTTP, HTTP_H2LOAD, NO_OP_H2LOAD, NO_OP_ROUTE } from '../ours/http-peers.ts';
 import { ALLOCATE, ALLOCATE_MANY, ECHO, ONE_PER_CALL } from '../ours/unary-peers.ts';
 import type { Density, Peer } from '../peer.ts';
 import { runChild } from '../processes/child-process.ts';
@@ -11,8 +11,8 @@ import { runRounds } from './rounds.ts';
 const APPENDS = 1000;
 
 /** Our server, however it is called. */
-const OURS: readonly Peer[] = [ALLOCATE, ALLOCATE_MANY, ONE_PER_CALL, COMBINED, SINGLE, BEFORE, HTTP];
-export const PEERS: readonly Peer[] = [...OURS, ECHO, NO_OP_ROUTE];
+const OURS: readonly Peer[] = [ALLOCATE, ALLOCATE_MANY, ONE_PER_CALL, COMBINED, SINGLE, BEFORE, HTTP, HTTP_H2LOAD];
+export const PEERS: readonly Peer[] = [...OURS, ECHO, NO_OP_ROUTE, NO_OP_H2LOAD];
 
 const at = (peer: Peer, inFlight: number) => ({ peer: peer.name, inFlight });
 /** The ratios in the table. */
@@ -30,6 +30,7 @@ const RATIOS: readonly RatioSpec[] = [
   { of: at(HTTP, 10), to: at(NO_OP_ROUTE, 10) },
   { of: at(HTTP, 64), to: at(NO_OP_ROUTE, 64), atLeast: 0.45 },
   { of: at(HTTP, 400), to: at(NO_OP_ROUTE, 400), atLeast: 0.6 },
+  ...[64, 400].map((inFlight) => ({ of: at(HTTP_H2LOAD, inFlight), to: at(NO_OP_H2LOAD, inFlight) })),
 ];
 
 export interface ComparisonOptions {

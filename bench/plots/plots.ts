@@ -10,10 +10,10 @@ import { shortNumber } from './render.ts';
 /** What is drawn of the peers, and in which color: the names of the table are for programs. */
 const SHOWN: readonly { readonly peer: string; readonly title: string }[] = [
   { peer: 'client', title: 'client, combined' },
-  { peer: 'allocate-order', title: 'one call per order (h2load)' },
-  { peer: 'echo', title: 'echo, numbers nothing (h2load)' },
-  { peer: 'client-single', title: 'client, one call per order' },
-  { peer: 'one-per-call', title: 'one transaction per order (h2load)' },
+  { peer: 'allocate-order', title: 'one call each' },
+  { peer: 'echo', title: 'echo' },
+  { peer: 'client-single', title: 'client, one call each' },
+  { peer: 'one-per-call', title: 'one transaction each' },
 ];
 const IN_FLIGHT = { name: 'orders in flight', scale: 'log' } as const;
 const PER_SECOND = { name: 'orders per second', scale: 'log' } as const;

@@ -22,7 +22,7 @@ export interface Line {
   readonly points: readonly (readonly [x: number | string, y: number])[];
 }
 
-const WIDTH = 760;
+const WIDTH = 900;
 const HEIGHT = 400;
 /** Between black and white, so that each is readable on both: a document may be shown on either. */
 const TEXT = '#808890';
@@ -60,7 +60,7 @@ function optionOf({ title, x, y, lines }: Plot): object {
     backgroundColor: 'transparent',
     textStyle: { color: TEXT, fontFamily: 'sans-serif' },
     title: { text: title, left: 8, top: 4, textStyle: { color: TEXT, fontSize: 15, fontWeight: 'bold' } },
-    legend: { top: 32, left: 8, textStyle: { color: TEXT, fontSize: 12 }, itemWidth: 34, itemGap: 32 },
+    legend: { top: 32, left: 8, textStyle: { color: TEXT, fontSize: 12 }, itemWidth: 34, itemGap: 26 },
     grid: { left: 72, right: 24, top: 92, bottom: 52 },
     xAxis: axis(x, 'middle', 30),
     yAxis: axis(y, 'end', 12),
