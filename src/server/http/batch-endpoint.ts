@@ -6,6 +6,7 @@ import type { Answer } from '../../core/calls/batch-call.ts';
 import { BatchCall } from '../../core/calls/batch-call.ts';
 import { BatchRoom } from '../../core/calls/batch-room.ts';
 import { OrderError } from '../../core/errors.ts';
+import { outcomeUnknown } from '../../core/refusals.ts';
 import type { Call } from '../calls.ts';
 import { CallDoor, HTTP } from '../calls.ts';
 import { MAX_BATCH_REQUESTS } from '../limits.ts';
@@ -16,7 +17,7 @@ import type { PostedOrder } from './malformed.ts';
 import { MALFORMED, postedOrders } from './malformed.ts';
 import type { OrderEndpointOptions } from './order-endpoint.ts';
 import { refusalBody, statusOf } from './status.ts';
-import { answersInTime, ConnectionSignal } from './timely-call.ts';
+import { ConnectionSignal, WaitLimit } from './wait-limit.ts';
 
 const METHOD = { name: 'generateOrderNumbers', verb: 'allocate', writes: true, isBatch: true } as const;
 const HEADER = 'the header Idempotency-Key is not allowed for a batch; send a request_id in each order';
@@ -24,11 +25,13 @@ const HEADER = 'the header Idempotency-Key is not allowed for a batch; send a re
 /** Several independent orders in one request, as a JSON array; the answer is an array in the same order. */
 export class BatchEndpoint {
   readonly #options: OrderEndpointOptions;
+  readonly #limit: WaitLimit;
   readonly #room = new BatchRoom(MAX_BATCH_REQUESTS);
   readonly admit: ReturnType<typeof admission>;
 
   constructor(options: OrderEndpointOptions) {
     this.#options = options;
+    this.#limit = new WaitLimit(options.requestTimeoutMs);
     this.admit = admission(new CallDoor(HTTP, METHOD, options));
   }
 
@@ -53,8 +56,11 @@ export class BatchEndpoint {
     return reply;
   };
 
-  #allocate(orders: readonly KeyedOrder[], call: Call<IncomingMessage>, { socket }: IncomingMessage) {
-    const { allocator, requestTimeoutMs } = this.#options;
+  async #allocate(
+    orders: readonly KeyedOrder[],
+    call: Call<IncomingMessage>,
+    { socket }: IncomingMessage,
+  ): Promise<readonly Answer[]> {
     const signal = new ConnectionSignal(socket);
     const batch = new BatchCall(orders, signal, call.origin);
     const check = ({ storeId }: AllocationRequest, i: number) => {
@@ -62,8 +68,16 @@ export class BatchEndpoint {
       if (refusal) throw refusal;
       requireStore(call.principal, storeId);
     };
-    const answers = this.#room.run(orders.length, () => batch.allocate(allocator, check));
-    return answersInTime(batch, answers, signal, requestTimeoutMs);
+    const waiting = { signal, giveUp: () => batch.settleRest(outcomeUnknown) };
+    this.#limit.enter(waiting);
+    try {
+      const answers = await this.#room.run(orders.length, () => batch.allocate(this.#options.allocator, check));
+      return answers.map((answer) =>
+        answer instanceof OrderError ? this.#limit.explain(answer, signal, 'request_id') : answer,
+      );
+    } finally {
+      this.#limit.leave(waiting);
+    }
   }
 
   #withKey({ storeId, count, key, why }: PostedOrder, caller: string): KeyedOrder {

@@ -1,16 +1,21 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Allocation } from '../../core/allocation.ts';
 import { checkRequestId, displayNumber, newRequestId } from '../../core/allocation.ts';
 import type { Allocator } from '../../core/allocator.ts';
+import type { Answer } from '../../core/calls/batch-call.ts';
 import type { Allocated } from '../../core/calls/caller.ts';
 import { OrderError } from '../../core/errors.ts';
-import type { DoorContext } from '../calls.ts';
+import type { Call, DoorContext } from '../calls.ts';
 import { CallDoor, HTTP } from '../calls.ts';
 import { requireStore } from '../security/principal.ts';
 import { admission, enteredBy } from './admission.ts';
 import { refuse, sendJson } from './answer.ts';
 import { MALFORMED, storeIdOf, whyMalformed } from './malformed.ts';
-import { allocateInTime } from './timely-call.ts';
+import { WaitLimit } from './wait-limit.ts';
+import type { OrderRoom } from './waiting-order.ts';
+import { AnsweredOrders, WaitingOrder } from './waiting-order.ts';
 
 /** What the endpoint works on. */
 export interface OrderEndpointOptions extends DoorContext {
@@ -29,46 +34,43 @@ const METHOD = { name: 'generateOrderNumber', verb: 'allocate', writes: true } a
  */
 export class OrderEndpoint {
   readonly #options: OrderEndpointOptions;
+  readonly #room: OrderRoom;
   readonly admit: ReturnType<typeof admission>;
 
   constructor(options: OrderEndpointOptions) {
     this.#options = options;
+    const { allocator, requestTimeoutMs } = options;
+    this.#room = { allocator, limit: new WaitLimit(requestTimeoutMs), answered: new AnsweredOrders() };
     this.admit = admission(new CallDoor(HTTP, METHOD, options));
   }
 
-  /** Answers an admitted request whose body is text. Never rejects because of the allocator. */
-  readonly handle = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+  /** Answers an admitted request whose body is text: at once if it is refused, else when its number is durable. */
+  readonly handle = (request: FastifyRequest, reply: FastifyReply): void => {
     const call = enteredBy(request);
-    let storeId: number | undefined;
-    let requestId = '';
-    let answer: Allocated;
-    try {
-      storeId = storeIdOf(request.body);
-      if (storeId === undefined) {
-        refuse(reply, 'STORE_ID_INVALID', MALFORMED, whyMalformed(request.body));
-        call.refused(new OrderError('STORE_ID_INVALID', MALFORMED));
-        return reply;
-      }
-      requestId = this.#requestIdOf(request);
-      // Set before the call, so that every answer has the key that the caller can retry with.
-      if (requestId !== '') reply.header('idempotency-key', requestId);
-      requireStore(call.principal, BigInt(storeId));
-      const { principal, origin } = call;
-      const asked = { storeId: BigInt(storeId), count: 1, requestId, caller: principal.name, origin };
-      answer = await allocateInTime(this.#options.allocator, asked, request.raw.socket, this.#options.requestTimeoutMs);
-    } catch (thrown) {
-      const error = call.refusalOf(thrown);
-      refuse(reply, error.reason, error.message);
-      call.refused(error, fieldsOf(storeId, requestId));
-      return reply;
+    const storeId = storeIdOf(request.body);
+    if (storeId === undefined) {
+      refuse(reply, 'STORE_ID_INVALID', MALFORMED, whyMalformed(request.body));
+      call.refused(new OrderError('STORE_ID_INVALID', MALFORMED));
+      return;
     }
-    const { allocation, replayed } = answer;
-    if (replayed) reply.header('idempotency-replayed', 'true');
-    reply.header('display-number', displayNumber(allocation));
-    sendJson(reply, 200, toJson(allocation));
-    call.answered(() => ({ ...fieldsOf(storeId, requestId), order_id: String(allocation.orderId) }));
-    return reply;
+    const posted: Posted = { call, reply, storeId: BigInt(storeId), requestId: '' };
+    try {
+      posted.requestId = this.#requestIdOf(request);
+      // Set before the call, so that every answer has the key that the caller can retry with.
+      if (posted.requestId !== '') reply.header('idempotency-key', posted.requestId);
+      this.#wait(posted, request.raw.socket);
+    } catch (thrown) {
+      refuseOrder(posted, thrown);
+    }
   };
+
+  #wait(posted: Posted, socket: Socket): void {
+    const { call, storeId, requestId } = posted;
+    const { principal, origin } = call;
+    requireStore(principal, storeId);
+    const asked = { storeId, count: 1, requestId, caller: principal.name };
+    new WaitingOrder(asked, origin, socket, this.#room, (answer) => tell(posted, answer)).enter();
+  }
 
   /** The caller's key, or one created here; empty if the caller sent none and has to be refused. */
   #requestIdOf({ headers }: FastifyRequest): string {
@@ -81,14 +83,47 @@ export class OrderEndpoint {
   }
 }
 
+/** An order whose body was read. */
+interface Posted {
+  readonly call: Call<IncomingMessage>;
+  readonly reply: FastifyReply;
+  readonly storeId: bigint;
+  /** Empty if the caller sent no valid key, and none was created. */
+  requestId: string;
+}
+
+/** Never throws, so that each order of a batch gets its answer. */
+function tell(posted: Posted, answer: Answer): void {
+  try {
+    if (answer instanceof OrderError) refuseOrder(posted, answer);
+    else answerOrder(posted, answer);
+  } catch (error) {
+    posted.call.failed(error, 'an order could not be answered');
+    // Without an answer the caller has to retry with its key, which is right in any case.
+    posted.reply.raw.destroy();
+  }
+}
+
+function answerOrder(posted: Posted, { allocation, replayed }: Allocated): void {
+  const { call, reply } = posted;
+  if (replayed) reply.header('idempotency-replayed', 'true');
+  reply.header('display-number', displayNumber(allocation));
+  sendJson(reply, 200, toJson(allocation));
+  call.answered(() => ({ ...fieldsOf(posted), order_id: String(allocation.orderId) }));
+}
+
+function refuseOrder(posted: Posted, thrown: unknown): void {
+  const { call, reply } = posted;
+  const error = call.refusalOf(thrown);
+  refuse(reply, error.reason, error.message);
+  call.refused(error, fieldsOf(posted));
+}
+
 /** Written by hand: JSON.stringify knows no bigint, and a number would be rounded above 2^53. */
 function toJson({ orderId, orderNumber, storeId }: Allocation): string {
   return `{"OrderID":${orderId},"OrderNumber":${orderNumber},"StoreID":${storeId}}`;
 }
 
-function fieldsOf(storeId: number | undefined, requestId: string): Record<string, string> {
-  return {
-    ...(storeId !== undefined && { store_id: String(storeId) }),
-    ...(requestId !== '' && { request_id: requestId }),
-  };
+function fieldsOf({ storeId, requestId }: Posted): Record<string, string> {
+  return { store_id: String(storeId), ...(requestId !== '' && { request_id: requestId }) };
 }

@@ -48,6 +48,8 @@ it('P5 P7: an order whose batch is in flight gets an unknown outcome, and the sa
     { OrderID: 1, OrderNumber: 100, StoreID: 7 },
   ]);
   expect(fixture.log.filter(({ err }) => err !== undefined)).toEqual([]);
+  // Its own answer comes too late, and is not a second one.
+  expect(fixture.ended.map(([, , result]) => result)).toEqual(['OUTCOME_UNKNOWN', 'OK']);
 });
 
 it('an order answered in time leaves no timer', async () => {

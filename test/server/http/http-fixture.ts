@@ -3,8 +3,9 @@ import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { pino } from 'pino';
 import { onTestFinished, vi } from 'vitest';
+import type { AllocationRequest } from '../../../src/core/allocation.ts';
 import type { AllocatorOptions } from '../../../src/core/allocator.ts';
-import type { AllocateCall, Allocated, CallSignal } from '../../../src/core/calls/caller.ts';
+import type { Caller, CallSignal } from '../../../src/core/calls/caller.ts';
 import { Allocator } from '../../../src/core/allocator.ts';
 import type { Reason } from '../../../src/core/reasons.ts';
 import type { HttpServer, HttpServerOptions } from '../../../src/server/http/http-server.ts';
@@ -115,9 +116,9 @@ class WatchedAllocator extends Allocator {
   /** The signal of each call so far. */
   readonly signals: CallSignal[] = [];
 
-  override async allocate(call: AllocateCall): Promise<Allocated> {
-    this.signals.push(call.signal);
-    return super.allocate(call);
+  override enqueue(asked: AllocationRequest, caller: Caller): void {
+    this.signals.push(caller.signal);
+    super.enqueue(asked, caller);
   }
 }
 

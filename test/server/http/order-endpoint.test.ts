@@ -242,7 +242,7 @@ describe('refusals', () => {
       ['LEDGER_DAMAGED', 500],
       ['LEDGER_REOPENING', 503],
     ] as const) {
-      vi.spyOn(fixture.allocator, 'allocate').mockRejectedValueOnce(new OrderError(reason, 'this is why'));
+      refuseNext(fixture, new OrderError(reason, 'this is why'));
       const answer = await fixture.order(7);
       expect([answer.code, answer.body]).toEqual([code, `{"message":"this is why","reason":"${reason}"}`]);
     }
@@ -252,7 +252,7 @@ describe('refusals', () => {
     'P7: an unforeseen error (%s) reveals only that the outcome is unknown',
     async (thrown) => {
       const fixture = await HttpFixture.open();
-      vi.spyOn(fixture.allocator, 'allocate').mockRejectedValueOnce(thrown);
+      refuseNext(fixture, thrown);
       const answer = await fixture.order(7, { 'idempotency-key': 'cart-1' });
       expect(answer.code).toBe(503);
       expect(JSON.parse(answer.body)).toMatchObject({ reason: 'OUTCOME_UNKNOWN' });
@@ -260,6 +260,40 @@ describe('refusals', () => {
       expect(fixture.log).toMatchObject([{ level: ERROR, reason: 'OUTCOME_UNKNOWN', request_id: 'cart-1' }]);
     },
   );
+});
+
+describe('a batch', () => {
+  it('is followed by the next one before its answers are sent', async () => {
+    const batchesThen: number[] = [];
+    const observer = { ended: () => void batchesThen.push(fixture.ledger.batches.length), requestsEnded: () => {} };
+    const fixture = await HttpFixture.open({}, { observer });
+    const held = fixture.ledger.holdNext();
+    const first = fixture.order(7);
+    await held.begun;
+    const second = fixture.order(7);
+    await fixture.arrived(2);
+    held.release();
+    await Promise.all([first, second]);
+    expect(batchesThen).toEqual([2, 2]);
+  });
+
+  it('P7: with an answer that cannot be sent ends only that connection', async () => {
+    const fixture = await HttpFixture.open();
+    // No text can be that long.
+    fixture.disk.stores.set(7n, { ...newStore(7n, 0), minDigits: 2 ** 31 });
+    const held = fixture.ledger.holdNext();
+    const first = fixture.order(9);
+    await held.begun;
+    const bad = fixture.order(7, { 'idempotency-key': 'bad' });
+    await fixture.arrived(2);
+    const good = fixture.order(8);
+    await fixture.arrived(3);
+    held.release();
+    await expect(bad).rejects.toThrow('fetch failed');
+    expect([(await first).code, (await good).code]).toEqual([200, 200]);
+    expect(fixture.ledger.batches.map((batch) => batch.length)).toEqual([1, 2]);
+    expect(fixture.log).toMatchObject([{ level: ERROR, msg: 'an order could not be answered' }]);
+  });
 });
 
 describe('P6: a call whose client is gone when its batch is formed burns nothing', () => {
@@ -338,3 +372,11 @@ describe('the log', () => {
     expect(fixture.log).toMatchObject([{ level: WARN, msg: 'slow call', request_id: 'slow', store_id: '7', ms: 1500 }]);
   });
 });
+
+/** Makes the allocator refuse the next order, or fail in an unforeseen way. */
+function refuseNext({ allocator }: HttpFixture, thrown: unknown): void {
+  vi.spyOn(allocator, 'enqueue').mockImplementationOnce((_asked, caller) => {
+    if (!(thrown instanceof OrderError)) throw thrown;
+    queueMicrotask(() => caller.reject(thrown));
+  });
+}
