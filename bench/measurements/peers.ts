@@ -6,7 +6,9 @@ import type { KillResult } from '../peers/kill-under-load.ts';
 import { killUnderLoad } from '../peers/kill-under-load.ts';
 import { client, clientOnPostgres } from '../peers/ours.ts';
 import { hotRow } from '../peers/postgres/hot-row.ts';
+import { rowLock } from '../peers/postgres/row-lock.ts';
 import { redis } from '../peers/redis/redis-peer.ts';
+import { sqlitePerOrder } from '../peers/sqlite/sqlite-peer.ts';
 import type { MeasuredLevel, Ratio, RatioSpec } from './compared.ts';
 import { Compared } from './compared.ts';
 import { runRounds } from './rounds.ts';
@@ -23,7 +25,9 @@ const RATIOS: readonly RatioSpec[] = [
     to: { peer: redis.name, inFlight: IN_FLIGHT, pipelined: 16 },
     atLeast: 1,
   },
+  { of: { peer: client.name, inFlight: IN_FLIGHT }, to: { peer: sqlitePerOrder.name } },
   { of: { peer: clientOnPostgres.name, inFlight: IN_FLIGHT }, to: { peer: hotRow.name }, atLeast: 20 },
+  { of: { peer: clientOnPostgres.name, inFlight: IN_FLIGHT }, to: { peer: rowLock.name } },
 ];
 
 export interface PeersOptions {
