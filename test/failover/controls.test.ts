@@ -8,8 +8,10 @@ import { ask, ORPHAN, orphanByCancel } from './orphan-row.ts';
 
 const LOST = 'acknowledged pairs are not in the ledger';
 
-/** Removes the write on replays from order_numbers.allocate_for: the lock of the counter's row and its new version. */
-const WITHOUT_WRITE_ON_REPLAYS: readonly (readonly [string, string])[] = [
+type Patch = readonly [part: string, replacement: string];
+
+/** Removes the write on replays from what allocates: the lock of the counter's row and its new version. */
+const WITHOUT_WRITE_ON_REPLAYS: readonly Patch[] = [
   ['WHERE moving_from IS NULL FOR UPDATE;', 'WHERE moving_from IS NULL;'],
   ['FROM (SELECT sum(count) AS numbers FROM fresh) AS given', '$& WHERE given.numbers > 0'],
   [
@@ -18,6 +20,7 @@ const WITHOUT_WRITE_ON_REPLAYS: readonly (readonly [string, string])[] = [
   ],
   ['FROM asked, ended WHERE known_order_id', 'FROM asked WHERE known_order_id'],
 ];
+const WITHOUT_LOCK: readonly Patch[] = [['FOR UPDATE;', ';']];
 
 it('control: without a synchronous standby the lab catches a pair that is lost; P9: the server that gave it refuses', async () => {
   const lab = await FailoverLab.start({ servers: 1, isSynchronous: false });
@@ -34,7 +37,7 @@ it('control: without a synchronous standby the lab catches a pair that is lost; 
 });
 
 it('control: without a write on replays the lab catches a replayed pair that is gone after a failover', async () => {
-  const { lab, history, replay } = await replayOfOrphanRow(WITHOUT_WRITE_ON_REPLAYS);
+  const { lab, history, replay } = await replayOfOrphanRow(false);
   await replay;
   await lab.failOver();
   const rows = await lab.rows();
@@ -42,7 +45,7 @@ it('control: without a write on replays the lab catches a replayed pair that is 
 });
 
 it('P4 P5: a replay waits until a standby has its row; where that is lost, the request gets another one', async () => {
-  const { lab, history, replay } = await replayOfOrphanRow([]);
+  const { lab, history, replay } = await replayOfOrphanRow(true);
   await commitAwaitsStandby(lab);
   expect(history.answered).toHaveLength(1);
   await lab.failOver();
@@ -50,10 +53,13 @@ it('P4 P5: a replay waits until a standby has its row; where that is lost, the r
   assertKept(history, await lab.rows());
 });
 
-/** Replays the request of an orphan row on another server, with allocate_for() patched like this. */
-async function replayOfOrphanRow(patches: readonly (readonly [string, string])[]) {
+/** Replays the request of an orphan row on another server, with a write of its own or without. */
+async function replayOfOrphanRow(writes: boolean) {
   const lab = await FailoverLab.start({ servers: 2 });
-  if (patches.length > 0) await patchAllocate(lab, patches);
+  if (!writes) {
+    await patch(lab, 'allocate_for', WITHOUT_WRITE_ON_REPLAYS);
+    await patch(lab, 'allocate_one', WITHOUT_LOCK);
+  }
   const client = await lab.clientOf(lab.servers[1]!);
   const history = await orphanByCancel(lab);
   const replay = ask(client, history, ORPHAN);
@@ -62,10 +68,8 @@ async function replayOfOrphanRow(patches: readonly (readonly [string, string])[]
   return { lab, history, replay };
 }
 
-async function patchAllocate(lab: FailoverLab, patches: readonly (readonly [string, string])[]): Promise<void> {
-  const [row] = await lab.query(
-    `SELECT pg_get_functiondef(oid) AS definition FROM pg_proc WHERE proname = 'allocate_for'`,
-  );
+async function patch(lab: FailoverLab, name: string, patches: readonly Patch[]): Promise<void> {
+  const [row] = await lab.query(`SELECT pg_get_functiondef(oid) AS definition FROM pg_proc WHERE proname = '${name}'`);
   let definition = String(row!['definition']);
   for (const [part, replacement] of patches) {
     expect(definition).toContain(part);

@@ -95,18 +95,9 @@ export class PostgresReads implements LedgerReads {
     return allocation;
   }
 
-  async listAllocations({
-    afterOrderId,
-    upToOrderId,
-    newestFirst = false,
-    storeId,
-    limit,
-  }: AllocationRange): Promise<readonly Allocation[]> {
-    const range = [afterOrderId, upToOrderId, limit, newestFirst];
-    const [call, values] =
-      storeId === undefined
-        ? ['allocations_between($1, $2, $3, $4)', range]
-        : ['store_allocations_between($1, $2, $3, $4, $5)', [storeId, ...range]];
+  async listAllocations(range: AllocationRange): Promise<readonly Allocation[]> {
+    const { upToOrderId, newestFirst } = range;
+    const [call, ...values] = listing(range);
     const isFarEnough = ({ lastOrderId }: LedgerPoint) => lastOrderId >= upToOrderId;
     let found = await this.#askStandby<AllocationRow>(call, values);
     if (!found || !isFarEnough(found)) {
@@ -213,6 +204,21 @@ export class PostgresReads implements LedgerReads {
   async #requireConfirmed(needed: SeenPoint): Promise<void> {
     if (!(await this.#position.covers(needed, CONFIRM_READ_MS))) throw ledgerReopening();
   }
+}
+
+function listing({
+  afterOrderId,
+  upToOrderId,
+  newestFirst = false,
+  storeId,
+  limit,
+}: AllocationRange): [call: string, ...values: unknown[]] {
+  if (storeId !== undefined) {
+    const call = 'store_allocations_between($1, $2, $3, $4, $5)';
+    return [call, storeId, afterOrderId, upToOrderId, limit, newestFirst];
+  }
+  if (newestFirst) return ['allocations_between($1, $2, $3, true)', afterOrderId, upToOrderId, limit];
+  return ['allocations_above($1, $2, $3)', afterOrderId, upToOrderId, limit];
 }
 
 function lookup(key: AllocationKey): [call: string, ...values: unknown[]] {

@@ -197,7 +197,7 @@ it('a role with only the documented rights serves everything, and can access no 
 it('an older schema is upgraded by the text of --print, or at startup, and its grants cover what is new', async () => {
   const range = { afterOrderId: 0n, upToOrderId: 9n, newestFirst: true, storeId: undefined, limit: 10 };
   const upgrades = [async () => {}, (url: string) => OpenedLedger.open(url)];
-  for (const [version, upgrade] of [1, 2].flatMap((from) => upgrades.map((how) => [from, how] as const))) {
+  for (const [version, upgrade] of [1, 2, 3].flatMap((from) => upgrades.map((how) => [from, how] as const))) {
     const [role, reader] = [await newRole(), await newRole()];
     const url = await newDatabase();
     await query(url, schemaOfVersion(version));
@@ -209,11 +209,15 @@ it('an older schema is upgraded by the text of --print, or at startup, and its g
     await query(url, schemaSql());
     await expect(query(asRole(url, reader), 'SELECT order_numbers.confirm()')).rejects.toThrow('permission denied');
     // What it could not do before, it cannot do by a new function either.
-    const allocate = `SELECT order_numbers.allocate_for('{7}', '{r}', '{1}', '{}', true)`;
-    await expect(query(asRole(url, reader), allocate)).rejects.toThrow('permission denied');
+    for (const allocate of [`allocate_for('{7}', '{r}', '{1}', '{}', true)`, `allocate_one(7, 'r', 1, '', true)`]) {
+      const call = `SELECT order_numbers.${allocate}`;
+      await expect(query(asRole(url, reader), call)).rejects.toThrow('permission denied');
+    }
     const { ledger } = await OpenedLedger.open(asRole(url, role));
-    await ledger.commit([{ storeId: 7n, requestId: 'r', count: 3, caller: '' }]);
-    expect(await ledger.reads.listAllocations(range)).toHaveLength(1);
+    for (const requestIds of [['r'], ['s', 't']]) {
+      await ledger.commit(requestIds.map((requestId) => ({ storeId: 7n, requestId, count: 3, caller: '' })));
+    }
+    expect(await ledger.reads.listAllocations(range)).toHaveLength(3);
     await ledger.updateStore(7n, { prefix: 'A' });
     await expect(query(asRole(url, role), 'SELECT FROM order_numbers.ledger')).rejects.toThrow('permission denied');
   }

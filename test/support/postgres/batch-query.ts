@@ -1,4 +1,4 @@
 /** Whether these bytes of a client hold a batch: its statement with its text, or by its name alone. */
 export function isBatch(bytes: Buffer): boolean {
-  return bytes.includes('SELECT * FROM order_numbers.allocate') || bytes.includes('\0allocate\0');
+  return bytes.includes('order_numbers.allocate_') || /\0allocate( one)?\0/.test(bytes.toString('latin1'));
 }

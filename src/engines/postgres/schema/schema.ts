@@ -8,6 +8,9 @@ import { CALLERS } from './version-3/callers.ts';
 import { INHERIT_GRANTS } from './version-3/grants.ts';
 import { READS_WITH_CALLERS } from './version-3/reads.ts';
 import { WRITES_WITH_CALLERS } from './version-3/writes.ts';
+import { INHERIT_NEWEST_GRANTS } from './version-4/grants.ts';
+import { LISTS_SIDE_BY_SIDE } from './version-4/lists.ts';
+import { LONE_REQUEST } from './version-4/lone-request.ts';
 import { READ_FUNCTIONS } from './version-1/reads.ts';
 import { CREATE_SCHEMA, TABLES } from './version-1/tables.ts';
 import { VERIFY_FUNCTIONS } from './version-1/verify.ts';
@@ -32,6 +35,7 @@ const MIGRATIONS = [
   `${TABLES}${VERSIONING}${WRITE_FUNCTIONS}${READ_FUNCTIONS}${VERIFY_FUNCTIONS}`,
   `${LIST_FUNCTIONS}${KEEP_GRANTS}`,
   `${CALLERS}${READS_WITH_CALLERS}${WRITES_WITH_CALLERS}${INHERIT_GRANTS}`,
+  `${LONE_REQUEST}${LISTS_SIDE_BY_SIDE}${INHERIT_NEWEST_GRANTS}`,
 ];
 
 /** What the schema contains, apart from default privileges. */

@@ -28,6 +28,8 @@ type Row = [
   caller: string,
 ];
 
+const COLUMNS = 'outcome, order_id, order_number, count, create_time_ms, prefix, suffix, min_digits, caller';
+
 /**
  * One round trip: the whole batch as arrays, one transaction, all outcomes. The row of the last request has the backend
  * and the end of the ledger; near the end of all order_ids, when a batch is numbered one by one, no other row knows it.
@@ -35,26 +37,29 @@ type Row = [
 const ALLOCATE = `${MAKE_DURABLE}
   SELECT item,
     CASE WHEN is_last THEN backend END, CASE WHEN is_last THEN ledger_end END, CASE WHEN is_last THEN ledger_version END,
-    outcome, order_id, order_number, count, create_time_ms, prefix, suffix, min_digits, caller
+    ${COLUMNS}
   FROM durable, order_numbers.allocate_for($1, $2, $3, $4, $5, $6),
     LATERAL (SELECT item = cardinality($1)) AS place (is_last)`;
+
+/** The same for a batch of one, which PostgreSQL numbers in three quarters of the time. */
+const ALLOCATE_ONE = `${MAKE_DURABLE}
+  SELECT item, backend, ledger_end, ledger_version, ${COLUMNS}
+  FROM durable, order_numbers.allocate_one($1, $2, $3, $4, $5, $6)`;
 
 export async function allocate(
   session: Session,
   batch: readonly AllocationRequest[],
   autoCreateStores: boolean,
 ): Promise<CommittedBatch> {
-  const values = [
-    numberArray(batch.map(({ storeId }) => storeId)),
-    batch.map(({ requestId }) => requestId),
-    numberArray(batch.map(({ count }) => count)),
-    callersOf(batch),
-    autoCreateStores,
-    session.ledgerId,
-  ];
+  const { name, text, values } = statementFor(batch);
   // Prepared once per session, unless its backends change.
-  const prepared = session.isShared ? {} : { name: 'allocate' };
-  const rows = await session.write<Row>({ ...prepared, rowMode: 'array', text: ALLOCATE, values });
+  const prepared = session.isShared ? {} : { name };
+  const rows = await session.write<Row>({
+    ...prepared,
+    rowMode: 'array',
+    text,
+    values: [...values, autoCreateStores, session.ledgerId],
+  });
   if (rows.length !== batch.length) throw new Error(`the server answered ${rows.length} of ${batch.length} requests`);
   const outcomes: Outcome[] = [];
   let point = { lastOrderId: 0n, version: 0n };
@@ -68,6 +73,21 @@ export async function allocate(
     point = { lastOrderId, version };
   }
   return { outcomes, ...point, timeline: session.timeline };
+}
+
+function statementFor(batch: readonly AllocationRequest[]) {
+  const [only] = batch;
+  if (only && batch.length === 1) {
+    const { storeId, requestId, count, caller } = only;
+    return { name: 'allocate one', text: ALLOCATE_ONE, values: [storeId, requestId, count, caller] };
+  }
+  const values = [
+    numberArray(batch.map(({ storeId }) => storeId)),
+    batch.map(({ requestId }) => requestId),
+    numberArray(batch.map(({ count }) => count)),
+    callersOf(batch),
+  ];
+  return { name: 'allocate', text: ALLOCATE, values };
 }
 
 /** Empty if none has a name, as on an open server: that costs nothing. */

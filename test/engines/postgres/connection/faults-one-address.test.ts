@@ -10,7 +10,7 @@ import { OpenedLedger } from '../opened-ledger.ts';
 
 const STORE = 1n;
 /** Conditions on pg_stat_activity: the session of a server that writes, and those that read. */
-const WRITES = `application_name = 'order-numbers' AND query ~ 'order_numbers.(allocate_for|confirm)\\('`;
+const WRITES = `application_name = 'order-numbers' AND query ~ 'order_numbers.(allocate_for|allocate_one|confirm)\\('`;
 const READS = `application_name = 'order-numbers' AND query ~ 'order_numbers.ledger_end\\('`;
 
 it('P4: behind one address that moves to the promoted standby, reads and watchers leave an old primary that is still running', async () => {

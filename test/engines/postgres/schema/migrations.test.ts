@@ -10,6 +10,7 @@ it('the migrations of PostgreSQL are sent as they were released', async () => {
       'ce210d64702c0c078038db4b007174be784c3b81f91c7c8c443ceaa80d72c563',
       '619119e2eadf9483d015ed39ef876e1ee4c09de6c5bbfc4f4cd91f85b55b0ce7',
       '06028eb7725ba356bd6f69fe10d67cae517002148c9409b4477d1942a2ed39c8',
+      '0bb43688bc3644b48533080b253c4cec8e03aab276d3c935334b969f122a672c',
     ]),
   ).toEqual([]);
 });

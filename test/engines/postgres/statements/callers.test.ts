@@ -3,6 +3,7 @@ import type { AllocationRequest } from '../../../../src/core/allocation.ts';
 import { INT64_MAX } from '../../../../src/core/allocation.ts';
 import type { Outcome } from '../../../../src/core/ledger.ts';
 import { newDatabase, query } from '../../../support/postgres/database.ts';
+import { withClient } from '../../../support/postgres/query.ts';
 import { holdCounter } from '../../../support/postgres/held-counter.ts';
 import { OpenedLedger } from '../opened-ledger.ts';
 
@@ -53,3 +54,41 @@ it('a request that is refused leaves no caller', async () => {
   expect(await ledger.commit([ask('a', 'eu')])).toMatchObject([{ refused: { reason: 'STORE_NOT_FOUND' } }]);
   expect(await query(url, 'SELECT FROM order_numbers.callers')).toEqual([]);
 });
+
+it('a page of a list reads no more callers than it shows, at either end', async () => {
+  const url = await newDatabase();
+  const { ledger } = await OpenedLedger.open(url);
+  const rows = 30_000;
+  await query(
+    url,
+    `WITH rows AS (
+       INSERT INTO order_numbers.allocations
+       SELECT id, 7, id, 1, 'r' || id, 0, '', '', 0 FROM generate_series(1, $1::bigint) AS id RETURNING order_id
+     ) INSERT INTO order_numbers.callers SELECT order_id, 'checkout' FROM rows`,
+    [rows],
+  );
+  await query(url, 'UPDATE order_numbers.ledger SET last_order_id = $1', [rows]);
+  await query(url, 'VACUUM ANALYZE order_numbers.allocations, order_numbers.callers');
+  for (const newestFirst of [false, true]) {
+    const range = { afterOrderId: 10n, upToOrderId: BigInt(rows), storeId: undefined, limit: 10, newestFirst };
+    const listed = await ledger.reads.listAllocations(range);
+    expect(listed.map(({ caller }) => caller)).toEqual(Array(10).fill('checkout'));
+  }
+  for (const call of ['above(10, $1, 10)', 'above(29000, $1, 10)', 'between(10, $1, 10, true)']) {
+    // All callers have more than 150 blocks, all allocations more than 300.
+    expect(await blocksRead(url, `allocations_${call}`, rows)).toBeLessThan(80);
+  }
+});
+
+/** What a call reads once its session has read the catalog, and has planned it several times. */
+function blocksRead(url: string, call: string, rows: number): Promise<number> {
+  return withClient(url, async (client) => {
+    const explain = `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM order_numbers.${call}`;
+    for (let i = 0; i < 6; i++) await client.query(explain, [rows]);
+    const { rows: explained } = await client.query<{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }>(explain, [
+      rows,
+    ]);
+    const plan = explained[0]!['QUERY PLAN'][0].Plan;
+    return plan['Shared Hit Blocks']! + plan['Shared Read Blocks']!;
+  });
+}

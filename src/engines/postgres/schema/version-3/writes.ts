@@ -9,7 +9,7 @@ const SETTINGS = `SECURITY DEFINER
  * One plan for batches of all sizes: the settings above leave only one anyway. Left to itself, PostgreSQL plans batches of
  * some sizes each time, which takes longer than numbering a small one.
  */
-const PLANNED_ONCE = `${SETTINGS} SET plan_cache_mode = force_generic_plan`;
+export const PLANNED_ONCE = `${SETTINGS} SET plan_cache_mode = force_generic_plan`;
 
 /** The writes that know who asks, and what a store was before. Those of version 1 stay for older servers. */
 export const WRITES_WITH_CALLERS = `
