@@ -17,8 +17,8 @@ class Sequence {
 
   add(number: bigint, count: bigint): void {
     if (number > this.#next) this.holes += Number(number - this.#next);
-    if (number < this.#next) this.repeats += Number(this.#next - number);
     const next = number + count;
+    if (number < this.#next) this.repeats += Number((next < this.#next ? next : this.#next) - number);
     if (next > this.#next) this.#next = next;
   }
 

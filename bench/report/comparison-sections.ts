@@ -10,6 +10,9 @@ const THREADS: readonly (readonly [string, string])[] = [
   ['main', 'event loop'],
   ['writer', 'writer'],
 ];
+const NUMBERS_PER_CALL = 1000;
+/** Numbers per second, by the calls in flight. */
+const MIN_NUMBERS: Readonly<Record<number, number>> = { 8: 1_200_000, 64: 4_900_000 };
 export const LEVEL_HEAD = [
   'peer',
   'in flight',
@@ -44,7 +47,7 @@ export function comparisonSections(comparison: Comparison): Section[] {
 }
 
 export function comparisonTargets({ ratios, peers }: Comparison): Target[] {
-  return [...ratioTargets(ratios), densityTarget(peers)];
+  return [...ratioTargets(ratios), ...numbersTargets(peers), densityTarget(peers)];
 }
 
 export function ratiosSection(title: string, ratios: readonly Ratio[]): Section {
@@ -102,6 +105,15 @@ function densities(peers: readonly MeasuredPeer[]): Section {
     table: { head: ['peer', 'orders stored', 'holes', 'repeats'], rows },
     notes: [],
   };
+}
+
+/** Numbers, not orders: each call of this peer takes a run of them. */
+function numbersTargets(peers: readonly MeasuredPeer[]): Target[] {
+  const levels = peers.find(({ name }) => name === 'allocate-1000')?.levels ?? [];
+  return levels.map(({ inFlight, perSecond: { median } }) => {
+    const name = `allocate-1000 at ${inFlight}: numbers per second`;
+    return target(name, median * NUMBERS_PER_CALL, { atLeast: MIN_NUMBERS[inFlight] }, whole);
+  });
 }
 
 function densityTarget(peers: readonly MeasuredPeer[]): Target {

@@ -10,9 +10,10 @@ import { testFolder } from '../../support/processes/server-process.ts';
 const SECOND = 1e6;
 
 describe('shape', () => {
-  it.each([1, 8, 10, 64, 100, 400, 401, 2000, 4000])('%d in flight are exactly as many', (inFlight) => {
+  it.each([1, 8, 10, 64, 100, 400, 401, 404, 2000, 4000])('%d in flight are exactly as many', (inFlight) => {
     const { processes, connections, streams } = shape(inFlight);
     expect(processes * connections * streams).toBe(inFlight);
+    expect([processes, connections, streams].every(Number.isInteger)).toBe(true);
     expect(processes).toBeLessThanOrEqual(4);
     expect(streams).toBeLessThanOrEqual(100);
   });

@@ -20,9 +20,9 @@ it.each([
     { orders: ROWS, holes: 0, repeats: 1 },
   ],
   [
-    'a run reaches into the next',
-    'UPDATE allocations SET count = 2 WHERE order_id = 7',
-    { orders: ROWS, holes: 0, repeats: 2 },
+    'a run reaches into the next two',
+    'UPDATE allocations SET count = 3 WHERE order_id = 7',
+    { orders: ROWS, holes: 0, repeats: 4 },
   ],
 ])('%s: it is counted in the sequence over all stores and in that of the store', (_, change, density) => {
   const path = ledger();
