@@ -38,22 +38,27 @@ export interface Surface {
   };
   /** The server's memory after that. */
   readonly server: ResidentMemory;
-  /** Allocations per second with and without one watcher per store, in alternation. */
-  readonly watching: {
-    readonly watchers: number;
-    readonly without: Spread;
-    readonly with: Spread;
-    readonly ratio: Spread;
-    /** How long after its create_time an allocation reached its watcher: maximum and mean. */
-    readonly latestMs: number;
-    readonly meanMs: number;
-  };
+  /** A client with a call per order, and one that combines orders, which gives watchers several times as many. */
+  readonly watching: Watching;
+  readonly watchingCombined: Watching;
+}
+
+/** Allocations per second with and without one watcher per store, in alternation. */
+export interface Watching {
+  readonly watchers: number;
+  readonly without: Spread;
+  readonly with: Spread;
+  readonly ratio: Spread;
+  /** How long after its create_time an allocation reached its watcher: maximum and mean. */
+  readonly latestMs: number;
+  readonly meanMs: number;
 }
 
 export async function measureSurface({ rounds, folder, progress }: SurfaceOptions): Promise<Surface> {
   const { readings, server } = await measureReadings(folder, progress);
-  const watching = await measureWatching(folder, rounds, progress);
-  return { readings, server, watching };
+  const watching = await measureWatching(folder, rounds, false, progress);
+  const watchingCombined = await measureWatching(folder, rounds, true, progress);
+  return { readings, server, watching, watchingCombined };
 }
 
 async function measureReadings(folder: string, progress: (line: string) => void) {
@@ -69,10 +74,15 @@ async function measureReadings(folder: string, progress: (line: string) => void)
   return { readings: JSON.parse(stdout) as Surface['readings'], server: memory };
 }
 
-async function measureWatching(folder: string, rounds: number, progress: (line: string) => void) {
-  const ledger = join(folder, 'watching.db');
+async function measureWatching(
+  folder: string,
+  rounds: number,
+  combine: boolean,
+  progress: (line: string) => void,
+): Promise<Watching> {
+  const ledger = join(folder, combine ? 'watching-combined.db' : 'watching.db');
   const server = await ServerProcess.serve(ledger);
-  const client = startClient(server.address);
+  const client = startClient(server.address, { combine });
   let answered = 0;
   const load = async () => {
     const result = await client.ask({ inFlight: IN_FLIGHT, orders: ORDERS, stores: WATCHERS });
