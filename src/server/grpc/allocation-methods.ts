@@ -3,7 +3,6 @@ import { checkRequestId, checkStoreId, INT64_MAX, lastOrderIdOf } from '../../co
 import { OrderError } from '../../core/errors.ts';
 import type {
   AllocateOrderRequest,
-  AllocateOrderResponse,
   AllocateOrdersRequest,
   AllocateOrdersResponse,
   GetAllocationRequest,
@@ -21,10 +20,10 @@ import { WATCHES } from '../limits.ts';
 import { batchMethod } from './batch-method.ts';
 import type { CallQueues } from './call-queues.ts';
 import type { GuardedMethod } from './entrance.ts';
-import { toAllocationMessage, toResponse } from './messages.ts';
+import { toAllocationMessage } from './messages.ts';
 import type { ServiceContext } from './service-context.ts';
 import { serverStream } from './server-stream.ts';
-import { unary } from './unary.ts';
+import { allocating, unary } from './unary.ts';
 
 /** The proto names of the key fields. */
 const PROTO_NAMES: Readonly<Record<string, string>> = {
@@ -41,27 +40,21 @@ export function allocationMethods(
 ): Record<string, GuardedMethod> {
   const { allocator, ledger, stopping } = context;
   return {
-    allocateOrder: unary<AllocateOrderRequest, AllocateOrderResponse>({
+    allocateOrder: allocating<AllocateOrderRequest>(allocator, {
       name: 'AllocateOrder',
       verb: 'allocate',
       writes: true,
-      async handle({ storeId, requestId }, signal, { principal, origin }) {
-        const caller = principal.name;
-        return toResponse(await allocator.allocate({ storeId, count: 1, requestId, caller, signal, origin }));
-      },
+      ask: ({ storeId, requestId }, caller) => ({ storeId, count: 1, requestId, caller }),
       storeOf,
       describe: describeRequest,
       describeResponse,
       mayRetry: hasKey,
     }),
-    allocateOrders: unary<AllocateOrdersRequest, AllocateOrdersResponse>({
+    allocateOrders: allocating<AllocateOrdersRequest>(allocator, {
       name: 'AllocateOrders',
       verb: 'allocate',
       writes: true,
-      async handle({ storeId, count, requestId }, signal, { principal, origin }) {
-        const caller = principal.name;
-        return toResponse(await allocator.allocate({ storeId, count, requestId, caller, signal, origin }));
-      },
+      ask: ({ storeId, count, requestId }, caller) => ({ storeId, count, requestId, caller }),
       storeOf,
       describe: (request) => ({ ...describeRequest(request), count: String(request.count) }),
       describeResponse,
@@ -180,7 +173,7 @@ function describeRequest({ storeId, requestId }: AllocateOrderRequest): Record<s
 }
 
 /** The request_id once more: the server may have created it. */
-function describeResponse({ allocation, replayed }: AllocateOrderResponse): Record<string, string> {
+function describeResponse({ allocation, replayed }: AllocateOrdersResponse): Record<string, string> {
   return {
     request_id: allocation?.requestId ?? '',
     order_id: String(allocation?.orderId),

@@ -1,15 +1,20 @@
 import type { handleUnaryCall, sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
-import type { CallSignal } from '../../core/calls/caller.ts';
+import type { AllocationRequest } from '../../core/allocation.ts';
+import type { Allocator } from '../../core/allocator.ts';
+import type { Allocated, Caller, CallSignal } from '../../core/calls/caller.ts';
 import type { OrderError } from '../../core/errors.ts';
+import type { AllocateOrdersResponse } from '../../wire/gen/orders/v1/orders.ts';
 import type { CalledMethod } from '../calls.ts';
 import { requireStore } from '../security/principal.ts';
 import type { EnteredCall, GuardedMethod } from './entrance.ts';
 import { enteredBy } from './entrance.ts';
+import { toResponse } from './messages.ts';
 import { toStatus } from './status.ts';
 
-/** How one unary method answers. May throw or reject with anything. */
-export interface UnaryMethod<Request, Response> extends CalledMethod {
-  handle(request: Request, signal: CallSignal, call: EnteredCall): Promise<Response>;
+const NOT_SENT = 'a reply could not be sent';
+
+/** What is done with the answers of a unary method. */
+export interface AnsweredMethod<Request, Response> extends CalledMethod {
   /**
    * The store of the request, undefined if it is for all stores; or that the method checks the stores of the principal
    * itself.
@@ -29,54 +34,141 @@ export interface UnaryMethod<Request, Response> extends CalledMethod {
   mayRetry(request: Request, error: OrderError): boolean;
 }
 
+/** How one unary method answers. May throw or reject with anything. */
+export interface UnaryMethod<Request, Response> extends AnsweredMethod<Request, Response> {
+  handle(request: Request, signal: CallSignal, call: EnteredCall): Promise<Response>;
+}
+
 /**
  * Gives a method its grpc-js handler. Every error becomes a status, and none escapes: grpc-js ends the process when an
  * async handler throws.
  */
 export function unary<Request, Response>(method: UnaryMethod<Request, Response>): GuardedMethod {
-  const reply: Reply<Request, Response> = async (rpc, callback, call) => {
-    const { request } = rpc;
+  const reply = async (call: UnaryCall<Request, Response>): Promise<void> => {
     let response: Response;
     try {
-      const { principal } = call;
-      if (method.storeOf !== 'checked by the method')
-        requireStore(principal, method.storeOf(request), method.withoutStore);
-      response = await method.handle(request, new GrpcCallSignal(rpc), call);
+      call.requireStore();
+      response = await method.handle(call.request, call, call.entered);
     } catch (thrown) {
-      const error = call.refusalOf(thrown);
-      const pathOf = (field: string) => method.pathOf?.(field, request) ?? field;
-      callback(toStatus(error, method.mayRetry(request, error), pathOf));
-      call.refused(error, method.describe(request));
-      return;
+      return call.refuse(thrown);
     }
-    callback(null, response);
-    if (method.record) method.record(call, response);
-    else call.answered(() => ({ ...method.describe(request), ...method.describeResponse?.(response) }));
+    call.answer(response);
   };
-  const handle: handleUnaryCall<Request, Response> = (rpc, callback) => {
-    const call = enteredBy(rpc);
-    reply(rpc, callback, call).catch((error: unknown) => call.failed(error, 'a reply could not be sent'));
+  const handle: handleUnaryCall<Request, Response> = (rpc, callback) =>
+    void reply(new UnaryCall(method, rpc, callback));
+  return { method, handle: handle as GuardedMethod['handle'] };
+}
+
+/**
+ * One call of a unary method: the signal of its caller, and what answers it. One object is all of that, because each
+ * call has one.
+ */
+export class UnaryCall<Request, Response> implements CallSignal {
+  readonly entered: EnteredCall;
+  readonly #method: AnsweredMethod<Request, Response>;
+  readonly #rpc: ServerUnaryCall<Request, Response>;
+  readonly #callback: sendUnaryData<Response>;
+  readonly #deadlineMs: number;
+
+  constructor(
+    method: AnsweredMethod<Request, Response>,
+    rpc: ServerUnaryCall<Request, Response>,
+    callback: sendUnaryData<Response>,
+  ) {
+    this.entered = enteredBy(rpc);
+    this.#method = method;
+    this.#rpc = rpc;
+    this.#callback = callback;
+    this.#deadlineMs = Number(rpc.getDeadline());
+  }
+
+  get request(): Request {
+    return this.#rpc.request;
+  }
+
+  /** Whether the call is cancelled or its deadline has passed. Polled, so it needs no timer. */
+  get aborted(): boolean {
+    return this.#rpc.cancelled || Date.now() >= this.#deadlineMs;
+  }
+
+  /** Throws STORE_FORBIDDEN if the caller has no access to the store of its request. */
+  requireStore(): void {
+    const { storeOf, withoutStore } = this.#method;
+    if (storeOf !== 'checked by the method') requireStore(this.entered.principal, storeOf(this.request), withoutStore);
+  }
+
+  /** Never throws. */
+  answer(response: Response): void {
+    const { entered } = this;
+    const method = this.#method;
+    try {
+      this.#callback(null, response);
+      if (method.record) method.record(entered, response);
+      else entered.answered(() => ({ ...method.describe(this.request), ...method.describeResponse?.(response) }));
+    } catch (error) {
+      entered.failed(error, NOT_SENT);
+    }
+  }
+
+  /** Turns whatever was thrown into a status. Never throws. */
+  refuse(thrown: unknown): void {
+    const { entered, request } = this;
+    const method = this.#method;
+    try {
+      const error = entered.refusalOf(thrown);
+      const pathOf = (field: string) => method.pathOf?.(field, request) ?? field;
+      this.#callback(toStatus(error, method.mayRetry(request, error), pathOf));
+      entered.refused(error, method.describe(request));
+    } catch (error) {
+      entered.failed(error, NOT_SENT);
+    }
+  }
+}
+
+/** A method that allocates one run. */
+interface AllocatingMethod<Request> extends AnsweredMethod<Request, AllocateOrdersResponse> {
+  /** What the request asks for; `caller` is the name of the principal. */
+  ask(request: Request, caller: string): AllocationRequest;
+}
+
+/**
+ * As `unary`, without a promise per call: most calls are of these methods, and what a waiting call holds, the garbage
+ * collector moves.
+ */
+export function allocating<Request>(allocator: Allocator, method: AllocatingMethod<Request>): GuardedMethod {
+  const handle: handleUnaryCall<Request, AllocateOrdersResponse> = (rpc, callback) => {
+    const call = new AllocatingCall(method, rpc, callback);
+    try {
+      call.requireStore();
+      allocator.enqueue(method.ask(call.request, call.entered.principal.name), call);
+    } catch (thrown) {
+      call.refuse(thrown);
+    }
   };
   return { method, handle: handle as GuardedMethod['handle'] };
 }
 
-type Reply<Request, Response> = (
-  rpc: ServerUnaryCall<Request, Response>,
-  callback: sendUnaryData<Response>,
-  call: EnteredCall,
-) => Promise<void>;
-
-/** The caller is gone once the call is cancelled or its deadline has passed. Polled, so it needs no timer. */
-class GrpcCallSignal<Request, Response> implements CallSignal {
-  readonly #call: ServerUnaryCall<Request, Response>;
-  readonly #deadlineMs: number;
-
-  constructor(call: ServerUnaryCall<Request, Response>) {
-    this.#call = call;
-    this.#deadlineMs = Number(call.getDeadline());
+/** A call that waits in the allocator itself. */
+class AllocatingCall<Request> extends UnaryCall<Request, AllocateOrdersResponse> implements Caller {
+  get signal(): CallSignal {
+    return this;
   }
 
-  get aborted(): boolean {
-    return this.#call.cancelled || Date.now() >= this.#deadlineMs;
+  get origin(): string {
+    return this.entered.origin;
+  }
+
+  resolve(answer: Allocated): void {
+    let response: AllocateOrdersResponse;
+    try {
+      response = toResponse(answer);
+    } catch (thrown) {
+      return this.refuse(thrown);
+    }
+    this.answer(response);
+  }
+
+  reject(error: unknown): void {
+    this.refuse(error);
   }
 }
