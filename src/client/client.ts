@@ -42,6 +42,7 @@ import { OrderNumbersError } from './order-numbers-error.ts';
 import { pages } from './pages.ts';
 import type { Policy } from './policy.ts';
 import { allocationOf, READ, untilDefinite } from './policy.ts';
+import { RequestIds } from './request-ids.ts';
 import type { Limits } from './retry.ts';
 import { withRetries } from './retry.ts';
 import { verification } from './verification.ts';
@@ -64,6 +65,7 @@ export function createClient(options: ClientOptions): OrderNumbersClient {
 class Client implements OrderNumbersClient {
   readonly #connection: Connection;
   readonly #combiner: Combiner | undefined;
+  readonly #requestIds = new RequestIds();
   readonly #timeoutMs: number;
   readonly #attemptTimeoutMs: number;
   readonly #unreachableTimeoutMs: number;
@@ -82,7 +84,7 @@ class Client implements OrderNumbersClient {
   /** Not an async function, which would keep objects of its own for each of many callers. */
   allocate(request: AllocateRequest, options?: CallOptions): Promise<Allocated> {
     return new Promise((resolve, reject) => {
-      const wanted = toAllocation(request);
+      const wanted = toAllocation(request, this.#requestIds);
       if (this.#combiner) {
         const timeoutMs = this.#timeout(options?.timeoutMs);
         return this.#combiner.allocate(wanted, timeoutMs, options?.signal, resolve, reject);

@@ -1,4 +1,4 @@
-import { INT64_MAX, newRequestId } from '../core/allocation.ts';
+import { INT64_MAX } from '../core/allocation.ts';
 import type { Timestamp } from '../wire/gen/google/protobuf/timestamp.ts';
 import type * as wire from '../wire/gen/orders/v1/orders.ts';
 import { fromFindingKind, fromWireTime, STORE_SETTING_PATHS, STORE_SETTINGS } from '../wire/values.ts';
@@ -13,6 +13,7 @@ import type {
   StoreSettings,
   VerifyStep,
 } from './api.ts';
+import type { RequestIds } from './request-ids.ts';
 
 const INT32_MAX = 2 ** 31 - 1;
 
@@ -46,11 +47,14 @@ export function toBoolean(name: string, value: boolean): boolean {
   throw new TypeError(`${name} ${describe(value)} is not valid: it must be true or false`);
 }
 
-/** An allocation; its request_id, if the caller gave none, is created once: every retry sends the same one. */
-export function toAllocation({ storeId, requestId, count }: AllocateRequest): wire.AllocateOrdersRequest {
+/** An allocation. If the caller gave no request_id, one is created, once: every retry sends the same one. */
+export function toAllocation(
+  { storeId, requestId, count }: AllocateRequest,
+  requestIds: RequestIds,
+): wire.AllocateOrdersRequest {
   return {
     storeId: toInt64('storeId', storeId),
-    requestId: requestId === undefined ? newRequestId() : toRequestId(requestId),
+    requestId: requestId === undefined ? requestIds.next() : toRequestId(requestId),
     count: count === undefined ? 1 : toInt32('count', count),
   };
 }

@@ -47,7 +47,8 @@ export class Batch implements Holder {
       if (results.length !== this.#requests.length) {
         throw new Error(`the answer has ${results.length} results for ${this.#requests.length} requests`);
       }
-      for (const [i, request] of this.#requests.entries()) {
+      for (let i = 0; i < results.length; i++) {
+        const request = this.#requests[i]!;
         if (request.isHeldBy(this)) settle(request, results[i]!);
       }
     } catch (error) {
