@@ -73,6 +73,11 @@ function notWritable(place: string, error: unknown): LedgerRefused {
     );
   }
   const self = process.geteuid?.();
+  if (uid === self) {
+    return new LedgerRefused(
+      `this process may not write ${place}, although it belongs to this user (${self}); run chmod u+w ${place}`,
+    );
+  }
   // A server that ran as root has left every file of the ledger to root, not only the one tried here.
   const given = stat.isFile() ? existingFilesBeside(place).join(' ') : place;
   return new LedgerRefused(
