@@ -16,6 +16,8 @@ const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 const SAN = /^(URI:[\x21-\x7e]{1,2048}|DNS:[A-Za-z0-9*._-]{1,253})$/;
 const DAY = /^\d{4}-\d\d-\d\d$/;
+/** Each text of a JSON document, and the colon after it if it is the name of a field. */
+const TEXTS = /("(?:[^"\\]|\\.)*")(\s*:)?/g;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
 /** What a token or a client certificate may do. Exactly one of `sha256` and `san` is present. */
@@ -36,9 +38,15 @@ export interface TokenEntry {
 
 export type TokenState = 'active' | 'expired' | 'revoked';
 
-export function stateOf({ expires, revoked }: TokenEntry, nowMs: number): TokenState {
-  if (revoked !== undefined) return 'revoked';
-  return expires !== undefined && nowMs >= endOfDay(expires) ? 'expired' : 'active';
+/** `endMs` is what {@link endOf} says of the entry; whoever asks often keeps it. */
+export function stateOf(entry: TokenEntry, nowMs: number, endMs = endOf(entry)): TokenState {
+  if (entry.revoked !== undefined) return 'revoked';
+  return nowMs >= endMs ? 'expired' : 'active';
+}
+
+/** When an entry expires, in milliseconds since 1970; Infinity if it never does. */
+export function endOf({ expires }: TokenEntry): number {
+  return expires === undefined ? Infinity : endOfDay(expires);
 }
 
 /** The entries of a token file, in its order. Throws an Error that names the entry and what is wrong with it. */
@@ -51,6 +59,7 @@ export function parseTokenFile(text: string): TokenEntry[] {
     throw new Error(`its version is ${shown(file['version'])}, but this release knows only version ${VERSION}`);
   }
   requireKnown(file, FILE_FIELDS, 'it');
+  requireFieldsOnce(text, file);
   const { tokens } = file;
   if (!Array.isArray(tokens)) throw new Error('its field tokens is not an array');
   const entries = tokens.map(parseEntry);
@@ -184,6 +193,30 @@ function parsed(text: string): unknown {
     const position = /\(line \d+ column \d+\)/.exec((error as Error).message)?.[0] ?? '';
     throw new Error(`it is not JSON ${position}`.trimEnd(), { cause: error });
   }
+}
+
+/**
+ * JSON.parse takes the last of two fields that have the same name in one object, which a reader of the file may not: it
+ * is refused if the text has more fields of a name than were taken from it. The text has been parsed.
+ */
+function requireFieldsOnce(text: string, file: unknown): void {
+  const left = new Map<string, number>();
+  for (const [, name = '', colon] of text.matchAll(TEXTS)) {
+    if (colon === undefined) continue;
+    const field = JSON.parse(name) as string;
+    left.set(field, (left.get(field) ?? 0) + 1);
+  }
+  const take = (value: unknown): void => {
+    if (Array.isArray(value)) value.forEach(take);
+    if (!isRecord(value)) return;
+    for (const [field, within] of Object.entries(value)) {
+      left.set(field, left.get(field)! - 1);
+      take(within);
+    }
+  };
+  take(file);
+  const [twice] = [...left].find(([, count]) => count > 0) ?? [];
+  if (twice !== undefined) throw new Error(`the field ${shown(twice)} stands twice in one object`);
 }
 
 function requireKnown(record: object, known: readonly string[], place: string): void {

@@ -1,8 +1,8 @@
 import type { OrderError } from '../../core/errors.ts';
 import { tokenChanged, tokenExpired, tokenRevoked } from '../../core/refusals.ts';
 import type { Principal } from './principal.ts';
-import type { TokenEntry } from './token-file.ts';
-import { endOfDay } from './token-file.ts';
+import type { TokenEntry, TokenState } from './token-file.ts';
+import { endOf, stateOf } from './token-file.ts';
 
 /** The principal of an entry, which all calls with its token or certificate share. */
 export class TokenHolder {
@@ -13,7 +13,7 @@ export class TokenHolder {
 
   constructor(entry: TokenEntry) {
     this.#entry = entry;
-    this.#endMs = endMsOf(entry);
+    this.#endMs = endOf(entry);
     this.#principal = principalOf(entry, this.#ended.signal);
   }
 
@@ -22,14 +22,14 @@ export class TokenHolder {
   }
 
   isActive(nowMs: number): boolean {
-    return this.#entry.revoked === undefined && nowMs < this.#endMs;
+    return this.#stateAt(nowMs) === 'active';
   }
 
   /** Throws the refusal of an entry that was revoked or has expired. */
   principal(nowMs: number): Principal {
-    const { name, revoked } = this.#entry;
-    if (revoked !== undefined) throw tokenRevoked(name);
-    if (nowMs >= this.#endMs) throw this.#expired();
+    const state = this.#stateAt(nowMs);
+    if (state === 'revoked') throw tokenRevoked(this.#entry.name);
+    if (state === 'expired') throw this.#expired();
     // The clock was set back, or the file has a later day. An aborted signal cannot be reset, so it needs a new one.
     if (this.#ended.signal.aborted) this.#renew();
     return this.#principal;
@@ -39,18 +39,22 @@ export class TokenHolder {
   goesOnWith(entry: TokenEntry): boolean {
     if (!allowsTheSame(this.#entry, entry)) return false;
     this.#entry = entry;
-    this.#endMs = endMsOf(entry);
+    this.#endMs = endOf(entry);
     return true;
   }
 
   endIfExpired(nowMs: number): void {
-    if (nowMs >= this.#endMs && !this.#ended.signal.aborted) this.#ended.abort(this.#expired());
+    if (this.#stateAt(nowMs) === 'expired' && !this.#ended.signal.aborted) this.#ended.abort(this.#expired());
   }
 
   /** Ends its principal. `successor` is the new entry of the same name, if there is one. */
   endFor(successor: TokenEntry | undefined): void {
     const { name } = this.#entry;
     this.#ended.abort(successor?.revoked === undefined ? tokenChanged(name) : tokenRevoked(name));
+  }
+
+  #stateAt(nowMs: number): TokenState {
+    return stateOf(this.#entry, nowMs, this.#endMs);
   }
 
   #renew(): void {
@@ -65,10 +69,6 @@ export class TokenHolder {
 
 function principalOf({ name, verbs, stores }: TokenEntry, ended: AbortSignal): Principal {
   return { name, verbs, stores, ended };
-}
-
-function endMsOf({ expires }: TokenEntry): number {
-  return expires === undefined ? Infinity : endOfDay(expires);
 }
 
 function allowsTheSame(one: TokenEntry, other: TokenEntry): boolean {

@@ -131,6 +131,22 @@ describe('a token file', () => {
     expect(wrong).not.toThrow(/[\n\u2028\u009b]/);
   });
 
+  it.each([
+    ['stores', (text: string) => text.replace('"stores":', '"stores":["7"],"stores":')],
+    ['verbs', (text: string) => text.replace('"verbs":', '"verb\\u0073" : ["read"], "verbs":')],
+    ['tokens', (text: string) => text.replace('"tokens":', '"tokens":[],"tokens":')],
+  ])('with two fields %s in one object is refused', (field, twice) => {
+    const text = JSON.stringify({ version: 1, tokens: [entryOf('a', { name: 'a' }), entryOf('b', { name: 'b' })] });
+    expect(parseTokenFile(text)).toHaveLength(2);
+    expect(twice(text)).not.toBe(text);
+    expect(() => parseTokenFile(twice(text))).toThrow(`the field "${field}" stands twice in one object`);
+  });
+
+  it('may have the name of a field, quotes and colons in a value', () => {
+    const san = 'URI:x"stores":"\\';
+    expect(parse(entryOf('', { name: 'stores', san }))).toMatchObject([{ name: 'stores', san }]);
+  });
+
   it('keeps the name of a revoked entry, but not its certificate', () => {
     const san = 'URI:spiffe://example.org/a';
     const revoked = entryOf('', { name: 'old', san, revoked: '2027-01-01T00:00:00Z' });
