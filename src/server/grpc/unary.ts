@@ -140,7 +140,9 @@ export function allocating<Request>(allocator: Allocator, method: AllocatingMeth
     const call = new AllocatingCall(method, rpc, callback);
     try {
       call.requireStore();
-      allocator.enqueue(method.ask(call.request, call.entered.principal.name), call);
+      const { principal, origin } = call.entered;
+      call.origin = origin;
+      allocator.enqueue(method.ask(call.request, principal.name), call);
     } catch (thrown) {
       call.refuse(thrown);
     }
@@ -150,12 +152,11 @@ export function allocating<Request>(allocator: Allocator, method: AllocatingMeth
 
 /** A call that waits in the allocator itself. */
 class AllocatingCall<Request> extends UnaryCall<Request, AllocateOrdersResponse> implements Caller {
+  /** As it was when the call was queued: the caller's credentials may end while it waits. */
+  origin = '';
+
   get signal(): CallSignal {
     return this;
-  }
-
-  get origin(): string {
-    return this.entered.origin;
   }
 
   resolve(answer: Allocated): void {
