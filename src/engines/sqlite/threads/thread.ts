@@ -52,7 +52,7 @@ export function threadModule(name: string): URL {
 export class Thread<M extends Methods> {
   readonly #module: URL;
   readonly #data: unknown;
-  readonly #calls = new Map<number, PromiseWithResolvers<never>>();
+  #calls = new Map<number, PromiseWithResolvers<never>>();
   #worker: Worker | undefined;
   #nextId = 0;
 
@@ -102,6 +102,8 @@ export class Thread<M extends Methods> {
   #settle({ id, result, error }: Answer): void {
     const call = this.#calls.get(id);
     this.#calls.delete(id);
+    // An old Map would keep the answers that it once had: see ShortLivedMap of the core.
+    if (this.#calls.size === 0) this.#calls = new Map();
     if (error) call?.reject(new ThreadFailure(error));
     else call?.resolve(result as never);
   }

@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest';
+import { ShortLivedMap } from '../../../src/core/calls/short-lived-map.ts';
+
+it('has what a Map has, however many entries come and go', () => {
+  const map = new ShortLivedMap<number, { of: number }>();
+  const model = new Map<number, { of: number }>();
+  for (let i = 0; i < 30_000; i++) {
+    const value = { of: i };
+    map.add(i, value);
+    model.set(i, value);
+    // Most leave soon, each tenth stays long, and a few stay for good.
+    for (const gone of leavingWith(i)) expect(map.delete(gone)).toBe(model.delete(gone));
+    expect(map.size).toBe(model.size);
+    expect([i, i - 10, i - 1_000].map((key) => map.get(key))).toEqual(
+      [i, i - 10, i - 1_000].map((key) => model.get(key)),
+    );
+  }
+  expect(Array.from(map.values())).toEqual(Array.from(model.values()));
+});
+
+function leavingWith(i: number): number[] {
+  const early = i - 100;
+  const late = i - 9_000;
+  return [...(early % 10 === 0 ? [] : [early]), ...(late % 10 === 0 && late % 7_000 !== 0 ? [late] : [])];
+}
+
+it('may lose entries while it is read', () => {
+  const map = new ShortLivedMap<number, number>();
+  for (let i = 0; i < 10_000; i++) map.add(i, i);
+  const seen = [];
+  for (const value of map.values()) {
+    map.delete(value);
+    seen.push(value);
+  }
+  expect(seen).toHaveLength(10_000);
+  expect(map.size).toBe(0);
+});
