@@ -29,7 +29,8 @@ export function batchMethod(allocator: Allocator): GuardedMethod {
     verb: 'allocate',
     writes: true,
     isBatch: true,
-    async handle({ requests }, signal, call) {
+    async handle(message, signal, call) {
+      const { requests } = message;
       const { principal, origin } = call;
       const asked = requests.map(({ storeId, count, requestId }) => ({
         storeId,
@@ -42,6 +43,8 @@ export function batchMethod(allocator: Allocator): GuardedMethod {
         batch.allocate(allocator, ({ storeId }) => requireStore(principal, storeId)),
       );
       const answers = settled.map((answer) => (answer instanceof OrderError ? call.refusalOf(answer) : answer));
+      // Node.js keeps the streams of answered calls until a full collection, and each has its message.
+      message.requests = [];
       return { results: answers.map((answer, i) => toResult(answer, requests[i]!)), answers };
     },
     storeOf: 'checked by the method',
