@@ -60,6 +60,33 @@ it('P5: a replay tells the caller of its row, and a new allocation that of its r
   ]);
 });
 
+it('P1 P2: each outcome keeps its own numbers and style, beside replays and refusals', () => {
+  const batch = Array.from({ length: 5 }, (_, i) => ({
+    storeId: BigInt(i + 7),
+    requestId: `r${i}`,
+    count: i + 1,
+    caller: '',
+  }));
+  const outcomes = batch.map((request, i): BatchOutcome =>
+    i === 1
+      ? 'store not found'
+      : {
+          allocation: {
+            ...given(request, i),
+            prefix: `P${i}-`,
+            suffix: `-S${i}`,
+            minDigits: i,
+            createTimeMs: 1000 + i,
+          },
+          replayed: i === 3,
+        },
+  );
+  const unpacked = unpackOutcomes(packOutcomes(outcomes), batch);
+  expect(unpacked).toHaveLength(batch.length);
+  expect(unpacked.toSpliced(1, 1)).toEqual(outcomes.toSpliced(1, 1));
+  expect(unpacked[1]).toMatchObject({ refused: { reason: 'STORE_NOT_FOUND', fields: { store_id: '8' } } });
+});
+
 it('a damaged row gives no other row of its batch its caller', () => {
   const batch = ['now', 'now'].map(ask);
   const outcomes = ['one\ntwo\n', 'then'].map((caller, i) => ({
