@@ -3,7 +3,7 @@ import { checkCount, checkRequestId, checkStoreId, newRequestId } from './alloca
 import { BatchQueue } from './batch-queue.ts';
 import type { AllocateCall, Allocated, Caller } from './calls/caller.ts';
 import { CopyLimit } from './calls/copy-limit.ts';
-import { ShortLivedMap } from './calls/short-lived-map.ts';
+import { RotatingMap } from './calls/rotating-map.ts';
 import { OrderError } from './errors.ts';
 import type { Ledger, Outcome } from './ledger.ts';
 import type { BatchObserver, BatchSummary } from './observers.ts';
@@ -39,7 +39,7 @@ export class Allocator {
   readonly #options: AllocatorOptions;
   readonly #queue: BatchQueue<Pending>;
   /** Requests queued or in flight, by key, so that the keys of a batch are distinct. */
-  readonly #pending = new ShortLivedMap<string, Pending>();
+  readonly #pending = new RotatingMap<string, Pending>();
   /** Every caller of a pending request but its first. */
   readonly #copies: CopyLimit;
   #draining = false;

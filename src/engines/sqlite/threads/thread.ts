@@ -90,7 +90,7 @@ export class Thread<M extends Methods> {
     const cache = getCompileCacheDir();
     // Its last part is the version of Node.js, which Node.js appends again.
     const argv = [this.#module.href, ...(cache === undefined ? [] : [dirname(cache)])];
-    // Its name in top and ps, which show the share of each thread.
+    // The name that top and ps show.
     const name = basename(this.#module.pathname, extname(this.#module.pathname));
     const worker = new Worker(FIRST_MODULE, { workerData: this.#data, argv, name });
     worker.on('message', (answer: Answer) => this.#settle(answer));
@@ -102,7 +102,7 @@ export class Thread<M extends Methods> {
   #settle({ id, result, error }: Answer): void {
     const call = this.#calls.get(id);
     this.#calls.delete(id);
-    // An old Map would keep the answers that it once had: see ShortLivedMap of the core.
+    // An old Map would keep alive every call that it once held: see RotatingMap in the core.
     if (this.#calls.size === 0) this.#calls = new Map();
     if (error) call?.reject(new ThreadFailure(error));
     else call?.resolve(result as never);

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { ShortLivedMap } from '../../../src/core/calls/short-lived-map.ts';
+import { RotatingMap } from '../../../src/core/calls/rotating-map.ts';
 
-it('has what a Map has, however many entries come and go', () => {
-  const map = new ShortLivedMap<number, { of: number }>();
+it('behaves like a Map, however many entries come and go', () => {
+  const map = new RotatingMap<number, { of: number }>();
   const model = new Map<number, { of: number }>();
   for (let i = 0; i < 30_000; i++) {
     const value = { of: i };
@@ -25,7 +25,7 @@ function leavingWith(i: number): number[] {
 }
 
 it('may lose entries while it is read', () => {
-  const map = new ShortLivedMap<number, number>();
+  const map = new RotatingMap<number, number>();
   for (let i = 0; i < 10_000; i++) map.add(i, i);
   const seen = [];
   for (const value of map.values()) {
