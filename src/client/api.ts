@@ -23,10 +23,10 @@ export interface ClientOptions {
   /**
    * Whether allocations that are asked for in one turn of the event loop, or while others wait for their answers, go in
    * one call, BatchAllocateOrders. Default true. Each keeps its own time limit, signal, retries and error. A lone one is
-   * sent at once by a call of its own. Two calls are under way at most, each with about half of the requests if there
-   * are more than 20, and up to 8 if they take more than 50 ms; each has up to 1000 requests and 256 KiB. A server that
-   * does not know BatchAllocateOrders gets single calls; it is tried again on the next connection, and after a minute.
-   * False: each allocation is a call of its own.
+   * sent at once by a call of its own. At most two calls are in flight, each with about half of the requests if there
+   * are more than 20, and up to 8 if both take more than 50 ms; each has up to 1000 requests and 256 KiB. A server that
+   * does not know BatchAllocateOrders gets single calls; the method is tried again on the next connection, and after a
+   * minute. False: each allocation is a call of its own.
    */
   readonly combine?: boolean | undefined;
   /**

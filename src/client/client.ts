@@ -81,7 +81,7 @@ class Client implements OrderNumbersClient {
     this.#combiner = combines ? new Combiner(this.#connection, this.#attemptTimeoutMs, options.onRetrying) : undefined;
   }
 
-  /** Not an async function, which would keep objects of its own for each of many callers. */
+  /** Not an async function, because that would keep objects of its own for each of many callers. */
   allocate(request: AllocateRequest, options?: CallOptions): Promise<Allocated> {
     return new Promise((resolve, reject) => {
       const wanted = toAllocation(request, this.#requestIds);

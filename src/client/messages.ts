@@ -108,7 +108,7 @@ export function fromAllocation(allocation: wire.Allocation | undefined): Allocat
   return { ...allocation, createTime: fromTimestamp(allocation.createTime) };
 }
 
-/** Field by field, which is quicker than copies of all fields. */
+/** Copies field by field, which is faster than spreading the object. */
 export function fromAllocated({
   allocation,
   replayed,

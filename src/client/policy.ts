@@ -10,7 +10,7 @@ export interface Policy {
   readonly requestId?: string | undefined;
 }
 
-/** Bare codes with which a proxy, or a server without the method, refuses permanently. */
+/** Codes without ErrorInfo with which a proxy, or a server without the method, refuses permanently. */
 const REFUSED_ON_THE_WAY: ReadonlySet<string> = new Set(['UNIMPLEMENTED', 'UNAUTHENTICATED', 'PERMISSION_DENIED']);
 
 /** Whether to retry a call that may safely be repeated: until the answer is definite. */
@@ -26,7 +26,7 @@ export function untilAnswered(failure: Failure): boolean {
 /** A call that changes nothing. */
 export const READ: Policy = { mayRetry: untilAnswered, advice: undefined };
 
-/** An allocation under a key: sent again with the same key, it gives the same numbers. */
+/** An allocation under a key: a retry with the same key gets the same numbers. */
 export function allocationOf(requestId: string): Policy {
   return { mayRetry: untilDefinite, advice: `retry with the same request_id ${requestId}`, requestId };
 }

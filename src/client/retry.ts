@@ -34,8 +34,8 @@ export interface Limits {
   readonly onRetrying?: ((error: OrderNumbersError) => void) | undefined;
 }
 
-/** The state of the connection to the server. */
-export type Line = Pick<Connection, 'hasConnected' | 'isConnected' | 'beginDiagnosis' | 'diagnose'>;
+/** What the retries need to know of the connection to the server. */
+export type ConnectionState = Pick<Connection, 'hasConnected' | 'isConnected' | 'beginDiagnosis' | 'diagnose'>;
 
 /**
  * How long to wait after so many attempts, in milliseconds: the server's delay plus a random share of an exponentially
@@ -54,9 +54,9 @@ export async function withRetries<Response>(
   attempt: (msLeft: number) => Promise<Response>,
   policy: Policy,
   limits: Limits,
-  line: Line,
+  connection: ConnectionState,
 ): Promise<Response> {
-  const retries = new Retries(policy, limits, line, performance.now());
+  const retries = new Retries(policy, limits, connection, performance.now());
   try {
     retries.begin();
     for (;;) {
@@ -75,7 +75,7 @@ export async function withRetries<Response>(
 export class Retries {
   readonly #policy: Policy;
   readonly #limits: Limits;
-  readonly #line: Line;
+  readonly #connection: ConnectionState;
   readonly #startMs: number;
   #notice: Notice | undefined;
   #attempts = 0;
@@ -83,16 +83,16 @@ export class Retries {
   #mayHaveSucceeded = false;
 
   /** `startMs` is when the call began, by performance.now(). */
-  constructor(policy: Policy, limits: Limits, line: Line, startMs: number) {
+  constructor(policy: Policy, limits: Limits, connection: ConnectionState, startMs: number) {
     this.#policy = policy;
     this.#limits = limits;
-    this.#line = line;
+    this.#connection = connection;
     this.#startMs = startMs;
   }
 
   get msLeft(): number {
     const { timeoutMs, unreachableTimeoutMs } = this.#limits;
-    const isLost = this.#policy.advice === undefined && !this.#line.hasConnected;
+    const isLost = this.#policy.advice === undefined && !this.#connection.hasConnected;
     const mostMs = isLost ? Math.min(timeoutMs, unreachableTimeoutMs) : timeoutMs;
     return this.#startMs + mostMs - performance.now();
   }
@@ -100,25 +100,25 @@ export class Retries {
   /** Called before the first attempt, unless there is a connection and no callback for a slow call. */
   begin(): void {
     this.#throwIfStopped(false);
-    this.#notice = new Notice(this.#policy, this.#limits, this.#line, () => this.#latest);
+    this.#notice = new Notice(this.#policy, this.#limits, this.#connection, () => this.#latest);
   }
 
   /** Resolves when the next attempt is due. Throws the error of the call if there is none. */
   async afterFailure(thrown: unknown): Promise<void> {
-    const [policy, line] = [this.#policy, this.#line];
+    const [policy, connection] = [this.#policy, this.#connection];
     let failure = failureFrom(thrown);
     this.#attempts++;
     this.#throwIfStopped(failure.wasSent);
     if (!failure.isDefinite) this.#mayHaveSucceeded ||= failure.wasSent;
     else if (settlesAll(failure)) this.#mayHaveSucceeded = false;
     const isFirstMiss = failure.isUnconnected && !this.#latest?.isUnconnected;
-    if (isFirstMiss) failure = diagnosed(failure, await line.diagnose());
+    if (isFirstMiss) failure = diagnosed(failure, await connection.diagnose());
     this.#latest = failure;
     const waitMs = failure.wasSent
       ? backoffMs(this.#attempts, failure)
       : Math.min(MAX_UNSENT_BACKOFF_MS, backoffMs(this.#attempts));
-    if (isLasting(failure, line) || !policy.mayRetry(failure) || waitMs >= this.msLeft) {
-      throw gaveUp(policy, await withDiagnosis(failure, line), this.#attempts, this.#mayHaveSucceeded);
+    if (isLasting(failure, connection) || !policy.mayRetry(failure) || waitMs >= this.msLeft) {
+      throw gaveUp(policy, await withDiagnosis(failure, connection), this.#attempts, this.#mayHaveSucceeded);
     }
     await pause(waitMs, this.#limits.signals);
     this.#throwIfStopped(false);
@@ -136,8 +136,8 @@ export class Retries {
 }
 
 /** Whether only a changed setting can help. If a server was reached before, the problem may pass by itself. */
-export function isLasting({ problem }: Failure, line: Line): boolean {
-  return LASTING.has(problem) && !line.hasConnected;
+export function isLasting({ problem }: Failure, connection: ConnectionState): boolean {
+  return LASTING.has(problem) && !connection.hasConnected;
 }
 
 /** Reports once that a call keeps retrying although it should have been answered. */
@@ -146,16 +146,21 @@ class Notice {
   #isOver = false;
 
   /** `latest` is the last failure of the call. */
-  constructor(policy: Policy, { timeoutMs, onRetrying }: Limits, line: Line, latest: () => Failure | undefined) {
+  constructor(
+    policy: Policy,
+    { timeoutMs, onRetrying }: Limits,
+    connection: ConnectionState,
+    latest: () => Failure | undefined,
+  ) {
     // Early enough that the reason is known if the call gives up while it still waits for its first connection.
-    const look = () => void (line.isConnected || line.beginDiagnosis());
+    const look = () => void (connection.isConnected || connection.beginDiagnosis());
     const tell = async () => {
-      if (latest() === undefined && line.isConnected) return;
-      const failure = await withDiagnosis(latest() ?? failureFrom(new AttemptFailed(UNCONNECTED, false)), line);
+      if (latest() === undefined && connection.isConnected) return;
+      const failure = await withDiagnosis(latest() ?? failureFrom(new AttemptFailed(UNCONNECTED, false)), connection);
       if (!this.#isOver) onRetrying?.(gaveUp(policy, failure, 1, false));
     };
     this.#timers = [
-      ...(line.isConnected ? [] : [setTimeout(look, Math.min(NOTICE_MS, timeoutMs / 2))]),
+      ...(connection.isConnected ? [] : [setTimeout(look, Math.min(NOTICE_MS, timeoutMs / 2))]),
       ...(onRetrying ? [setTimeout(() => void tell(), NOTICE_MS)] : []),
     ];
   }
@@ -167,8 +172,8 @@ class Notice {
 }
 
 /** The same failure with a diagnosis of the connection. */
-export async function withDiagnosis(failure: Failure, line: Line): Promise<Failure> {
-  return failure.isUnconnected ? diagnosed(failure, await line.diagnose()) : failure;
+export async function withDiagnosis(failure: Failure, connection: ConnectionState): Promise<Failure> {
+  return failure.isUnconnected ? diagnosed(failure, await connection.diagnose()) : failure;
 }
 
 /**

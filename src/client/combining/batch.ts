@@ -9,7 +9,7 @@ import { AttemptFailed } from '../failure.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Holder, WaitingRequest } from './waiting-request.ts';
 
-/** One call of BatchAllocateOrders. It is cancelled when all of its callers have left. */
+/** One call of BatchAllocateOrders. It is cancelled once all of its callers have left. */
 export class Batch implements Holder {
   readonly #requests: WaitingRequest[];
   readonly #attempt: Attempt<BatchAllocateOrdersResponse>;
@@ -17,12 +17,12 @@ export class Batch implements Holder {
   readonly #stop = new AbortController();
   #callers: number;
 
-  /** Sends the requests. The deadline of the call is the latest of theirs, each within `attemptTimeoutMs`. */
+  /** Sends the requests. The call has the latest of their deadlines, or `attemptTimeoutMs` if that is earlier. */
   constructor(requests: WaitingRequest[], attemptTimeoutMs: number, connection: Connection) {
     const now = performance.now();
     let [earliestMs, latestMs] = [Infinity, now];
     for (const request of requests) {
-      request.joins(this);
+      request.enterBatch(this);
       earliestMs = Math.min(earliestMs, request.endMs);
       latestMs = Math.max(latestMs, request.endMs);
     }
@@ -38,8 +38,8 @@ export class Batch implements Holder {
   }
 
   /**
-   * Gives each caller that is still there its own answer. Returns the requests if the server does not know the method:
-   * then they are not done, and not answered.
+   * Gives each caller that still waits its own answer. Resolves to the requests, none of them answered, if the server
+   * does not know the method, and to none otherwise.
    */
   async settle(): Promise<readonly WaitingRequest[]> {
     try {
@@ -69,7 +69,7 @@ export class Batch implements Holder {
   }
 }
 
-/** What cannot be read, or answers another request, counts as no answer. */
+/** A result that cannot be read, or is that of another request, counts as no answer. */
 function settle(request: WaitingRequest, { result }: BatchAllocateOrdersResult): void {
   const { storeId, requestId } = request;
   if (result?.$case === 'response') {
@@ -87,7 +87,7 @@ function answerless(message: string): AttemptFailed {
   return new AttemptFailed(new Error(message), true);
 }
 
-/** The error with which the library ends a call of this status. */
+/** The error that grpc-js would give to a single call with this status. */
 function callError(result: Status): Error & StatusObject {
   const metadata = new Metadata();
   metadata.set(DETAILS_TRAILER, Buffer.from(Status.encode(result).finish()));

@@ -6,20 +6,21 @@ import { AttemptFailed, failureFrom } from '../failure.ts';
 import { allocationOf } from '../policy.ts';
 import { gaveUp, Retries } from '../retry.ts';
 import { Batch } from './batch.ts';
-import { WaitingLine } from './waiting-line.ts';
+import { RequestQueue } from './request-queue.ts';
 import type { Sender } from './waiting-request.ts';
 import { WaitingRequest } from './waiting-request.ts';
 
-/** Calls without an answer, at most. */
+/** Allocations without an answer, at most. */
 const MAX_UNANSWERED = 100_000;
-/** Calls of this many are under way … */
+/** Calls in flight, at most … */
 const USUAL_CALLS = 2;
-/** … unless the oldest of them have been for so long: then more are sent, this many in all. */
+/** … unless they have been in flight for this long: then more are sent … */
 const PATIENCE_MS = 50;
+/** … up to this many. */
 const MAX_CALLS = 8;
-/** Requests that are not worth a further call. */
+/** Up to this many requests go in one call: fewer are not worth another one. */
 const MIN_SHARE = 20;
-/** How long a server that did not know the method is not asked for it on the same connection. */
+/** How long a server that does not know BatchAllocateOrders gets single calls on the same connection. */
 const UNIMPLEMENTED_MS = 60_000;
 const TOO_MANY = {
   code: status.RESOURCE_EXHAUSTED,
@@ -27,27 +28,27 @@ const TOO_MANY = {
 };
 
 /**
- * Sends the requests of many callers in few calls. What is asked in one turn of the event loop, and while calls are
- * under way, becomes the next call, so no timer delays a request. Many are spread over two calls. A lone one goes by its
+ * Sends the requests of many callers in few calls. Those made in one turn of the event loop, or while calls are in
+ * flight, become the next call, so no timer delays a request. Many are spread over two calls. A lone one is sent by its
  * own method.
  *
- * The core's BatchQueue is another thing: it has one flush in flight, is fair to many origins, and asks its items from
- * time to time whether they are still wanted. Here all requests are of one origin, each leaves by itself, and the number
- * of calls depends on how long they take.
+ * It does not share the core's BatchQueue, which has one flush in flight, is fair to many origins, and polls whether its
+ * items are still wanted. Here all requests are of one origin, each leaves by itself, and the number of calls depends on
+ * how long they take.
  */
 export class Combiner implements Sender {
   readonly connection: Connection;
   readonly attemptTimeoutMs: number;
   readonly #onRetrying: ClientOptions['onRetrying'];
-  readonly #waiting = new WaitingLine();
-  /** The calls under way, oldest first. */
+  readonly #waiting = new RequestQueue();
+  /** The calls in flight, oldest first. */
   readonly #calls = new Set<{ readonly startMs: number }>();
   #unanswered = 0;
-  /** Requests in the calls under way. */
+  /** Requests in the calls in flight. */
   #sent = 0;
   #isSending = false;
   #later: NodeJS.Timeout | undefined;
-  /** Until then requests go singly, by performance.now(). */
+  /** Until this time, by performance.now(), requests are sent singly. */
   #singleUntilMs = -Infinity;
   #isWatching = false;
 
@@ -58,7 +59,7 @@ export class Combiner implements Sender {
     connection.closed.addEventListener('abort', () => this.#close(), { once: true });
   }
 
-  /** One call of a caller, with its retries: each waits for its turn, and carries the same key. */
+  /** One allocation with its retries: each waits for its turn, and has the same key. */
   allocate(
     wanted: AllocateOrdersRequest,
     timeoutMs: number,
@@ -78,7 +79,7 @@ export class Combiner implements Sender {
 
   sendAgain(request: WaitingRequest): void {
     this.#waiting.add(request);
-    request.waits(this.#waiting);
+    request.enterQueue(this.#waiting);
     this.#sendSoon();
   }
 
@@ -97,7 +98,7 @@ export class Combiner implements Sender {
     this.#unanswered--;
   }
 
-  /** At the end of this turn of the event loop, with everything that it asks for. */
+  /** Sends at the end of this turn of the event loop, so that one call has everything that the turn asks for. */
   #sendSoon(): void {
     if (this.#isSending || this.#waiting.length === 0) return;
     this.#isSending = true;
@@ -117,8 +118,8 @@ export class Combiner implements Sender {
   }
 
   /**
-   * How many requests the next call has, at most. With all of them in one call, the client would be idle while the
-   * server works, and the server while the client does; two calls of very different sizes are little better.
+   * Requests in the next call, at most. With all of them in one call, the client would be idle while the server works,
+   * and the server while the client does; two calls of very different sizes are little better.
    */
   #share(): number {
     return Math.max(MIN_SHARE, Math.ceil((this.#sent + this.#waiting.length) / USUAL_CALLS));
@@ -128,7 +129,7 @@ export class Combiner implements Sender {
   #nextCallMs(): number {
     if (this.#calls.size < USUAL_CALLS) return 0;
     if (this.#calls.size >= MAX_CALLS) return Infinity;
-    // At least two have to be older than the patience, and at most one younger.
+    // At least two, and all but one, have to be older than the patience: so two calls are sent at a time.
     const starts = Array.from(this.#calls, ({ startMs }) => startMs);
     return starts[Math.max(USUAL_CALLS, starts.length - 1) - 1]! + PATIENCE_MS;
   }
@@ -164,14 +165,14 @@ export class Combiner implements Sender {
     this.#singleUntilMs = performance.now() + UNIMPLEMENTED_MS;
     if (this.#isWatching) return;
     this.#isWatching = true;
-    // Another server may answer on the next connection.
+    // The next connection may reach another server.
     this.connection.onceLost(() => {
       this.#isWatching = false;
       this.#singleUntilMs = -Infinity;
     });
   }
 
-  /** Each as a call of its own, as many as there are. */
+  /** Sends each request as a call of its own, however many there are. */
   #sendSingly(): void {
     for (const request of this.#waiting.takeAll()) void request.sendAlone();
   }

@@ -2,27 +2,27 @@ import { OUT_OF_TIME } from '../failure.ts';
 import { MAX_TIMER_MS } from '../stop.ts';
 import type { WaitingRequest } from './waiting-request.ts';
 
-/** A look at all requests is due so long after the one before, at the earliest. */
+/** The least time between two checks of all requests, in milliseconds. */
 const PAUSE_MS = 5;
 
-/** One timer for the deadlines of many requests: those of a call, or those that wait for one. */
+/** Ends requests when their time is up, with one timer for many: those of a call, or those that wait for one. */
 export class Deadlines {
   readonly #requests: Iterable<WaitingRequest>;
   #timer: NodeJS.Timeout | undefined;
   /** When the timer fires, by performance.now(). */
   #nextMs = Infinity;
 
-  /** Requests that have left may still be among these. */
+  /** `requests` may include some that have left. */
   constructor(requests: Iterable<WaitingRequest>) {
     this.#requests = requests;
   }
 
-  /** Ends the requests that are out of time at `endMs`, or earlier. */
+  /** Makes sure that the timer fires at `endMs`, by performance.now(), or earlier. */
   add(endMs: number): void {
     if (endMs < this.#nextMs) this.#wait(endMs, 0);
   }
 
-  /** Called when there are no requests any more. */
+  /** Called when there are no more requests. */
   clear(): void {
     clearTimeout(this.#timer);
     this.#nextMs = Infinity;

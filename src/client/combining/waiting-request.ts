@@ -7,21 +7,21 @@ import { AttemptFailed, OUT_OF_TIME } from '../failure.ts';
 import { fromAllocated } from '../messages.ts';
 import type { Retries } from '../retry.ts';
 
-/** What the server answers, by either method. */
+/** The answer of AllocateOrder and of AllocateOrders. */
 export type OrderAnswer = Pick<AllocateOrdersResponse, 'allocation' | 'replayed'>;
 
-/** Who has a request until it is answered: the line of those that wait, then a batch. */
+/** The holder of a request until it is answered: the queue, then a batch. */
 export interface Holder {
-  /** Lets go of a request whose caller has left. Returns whether it was sent. */
+  /** Drops a request whose caller has left. Returns whether it was sent. */
   release(request: WaitingRequest): boolean;
 }
 
-/** What sends requests, and is told how they end. */
+/** Sends requests, and is told when they end. */
 export interface Sender {
   readonly connection: Connection;
   /** The time limit of one attempt, in milliseconds. */
   readonly attemptTimeoutMs: number;
-  /** Lets a request wait for its turn again, after an attempt that failed. */
+  /** Queues a request again, after an attempt that failed. */
   sendAgain(request: WaitingRequest): void;
   retriesOf(request: WaitingRequest): Retries;
   /** Called once for each request, when its caller has its answer. */
@@ -34,9 +34,9 @@ const BEHIND_OTHERS = {
 };
 
 /**
- * One call of one caller, through all of its attempts, and the message of it in a batch. An attempt ends with its own
- * answer, or earlier, when the caller's time is up or its signal is aborted. There is one such object per call and
- * nothing else that lives as long, because thousands of them are what the garbage collector has to copy.
+ * One allocation through all of its attempts, which is also its message in a batch. An attempt ends with its own answer,
+ * or earlier, when the caller's time is up or its signal is aborted. Nothing else lives as long as an allocation, because
+ * the garbage collector copies whatever thousands of them hold.
  */
 export class WaitingRequest implements AllocateOrdersRequest {
   readonly storeId: bigint;
@@ -50,7 +50,7 @@ export class WaitingRequest implements AllocateOrdersRequest {
   readonly #resolve: (allocated: Allocated) => void;
   readonly #reject: (error: unknown) => void;
   #retries: Retries | undefined;
-  /** Undefined while it has a call of its own, between two attempts, and when it is answered. */
+  /** Undefined while it is sent alone, between two attempts, and once it is answered. */
   #holder: Holder | undefined;
 
   constructor(
@@ -72,7 +72,7 @@ export class WaitingRequest implements AllocateOrdersRequest {
     this.#reject = reject;
   }
 
-  /** Called before the first attempt if it may take long. Throws the error of the call if its signal is aborted. */
+  /** Called before the first attempt if it may take long. Throws the caller's error if its signal is aborted. */
   expectRetries(): void {
     this.#retries = this.#sender.retriesOf(this);
     this.#retries.begin();
@@ -82,18 +82,16 @@ export class WaitingRequest implements AllocateOrdersRequest {
     return this.#holder === holder;
   }
 
-  /** Called when it waits for its turn. */
-  waits(line: Holder): void {
-    this.#holder = line;
+  enterQueue(queue: Holder): void {
+    this.#holder = queue;
     this.signal?.addEventListener('abort', this, { once: true });
   }
 
-  /** Called when it becomes part of a batch. */
-  joins(batch: Holder): void {
+  enterBatch(batch: Holder): void {
     this.#holder = batch;
   }
 
-  /** Sends it as a call of its own, unless its caller has left. Resolves when that has ended, however it did. */
+  /** Sends it as a call of its own, unless its caller has left. Resolves when the call has ended, however it ends. */
   async sendAlone(): Promise<void> {
     if (this.#holder === undefined) return;
     this.#forget();
@@ -116,7 +114,7 @@ export class WaitingRequest implements AllocateOrdersRequest {
     try {
       allocated = fromAllocated(answer);
     } catch (error) {
-      // What cannot be read counts as no answer.
+      // An answer that cannot be read counts as none.
       return this.fail(error);
     }
     this.#forget();
@@ -130,7 +128,7 @@ export class WaitingRequest implements AllocateOrdersRequest {
     void this.#tryAgain(error);
   }
 
-  /** Ends an attempt whose caller's time is up, or whose signal is aborted. */
+  /** Ends an attempt because the caller's time is up or its signal is aborted. */
   leave(why: unknown): void {
     if (this.#holder === undefined) return;
     const wasSent = this.#holder.release(this);
@@ -138,7 +136,7 @@ export class WaitingRequest implements AllocateOrdersRequest {
     this.fail(isBehindOthers ? new AttemptFailed(BEHIND_OTHERS, false, false) : new AttemptFailed(why, wasSent));
   }
 
-  /** Its signal is aborted. */
+  /** Called when its signal is aborted. */
   handleEvent(): void {
     this.leave(new Error('cancelled'));
   }

@@ -3,13 +3,13 @@ import type { Holder, WaitingRequest } from './waiting-request.ts';
 
 /** Requests in one call, at most. */
 const MAX_REQUESTS = 1_000;
-/** The message of one call, at most: the server receives up to 256 KiB. */
+/** Bytes in the message of one call, at most: the server accepts up to 256 KiB. */
 const MAX_BYTES = 256 * 1024 - 1;
-/** The tags and lengths of one request in a batch, and its store_id and count, in bytes at most. */
+/** Bytes that one request takes in a batch beside its request_id, at most: tags, lengths, store_id and count. */
 const FRAME_BYTES = 40;
 
-/** The requests that wait for a call, oldest first. */
-export class WaitingLine implements Holder {
+/** The requests that wait for the next call, oldest first. */
+export class RequestQueue implements Holder {
   readonly #requests = new Set<WaitingRequest>();
   readonly #deadlines = new Deadlines(this.#requests);
 
@@ -22,7 +22,7 @@ export class WaitingLine implements Holder {
     this.#deadlines.add(request.endMs);
   }
 
-  /** Takes the oldest, up to `most`, as many as fit into one call, and at least one. */
+  /** Takes the oldest, up to `most` and as many as fit into one call, but at least one. */
   take(most: number): WaitingRequest[] {
     const limit = Math.min(most, MAX_REQUESTS);
     const taken: WaitingRequest[] = [];
@@ -37,7 +37,6 @@ export class WaitingLine implements Holder {
     return taken;
   }
 
-  /** Takes all. */
   takeAll(): WaitingRequest[] {
     const taken = [...this.#requests];
     this.#requests.clear();
