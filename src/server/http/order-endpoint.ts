@@ -14,7 +14,7 @@ import { admission, enteredBy } from './admission.ts';
 import { refuse, sendJson } from './answer.ts';
 import { MALFORMED, storeIdOf, whyMalformed } from './malformed.ts';
 import { WaitLimit } from './wait-limit.ts';
-import type { OrderRoom } from './waiting-order.ts';
+import type { OrderContext } from './waiting-order.ts';
 import { AnsweredOrders, WaitingOrder } from './waiting-order.ts';
 
 /** What the endpoint works on. */
@@ -34,13 +34,13 @@ const METHOD = { name: 'generateOrderNumber', verb: 'allocate', writes: true } a
  */
 export class OrderEndpoint {
   readonly #options: OrderEndpointOptions;
-  readonly #room: OrderRoom;
+  readonly #context: OrderContext;
   readonly admit: ReturnType<typeof admission>;
 
   constructor(options: OrderEndpointOptions) {
     this.#options = options;
     const { allocator, requestTimeoutMs } = options;
-    this.#room = { allocator, limit: new WaitLimit(requestTimeoutMs), answered: new AnsweredOrders() };
+    this.#context = { allocator, limit: new WaitLimit(requestTimeoutMs), answered: new AnsweredOrders() };
     this.admit = admission(new CallDoor(HTTP, METHOD, options));
   }
 
@@ -69,7 +69,7 @@ export class OrderEndpoint {
     const { principal, origin } = call;
     requireStore(principal, storeId);
     const asked = { storeId, count: 1, requestId, caller: principal.name };
-    new WaitingOrder(asked, origin, socket, this.#room, (answer) => tell(posted, answer)).enter();
+    new WaitingOrder(asked, origin, socket, this.#context, (answer) => sendAnswer(posted, answer)).enter();
   }
 
   /** The caller's key, or one created here; empty if the caller sent none and has to be refused. */
@@ -83,7 +83,7 @@ export class OrderEndpoint {
   }
 }
 
-/** An order whose body was read. */
+/** An order whose body is read. */
 interface Posted {
   readonly call: Call<IncomingMessage>;
   readonly reply: FastifyReply;
@@ -93,7 +93,7 @@ interface Posted {
 }
 
 /** Never throws, so that each order of a batch gets its answer. */
-function tell(posted: Posted, answer: Answer): void {
+function sendAnswer(posted: Posted, answer: Answer): void {
   try {
     if (answer instanceof OrderError) refuseOrder(posted, answer);
     else answerOrder(posted, answer);

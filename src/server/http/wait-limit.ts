@@ -2,27 +2,27 @@ import type { Socket } from 'node:net';
 import type { CallSignal } from '../../core/calls/caller.ts';
 import { OrderError } from '../../core/errors.ts';
 
-/** How long a call that still waits in the queue after its time may take to leave it. */
+/** How long a call may take to leave the queue once its time is up. */
 const LEAVE_MS = 300;
-/** How often the waiting calls are looked at. */
-const LOOK_MS = 50;
+/** How often waiting calls are checked. */
+const CHECK_MS = 50;
 
 /** A call that waits for its answer. */
 export interface WaitingCall {
   readonly signal: ConnectionSignal;
-  /** Answers it, although its batch may be on its way. */
+  /** Answers it although its batch may be in flight. */
   giveUp(): void;
 }
 
 /**
- * Bounds how long calls wait: soon after the limit a call leaves the queue with CANCELLED, and soon after that, if its
- * batch is on its way, it is given up. One timer serves all calls.
+ * Bounds how long calls wait. Soon after the limit a call that is still queued ends with CANCELLED; one whose batch is in
+ * flight is given up a little later. One timer serves all calls.
  */
 export class WaitLimit {
   readonly #ms: number;
-  /** In no order; each signal knows its place, so that a call leaves at once. */
+  /** In no order. Each signal has its index, so that no search is needed to remove a call. */
   readonly #waiting: WaitingCall[] = [];
-  #isLooking = false;
+  #isTimerSet = false;
 
   constructor(ms: number) {
     this.#ms = ms;
@@ -31,10 +31,10 @@ export class WaitLimit {
   enter(call: WaitingCall): void {
     call.signal.since = performance.now();
     call.signal.place = this.#waiting.push(call) - 1;
-    if (!this.#isLooking) this.#lookLater();
+    if (!this.#isTimerSet) this.#checkLater();
   }
 
-  /** Called when there is an answer. Returns false if the call was given up: it has one. */
+  /** Called when there is an answer. Returns false if the call was given up, and so has one. */
   leave({ signal }: WaitingCall): boolean {
     const { place } = signal;
     if (place === -1) return false;
@@ -46,20 +46,20 @@ export class WaitLimit {
     return true;
   }
 
-  /** The refusal of a call, or of a request of it: one that was cancelled because of this limit says so. */
+  /** The refusal to send for a call or one of its requests: if this limit cancelled it, the message says so. */
   explain(error: OrderError, { isLate }: ConnectionSignal, key = 'Idempotency-Key'): OrderError {
     if (!isLate || error.reason !== 'CANCELLED') return error;
     const message = `no number within ${this.#ms / 1000} s; retry with the same ${key}`;
     return new OrderError('CANCELLED', message, { fields: error.fields });
   }
 
-  #lookLater(): void {
-    this.#isLooking = true;
+  #checkLater(): void {
+    this.#isTimerSet = true;
     setTimeout(() => {
       this.#endLate(performance.now());
-      this.#isLooking = false;
-      if (this.#waiting.length > 0) this.#lookLater();
-    }, LOOK_MS).unref();
+      this.#isTimerSet = false;
+      if (this.#waiting.length > 0) this.#checkLater();
+    }, CHECK_MS).unref();
   }
 
   #endLate(now: number): void {
@@ -71,14 +71,14 @@ export class WaitLimit {
   }
 }
 
-/** The caller is gone once its connection is closed, or closing. Polled, so no call needs a listener. */
+/** Aborted once the connection closes, or the call is late. Polled, so that no call needs a listener. */
 export class ConnectionSignal implements CallSignal {
   readonly #socket: Socket;
-  /** The caller has waited long enough. */
+  /** Whether the limit has passed. */
   isLate = false;
-  /** When it began to wait. */
+  /** When the call began to wait, by performance.now(). */
   since = 0;
-  /** Its index among those that wait, or -1. */
+  /** Its index among the waiting calls, or -1. */
   place = -1;
 
   constructor(socket: Socket) {

@@ -8,44 +8,44 @@ import { outcomeUnknown } from '../../core/refusals.ts';
 import type { WaitingCall, WaitLimit } from './wait-limit.ts';
 import { ConnectionSignal } from './wait-limit.ts';
 
-/** What an endpoint has for all of its orders. */
-export interface OrderRoom {
+/** What all orders of an endpoint share. */
+export interface OrderContext {
   readonly allocator: Allocator;
   readonly limit: WaitLimit;
   readonly answered: AnsweredOrders;
 }
 
-/** One order that waits for its number. It tells its answer once. */
+/** One order that waits for its number. It has one answer. */
 export class WaitingOrder implements Caller, WaitingCall {
   readonly origin: string;
   readonly signal: ConnectionSignal;
   readonly #asked: AllocationRequest;
-  readonly #room: OrderRoom;
+  readonly #context: OrderContext;
   #answer: Answer | undefined;
   /**
-   * Forgotten once told. V8 keeps what has left a Map or an array reachable for some collections; by this it would keep
-   * the whole request.
+   * Dropped once called: V8 keeps what has left a Map or an array reachable for some collections, and this function would
+   * keep the whole request.
    */
-  #tell: ((answer: Answer) => void) | undefined;
+  #onAnswer: ((answer: Answer) => void) | undefined;
 
-  /** `tell` never throws. */
+  /** `onAnswer` is called once, and never throws. */
   constructor(
     asked: AllocationRequest,
     origin: string,
     socket: Socket,
-    room: OrderRoom,
-    tell: (answer: Answer) => void,
+    context: OrderContext,
+    onAnswer: (answer: Answer) => void,
   ) {
     this.origin = origin;
     this.signal = new ConnectionSignal(socket);
     this.#asked = asked;
-    this.#room = room;
-    this.#tell = tell;
+    this.#context = context;
+    this.#onAnswer = onAnswer;
   }
 
-  /** Begins to wait. Throws an OrderError, and tells nothing, if the order is refused at once. */
+  /** Begins to wait. Throws an OrderError, and calls nothing, if the order is refused at once. */
   enter(): void {
-    const { allocator, limit } = this.#room;
+    const { allocator, limit } = this.#context;
     allocator.enqueue(this.#asked, this);
     limit.enter(this);
   }
@@ -55,7 +55,7 @@ export class WaitingOrder implements Caller, WaitingCall {
   }
 
   reject(error: OrderError): void {
-    this.#end(this.#room.limit.explain(error, this.signal));
+    this.#end(this.#context.limit.explain(error, this.signal));
   }
 
   giveUp(): void {
@@ -63,32 +63,32 @@ export class WaitingOrder implements Caller, WaitingCall {
   }
 
   /** Called once, by {@link AnsweredOrders}. */
-  tell(): void {
-    this.#tell!(this.#answer!);
-    this.#tell = undefined;
+  send(): void {
+    this.#onAnswer!(this.#answer!);
+    this.#onAnswer = undefined;
   }
 
   /** The first answer counts. */
   #end(answer: Answer): void {
     if (this.#answer) return;
     this.#answer = answer;
-    this.#room.limit.leave(this);
-    this.#room.answered.add(this);
+    this.#context.limit.leave(this);
+    this.#context.answered.add(this);
   }
 }
 
-/** Orders of a batch that have their answers. They are told together, after the allocator has formed the next batch. */
+/** Sends the answers to the orders of a batch together, after the allocator has formed the next batch. */
 export class AnsweredOrders {
   #orders: WaitingOrder[] = [];
 
   add(order: WaitingOrder): void {
-    // The next batch is formed in the microtasks before; it would wait as long as it takes to send these answers.
-    if (this.#orders.push(order) === 1) process.nextTick(() => this.#tellAll());
+    // The microtasks that run first form the next batch, which would otherwise wait until these answers are sent.
+    if (this.#orders.push(order) === 1) process.nextTick(() => this.#sendAll());
   }
 
-  #tellAll(): void {
+  #sendAll(): void {
     const orders = this.#orders;
     this.#orders = [];
-    for (const order of orders) order.tell();
+    for (const order of orders) order.send();
   }
 }
