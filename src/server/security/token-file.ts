@@ -16,8 +16,8 @@ const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 const SAN = /^(URI:[\x21-\x7e]{1,2048}|DNS:[A-Za-z0-9*._-]{1,253})$/;
 const DAY = /^\d{4}-\d\d-\d\d$/;
-/** Each text of a JSON document, and the colon after it if it is the name of a field. */
-const TEXTS = /("(?:[^"\\]|\\.)*")(\s*:)?/g;
+/** Each string of a JSON document, and the colon after it if it is the name of a field. */
+const STRINGS = /("(?:[^"\\]|\\.)*")(\s*:)?/g;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
 /** What a token or a client certificate may do. Exactly one of `sha256` and `san` is present. */
@@ -38,7 +38,7 @@ export interface TokenEntry {
 
 export type TokenState = 'active' | 'expired' | 'revoked';
 
-/** `endMs` is what {@link endOf} says of the entry; whoever asks often keeps it. */
+/** `endMs` is the result of {@link endOf}, which a caller on a hot path keeps. */
 export function stateOf(entry: TokenEntry, nowMs: number, endMs = endOf(entry)): TokenState {
   if (entry.revoked !== undefined) return 'revoked';
   return nowMs >= endMs ? 'expired' : 'active';
@@ -196,12 +196,12 @@ function parsed(text: string): unknown {
 }
 
 /**
- * JSON.parse takes the last of two fields that have the same name in one object, which a reader of the file may not: it
- * is refused if the text has more fields of a name than were taken from it. The text has been parsed.
+ * Refuses a file in which an object has two fields of the same name: JSON.parse takes the last one, but a person who reads
+ * the file may take the first. There are such fields if the text has more fields of a name than its parsed form, `file`.
  */
 function requireFieldsOnce(text: string, file: unknown): void {
   const left = new Map<string, number>();
-  for (const [, name = '', colon] of text.matchAll(TEXTS)) {
+  for (const [, name = '', colon] of text.matchAll(STRINGS)) {
     if (colon === undefined) continue;
     const field = JSON.parse(name) as string;
     left.set(field, (left.get(field) ?? 0) + 1);
@@ -216,7 +216,7 @@ function requireFieldsOnce(text: string, file: unknown): void {
   };
   take(file);
   const [twice] = [...left].find(([, count]) => count > 0) ?? [];
-  if (twice !== undefined) throw new Error(`the field ${shown(twice)} stands twice in one object`);
+  if (twice !== undefined) throw new Error(`the field ${shown(twice)} occurs twice in one object`);
 }
 
 function requireKnown(record: object, known: readonly string[], place: string): void {

@@ -139,7 +139,7 @@ describe('a token file', () => {
     const text = JSON.stringify({ version: 1, tokens: [entryOf('a', { name: 'a' }), entryOf('b', { name: 'b' })] });
     expect(parseTokenFile(text)).toHaveLength(2);
     expect(twice(text)).not.toBe(text);
-    expect(() => parseTokenFile(twice(text))).toThrow(`the field "${field}" stands twice in one object`);
+    expect(() => parseTokenFile(twice(text))).toThrow(`the field "${field}" occurs twice in one object`);
   });
 
   it('may have the name of a field, quotes and colons in a value', () => {

@@ -5,8 +5,8 @@ import { requireLedger } from './schema.ts';
 /** How long SQLite itself waits for a lock that another connection holds briefly. */
 const BUSY_TIMEOUT_MS = 250;
 /**
- * What a WAL has at most between two checkpoints under full load. Below that, each restart would truncate it, and the
- * commits after it would allocate its blocks again.
+ * The most that a WAL grows to between two checkpoints under full load. With a lower limit, each restart of the WAL would
+ * truncate it, and the next commits would have to allocate its blocks again.
  */
 const MAX_IDLE_WAL_BYTES = 128 * 2 ** 20;
 

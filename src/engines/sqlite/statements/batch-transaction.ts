@@ -152,7 +152,7 @@ export class BatchTransaction {
   }
 }
 
-/** Whether it is one number without a style or a caller: most are, and binding half of the columns costs half. */
+/** Whether it is one number without a style or a caller, as most are: an insert that binds half the columns costs half. */
 function isPlain({ count, prefix, suffix, minDigits, caller }: Allocation): boolean {
   return count === 1 && prefix === '' && suffix === '' && minDigits === 0 && caller === '';
 }

@@ -7,11 +7,11 @@ import { serveThread } from './thread.ts';
 
 /**
  * A checkpoint runs when the WAL has this many frames that are not yet in the database: 32 MiB. Batches write the same
- * pages again and again, and a checkpoint moves each of them once, so a long WAL spares most of that. Reading it after a
- * kill takes a fraction of a second.
+ * pages again and again, but a checkpoint writes each page once, so a long WAL saves most of these writes. Recovering it
+ * after a kill takes a fraction of a second.
  */
 const LONG_WAL_FRAMES = 8000;
-/** How many the writer may move, which commits nothing meanwhile: about what a large batch writes. */
+/** The most that the writer moves itself, while it commits nothing: about as many as a large batch writes. */
 const SHORT_WAL_FRAMES = 1000;
 
 /** The methods of the checkpointer thread. */
