@@ -7,9 +7,9 @@ import { quantile } from '../statistics.ts';
 import type { RequestLog } from './request-log.ts';
 import { latencies, readRequestLog, scheduledLatencies, steadyRate } from './request-log.ts';
 
-/** Each sends one message over and over, so each has a store of its own. */
+/** Processes of h2load, at most. Each sends one message over and over, so each has a store of its own. */
 const MAX_PROCESSES = 4;
-/** Calls of one connection at a time; a server takes 1000. */
+/** Calls in flight per connection, at most; our server accepts 1000. */
 const MAX_STREAMS = 100;
 
 /** A load of unary calls. */
@@ -18,15 +18,15 @@ export interface UnaryLoad {
   readonly method: string;
   /** The message of the calls of one generator, as bytes; all of its calls carry the same. */
   message(generator: number): Uint8Array;
-  /** In all; 0 if the load has another end. */
+  /** Calls of all generators together; 0 if the load ends in another way. */
   readonly calls: number;
-  /** For logs, and the messages. */
+  /** For the logs and the messages. */
   readonly folder: string;
 }
 
 /** What h2load measured. */
 export interface UnaryResult {
-  /** Calls that were answered; h2load sees no gRPC status, so the ledger has to be counted afterwards. */
+  /** Answered calls. h2load does not see the gRPC status, so the rows of the ledger have to be counted afterwards. */
   readonly calls: number;
   readonly perSecond: number;
   readonly p50Ms: number;
@@ -53,8 +53,8 @@ export async function runClosedLoop(load: UnaryLoad, inFlight: number): Promise<
 }
 
 /**
- * The same for some seconds, however many calls these are: where calls are refused, a number of them may be done at once.
- * Those in flight at the end are not waited for.
+ * The same for some seconds instead of a number of calls, which a server that refuses them may answer at once. Calls in
+ * flight at the end are not waited for.
  */
 export async function runForSeconds(load: UnaryLoad, inFlight: number, seconds: number): Promise<UnaryResult> {
   const { processes, connections, streams } = shape(inFlight);
@@ -73,8 +73,8 @@ export async function runOpenLoop(load: UnaryLoad, perSecond: number): Promise<U
 }
 
 /**
- * Sends calls at a rate that is too much, over so many connections of each generator that the server cannot take them all:
- * each has 1000 in flight at most. Resolves when all are answered, in whichever way.
+ * Sends calls at a rate that is too high for the server, over this many connections per generator, each with up to 1000
+ * calls in flight. Resolves when all calls are answered, or refused.
  */
 export async function runFlood(load: UnaryLoad, perSecond: number, connections: number): Promise<UnaryResult> {
   const { logs, micros } = await runAtRate(load, perSecond, connections);
@@ -90,21 +90,26 @@ async function runAtRate(load: UnaryLoad, perSecond: number, connections: number
 
 /** Posts JSON over HTTP/1.1, one request at a time on each connection, until all are answered. */
 export async function runHttpLoop(load: Bodies & { readonly url: string }, inFlight: number): Promise<UnaryResult> {
-  let processes = MAX_PROCESSES;
-  while (inFlight % processes !== 0) processes--;
+  const processes = processesFor(inFlight);
   const args = ['--h1', `--clients=${inFlight / processes}`, '--header=content-type: application/json', load.url];
   const { logs, micros } = await runProcesses(load, processes, args);
   return { ...summary(latencies(logs), micros), perSecond: steadyRate(logs) };
 }
 
-/** Processes, connections of each, and calls in flight on each connection: together as many as asked for. */
+/** Processes, connections per process and calls in flight per connection, whose product is `inFlight`. */
 export function shape(inFlight: number): { processes: number; connections: number; streams: number } {
-  let processes = Math.min(MAX_PROCESSES, inFlight);
-  while (inFlight % processes !== 0) processes--;
+  const processes = processesFor(inFlight);
   const each = inFlight / processes;
   let connections = Math.ceil(each / MAX_STREAMS);
   while (each % connections !== 0) connections++;
   return { processes, connections, streams: each / connections };
+}
+
+/** The most processes that can share what is in flight evenly. */
+function processesFor(inFlight: number): number {
+  let processes = MAX_PROCESSES;
+  while (inFlight % processes !== 0) processes--;
+  return processes;
 }
 
 function runGenerators(load: UnaryLoad, processes: number, args: readonly string[]) {
@@ -121,7 +126,7 @@ interface Bodies {
   body(generator: number): Uint8Array | string;
 }
 
-/** `args` are those that all processes have alike. */
+/** `args` are the same for all processes. */
 async function runProcesses({ calls, body, ...load }: Bodies, processes: number, args: readonly string[]) {
   const folder = mkdtempSync(join(load.folder, 'h2load-'));
   const each = Math.ceil(calls / processes);
@@ -150,7 +155,7 @@ function summary(took: Float64Array, micros: number): Omit<UnaryResult, 'perSeco
   };
 }
 
-/** A message of gRPC, not compressed. */
+/** An uncompressed gRPC message with its length prefix. */
 function grpcFrame(message: Uint8Array): Uint8Array {
   const frame = new Uint8Array(5 + message.length);
   new DataView(frame.buffer).setUint32(1, message.length);

@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { BEFORE, COMBINED, SINGLE } from '../ours/client-peers.ts';
 import { HTTP, HTTP_H2LOAD, NO_OP_H2LOAD, NO_OP_ROUTE } from '../ours/http-peers.ts';
 import { ALLOCATE, ALLOCATE_MANY, ECHO, ONE_PER_CALL } from '../ours/unary-peers.ts';
-import type { Density, Peer } from '../peer.ts';
+import type { Peer } from '../peer.ts';
 import { runChild } from '../processes/child-process.ts';
-import type { MeasuredLevel, Ratio, RatioSpec } from './compared.ts';
-import { Compared } from './compared.ts';
-import { runRounds } from './rounds.ts';
+import type { MeasuredPeer, Ratio, RatioSpec } from './run-figures.ts';
+import { RunFigures } from './run-figures.ts';
+import { requireAllStored, runRounds } from './rounds.ts';
 
 const APPENDS = 1000;
 
@@ -42,16 +42,6 @@ export interface ComparisonOptions {
   progress(line: string): void;
 }
 
-/** A peer with its figures. */
-export interface MeasuredPeer {
-  readonly name: string;
-  readonly work: string;
-  readonly levels: readonly MeasuredLevel[];
-  readonly density: Density;
-  /** Whether it is our server. */
-  readonly isOurs: boolean;
-}
-
 export interface Comparison {
   readonly rounds: number;
   readonly seconds: number;
@@ -68,30 +58,26 @@ export async function measureComparison(options: ComparisonOptions): Promise<Com
   const { rounds, seconds, folder, progress } = options;
   const peers = chosen(options.only);
   const { runs, densities, leftOut } = await runRounds({ peers, rounds, seconds, folder, progress });
-  const compared = new Compared(runs);
+  requireAllStored(runs, densities);
+  const figures = new RunFigures(runs);
   const measured = peers.filter(({ name }) => densities.has(name));
-  for (const { name } of measured) {
-    const answered = runs.filter(({ peer }) => peer === name).reduce((sum, { result }) => sum + result.answered, 0);
-    const { orders } = densities.get(name)!;
-    if (orders !== answered) throw new Error(`${name} answered ${answered} orders, but has stored ${orders}`);
-  }
   return {
     rounds,
     seconds,
     peers: measured.map((peer) => ({
       name: peer.name,
       work: peer.work,
-      levels: compared.levels(peer.name),
+      levels: figures.levels(peer.name),
       density: densities.get(peer.name)!,
       isOurs: OURS.includes(peer),
     })),
-    ratios: RATIOS.flatMap((spec) => compared.ratio(spec) ?? []),
+    ratios: RATIOS.flatMap((spec) => figures.ratio(spec) ?? []),
     leftOut: Object.fromEntries(leftOut),
     appendP50Ms: await measureAppend(folder),
   };
 }
 
-/** Throws an Error that names the known ones if a name is not known. */
+/** The peers with these names. Throws an Error that lists the valid names if one is not. */
 export function chosen(names: readonly string[] | undefined): readonly Peer[] {
   if (names === undefined) return PEERS;
   return names.map((wanted) => {

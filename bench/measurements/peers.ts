@@ -1,6 +1,5 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Density } from '../peer.ts';
 import { EVERY_PEER } from '../peers/every-peer.ts';
 import type { KillResult } from '../peers/kill-under-load.ts';
 import { killUnderLoad } from '../peers/kill-under-load.ts';
@@ -9,9 +8,9 @@ import { hotRow } from '../peers/postgres/hot-row.ts';
 import { rowLock } from '../peers/postgres/row-lock.ts';
 import { redis } from '../peers/redis/redis-peer.ts';
 import { sqlitePerOrder } from '../peers/sqlite/sqlite-peer.ts';
-import type { MeasuredLevel, Ratio, RatioSpec } from './compared.ts';
-import { Compared } from './compared.ts';
-import { runRounds } from './rounds.ts';
+import type { MeasuredPeer, Ratio, RatioSpec } from './run-figures.ts';
+import { RunFigures } from './run-figures.ts';
+import { requireAllStored, runRounds } from './rounds.ts';
 
 /** How often each peer is killed. */
 const KILLS = 3;
@@ -34,64 +33,47 @@ export interface PeersOptions {
   readonly rounds: number;
   /** How long each run takes. */
   readonly seconds: number;
-  /** For what the peers store; emptied at the end. */
+  /** Parent of the folders for what the peers store, which are removed at the end. */
   readonly folder: string;
   progress(line: string): void;
 }
 
-/** A peer with its figures. */
-export interface PeerFigures {
-  readonly name: string;
-  readonly work: string;
-  readonly levels: readonly MeasuredLevel[];
-  /** Whether it is our server. */
-  readonly isOurs: boolean;
-  /** After all loads. */
-  readonly density: Density;
-  /** One per kill. */
+/** A peer with its figures and its kills. */
+export interface KilledPeer extends MeasuredPeer {
   readonly kills: readonly KillResult[];
 }
 
 export interface PeersResult {
   readonly rounds: number;
   readonly seconds: number;
-  readonly peers: readonly PeerFigures[];
+  readonly peers: readonly KilledPeer[];
   readonly ratios: readonly Ratio[];
   /** Why peers are missing, by their names. */
   readonly leftOut: Readonly<Record<string, string>>;
 }
 
 /**
- * Measures our server and what does the same work in alternation, reads what each has stored, and then kills each of
- * them under load.
+ * Measures our server and other systems that do the same work in alternation, reads what each has stored, and then kills
+ * each of them under load.
  */
 export async function measurePeers(options: PeersOptions, peers = EVERY_PEER): Promise<PeersResult> {
   const { rounds, seconds, folder, progress } = options;
   const { runs, densities, leftOut } = await inNewFolder(folder, (own) =>
     runRounds({ peers, rounds, seconds, folder: own, progress }),
   );
-  const compared = new Compared(runs);
-  const figures: PeerFigures[] = [];
+  requireAllStored(runs, densities);
+  const figures = new RunFigures(runs);
+  const killed: KilledPeer[] = [];
   for (const peer of peers.filter(({ name }) => densities.has(name))) {
     const { name, work } = peer;
     const density = densities.get(name)!;
-    requireAnswered(
-      name,
-      density,
-      runs.filter((run) => run.peer === name).map(({ result }) => result.answered),
-    );
     progress(`kill -9 under load: ${name}`);
     const kills: KillResult[] = [];
     while (kills.length < KILLS) kills.push(await inNewFolder(folder, (own) => killUnderLoad(peer, own)));
-    figures.push({ name, work, levels: compared.levels(name), isOurs: OURS.has(peer), density, kills });
+    killed.push({ name, work, levels: figures.levels(name), isOurs: OURS.has(peer), density, kills });
   }
-  const ratios = RATIOS.flatMap((spec) => compared.ratio(spec) ?? []);
-  return { rounds, seconds, peers: figures, ratios, leftOut: Object.fromEntries(leftOut) };
-}
-
-function requireAnswered(name: string, { orders }: Density, answered: readonly number[]): void {
-  const all = answered.reduce((sum, count) => sum + count, 0);
-  if (orders !== all) throw new Error(`${name} answered ${all} orders, but has stored ${orders}`);
+  const ratios = RATIOS.flatMap((spec) => figures.ratio(spec) ?? []);
+  return { rounds, seconds, peers: killed, ratios, leftOut: Object.fromEntries(leftOut) };
 }
 
 async function inNewFolder<T>(parent: string, work: (folder: string) => Promise<T>): Promise<T> {

@@ -2,10 +2,11 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Density, Level, LoadResult, Peer, RunningPeer } from '../peer.ts';
 
-/** Orders of the first run of a level, whose rate is not known yet: as many, but some for each that is in flight. */
+/** Orders of the first run of a level, whose rate is not known yet … */
 const FIRST_ORDERS = 1000;
+/** … and at least so many for each in flight. */
 const FIRST_PER_IN_FLIGHT = 10;
-/** Even a peer that became ten times faster is not loaded for longer than this many times the length of a run. */
+/** A run is sized for at most this many times the latest rate, even if the best rate was higher. */
 const MAX_STRETCH = 2;
 
 export interface RoundsOptions {
@@ -28,15 +29,15 @@ export interface Run {
 
 export interface Rounds {
   readonly runs: readonly Run[];
-  /** What each peer had stored at the end, by its name; all that it had answered. */
+  /** What each peer has stored at the end, by its name. */
   readonly densities: ReadonlyMap<string, Density>;
-  /** Why each peer that is missing here is left out, by its name. */
+  /** Why a peer is left out, by its name. */
   readonly leftOut: ReadonlyMap<string, string>;
 }
 
 /**
- * Runs all peers in alternation, level by level, every second round in reverse order; they all run for the whole time,
- * and rest while another is loaded. Round 0 is a warm-up. Peers that cannot be had here are left out.
+ * Runs all peers in alternation, level by level, every second round in reverse order. All of them run for the whole time,
+ * and rest while another is loaded. Round 0 is a warm-up. Peers that this machine lacks are left out.
  */
 export async function runRounds({ peers, rounds, seconds, folder, progress }: RoundsOptions): Promise<Rounds> {
   const leftOut = new Map<string, string>();
@@ -67,12 +68,20 @@ export async function runRounds({ peers, rounds, seconds, folder, progress }: Ro
   }
 }
 
-/** What is in flight in all, and how: 2000, or 2000 in pipelines of 16. */
+/** Throws unless each peer has stored exactly the orders that it answered. */
+export function requireAllStored(runs: readonly Run[], densities: ReadonlyMap<string, Density>): void {
+  for (const [name, { orders }] of densities) {
+    const answered = runs.filter(({ peer }) => peer === name).reduce((sum, { result }) => sum + result.answered, 0);
+    if (orders !== answered) throw new Error(`${name} answered ${answered} orders, but has stored ${orders}`);
+  }
+}
+
+/** The orders in flight, and their pipelines if there are any: "2000", or "2000 (125 x 16)". */
 export function levelName({ inFlight, pipelined = 1 }: Level): string {
   return pipelined === 1 ? String(inFlight) : `${inFlight} (${inFlight / pipelined} x ${pipelined})`;
 }
 
-/** Level by level, so that what is compared is near in time. */
+/** Level by level, so that figures that are compared are measured close together. */
 function schedule(peers: readonly Peer[], round: number): { peer: Peer; level: Level }[] {
   const all = peers.flatMap((peer) => peer.levels.map((level) => ({ peer, level })));
   const ordered = round % 2 === 0 ? all : all.toReversed();

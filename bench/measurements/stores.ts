@@ -4,8 +4,8 @@ import { requireAnswers, startClient } from '../generators/client-load.ts';
 import { densityOf } from '../ledgers/density.ts';
 import { loadedByClient } from '../ours/client-peers.ts';
 import { ServerProcess } from '../processes/server-process.ts';
-import type { MeasuredLevel } from './compared.ts';
-import { Compared } from './compared.ts';
+import type { MeasuredLevel } from './run-figures.ts';
+import { RunFigures } from './run-figures.ts';
 import { runRounds } from './rounds.ts';
 
 const NUMBERS = [1, 10, 100, 1000, 10_000, 100_000] as const;
@@ -29,14 +29,14 @@ export async function measureStores({ rounds, seconds, folder, progress }: Store
   const { runs, densities } = await runRounds({ peers, rounds, seconds, folder, progress });
   for (const [name, { holes, repeats }] of densities)
     if (holes + repeats > 0) throw new Error(`${name}: ${holes} holes and ${repeats} repeats`);
-  const compared = new Compared(runs);
+  const figures = new RunFigures(runs);
   return {
     rounds,
-    points: NUMBERS.map((stores, i) => ({ stores, level: compared.levels(peers[i]!.name)[0]! })),
+    points: NUMBERS.map((stores, i) => ({ stores, level: figures.levels(peers[i]!.name)[0]! })),
   };
 }
 
-/** A server of its own, whose stores exist: the first order of a store also creates it. */
+/** A server of its own, whose stores are created before the rounds, because the first order of a store takes longer. */
 function peerWith(stores: number): Peer {
   return {
     name: `${stores}-stores`,

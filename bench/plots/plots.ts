@@ -1,4 +1,4 @@
-import type { MeasuredLevel } from '../measurements/compared.ts';
+import type { MeasuredLevel } from '../measurements/run-figures.ts';
 import type { Comparison } from '../measurements/comparison.ts';
 import type { LedgerSize } from '../measurements/ledger-size.ts';
 import type { OpenLoop, Way } from '../measurements/open-loop.ts';
@@ -7,7 +7,7 @@ import type { Measured } from '../report/result.ts';
 import type { Line, Plot } from './render.ts';
 import { shortNumber } from './render.ts';
 
-/** What is drawn of the peers, and in which color: the names of the table are for programs. */
+/** The peers that are drawn, in the order of their colors, with titles for readers. */
 const SHOWN: readonly { readonly peer: string; readonly title: string }[] = [
   { peer: 'client', title: 'client, combined' },
   { peer: 'allocate-order', title: 'one call each' },

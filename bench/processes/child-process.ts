@@ -19,7 +19,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Starts a program in the repository's root with nothing on its standard input, and with a channel for messages if asked. */
+/** Starts a program in the repository's root, without standard input; with a channel for messages if asked to. */
 export function startChild(command: string, args: readonly string[], channel?: 'ipc'): ChildProcess {
   const stdio = ['ignore', 'pipe', 'pipe', ...(channel ? [channel] : [])] as const;
   const child = spawn(command, args, { cwd: ROOT, env: environment(), stdio: [...stdio] });
@@ -39,16 +39,14 @@ export async function runChild(command: string, args: readonly string[]): Promis
   return { code: codeOf(child), stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() };
 }
 
-/** Sends a signal and resolves to how the process ended. */
+/** Sends a signal, and resolves to the exit code or signal of the process. */
 export async function endChild(child: ChildProcess, signal: NodeJS.Signals): Promise<number | NodeJS.Signals> {
   child.kill(signal);
   if (running.has(child)) await once(child, 'close');
   return codeOf(child);
 }
 
-/**
- * Ignores the user's own settings, and turns off listeners that could collide with other servers.
- */
+/** The environment without the user's own settings, and without listeners that could collide with other servers. */
 function environment(): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('ORDERS_'));
   return {

@@ -1,7 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-
-/** Linux counts in hundredths of a second, whatever its own clock does. */
-const MICROS_PER_TICK = 10_000;
+import { MS_PER_TICK, statFields } from './process-stat.ts';
 
 interface Times {
   readonly parent: number;
@@ -10,8 +8,8 @@ interface Times {
 }
 
 /**
- * The processor time of a process and of its children, those that have ended included, in microseconds: a PostgreSQL
- * has a process per connection. Undefined on systems without /proc.
+ * The processor time of a process and its children, including those that have ended, in microseconds: PostgreSQL has a
+ * process per connection. Undefined on systems without /proc.
  */
 export function familyMicros(pid: number): number | undefined {
   if (!existsSync('/proc/self/stat')) return undefined;
@@ -20,16 +18,13 @@ export function familyMicros(pid: number): number | undefined {
     const times = /^\d+$/.test(name) ? timesOf(name) : undefined;
     if (times && (Number(name) === pid || times.parent === pid)) ticks += times.ticks;
   }
-  return ticks * MICROS_PER_TICK;
+  return ticks * MS_PER_TICK * 1000;
 }
 
 /** Undefined for a process that ended after its name was read. */
 function timesOf(pid: string): Times | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in parentheses, may have spaces; what follows it begins with the third field of proc(5).
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const field = (number: number) => Number(fields[number - 3]);
+    const field = statFields(readFileSync(`/proc/${pid}/stat`, 'utf8'));
     return { parent: field(4), ticks: field(14) + field(15) + field(16) + field(17) };
   } catch {
     return undefined;

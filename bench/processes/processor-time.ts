@@ -1,12 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { MS_PER_TICK, statFields } from './process-stat.ts';
 
 /** The processor time that the threads of a process have taken so far, in milliseconds, by the name of the thread. */
 export type ThreadTimes = ReadonlyMap<string, number>;
 
-/** The thread with the event loop, whatever its system calls it. */
+/** The thread with the event loop, whatever name the system shows for it. */
 export const MAIN = 'main';
-/** Linux counts in hundredths of a second, whatever its own clock does. */
-const MS_PER_TICK = 10;
 
 /**
  * Adds up threads of the same name, such as V8's collectors. Empty on systems without /proc, and for a process that
@@ -24,7 +23,7 @@ export function threadTimes(pid: number): ThreadTimes {
   return times;
 }
 
-/** The processor time of a process and of its threads that have ended, in milliseconds; undefined without /proc. */
+/** The processor time of a process, including threads that have ended, in milliseconds; undefined without /proc. */
 export function processorMs(pid: number): number | undefined {
   const stat = `/proc/${pid}/stat`;
   return existsSync(stat) ? spentMs(readFileSync(stat, 'utf8')) : undefined;
@@ -38,7 +37,7 @@ export interface Spent {
   readonly threads?: Readonly<Record<string, number>>;
 }
 
-/** Begins to count; the result ends it. */
+/** Begins to count; calling the result ends the count. */
 export function startCounting(pid: number): (orders: number) => Spent {
   const began = performance.now();
   const before = threadTimes(pid);
@@ -57,8 +56,8 @@ export function startCounting(pid: number): (orders: number) => Spent {
   };
 }
 
-/** Time in user mode and in the kernel, the 14th and 15th field; the name, in parentheses, may have spaces. */
+/** Time in user mode and in the kernel, the 14th and the 15th field. */
 function spentMs(stat: string): number {
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
+  const field = statFields(stat);
+  return (field(14) + field(15)) * MS_PER_TICK;
 }

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { endChild, startChild } from './child-process.ts';
 
-/** A program in bench/programs/ that answers one question after the other, in a process of its own. */
+/** A program in bench/programs/ that answers questions one at a time, in a process of its own. */
 export class Program<Question extends object, Answer> {
   readonly #child: ChildProcess;
   readonly #said: string[] = [];
@@ -13,7 +13,7 @@ export class Program<Question extends object, Answer> {
       stream?.on('data', (chunk: Buffer) => this.#said.push(chunk.toString()));
   }
 
-  /** Rejects if the program ends, or says that it failed. */
+  /** Rejects if the program ends, or answers with a failure. */
   async ask(question: Question): Promise<Answer> {
     if (this.#child.exitCode !== null) throw this.#gone();
     const ended = new AbortController();
@@ -34,7 +34,7 @@ export class Program<Question extends object, Answer> {
   }
 
   #gone(): Error {
-    return new Error(`a load generator ended: ${this.#said.join('').trim()}`);
+    return new Error(`a program of the bench ended: ${this.#said.join('').trim()}`);
   }
 
   async end(): Promise<void> {
@@ -44,7 +44,7 @@ export class Program<Question extends object, Answer> {
 
 type Answered<Answer> = { readonly result: Answer } | { readonly failed: string };
 
-/** The other side: answers every question that the bench asks this process. */
+/** For the program itself: answers each question that the bench asks. */
 export function answerQuestions<Question, Answer>(answer: (question: Question) => Promise<Answer>): void {
   process.on('message', (question) => {
     answer(question as Question).then(

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { createClient } from '../../src/client/index.ts';
 import { answerQuestions } from '../processes/program.ts';
-import { quantile } from '../statistics.ts';
+import { median } from '../statistics.ts';
 
-/** Orders that are in the ledger, oldest first, and whether new ones are to have random keys. */
+/** Orders in the ledger, oldest first, and whether new ones should have random keys. */
 export interface ReplayQuestion {
   readonly oldest: readonly { readonly storeId: number; readonly requestId: string }[];
   readonly random: boolean;
@@ -35,11 +35,4 @@ async function timed(order: { storeId: number; requestId?: string }, isReplay: b
   if (replayed !== isReplay)
     throw new Error(`an order of store ${order.storeId} was ${replayed ? '' : 'not '}replayed`);
   return took;
-}
-
-function median(values: readonly number[]): number {
-  return quantile(
-    values.toSorted((a, b) => a - b),
-    0.5,
-  );
 }

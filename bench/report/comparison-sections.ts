@@ -1,17 +1,17 @@
-import type { Comparison, MeasuredPeer } from '../measurements/comparison.ts';
-import type { MeasuredLevel, Ratio } from '../measurements/compared.ts';
+import type { Comparison } from '../measurements/comparison.ts';
+import type { MeasuredLevel, MeasuredPeer, Ratio } from '../measurements/run-figures.ts';
 import { levelName } from '../measurements/rounds.ts';
 import type { Spread } from '../statistics.ts';
 import type { Section, Target } from './section.ts';
 import { range, target, time, whole } from './section.ts';
 
-/** Threads of our server that are named in the table, as Linux names them, and what we call them. */
+/** The threads of our server in the table: their names on Linux, and their titles. */
 const THREADS: readonly (readonly [string, string])[] = [
   ['main', 'event loop'],
   ['writer', 'writer'],
 ];
 const NUMBERS_PER_CALL = 1000;
-/** Numbers per second, by the calls in flight. */
+/** The goals in numbers per second, by the calls in flight. */
 const MIN_NUMBERS: Readonly<Record<number, number>> = { 8: 1_200_000, 64: 4_900_000 };
 export const LEVEL_HEAD = [
   'peer',
@@ -107,7 +107,7 @@ function densities(peers: readonly MeasuredPeer[]): Section {
   };
 }
 
-/** Numbers, not orders: each call of this peer takes a run of them. */
+/** The goals in numbers instead of orders, because each call of this peer takes a run of numbers. */
 function numbersTargets(peers: readonly MeasuredPeer[]): Target[] {
   const levels = peers.find(({ name }) => name === 'allocate-1000')?.levels ?? [];
   return levels.map(({ inFlight, perSecond: { median } }) => {

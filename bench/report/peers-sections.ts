@@ -1,4 +1,4 @@
-import type { PeerFigures, PeersResult } from '../measurements/peers.ts';
+import type { KilledPeer, PeersResult } from '../measurements/peers.ts';
 import { LEVEL_HEAD, levelRow, ratiosSection, ratioTargets } from './comparison-sections.ts';
 import type { Section, Target } from './section.ts';
 import { target, whole } from './section.ts';
@@ -33,7 +33,7 @@ export function peersSections({ rounds, seconds, peers, ratios, leftOut }: Peers
   ];
 }
 
-/** The goals of the ratios, and that ours has no fault. */
+/** The goals of the ratios, and the goal that our own server has no fault. */
 export function peersTargets({ ratios, peers }: PeersResult): Target[] {
   const ours = peers.filter(({ isOurs }) => isOurs);
   const faults = ours.reduce((sum, peer) => sum + faultsOf(peer), 0);
@@ -43,8 +43,8 @@ export function peersTargets({ ratios, peers }: PeersResult): Target[] {
   ];
 }
 
-function faultRow({ name, density, kills }: PeerFigures): string[] {
-  const all = (field: keyof PeerFigures['kills'][number]) => whole(kills.reduce((sum, kill) => sum + kill[field], 0));
+function faultRow({ name, density, kills }: KilledPeer): string[] {
+  const all = (field: keyof KilledPeer['kills'][number]) => whole(kills.reduce((sum, kill) => sum + kill[field], 0));
   const { orders, holes, repeats } = density;
   return [
     name,
@@ -59,6 +59,6 @@ function faultRow({ name, density, kills }: PeerFigures): string[] {
   ];
 }
 
-function faultsOf({ density, kills }: PeerFigures): number {
+function faultsOf({ density, kills }: KilledPeer): number {
   return kills.reduce((sum, { lost, repeats, holes }) => sum + lost + repeats + holes, density.holes + density.repeats);
 }

@@ -1,9 +1,9 @@
 import type { Measured, Result } from './result.ts';
-import type { MeasuredLevel } from '../measurements/compared.ts';
+import type { MeasuredLevel } from '../measurements/run-figures.ts';
 import { time, toMarkdown, whole } from './section.ts';
 
 const LEVELS = [1, 64, 400, 2000];
-/** The peers of the table, as columns. */
+/** The peers of the table: one column for each. */
 const COLUMNS = [
   { peer: 'client', title: '`client.allocate()`' },
   { peer: 'allocate-order', title: 'one call per order' },
@@ -15,7 +15,7 @@ interface Figures {
   readonly levels: readonly MeasuredLevel[];
 }
 
-/** The table of the README, and what others do in the same run; empty if nothing was compared yet. */
+/** The table of the README, and the best figures of the peers; empty if there is no comparison yet. */
 export function readmeFigures(newest: ReadonlyMap<keyof Measured, Result>): string {
   const result = newest.get('comparison');
   if (!result?.comparison) return '';

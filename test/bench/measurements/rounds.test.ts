@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Compared } from '../../../bench/measurements/compared.ts';
+import { RunFigures } from '../../../bench/measurements/run-figures.ts';
 import { normalAfter } from '../../../bench/measurements/overload.ts';
 import { runRounds } from '../../../bench/measurements/rounds.ts';
 import type { Level, Peer } from '../../../bench/peer.ts';
@@ -28,7 +28,7 @@ it('peers alternate level by level, every second round in reverse, sized by what
   );
 });
 
-it('a peer that cannot be had is left out loudly, and the others are measured', async () => {
+it('a peer that the machine lacks is left out in one line, and the others are measured', async () => {
   const said: string[] = [];
   const missing: Peer = { ...counter('rare', 1, []), missing: async () => 'rared is missing: install rare-server' };
   const { runs, leftOut } = await rounds([missing, counter('a', 1000, [])], 1, said);
@@ -42,9 +42,9 @@ it('ratios are taken within a round, and the warm-up does not count', () => {
   const runs = Object.entries(rates).flatMap(([peer, values]) =>
     values.map((perSecond, round) => ({ peer, level: { inFlight: 1 }, round, result: { answered: 1, perSecond } })),
   );
-  const ratio = new Compared(runs).ratio({ of: { peer: 'a', inFlight: 1 }, to: { peer: 'b' }, atLeast: 2 });
+  const ratio = new RunFigures(runs).ratio({ of: { peer: 'a', inFlight: 1 }, to: { peer: 'b' }, atLeast: 2 });
   expect(ratio).toMatchObject({ value: { median: 2, min: 0.5, max: 3 }, atLeast: 2 });
-  expect(new Compared(runs).levels('a')).toMatchObject([
+  expect(new RunFigures(runs).levels('a')).toMatchObject([
     { inFlight: 1, perSecond: { median: 200, min: 100, max: 300 } },
   ]);
 });

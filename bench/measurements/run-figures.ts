@@ -1,10 +1,10 @@
-import type { Level, LoadResult } from '../peer.ts';
+import type { Density, Level, LoadResult } from '../peer.ts';
 import type { Spread } from '../statistics.ts';
 import { median, spread } from '../statistics.ts';
 import type { Run } from './rounds.ts';
 import { levelName } from './rounds.ts';
 
-/** What a peer did at a level, over all rounds that count; what its generator cannot tell is absent. */
+/** What a peer did at a level, over all rounds that count; what its generator does not measure is absent. */
 export interface MeasuredLevel {
   readonly inFlight: number;
   readonly pipelined?: number;
@@ -17,15 +17,26 @@ export interface MeasuredLevel {
   readonly threads?: Readonly<Record<string, number>>;
 }
 
+/** A peer with its figures. */
+export interface MeasuredPeer {
+  readonly name: string;
+  readonly work: string;
+  readonly levels: readonly MeasuredLevel[];
+  /** After all loads. */
+  readonly density: Density;
+  /** Whether it is our server. */
+  readonly isOurs: boolean;
+}
+
 /** One side of a ratio. */
 export interface Side {
   readonly peer: string;
-  /** All in flight; absent means the level at which the peer was fastest, without a pipeline. */
+  /** Orders in flight; absent means the level without a pipeline at which the peer was fastest. */
   readonly inFlight?: number;
   readonly pipelined?: number;
 }
 
-/** A ratio that we look at, and its goal if it has one. */
+/** A ratio to report, and its goal if it has one. */
 export interface RatioSpec {
   readonly of: Side;
   readonly to: Side;
@@ -41,8 +52,8 @@ export interface Ratio extends RatioSpec {
   readonly value: Spread;
 }
 
-/** The runs of all rounds that count. */
-export class Compared {
+/** What the runs of all rounds that count add up to. */
+export class RunFigures {
   readonly #runs: readonly Run[];
 
   constructor(runs: readonly Run[]) {
