@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-/** What can be measured, by its flag. */
+/** All measurements, by their flags. */
 export const MEASUREMENTS = [
   'comparison',
   'peers',
@@ -20,7 +20,7 @@ const DEFAULT: readonly Measurement[] = ['comparison', 'peers'];
 /** The options of a benchmark. */
 export interface Flags {
   readonly rounds: number;
-  /** The length of a run. */
+  /** The length of a run, in seconds. */
   readonly seconds: number;
   /** Names of the peers of the comparison; undefined means all. */
   readonly only: readonly string[] | undefined;
@@ -30,7 +30,7 @@ export interface Flags {
   readonly measurements: readonly Measurement[];
   /** Sizes of ledgers, in rows. */
   readonly rows: readonly number[];
-  /** Allocations before the memory is measured. */
+  /** Orders before the memory is measured. */
   readonly orders: number;
   readonly writeDocs: boolean;
   readonly help: boolean;
@@ -39,37 +39,37 @@ export interface Flags {
 export const HELP = `make bench [ARGS="flags"]
 
 Measures calls (by h2load) and orders (by client.allocate()) on our server, in
-alternation with what bounds them, then with other systems that do the same.
+alternation with what bounds them, then other systems that do the same work.
 Ratios are taken within each round. Each ledger is read from end to end
 afterwards. Writes JSON into bench/results. Takes some 14 minutes; other work
 on the machine changes the figures.
 
   --rounds <n>       rounds that count, each with every peer at every level (5)
   --seconds <n>      how long each run of a round takes (2)
-  --quick            one round of one second: to see that everything works
-  --only <a,b,..>    only these of the comparison; a wrong name lists them
+  --quick            one round of one second: to check that everything works
+  --only <a,b,..>    only these peers of the comparison; a wrong name lists all
   --folder <path>    where to create a temporary folder for the ledgers (data)
   --json             print the JSON instead of the tables
   --write-docs       measure nothing: write the figures and plots of
                      docs/benchmarks.md from the newest results
   --help             print this
 
-These two are measured if none is named:
+If no measurement is named, these two are taken:
 
   --comparison       calls and orders on our server: one per call, combined, and
-                     with a transaction each; over HTTP; echoes that do nothing
+                     one per transaction; over HTTP; echoes that do nothing
   --peers            Redis, PostgreSQL and SQLite numbering orders without our
                      server, beside client.allocate(); their holes and repeats,
                      also after kill -9
 
-Others, instead of them:
+Named ones replace them:
 
   --open-loop        latency at fixed rates, counted from when each call was due
   --overload         ten times the calls in flight, and twice the rate, of the
-                     peak: what is still answered, how fast the rest is refused
+                     peak: what is still answered, how soon the rest is refused
   --memory           resident memory when idle, and after many orders
-  --orders <n>       their number (5000000)
-  --ledger-size      throughput, start and replays on ledgers of these sizes
+  --orders <n>       orders for --memory (5000000)
+  --ledger-size      throughput, start and replays on ledgers of several sizes
   --rows <n,n,..>    sizes in rows (0,10000000,100000000); 100 million rows need
                      30 GB and an hour
   --stores           throughput against the number of stores

@@ -1,6 +1,6 @@
 import { runTimed } from '../processes/timed-child.ts';
 
-/** The command of the original sample's README, except for its connections and how long it runs. */
+/** The command in the original sample's README, without its connections and its duration. */
 const COMMAND = '-m POST --header Content-Type:application/json --body {"store_id":4578} --pipelining 1 --json';
 
 /** What autocannon reports. */
@@ -20,7 +20,7 @@ export async function runAutocannon(address: string, connections: number, reques
     ...COMMAND.split(' '),
     `--connections=${connections}`,
     `--amount=${requests}`,
-    // It ends at the end of a sample: with its own second, most of a short run would be waiting.
+    // It ends only at the end of a sample: with the default of a second, a short run would mostly wait for that.
     '--sampleInt=20',
     `http://${address}/api/generateOrderNumber`,
   ]);

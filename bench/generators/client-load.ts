@@ -1,12 +1,12 @@
 import type { Keys } from '../ledgers/make-ledger.ts';
 import { Program } from '../processes/program.ts';
 
-/** What the bench asks a process that calls client.allocate(). */
+/** A load that the bench asks of a process that calls client.allocate(). */
 export interface ClientQuestion {
   readonly inFlight: number;
   readonly orders: number;
   readonly stores: number;
-  /** uuidv4: request_ids that the client would not create by itself. */
+  /** The request_ids: "uuidv4" has random ones; by default the client creates them. */
   readonly keys?: Keys;
   /** An open loop at this rate; inFlight has no meaning then. */
   readonly perSecond?: number;
@@ -15,7 +15,7 @@ export interface ClientQuestion {
 /** What became of the orders. */
 export interface ClientResult {
   readonly answered: number;
-  /** Orders that the client or the server refused for now, RESOURCE_EXHAUSTED, and how long that took. */
+  /** Orders that the client or the server refused with RESOURCE_EXHAUSTED, and how long that took. */
   readonly refused: number;
   readonly refusedP50Ms: number;
   readonly refusedP99Ms: number;
@@ -30,10 +30,10 @@ export interface ClientResult {
   readonly generatorMicros: number;
 }
 
-/** The client of this working tree. */
+/** The client in this working tree. */
 export const OUR_CLIENT = new URL('../../src/client/index.ts', import.meta.url).pathname;
 
-/** Starts the process of a client, which connects at its first order. `module` exports createClient. */
+/** Starts a process with a client, which connects at its first order. `module` exports createClient. */
 export function startClient(address: string, { module = OUR_CLIENT, combine = true } = {}) {
   return new Program<ClientQuestion, ClientResult>('client-load.ts', module, address, String(combine));
 }

@@ -1,6 +1,6 @@
 import { Program } from '../processes/program.ts';
 
-/** Starts to send a call every so many milliseconds; without a time, it stops and tells what became of them. */
+/** Starts a call every `everyMs` milliseconds; without it, stops, and asks what became of the calls. */
 export interface ProbeQuestion {
   readonly everyMs?: number;
 }
@@ -9,15 +9,15 @@ export interface ProbeQuestion {
 export interface Probe {
   /** When it was due, in milliseconds since the epoch. */
   readonly atMs: number;
-  /** Of gRPC, by name. */
+  /** The name of its gRPC status code. */
   readonly code: string;
-  /** From when it was due. */
+  /** From when it was due until its answer, in milliseconds. */
   readonly tookMs: number;
 }
 
 const EVERY_MS = 20;
 
-/** Probes a server until `stop`, which resolves to what it saw. */
+/** Probes a server until `stop`, which resolves to all probes. */
 export async function startProbes(address: string): Promise<{ stop(): Promise<readonly Probe[]> }> {
   const program = new Program<ProbeQuestion, readonly Probe[]>('probe.ts', address);
   await program.ask({ everyMs: EVERY_MS });

@@ -25,8 +25,8 @@ export function readRequestLog(path: string): RequestLog {
 }
 
 /**
- * The answers per second while every generator was at work. They do not end at the same time, and what the last of them
- * does alone is not the load that was asked for.
+ * Answers per second while all generators ran. They do not end at the same time, and the last of them alone is not the
+ * load that was asked for.
  */
 export function steadyRate(logs: readonly RequestLog[]): number {
   const begin = Math.max(...logs.map(({ starts }) => starts[0]!));
@@ -36,14 +36,14 @@ export function steadyRate(logs: readonly RequestLog[]): number {
   return answered / ((end - begin) / 1e6);
 }
 
-/** How long the answers took, in milliseconds, sorted. */
+/** The latencies of all calls, in milliseconds, sorted. */
 export function latencies(logs: readonly RequestLog[]): Float64Array {
   return sorted(logs.flatMap(({ durations }) => Array.from(durations, toMs)));
 }
 
 /**
- * How long the answers took from the burst in which their calls were due, not from when they were sent, in milliseconds,
- * sorted: a server that holds a generator up delays the calls behind it, too. The rate is that of each generator.
+ * Latencies from the burst in which a call was due, not from when it was sent, in milliseconds, sorted: a server that
+ * stalls a generator delays the calls behind it, too. `perSecond` is the rate of each generator.
  */
 export function scheduledLatencies(logs: readonly RequestLog[], perSecond: number): Float64Array {
   const fromDue = ({ starts, durations }: RequestLog) =>

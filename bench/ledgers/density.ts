@@ -3,7 +3,10 @@ import type { Density } from '../peer.ts';
 
 type Row = [orderId: bigint, storeId: bigint, orderNumber: bigint, count: bigint];
 
-/** Numbers of one sequence, seen from the first to the last. */
+/**
+ * The numbers of one sequence, which come in the order of the rows. It holds none of them, so that a ledger of any size can
+ * be read; the peers, whose rows come in any order, are counted by bench/peers/stored-numbers.ts.
+ */
 class Sequence {
   readonly #last: bigint;
   #next: bigint;
@@ -22,7 +25,7 @@ class Sequence {
     if (next > this.#next) this.#next = next;
   }
 
-  /** A counter beyond the last row has given numbers that nobody has; one before it will give some again. */
+  /** A counter beyond the last row has given numbers that no row has; one behind it will give some again. */
   end(): void {
     const difference = Number(this.#last + 1n - this.#next);
     if (difference > 0) this.holes += difference;

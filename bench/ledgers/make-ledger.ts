@@ -7,7 +7,7 @@ import { HighWaterMark } from '../../src/engines/sqlite/file/high-water-mark.ts'
 import { locateLedger } from '../../src/engines/sqlite/file/ledger-files.ts';
 import { migrate } from '../../src/engines/sqlite/file/schema.ts';
 
-/** The request ids of a ledger: in time order, which is what our own client sends, or random. */
+/** The request_ids of a ledger: in time order, as our own client sends them, or random. */
 export type Keys = 'uuidv7' | 'uuidv4';
 
 export interface NewLedger {
@@ -20,8 +20,8 @@ export interface NewLedger {
 
 const ROWS_PER_STATEMENT = 1_000_000;
 /**
- * The share of the rows that is inserted with the indexes in place. CREATE INDEX fills pages to the brim, and the first
- * inserts after it split them all. In a ledger that grew, pages of random keys are filled to two thirds.
+ * The share of the rows that is inserted with the indexes in place. CREATE INDEX fills pages completely, so the first
+ * inserts after it split them all. In a ledger that has grown, pages of random keys are two thirds full.
  */
 const GROWN_SHARE: Readonly<Record<Keys, number>> = { uuidv7: 0.01, uuidv4: 0.3 };
 
@@ -31,8 +31,8 @@ const UUID_V4 = `printf('%08x-%04x-4%03x-%04x-%012x', random() & 0xffffffff, ran
                         random() & 0xfff, random() & 0x3fff | 0x8000, random() & 0xffffffffffff)`;
 
 /**
- * Writes a ledger as the server would have, but in bulk, and durably only at the end: stores in turn, one row each
- * millisecond until now, then the counters and the high-water mark.
+ * Writes a ledger as the server would have, but in bulk, and durably only at the end: one row per millisecond until now,
+ * with the stores in turn, then the counters and the high-water mark.
  */
 export function makeLedger(path: string, { rows, stores, keys = 'uuidv7', progress = () => {} }: NewLedger): void {
   const files = locateLedger(path);
@@ -40,7 +40,7 @@ export function makeLedger(path: string, { rows, stores, keys = 'uuidv7', progre
   db.defaultSafeIntegers(true);
   db.pragma('journal_mode = OFF');
   db.pragma('synchronous = OFF');
-  // Room for the index of the random keys, which are inserted all over it.
+  // Room for the whole index of the random keys, because inserts touch all of its pages.
   db.pragma(`cache_size = ${keys === 'uuidv4' && rows > 10_000_000 ? -8_388_608 : -524_288}`);
   migrate(db);
   const since = Date.now() - rows;
@@ -106,7 +106,7 @@ if (import.meta.main) {
   const [path] = positionals;
   if (path === undefined) throw new Error('name the file of the ledger');
   if (values.keys !== 'uuidv7' && values.keys !== 'uuidv4') throw new Error('--keys is uuidv7 or uuidv4');
-  // SQLite sorts gigabytes for the indexes: beside the ledger, where there is room for them.
+  // SQLite sorts gigabytes for the indexes. The folder of the ledger has room for them.
   process.env['SQLITE_TMPDIR'] = dirname(path);
   makeLedger(path, {
     rows: Number(values.rows),

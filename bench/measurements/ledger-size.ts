@@ -30,7 +30,7 @@ export interface LedgerSizeOptions {
   progress(line: string): void;
 }
 
-/** A ledger that had so many rows with such keys before it was measured. */
+/** A ledger that had this many rows, with keys of this kind, before it was measured. */
 export interface SizedLedger {
   readonly rows: number;
   readonly keys: Keys;
@@ -39,9 +39,9 @@ export interface SizedLedger {
   readonly startMs: Spread;
   readonly startAfterKillMs: Spread;
   readonly perSecond: Spread;
-  /** To a new ledger that is measured in the same rounds, with the same kind of keys. */
+  /** The ratio to a new ledger, within each round and with the same kind of keys. */
   readonly toNew: Spread;
-  /** p50 of lone orders: new ones, and repeats of the oldest in the ledger. */
+  /** p50 of lone orders: of new ones, and of replays of the oldest in the ledger. */
   readonly freshP50Ms: Spread;
   readonly replayP50Ms: Spread;
   readonly replayToFresh: Spread;
@@ -98,7 +98,7 @@ async function makeLedger(path: string, rows: number, keys: Keys): Promise<void>
   if (code !== 0) throw new Error(`make-ledger.ts ended with ${code}: ${stderr.trim()}`);
 }
 
-/** Keys at equal distances in the oldest hundredth, which nobody has read for long. */
+/** Keys at equal distances in the oldest hundredth of the ledger, which was not read for the longest time. */
 function oldestOf(path: string, rows: number): ReplayQuestion['oldest'] {
   const db = openReadConnection(path);
   try {
@@ -175,7 +175,7 @@ async function measureReplays(path: string, oldest: ReplayQuestion['oldest'], ke
   const program = new Program<ReplayQuestion, ReplayResult>('replays.ts', server.address);
   const results: ReplayResult[] = [];
   for (let round = 0; round <= rounds; round++) {
-    // Each round repeats others, because one that was just read is in memory.
+    // Each round replays other orders, because those just read are in memory.
     const part = oldest.filter((_, i) => i % (rounds + 1) === round);
     const result = await program.ask({ oldest: part, random: keys === 'uuidv4' });
     if (round > 0) results.push(result);

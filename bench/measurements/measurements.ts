@@ -13,9 +13,9 @@ import { measureStart } from './start.ts';
 import { measureStores } from './stores.ts';
 import { measureSurface } from './surface.ts';
 
-/** All that any measurement needs. */
+/** What the measurements need. */
 export interface MeasureOptions extends Flags {
-  /** Empty, and for this measurement alone. */
+  /** An empty folder for this measurement alone. */
   readonly folder: string;
   progress(line: string): void;
 }
@@ -33,7 +33,7 @@ const BY_FLAG: Readonly<Record<Measurement, (options: MeasureOptions) => Promise
   start: async (options) => ({ start: await measureStart(options) }),
 };
 
-/** Measures what the flags ask for, one after the other. */
+/** Takes the measurements that the flags ask for, one after the other. */
 export async function measure(flags: Flags, parent: string, progress: (line: string) => void): Promise<Measured> {
   const measured: Measured[] = [];
   for (const name of flags.measurements) {

@@ -7,7 +7,7 @@ import type { ResidentMemory } from '../processes/server-process.ts';
 import { ServerProcess } from '../processes/server-process.ts';
 
 const IN_FLIGHT = 2000;
-/** How many times the memory is looked at on the way. */
+/** How many times the memory is measured on the way. */
 const STEPS = 10;
 
 export interface MemoryOptions {

@@ -10,9 +10,9 @@ import type { Spread } from '../statistics.ts';
 import { spread } from '../statistics.ts';
 
 const RATES = [500, 1000, 2000, 4000, 6000, 8000, 12_000, 16_000, 24_000, 32_000, 48_000];
-/** A way that answered a smaller share of a rate than this is beyond its peak: higher rates only measure its queue. */
+/** A way that answers a smaller share of a rate than this is beyond its peak: higher rates would only measure its queue. */
 const KEPT_UP = 0.95;
-/** Runs are longer than those of a comparison, for the few that are slow. */
+/** Runs are this many times as long as those of a comparison, because p99 needs many orders even at a low rate. */
 const STRETCH = 2;
 
 export interface OpenLoopOptions {
@@ -101,7 +101,7 @@ async function runClient(client: ClientProcess, offered: number, orders: number)
   return { answered, perSecond: (answered / ms) * 1000, p50Ms, p99Ms, generatorMicros };
 }
 
-/** The rates that were tried, with what the rounds that got there measured. */
+/** A point for each rate that was tried, over the rounds that reached it. */
 function pointsOf(runs: readonly Run[], way: Way): RatePoint[] {
   return RATES.flatMap((offered) => {
     const at = runs.filter((run) => run.way === way && run.offered === offered);

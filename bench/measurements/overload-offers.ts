@@ -6,14 +6,14 @@ import { STORES } from '../ours/client-peers.ts';
 import { BATCH, ONE_ORDER, ORDERS_PER_BATCH } from '../ours/unary-peers.ts';
 import type { ServerProcess } from '../processes/server-process.ts';
 
-/** A way of h2load to ask for orders. */
+/** A way in which h2load asks for orders. */
 interface UnaryWay {
   readonly name: string;
   readonly call: typeof ONE_ORDER;
   readonly ordersPerCall: number;
   /** Calls in flight at the peak. */
   readonly peakInFlight: number;
-  /** Of each of the four generators when they flood: more calls than a server lets wait. */
+  /** Connections of each of the four generators in a flood: enough for more calls than a server lets wait. */
   readonly connections: number;
 }
 
@@ -21,20 +21,21 @@ const UNARY_WAYS: readonly UnaryWay[] = [
   { name: 'one per call', call: ONE_ORDER, ordersPerCall: 1, peakInFlight: 400, connections: 8 },
   { name: '1000 per call', call: BATCH, ordersPerCall: ORDERS_PER_BATCH, peakInFlight: 8, connections: 1 },
 ];
-/** A client is not asked for twice its rate: on two cores it could not ask so fast, and would refuse by itself. */
+/** A client is not loaded at twice its peak rate: on two cores it could not send that fast, and would itself refuse. */
 const CLIENT_IN_FLIGHT = 2000;
 const TIMES_IN_FLIGHT = 10;
 const TIMES_RATE = 2;
-/** Orders before and, times the seconds, for the measurement of a peak. */
+/** Orders of the warm-up before a peak is measured; the client's peak takes as many per second. */
 const WARM_UP = 40_000;
-/** The load lasts longer than the runs of a comparison. */
+/** The load lasts this many times as long as a run of the comparison. */
 const STRETCH = 3;
+
 /** One way to ask for orders, and how much of it is too much. */
 export interface Offer {
   readonly name: string;
   /** Orders per second at the peak, on a server that is to be overloaded next. */
   peak(): Promise<Peak>;
-  /** Resolves when all is answered or refused, to what the asking saw of it. */
+  /** Resolves, once all orders are answered or refused, to what the generator measured. */
   run(peakPerSecond: number): Promise<Asked>;
   /** Orders are asked for during these seconds; absent means until `run` resolves. */
   readonly seconds?: number;
@@ -42,21 +43,21 @@ export interface Offer {
 
 export interface Peak {
   readonly perSecond: number;
-  /** Orders that were answered, which the ledger has to have: h2load sees no refusal. */
+  /** Answered orders, all of which the ledger has to have: h2load does not see refusals. */
   readonly answered: number;
 }
 
-/** What became of the orders of an overload, as far as a generator knows: how long all of its calls took. */
+/** What a generator knows of the orders of an overload: how long its calls took, answered or refused. */
 export interface Asked {
   readonly orders: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
-/** An offer to a server, or to a client of it, that runs. */
+/** Makes an offer to a running server, or to a running client of it. */
 export type OfferTo = (server: ServerProcess, client: ClientProcess) => Offer;
 
-/** Runs of these seconds measure the peak; logs are in the folder. */
+/** All offers. Runs of `seconds` measure the peak; `folder` is for logs. */
 export function offers({ seconds, folder }: { readonly seconds: number; readonly folder: string }): OfferTo[] {
   const long = seconds * STRETCH;
   const both = ({ name, call, ordersPerCall, peakInFlight, connections }: UnaryWay): OfferTo[] => {

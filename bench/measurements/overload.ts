@@ -11,13 +11,13 @@ import { quantile } from '../statistics.ts';
 import type { OfferTo } from './overload-offers.ts';
 import { offers } from './overload-offers.ts';
 
-/** The load's beginning, until its processes have started and the queues are full. */
+/** The first part of a load, in which its processes start and the queues fill. */
 const SETTLING_MS = 500;
 /** How long the server is probed before and after the load. */
 const QUIET_MS = 3000;
-/** Probes that have to be as before, one after the other, until the server counts as normal: half a second. */
+/** Probes in a row that have to be normal until the server counts as normal: half a second of them. */
 const NORMAL_PROBES = 25;
-/** A probe is normal if it takes no longer than this many times the p99 before, or than this. */
+/** A probe is normal if it takes no longer than this many times the p99 before the load, or than NORMAL_MS. */
 const NORMAL_TIMES = 2;
 const NORMAL_MS = 20;
 
@@ -27,7 +27,7 @@ export interface OverloadOptions {
   progress(line: string): void;
 }
 
-/** Calls of a caller that does nothing else. */
+/** The calls of a caller that does nothing else. */
 export interface ProbeSummary {
   readonly answered: number;
   readonly answeredP50Ms: number;
@@ -39,21 +39,21 @@ export interface ProbeSummary {
   readonly failed: number;
 }
 
-/** A load that is more than the server can do. */
+/** A load that exceeds what the server can do. */
 export interface OverloadCase {
   readonly name: string;
   readonly peakPerSecond: number;
-  /** Orders that were numbered per second while the load was offered. */
+  /** Orders numbered per second while the load was offered. */
   readonly goodputPerSecond: number;
   readonly goodputToPeak: number;
   /** The share of its orders that was refused, and how long its calls took, refused or not. */
   readonly refusedShare: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** What another caller met. */
+  /** The calls of another caller, before the load and under it. */
   readonly before: ProbeSummary;
   readonly during: ProbeSummary;
-  /** From the end of the offered load until the probes are as before. */
+  /** From the end of the offered load until the probes are normal again. */
   readonly normalAfterMs: number;
   readonly idleBytes: number;
   readonly peakBytes: number;
@@ -104,7 +104,7 @@ async function measureCase(offerTo: OfferTo, i: number, { folder, progress }: Ov
     peakPerSecond,
     goodputPerSecond: perSecond,
     goodputToPeak: perSecond / peakPerSecond,
-    // The probes are numbered, too, but are few.
+    // The numbered orders include those of the probes, which are few.
     refusedShare: Math.max(0, 1 - watch.numbered / asked.orders),
     p50Ms: asked.p50Ms,
     p99Ms: asked.p99Ms,
@@ -116,7 +116,10 @@ async function measureCase(offerTo: OfferTo, i: number, { folder, progress }: Ov
   };
 }
 
-/** Milliseconds from `sinceMs` to the first of many probes in a row that are as before; NaN if there are none. */
+/**
+ * Milliseconds from `sinceMs` to the first of enough normal probes in a row; NaN if there are none. `p99Ms` is the one before
+ * the load.
+ */
 export function normalAfter(probes: readonly Probe[], sinceMs: number, p99Ms: number): number {
   const bound = Math.max(NORMAL_MS, p99Ms * NORMAL_TIMES);
   const inOrder = probes.toSorted((a, b) => a.atMs - b.atMs);

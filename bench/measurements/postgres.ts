@@ -8,7 +8,7 @@ import { ServerProcess } from '../processes/server-process.ts';
 import type { Spread } from '../statistics.ts';
 import { spread } from '../statistics.ts';
 
-/** Also the number of load generators, each with one connection and its share of the calls; the same for one server. */
+/** Also the number of load generators, each with its share of the calls, whether they call one server or four. */
 const SERVERS = 4;
 const LEVELS = [64, 400] as const;
 const CALLS = 40_000;
@@ -45,7 +45,8 @@ export interface PostgresThroughput {
 type Runs = Map<string, UnaryResult[]>;
 
 /**
- * Measures one server and four servers in alternation, on one PostgreSQL with a database for each. A warm-up round does not count.
+ * Measures one server and four servers in alternation, on one PostgreSQL with a database for each. Round 0 is a warm-up and
+ * does not count.
  */
 export async function measurePostgres({ rounds, folder, progress }: PostgresOptions): Promise<PostgresThroughput> {
   const missing = await missingH2load();
@@ -89,7 +90,7 @@ export async function measurePostgres({ rounds, folder, progress }: PostgresOpti
   }
 }
 
-/** Runs the generators of each server side by side; the slowest one counts. */
+/** Runs the generators of all servers side by side; the slowest one counts. */
 async function runServers(servers: readonly ServerProcess[], inFlight: number, folder: string): Promise<UnaryResult> {
   const calls = CALLS / servers.length;
   const results = await Promise.all(

@@ -38,7 +38,7 @@ export interface Surface {
   };
   /** The server's memory after that. */
   readonly server: ResidentMemory;
-  /** A client with a call per order, and one that combines orders, which gives watchers several times as many. */
+  /** With one call per order, and with combined orders, of which watchers see several times as many. */
   readonly watching: Watching;
   readonly watchingCombined: Watching;
 }

@@ -4,18 +4,18 @@ import { runChild } from '../processes/child-process.ts';
 
 /** The last commit without BatchAllocateOrders. */
 const COMMIT = '4a7007c';
-/** Inside the repository, whose packages it imports, and outside of node_modules, where Node.js strips no types. */
+/** Inside the repository, whose packages it imports, but outside node_modules, where Node.js strips no types. */
 const CACHE = new URL('../../.tools', import.meta.url).pathname;
-/** What a client imports. */
+/** The folders that a client imports from. */
 const FOLDERS = ['src/client', 'src/core', 'src/wire'];
 
-/** Resolves to one line that says why that client cannot be had, or to undefined. */
+/** Resolves to one line that says why that client is not available, or to undefined. */
 export async function missingBefore(): Promise<string | undefined> {
   const { code } = await runChild('git', ['cat-file', '-e', `${COMMIT}^{commit}`]).catch(() => ({ code: -1 }));
   return code === 0 ? undefined : `the client of commit ${COMMIT} is missing: clone the repository with its history`;
 }
 
-/** Resolves to the module of that client, which is taken from the history once. */
+/** Resolves to the path of that client's module, which is extracted from the history the first time. */
 export async function clientBefore(): Promise<string> {
   const folder = join(CACHE, `client-${COMMIT}`);
   if (!existsSync(folder)) {

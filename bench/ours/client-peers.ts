@@ -7,7 +7,7 @@ import { startCounting } from '../processes/processor-time.ts';
 import { ServerProcess } from '../processes/server-process.ts';
 import { clientBefore, missingBefore } from './client-before.ts';
 
-/** So many that hardly two orders of one batch have the same. */
+/** So many that two orders of one batch rarely have the same store. */
 export const STORES = 1000;
 const LEVELS = [{ inFlight: 1 }, { inFlight: 64 }, { inFlight: 400 }, { inFlight: 2000 }];
 
@@ -38,7 +38,7 @@ async function startSqlite(folder: string, client: { module?: string; combine?: 
   );
 }
 
-/** A server that one process with a client loads. */
+/** A server that one process with a client loads; `check` reads its ledger. */
 export function loadedByClient(
   server: ServerProcess,
   client: ClientProcess,

@@ -1,6 +1,6 @@
 import type { RunningPeer } from '../peer.ts';
 
-/** A peer that stores nothing, and so can lose nothing: its orders are those that it answered. */
+/** A peer that stores nothing, and so can lose nothing: it counts the orders that it answered as stored. */
 export function countingAnswers(running: Omit<RunningPeer, 'check'>): RunningPeer {
   let answered = 0;
   return {

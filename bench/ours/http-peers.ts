@@ -7,9 +7,9 @@ import { startCounting } from '../processes/processor-time.ts';
 import { ServerProcess } from '../processes/server-process.ts';
 import { countingAnswers } from './counting-answers.ts';
 
-/** The original sample is measured with 10. */
+/** 10 is the level at which the original sample is measured. */
 const LEVELS = [{ inFlight: 10 }, { inFlight: 64 }, { inFlight: 400 }];
-/** The two that autocannon, which takes as much processor time as the server, cannot fill. */
+/** The levels that autocannon cannot fill, because it takes as much processor time as the server. */
 const H2LOAD_LEVELS = LEVELS.slice(1);
 
 type Load = (address: string, level: Level, orders: number, folder: string) => Promise<LoadResult>;

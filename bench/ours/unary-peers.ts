@@ -12,12 +12,12 @@ import { startCounting } from '../processes/processor-time.ts';
 import { ServerProcess } from '../processes/server-process.ts';
 import { countingAnswers } from './counting-answers.ts';
 
-/** The most numbers of one call. */
+/** Numbers in one call of AllocateOrders, at most. */
 const MAX_COUNT = 1000;
 const LEVELS = [{ inFlight: 1 }, { inFlight: 64 }, { inFlight: 400 }];
 const LEDGER = 'orders.db';
 
-/** The message of AllocateOrder: each generator has a store of its own, and the server makes the request_ids. */
+/** AllocateOrder: each generator has a store of its own, and the server creates the request_ids. */
 export const ONE_ORDER: Pick<UnaryLoad, 'method' | 'message'> = {
   method: 'AllocateOrder',
   message: (generator) => AllocateOrderRequest.encode(AllocateOrderRequest.fromPartial(store(generator))).finish(),
@@ -28,9 +28,9 @@ const MANY_ORDERS: typeof ONE_ORDER = {
     AllocateOrdersRequest.encode(AllocateOrdersRequest.fromPartial({ ...store(generator), count: MAX_COUNT })).finish(),
 };
 
-/** Independent orders of one call of BatchAllocateOrders. */
+/** Independent orders in one call of BatchAllocateOrders. */
 export const ORDERS_PER_BATCH = 1000;
-/** Each order has a store of its own. */
+/** BatchAllocateOrders: each order has a store of its own. */
 export const BATCH: typeof ONE_ORDER = {
   method: 'BatchAllocateOrders',
   message(generator) {

@@ -5,5 +5,5 @@ import { rowLock } from './postgres/row-lock.ts';
 import { redis } from './redis/redis-peer.ts';
 import { sqlitePerOrder } from './sqlite/sqlite-peer.ts';
 
-/** Ours and what does the same work. */
+/** Our server, and the other systems that do the same work. */
 export const EVERY_PEER: readonly NumberingPeer[] = [client, sqlitePerOrder, redis, clientOnPostgres, hotRow, rowLock];

@@ -7,27 +7,27 @@ const ORDERS = 1000;
 const STORES = 10;
 /** Callers, each with one order at a time. */
 const CALLERS = 64;
-/** Answers after which it is killed: in the middle of the load. */
+/** Answers after which the peer is killed: in the middle of the load. */
 const ANSWERS_BEFORE = 500;
 
-/** What a kill -9 under load did to the orders. All but the first two should be 0. */
+/** The effect of a kill -9 under load on the orders. All but the first two should be 0. */
 export interface KillResult {
   readonly orders: number;
   /** Answered before the kill. */
   readonly acknowledged: number;
   /** Orders that were answered before the kill and have another pair, or none, after the restart. */
   readonly lost: number;
-  /** Numbers that two orders were told or have, and orders that are stored twice. */
+  /** Numbers that two orders were answered with or have stored, and orders that are stored twice. */
   readonly repeats: number;
   readonly holes: number;
 }
 
-/** The pairs that callers were told, by request_id. */
+/** The pairs that callers were answered with, by request_id. */
 export type Answers = ReadonlyMap<string, Pair>;
 
 /**
- * Kills a peer under load, starts it again on what it left, and asks for all orders once more with the same request_ids.
- * The folder is empty before.
+ * Kills a peer under load, starts it again on what it left, and retries all orders with the same request_ids. The folder
+ * has to be empty.
  */
 export async function killUnderLoad(peer: NumberingPeer, folder: string): Promise<KillResult> {
   const orders = Array.from({ length: ORDERS }, (_, i) => ({ storeId: 1 + (i % STORES), requestId: randomUUID() }));
@@ -36,7 +36,7 @@ export async function killUnderLoad(peer: NumberingPeer, folder: string): Promis
   const running = await peer.start(folder);
   try {
     const client = await running.connect();
-    // The other way round: a peer that forgot them all would else number them as before.
+    // In reverse order, because a peer that forgot all orders would otherwise number them as before.
     const found = await askAll(client, orders.toReversed());
     await client.close();
     return {
@@ -78,7 +78,7 @@ async function askAll(client: OrderClient, orders: readonly Order[]): Promise<An
 }
 
 /**
- * Compares what callers were told before a kill with what they are told after it, and with what is stored.
+ * Compares the answers before a kill with those after it, and with what is stored.
  * @param found must have all orders
  */
 export function compareAnswers(

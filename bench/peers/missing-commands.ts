@@ -1,8 +1,8 @@
 import { runChild } from '../processes/child-process.ts';
 
 /**
- * Resolves to one line that names the commands that do not run here, and the packages that have them, or to undefined.
- * Debian has a command pgbench even where no pgbench is installed, so each is run.
+ * Resolves to one line that names the commands that do not run here, and the packages to install, or to undefined. Each
+ * command is run, because Debian has a wrapper named pgbench even if pgbench is not installed.
  */
 export async function missingCommands(commands: readonly string[], packages: string): Promise<string | undefined> {
   const missing: string[] = [];

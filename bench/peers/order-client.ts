@@ -3,11 +3,11 @@ import type { Peer, RunningPeer } from '../peer.ts';
 /** One order as its caller asks for it. */
 export interface Order {
   readonly storeId: number;
-  /** Retries of the same order have the same one. */
+  /** The same for all retries of an order. */
   readonly requestId: string;
 }
 
-/** What an order is answered with. */
+/** The answer to an order. */
 export interface Pair {
   /** In the sequence over all stores. */
   readonly orderId: number;
@@ -15,15 +15,15 @@ export interface Pair {
   readonly orderNumber: number;
 }
 
-/** Asks a running peer for single orders, over few connections, and knows which ones were answered. */
+/** Asks a running peer for single orders, over few connections. */
 export interface OrderClient {
-  /** Rejects if there was no answer: then the order may be stored. The same request again gets the same pair. */
+  /** Rejects if there is no answer: the order may be stored nevertheless. A retry gets the same pair. */
   number(order: Order): Promise<Pair>;
-  /** Orders without an answer reject. */
+  /** Rejects the orders that have no answer yet. */
   close(): Promise<void>;
 }
 
-/** A peer that can be killed while a client watches. */
+/** A peer whose answers to single orders can be compared before and after a kill. */
 export interface NumberingPeer extends Peer {
   start(folder: string): Promise<RunningNumberingPeer>;
 }

@@ -26,7 +26,7 @@ export const client: NumberingPeer = {
   },
 };
 
-/** The same through PostgreSQL; a kill ends the database and the server. */
+/** The same on PostgreSQL; a kill ends the database and the server. */
 export const clientOnPostgres: NumberingPeer = {
   name: 'client-postgres',
   work: `${COMBINED.work}, with a server on PostgreSQL`,

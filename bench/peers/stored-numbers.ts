@@ -1,17 +1,17 @@
 import type { Density } from '../peer.ts';
 
-/** What a peer has stored of one order. */
+/** One order as a peer has stored it. */
 export interface StoredOrder {
   readonly orderId: number;
   readonly storeId: number;
   readonly orderNumber: number;
 }
 
-/** A counter as the peer has stored it. */
+/** A counter as a peer has stored it. */
 export interface StoredCounter {
-  /** The number that the first order gets. */
+  /** The number of the first order. */
   readonly first: number;
-  /** The number that the last order got; first - 1 if there was none. */
+  /** The number of the last order; `first` - 1 if there is none. */
   readonly last: number;
 }
 
@@ -22,8 +22,9 @@ export interface StoredCounters {
 }
 
 /**
- * Counts what is missing and what was given twice in the sequence of all orders and in those of the stores, whatever the
- * order of the rows. Throws for an order whose number its counter does not cover, which a later order would get again.
+ * Counts the numbers that are missing and those that were given twice, in the sequence of all orders and in those of the
+ * stores, for rows in any order. Throws if a counter does not cover the number of an order, because a later order would get
+ * it again.
  */
 export function countDensity(rows: Iterable<StoredOrder>, counters: StoredCounters): Density {
   const all = new Sequence('order_id', counters.orders);
@@ -59,7 +60,7 @@ class Sequence {
 
   add(number: number): void {
     const { first, last } = this.#counter;
-    // Written so that what is not a number is refused, too.
+    // Negated, so that NaN is refused, too.
     if (!(number >= first && number <= last)) {
       throw new Error(`${this.#name}: ${number} was given, but the counter covers ${first} to ${last}`);
     }

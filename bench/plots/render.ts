@@ -1,6 +1,6 @@
-/** A plot of lines, which are told by color and, if two belong together, by being dashed. */
+/** A plot of lines, which differ in color; of two lines that belong together, one is dashed. */
 export interface Plot {
-  /** Of the file, without the folder. */
+  /** The name of the file, without its folder. */
   readonly file: string;
   readonly title: string;
   readonly x: Axis;
@@ -10,7 +10,7 @@ export interface Plot {
 
 export interface Axis {
   readonly name: string;
-  /** Both directions of most plots span several powers of ten; categories are as far apart as there are of them. */
+  /** "log" for values that span several powers of ten; "category" puts its values at equal distances. */
   readonly scale: 'log' | 'linear' | 'category';
 }
 
@@ -24,12 +24,12 @@ export interface Line {
 
 const WIDTH = 900;
 const HEIGHT = 400;
-/** Between black and white, so that each is readable on both: a document may be shown on either. */
+/** Between black and white, because a document may be shown on either. */
 const TEXT = '#808890';
 const GRID = '#80889040';
 const COLORS = ['#2f81f7', '#e8590c', '#2da44e', '#a371f7', '#bf8700', '#8b949e'];
 
-/** The little of the library that is used; its own types come with it, into bench/node_modules, which only make bench has. */
+/** The part of echarts that is used. The library has types, but only in bench/node_modules, which not every clone has. */
 interface Charts {
   init(
     element: null,
@@ -38,7 +38,7 @@ interface Charts {
   ): { setOption(option: object): void; renderToSVGString(): string; dispose(): void };
 }
 
-/** Draws plots as SVG, without a background. Rejects if the library is not installed. */
+/** Draws plots as SVG with a transparent background. Rejects if the library is not installed. */
 export async function renderPlots(plots: readonly Plot[]): Promise<ReadonlyMap<string, string>> {
   const library: string = 'echarts';
   const charts = (await import(library).catch(() => {
@@ -90,7 +90,7 @@ function axis({ name, scale }: Axis, nameLocation: 'middle' | 'end', nameGap: nu
   };
 }
 
-/** 12,000 as 12k, 10,000,000 as 10M. */
+/** Formats 12,000 as 12k, and 10,000,000 as 10M. */
 export function shortNumber(value: number): string {
   if (value >= 1e6) return `${value / 1e6}M`;
   return value >= 1000 ? `${value / 1000}k` : String(value);

@@ -12,7 +12,7 @@ import { quantile } from '../statistics.ts';
 const [module = '', address = '', combine = 'true'] = process.argv.slice(2);
 const { createClient } = (await import(module)) as typeof import('../../src/client/index.ts');
 const client: OrderNumbersClient = createClient({ address, ...(combine === 'false' && { combine: false }) });
-/** Visits the stores in an order without neighbours. */
+/** The distance between the stores of successive orders, so that they are not neighbours. */
 const STEP = 7919;
 let next = 0;
 
@@ -38,7 +38,7 @@ class Load {
     this.#question = question;
   }
 
-  /** Each caller asks for its next order when it has its last one. */
+  /** Each caller asks for its next order once it has its last one. */
   async closedLoop(): Promise<void> {
     const { inFlight, orders } = this.#question;
     let left = orders;
@@ -48,7 +48,7 @@ class Load {
     await Promise.all(Array.from({ length: inFlight }, caller));
   }
 
-  /** Orders are asked for when they are due, in bursts, whatever became of earlier ones, and their time counts from then. */
+  /** Sends orders when they are due, in bursts, whatever became of earlier ones; latency counts from their burst. */
   async openLoop(perSecond: number): Promise<void> {
     const began = performance.now();
     const orders: Promise<void>[] = [];

@@ -4,7 +4,7 @@ import { AllocateOrderRequest, OrderNumberServiceClient } from '../../src/wire/g
 import type { Probe, ProbeQuestion } from '../generators/probes.ts';
 import { answerQuestions } from '../processes/program.ts';
 
-// A caller of its own, with single calls and no retries: what anybody meets while others overload the server.
+// A caller with single calls and no retries, to see what a caller meets while others overload the server.
 
 const DEADLINE_MS = 10_000;
 const [address = ''] = process.argv.slice(2);
@@ -24,7 +24,7 @@ answerQuestions(async ({ everyMs }: ProbeQuestion): Promise<readonly Probe[]> =>
   return probes;
 });
 
-/** At fixed times, whatever became of earlier ones. */
+/** Sends calls at fixed times, whatever became of earlier ones. */
 async function send(everyMs: number): Promise<void> {
   const calls: Promise<void>[] = [];
   const began = performance.now();

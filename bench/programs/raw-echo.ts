@@ -4,7 +4,7 @@ import type { handleUnaryCall } from '@grpc/grpc-js';
 import type { AllocateOrderRequest, AllocateOrderResponse } from '../../src/wire/gen/orders/v1/orders.ts';
 import { Allocation, OrderNumberServiceService } from '../../src/wire/gen/orders/v1/orders.ts';
 
-/** A plain server of grpc-js whose answer echoes the request: what a call costs before any of our code runs. */
+/** A plain grpc-js server that echoes the request in its answer: what a call costs before any of our code runs. */
 const allocateOrder: handleUnaryCall<AllocateOrderRequest, AllocateOrderResponse> = (call, callback) => {
   const { storeId, requestId } = call.request;
   callback(null, { allocation: Allocation.fromPartial({ storeId, requestId }), replayed: false });

@@ -6,7 +6,7 @@ import type { FileAnswer, FileQuestion } from '../peers/sqlite/sqlite-peer.ts';
 import { answerQuestions } from '../processes/program.ts';
 import { quantile } from '../statistics.ts';
 
-// Numbers orders in a file, in this process: `node bench/programs/sqlite-per-order.ts <file>`.
+// Numbers orders in a file, inside this process: `node bench/programs/sqlite-per-order.ts <file>`.
 
 const [path = ''] = process.argv.slice(2);
 const file = new OrderFile(path);

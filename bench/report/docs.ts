@@ -12,12 +12,12 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 const RESULTS = 'bench/results/*.json';
 const BEGIN = '<!-- begin: written by make bench ARGS=--write-docs -->';
 const END = '<!-- end -->';
-/** Beside the document. */
+/** The folder of the plots, beside the document. */
 const PLOTS = 'benchmarks';
 
 type Newest = ReadonlyMap<keyof Measured, Result>;
 
-/** What is written into which document. */
+/** The documents, and what is written into each. */
 const DOCUMENTS: Readonly<Record<string, (newest: Newest) => string>> = {
   'docs/benchmarks.md': figures,
   'README.md': readmeFigures,
@@ -38,7 +38,7 @@ export async function writeDocs(progress: (line: string) => void): Promise<void>
   progress(`written: ${[...newest.keys()].join(', ')}`);
 }
 
-/** The newest result that has each kind of measurement; of those before it there may be none that this program knows. */
+/** The newest result that has each kind of measurement. A kind is absent if no result has it in a form that is known. */
 export function newestOf(results: readonly Result[]): Newest {
   const newest = new Map<keyof Measured, Result>();
   for (const result of results.toSorted((a, b) => a.date.localeCompare(b.date))) {
@@ -47,7 +47,7 @@ export function newestOf(results: readonly Result[]): Newest {
   return newest;
 }
 
-/** All sections in Markdown, in the order of a report, each kind with what was run, and the goals of all kinds. */
+/** All sections in Markdown, in the order of a report: each kind with the circumstances of its run, then all goals. */
 export function figures(newest: Newest): string {
   const kinds = KIND_NAMES.filter((kind) => newest.has(kind));
   const targets = kinds.flatMap((kind) => targetsOf(kind, newest.get(kind)!));
@@ -62,7 +62,7 @@ function kindFigures(kind: keyof Measured, result: Result): string {
   return [heading, `\`${circumstancesOf(result)}\``, ...plots, ...rest, ...more].join('\n\n');
 }
 
-/** The text with other figures between the marks. Throws if it has no marks. */
+/** The text with `content` between its marks. Throws if it has no marks. */
 export function withFigures(text: string, content: string): string {
   const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (begin < 0 || end < begin)

@@ -5,7 +5,7 @@ import type { Overload, OverloadCase, ProbeSummary } from '../measurements/overl
 import type { Section, Target } from './section.ts';
 import { megabytes, range, target, time, whole } from './section.ts';
 
-/** How quickly a refusal comes, in milliseconds at p99: what a call may take that is alone. */
+/** The goal for the p99 of a refusal, in milliseconds. */
 const MAX_REFUSAL_MS = 1000;
 const MAX_IDLE_BYTES = 200e6;
 const MAX_BYTES = 400e6;

@@ -16,13 +16,13 @@ import type { Circumstances, Measured, Result } from './result.ts';
 import type { Section, Target } from './section.ts';
 import { targetsSection, toText } from './section.ts';
 
-/** How one kind of measurement is told. */
-interface Told<Key extends keyof Measured> {
+/** How one kind of measurement is reported. */
+interface KindReport<Key extends keyof Measured> {
   sections(measured: NonNullable<Measured[Key]>): Section[];
   targets?(measured: NonNullable<Measured[Key]>): Target[];
 }
 
-const KINDS: { readonly [Key in keyof Required<Measured>]: Told<Key> } = {
+const KINDS: { readonly [Key in keyof Required<Measured>]: KindReport<Key> } = {
   comparison: { sections: comparisonSections, targets: comparisonTargets },
   peers: { sections: peersSections, targets: peersTargets },
   openLoop: { sections: openLoopSections },
@@ -38,7 +38,7 @@ const KINDS: { readonly [Key in keyof Required<Measured>]: Told<Key> } = {
 /** All kinds, in the order of a report. */
 export const KIND_NAMES = Object.keys(KINDS) as (keyof Measured)[];
 
-/** Formats the result for people. */
+/** Formats the result as text. */
 export function formatReport(result: Result): string {
   const sections = KIND_NAMES.flatMap((kind) => sectionsOf(kind, result));
   const targets = KIND_NAMES.flatMap((kind) => targetsOf(kind, result));
@@ -48,19 +48,19 @@ export function formatReport(result: Result): string {
 
 /** The sections about one kind of measurement; none if it was not measured. */
 export function sectionsOf<Key extends keyof Measured>(kind: Key, measured: Measured): Section[] {
-  const told: Told<Key> = KINDS[kind];
+  const report: KindReport<Key> = KINDS[kind];
   const part = measured[kind];
-  return part === undefined ? [] : told.sections(part);
+  return part === undefined ? [] : report.sections(part);
 }
 
 /** The goals of one kind of measurement. */
 export function targetsOf<Key extends keyof Measured>(kind: Key, measured: Measured): Target[] {
-  const told: Told<Key> = KINDS[kind];
+  const report: KindReport<Key> = KINDS[kind];
   const part = measured[kind];
-  return part === undefined ? [] : (told.targets?.(part) ?? []);
+  return part === undefined ? [] : (report.targets?.(part) ?? []);
 }
 
-/** What was run, when, on what. */
+/** One line that says what was run, when, and on which commit and machine. */
 export function circumstancesOf({ command, date, commit, machine }: Circumstances): string {
   const { node, cpus, cpuModel, fileSystem } = machine;
   return `${command}; ${date}; commit ${commit}; Node.js ${node}; ${cpus} CPUs (${cpuModel}); ${fileSystem}`;

@@ -1,6 +1,6 @@
 import type { Spread } from '../statistics.ts';
 
-/** A part of a report, for the console and for the document alike. */
+/** A part of a report, for both the console and the document. */
 export interface Section {
   readonly title: string;
   readonly table?: {
@@ -23,7 +23,7 @@ export function toText({ title, table: content, notes }: Section): string {
   return [title, ...(content ? table([content.head, ...content.rows]) : []), ...notes].join('\n');
 }
 
-/** The heading has the third level. */
+/** Formats a section as Markdown, with a heading of the third level. */
 export function toMarkdown({ title, table: content, notes }: Section): string {
   const rows = content && [content.head, content.head.map(() => '---'), ...content.rows].map(markdownRow).join('\n');
   return [`### ${title}`, ...(rows ? [rows] : []), ...notes].join('\n\n');
@@ -51,12 +51,12 @@ export function range({ median, min, max }: Spread, digits = 2): string {
   return `${decimal(median, digits)} (${decimal(min, digits)}–${decimal(max, digits)})`;
 }
 
-/** With commas between thousands. */
+/** Rounds to an integer, with commas between thousands. */
 export function whole(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
-/** Times, in milliseconds unless said otherwise: two digits below 100, none above. */
+/** A time, with two decimals below 100 and none above. */
 export function time(value: number): string {
   return value < 100 ? value.toFixed(2) : whole(value);
 }
@@ -65,7 +65,7 @@ export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(0)} MB`;
 }
 
-/** A measured value that has to be so high, or that must not be higher. */
+/** A measured value with its lower or upper limit. */
 export function target(
   name: string,
   value: number,

@@ -1,7 +1,7 @@
 import { chmodSync } from 'node:fs';
 import { PostgresCluster } from '../../../test/support/postgres/cluster/cluster.ts';
 
-/** A server that is not short of memory, and that rests while others are measured. */
+/** A server with enough memory, and without background work while others are measured. */
 const SETTINGS = {
   shared_buffers: '512MB',
   max_wal_size: '16GB',
@@ -13,8 +13,8 @@ const SETTINGS = {
 const clusters = new Map<string, PostgresCluster>();
 
 /**
- * Starts a PostgreSQL whose data are in this folder: a new one, which is prepared before it is used, or the one that was
- * stopped or killed there before.
+ * Starts a PostgreSQL whose data are in this folder: a new one, which `prepare` sets up, or the one that was stopped or
+ * killed there before.
  */
 export async function startInFolder(
   folder: string,

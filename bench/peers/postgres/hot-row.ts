@@ -1,7 +1,7 @@
 import { STORES } from '../../ours/client-peers.ts';
 import { postgresPeer } from './postgres-peer.ts';
 
-/** The hot row of a counter, by one function call per order. */
+/** One function call per order, all of which update the one row of the counter. */
 export const hotRow = postgresPeer({
   name: 'hot-row',
   work: "one PL/pgSQL function call per order with both counters and the order's row, prepared, by pgbench",

@@ -11,15 +11,15 @@ export interface PgbenchOptions {
   readonly connections: number;
   /** Rounded up to a multiple of the connections. */
   readonly orders: number;
-  /** What a connection does for one order, as pgbench wants it. */
+  /** The pgbench script for one order. */
   readonly script: string;
-  /** For the script and the log; emptied at the end. */
+  /** For the script and the log. */
   readonly folder: string;
   /** The first process of the server. */
   readonly serverPid: number;
 }
 
-/** Loads a PostgreSQL with prepared statements, over as many connections as orders in flight, and no think time. */
+/** Loads PostgreSQL with prepared statements, over one connection per order in flight, without think time. */
 export async function runPgbench(options: PgbenchOptions): Promise<LoadResult> {
   const { url, connections, orders, script, folder, serverPid } = options;
   const perConnection = Math.ceil(orders / connections);
@@ -48,7 +48,7 @@ export async function runPgbench(options: PgbenchOptions): Promise<LoadResult> {
   };
 }
 
-/** In milliseconds, ascending. A line is "client transaction micros …"; each thread has a file. */
+/** Reads all latencies, in milliseconds, ascending. Each thread has a file; a line is "client transaction micros …". */
 async function readLatencies(log: string): Promise<number[]> {
   const latencies: number[] = [];
   for (const file of globSync(`${log}.*`)) {

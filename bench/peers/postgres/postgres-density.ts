@@ -5,7 +5,7 @@ import { countDensity } from '../stored-numbers.ts';
 type Row = Readonly<Record<string, unknown>>;
 
 /**
- * Counts rows and counters as they were read. Throws as {@link countDensity} does.
+ * Counts the rows and counters of a database. Throws as {@link countDensity} does.
  * @param rows order_id, store_id and order_number of each order
  * @param counters store_id, first and last of each sequence; store_id is null for that of all orders
  */

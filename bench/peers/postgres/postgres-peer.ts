@@ -10,24 +10,24 @@ import { startInFolder } from './cluster-in-folder.ts';
 import { runPgbench } from './pgbench.ts';
 import { readDensity } from './postgres-density.ts';
 
-/** Connections of the client that sees a kill. */
+/** Connections of the client whose answers are compared before and after a kill. */
 const CLIENT_CONNECTIONS = 16;
 
-/** A way to number orders inside PostgreSQL, called without a server of ours. */
+/** A way to number orders inside PostgreSQL, called directly, without our server. */
 export interface PostgresWay {
   readonly name: string;
   readonly work: string;
   /** Its tables and functions, a file beside this one. */
   readonly schema: string;
-  /** One order, as pgbench wants it. */
+  /** The pgbench script for one order. */
   readonly script: string;
-  /** One order, over one connection; a retry resolves to the numbers of the first. */
+  /** Numbers one order over this connection; a retry resolves to the numbers of the first attempt. */
   number(client: PoolClient, order: Order): Promise<Pair>;
   /** Selects store_id, first and last of each sequence; store_id is null for that of all orders. */
   readonly counters: string;
 }
 
-/** A PostgreSQL of its own in each folder; each order is a transaction. */
+/** A peer with a PostgreSQL of its own; each order is a transaction. */
 export function postgresPeer(way: PostgresWay): NumberingPeer {
   return {
     name: way.name,
@@ -75,7 +75,7 @@ class RunningPostgres implements RunningNumberingPeer {
 
   async connect(): Promise<OrderClient> {
     const pool = new Pool({ connectionString: this.#cluster.url(), max: CLIENT_CONNECTIONS });
-    // A connection may be idle or between two statements when the server is killed; its next statement rejects.
+    // A connection may be idle or between two statements when the server is killed. Its next statement rejects.
     pool.on('error', () => {});
     pool.on('connect', (client) => client.on('error', () => {}));
     const asked = new Set<Promise<Pair>>();
@@ -85,7 +85,7 @@ class RunningPostgres implements RunningNumberingPeer {
         asked.add(answer);
         return answer.finally(() => asked.delete(answer));
       },
-      // A pool that ends forgets who waits for a connection.
+      // A pool that ends never settles what still waits for a connection.
       close: async () => {
         await Promise.allSettled(asked);
         await pool.end();
@@ -103,7 +103,7 @@ class RunningPostgres implements RunningNumberingPeer {
 
   async #number(pool: Pool, order: Order): Promise<Pair> {
     const client = await pool.connect();
-    // A connection whose transaction may be open goes.
+    // A connection is closed after a failure, because its transaction may still be open.
     let failure: Error | undefined;
     try {
       return await this.#way.number(client, order);

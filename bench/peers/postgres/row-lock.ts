@@ -17,7 +17,7 @@ export const rowLock = postgresPeer({
   name: 'row-lock',
   work: "a transaction of two sequence updates and the order's row, as with django-sequences, prepared, by pgbench",
   schema: 'row-lock.sql',
-  // The sequence of all orders comes first everywhere, so that there are no deadlocks.
+  // Every transaction updates the sequence of all orders first, so that there are no deadlocks.
   script: `
 \\set store random(1, ${STORES})
 \\set request random(1, 9223372036854775807)

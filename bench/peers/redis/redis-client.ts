@@ -4,12 +4,12 @@ import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Order, OrderClient, Pair } from '../order-client.ts';
 
-/** More than there are stores, so that the script takes store_ids as they are. */
+/** A modulus above all store_ids, so that the script leaves them as they are. */
 const BEYOND_STORES = 1_000_000;
 
 /**
- * Asks for single orders over one connection, as inline commands (https://redis.io/docs/latest/develop/reference/protocol-spec/).
- * Redis answers in the order of the commands.
+ * Asks for single orders over one connection, as inline commands, which Redis answers in their order
+ * (https://redis.io/docs/latest/develop/reference/protocol-spec/).
  */
 export class RedisClient implements OrderClient {
   readonly #socket: Socket;
@@ -21,9 +21,11 @@ export class RedisClient implements OrderClient {
     this.#script = script;
     const lines = createInterface({ input: socket });
     lines.on('line', (line) => this.#answer(line));
-    // 'close' follows, and says the same.
+    // An 'error' is followed by 'close', which rejects what waits.
     for (const source of [socket, lines]) source.on('error', () => {});
-    socket.once('close', () => this.#waiting.splice(0).forEach(({ reject }) => reject(new Error('Redis has gone'))));
+    socket.once('close', () =>
+      this.#waiting.splice(0).forEach(({ reject }) => reject(new Error('the connection to Redis is closed'))),
+    );
   }
 
   /** @param script the SHA-1 of the loaded script */
@@ -35,7 +37,7 @@ export class RedisClient implements OrderClient {
 
   number({ storeId, requestId }: Order): Promise<Pair> {
     const answer = Promise.withResolvers<Pair>();
-    if (this.#socket.destroyed) answer.reject(new Error('Redis has gone'));
+    if (this.#socket.destroyed) answer.reject(new Error('the connection to Redis is closed'));
     else {
       this.#waiting.push(answer);
       this.#socket.write(`EVALSHA ${this.#script} 1 request:${requestId} ${storeId} ${BEYOND_STORES}\r\n`);

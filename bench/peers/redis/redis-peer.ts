@@ -16,7 +16,7 @@ import { RedisServer } from './redis-server.ts';
 /** Both scripts are beside this file. */
 const ALLOCATE = readScript('allocate.lua');
 const STORED = readScript('stored.lua');
-/** redis-benchmark puts a number below this one, of 12 digits, wherever a command has RANDOM. */
+/** redis-benchmark replaces RANDOM in a command by a random number below this one, padded to 12 digits. */
 const RANDOM_BELOW = '1000000000';
 const RANDOM = '__rand_int__';
 
@@ -46,14 +46,14 @@ class RunningRedis implements RunningNumberingPeer {
   async load({ inFlight, pipelined = 1 }: Level, orders: number): Promise<LoadResult> {
     const connections = ['-h', '127.0.0.1', '-p', String(this.#server.port), '-c', String(inFlight / pipelined)];
     const amount = ['-P', String(pipelined), '-n', String(orders), '-r', RANDOM_BELOW, '--csv'];
-    // Two runs may begin with the same seed, so each has keys of its own.
+    // Two runs may start with the same seed, so each has a prefix of its own.
     const key = `request:${randomUUID().slice(0, 8)}-${RANDOM}${RANDOM}`;
     const command = ['EVALSHA', this.#script, '1', key, RANDOM, String(STORES)];
     const storedBefore = await this.#counted();
     const spent = startCounting(this.#server.pid);
     const generator = await runTimed('redis-benchmark', [...connections, ...amount, ...command]);
     const { code, stdout, stderr, micros } = generator;
-    // It does not count errors.
+    // redis-benchmark does not count errors.
     const answered = (await this.#counted()) - storedBefore;
     if (code !== 0 || answered < orders || /error/i.test(stdout + stderr)) {
       throw new Error(`redis-benchmark ended with ${code} after ${answered} of ${orders} orders: ${stderr}${stdout}`);
@@ -84,7 +84,7 @@ class RunningRedis implements RunningNumberingPeer {
   }
 }
 
-/** What redis-benchmark --csv printed: a line of names and a line of values, quoted. */
+/** Reads the output of redis-benchmark --csv: a line of names and a line of values, all in quotes. */
 function readCsv(csv: string): Pick<LoadResult, 'perSecond' | 'p50Ms' | 'p99Ms'> {
   const [names = [], values = []] = csv
     .trim()
@@ -94,7 +94,7 @@ function readCsv(csv: string): Pick<LoadResult, 'perSecond' | 'p50Ms' | 'p99Ms'>
   return { perSecond: value('rps'), p50Ms: value('p50_latency_ms'), p99Ms: value('p99_latency_ms') };
 }
 
-/** What stored.lua returned. Throws as {@link countDensity} does. */
+/** Counts the lines that stored.lua returns. Throws as {@link countDensity} does. */
 export function readStored(lines: readonly string[]): Density {
   let last = 0;
   const stores = new Map<number, StoredCounter>();
@@ -109,7 +109,7 @@ export function readStored(lines: readonly string[]): Density {
   return countDensity(orders, { orders: { first: 1, last }, stores });
 }
 
-/** One command; its answer, an element a line. */
+/** Runs one command, and resolves to its answer, line by line. */
 async function redisCli(server: RedisServer, ...command: readonly string[]): Promise<string[]> {
   const flags = ['-h', '127.0.0.1', '-p', String(server.port), '--raw', '-e'];
   const { code, stdout, stderr } = await runChild('redis-cli', [...flags, ...command]);

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { reusablePort } from '../../../test/support/network/reusable-port.ts';
 import { endChild, startChild } from '../../processes/child-process.ts';
 
-/** Each answer waits for the disk, as ours do; nothing is written twice, and no snapshot is taken meanwhile. */
+/** Each answer waits for the disk, as ours do. The file is never rewritten, and no snapshot is taken. */
 const SETTINGS = {
   bind: '127.0.0.1',
   appendonly: 'yes',
@@ -12,7 +12,7 @@ const SETTINGS = {
   save: '',
 };
 
-/** A Redis of our own, with its data in a folder of its own, on a free port of 127.0.0.1. */
+/** A Redis that the bench starts on a free port of 127.0.0.1, with its data in a folder of its own. */
 export class RedisServer {
   readonly #child: ChildProcess;
   readonly port: number;
@@ -22,7 +22,7 @@ export class RedisServer {
     this.port = port;
   }
 
-  /** Resolves when it accepts connections, with what an earlier one has left in the folder. */
+  /** Resolves when it accepts connections and has loaded what an earlier one left in the folder. */
   static async start(folder: string): Promise<RedisServer> {
     for (;;) {
       const port = reusablePort();
@@ -52,7 +52,7 @@ export class RedisServer {
   }
 }
 
-/** False if it ended instead. Its log goes to its standard output, which is read to the end. */
+/** Resolves to false if the process ends before it is ready. Its log is on standard output, which is read to the end. */
 async function isReady(child: ChildProcess, said: string[]): Promise<boolean> {
   const ready = Promise.withResolvers<boolean>();
   createInterface({ input: child.stdout! }).on('line', (line) => {

@@ -5,7 +5,7 @@ import type { Order, Pair } from '../order-client.ts';
 import type { StoredOrder } from '../stored-numbers.ts';
 import { countDensity } from '../stored-numbers.ts';
 
-/** What our own ledger has of an order, with the same keys. */
+/** The columns that our own ledger needs for an order, with the same keys. */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS counter (last_order_id INTEGER NOT NULL) STRICT;
   INSERT INTO counter SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM counter);
@@ -21,12 +21,12 @@ const SCHEMA = `
   ) STRICT;
 `;
 
-/** A file of orders, each of which is a transaction and an fsync of its own. */
+/** An SQLite file of orders; each order is a transaction with an fsync of its own. */
 export class OrderFile {
   readonly #db: Database;
   readonly #number: (order: Order) => Pair;
 
-  /** Created if it does not exist. */
+  /** Creates the file if it does not exist. */
   constructor(path: string) {
     this.#db = new DatabaseFile(path);
     this.#db.pragma('journal_mode = WAL');
@@ -35,7 +35,7 @@ export class OrderFile {
     this.#number = this.#db.transaction(numberIn(this.#db)).immediate;
   }
 
-  /** A retry returns the numbers of the first. */
+  /** Numbers an order; a retry returns the numbers of the first attempt. */
   number(order: Order): Pair {
     return this.#number(order);
   }

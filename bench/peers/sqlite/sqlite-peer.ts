@@ -4,7 +4,7 @@ import { Program } from '../../processes/program.ts';
 import type { NumberingPeer, Order, OrderClient, Pair, RunningNumberingPeer } from '../order-client.ts';
 import { readOrderFile } from './order-file.ts';
 
-/** What the program with the file is asked: to number an order, or so many orders of its own; nothing means, is it ready? */
+/** Asks the program with the file to number an order, or `load` orders of its own; without either, whether it is ready. */
 export interface FileQuestion {
   readonly order?: Order;
   readonly load?: number;
@@ -15,7 +15,7 @@ export interface FileAnswer {
   readonly loaded?: LoadResult;
 }
 
-/** The engine that ours has, without grouping and without a network. */
+/** The same engine as ours, without grouping and without a network. */
 export const sqlitePerOrder: NumberingPeer = {
   name: 'sqlite-per-order',
   work: "one SQLite transaction per order with both counters and the order's row, synchronous=FULL, inside the calling process",
@@ -58,7 +58,7 @@ class RunningFile implements RunningNumberingPeer, OrderClient {
     return this;
   }
 
-  /** The process stays: it is the peer. */
+  /** Closes nothing: the client is the peer itself. */
   async close(): Promise<void> {}
 
   async stop(): Promise<void> {
