@@ -10,8 +10,8 @@ import { TcpProxy } from '../network/tcp-proxy.ts';
 
 /** PostgreSQL's error for a wrong page checksum; damaging a page on disk would damage a shared server. */
 const DAMAGE = `
-ALTER FUNCTION allocations_between(bigint, bigint, integer, boolean) RENAME TO undamaged;
-CREATE FUNCTION allocations_between(above bigint, up_to bigint, most integer, newest_first boolean)
+ALTER FUNCTION allocations_above(bigint, bigint, integer) RENAME TO undamaged;
+CREATE FUNCTION allocations_above(above bigint, up_to bigint, most integer)
 RETURNS SETOF allocations LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION 'invalid page in block 7 of relation base/5/16390' USING ERRCODE = 'XX001';

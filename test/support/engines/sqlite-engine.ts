@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
@@ -11,7 +11,9 @@ import { testFolder } from '../processes/server-process.ts';
 const PAGE_BYTES = 4096;
 /** The tables' roots, and the indexes', are before these pages. */
 const FIRST_DAMAGED_PAGE = 8;
-const DAMAGED_PAGES = 32;
+/** https://www.sqlite.org/fileformat2.html#the_write_ahead_log; a page's number begins the header of its frame. */
+const WAL_HEADER_BYTES = 32;
+const FRAME_HEADER_BYTES = 24;
 
 export const SQLITE: Engine = {
   name: 'SQLite',
@@ -20,11 +22,14 @@ export const SQLITE: Engine = {
   execute: async (path, sql) => execute(path, sql),
 
   async damage(path) {
-    // Moved out of the WAL, so that the damage is where it is read.
-    execute(path, 'PRAGMA wal_checkpoint(TRUNCATE)');
-    const file = openSync(path, 'r+');
-    const noise = Buffer.alloc(PAGE_BYTES * DAMAGED_PAGES, 0xa5);
-    writeSync(file, noise, 0, noise.length, PAGE_BYTES * FIRST_DAMAGED_PAGE);
+    // Before the first checkpoint all pages are read from the WAL.
+    const wal = readFileSync(`${path}-wal`);
+    const file = openSync(`${path}-wal`, 'r+');
+    const noise = Buffer.alloc(PAGE_BYTES, 0xa5);
+    for (let at = WAL_HEADER_BYTES; at < wal.length; at += FRAME_HEADER_BYTES + PAGE_BYTES) {
+      const page = wal.readUInt32BE(at);
+      if (page >= FIRST_DAMAGED_PAGE) writeSync(file, noise, 0, noise.length, at + FRAME_HEADER_BYTES);
+    }
     closeSync(file);
   },
 
