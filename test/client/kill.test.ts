@@ -16,7 +16,7 @@ const CALLERS = [
   { combine: false, callers: 16 },
 ];
 const STORES = 5;
-const ANSWERS_PER_ROUND = 2_000;
+const ANSWERS_PER_ROUND = 1_000;
 
 killedAfterCommitSuite(POSTGRES);
 

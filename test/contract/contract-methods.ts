@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, vi } from 'vitest';
+import { BUF } from '../support/clients/buf.ts';
 import { GrpcClient } from '../support/clients/grpc-client.ts';
 import { toolPath } from '../support/required-tool.ts';
 import { ServerProcess } from '../support/processes/server-process.ts';
 
 const SERVICE = 'orders.v1.OrderNumberService';
-const BUF = new URL('../../node_modules/.bin/buf', import.meta.url).pathname;
 
 /** A client that knows the service by reflection only. */
 export interface OtherClient {
@@ -107,7 +107,7 @@ async function call(other: OtherClient, address: string, method: string, request
   if (method === 'WatchAllocations') {
     await vi.waitUntil(() => output.includes('cursor'), { timeout: 20_000, interval: 10 });
     ended.child.kill('SIGKILL');
-    // buf is a script that starts another process, which keeps these open until the server is gone.
+    // Where buf is a script that starts another process, that one keeps these open until the server is gone.
     for (const stream of [ended.child.stdout, ended.child.stderr]) stream!.destroy();
     await ended.catch(() => {});
   } else await ended;

@@ -31,14 +31,14 @@ describe.each(ENGINES)('on $name', (engine) => {
     for (const args of [['--server', address], [ledger]]) {
       expect(await orderNumbers(['verify', ...args])).toEqual({ exitCode: 0, stdout: good, stderr: '' });
     }
-    const one = await orderNumbers(['verify', ledger, '--store', '7']);
+    const one = await localOrderNumbers(['verify', ledger, '--store', '7']);
     expect(one).toMatchObject({
       exitCode: 0,
       stdout: expect.stringMatching(/^no gaps, no duplicates: 2 rows, 1 sequence,/m),
     });
     // A good result without a store would be taken for the verdict.
     for (const args of [['--server', address], [ledger], [ledger, '--json']]) {
-      const missing = await orderNumbers(['verify', '--store', '9', ...args]);
+      const missing = await localOrderNumbers(['verify', '--store', '9', ...args]);
       expect(missing).toMatchObject({
         exitCode: 1,
         stdout: '',
@@ -58,7 +58,7 @@ describe.each(ENGINES)('on $name', (engine) => {
     expect(stdout).toMatch(/^hole in all stores, 2: /m);
     expect(stdout).toMatch(/^all stores +1 +3 +2 +1 missing$/m);
     expect(stdout).toMatch(/\nFAILED, \d+ findings?: 2 rows, 3 sequences, up to order_id 3\n$/);
-    const json = await orderNumbers(['verify', ledger, '--json']);
+    const json = await localOrderNumbers(['verify', ledger, '--json']);
     expect(json).toMatchObject({ exitCode: 1, stderr: '' });
     const events = json.stdout
       .trimEnd()

@@ -12,9 +12,11 @@ import { POSTGRES } from '../../support/engines/postgres-engine.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 import { killedAfterCommitSuite } from './killed-after-commit-suite.ts';
 
-const ROUNDS = IS_LONG ? 20 : 6;
+const ROUNDS = IS_LONG ? 20 : 4;
 /** The kill comes later in each round; the last round of the short form is as late as that of the long one. */
-const ANSWERS_PER_ROUND = IS_LONG ? 23 : 87;
+const ANSWERS_PER_ROUND = IS_LONG ? 23 : 145;
+/** Turns of the event loop until the kill: 0 to 6 in the long form, 0, 2, 4 and 6 in the short one. */
+const TURNS_PER_ROUND = IS_LONG ? 1 : 2;
 const CALLERS = 32;
 const STORES = 5;
 
@@ -33,7 +35,7 @@ it('P1 P2 P4 P5: kill -9 under load loses no answered order, leaves no hole and 
     answered.push(...(await retryTwice(client, unanswered)));
 
     // Answers until the kill, plus some turns of the event loop, so that it comes at any moment.
-    const kill = { afterAnswers: 50 + ANSWERS_PER_ROUND * round, thenTurns: round % 7 };
+    const kill = { afterAnswers: 50 + ANSWERS_PER_ROUND * round, thenTurns: (round * TURNS_PER_ROUND) % 7 };
     const load = await loadUntilKilled(server, client, `round-${round}`, kill);
     client.close();
     answered.push(...load.answered);

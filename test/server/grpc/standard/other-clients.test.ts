@@ -5,6 +5,7 @@ import type { GrpcObject, ServiceClientConstructor, ServiceError } from '@grpc/g
 import { credentials, loadPackageDefinition, status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { BUF } from '../../../support/clients/buf.ts';
 import { errorDetails } from '../../../support/clients/orders-client.ts';
 import { LocalServer } from '../../../support/processes/local-server.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
@@ -69,7 +70,7 @@ async function serve() {
 }
 
 function buf(...args: string[]) {
-  return run(join(ROOT, 'node_modules/.bin/buf'), ['curl', '--protocol', 'grpc', '--http2-prior-knowledge', ...args]);
+  return run(BUF, ['curl', '--protocol', 'grpc', '--http2-prior-knowledge', ...args]);
 }
 
 type Answer = (error: ServiceError | null, response: unknown) => void;
