@@ -42,7 +42,7 @@ export function comparisonSections(comparison: Comparison): Section[] {
       ],
     },
     ratiosSection('Ratios', ratios),
-    densities(peers),
+    densities(peers.filter(({ isOurs }) => isOurs)),
   ];
 }
 
@@ -93,6 +93,7 @@ function goalOf({ atLeast, atMost }: Ratio): string {
   return atMost === undefined ? '' : `≤ ${atMost}`;
 }
 
+/** Only of peers that store orders: an echo can lose nothing. */
 function densities(peers: readonly MeasuredPeer[]): Section {
   const rows = peers.map(({ name, density: { orders, holes, repeats } }) => [
     name,
