@@ -70,9 +70,15 @@ export function densityOf(path: string): Density {
   }
 }
 
+/** Throws an Error that begins with `name` if there is a hole or a repeat. */
+export function requireDense(name: string, { holes, repeats }: Density): void {
+  if (holes > 0 || repeats > 0) throw new Error(`${name} has ${holes} holes and ${repeats} repeats`);
+}
+
 /** Throws unless the ledger has no hole, no repeat, and exactly one allocation per answered call. */
 export function requireAllocations(path: string, answered: number): void {
-  const { orders, holes, repeats } = densityOf(path);
-  if (holes > 0 || repeats > 0) throw new Error(`the ledger has ${holes} holes and ${repeats} repeats`);
+  const density = densityOf(path);
+  requireDense('the ledger', density);
+  const { orders } = density;
   if (orders !== answered) throw new Error(`${answered} calls were answered, but the ledger has ${orders} allocations`);
 }

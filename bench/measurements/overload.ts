@@ -5,7 +5,7 @@ import { missingH2load } from '../generators/h2load.ts';
 import type { Probe } from '../generators/probes.ts';
 import { startProbes } from '../generators/probes.ts';
 import { CommitWatch } from '../ledgers/commit-watch.ts';
-import { densityOf, requireAllocations } from '../ledgers/density.ts';
+import { densityOf, requireAllocations, requireDense } from '../ledgers/density.ts';
 import { ServerProcess } from '../processes/server-process.ts';
 import { quantile } from '../statistics.ts';
 import type { OfferTo } from './overload-offers.ts';
@@ -92,8 +92,7 @@ async function measureCase(offerTo: OfferTo, i: number, { folder, progress }: Ov
   const peakBytes = server.requireMemory().peak;
   await client.end();
   await server.stop();
-  const { holes, repeats } = densityOf(ledger);
-  if (holes + repeats > 0) throw new Error(`${offer.name}: ${holes} holes and ${repeats} repeats`);
+  requireDense(offer.name, densityOf(ledger));
 
   const perSecond = watch.perSecond(beganMs + SETTLING_MS, endedMs);
   const within = (from: number, to: number) => seen.filter(({ atMs }) => atMs >= from && atMs < to);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Peer } from '../peer.ts';
 import { requireAnswers, startClient } from '../generators/client-load.ts';
-import { densityOf } from '../ledgers/density.ts';
+import { densityOf, requireDense } from '../ledgers/density.ts';
 import { loadedByClient } from '../ours/client-peers.ts';
 import { ServerProcess } from '../processes/server-process.ts';
 import type { MeasuredLevel } from './run-figures.ts';
@@ -27,8 +27,7 @@ export interface Stores {
 export async function measureStores({ rounds, seconds, folder, progress }: StoresOptions): Promise<Stores> {
   const peers = NUMBERS.map(peerWith);
   const { runs, densities } = await runRounds({ peers, rounds, seconds, folder, progress });
-  for (const [name, { holes, repeats }] of densities)
-    if (holes + repeats > 0) throw new Error(`${name}: ${holes} holes and ${repeats} repeats`);
+  for (const [name, density] of densities) requireDense(name, density);
   const figures = new RunFigures(runs);
   return {
     rounds,

@@ -1,20 +1,13 @@
 import { comparisonSections, comparisonTargets } from './comparison-sections.ts';
-import {
-  ledgerSizeSections,
-  ledgerSizeTargets,
-  postgresSections,
-  postgresTargets,
-  startSections,
-  startTargets,
-  storesSections,
-  surfaceSections,
-  surfaceTargets,
-} from './ledger-sections.ts';
+import { ledgerSizeSections, ledgerSizeTargets, storesSections } from './ledger-sections.ts';
 import { memorySections, memoryTargets, openLoopSections, overloadSections, overloadTargets } from './load-sections.ts';
 import { peersSections, peersTargets } from './peers-sections.ts';
+import { postgresSections, postgresTargets } from './postgres-sections.ts';
 import type { Circumstances, Measured, Result } from './result.ts';
 import type { Section, Target } from './section.ts';
 import { targetsSection, toText } from './section.ts';
+import { startSections, startTargets } from './start-sections.ts';
+import { surfaceSections, surfaceTargets } from './surface-sections.ts';
 
 /** How one kind of measurement is reported. */
 interface KindReport<Key extends keyof Measured> {

@@ -18,7 +18,7 @@ describe('request ids', () => {
     expect(times.at(-1)).toBeLessThanOrEqual(after);
   });
 
-  it('are random behind the time, in each digit', () => {
+  it('are random after the time, in each digit', () => {
     const ids = new RequestIds();
     const random = Array.from({ length: COUNT }, () => ids.next().slice(15).replaceAll('-', ''));
     const digits = Array.from({ length: 18 + 1 }, (_, place) => new Set(random.map((id) => id[place])).size);

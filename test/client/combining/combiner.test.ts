@@ -505,7 +505,7 @@ async function errorsOf(calls: readonly Promise<unknown>[]): Promise<OrderNumber
   return errors;
 }
 
-/** So many keys with this prefix. */
+/** Distinct keys that begin with this prefix. */
 function keysNamed(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 }
