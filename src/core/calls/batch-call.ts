@@ -29,14 +29,22 @@ export class BatchCall {
     this.#answers = Array.from({ length: requests.length });
   }
 
-  /**
-   * Resolves with one answer per request, in their order. Throws DRAINING, and whatever `check` throws is the answer to
-   * that request alone.
-   */
-  allocate(
-    allocator: Allocator,
-    check: (request: AllocationRequest, place: number) => void,
-  ): Promise<readonly Answer[]> {
+  /** The number of its requests. */
+  get size(): number {
+    return this.#requests.length;
+  }
+
+  /** Resolves with one answer per request, in their order. */
+  get answers(): Promise<readonly Answer[]> {
+    return this.#done.promise;
+  }
+
+  get isAnswered(): boolean {
+    return this.#left === 0;
+  }
+
+  /** Queues the requests. Throws DRAINING; whatever `check` throws is the answer to that request alone. */
+  allocate(allocator: Allocator, check: (request: AllocationRequest, place: number) => void): void {
     if (allocator.isDraining) throw draining();
     for (const [i, request] of this.#requests.entries()) {
       const seat = new Seat(this, i);
@@ -48,7 +56,6 @@ export class BatchCall {
         seat.reject(error);
       }
     }
-    return this.#done.promise;
   }
 
   /** Answers those requests that are not answered yet. */

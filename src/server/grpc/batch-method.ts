@@ -3,13 +3,14 @@ import type { Answer } from '../../core/calls/batch-call.ts';
 import { BatchCall } from '../../core/calls/batch-call.ts';
 import { BatchRoom } from '../../core/calls/batch-room.ts';
 import { OrderError } from '../../core/errors.ts';
+import type { Status } from '../../wire/gen/google/rpc/status.ts';
 import type {
   AllocateOrdersRequest,
   BatchAllocateOrdersRequest,
   BatchAllocateOrdersResponse,
   BatchAllocateOrdersResult,
 } from '../../wire/gen/orders/v1/orders.ts';
-import { MAX_BATCH_REQUESTS } from '../limits.ts';
+import { BATCHES } from '../limits.ts';
 import { requireStore } from '../security/principal.ts';
 import type { GuardedMethod } from './entrance.ts';
 import { toResponse } from './messages.ts';
@@ -23,7 +24,7 @@ interface AnsweredBatch extends BatchAllocateOrdersResponse {
 
 /** BatchAllocateOrders: independent requests in one call. */
 export function batchMethod(allocator: Allocator): GuardedMethod {
-  const room = new BatchRoom(MAX_BATCH_REQUESTS);
+  const room = new BatchRoom(BATCHES);
   return unary<BatchAllocateOrdersRequest, AnsweredBatch>({
     name: 'BatchAllocateOrders',
     verb: 'allocate',
@@ -39,13 +40,14 @@ export function batchMethod(allocator: Allocator): GuardedMethod {
         caller: principal.name,
       }));
       const batch = new BatchCall(asked, signal, origin);
-      const settled = await room.run(asked.length, () =>
+      const settled = await room.run(batch, () =>
         batch.allocate(allocator, ({ storeId }) => requireStore(principal, storeId)),
       );
       const answers = settled.map((answer) => (answer instanceof OrderError ? call.refusalOf(answer) : answer));
       // Node.js keeps the streams of answered calls until a full collection, and each has its message.
       message.requests = [];
-      return { results: answers.map((answer, i) => toResult(answer, requests[i]!)), answers };
+      const statuses = new RpcStatuses();
+      return { results: answers.map((answer, i) => toResult(answer, requests[i]!, statuses)), answers };
     },
     storeOf: 'checked by the method',
     record: (call, { answers }) => call.answeredEach(answers),
@@ -54,7 +56,23 @@ export function batchMethod(allocator: Allocator): GuardedMethod {
   });
 }
 
-function toResult(answer: Answer, { requestId }: AllocateOrdersRequest): BatchAllocateOrdersResult {
+function toResult(
+  answer: Answer,
+  { requestId }: AllocateOrdersRequest,
+  statuses: RpcStatuses,
+): BatchAllocateOrdersResult {
   if (!(answer instanceof OrderError)) return { result: { $case: 'response', value: toResponse(answer) } };
-  return { result: { $case: 'status', value: toRpcStatus(answer, requestId !== '') } };
+  return { result: { $case: 'status', value: statuses.of(answer, requestId !== '') } };
+}
+
+/** The statuses of one answer: what a full queue refuses is refused with one error. */
+class RpcStatuses {
+  readonly #known = { again: new Map<OrderError, Status>(), once: new Map<OrderError, Status>() };
+
+  of(error: OrderError, mayRetry: boolean): Status {
+    const known = mayRetry ? this.#known.again : this.#known.once;
+    let status = known.get(error);
+    if (!status) known.set(error, (status = toRpcStatus(error, mayRetry)));
+    return status;
+  }
 }

@@ -9,7 +9,7 @@ import { OrderError } from '../../core/errors.ts';
 import { outcomeUnknown } from '../../core/refusals.ts';
 import type { Call } from '../calls.ts';
 import { CallDoor, HTTP } from '../calls.ts';
-import { MAX_BATCH_REQUESTS } from '../limits.ts';
+import { BATCHES } from '../limits.ts';
 import { requireStore } from '../security/principal.ts';
 import { admission, enteredBy } from './admission.ts';
 import { refuse, sendJson } from './answer.ts';
@@ -26,7 +26,7 @@ const HEADER = 'the header Idempotency-Key is not allowed for a batch; send a re
 export class BatchEndpoint {
   readonly #options: OrderEndpointOptions;
   readonly #limit: WaitLimit;
-  readonly #room = new BatchRoom(MAX_BATCH_REQUESTS);
+  readonly #room = new BatchRoom(BATCHES);
   readonly admit: ReturnType<typeof admission>;
 
   constructor(options: OrderEndpointOptions) {
@@ -71,7 +71,7 @@ export class BatchEndpoint {
     const waiting = { signal, giveUp: () => batch.settleRest(outcomeUnknown) };
     this.#limit.enter(waiting);
     try {
-      const answers = await this.#room.run(orders.length, () => batch.allocate(this.#options.allocator, check));
+      const answers = await this.#room.run(batch, () => batch.allocate(this.#options.allocator, check));
       return answers.map((answer) =>
         answer instanceof OrderError ? this.#limit.explain(answer, signal, 'request_id') : answer,
       );

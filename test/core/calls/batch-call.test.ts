@@ -77,7 +77,8 @@ function open(options: Partial<AllocatorOptions> = {}) {
     const signal = { aborted: false };
     const requests = keys.map((requestId) => ({ storeId: 7n, count: 1, requestId, caller: '' }));
     const batch = new BatchCall(requests, signal, origin);
-    return { batch, signal, answers: batch.allocate(allocator, () => {}) };
+    batch.allocate(allocator, () => {});
+    return { batch, signal, answers: batch.answers };
   };
   return { ledger, allocator, call };
 }
