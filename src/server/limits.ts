@@ -35,10 +35,16 @@ export const STALLED_HANDSHAKE_MS = 1_000;
 
 // Calls of gRPC at the same time.
 
-/** Calls of one connection at the same time: a client that has more opens another one. */
+/** Calls of one connection at the same time: a client that has more lets them wait, or opens another connection. */
 export const MAX_CALLS_PER_CONNECTION = 1000;
-/** Requests of batches under way, for gRPC and for HTTP each, answered ones included: an answer takes up to 1 KB. */
-export const MAX_BATCH_REQUESTS = 100_000;
+/** Many connections share this many; but each has the least, which every client may send before it knows its bound. */
+export const CALLS_OF_ALL_CONNECTIONS = 10_000;
+export const MIN_CALLS_PER_CONNECTION = 100;
+/**
+ * Batches, for gRPC and for HTTP each: while those under way have more `requests`, answered ones included, further calls
+ * wait for their turn. An answer takes up to 1 KB.
+ */
+export const BATCHES = { requests: 10_000, maxWaiting: 90 };
 /**
  * How long a client may take for the message of a call: at the second check that has not seen it, the call ends. HTTP
  * has the same bound.

@@ -6,7 +6,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Address } from '../address.ts';
 import { listenOn } from '../address.ts';
 import type { CalledMethod, DoorContext } from '../calls.ts';
-import { KEEP_ALIVE_MS, MAX_CALLS_PER_CONNECTION, MAX_BATCH_BYTES, MAX_CONNECTIONS } from '../limits.ts';
+import { KEEP_ALIVE_MS, MAX_BATCH_BYTES, MAX_CONNECTIONS, MIN_CALLS_PER_CONNECTION } from '../limits.ts';
 import { OrderNumberServiceService } from '../../wire/gen/orders/v1/orders.ts';
 import type { GuardedMethod } from './entrance.ts';
 import { enteredBy, guardCalls } from './entrance.ts';
@@ -21,7 +21,8 @@ import { addReflection } from './standard/reflection.ts';
 const LIMITS = {
   // One for all methods; those that take less are in limits/request-size.ts.
   'grpc.max_receive_message_length': MAX_BATCH_BYTES,
-  'grpc.max_concurrent_streams': MAX_CALLS_PER_CONNECTION,
+  // Until enforcement/call-windows.ts gives a connection more.
+  'grpc.max_concurrent_streams': MIN_CALLS_PER_CONNECTION,
   'grpc.keepalive_time_ms': KEEP_ALIVE_MS,
   'grpc.keepalive_timeout_ms': 20_000,
   // Costs some percent of the throughput and has no use here.

@@ -3,6 +3,7 @@ import { constants } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
 import { MAX_HEADER_BYTES } from '../../limits.ts';
 import { http2ServersOf } from '../library-inside.ts';
+import { CallWindows } from './call-windows.ts';
 import { MessageWait } from './message-wait.ts';
 import { OpenStreams } from './open-streams.ts';
 import { UnsentLimit } from './unsent-limit.ts';
@@ -22,12 +23,15 @@ const GRPC_TIMEOUT = /(\d{1,8})\s*([HMSmun])/;
 const TIMEOUT_UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
 /**
- * Bounds what grpc-js leaves unbounded and has no option for: header size, waits for messages, pings, answers that are not read, and
- * deadlines further away than a timer reaches. Call it once the server's injector exists.
+ * Bounds what grpc-js leaves unbounded and has no option for: header size, waits for messages, pings, calls of many
+ * connections, answers that are not read, and deadlines further away than a timer reaches. Call it once the server's
+ * injector exists.
  */
 export function limitConnections(server: Server): void {
   const open = new OpenStreams(new UnsentLimit(), new MessageWait());
+  const windows = new CallWindows();
   for (const http2Server of http2ServersOf(server)) {
+    windows.watch(http2Server);
     open.watch(http2Server);
     http2Server.on('session', limitSession);
     http2Server.prependListener('stream', (_stream, headers) => limitTimeout(headers));

@@ -60,16 +60,16 @@ describe('sizes', () => {
     expect(ledger.batches).toEqual([]);
   });
 
-  it('P6: batches under way hold 100,000 requests, and each of those that come then is QUEUE_FULL', async () => {
+  it('P6: batches with 10,000 requests are under way, 90 calls wait, and each request of further ones is QUEUE_FULL', async () => {
     const { address, allocator, ledger } = await serveInProcess();
     const client = new GrpcClient(address);
     const held = ledger.holdNext();
     const batch = (i: number) =>
       client.batch({ requestId: `waits-${i}` }, ...Array.from({ length: 999 }, () => ({ storeId: 0n })));
     const underWay = Array.from({ length: 100 }, (_, i) => batch(i));
-    // One is in the ledger's batch.
-    await vi.waitUntil(() => allocator.queueLength === 99, { timeout: 20_000 });
     const refused = await batch(100);
+    // Ten have one valid request each, and the first of these is in the ledger's batch.
+    expect(allocator.queueLength).toBe(9);
     const reasons = refused.map((result) => result?.$case === 'status' && statusDetails(result.value)?.reason);
     expect(new Set(reasons)).toEqual(new Set(['QUEUE_FULL']));
     expect(refused).toHaveLength(1000);
@@ -126,6 +126,35 @@ describe('streams', () => {
     reopening.resolve();
     expect(new Set((await Promise.all(answers)).map(({ grpcStatus }) => grpcStatus))).toEqual(new Set([status.OK]));
     expect(await listAfter(ledger, 0n, 2000)).toHaveLength(MAX_STREAMS + 100);
+  });
+
+  it('P6: many connections share 10,000 calls: what is more waits in the clients, and is answered', async () => {
+    const { address, allocator, ledger } = await serveInProcess();
+    const reopening = ledger.startReopening();
+    const bounds: number[] = [];
+    for (let i = 0; i < 24; i++) {
+      const { session } = await HostileClient.connect(address);
+      bounds.push(session.remoteSettings.maxConcurrentStreams!);
+    }
+    expect(bounds.slice(0, 4)).toEqual([1000, 1000, 1000, 875]);
+    expect(new Set(bounds.slice(-4))).toEqual(new Set([100]));
+    const client = await HostileClient.connect(address);
+    const answers = Array.from({ length: 150 }, (_, i) => client.call(encode({ storeId: 7n, requestId: `cart-${i}` })));
+    await vi.waitUntil(() => allocator.queueLength === 100, { timeout: 10_000 });
+    await client.ping();
+    expect(allocator.queueLength).toBe(100);
+    reopening.resolve();
+    expect(new Set((await Promise.all(answers)).map(({ grpcStatus }) => grpcStatus))).toEqual(new Set([status.OK]));
+  });
+
+  it('a connection that closes leaves its part of the calls to the next ones', async () => {
+    const { address } = await serveInProcess();
+    for (let i = 0; i < 12; i++) {
+      const client = await HostileClient.connect(address);
+      expect(client.session.remoteSettings.maxConcurrentStreams).toBe(1000);
+      client.session.destroy();
+      await vi.waitUntil(() => client.isClosed);
+    }
   });
 
   it.each(ENGINES)(
