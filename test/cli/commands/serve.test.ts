@@ -5,7 +5,8 @@ import { expect, it } from 'vitest';
 import { ENGINES } from '../../support/engines/engines.ts';
 import { connect } from '../../support/clients/orders-client.ts';
 import { NOT_ROOT } from '../../support/processes/not-root.ts';
-import { refusedProcess } from '../../support/processes/refused-start.ts';
+import { LocalServer } from '../../support/processes/local-server.ts';
+import { refusedProcess, refusedStart } from '../../support/processes/refused-start.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 
 it.each(ENGINES)('a second run on the same $name ledger continues the count', async (engine) => {
@@ -33,7 +34,7 @@ it('a port in use is named, with the flag to change it', async () => {
 it('an address this machine does not have is named, with the flag to change it', async () => {
   // TEST-NET-1: no machine has it.
   const args = ['--grpc-listen', '192.0.2.1:0'];
-  expect(await refusedProcess(join(testFolder(), 'orders.db'), { args })).toMatch(/192\.0\.2\.1:0.*--grpc-listen/);
+  expect(await refusedStart(join(testFolder(), 'orders.db'), args)).toMatch(/192\.0\.2\.1:0.*--grpc-listen/);
 });
 
 it('a listener reachable from other machines starts with a warning', async () => {
@@ -51,7 +52,7 @@ it('a listener reachable from other machines starts with a warning', async () =>
 });
 
 it('a loopback listener starts without that warning', async () => {
-  const server = new ServerProcess(join(testFolder(), 'orders.db'), { args: ['--grpc-listen', '[::1]:0'] });
+  const server = new LocalServer(join(testFolder(), 'orders.db'), { args: ['--grpc-listen', '[::1]:0'] });
   expect(await server.serving()).toMatch(/^\[::1\]:[1-9]\d*$/);
   expect(server.log.filter(({ level, msg }) => level >= 40 && !msg.startsWith('created'))).toEqual([]);
 });
@@ -68,7 +69,7 @@ it('a folder that is a file, or inside one, is refused and named', async () => {
   const folder = testFolder();
   writeFileSync(join(folder, 'file'), '');
   expect(await refusedProcess(join(folder, 'file', 'orders.db'))).toContain(join(folder, 'file'));
-  expect(await refusedProcess(join(folder, 'file', 'new', 'orders.db'))).toContain(join(folder, 'file'));
+  expect(await refusedStart(join(folder, 'file', 'new', 'orders.db'))).toContain(join(folder, 'file'));
 });
 
 it('a ledger that is a folder, or a link to nothing, is refused and named', async () => {
@@ -76,7 +77,7 @@ it('a ledger that is a folder, or a link to nothing, is refused and named', asyn
   mkdirSync(join(folder, 'folder.db'));
   expect(await refusedProcess(join(folder, 'folder.db'))).toContain(`${join(folder, 'folder.db')} is not a file`);
   symlinkSync(join(folder, 'gone.db'), join(folder, 'link.db'));
-  expect(await refusedProcess(join(folder, 'link.db'))).toMatch(
+  expect(await refusedStart(join(folder, 'link.db'))).toMatch(
     /link\.db is a symbolic link to a file that does not exist/,
   );
   expect(existsSync(join(folder, 'gone.db'))).toBe(false);
@@ -96,6 +97,6 @@ it('a database of another program is refused, named and left as it is', async ()
   another.exec('CREATE TABLE customers (name TEXT)');
   another.close();
   const before = readFileSync(path);
-  expect(await refusedProcess(path)).toMatch(/another\.db is a database of another program/);
+  expect(await refusedStart(path)).toMatch(/another\.db is a database of another program/);
   expect(readFileSync(path).equals(before)).toBe(true);
 });

@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { assertDense } from '../../support/ledgers/density.ts';
 import type { OrdersClient } from '../../support/clients/orders-client.ts';
 import { connect } from '../../support/clients/orders-client.ts';
-import { refusedProcess } from '../../support/processes/refused-start.ts';
+import { refusedProcess, refusedStart } from '../../support/processes/refused-start.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 
 // Files only: any number of servers share one PostgreSQL.
@@ -20,14 +20,14 @@ it('P8: a second server on the same file exits at once and names it, by path or 
   const elsewhere = testFolder();
   symlinkSync(ledger, join(elsewhere, 'link.db'));
   symlinkSync(folder, join(elsewhere, 'linked'));
-  const names = [
-    ledger,
+  const inUse = `${ledger} is in use by another order-numbers process`;
+  expect(await refusedProcess(ledger)).toContain(inUse);
+  const otherNames = [
     join(folder, '..', 'real', '.', 'orders.db'),
     join(elsewhere, 'link.db'),
     join(elsewhere, 'linked', 'orders.db'),
   ];
-  for (const name of names)
-    expect(await refusedProcess(name)).toContain(`${ledger} is in use by another order-numbers process`);
+  for (const name of otherNames) expect(await refusedStart(name)).toContain(inUse);
 
   expect((await client.allocateOrder({ storeId: 1n, requestId: 'two' })).allocation).toMatchObject({ orderId: 2n });
   expect(assertDense(ledger)).toHaveLength(2);

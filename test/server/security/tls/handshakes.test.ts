@@ -87,15 +87,21 @@ it('a Node.js that keeps the accepted socket elsewhere is refused at the start',
   }
 });
 
-it('a handshake that takes too long is ended', async () => {
+it('a handshake that takes too long is ended, and a request after it is cut off with 408', async () => {
   const fixture = new TlsFixture();
+  // At the same time, because each takes ten seconds.
+  const { socket: slow } = await shakeHands(await fixture.address('http'), { ALPNProtocols: ['http/1.1'] }, 0);
+  let answer = '';
+  slow.on('data', (chunk: Buffer) => (answer += chunk));
+  slow.write('POST /api/generateOrderNumber HTTP/1.1\r\nHost: x\r\n');
   const [grpc] = await stalled(await fixture.address('grpc'), 1);
   const [http] = await stalled(await fixture.address('http'), 1);
   const started = performance.now();
-  await Promise.all([once(grpc!, 'close'), once(http!, 'close')]);
+  await Promise.all([grpc!, http!, slow].map((socket) => once(socket, 'close')));
   expect(performance.now() - started).toBeGreaterThan(9_000);
   await fixture.server.line(/did not finish its TLS handshake in time/);
   expect(await fixture.metric(FAILURES)).toEqual({ timeout: 2 });
+  expect(answer).toMatch(/^HTTP\/1\.1 408 /);
 });
 
 it('those under way do not delay a stop', async () => {

@@ -32,13 +32,6 @@ it('what is no HTTP is refused in JSON over TLS, and ends that connection alone'
   await vi.waitUntil(() => good.received().endsWith('{"status":"ok"}'));
 });
 
-it('a client that never finishes its request is cut off with 408 over TLS', async () => {
-  const slow = await connected(await new TlsFixture().address('http'));
-  slow.socket.write('POST /api/generateOrderNumber HTTP/1.1\r\nHost: x\r\n');
-  await ended(slow);
-  expect(slow.received()).toMatch(/^HTTP\/1\.1 408 /);
-});
-
 it('P6: a stopping server answers a request on an open connection over TLS, and closes it with the answer', async () => {
   const { options } = await HttpFixture.open();
   const { certFile, keyFile } = SIGNED;
