@@ -33,7 +33,7 @@ export class RequestQueue implements Holder {
       taken.push(request);
       this.#requests.delete(request);
     }
-    if (this.length === 0) this.#deadlines.clear();
+    this.#clearIfEmpty();
     return taken;
   }
 
@@ -47,6 +47,12 @@ export class RequestQueue implements Holder {
   /** Lets go of a request that waits, and so was not sent. */
   release(request: WaitingRequest): false {
     this.#requests.delete(request);
+    this.#clearIfEmpty();
     return false;
+  }
+
+  /** A timer that is left would keep the process alive. */
+  #clearIfEmpty(): void {
+    if (this.length === 0) this.#deadlines.clear();
   }
 }

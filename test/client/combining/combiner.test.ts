@@ -265,6 +265,19 @@ describe('each caller of a combined call', () => {
     expect(keysOf(server.seen).at(-1)).toEqual(['k91', 'k92']);
   });
 
+  it('leaves no timer behind when it aborts: a program that is done can end', async () => {
+    const server = await FakeServer.start(ALL_GIVEN);
+    const client = server.client();
+    await client.allocate({ storeId: 1, requestId: 'k1' });
+    const timers = timersRunning();
+    const stop = new AbortController();
+    const aborted = errorsOf([client.allocate({ storeId: 1, requestId: 'k2' }, { signal: stop.signal })]);
+    expect(timersRunning()).toBe(timers + 1);
+    stop.abort();
+    await aborted;
+    expect(timersRunning()).toBe(timers);
+  });
+
   it('P7: may have been done if it aborts after it was sent; the last to leave cancels the call', async () => {
     const held = holding();
     const server = await FakeServer.start({ batchAllocateOrders: [held.answer, 'silence'] });
@@ -503,6 +516,10 @@ async function errorsOf(calls: readonly Promise<unknown>[]): Promise<OrderNumber
   expect(errors).toHaveLength(calls.length);
   for (const error of errors) expect(error).toBeInstanceOf(OrderNumbersError);
   return errors;
+}
+
+function timersRunning(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
 }
 
 /** Distinct keys that begin with this prefix. */
