@@ -100,6 +100,27 @@ describe('a token that ends between the headers of a call and its message', () =
   });
 });
 
+it('P5: a token that ends while racing copies wait takes no answer from them, nor from their neighbours', async () => {
+  const { address, callers, ledger, allocator } = await GuardedFixture.open();
+  const names = ['shop', 'shop', 'kiosk', 'bystander'];
+  for (const name of names) callers.add(name);
+  const queued = vi.spyOn(allocator, 'enqueue');
+  const reopening = ledger.startReopening();
+  const answers: Promise<unknown>[] = [];
+  for (const [i, name] of names.entries()) {
+    answers.push(new GrpcClient(address, name).allocate(7n, 1, name === 'bystander' ? 'cart-2' : 'cart-1'));
+    await vi.waitUntil(() => queued.mock.calls.length === i + 1);
+  }
+  for (const name of ['shop', 'kiosk']) callers.revoke(name);
+  reopening.resolve();
+  expect(await Promise.all(answers)).toMatchObject([
+    { allocation: { orderId: 1n, caller: 'shop' }, replayed: false },
+    { allocation: { orderId: 1n, caller: 'shop' }, replayed: true },
+    { allocation: { orderId: 1n, caller: 'shop' }, replayed: true },
+    { allocation: { orderId: 2n, caller: 'bystander' }, replayed: false },
+  ]);
+});
+
 it('a caller without the verb is refused before its message is read, too', async () => {
   const { address, callers, ended } = await GuardedFixture.open();
   callers.add('reader', { verbs: new Set(['read']) });

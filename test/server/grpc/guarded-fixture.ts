@@ -11,6 +11,13 @@ import { KnownCallers } from '../../support/security/known-callers.ts';
 /** A gRPC server in this process, on a ledger in memory, whose callers need a token. */
 export class GuardedFixture {
   readonly ledger = new MemoryLedger();
+  readonly allocator = new Allocator({
+    ledger: this.ledger,
+    maxBatch: 1000,
+    maxQueue: 10_000,
+    maxQueueShare: 0.5,
+    requireRequestId: false,
+  });
   readonly callers = new KnownCallers();
   /** The lines of the log, as they were written. */
   readonly lines: string[] = [];
@@ -20,9 +27,8 @@ export class GuardedFixture {
 
   static async open(others: Partial<DoorContext> = {}): Promise<GuardedFixture> {
     const fixture = new GuardedFixture();
-    const { ledger, callers, lines, ended } = fixture;
-    const queue = { maxBatch: 1000, maxQueue: 10_000, maxQueueShare: 0.5, requireRequestId: false };
-    const context = serviceContext(new Allocator({ ledger, ...queue }), ledger, {
+    const { ledger, allocator, callers, lines, ended } = fixture;
+    const context = serviceContext(allocator, ledger, {
       authenticator: callers,
       logger: pino({ level: 'trace' }, { write: (line) => void lines.push(line) }),
       observer: { ended: (_, method, result) => void ended.push([method, result]), requestsEnded() {} },
