@@ -106,3 +106,34 @@ it.each([
   expect(given.toSorted()).toEqual(orderIds);
   expect(await assertDense(url)).toHaveLength(new Set(orderIds).size + 1);
 });
+
+it('P1 P2 P5: a lone request and a batch with the same key, sent at once by two servers, number it once', async () => {
+  const url = await newDatabase();
+  const servers = [await OpenedLedger.open(url), await OpenedLedger.open(url)];
+  await servers[0]!.ledger.commit([ask(1n, 'first')]);
+  const counter = await holdCounter(url);
+  const batch = servers[0]!.ledger.commit([ask(1n, 'a'), ask(1n, 'b')]);
+  const lone = servers[1]!.ledger.commit([ask(1n, 'b')]);
+  await counter.isWaitedFor(0, 2);
+  await counter.release();
+  const [[, inBatch], [alone]] = await Promise.all([batch, lone]);
+  const replayed = [inBatch, alone].map((outcome) => outcome && 'replayed' in outcome && outcome.replayed);
+  expect(replayed.toSorted()).toEqual([false, true]);
+  expect(comparable(alone)).toMatchObject({ allocation: (comparable(inBatch) as { allocation: object }).allocation });
+  expect(await assertDense(url)).toHaveLength(3);
+});
+
+it('P9: a lone request is numbered neither in another ledger nor in one that is still being copied', async () => {
+  const url = await newDatabase();
+  const { ledger } = await OpenedLedger.open(url);
+  await ledger.commit([ask(1n, 'a')]);
+  const lone = (expected: string) =>
+    query(url, `SELECT FROM order_numbers.allocate_one(1, 'b', 1, '', true, ${expected})`);
+  await expect(lone("'another'")).rejects.toThrow('another ledger than another is here');
+  await query(url, "UPDATE order_numbers.ledger SET moving_from = 'x'");
+  await expect(lone('NULL')).rejects.toThrow('another ledger is being copied');
+  await query(url, 'UPDATE order_numbers.ledger SET moving_from = NULL');
+  expect(await assertDense(url)).toHaveLength(1);
+  await lone('NULL');
+  expect(await assertDense(url)).toHaveLength(2);
+});

@@ -126,6 +126,21 @@ it('P5: a replay shows the style it was allocated with, a new allocation the sty
   ]);
 });
 
+it('P4: a row of one number without style and caller is stored, column by column, as one that has them', () => {
+  const db = newLedger();
+  const batches = new BatchTransaction(db, true);
+  batches.commit([ask(7n, 'plain')]);
+  batches.commit([{ ...ask(7n, 'named'), caller: 'shop' }]);
+  const columns = ['order_id', 'store_id', 'order_number', 'count', 'request_id', 'create_time_ms', 'prefix', 'suffix'];
+  const types = [...columns, 'min_digits', 'caller'].map((name) => `typeof(${name}) AS ${name}`).join();
+  const [plain, named] = db.prepare(`SELECT ${types} FROM allocations ORDER BY order_id`).all();
+  expect(plain).toEqual(named);
+  const values = 'SELECT count, prefix, suffix, min_digits FROM allocations ORDER BY order_id';
+  expect(db.prepare(values).all()).toEqual(
+    [plain, named].map(() => ({ count: 1n, prefix: '', suffix: '', min_digits: 0n })),
+  );
+});
+
 it.each([
   ['a count', { count: 3 }],
   ['a caller', { caller: 'till' }],
