@@ -44,10 +44,11 @@ export function batchMethod(allocator: Allocator): GuardedMethod {
         batch.allocate(allocator, ({ storeId }) => requireStore(principal, storeId)),
       );
       const answers = settled.map((answer) => (answer instanceof OrderError ? call.refusalOf(answer) : answer));
-      // Node.js keeps the streams of answered calls until a full collection, and each has its message.
-      message.requests = [];
       const statuses = new RpcStatuses();
-      return { results: answers.map((answer, i) => toResult(answer, requests[i]!, statuses)), answers };
+      const results = answers.map((answer, i) => toResult(answer, requests[i]!, statuses));
+      // Node.js keeps the stream of an answered call, and with it the message, until a full collection. A refusal needs it.
+      message.requests = [];
+      return { results, answers };
     },
     storeOf: 'checked by the method',
     record: (call, { answers }) => call.answeredEach(answers),
