@@ -38,7 +38,7 @@ export const STALLED_HANDSHAKE_MS = 1_000;
 /** Calls of one connection at the same time: a client that has more lets them wait, or opens another connection. */
 export const MAX_CALLS_PER_CONNECTION = 1000;
 /** Many connections share this many; but each has the least, which every client may send before it knows its bound. */
-export const CALLS_OF_ALL_CONNECTIONS = 10_000;
+export const CALLS_OF_ALL_CONNECTIONS = 4_000;
 export const MIN_CALLS_PER_CONNECTION = 100;
 /**
  * Batches, for gRPC and for HTTP each: while those under way have more `requests`, answered ones included, further calls

@@ -59,6 +59,19 @@ it('P6: a call that is cancelled or answered while it waits is not numbered', as
   expect(ledger.batches.flat()).toHaveLength(1000);
 });
 
+it('P6: a call that is cancelled while it waits leaves its place to a new one', async () => {
+  const { ledger, call } = open({ maxWaiting: 1 });
+  const held = ledger.holdNext();
+  const first = call('a', 'first', 1000);
+  const cancelled = call('a', 'cancelled', 1);
+  cancelled.signal.aborted = true;
+  const next = call('a', 'next', 1);
+  expect((await cancelled.answers).map(outcome)).toEqual(['CANCELLED']);
+  held.release();
+  expect((await next.answers).map(outcome)).toEqual(['next-0']);
+  await first.answers;
+});
+
 it('P10: a call whose turn comes while the server drains is refused as a whole', async () => {
   const { ledger, allocator, call } = open();
   const held = ledger.holdNext();

@@ -2,7 +2,7 @@ import type { Http2Server, ServerHttp2Session } from 'node:http2';
 import { CALLS_OF_ALL_CONNECTIONS, MAX_CALLS_PER_CONNECTION, MIN_CALLS_PER_CONNECTION } from '../../limits.ts';
 
 /** The part of what the others leave that a new connection gets. */
-const PART = 1 / 8;
+const PART = 1 / 4;
 
 /**
  * Divides the calls that may be open at the same time among the connections: what is too much waits in the clients,
