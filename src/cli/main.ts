@@ -49,6 +49,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     usage: '[options] [ledger]',
     load: async () => (await import('./commands/verify.ts')).verifyCommand(),
   },
+  health: {
+    description: 'ask whether a server is serving, for health checks: exit code 0 or 1',
+    load: async () => (await import('./commands/health.ts')).healthCommand(),
+  },
   backup: {
     description: 'write a checked copy of the ledger to a file while the server runs',
     takesSettings: true,

@@ -81,6 +81,22 @@ it.each<[args: string, exitCode: number, own: readonly string[]]>([
   );
 });
 
+it('health loads the client and its own file only: it runs every few seconds', async () => {
+  const server = await fakeOrdersServer(ANSWERS);
+  const report = newReport();
+  expect(await orderNumbers(['health', '--server', server], { env: report.env })).toMatchObject({ exitCode: 1 });
+  const { files, packages } = report.loaded();
+  expect(packages.filter((name) => !name.startsWith('@js-sdsl'))).toEqual([
+    '@bufbuild/protobuf',
+    '@grpc/grpc-js',
+    'commander',
+  ]);
+  const unneeded = new Set(['src/cli/view/columns.ts', 'src/cli/view/json-form.ts']);
+  expect(files.filter((path) => !/^src\/(client|wire)\//.test(path))).toEqual(
+    [...CLIENT_COMMAND.filter((path) => !unneeded.has(path)), 'src/cli/commands/health.ts'].toSorted(),
+  );
+});
+
 /** What only commands other than `serve` use: the operators' tools, the client, tables and files of other shops. */
 const NOT_SERVED =
   /^src\/client\/(?!connection\/address)|^src\/cli\/check\/(?!refused-values)|\/(look-at-(file|database)|allocate|backup|backup-check|restore[\w-]*|import[\w-]*|migrate|move[\w-]*|verify-(file|database|report)|operator-command|columns)\.ts$/;

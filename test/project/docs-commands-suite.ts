@@ -42,6 +42,7 @@ const OPERATIONS: readonly Said[] = [
   ['backup', /last_order_id +2\n/],
   ['verify', /no gaps, no duplicates/],
   ['verify data', /no gaps, no duplicates/],
+  ['health', /^serving$/],
 ];
 const RESTORE: readonly Said[] = [['restore', /last_order_id +2\n/]];
 const IMPORT: readonly Said[] = [

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { OrderNumbersClient } from '../../client/index.ts';
+import type { ClientOptions, OrderNumbersClient } from '../../client/index.ts';
 import { createClient, OrderNumbersError } from '../../client/index.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Rewording } from './failure.ts';
@@ -17,11 +17,21 @@ export async function withClient(
   work: (client: OrderNumbersClient, context: CommandContext) => Promise<number | void>,
   failures: CommandFailures = {},
 ): Promise<void> {
+  const { server, json = false } = command.opts<ClientFlags>();
+  const onRetrying = (error: OrderNumbersError) => say(interruption(server, error, json));
+  return withConnection(command, (options) => createClient({ ...options, onRetrying }), work, failures);
+}
+
+/** The same with what `open` opens by the flags of the connection; it may throw a TypeError about their values. */
+export async function withConnection<Opened extends { close(): void }>(
+  command: Command,
+  open: (options: ClientOptions) => Opened,
+  work: (opened: Opened, context: CommandContext) => Promise<number | void>,
+  failures: CommandFailures = {},
+): Promise<void> {
   const flags = command.opts<ClientFlags>();
-  const json = flags.json ?? false;
-  const onRetrying = (error: OrderNumbersError) => say(interruption(flags.server, error, json));
   quietLibraryLog();
-  const client = clientFor(flags, command, onRetrying);
+  const client = openWith(flags, command, open);
   const reword: Rewording = (error) => {
     const problem = error instanceof OrderNumbersError ? error.connectionProblem : undefined;
     if (problem === 'unreachable') return `no server answers at ${flags.server}; start one, or check --server`;
@@ -29,7 +39,7 @@ export async function withClient(
     return failures.reword?.(error);
   };
   try {
-    await runCommand(json, (context) => work(client, context), { ...failures, reword });
+    await runCommand(flags.json ?? false, (context) => work(client, context), { ...failures, reword });
   } finally {
     client.close();
   }
@@ -42,14 +52,10 @@ export function interruption(server: string, error: OrderNumbersError, json: boo
   return JSON.stringify({ interrupted: { server, code: error.code, message } });
 }
 
-function clientFor(
-  flags: ClientFlags,
-  command: Command,
-  onRetrying: (error: OrderNumbersError) => void,
-): OrderNumbersClient {
+function openWith<Opened>(flags: ClientFlags, command: Command, open: (options: ClientOptions) => Opened): Opened {
   const options = clientOptions(flags, command);
   try {
-    return createClient({ ...options, onRetrying });
+    return open(options);
   } catch (error) {
     return command.error(
       `error: the connection flags are not valid (${messageOf(error)}): check --token and --tls-...`,

@@ -114,12 +114,13 @@ export class Connection {
     }
   }
 
-  /** One attempt, within `timeoutMs`. */
+  /** One attempt, within `timeoutMs`. `onTrailers` is called before the answer is seen. */
   call<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
     timeoutMs: number,
     signals: readonly AbortSignal[],
+    onTrailers?: (trailers: Metadata) => void,
   ): Attempt<Response> {
     const wasConnected = this.isConnected;
     let wasSent = () => wasConnected;
@@ -139,6 +140,7 @@ export class Connection {
           resolve(response!);
         },
       );
+      if (onTrailers) call.on('status', ({ metadata }) => onTrailers(metadata));
       wasSent = () => wasConnected || this.#hasPeer(call);
       const forget = onStop(signals, () => {
         call.cancel();

@@ -14,6 +14,7 @@ const COMMANDS = [
   ['stores', 'list'],
   ['stores', 'update'],
   ['verify'],
+  ['health'],
 ];
 const VARIABLES = [
   'ORDERS_SERVER',
@@ -30,8 +31,8 @@ it.each(COMMANDS.map((command) => command.join(' ')))(
   async (name) => {
     const { exitCode, stdout, stderr } = await orderNumbers([...name.split(' '), '--help']);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-    // A watch has no end, and a verification takes as long as its ledger: neither has a limit in time.
-    const isLimited = name !== 'watch' && name !== 'verify';
+    // A watch has no end, a verification takes as long as its ledger, and a health check has a limit of its own.
+    const isLimited = !['watch', 'verify', 'health'].includes(name);
     const taken = VARIABLES.filter((variable) => isLimited || variable !== 'ORDERS_TIMEOUT_MS');
     expect(VARIABLES.filter((variable) => stdout.includes(`${variable})`))).toEqual(taken);
     expect(stdout).toMatch(new RegExp(`Examples?:\n  order-numbers ${name}`));
