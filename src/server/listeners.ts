@@ -5,7 +5,7 @@ import type { ServeSettings } from './settings.ts';
 import type { GrpcServer } from './grpc/grpc-server.ts';
 import { startGrpcServer } from './grpc/grpc-server.ts';
 import { logLibrary } from './grpc/library-log.ts';
-import { orderNumberService } from './grpc/order-number-service.ts';
+import { orderNumberService } from './methods/order-number-service.ts';
 import { probesOf } from './http/probes.ts';
 import type { HttpServer } from './http/http-server.ts';
 import type { Ledger } from '../core/ledger.ts';

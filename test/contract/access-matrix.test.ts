@@ -4,7 +4,7 @@ import type { ServiceDefinition, ServiceError } from '@grpc/grpc-js';
 import { Client, credentials, Metadata, status } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Allocator } from '../../src/core/allocator.ts';
-import { orderNumberService } from '../../src/server/grpc/order-number-service.ts';
+import { orderNumberService } from '../../src/server/methods/order-number-service.ts';
 import type { Verb } from '../../src/server/security/principal.ts';
 import { VERBS } from '../../src/server/security/principal.ts';
 import { newToken } from '../../src/server/security/token-text.ts';

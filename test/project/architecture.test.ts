@@ -41,9 +41,11 @@ const ROOMS: readonly {
     files: ['src/core/', 'src/server/address.ts', 'src/server/limits.ts', 'src/server/log/'],
     packages: [],
   },
+  // The methods, which know none of their carriers.
+  { room: 'src/server/methods/', files: ['src/core/', 'src/wire/', ...GROUND_FLOOR], packages: [] },
   {
     room: 'src/server/grpc/',
-    files: ['src/core/', 'src/wire/', ...GROUND_FLOOR],
+    files: ['src/core/', 'src/wire/', 'src/server/methods/', ...GROUND_FLOOR],
     packages: ['@grpc/grpc-js', '@bufbuild/protobuf'],
   },
   { room: 'src/server/http/', files: ['src/core/', ...GROUND_FLOOR], packages: ['fastify'] },

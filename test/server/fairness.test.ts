@@ -3,7 +3,7 @@ import { Metadata } from '@grpc/grpc-js';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { Allocator } from '../../src/core/allocator.ts';
 import { startGrpcServer } from '../../src/server/grpc/grpc-server.ts';
-import { orderNumberService } from '../../src/server/grpc/order-number-service.ts';
+import { orderNumberService } from '../../src/server/methods/order-number-service.ts';
 import type { Authenticator } from '../../src/server/security/principal.ts';
 import { OPEN } from '../../src/server/security/principal.ts';
 import { GrpcClient } from '../support/clients/grpc-client.ts';

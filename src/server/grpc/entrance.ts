@@ -1,6 +1,6 @@
 import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
-import type { Server, UntypedHandleCall } from '@grpc/grpc-js';
+import type { Server } from '@grpc/grpc-js';
 import type { OrderError } from '../../core/errors.ts';
 import type { Peer } from '../address.ts';
 import { peerOf } from '../address.ts';
@@ -12,15 +12,6 @@ import type { Credentials } from '../security/principal.ts';
 import { http2ServersOf, streamOf, takeStreams } from './library-inside.ts';
 import { IncomingLimit } from './enforcement/incoming-limit.ts';
 import { toStatus } from './status.ts';
-
-/** A method, and the handler that grpc-js calls for it, which gets only admitted calls. */
-export interface GuardedMethod {
-  readonly method: CalledMethod;
-  readonly handle: UntypedHandleCall;
-}
-
-/** An admitted call. */
-export type EnteredCall = Call<Arrival>;
 
 /** A call whose headers have arrived, and its credentials: one object for both, because each call has one. */
 class Arrival implements Credentials {
@@ -39,13 +30,13 @@ class Arrival implements Credentials {
   }
 }
 
-/** Where a stream keeps its {@link EnteredCall}. */
+/** Where a stream keeps its admitted call. */
 const ENTERED = Symbol('entered');
 /** Where a session caches its peer. */
 const PEER = Symbol('peer');
 
 interface EnteredStream extends ServerHttp2Stream {
-  [ENTERED]?: EnteredCall;
+  [ENTERED]?: Call<Arrival>;
 }
 
 interface KnownSession extends Http2Session {
@@ -115,7 +106,7 @@ function closeUnlessTrusted(session: Http2Session, { failedAttempts }: DoorConte
 }
 
 /** The admitted call of a handler. Throws for a method that is not checked here. */
-export function enteredBy(rpc: object): EnteredCall {
+export function enteredBy(rpc: object): Call<Arrival> {
   const entered = (streamOf(rpc) as EnteredStream)[ENTERED];
   if (!entered) throw new Error('a call came in past the entrance');
   return entered;

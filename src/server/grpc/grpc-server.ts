@@ -8,12 +8,13 @@ import { listenOn } from '../address.ts';
 import type { CalledMethod, DoorContext } from '../calls.ts';
 import { KEEP_ALIVE_MS, MAX_BATCH_BYTES, MAX_CONNECTIONS, MIN_CALLS_PER_CONNECTION } from '../limits.ts';
 import { OrderNumberServiceService } from '../../wire/gen/orders/v1/orders.ts';
-import type { GuardedMethod } from './entrance.ts';
+import type { ServedMethod } from '../methods/served-method.ts';
 import { enteredBy, guardCalls } from './entrance.ts';
 import { shareConnections } from '../security/connection-shares.ts';
 import type { ListenerTls } from '../security/tls/listener-tls.ts';
 import { limitConnections } from './enforcement/connection-limits.ts';
 import { addService } from './enforcement/request-size.ts';
+import { handlerOf } from './handlers.ts';
 import { Health } from './standard/health.ts';
 import { addReflection } from './standard/reflection.ts';
 
@@ -49,7 +50,7 @@ export interface GrpcServer {
  */
 export async function startGrpcServer(
   address: Address,
-  orders: Readonly<Record<string, GuardedMethod>>,
+  orders: Readonly<Record<string, ServedMethod>>,
   door: DoorContext,
   tls?: ListenerTls,
 ): Promise<GrpcServer> {
@@ -112,11 +113,11 @@ function newListener(tls: ListenerTls | undefined, serve: (socket: Socket) => vo
 /** Returns the methods by their paths. */
 function addOrders(
   server: Server,
-  orders: Readonly<Record<string, GuardedMethod>>,
+  orders: Readonly<Record<string, ServedMethod>>,
 ): readonly (readonly [path: string, method: CalledMethod])[] {
   const service: ServiceDefinition = OrderNumberServiceService;
   const methods = Object.entries(orders);
-  const handlers = Object.fromEntries(methods.map(([name, { handle }]) => [name, handle]));
+  const handlers = Object.fromEntries(methods.map(([name, served]) => [name, handlerOf(served)]));
   const large = new Set(methods.filter(([, { method }]) => method.isBatch).map(([name]) => name));
   addService(server, service, handlers, large, (call, error) => enteredBy(call).refused(error));
   return Object.entries(orders).map(([name, { method }]) => [service[name]!.path, method]);

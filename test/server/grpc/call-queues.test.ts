@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { Allocator } from '../../../src/core/allocator.ts';
 import { startGrpcServer } from '../../../src/server/grpc/grpc-server.ts';
-import { orderNumberService } from '../../../src/server/grpc/order-number-service.ts';
+import { orderNumberService } from '../../../src/server/methods/order-number-service.ts';
 import { GrpcClient } from '../../support/clients/grpc-client.ts';
 import { MemoryLedger } from '../../support/engines/memory-ledger.ts';
 import { errorDetails, failureOf } from '../../support/clients/orders-client.ts';

@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import { Allocator } from '../../../src/core/allocator.ts';
 import type { DoorContext } from '../../../src/server/calls.ts';
 import { startGrpcServer } from '../../../src/server/grpc/grpc-server.ts';
-import { orderNumberService } from '../../../src/server/grpc/order-number-service.ts';
+import { orderNumberService } from '../../../src/server/methods/order-number-service.ts';
 import { MemoryLedger } from '../../support/engines/memory-ledger.ts';
 import { serviceContext } from '../../support/processes/service-context.ts';
 import { KnownCallers } from '../../support/security/known-callers.ts';

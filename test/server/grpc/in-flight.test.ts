@@ -1,22 +1,18 @@
-import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { AllocatorOptions } from '../../../src/core/allocator.ts';
 import { Allocator } from '../../../src/core/allocator.ts';
 import { OrderError } from '../../../src/core/errors.ts';
-import type { AllocateOrderRequest, AllocateOrderResponse } from '../../../src/wire/gen/orders/v1/orders.ts';
-import type { GuardedMethod } from '../../../src/server/grpc/entrance.ts';
 import { startGrpcServer } from '../../../src/server/grpc/grpc-server.ts';
-import { orderNumberService } from '../../../src/server/grpc/order-number-service.ts';
+import { orderNumberService } from '../../../src/server/methods/order-number-service.ts';
+import { recordCalls } from './recorded-calls.ts';
 import { encode, HostileClient } from '../../support/network/hostile-client.ts';
 import { MemoryLedger } from '../../support/engines/memory-ledger.ts';
 import type { OrdersClient } from '../../support/clients/orders-client.ts';
 import { connect, errorDetails, failureOf } from '../../support/clients/orders-client.ts';
 import { listAfter } from '../../support/engines/memory-reads.ts';
 import { serviceContext } from '../../support/processes/service-context.ts';
-
-type Handler = handleUnaryCall<AllocateOrderRequest, AllocateOrderResponse>;
 
 const STORE_ID = 7n;
 const INFO = 30;
@@ -267,7 +263,7 @@ class Fixture {
   readonly ledger = new MemoryLedger();
   readonly allocator: Allocator;
   /** Calls of AllocateOrder that have arrived. */
-  readonly calls: ServerUnaryCall<AllocateOrderRequest, AllocateOrderResponse>[] = [];
+  readonly calls = recordCalls();
   readonly #logLines: string[] = [];
   address = '';
   client!: OrdersClient;
@@ -281,13 +277,8 @@ class Fixture {
     const fixture = new Fixture(options);
     const logger = pino({ level: 'info' }, { write: (line) => fixture.#logLines.push(line) });
     const context = serviceContext(fixture.allocator, fixture.ledger, { logger });
-    const { method, handle } = orderNumberService(context)['allocateOrder']!;
-    const recorded: Handler = (call, callback) => {
-      fixture.calls.push(call);
-      (handle as Handler)(call, callback);
-    };
-    const allocateOrder = { method, handle: recorded as GuardedMethod['handle'] };
-    const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, { allocateOrder }, context);
+    const { allocateOrder } = orderNumberService(context);
+    const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, { allocateOrder: allocateOrder! }, context);
     onTestFinished(() => server.close(0));
     fixture.address = `127.0.0.1:${server.address.port}`;
     fixture.client = connect(fixture.address);

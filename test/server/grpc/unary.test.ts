@@ -1,15 +1,14 @@
-import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { OrderError } from '../../../src/core/errors.ts';
 import type { AllocateOrderRequest, AllocateOrderResponse } from '../../../src/wire/gen/orders/v1/orders.ts';
-import type { GuardedMethod } from '../../../src/server/grpc/entrance.ts';
 import { startGrpcServer } from '../../../src/server/grpc/grpc-server.ts';
 import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
 import { OPEN } from '../../../src/server/security/principal.ts';
-import type { UnaryMethod } from '../../../src/server/grpc/unary.ts';
-import { unary } from '../../../src/server/grpc/unary.ts';
+import type { UnaryMethod } from '../../../src/server/methods/unary.ts';
+import { unary } from '../../../src/server/methods/unary.ts';
+import { recordCalls } from './recorded-calls.ts';
 import { encode, HostileClient } from '../../support/network/hostile-client.ts';
 import { connect, errorDetails, failureOf } from '../../support/clients/orders-client.ts';
 
@@ -149,7 +148,7 @@ it('no handler sees the token of a caller, nor does the library, which has what 
 async function startServer() {
   const lines: string[] = [];
   let handler: Method['handle'];
-  let last: ServerUnaryCall<AllocateOrderRequest, AllocateOrderResponse> | undefined;
+  const calls = recordCalls();
   const method: Method = {
     name: 'Test',
     verb: 'allocate',
@@ -159,14 +158,9 @@ async function startServer() {
     mayRetry: () => true,
   };
   const logger = pino({ level: 'info' }, { write: (line) => lines.push(line) });
-  const answer = unary(method).handle as handleUnaryCall<AllocateOrderRequest, AllocateOrderResponse>;
-  const recorded: typeof answer = (call, callback) => {
-    last = call;
-    answer(call, callback);
-  };
   const server = await startGrpcServer(
     { host: '127.0.0.1', port: 0 },
-    { allocateOrder: { method, handle: recorded as GuardedMethod['handle'] } },
+    { allocateOrder: unary(method) },
     { logger, observer: { ended() {}, requestsEnded() {} }, authenticator: OPEN, failedAttempts: new FailedAttempts() },
   );
   onTestFinished(() => server.close(0));
@@ -177,7 +171,7 @@ async function startServer() {
     address,
     client,
     serve: (handle: Method['handle']) => void (handler = handle),
-    lastCall: () => last,
+    lastCall: () => calls.at(-1),
     log: () => lines.map((line) => JSON.parse(line) as unknown),
   };
 }

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import type { Allocator } from '../../../src/core/allocator.ts';
 import type { DoorContext } from '../../../src/server/calls.ts';
-import type { ServiceContext } from '../../../src/server/grpc/service-context.ts';
+import type { ServiceContext } from '../../../src/server/methods/service-context.ts';
 import type { Ledger } from '../../../src/core/ledger.ts';
 import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
 import { OPEN } from '../../../src/server/security/principal.ts';

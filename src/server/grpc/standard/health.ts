@@ -9,10 +9,11 @@ import type {
 } from '../../../wire/gen/grpc/health/v1/health.ts';
 import { HealthCheckResponse_ServingStatus as Status, HealthService } from '../../../wire/gen/grpc/health/v1/health.ts';
 import { HEALTH_WATCHES } from '../../limits.ts';
-import { goneSignal, send } from '../enforcement/sending.ts';
+import { send } from '../../methods/sending.ts';
+import { StreamLimit } from '../../methods/stream-limit.ts';
+import { goneSignal } from '../enforcement/gone-signal.ts';
 import { addService } from '../enforcement/request-size.ts';
 import { toStatus } from '../status.ts';
-import { StreamLimit } from '../enforcement/stream-limit.ts';
 
 /** The server as a whole, and its service. */
 const NAMES = new Set(['', 'orders.v1.OrderNumberService']);
@@ -73,7 +74,7 @@ export class Health {
         news = Promise.withResolvers();
         const status = isKnown ? this.#status : Status.SERVICE_UNKNOWN;
         if (status === told) await news.promise;
-        else await send(call, { status: (told = status) }, gone);
+        else await send((taken) => call.write({ status: (told = status) }, taken), gone);
       }
     } finally {
       this.#wakers.delete(wake);

@@ -12,9 +12,10 @@ import { REFLECTION_STREAMS } from '../../limits.ts';
 import { enteredBy } from '../entrance.ts';
 import { DescriptorIndex } from './descriptor-index.ts';
 import { addService, Oversized } from '../enforcement/request-size.ts';
-import { goneSignal, send } from '../enforcement/sending.ts';
+import { send } from '../../methods/sending.ts';
+import { StreamLimit } from '../../methods/stream-limit.ts';
+import { goneSignal } from '../enforcement/gone-signal.ts';
 import { toStatus } from '../status.ts';
-import { StreamLimit } from '../enforcement/stream-limit.ts';
 
 type Call = ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>;
 type Answer = NonNullable<ServerReflectionResponse['messageResponse']>;
@@ -69,7 +70,8 @@ function answerAll(
     if (request instanceof Oversized) return fail(request.refusal);
     call.pause();
     const { host } = request;
-    send(call, { validHost: host, originalRequest: request, messageResponse: answerTo(request) }, gone)
+    const message = { validHost: host, originalRequest: request, messageResponse: answerTo(request) };
+    send((taken) => call.write(message, taken), gone)
       .then(() => call.resume())
       .catch(fail);
   });

@@ -9,7 +9,7 @@ import { Allocator } from '../../../../src/core/allocator.ts';
 import { OrderNumberServiceClient } from '../../../../src/wire/gen/orders/v1/orders.ts';
 import type { CallObserver } from '../../../../src/server/calls.ts';
 import { startGrpcServer } from '../../../../src/server/grpc/grpc-server.ts';
-import { orderNumberService } from '../../../../src/server/grpc/order-number-service.ts';
+import { orderNumberService } from '../../../../src/server/methods/order-number-service.ts';
 import type { Engine } from '../../../support/engines/engines.ts';
 import { ENGINES } from '../../../support/engines/engines.ts';
 import { answerOf, encode, framed, HostileClient } from '../../../support/network/hostile-client.ts';

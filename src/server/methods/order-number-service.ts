@@ -8,13 +8,13 @@ import { allocationMethods } from './allocation-methods.ts';
 import type { CallQueues } from './call-queues.ts';
 import { callQueuesOf } from './call-queues.ts';
 import { toVerifyMessage } from './messages.ts';
-import type { GuardedMethod } from './entrance.ts';
+import type { ServedMethod } from './served-method.ts';
 import type { ServiceContext } from './service-context.ts';
 import { serverStream } from './server-stream.ts';
 import { storeMethods } from './store-methods.ts';
 
 /** All methods of orders.v1.OrderNumberService. */
-export function orderNumberService(context: ServiceContext): Record<string, GuardedMethod> {
+export function orderNumberService(context: ServiceContext): Record<string, ServedMethod> {
   const { ledger, logger, stopping } = context;
   const queues = callQueuesOf(ledger);
   async function* verifyLedger({ storeId }: VerifyLedgerRequest, signal: AbortSignal) {

@@ -1,4 +1,4 @@
-import { OrderError } from '../../../core/errors.ts';
+import { OrderError } from '../../core/errors.ts';
 
 /** Streams of one method that may be open at the same time. */
 export interface StreamBounds {

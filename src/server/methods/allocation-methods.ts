@@ -3,6 +3,7 @@ import { checkRequestId, checkStoreId, INT64_MAX, lastOrderIdOf } from '../../co
 import { OrderError } from '../../core/errors.ts';
 import type {
   AllocateOrderRequest,
+  AllocateOrderResponse,
   AllocateOrdersRequest,
   AllocateOrdersResponse,
   GetAllocationRequest,
@@ -19,8 +20,8 @@ import type { Watch } from '../../core/reading/watch.ts';
 import { WATCHES } from '../limits.ts';
 import { batchMethod } from './batch-method.ts';
 import type { CallQueues } from './call-queues.ts';
-import type { GuardedMethod } from './entrance.ts';
-import { toAllocationMessage } from './messages.ts';
+import type { ServedMethod } from './served-method.ts';
+import { toAllocationMessage, toResponse } from './messages.ts';
 import type { ServiceContext } from './service-context.ts';
 import { serverStream } from './server-stream.ts';
 import { allocating, unary } from './unary.ts';
@@ -37,24 +38,26 @@ export function allocationMethods(
   context: ServiceContext,
   queues: CallQueues,
   watch: Watch,
-): Record<string, GuardedMethod> {
+): Record<string, ServedMethod> {
   const { allocator, ledger, stopping } = context;
   return {
-    allocateOrder: allocating<AllocateOrderRequest>(allocator, {
+    allocateOrder: allocating<AllocateOrderRequest, AllocateOrderResponse>(allocator, {
       name: 'AllocateOrder',
       verb: 'allocate',
       writes: true,
       ask: ({ storeId, requestId }, caller) => ({ storeId, count: 1, requestId, caller }),
+      toResponse,
       storeOf,
       describe: describeRequest,
       describeResponse,
       mayRetry: hasKey,
     }),
-    allocateOrders: allocating<AllocateOrdersRequest>(allocator, {
+    allocateOrders: allocating<AllocateOrdersRequest, AllocateOrdersResponse>(allocator, {
       name: 'AllocateOrders',
       verb: 'allocate',
       writes: true,
       ask: ({ storeId, count, requestId }, caller) => ({ storeId, count, requestId, caller }),
+      toResponse,
       storeOf,
       describe: (request) => ({ ...describeRequest(request), count: String(request.count) }),
       describeResponse,
@@ -76,7 +79,7 @@ export function allocationMethods(
   };
 }
 
-function lookups(reads: LedgerReads, queues: CallQueues): Record<string, GuardedMethod> {
+function lookups(reads: LedgerReads, queues: CallQueues): Record<string, ServedMethod> {
   return {
     getAllocation: unary<GetAllocationRequest, GetAllocationResponse>({
       name: 'GetAllocation',

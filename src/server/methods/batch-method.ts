@@ -12,9 +12,9 @@ import type {
 } from '../../wire/gen/orders/v1/orders.ts';
 import { BATCHES } from '../limits.ts';
 import { requireStore } from '../security/principal.ts';
-import type { GuardedMethod } from './entrance.ts';
+import type { ServedMethod } from './served-method.ts';
 import { toResponse } from './messages.ts';
-import { toRpcStatus } from './status.ts';
+import { refusalFor, toRpcStatus } from './rpc-status.ts';
 import { unary } from './unary.ts';
 
 /** The response, with what it was made of. */
@@ -23,7 +23,7 @@ interface AnsweredBatch extends BatchAllocateOrdersResponse {
 }
 
 /** BatchAllocateOrders: independent requests in one call. */
-export function batchMethod(allocator: Allocator): GuardedMethod {
+export function batchMethod(allocator: Allocator): ServedMethod {
   const room = new BatchRoom(BATCHES);
   return unary<BatchAllocateOrdersRequest, AnsweredBatch>({
     name: 'BatchAllocateOrders',
@@ -73,7 +73,7 @@ class RpcStatuses {
   of(error: OrderError, mayRetry: boolean): Status {
     const known = mayRetry ? this.#known.again : this.#known.once;
     let status = known.get(error);
-    if (!status) known.set(error, (status = toRpcStatus(error, mayRetry)));
+    if (!status) known.set(error, (status = toRpcStatus(refusalFor(error, mayRetry))));
     return status;
   }
 }

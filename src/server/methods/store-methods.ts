@@ -21,12 +21,12 @@ import type { Logger } from '../log/log.ts';
 import { EVERY_LINE } from '../log/log.ts';
 import { STORE_SETTING_PATHS, STORE_SETTINGS } from '../../wire/values.ts';
 import type { CallQueues } from './call-queues.ts';
-import type { GuardedMethod } from './entrance.ts';
+import type { ServedMethod } from './served-method.ts';
 import { toStoreMessage } from './messages.ts';
 import { unary } from './unary.ts';
 
 /** CreateStore, GetStore, ListStores, UpdateStore. */
-export function storeMethods(ledger: Ledger, queues: CallQueues, logger: Logger): Record<string, GuardedMethod> {
+export function storeMethods(ledger: Ledger, queues: CallQueues, logger: Logger): Record<string, ServedMethod> {
   return {
     createStore: unary<CreateStoreRequest, CreateStoreResponse>({
       name: 'CreateStore',
@@ -73,7 +73,7 @@ export function storeMethods(ledger: Ledger, queues: CallQueues, logger: Logger)
   };
 }
 
-function lookups(reads: LedgerReads, queues: CallQueues): Record<string, GuardedMethod> {
+function lookups(reads: LedgerReads, queues: CallQueues): Record<string, ServedMethod> {
   return {
     getStore: unary<GetStoreRequest, GetStoreResponse>({
       name: 'GetStore',

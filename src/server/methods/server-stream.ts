@@ -1,13 +1,11 @@
-import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
+import type { OrderError } from '../../core/errors.ts';
 import { draining } from '../../core/refusals.ts';
 import type { CalledMethod } from '../calls.ts';
 import { requireStore } from '../security/principal.ts';
-import type { EnteredCall, GuardedMethod } from './entrance.ts';
-import { enteredBy } from './entrance.ts';
-import { goneSignal, send } from './enforcement/sending.ts';
-import type { StreamBounds } from './enforcement/stream-limit.ts';
-import { StreamLimit } from './enforcement/stream-limit.ts';
-import { toStatus } from './status.ts';
+import type { EnteredCall } from './entered-call.ts';
+import { send } from './sending.ts';
+import type { StreamBounds } from './stream-limit.ts';
+import { StreamLimit } from './stream-limit.ts';
 
 /** How one server-streaming method answers. May throw or reject with anything. */
 export interface StreamMethod<Request, Response> extends CalledMethod {
@@ -21,27 +19,45 @@ export interface StreamMethod<Request, Response> extends CalledMethod {
   describe(request: Request): Record<string, string>;
 }
 
+/** One call of a streaming method, whichever carrier has brought it. It ends once, by `end` or `refuse`. */
+export interface StreamCall<Request, Response> {
+  readonly entered: EnteredCall;
+  readonly request: Request;
+  /** Aborts when no client is left to read a message. */
+  readonly gone: AbortSignal;
+  /** Calls `taken` when the message is on its way, which may be never. One at a time. */
+  write(message: Response, taken: () => void): void;
+  end(): void;
+  refuse(error: OrderError): void;
+}
+
+/** A method with a stream of answers, as its carriers have it. */
+export interface ServedStream {
+  readonly method: CalledMethod;
+  readonly isStream: true;
+  /** Answers a call until it ends. Never throws. */
+  start(call: StreamCall<unknown, unknown>): void;
+}
+
 /**
- * Gives a method its grpc-js handler. Messages are sent as fast as the client reads them and no faster: at most one
- * waits. Every error becomes a status, and none escapes. The stream ends at once when the server begins to stop, with
- * DRAINING, and when the credentials of its caller end, with TOKEN_INVALID; nothing is sent after that.
+ * Serves a method. Messages are sent as fast as the client reads them and no faster: at most one waits. Every error
+ * becomes a status, and none escapes. The stream ends at once when the server begins to stop, with DRAINING, and when
+ * the credentials of its caller end, with TOKEN_INVALID; nothing is sent after that.
  */
 export function serverStream<Request, Response>(
   method: StreamMethod<Request, Response>,
   stopping: AbortSignal,
-): GuardedMethod {
+): ServedStream {
   const streams = new StreamLimit(method.name, method.streams);
-  const run = async (
-    rpc: ServerWritableStream<Request, Response>,
-    { principal, origin }: EnteredCall,
-    gone: AbortSignal,
-  ): Promise<void> => {
-    requireStore(principal, method.storeOf(rpc.request));
+  const run = async (call: StreamCall<Request, Response>): Promise<void> => {
+    const { request, gone, entered } = call;
+    const { principal, origin } = entered;
+    requireStore(principal, method.storeOf(request));
     const leave = streams.enter(origin);
     const { ended } = principal;
     const end = AbortSignal.any(ended ? [gone, stopping, ended] : [gone, stopping]);
     try {
-      await sendAll(rpc, method.handle(rpc.request, end), end, leave);
+      await sendAll(call, method.handle(request, end), end, leave);
     } catch (error) {
       // An error of a read that was being ended.
       if (!end.aborted) throw error;
@@ -50,33 +66,31 @@ export function serverStream<Request, Response>(
     ended?.throwIfAborted();
     if (stopping.aborted) throw draining();
   };
-  const stream = async (rpc: ServerWritableStream<Request, Response>, call: EnteredCall): Promise<void> => {
-    const gone = goneSignal(rpc);
+  const stream = async (call: StreamCall<Request, Response>): Promise<void> => {
+    const { request, gone, entered } = call;
     try {
-      await run(rpc, call, gone);
+      await run(call);
     } catch (thrown) {
       if (!gone.aborted) {
-        const error = call.refusalOf(thrown);
-        // A read can always be retried.
-        rpc.emit('error', toStatus(error, true));
-        call.refused(error, method.describe(rpc.request));
+        const error = entered.refusalOf(thrown);
+        call.refuse(error);
+        entered.refused(error, method.describe(request));
         return;
       }
     }
     const isGone = gone.aborted;
-    rpc.end();
-    call.streamed(isGone ? 'CANCELLED' : 'OK', method.describe(rpc.request));
+    call.end();
+    entered.streamed(isGone ? 'CANCELLED' : 'OK', method.describe(request));
   };
-  const handle: handleServerStreamingCall<Request, Response> = (rpc) => {
-    const call = enteredBy(rpc);
-    stream(rpc, call).catch((error: unknown) => call.failed(error, 'a stream could not be ended'));
+  const start = (call: StreamCall<Request, Response>) => {
+    stream(call).catch((error: unknown) => call.entered.failed(error, 'a stream could not be ended'));
   };
-  return { method, handle: handle as GuardedMethod['handle'] };
+  return { method, isStream: true, start: start as ServedStream['start'] };
 }
 
 /** Resolves as soon as `end` aborts, even in the middle of a long read; `leave` is called when that is over. */
 async function sendAll<Request, Response>(
-  rpc: ServerWritableStream<Request, Response>,
+  call: StreamCall<Request, Response>,
   messages: AsyncIterable<Response>,
   end: AbortSignal,
   leave: () => void,
@@ -86,7 +100,7 @@ async function sendAll<Request, Response>(
     for (;;) {
       const next = await unlessAborted(iterator.next(), end);
       if (next === undefined || next.done) return;
-      await send(rpc, next.value, end);
+      await send((taken) => call.write(next.value, taken), end);
     }
   } finally {
     Promise.resolve(iterator.return?.()).then(leave, leave);

@@ -1,15 +1,10 @@
-import type { handleUnaryCall, sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
 import type { AllocationRequest } from '../../core/allocation.ts';
 import type { Allocator } from '../../core/allocator.ts';
 import type { Allocated, Caller, CallSignal } from '../../core/calls/caller.ts';
 import type { OrderError } from '../../core/errors.ts';
-import type { AllocateOrdersResponse } from '../../wire/gen/orders/v1/orders.ts';
 import type { CalledMethod } from '../calls.ts';
 import { requireStore } from '../security/principal.ts';
-import type { EnteredCall, GuardedMethod } from './entrance.ts';
-import { enteredBy } from './entrance.ts';
-import { toResponse } from './messages.ts';
-import { toStatus } from './status.ts';
+import type { EnteredCall } from './entered-call.ts';
 
 const NOT_SENT = 'a reply could not be sent';
 
@@ -39,11 +34,23 @@ export interface UnaryMethod<Request, Response> extends AnsweredMethod<Request, 
   handle(request: Request, signal: CallSignal, call: EnteredCall): Promise<Response>;
 }
 
-/**
- * Gives a method its grpc-js handler. Every error becomes a status, and none escapes: grpc-js ends the process when an
- * async handler throws.
- */
-export function unary<Request, Response>(method: UnaryMethod<Request, Response>): GuardedMethod {
+/** A method that allocates one run. */
+export interface AllocatingMethod<Request, Response> extends AnsweredMethod<Request, Response> {
+  /** What the request asks for; `caller` is the name of the principal. */
+  ask(request: Request, caller: string): AllocationRequest;
+  toResponse(answer: Allocated): Response;
+}
+
+/** A method with one answer, as its carriers have it. */
+export interface ServedUnary {
+  readonly method: AnsweredMethod<unknown, unknown>;
+  readonly isStream: false;
+  /** Answers a call, sooner or later. Never throws. */
+  start(call: UnaryCall<unknown, unknown>): void;
+}
+
+/** Serves a method. Every error becomes a status, and none escapes. */
+export function unary<Request, Response>(method: UnaryMethod<Request, Response>): ServedUnary {
   const reply = async (call: UnaryCall<Request, Response>): Promise<void> => {
     let response: Response;
     try {
@@ -54,41 +61,75 @@ export function unary<Request, Response>(method: UnaryMethod<Request, Response>)
     }
     call.answer(response);
   };
-  const handle: handleUnaryCall<Request, Response> = (rpc, callback) =>
-    void reply(new UnaryCall(method, rpc, callback));
-  return { method, handle: handle as GuardedMethod['handle'] };
+  return served(method, (call: UnaryCall<Request, Response>) => void reply(call));
 }
 
 /**
- * One call of a unary method: the signal of its caller, and what answers it. One object is all of that, because each
- * call has one.
+ * As `unary`, without a promise per call: most calls are of these methods, and what a waiting call holds, the garbage
+ * collector moves. The call itself waits in the allocator.
  */
-export class UnaryCall<Request, Response> implements CallSignal {
+export function allocating<Request, Response>(
+  allocator: Allocator,
+  method: AllocatingMethod<Request, Response>,
+): ServedUnary {
+  return served(method, (call: UnaryCall<Request, Response>) => {
+    try {
+      call.requireStore();
+      const { principal, origin } = call.entered;
+      call.origin = origin;
+      call.toResponse = method.toResponse;
+      allocator.enqueue(method.ask(call.request, principal.name), call);
+    } catch (thrown) {
+      call.refuse(thrown);
+    }
+  });
+}
+
+function served<Request, Response>(
+  method: AnsweredMethod<Request, Response>,
+  start: (call: UnaryCall<Request, Response>) => void,
+): ServedUnary {
+  return { method: method as ServedUnary['method'], isStream: false, start: start as ServedUnary['start'] };
+}
+
+/** A refusal, and what its status says beside the error. */
+export interface Refusal {
+  readonly error: OrderError;
+  /** Whether the caller may retry without risk. */
+  readonly mayRetry: boolean;
+  /** Where in the request a field of the error is. */
+  pathOf(field: string): string;
+}
+
+/**
+ * One call of a unary method, whichever carrier has brought it: the signal of its caller, what waits in the allocator,
+ * and what answers it. One object is all of that, because each call has one.
+ */
+export abstract class UnaryCall<Request, Response> implements CallSignal, Caller {
   readonly entered: EnteredCall;
   readonly #method: AnsweredMethod<Request, Response>;
-  readonly #rpc: ServerUnaryCall<Request, Response>;
-  readonly #callback: sendUnaryData<Response>;
-  readonly #deadlineMs: number;
+  /** As it was when the call was queued: the caller's credentials may end while it waits. */
+  origin = '';
+  /** Set for a call that waits in the allocator. */
+  toResponse: ((answer: Allocated) => Response) | undefined;
 
-  constructor(
-    method: AnsweredMethod<Request, Response>,
-    rpc: ServerUnaryCall<Request, Response>,
-    callback: sendUnaryData<Response>,
-  ) {
-    this.entered = enteredBy(rpc);
+  constructor(method: AnsweredMethod<Request, Response>, entered: EnteredCall) {
     this.#method = method;
-    this.#rpc = rpc;
-    this.#callback = callback;
-    this.#deadlineMs = Number(rpc.getDeadline());
+    this.entered = entered;
   }
 
-  get request(): Request {
-    return this.#rpc.request;
-  }
+  abstract get request(): Request;
 
   /** Whether the call is cancelled or its deadline has passed. Polled, so it needs no timer. */
-  get aborted(): boolean {
-    return this.#rpc.cancelled || Date.now() >= this.#deadlineMs;
+  abstract get aborted(): boolean;
+
+  /** May throw if the response cannot be encoded. */
+  protected abstract send(response: Response): void;
+
+  protected abstract sendRefusal(refusal: Refusal): void;
+
+  get signal(): CallSignal {
+    return this;
   }
 
   /** Throws STORE_FORBIDDEN if the caller has no access to the store of its request. */
@@ -102,7 +143,7 @@ export class UnaryCall<Request, Response> implements CallSignal {
     const { entered } = this;
     const method = this.#method;
     try {
-      this.#callback(null, response);
+      this.send(response);
       if (method.record) method.record(entered, response);
       else entered.answered(() => ({ ...method.describe(this.request), ...method.describeResponse?.(response) }));
     } catch (error) {
@@ -117,59 +158,24 @@ export class UnaryCall<Request, Response> implements CallSignal {
     try {
       const error = entered.refusalOf(thrown);
       const pathOf = (field: string) => method.pathOf?.(field, request) ?? field;
-      this.#callback(toStatus(error, method.mayRetry(request, error), pathOf));
+      this.sendRefusal({ error, mayRetry: method.mayRetry(request, error), pathOf });
       entered.refused(error, method.describe(request));
     } catch (error) {
       entered.failed(error, NOT_SENT);
     }
   }
-}
-
-/** A method that allocates one run. */
-interface AllocatingMethod<Request> extends AnsweredMethod<Request, AllocateOrdersResponse> {
-  /** What the request asks for; `caller` is the name of the principal. */
-  ask(request: Request, caller: string): AllocationRequest;
-}
-
-/**
- * As `unary`, without a promise per call: most calls are of these methods, and what a waiting call holds, the garbage
- * collector moves.
- */
-export function allocating<Request>(allocator: Allocator, method: AllocatingMethod<Request>): GuardedMethod {
-  const handle: handleUnaryCall<Request, AllocateOrdersResponse> = (rpc, callback) => {
-    const call = new AllocatingCall(method, rpc, callback);
-    try {
-      call.requireStore();
-      const { principal, origin } = call.entered;
-      call.origin = origin;
-      allocator.enqueue(method.ask(call.request, principal.name), call);
-    } catch (thrown) {
-      call.refuse(thrown);
-    }
-  };
-  return { method, handle: handle as GuardedMethod['handle'] };
-}
-
-/** A call that waits in the allocator itself. */
-class AllocatingCall<Request> extends UnaryCall<Request, AllocateOrdersResponse> implements Caller {
-  /** As it was when the call was queued: the caller's credentials may end while it waits. */
-  origin = '';
-
-  get signal(): CallSignal {
-    return this;
-  }
 
   resolve(answer: Allocated): void {
-    let response: AllocateOrdersResponse;
+    let response: Response;
     try {
-      response = toResponse(answer);
+      response = this.toResponse!(answer);
     } catch (thrown) {
       return this.refuse(thrown);
     }
     this.answer(response);
   }
 
-  reject(error: unknown): void {
+  reject(error: OrderError): void {
     this.refuse(error);
   }
 }

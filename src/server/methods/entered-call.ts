@@ -1,0 +1,7 @@
+import type { Call } from '../calls.ts';
+
+/** An admitted call, as a method has it, whichever carrier has brought it. */
+export type EnteredCall = Pick<
+  Call<unknown>,
+  'principal' | 'origin' | 'refusalOf' | 'answered' | 'answeredEach' | 'refused' | 'streamed' | 'failed'
+>;
