@@ -13,12 +13,24 @@ interface Times {
  */
 export function familyMicros(pid: number): number | undefined {
   if (!existsSync('/proc/self/stat')) return undefined;
-  let ticks = 0;
+  // A child that ends while the family is read is counted twice or not at all: all of them have to be there afterwards.
+  for (;;) {
+    const family = familyOf(pid);
+    const later = familyOf(pid);
+    if ([...family.keys()].every((name) => later.has(name))) {
+      return [...family.values()].reduce((sum, ticks) => sum + ticks, 0) * MS_PER_TICK * 1000;
+    }
+  }
+}
+
+/** The processor time of each process of the family, in ticks, by its id. */
+function familyOf(pid: number): Map<string, number> {
+  const family = new Map<string, number>();
   for (const name of readdirSync('/proc')) {
     const times = /^\d+$/.test(name) ? timesOf(name) : undefined;
-    if (times && (Number(name) === pid || times.parent === pid)) ticks += times.ticks;
+    if (times && (Number(name) === pid || times.parent === pid)) family.set(name, times.ticks);
   }
-  return ticks * MS_PER_TICK * 1000;
+  return family;
 }
 
 /** Undefined for a process that ended after its name was read. */

@@ -12,17 +12,19 @@ import { requireTools } from '../../support/required-tool.ts';
 const REDIS: Tool[] = ['redis-server', 'redis-benchmark'];
 const ORDERS = 4000;
 
+// The kernel counts processor time in steps of 10 ms: redis-benchmark sends 4,000 pipelined orders in less.
 it.for([
-  { peer: redis, tools: REDIS },
-  { peer: hotRow, tools: ['pgbench'] as Tool[] },
-  { peer: rowLock, tools: ['pgbench'] as Tool[] },
-])('$peer.name answers every order of a load, at each level, and stores it once', async ({ peer, tools }, test) => {
+  { peer: redis, tools: REDIS, orders: 40_000 },
+  { peer: hotRow, tools: ['pgbench'] as Tool[], orders: ORDERS },
+  { peer: rowLock, tools: ['pgbench'] as Tool[], orders: ORDERS },
+])('$peer.name answers every order of a load, at each level, and stores it once', async (row, test) => {
+  const { peer, tools, orders } = row;
   requireTools(test, ...tools);
   const running = await peer.start(testFolder());
   let answered = 0;
   for (const level of peer.levels) {
-    const result = await running.load(level, ORDERS);
-    expect(result.answered).toBeGreaterThanOrEqual(ORDERS);
+    const result = await running.load(level, orders);
+    expect(result.answered).toBeGreaterThanOrEqual(orders);
     const { perSecond, p50Ms = 0, p99Ms = 0, generatorMicros = 0, serverMicros = 0 } = result;
     expect(Math.min(perSecond, p50Ms, generatorMicros, serverMicros)).toBeGreaterThan(0);
     expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
