@@ -6,7 +6,7 @@ import { CopyLimit } from './calls/copy-limit.ts';
 import { RotatingMap } from './calls/rotating-map.ts';
 import { OrderError } from './errors.ts';
 import type { Ledger, Outcome } from './ledger.ts';
-import type { BatchObserver, BatchSummary } from './observers.ts';
+import type { BatchObserver, BatchSummary, EndedBatch } from './observers.ts';
 import { cancelled, draining, mismatch, outcomeUnknown, queueFull, requestIdRequired } from './refusals.ts';
 
 export interface AllocatorOptions {
@@ -137,26 +137,29 @@ export class Allocator {
   }
 
   async #commit(batch: Pending[]): Promise<void> {
-    const started = performance.now();
+    const formedAt = performance.now();
+    const ended = (): EndedBatch => ({ requests: batch.length, formedAt, ms: performance.now() - formedAt });
     try {
       const outcomes = await this.#options.ledger.commit(batch.map((pending) => pending.request));
-      const counts = { allocated: 0, replayed: 0, createTimeMs: 0, ms: performance.now() - started };
-      for (const [i, pending] of batch.entries()) this.#answer(pending, outcomes[i], counts);
+      const now = ended();
+      const counts = { allocated: 0, replayed: 0, createTimeMs: 0, ms: now.ms };
+      for (const [i, pending] of batch.entries()) this.#answer(pending, outcomes[i], now, counts);
       this.#options.observer?.committed(counts);
     } catch (error) {
       const nothingDone = error instanceof OrderError && error.reason === 'LEDGER_FULL';
+      const now = ended();
       for (const pending of batch) {
-        this.#refuse(pending, nothingDone ? error : outcomeUnknown(pending.request, error));
+        this.#refuse(pending, nothingDone ? error : outcomeUnknown(pending.request, error), now);
       }
     }
   }
 
-  #answer(pending: Pending, outcome: Outcome | undefined, counts: Counts): void {
+  #answer(pending: Pending, outcome: Outcome | undefined, batch: EndedBatch, counts: Counts): void {
     if (!outcome) throw new Error('the ledger returned fewer outcomes than the batch has requests');
-    if ('refused' in outcome) return this.#refuse(pending, outcome.refused);
+    if ('refused' in outcome) return this.#refuse(pending, outcome.refused, batch);
     const { allocation, replayed } = outcome;
     if (allocation.count !== pending.request.count) {
-      return this.#refuse(pending, mismatch(pending.request, allocation.count));
+      return this.#refuse(pending, mismatch(pending.request, allocation.count), batch);
     }
     this.#forget(pending);
     if (!replayed) {
@@ -167,7 +170,7 @@ export class Allocator {
     // Exactly one racing copy, the first that still waits, is told that the pair is new.
     const { callers } = pending;
     const first = callers.length === 1 ? callers[0] : callers.find(({ signal }) => !signal.aborted);
-    for (const caller of callers) caller.resolve(caller === first ? outcome : { allocation, replayed: true });
+    for (const caller of callers) caller.resolve(caller === first ? outcome : { allocation, replayed: true }, batch);
   }
 
   #forget(pending: Pending): void {
@@ -175,10 +178,10 @@ export class Allocator {
     for (let i = 1; i < pending.callers.length; i++) this.#copies.leave(pending.callers[i]!.origin);
   }
 
-  #refuse(pending: Pending, error: unknown): void {
+  #refuse(pending: Pending, error: unknown, batch?: EndedBatch): void {
     this.#forget(pending);
     const refusal = error instanceof OrderError ? error : outcomeUnknown(pending.request, error);
-    for (const caller of pending.callers) caller.reject(refusal);
+    for (const caller of pending.callers) caller.reject(refusal, batch);
   }
 }
 

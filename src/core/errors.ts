@@ -21,6 +21,11 @@ export class OrderError extends Error {
   }
 }
 
+/** Whether an operator should look at a refusal; otherwise the caller made a mistake. */
+export function isOurs({ cause, reason }: OrderError): boolean {
+  return cause !== undefined || reason === 'INTERNAL' || reason === 'OUTCOME_UNKNOWN';
+}
+
 /**
  * The ledger cannot be opened until an operator has done something about it. `message` names the ledger and the
  * remedy.

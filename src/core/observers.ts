@@ -1,6 +1,16 @@
 import type { OrderError } from './errors.ts';
 import type { ClosedReason } from './ledger-state.ts';
 
+/** A batch that has ended, as the calls see it whose requests were in it. */
+export interface EndedBatch {
+  /** Its requests. */
+  readonly requests: number;
+  /** When it was formed, by performance.now(). */
+  readonly formedAt: number;
+  /** From forming the batch to the ledger's answer, or to its failure. */
+  readonly ms: number;
+}
+
 /** A batch that is on disk. */
 export interface BatchSummary {
   /** Its requests that got new numbers. */

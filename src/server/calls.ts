@@ -1,19 +1,24 @@
 import type { IncomingMessage } from 'node:http';
 import type { Answer } from '../core/calls/batch-call.ts';
-import { OrderError } from '../core/errors.ts';
+import { summaryOf } from '../core/calls/answer-summary.ts';
+import type { OrderError } from '../core/errors.ts';
 import type { Reason } from '../core/reasons.ts';
 import type { LedgerState } from '../core/ledger-state.ts';
+import type { EndedBatch } from '../core/observers.ts';
 import { toOrderError, verbForbidden } from '../core/refusals.ts';
 import type { Peer } from './address.ts';
 import { peerOf } from './address.ts';
+import type { CallFields } from './calls/call-log.ts';
+import { callLine, cut, logRefusal } from './calls/call-log.ts';
 import type { Logger } from './log/log.ts';
 import { STRANGER } from './log/log.ts';
 import { validCertificateOf } from './security/client-certificate.ts';
 import type { FailedAttempts } from './security/failed-attempts.ts';
 import type { Authenticator, Credentials, Principal, Verb } from './security/principal.ts';
+import type { CallTracer } from './tracing/ended-call.ts';
+import type { SpanIds, TraceHeaders } from './tracing/trace-headers.ts';
+import { remoteParentOf, traceHeadersOf } from './tracing/trace-headers.ts';
 
-/** A caller's value may be as long as a message; the log keeps only its beginning. */
-const MAX_CHARACTERS = 128;
 /** A call that took longer than this is logged. */
 const SLOW_CALL_MS = 1000;
 
@@ -25,10 +30,12 @@ export interface CallObserver {
   requestsEnded(transport: 'grpc' | 'http', result: 'OK' | Reason, requests: number): void;
 }
 
-/** The log and the metrics that record calls. */
+/** The log, the metrics and the traces that record calls. */
 export interface CallRecords {
   readonly logger: Logger;
   readonly observer: CallObserver;
+  /** Absent if the server sends no traces. */
+  readonly tracer?: CallTracer;
   /** Explains refusals, if given. */
   readonly state?: LedgerState;
 }
@@ -47,6 +54,8 @@ export interface Transport<Source> {
   connectionOf(source: Source): object;
   /** The credentials of the call. */
   credentialsOf(source: Source): Credentials;
+  /** The trace that the call belongs to, if its caller said so. */
+  traceOf(source: Source): TraceHeaders | undefined;
 }
 
 /** Calls that are requests of HTTP. */
@@ -58,6 +67,7 @@ export const HTTP: Transport<IncomingMessage> = {
     authorization: headers.authorization,
     certificate: () => validCertificateOf(socket),
   }),
+  traceOf: ({ headers }) => traceHeadersOf(headers),
 };
 
 /** A method, as metrics and log have it. */
@@ -71,19 +81,19 @@ export interface CalledMethod {
   readonly isBatch?: boolean;
 }
 
-/** Values of a call that the log shows. */
-export type CallFields = Readonly<Record<string, string>>;
-
 /** The one way in for the calls of a method, on either transport: every call enters by `begin` and ends once. */
 export class CallDoor<Source> {
   readonly transport: Transport<Source>;
   readonly method: CalledMethod;
   readonly context: DoorContext;
+  /** The path of the method, with its slash. */
+  readonly path: string;
 
-  constructor(transport: Transport<Source>, method: CalledMethod, context: DoorContext) {
+  constructor(transport: Transport<Source>, method: CalledMethod, context: DoorContext, path: string) {
     this.transport = transport;
     this.method = method;
     this.context = context;
+    this.path = path;
   }
 
   /** `source` is the transport's own call. */
@@ -101,6 +111,9 @@ class Call<Source> {
   readonly #source: Source;
   readonly #started = performance.now();
   #principal: Principal | undefined;
+  #batch: EndedBatch | undefined;
+  /** Its span, once it has ended, if it has one. */
+  #span: SpanIds | undefined;
 
   constructor(door: CallDoor<Source>, source: Source) {
     this.#door = door;
@@ -142,10 +155,15 @@ class Call<Source> {
     return context.state?.explain(error) ?? error;
   }
 
+  /** Names the batch of the ledger that had the request of the call, or the last one that had requests of it. */
+  numberedIn(batch: EndedBatch | undefined): void {
+    this.#batch = batch;
+  }
+
   /** Logs a call that was slow; at the level debug, every call. */
   answered(fieldsOf: () => CallFields): void {
     const { logger } = this.#door.context;
-    const ms = this.#count('OK');
+    const ms = this.#end('OK', fieldsOf);
     if (ms >= SLOW_CALL_MS) logger.warn(this.#line(fieldsOf(), ms), 'slow call');
     else if (logger.isLevelEnabled('debug')) logger.debug(this.#line(fieldsOf(), ms), 'answered');
   }
@@ -159,23 +177,20 @@ class Call<Source> {
     for (const [result, requests] of counts) context.observer.requestsEnded(transport.name, result, requests);
     const fields = Object.fromEntries(Array.from(counts, ([result, requests]) => [result, String(requests)]));
     if (!gravest) return this.answered(() => fields);
-    this.#logRefusal(gravest, this.#line({ ...fields, reason: gravest.reason }, this.#count('OK')));
+    const ms = this.#end('OK', () => fields);
+    logRefusal(context.logger, gravest, this.#line({ ...fields, reason: gravest.reason }, ms));
   }
 
   /** Logs at the level error if an operator should look, and at info if the caller made a mistake. */
   refused(error: OrderError, fields: CallFields = {}, marks: object = {}): void {
-    const line = {
-      ...this.#line(fields, this.#count(error.reason)),
-      ...cut(error.fields),
-      ...marks,
-      reason: error.reason,
-    };
-    this.#logRefusal(error, line);
+    const all = { ...fields, ...error.fields };
+    const ms = this.#end(error.reason, () => all);
+    logRefusal(this.#door.context.logger, error, { ...this.#line(all, ms), ...marks, reason: error.reason });
   }
 
   /**
    * Records that the call was not admitted. Returns whether its connection must end, because too many authentications
-   * from its address have failed; such a call is not logged.
+   * from its address have failed; such a call is neither logged nor traced.
    */
   turnedAway(error: OrderError): boolean {
     if (error.reason !== 'TOKEN_INVALID') {
@@ -184,14 +199,15 @@ class Call<Source> {
     }
     const { transport, context } = this.#door;
     const { isOverLimit, unlogged, network } = context.failedAttempts.add(transport.peerOf(this.#source).host);
-    if (isOverLimit) this.#count(error.reason);
+    if (isOverLimit) this.#end(error.reason);
     else this.refused(error, unlogged > 0 ? { unlogged: String(unlogged) } : {}, { [STRANGER]: network });
     return isOverLimit && !context.failedAttempts.isTrusted(transport.connectionOf(this.#source));
   }
 
   /** Logs the end of a stream at the level debug; a long one is not a slow call. */
   streamed(result: 'OK' | 'CANCELLED', fields: CallFields): void {
-    this.#door.context.logger.debug(this.#line(fields, this.#count(result)), 'ended');
+    const ms = this.#end(result, () => fields);
+    this.#door.context.logger.debug(this.#line(fields, ms), 'ended');
   }
 
   /** Logs an error that kept the call from ending properly. */
@@ -199,52 +215,32 @@ class Call<Source> {
     this.#door.context.logger.error({ method: this.#door.method.name, err: error }, message);
   }
 
-  #logRefusal(error: OrderError, line: object): void {
-    const { logger } = this.#door.context;
-    if (isOurs(error)) logger.error({ ...line, err: error.cause }, error.message);
-    else logger.info(line, error.message);
-  }
-
-  /** Returns how long the call took. */
-  #count(result: 'OK' | Reason): number {
-    const { transport, method, context } = this.#door;
+  /** Counts the call, and traces it if `fieldsOf` is given. Returns how long it took. */
+  #end(result: 'OK' | Reason, fieldsOf?: () => CallFields): number {
+    const { transport, method, path, context } = this.#door;
     const ms = performance.now() - this.#started;
     context.observer.ended(transport.name, method.name, result, ms);
+    if (context.tracer && fieldsOf)
+      this.#span = context.tracer.ended({
+        transport: transport.name,
+        path,
+        result,
+        startedAt: this.#started,
+        headers: transport.traceOf(this.#source),
+        host: transport.peerOf(this.#source).host,
+        caller: this.#principal?.name ?? '',
+        batch: this.#batch,
+        fieldsOf: () => cut(fieldsOf()),
+      });
     return ms;
   }
 
   #line(fields: CallFields, ms: number) {
     const { transport, method } = this.#door;
-    const peer = transport.peerOf(this.#source);
-    return {
-      method: method.name,
-      ...(this.#principal?.name && { caller: this.#principal.name }),
-      ...cut(fields),
-      ms: Math.round(ms * 10) / 10,
-      peer: peer.name,
-    };
+    const span = this.#span ?? remoteParentOf(transport.traceOf(this.#source));
+    const peer = transport.peerOf(this.#source).name;
+    return callLine({ method: method.name, caller: this.#principal?.name ?? '', ms, peer, span }, fields);
   }
 }
 
 export type { Call };
-
-function summaryOf(answers: readonly Answer[]) {
-  const counts = new Map<'OK' | Reason, number>();
-  let gravest: OrderError | undefined;
-  for (const answer of answers) {
-    const error = answer instanceof OrderError ? answer : undefined;
-    const result = error?.reason ?? 'OK';
-    counts.set(result, (counts.get(result) ?? 0) + 1);
-    if (error && (!gravest || (isOurs(error) && !isOurs(gravest)))) gravest = error;
-  }
-  return { counts, gravest };
-}
-
-/** Whether an operator should look; otherwise the caller made a mistake. */
-function isOurs({ cause, reason }: OrderError): boolean {
-  return cause !== undefined || reason === 'INTERNAL' || reason === 'OUTCOME_UNKNOWN';
-}
-
-function cut(fields: CallFields): CallFields {
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, value.slice(0, MAX_CHARACTERS)]));
-}

@@ -4,6 +4,7 @@ import type { AllocatorOptions } from '../../src/core/allocator.ts';
 import type { AllocateCall, Allocated } from '../../src/core/calls/caller.ts';
 import { Allocator } from '../../src/core/allocator.ts';
 import { OrderError } from '../../src/core/errors.ts';
+import type { EndedBatch } from '../../src/core/observers.ts';
 import type { CommitFault } from '../support/engines/memory-ledger.ts';
 import { MemoryLedger } from '../support/engines/memory-ledger.ts';
 import { listAfter } from '../support/engines/memory-reads.ts';
@@ -655,4 +656,51 @@ describe('draining', () => {
     await expect(answers[0]).rejects.toEqual(refused('OUTCOME_UNKNOWN'));
     await vi.waitFor(() => expectLedger(fixture.ledger, 'a'));
   });
+});
+
+it('each caller is told of the batch that had its request, a racing copy and a refused one too', async () => {
+  const { allocator, ledger } = new Fixture();
+  const told: [requestId: string, result: string, batch: EndedBatch | undefined][] = [];
+  const enqueue = (requestId: string, count = 1) => {
+    const tell = (result: string) => (_: unknown, batch?: EndedBatch) => void told.push([requestId, result, batch]);
+    const caller = { ...CALL, resolve: tell('resolved'), reject: tell('rejected') };
+    allocator.enqueue({ ...CALL, requestId, count }, caller);
+  };
+  enqueue('a');
+  await vi.waitFor(() => expect(told).toHaveLength(1));
+  const held = ledger.holdNext();
+  const before = performance.now();
+  enqueue('a', 2);
+  enqueue('b');
+  await held.begun;
+  enqueue('b');
+  held.release();
+  await vi.waitFor(() => expect(told).toHaveLength(4));
+  ledger.failNext('not persisted');
+  enqueue('c');
+  await vi.waitFor(() => expect(told).toHaveLength(5));
+  const after = performance.now();
+
+  const [first, mismatch, b, copy, c] = told.map(([, , batch]) => batch!);
+  expect(told.map(([requestId, result]) => `${requestId} ${result}`)).toEqual([
+    'a resolved',
+    'a rejected',
+    'b resolved',
+    'b resolved',
+    'c rejected',
+  ]);
+  expect([first, b, c].map((batch) => batch?.requests)).toEqual([1, 2, 1]);
+  expect([mismatch, copy]).toEqual([b, b]);
+  expect(b!.formedAt).toBeGreaterThanOrEqual(before);
+  expect(c!.formedAt + c!.ms).toBeLessThanOrEqual(after);
+});
+
+it('a caller that no batch had is told of none', async () => {
+  const { allocator, ledger } = new Fixture();
+  ledger.startReopening();
+  const rejected = new Promise<unknown[]>((resolve) => {
+    allocator.enqueue({ ...CALL, requestId: 'a' }, { ...CALL, resolve() {}, reject: (...told) => resolve(told) });
+  });
+  await allocator.drain(1);
+  expect(await rejected).toEqual([refused('DRAINING'), undefined]);
 });

@@ -23,7 +23,9 @@ const UNFINISHED = /\b(TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b/;
 const VAGUE_COMMENT = /(?:\/\*\*?[\s*]+|(?<!\/\/.*\n[ \t]*)\/\/\s*)(?:Of|By|To|Whose)\b.*/g;
 
 /** What both transports and the metrics may import. */
-const GROUND_FLOOR = ['address', 'calls', 'limits', 'log/', 'security/'].map((name) => `src/server/${name}`);
+const GROUND_FLOOR = ['address', 'calls', 'limits', 'log/', 'security/', 'tracing/trace-headers'].map(
+  (name) => `src/server/${name}`,
+);
 
 /** What each room may import beside its own files: rooms, files, and npm packages. The first match counts. */
 const ROOMS: readonly {

@@ -2,6 +2,7 @@ import type { AllocationRequest } from '../allocation.ts';
 import type { Allocator } from '../allocator.ts';
 import type { Allocated, Caller, CallSignal } from './caller.ts';
 import { OrderError } from '../errors.ts';
+import type { EndedBatch } from '../observers.ts';
 import { batchSizeInvalid, draining } from '../refusals.ts';
 
 /** Requests in one call, at most. */
@@ -17,6 +18,7 @@ export class BatchCall {
   readonly #requests: readonly AllocationRequest[];
   readonly #answers: (Answer | undefined)[];
   #left: number;
+  #lastBatch: EndedBatch | undefined;
   readonly #done = Promise.withResolvers<readonly Answer[]>();
 
   /** Throws BATCH_SIZE_INVALID. An empty `requestId` is absent. */
@@ -37,6 +39,11 @@ export class BatchCall {
   /** Resolves with one answer per request, in their order. */
   get answers(): Promise<readonly Answer[]> {
     return this.#done.promise;
+  }
+
+  /** The last batch of the ledger that had requests of the call; undefined if none had. */
+  get lastBatch(): EndedBatch | undefined {
+    return this.#lastBatch;
   }
 
   get isAnswered(): boolean {
@@ -66,8 +73,9 @@ export class BatchCall {
   }
 
   /** Answers the request at this place. The first answer counts. */
-  settle(place: number, answer: Answer): void {
+  settle(place: number, answer: Answer, batch?: EndedBatch): void {
     if (this.#answers[place] !== undefined) return;
+    if (batch) this.#lastBatch = batch;
     this.#answers[place] = answer;
     if (--this.#left === 0) this.#done.resolve(this.#answers as Answer[]);
   }
@@ -91,11 +99,11 @@ class Seat implements Caller {
     return this.#call.origin;
   }
 
-  resolve(answer: Allocated): void {
-    this.#call.settle(this.#place, answer);
+  resolve(answer: Allocated, batch: EndedBatch): void {
+    this.#call.settle(this.#place, answer, batch);
   }
 
-  reject(error: OrderError): void {
-    this.#call.settle(this.#place, error);
+  reject(error: OrderError, batch?: EndedBatch): void {
+    this.#call.settle(this.#place, error, batch);
   }
 }

@@ -1,5 +1,6 @@
 import type { Allocation, AllocationRequest } from '../allocation.ts';
 import type { OrderError } from '../errors.ts';
+import type { EndedBatch } from '../observers.ts';
 
 /** Tells whether a call was cancelled or its deadline has passed. An AbortSignal is one. */
 export interface CallSignal {
@@ -18,8 +19,10 @@ export interface Caller {
   readonly signal: CallSignal;
   /** The key for the fair queue: the caller's name, or its connection if it has none. */
   readonly origin: string;
-  resolve(answer: Allocated): void;
-  reject(error: OrderError): void;
+  /** `batch` is the one that had the request. */
+  resolve(answer: Allocated, batch: EndedBatch): void;
+  /** `batch` is absent if the request was refused before one had it, or is given up while one has it. */
+  reject(error: OrderError, batch?: EndedBatch): void;
 }
 
 /** A call as a transport hands it over. An empty `requestId` is absent: the allocator creates one. */

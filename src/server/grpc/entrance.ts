@@ -9,6 +9,8 @@ import { CallDoor } from '../calls.ts';
 import type { ClientCertificate } from '../security/client-certificate.ts';
 import { clientCertificateOf, validCertificateOf } from '../security/client-certificate.ts';
 import type { Credentials } from '../security/principal.ts';
+import type { TraceHeaders } from '../tracing/trace-headers.ts';
+import { traceHeadersOf } from '../tracing/trace-headers.ts';
 import { http2ServersOf, streamOf, takeStreams } from './library-inside.ts';
 import { IncomingLimit } from './enforcement/incoming-limit.ts';
 import { toStatus } from './status.ts';
@@ -18,11 +20,13 @@ class Arrival implements Credentials {
   readonly authorization: string | undefined;
   readonly peer: Peer;
   readonly session: Http2Session;
+  readonly trace: TraceHeaders | undefined;
 
-  constructor(authorization: string | undefined, peer: Peer, session: Http2Session) {
+  constructor(authorization: string | undefined, peer: Peer, session: Http2Session, trace: TraceHeaders | undefined) {
     this.authorization = authorization;
     this.peer = peer;
     this.session = session;
+    this.trace = trace;
   }
 
   certificate(): ClientCertificate | undefined {
@@ -48,6 +52,7 @@ const GRPC: Transport<Arrival> = {
   peerOf: ({ peer }) => peer,
   connectionOf: ({ session }) => session,
   credentialsOf: (arrival) => arrival,
+  traceOf: ({ trace }) => trace,
 };
 
 /**
@@ -56,7 +61,7 @@ const GRPC: Transport<Arrival> = {
  */
 export function guardCalls(server: Server, methods: ReadonlyMap<string, CalledMethod>, context: DoorContext): void {
   const incoming = new IncomingLimit();
-  const doors = new Map([...methods].map(([path, method]) => [path, new CallDoor(GRPC, method, context)]));
+  const doors = new Map([...methods].map(([path, method]) => [path, new CallDoor(GRPC, method, context, path)]));
   for (const http2Server of http2ServersOf(server)) {
     http2Server.on('session', closeWithCertificate);
     const answer = takeStreams(http2Server);
@@ -65,7 +70,7 @@ export function guardCalls(server: Server, methods: ReadonlyMap<string, CalledMe
       // The library must not see a token, because it logs headers that it cannot read.
       if (authorization !== undefined) headers.authorization = undefined;
       const door = isGrpc(headers) ? doors.get(String(headers[':path'])) : undefined;
-      if (door && !enter(stream, door, authorization)) return;
+      if (door && !enter(stream, door, authorization, headers)) return;
       if (door?.method.isBatch) incoming.watch(stream);
       answer(stream, headers);
     });
@@ -80,14 +85,19 @@ function closeWithCertificate(session: Http2Session): void {
 }
 
 /** Whether a call is admitted; if not, it has been refused. */
-function enter(stream: EnteredStream, door: CallDoor<Arrival>, authorization: string | undefined): boolean {
+function enter(
+  stream: EnteredStream,
+  door: CallDoor<Arrival>,
+  authorization: string | undefined,
+  headers: IncomingHttpHeaders,
+): boolean {
   const session: KnownSession | undefined = stream.session;
   if (!session || session.destroyed || stream.destroyed) {
     stream.on('error', () => {});
     return false;
   }
   const peer = (session[PEER] ??= peerOf(session.socket));
-  const call = door.begin(new Arrival(authorization, peer, session));
+  const call = door.begin(new Arrival(authorization, peer, session, traceHeadersOf(headers)));
   try {
     call.admit();
   } catch (thrown) {

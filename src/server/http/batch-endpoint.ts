@@ -19,6 +19,9 @@ import type { OrderEndpointOptions } from './order-endpoint.ts';
 import { refusalBody, statusOf } from './status.ts';
 import { ConnectionSignal, WaitLimit } from './wait-limit.ts';
 
+/** Where it is served. */
+export const BATCH_PATH = '/api/generateOrderNumbers';
+
 const METHOD = { name: 'generateOrderNumbers', verb: 'allocate', writes: true, isBatch: true } as const;
 const HEADER = 'the header Idempotency-Key is not allowed for a batch; send a request_id in each order';
 
@@ -32,7 +35,7 @@ export class BatchEndpoint {
   constructor(options: OrderEndpointOptions) {
     this.#options = options;
     this.#limit = new WaitLimit(options.requestTimeoutMs);
-    this.admit = admission(new CallDoor(HTTP, METHOD, options));
+    this.admit = admission(new CallDoor(HTTP, METHOD, options, BATCH_PATH));
   }
 
   /** Answers an admitted request whose body is text. Never rejects because of the allocator. */
@@ -72,6 +75,7 @@ export class BatchEndpoint {
     this.#limit.enter(waiting);
     try {
       const answers = await this.#room.run(batch, () => batch.allocate(this.#options.allocator, check));
+      call.numberedIn(batch.lastBatch);
       return answers.map((answer) =>
         answer instanceof OrderError ? this.#limit.explain(answer, signal, 'request_id') : answer,
       );

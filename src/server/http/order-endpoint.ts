@@ -26,6 +26,9 @@ export interface OrderEndpointOptions extends DoorContext {
   readonly requireRequestId: boolean;
 }
 
+/** Where it is served. */
+export const ORDER_PATH = '/api/generateOrderNumber';
+
 const METHOD = { name: 'generateOrderNumber', verb: 'allocate', writes: true } as const;
 
 /**
@@ -41,7 +44,7 @@ export class OrderEndpoint {
     this.#options = options;
     const { allocator, requestTimeoutMs } = options;
     this.#context = { allocator, limit: new WaitLimit(requestTimeoutMs), answered: new AnsweredOrders() };
-    this.admit = admission(new CallDoor(HTTP, METHOD, options));
+    this.admit = admission(new CallDoor(HTTP, METHOD, options, ORDER_PATH));
   }
 
   /** Answers an admitted request whose body is text: at once if it is refused, else when its number is durable. */
@@ -69,7 +72,10 @@ export class OrderEndpoint {
     const { principal, origin } = call;
     requireStore(principal, storeId);
     const asked = { storeId, count: 1, requestId, caller: principal.name };
-    new WaitingOrder(asked, origin, socket, this.#context, (answer) => sendAnswer(posted, answer)).enter();
+    new WaitingOrder(asked, origin, socket, this.#context, (answer, batch) => {
+      call.numberedIn(batch);
+      sendAnswer(posted, answer);
+    }).enter();
   }
 
   /** The caller's key, or one created here; empty if the caller sent none and has to be refused. */

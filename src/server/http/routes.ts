@@ -9,9 +9,11 @@ import { refuse, sendJson } from './answer.ts';
 import { MAX_BATCH_BYTES, MAX_REQUEST_BYTES } from '../limits.ts';
 import { answerClientError } from './client-errors.ts';
 import type { BatchEndpoint } from './batch-endpoint.ts';
+import { BATCH_PATH } from './batch-endpoint.ts';
 import type { ServingState } from './probes.ts';
 import { probesOf } from './probes.ts';
 import type { OrderEndpoint } from './order-endpoint.ts';
+import { ORDER_PATH } from './order-endpoint.ts';
 
 /** What the routes need. */
 export interface RouteOptions extends ServingState {
@@ -23,8 +25,6 @@ export interface RouteOptions extends ServingState {
   isClosing(): boolean;
 }
 
-const ORDER_PATH = '/api/generateOrderNumber';
-const BATCH_PATH = '/api/generateOrderNumbers';
 /** The methods of each path that is served. */
 const ALLOWED: ReadonlyMap<string, string> = new Map([
   [ORDER_PATH, 'POST'],

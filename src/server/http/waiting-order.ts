@@ -4,6 +4,7 @@ import type { Allocator } from '../../core/allocator.ts';
 import type { Answer } from '../../core/calls/batch-call.ts';
 import type { Allocated, Caller } from '../../core/calls/caller.ts';
 import type { OrderError } from '../../core/errors.ts';
+import type { EndedBatch } from '../../core/observers.ts';
 import { outcomeUnknown } from '../../core/refusals.ts';
 import type { WaitingCall, WaitLimit } from './wait-limit.ts';
 import { ConnectionSignal } from './wait-limit.ts';
@@ -22,19 +23,20 @@ export class WaitingOrder implements Caller, WaitingCall {
   readonly #asked: AllocationRequest;
   readonly #context: OrderContext;
   #answer: Answer | undefined;
+  #batch: EndedBatch | undefined;
   /**
    * Dropped once called: V8 keeps what has left a Map or an array reachable for some collections, and this function would
    * keep the whole request.
    */
-  #onAnswer: ((answer: Answer) => void) | undefined;
+  #onAnswer: ((answer: Answer, batch: EndedBatch | undefined) => void) | undefined;
 
-  /** `onAnswer` is called once, and never throws. */
+  /** `onAnswer` is called once, with the batch that had the order, if one had, and never throws. */
   constructor(
     asked: AllocationRequest,
     origin: string,
     socket: Socket,
     context: OrderContext,
-    onAnswer: (answer: Answer) => void,
+    onAnswer: (answer: Answer, batch: EndedBatch | undefined) => void,
   ) {
     this.origin = origin;
     this.signal = new ConnectionSignal(socket);
@@ -50,12 +52,12 @@ export class WaitingOrder implements Caller, WaitingCall {
     limit.enter(this);
   }
 
-  resolve(answer: Allocated): void {
-    this.#end(answer);
+  resolve(answer: Allocated, batch: EndedBatch): void {
+    this.#end(answer, batch);
   }
 
-  reject(error: OrderError): void {
-    this.#end(this.#context.limit.explain(error, this.signal));
+  reject(error: OrderError, batch?: EndedBatch): void {
+    this.#end(this.#context.limit.explain(error, this.signal), batch);
   }
 
   giveUp(): void {
@@ -64,14 +66,15 @@ export class WaitingOrder implements Caller, WaitingCall {
 
   /** Called once, by {@link AnsweredOrders}. */
   send(): void {
-    this.#onAnswer!(this.#answer!);
+    this.#onAnswer!(this.#answer!, this.#batch);
     this.#onAnswer = undefined;
   }
 
   /** The first answer counts. */
-  #end(answer: Answer): void {
+  #end(answer: Answer, batch?: EndedBatch): void {
     if (this.#answer) return;
     this.#answer = answer;
+    this.#batch = batch;
     this.#context.limit.leave(this);
     this.#context.answered.add(this);
   }

@@ -43,6 +43,7 @@ export function batchMethod(allocator: Allocator): ServedMethod {
       const settled = await room.run(batch, () =>
         batch.allocate(allocator, ({ storeId }) => requireStore(principal, storeId)),
       );
+      call.numberedIn(batch.lastBatch);
       const answers = settled.map((answer) => (answer instanceof OrderError ? call.refusalOf(answer) : answer));
       const statuses = new RpcStatuses();
       const results = answers.map((answer, i) => toResult(answer, requests[i]!, statuses));

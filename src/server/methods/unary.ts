@@ -2,6 +2,7 @@ import type { AllocationRequest } from '../../core/allocation.ts';
 import type { Allocator } from '../../core/allocator.ts';
 import type { Allocated, Caller, CallSignal } from '../../core/calls/caller.ts';
 import type { OrderError } from '../../core/errors.ts';
+import type { EndedBatch } from '../../core/observers.ts';
 import type { CalledMethod } from '../calls.ts';
 import { requireStore } from '../security/principal.ts';
 import type { EnteredCall } from './entered-call.ts';
@@ -165,7 +166,8 @@ export abstract class UnaryCall<Request, Response> implements CallSignal, Caller
     }
   }
 
-  resolve(answer: Allocated): void {
+  resolve(answer: Allocated, batch: EndedBatch): void {
+    this.entered.numberedIn(batch);
     let response: Response;
     try {
       response = this.toResponse!(answer);
@@ -175,7 +177,8 @@ export abstract class UnaryCall<Request, Response> implements CallSignal, Caller
     this.answer(response);
   }
 
-  reject(error: OrderError): void {
+  reject(error: OrderError, batch?: EndedBatch): void {
+    this.entered.numberedIn(batch);
     this.refuse(error);
   }
 }

@@ -7,7 +7,7 @@ const METHOD = { name: 'metrics', verb: 'metrics' } as const;
 
 /** Requires the verb `metrics`: returns why a request for the metrics is refused, if it is. */
 export function metricsDoor(context: DoorContext): (request: IncomingMessage) => PageRefusal | undefined {
-  const door = new CallDoor(HTTP, METHOD, context);
+  const door = new CallDoor(HTTP, METHOD, context, '/metrics');
   return (request) => {
     const call = door.begin(request);
     try {

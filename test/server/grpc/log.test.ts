@@ -1,3 +1,4 @@
+import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ENGINES } from '../../support/engines/engines.ts';
 import { GrpcClient } from '../../support/clients/grpc-client.ts';
@@ -56,6 +57,35 @@ it('a batch has one line: at level debug if all is well, else at the level of it
     { level: DEBUG, OK: '2', ms: expect.any(Number) },
     { level: INFO, OK: '1', STORE_ID_INVALID: '2', COUNT_INVALID: '1', reason: 'STORE_ID_INVALID' },
   ]);
+});
+
+it('a line has the trace of its caller, over gRPC and HTTP, and no other text for it', async () => {
+  const server = new LocalServer(await ENGINES[0]!.newLedger(), { args: ['--log-level', 'debug'] });
+  const { stub } = new GrpcClient(await server.serving());
+  const http = String((await server.line('serving'))['http']);
+  const [trace_id, span_id] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331'];
+  for (const traceparent of [`00-${trace_id}-${span_id}-00`, 'forged']) {
+    const metadata = new Metadata();
+    metadata.set('traceparent', traceparent);
+    await new Promise((done) => stub.allocateOrder({ storeId: 7n, requestId: '' }, metadata, done));
+    await new Promise((done) => stub.allocateOrder({ storeId: 0n, requestId: '' }, metadata, done));
+    await fetch(`http://${http}/api/generateOrderNumber`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', traceparent },
+      body: '{"store_id":7}',
+    });
+  }
+  await server.stop();
+  const lines = server.log.filter((line) => 'method' in line);
+  expect(lines.map((line) => [line['method'], line['trace_id'], line['span_id']])).toEqual([
+    ['AllocateOrder', trace_id, span_id],
+    ['AllocateOrder', trace_id, span_id],
+    ['generateOrderNumber', trace_id, span_id],
+    ['AllocateOrder', undefined, undefined],
+    ['AllocateOrder', undefined, undefined],
+    ['generateOrderNumber', undefined, undefined],
+  ]);
+  expect(server.said()).not.toContain('forged');
 });
 
 async function runCalls(ledger: string, level: string): Promise<LocalServer> {
