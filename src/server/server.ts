@@ -128,6 +128,7 @@ async function start(
     ...engine.sources,
     version,
     queueLength: () => allocator.queueLength,
+    queueLimit: settings.maxQueue,
     logLinesDropped: () => log.dropped(),
     isLedgerOpen: () => state.isOpen,
     ledgerClosedSeconds: () => state.closedSeconds,

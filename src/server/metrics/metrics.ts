@@ -19,6 +19,8 @@ export interface MetricSources extends LedgerSources {
   readonly version: string;
   /** Requests waiting for a batch. */
   queueLength(): number;
+  /** How many may wait: --max-queue. */
+  readonly queueLimit: number;
   /** Lines of the log that standard output did not accept. */
   logLinesDropped(): number;
   isLedgerOpen(): boolean;
@@ -188,6 +190,7 @@ function registerSources(registry: Registry, sources: MetricSources): () => Prom
   /** One request at a time: a hanging disk must not take all the threads of Node.js. */
   let asked: Promise<LedgerSizes | undefined> | undefined;
   gauge(registry, 'order_numbers_queue_length', 'Requests waiting for a batch.', () => sources.queueLength());
+  gauge(registry, 'order_numbers_queue_limit', 'How many requests may wait for a batch.', () => sources.queueLimit);
   gauge(registry, 'order_numbers_last_order_id', 'The highest order_id given; rounded above 2^53.', () =>
     Number(sources.lastOrderId()),
   );

@@ -87,6 +87,7 @@ describe('a running server', () => {
     expect(valueOf(families, 'order_numbers_batch_size_sum')).toBe(5);
     expect(valueOf(families, 'order_numbers_commit_duration_seconds_count')).toBe(5);
     expect(valueOf(families, 'order_numbers_queue_length')).toBe(0);
+    expect(valueOf(families, 'order_numbers_queue_limit')).toBe(10_000);
     const seconds = (performance.now() - started) / 1000;
     const callSeconds = valueOf(families, 'order_numbers_call_duration_seconds_sum', grpc)!;
     const commitSeconds = valueOf(families, 'order_numbers_commit_duration_seconds_sum')!;
@@ -507,6 +508,7 @@ function sources(): MetricSources {
   return {
     version: '1.2.3',
     queueLength: () => 0,
+    queueLimit: 10_000,
     lastOrderId: () => 0n,
     logLinesDropped: () => 0,
     isLedgerOpen: () => true,
