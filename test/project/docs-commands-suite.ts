@@ -37,8 +37,8 @@ const PROTOCOL: readonly Said[] = [
   ['list --store 7', /order-1001[^]*order-1002/],
   ['watch', /order-1001[^]*order-1002/],
 ];
+const METRICS: readonly Said[] = [['curl', /^order_numbers_last_order_id 2$/m]];
 const OPERATIONS: readonly Said[] = [
-  ['curl', /^order_numbers_last_order_id 2$/m],
   ['backup', /last_order_id +2\n/],
   ['verify', /no gaps, no duplicates/],
   ['verify data', /no gaps, no duplicates/],
@@ -60,6 +60,7 @@ const DATABASES: readonly Said[] = [...UPGRADE, ['psql', /^/], ['verify', /no ga
 /** The documents whose lines are run here. */
 const RUN_HERE = [
   'docs/benchmarks.md',
+  'docs/metrics.md',
   'docs/migration.md',
   'docs/operations.md',
   'docs/postgres.md',
@@ -75,16 +76,17 @@ export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => 
     expect(withLines.toSorted()).toEqual([...RUN_HERE, ...RUN_ELSEWHERE].toSorted());
   });
 
-  it('protocol.md and operations.md: every command does what the text says, on a new ledger', async (test) => {
+  it('protocol.md, metrics.md and operations.md: every command does what the text says, on a new ledger', async (test) => {
     require(test);
     const checkout = new Checkout(tools);
     const server = new ServerProcess('data/orders.db', { cwd: checkout.folder });
     checkout.serves(await server.line('serving'));
     expect(await checkout.run(linesOf('docs/protocol.md'), PROTOCOL)).toEqual(allSay(PROTOCOL));
+    expect(await checkout.run(linesOf('docs/metrics.md'), METRICS)).toEqual(allSay(METRICS));
+    await expectMetrics(String((await server.line('serving'))['metrics']));
     const lines = linesOf('docs/operations.md');
     const ofServer = lines.filter((line) => !isRestore(line));
     expect(await checkout.run(ofServer, OPERATIONS)).toEqual(allSay(OPERATIONS));
-    await expectMetrics(String((await server.line('serving'))['metrics']));
     expect(await server.stop()).toBe(0);
     expect(await checkout.run(lines.filter(isRestore), RESTORE)).toEqual(allSay(RESTORE));
   });
@@ -162,11 +164,14 @@ async function openedBy(lines: readonly string[], checkout: Checkout) {
   return opened;
 }
 
-/** The table of operations.md has every metric of a server, and no other. */
+/** The table of metrics.md has every metric of a server, with its type and its labels, and no other. */
 async function expectMetrics(address: string): Promise<void> {
   const page = await (await fetch(`http://${address}/metrics`)).text();
-  const served = [...page.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]!);
-  const rows = tableRows(documentAt('docs/operations.md')).map((cells) => cells[1]!);
-  const listed = rows.filter((cell) => /^(order_numbers|process|nodejs)_\w+$/.test(cell));
-  expect([...new Set(listed)].toSorted()).toEqual(served.toSorted());
+  const families = page.matchAll(/^# TYPE (\w+) (\w+)\n((?:[^#\n].*\n)*)/gm);
+  const served = [...families].map(([, name, type, samples]) => {
+    const labels = [...samples!.matchAll(/[{,](\w+)="/g)].map((match) => match[1]!);
+    return [name, type, [...new Set(labels)].filter((label) => label !== 'le').join(', ')];
+  });
+  const rows = tableRows(documentAt('docs/metrics.md')).filter((cells) => /^\w+_\w+$/.test(cells[1]!));
+  expect(rows.map((cells) => cells.slice(1, 4)).toSorted()).toEqual(served.toSorted());
 }

@@ -17,6 +17,8 @@ export type Tool =
   | 'redis-server'
   | 'redis-benchmark'
   | 'pgbench'
+  | 'prometheus'
+  | 'promtool'
   | 'root'
   | 'linux';
 
@@ -36,6 +38,8 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   'redis-server': 'install redis-server',
   'redis-benchmark': 'install redis-tools',
   pgbench: 'install postgresql',
+  prometheus: 'install prometheus',
+  promtool: 'install prometheus',
   root: 'run the tests as root',
   linux: 'run the tests on Linux, which has /proc',
 };
