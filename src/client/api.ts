@@ -5,12 +5,15 @@ export type Id = bigint | number;
 
 /** The server's address, the credentials, and the time limits of calls. */
 export interface ClientOptions {
-  /** host:port; the port defaults to 50051. */
-  readonly address: string;
+  /**
+   * host:port, not a URL; the port defaults to 50051. Default 127.0.0.1:50051: no environment variable is read, but for
+   * the proxy.
+   */
+  readonly address?: string | undefined;
   /** Sent as `authorization: Bearer …`. */
   readonly token?: string | undefined;
-  /** true: TLS with the system's root certificates. TlsOptions: TLS with these PEM texts. Absent: plaintext. */
-  readonly tls?: true | TlsOptions | undefined;
+  /** true: TLS with the system's root certificates. TlsOptions: TLS with these PEM texts. Absent or false: plaintext. */
+  readonly tls?: boolean | TlsOptions | undefined;
   /** Time limit of a call including its retries, in milliseconds; for a list, of each page. Default 30000. */
   readonly timeoutMs?: number | undefined;
   /** Time limit of one attempt, in milliseconds, once it is sent. Default 5000. */

@@ -29,7 +29,6 @@ import {
   fromAllocation,
   fromStore,
   toAllocation,
-  toBoolean,
   toInt32,
   toInt64,
   toKey,
@@ -39,12 +38,13 @@ import {
   toUpdateMask,
 } from './messages.ts';
 import { OrderNumbersError } from './order-numbers-error.ts';
-import { pages } from './pages.ts';
+import { toTimeout } from './options.ts';
 import type { Policy } from './policy.ts';
 import { allocationOf, READ, untilDefinite } from './policy.ts';
 import { RequestIds } from './request-ids.ts';
 import type { Limits } from './retry.ts';
 import { withRetries } from './retry.ts';
+import { pages } from './streams/pages.ts';
 import { verification } from './verification.ts';
 import { watch } from './watch.ts';
 
@@ -57,8 +57,11 @@ const CREATE_STORE: Policy = {
 };
 const UPDATE_STORE: Policy = { mayRetry: untilDefinite, advice: 'retry, setting a value twice does no harm' };
 
-/** A client of the server at `address`. Throws a TypeError if an option is not valid; connects at the first call. */
-export function createClient(options: ClientOptions): OrderNumbersClient {
+/**
+ * A client of the server at `address`, by default 127.0.0.1:50051. Throws a TypeError that names an option which is not
+ * valid; connects at the first call.
+ */
+export function createClient(options: ClientOptions = {}): OrderNumbersClient {
   return new Client(options);
 }
 
@@ -72,13 +75,13 @@ class Client implements OrderNumbersClient {
   readonly #onRetrying: ClientOptions['onRetrying'];
 
   constructor(options: ClientOptions) {
-    this.#timeoutMs = toTimeout('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-    this.#attemptTimeoutMs = toTimeout('attemptTimeoutMs', options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS);
-    this.#unreachableTimeoutMs = toTimeout('unreachableTimeoutMs', options.unreachableTimeoutMs ?? Infinity);
-    this.#onRetrying = options.onRetrying;
-    const combines = toBoolean('combine', options.combine ?? true);
     this.#connection = new Connection(options);
-    this.#combiner = combines ? new Combiner(this.#connection, this.#attemptTimeoutMs, options.onRetrying) : undefined;
+    const { onRetrying, combine = true } = options;
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#attemptTimeoutMs = options.attemptTimeoutMs ?? DEFAULT_ATTEMPT_TIMEOUT_MS;
+    this.#unreachableTimeoutMs = options.unreachableTimeoutMs ?? Infinity;
+    this.#onRetrying = onRetrying;
+    this.#combiner = combine ? new Combiner(this.#connection, this.#attemptTimeoutMs, onRetrying) : undefined;
   }
 
   /** Not an async function, because that would keep objects of its own for each of many callers. */
@@ -218,9 +221,4 @@ function hasSettings(store: Store, wanted: WireStore): boolean {
     store.suffix === wanted.suffix &&
     store.minDigits === wanted.minDigits
   );
-}
-
-function toTimeout(name: string, value: number): number {
-  if (typeof value === 'number' && value > 0) return value;
-  throw new TypeError(`${name} ${String(value)} is not valid: it must be a number of milliseconds above 0`);
 }

@@ -159,6 +159,7 @@ function fromTimestamp(time: Timestamp | undefined): Date {
   return new Date(time ? fromWireTime(time) : Number.NaN);
 }
 
-function describe(value: unknown): string {
+/** A value as a message shows it. */
+export function describe(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
 }

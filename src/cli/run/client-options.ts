@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { DEFAULT_PORT } from '../../client/connection/address.ts';
+import { DEFAULT_ADDRESS, DEFAULT_PORT } from '../../client/connection/address.ts';
 import type { ClientOptions } from '../../client/index.ts';
 import { messageOf } from '../../core/errors.ts';
 import { parseBoolean, trimmed, wholeNumber } from '../../core/text/plain-text.ts';
@@ -30,8 +30,6 @@ export const CLIENT_VARIABLES = [
   'ORDERS_CLIENT_TLS_KEY',
 ];
 
-/** Where `serve` listens by default. */
-export const DEFAULT_SERVER = `127.0.0.1:${DEFAULT_PORT}`;
 const MAX_TIMEOUT_MS = 3_600_000;
 /** The client's own default. */
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -71,7 +69,7 @@ function addConnectionOptions(command: Command): Command {
     .addOption(
       new Option('--server <host:port>', `address of the server; the port defaults to ${DEFAULT_PORT}`)
         .env('ORDERS_SERVER')
-        .default(DEFAULT_SERVER, DEFAULT_SERVER)
+        .default(DEFAULT_ADDRESS, DEFAULT_ADDRESS)
         .argParser(parseServer),
     )
     .addOption(

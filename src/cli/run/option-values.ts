@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { INT64_MAX } from '../../core/allocation.ts';
-import { parseServerAddress } from '../../client/connection/address.ts';
+import { addressInUrl, parseServerAddress } from '../../client/connection/address.ts';
 import { messageOf } from '../../core/errors.ts';
 import { exactNumber, settingText, wholeNumber } from '../../core/text/plain-text.ts';
 
@@ -47,7 +47,12 @@ export function parseServer(text: string): string {
   } catch {
     // Refused below, with a message for a flag.
   }
-  throw new InvalidArgumentError('Use host or host:port, such as localhost, 127.0.0.1:50051 or [::1]:50051.');
+  const url = addressInUrl(text.trim());
+  throw new InvalidArgumentError(
+    url
+      ? `It is a URL: use ${url.address}${url.usesTls ? ' and --tls' : ''}.`
+      : 'Use host or host:port, such as localhost, 127.0.0.1:50051 or [::1]:50051.',
+  );
 }
 
 /** A value without white space around it. An empty one turns the setting off. */

@@ -3,6 +3,9 @@ import { isIPv6 } from 'node:net';
 /** The port of an address that names none. */
 export const DEFAULT_PORT = 50_051;
 
+/** Where `order-numbers serve` listens by default. */
+export const DEFAULT_ADDRESS = `127.0.0.1:${DEFAULT_PORT}`;
+
 /** The address of a server. */
 export interface ServerAddress {
   /** The target for the gRPC library. */
@@ -20,6 +23,8 @@ const SCHEME = /^(dns:(?:\/\/[^/]*\/)?|ipv4:|ipv6:)?(.*)$/;
 const HOST_AND_PORT = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^:\s[\]/@?#,'"`$]+))(?::(\d{1,5}))?$/;
 const LOOPBACK = /^(localhost|[^.]+(\.[^.]+)*\.localhost|127(\.\d{1,3}){0,3}|0\.0\.0\.0)$/;
 
+const URL_LIKE = /^(https?|grpcs?):\/\/(?:[^/?#]*@)?([^/?#]*)/i;
+
 /** Reads `host`, `host:port`, `[::1]:port` or a target of gRPC; throws a TypeError that shows what is valid. */
 export function parseServerAddress(text: string): ServerAddress {
   if (typeof text === 'string' && /^unix(-abstract)?:./.test(text)) {
@@ -29,10 +34,7 @@ export function parseServerAddress(text: string): ServerAddress {
   const hosts = (scheme.startsWith('ipv') ? rest.split(',') : [rest]).map(parseHost);
   const [first] = hosts;
   if (typeof text !== 'string' || first === undefined || hosts.includes(undefined)) {
-    throw new TypeError(
-      `address ${JSON.stringify(text)} is not valid: it must be host or host:port, ` +
-        'such as localhost, 127.0.0.1:50051 or [::1]:50051',
-    );
+    throw new TypeError(`address ${shown(text)} is not valid: ${remedy(text)}`);
   }
   const names = hosts.map((host) => formatHost(host!));
   return {
@@ -41,6 +43,27 @@ export function parseServerAddress(text: string): ServerAddress {
     ...first,
     isLoopback: hosts.every((host) => isLoopback(host!.host)),
   };
+}
+
+/**
+ * What a URL means as an address, and whether with TLS; undefined for any other text. A URL is not an address, because its
+ * port would not be ours by default, and its path would count for nothing.
+ */
+export function addressInUrl(text: string): { readonly address: string; readonly usesTls: boolean } | undefined {
+  const [, scheme = '', authority = ''] = URL_LIKE.exec(text) ?? [];
+  const host = parseHost(authority);
+  return host && { address: formatHost(host), usesTls: /s$/i.test(scheme) };
+}
+
+function remedy(text: unknown): string {
+  const { address, usesTls } = (typeof text === 'string' && addressInUrl(text)) || {};
+  if (address !== undefined) return `it is a URL: use "${address}"${usesTls ? ' with tls: true' : ''}`;
+  return 'it must be host or host:port, such as localhost, 127.0.0.1:50051 or [::1]:50051';
+}
+
+/** Without what may be a password. */
+function shown(text: unknown): string {
+  return typeof text === 'string' ? JSON.stringify(text.replace(/\/\/[^/?#]*@/, '//…@')) : String(text);
 }
 
 function parseHost(text: string): { readonly host: string; readonly port: number } | undefined {

@@ -1,11 +1,12 @@
 import type { ClientOptions as ChannelOptions, ClientReadableStream } from '@grpc/grpc-js';
 import { Client, connectivityState, Metadata } from '@grpc/grpc-js';
 import type { ServerAddress } from './address.ts';
-import { parseServerAddress } from './address.ts';
+import { DEFAULT_ADDRESS, parseServerAddress } from './address.ts';
 import type { ClientOptions } from '../api.ts';
 import type { Diagnosis, DiagnosisTls } from './diagnosis.ts';
 import { diagnose, diagnoseProxy } from './diagnosis.ts';
 import { AttemptFailed, UNCONNECTED } from '../failure.ts';
+import { checkOptions } from '../options.ts';
 import { onStop, pause, stoppedBy } from '../stop.ts';
 import { pems, security } from './tls.ts';
 
@@ -23,7 +24,6 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.keepalive_timeout_ms': 5_000,
   'grpc.keepalive_permit_without_calls': 0,
 };
-const TOKEN = /^[\x21-\x7e]+$/;
 /** How long a diagnosis stays valid. */
 const DIAGNOSIS_GOOD_MS = 1_000;
 /** The longest wait for a diagnosis in progress. */
@@ -55,18 +55,16 @@ export class Connection {
   #diagnosis: { readonly result: Promise<Diagnosis | undefined>; readonly atMs: number } | undefined;
 
   /** Throws a TypeError that names the invalid option. */
-  constructor({ address, token, tls }: ClientOptions) {
+  constructor(options: ClientOptions) {
+    checkOptions(options);
+    const { address = DEFAULT_ADDRESS, token, tls } = options;
     this.#address = parseServerAddress(address);
-    if (token !== undefined) {
-      // The library's own error would show the token.
-      if (!TOKEN.test(token)) throw new TypeError('token is not valid: it must be printable ASCII without spaces');
-      this.#metadata.set('authorization', `Bearer ${token}`);
-    }
+    if (token !== undefined) this.#metadata.set('authorization', `Bearer ${token}`);
     this.#tls = pems(tls);
-    const { credentials, options } = security(this.#address.host, this.#tls);
+    const { credentials, options: channel } = security(this.#address.host, this.#tls);
     this.#client = new Client(this.#address.target, credentials, {
       ...CHANNEL_OPTIONS,
-      ...options,
+      ...channel,
       // A proxy from the environment cannot reach this machine's loopback addresses.
       ...(this.#address.isLoopback ? { 'grpc.enable_http_proxy': 0 } : {}),
     });

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { DEFAULT_SERVER } from '../../../src/cli/run/client-options.ts';
+import { DEFAULT_ADDRESS } from '../../../src/client/connection/address.ts';
 import type { ServeSettings } from '../../../src/server/settings.ts';
 import { SERVE_SETTINGS } from '../../../src/server/settings.ts';
 import { ENGINES } from '../../support/engines/engines.ts';
@@ -128,5 +128,5 @@ function startingWith(remedy: string, stderr: string): string {
 }
 
 it('a command connects to where a server listens, both by default', () => {
-  expect(DEFAULT_SERVER).toBe(SERVE_SETTINGS.grpcListen.default);
+  expect(DEFAULT_ADDRESS).toBe(SERVE_SETTINGS.grpcListen.default);
 });

@@ -30,8 +30,8 @@ describe('the address', () => {
     'localhost:65536',
     'localhost:grpc',
     'local host',
-    'http://localhost:50051',
-    'grpc://localhost',
+    'http://',
+    'ftp://localhost',
     'localhost:1/path',
     'user@localhost',
     '::1',
@@ -43,6 +43,21 @@ describe('the address', () => {
   ])('%j is refused, with what is valid', (text) => {
     expect(() => parseServerAddress(text)).toThrow(TypeError);
     expect(() => parseServerAddress(text)).toThrow('it must be host or host:port, such as localhost, 127.0.0.1:50051');
+  });
+
+  it.each([
+    ['http://localhost:50051', 'use "localhost:50051"'],
+    ['HTTP://localhost', 'use "localhost:50051"'],
+    ['http://[::1]:6000/', 'use "[::1]:6000"'],
+    ['grpc://localhost', 'use "localhost:50051"'],
+    ['https://orders.example.com:443/orders?x=1', 'use "orders.example.com:443" with tls: true'],
+    ['grpcs://orders.example.com', 'use "orders.example.com:50051" with tls: true'],
+    ['https://me:pw@orders.example.com', 'use "orders.example.com:50051" with tls: true'],
+  ])('%s is refused, with what to use instead', (text, remedy) => {
+    const refused = () => parseServerAddress(text);
+    expect(refused).toThrow(TypeError);
+    expect(refused).toThrow(`it is a URL: ${remedy}`);
+    expect(refused).not.toThrow('me:pw');
   });
 
   it.each([

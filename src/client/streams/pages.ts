@@ -1,4 +1,4 @@
-import { stoppable } from './iteration.ts';
+import { stoppable } from '../iteration.ts';
 
 /** One page of a list. */
 interface ListPage<T> {
