@@ -32,6 +32,7 @@ test-failover: node_modules/.installed ## Kill PostgreSQL and servers under load
 
 check: node_modules/.installed ## Check types, lint, format and the generated code
 	@$(BIN)/tsc -p .
+	@$(BIN)/tsc -p src/server/console
 	@$(BIN)/oxlint --deny-warnings
 	@$(BIN)/prettier --check --log-level warn .
 	@$(BIN)/buf lint

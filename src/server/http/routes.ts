@@ -7,7 +7,9 @@ import type { Logger } from '../log/log.ts';
 import { clientCertificateOf } from '../security/client-certificate.ts';
 import { refuse, sendJson } from './answer.ts';
 import { MAX_BATCH_BYTES, MAX_REQUEST_BYTES } from '../limits.ts';
+import { pageFiles } from '../console/page-files.ts';
 import { answerClientError } from './client-errors.ts';
+import { serveConsole } from './console-page.ts';
 import type { BatchEndpoint } from './batch-endpoint.ts';
 import { BATCH_PATH } from './batch-endpoint.ts';
 import type { ServingState } from './probes.ts';
@@ -41,13 +43,15 @@ export function httpRoutes({
   serverFactory,
   ...state
 }: RouteOptions): FastifyInstance<Server> {
+  const files = pageFiles();
+  const allowed = new Map([...ALLOWED, ...files.map(({ path }) => [path, 'GET, HEAD'] as const)]);
   const app = fastify<Server>({
     serverFactory,
     bodyLimit: MAX_REQUEST_BYTES,
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     clientErrorHandler: answerClientError,
     // A path that cannot be decoded does not exist.
-    frameworkErrors: (_error, request, reply) => refuseUnknown(request, reply),
+    frameworkErrors: (_error, request, reply) => refuseUnknown(request, reply, allowed),
   });
   // The endpoint parses the text itself, so that a malformed body costs no client the connection.
   app.removeAllContentTypeParsers();
@@ -57,7 +61,7 @@ export function httpRoutes({
 
   // Before the body is read, which does not matter for a path that is not served.
   app.addHook('onRequest', (request, reply, done) => {
-    if (request.is404) refuseUnknown(request, reply);
+    if (request.is404) refuseUnknown(request, reply, allowed);
     else done();
   });
   app.addHook('onSend', (request, reply, payload, done) => {
@@ -69,6 +73,7 @@ export function httpRoutes({
 
   app.post(ORDER_PATH, { onRequest: endpoint.admit }, endpoint.handle);
   app.post(BATCH_PATH, { onRequest: batchEndpoint.admit, bodyLimit: MAX_BATCH_BYTES }, batchEndpoint.handle);
+  serveConsole(app, files);
   for (const { path, answer } of probesOf(state)) {
     app.get(path, (_request, reply) => {
       const { status, json } = answer();
@@ -89,8 +94,8 @@ function toText(body: string | Buffer): string {
   return text.startsWith('\ufeff') ? text.slice(1) : text;
 }
 
-function refuseUnknown(request: FastifyRequest, reply: FastifyReply): void {
-  const allow = ALLOWED.get(pathOf(request));
+function refuseUnknown(request: FastifyRequest, reply: FastifyReply, allowed: ReadonlyMap<string, string>): void {
+  const allow = allowed.get(pathOf(request));
   if (allow === undefined) refuse(reply, 'NOT_FOUND', 'nothing is served at this path');
   else refuse(reply.header('allow', allow), 'METHOD_NOT_ALLOWED', `this path allows ${allow} only`);
 }

@@ -39,7 +39,10 @@ describe('health', () => {
 
 describe('what is not served', () => {
   it.each([
-    '/',
+    '/console',
+    '/console/',
+    '/console/tsconfig.json',
+    '/console/%2e%2e/page-files.ts',
     '/api',
     '/api/generateordernumber',
     `${ORDER_PATH}/`,

@@ -1,0 +1,127 @@
+import { toCallError } from '../calls/call-error.js';
+import { search } from '../lookup/search.js';
+import { byId, element, linkButton, numberIn } from '../view/elements.js';
+import { allocationDetails, shownNumber } from './allocation-details.js';
+
+/** @typedef {import('../calls/orders-api.js').Allocation} Allocation */
+
+/** The search for one order, and the order that is open. */
+export class SearchPanel {
+  #text = byId('search-text', HTMLInputElement);
+  #store = byId('search-store', HTMLInputElement);
+  #notes = byId('search-notes', HTMLElement);
+  #hits = byId('search-hits', HTMLElement);
+  #details = byId('search-details', HTMLElement);
+  #searches = 0;
+
+  /** @param {import('../calls/orders-api.js').OrdersApi} api */
+  constructor(api) {
+    this.api = api;
+    byId('search-form', HTMLFormElement).addEventListener('submit', (event) => {
+      event.preventDefault();
+      void this.#search();
+    });
+  }
+
+  /**
+   * Shows an allocation, and moves there.
+   *
+   * @param {Allocation} allocation
+   */
+  open(allocation) {
+    this.#hits.replaceChildren();
+    this.#tell();
+    this.#show(allocation).focus();
+    byId('search', HTMLElement).scrollIntoView({ block: 'start' });
+  }
+
+  /**
+   * Prepares a search in one store.
+   *
+   * @param {bigint} storeId
+   */
+  searchIn(storeId) {
+    this.#store.value = String(storeId);
+    this.#text.focus();
+    this.#text.select();
+  }
+
+  /** Forgets what is shown, because another token may not see it. */
+  clear() {
+    this.#searches++;
+    this.#tell();
+    this.#hits.replaceChildren();
+    this.#details.replaceChildren();
+  }
+
+  async #search() {
+    const text = this.#text.value.trim();
+    if (text === '') return;
+    const storeText = this.#store.value.trim();
+    const storeId = numberIn(this.#store);
+    this.clear();
+    if (storeText !== '' && storeId === undefined) return this.#tell(`“${storeText}” is no store ID.`);
+    const own = this.#searches;
+    try {
+      const { hits, notes } = await search(this.api, text, storeId);
+      if (own !== this.#searches) return;
+      this.#tell(hits.length === 0 ? '' : hits.length === 1 ? '1 hit.' : `${hits.length} hits.`, ...notes);
+      const [first] = hits;
+      if (hits.length === 1 && first) this.#show(first.allocation, first.foundAs);
+      else if (hits.length > 1) this.#list(hits);
+    } catch (error) {
+      if (own === this.#searches) this.#tell('', toCallError(error).message);
+    }
+  }
+
+  /**
+   * What was found in quiet words, then notes that matter.
+   *
+   * @param {string} [summary]
+   * @param {...string} notes
+   */
+  #tell(summary = '', ...notes) {
+    this.#notes.replaceChildren(
+      ...(summary === '' ? [] : [element('p', { class: 'quiet' }, summary)]),
+      ...notes.map((note) => element('p', {}, note)),
+    );
+  }
+
+  /** @param {readonly import('../lookup/search.js').Hit[]} hits */
+  #list(hits) {
+    const head = ['Order ID', 'Found as', 'Store', 'Number', 'Request ID'];
+    const rows = hits.map(({ allocation, foundAs }) => {
+      const id = String(allocation.orderId);
+      const show = () => void this.#show(allocation).focus();
+      return element(
+        'tr',
+        {},
+        element('td', {}, linkButton(id, `Open the order with the ID ${id}`, show)),
+        element('td', {}, foundAs.join(', ')),
+        element('td', {}, String(allocation.storeId)),
+        element('td', {}, shownNumber(allocation)),
+        element('td', {}, allocation.requestId),
+      );
+    });
+    const columns = element('tr', {}, ...head.map((name) => element('th', { scope: 'col' }, name)));
+    const table = element('table', {}, element('thead', {}, columns), element('tbody', {}, ...rows));
+    this.#hits.replaceChildren(element('div', { class: 'table-frame' }, table));
+  }
+
+  /**
+   * @param {Allocation} allocation
+   * @param {readonly string[]} [foundAs]
+   * @returns {HTMLElement} its heading
+   */
+  #show(allocation, foundAs) {
+    const { root, heading } = allocationDetails(this.api, allocation, (other) => this.open(other));
+    if (foundAs) this.#tell(`1 hit, found as ${foundAs.join(' and ')}.`, ...this.#warnings());
+    this.#details.replaceChildren(root);
+    return heading;
+  }
+
+  /** The notes that are shown. */
+  #warnings() {
+    return [...this.#notes.querySelectorAll('p:not(.quiet)')].map(({ textContent }) => textContent ?? '');
+  }
+}
