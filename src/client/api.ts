@@ -1,4 +1,6 @@
 import type { OrderNumbersError } from './order-numbers-error.ts';
+import type { ServerStatus } from './streams/server-status.ts';
+import type { VerifyStep } from './streams/verify-step.ts';
 
 /** An int64 on the wire. A number must be a safe integer; above 2^53-1 only a bigint is exact. */
 export type Id = bigint | number;
@@ -178,29 +180,6 @@ export interface NewStore extends StoreSettings {
   readonly storeId: Id;
 }
 
-/** A range of numbers in a store's sequence, or without storeId in the sequence over all stores. */
-export interface NumberRange {
-  storeId: bigint | undefined;
-  first: bigint;
-  last: bigint;
-}
-
-/** A step of `verifyLedger`. */
-export type VerifyStep =
-  /** How far the verification has read. */
-  | { kind: 'progress'; rowsRead: bigint; orderId: bigint; endOrderId: bigint }
-  /** A sequence read to its end; last is first - 1 if no number was given. */
-  | ({ kind: 'sequence'; count: bigint } & NumberRange)
-  /** A problem, described in one sentence for people. */
-  | ({ kind: 'finding'; findingKind: FindingKind; message: string } & NumberRange)
-  /** Numbers skipped after a restore to an older copy: not a hole. */
-  | ({ kind: 'declaredLoss' } & NumberRange)
-  /** Always the last step. */
-  | { kind: 'verdict'; asOfOrderId: bigint; rows: bigint; sequences: bigint; findings: bigint; ok: boolean };
-
-/** What a finding is: `hole` is a gap, `overlap` a duplicate, and `unknown` a kind that is newer than this client. */
-export type FindingKind = 'hole' | 'overlap' | 'mismatch' | 'unknown';
-
 /**
  * Allocates and reads order numbers, exactly once. Every method rejects with an OrderNumbersError, or with a TypeError
  * that names the value if an argument is not valid.
@@ -243,6 +222,12 @@ export interface OrderNumbersClient {
     scope?: { readonly storeId?: Id | undefined },
     options?: StreamOptions,
   ): AsyncIterableIterator<VerifyStep>;
+  /**
+   * Streams what the server is doing: its state at once, then once per second; a slow consumer misses steps.
+   * Reconnects for as long as it takes, perhaps to another server, whose startTime then differs. Ends as a watch of
+   * allocations does. The caller needs the verb read for all stores.
+   */
+  watchServer(options?: WatchOptions): AsyncIterableIterator<ServerStatus>;
   /** Closes the connection. Calls in flight and later ones reject with the code CANCELLED. */
   close(): void;
 }

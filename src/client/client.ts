@@ -15,7 +15,6 @@ import type {
   Store,
   StoreSettings,
   StreamOptions,
-  VerifyStep,
   WatchOptions,
   WatchStart,
   WatchStep,
@@ -45,8 +44,10 @@ import { RequestIds } from './request-ids.ts';
 import type { Limits } from './retry.ts';
 import { withRetries } from './retry.ts';
 import { pages } from './streams/pages.ts';
-import { verification } from './verification.ts';
-import { watch } from './watch.ts';
+import type { ServerStatus } from './streams/server-status.ts';
+import { verification } from './streams/verification.ts';
+import type { VerifyStep } from './streams/verify-step.ts';
+import { watchAllocations, watchServer } from './streams/watch.ts';
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_ATTEMPT_TIMEOUT_MS = 5_000;
@@ -116,10 +117,11 @@ class Client implements OrderNumbersClient {
     );
   }
 
-  watchAllocations(from: WatchStart = {}, options: WatchOptions = {}): AsyncIterableIterator<WatchStep> {
-    const afterOrderId = toOptionalInt64('afterOrderId', from.afterOrderId);
-    const storeId = toOptionalInt64('storeId', from.storeId);
-    return stoppable((returned) => watch(this.#connection, { afterOrderId, storeId }, options, returned));
+  watchAllocations(start: WatchStart = {}, options: WatchOptions = {}): AsyncIterableIterator<WatchStep> {
+    const afterOrderId = toOptionalInt64('afterOrderId', start.afterOrderId);
+    const storeId = toOptionalInt64('storeId', start.storeId);
+    const from = { afterOrderId, storeId };
+    return stoppable((returned) => watchAllocations(this.#connection, from, options, returned));
   }
 
   async createStore(store: NewStore, options?: CallOptions): Promise<Store> {
@@ -176,6 +178,10 @@ class Client implements OrderNumbersClient {
     const storeId = toOptionalInt64('storeId', scope.storeId);
     const connectMs = Math.min(this.#unreachableTimeoutMs, this.#attemptTimeoutMs);
     return stoppable((returned) => verification(this.#connection, { storeId }, connectMs, signal, returned));
+  }
+
+  watchServer(options: WatchOptions = {}): AsyncIterableIterator<ServerStatus> {
+    return stoppable((returned) => watchServer(this.#connection, options, returned));
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 import { INT64_MAX } from '../core/allocation.ts';
 import type { Timestamp } from '../wire/gen/google/protobuf/timestamp.ts';
 import type * as wire from '../wire/gen/orders/v1/orders.ts';
-import { fromFindingKind, fromWireTime, STORE_SETTING_PATHS, STORE_SETTINGS } from '../wire/values.ts';
+import { fromFindingKind, fromServerState, fromWireTime, STORE_SETTING_PATHS, STORE_SETTINGS } from '../wire/values.ts';
 import type {
   Allocated,
   AllocateRequest,
@@ -11,9 +11,10 @@ import type {
   ListFilter,
   Store,
   StoreSettings,
-  VerifyStep,
 } from './api.ts';
 import type { RequestIds } from './request-ids.ts';
+import type { ServerStatus } from './streams/server-status.ts';
+import type { VerifyStep } from './streams/verify-step.ts';
 
 const INT32_MAX = 2 ** 31 - 1;
 
@@ -153,6 +154,23 @@ export function fromVerifyStep({ event }: wire.VerifyLedgerResponse): VerifyStep
     case undefined:
       return undefined;
   }
+}
+
+/** Copies every field, so that one without a value is a property all the same. */
+export function fromServerStatus({ activity, ...status }: wire.WatchServerResponse): ServerStatus {
+  return {
+    ...status,
+    state: fromServerState(status.state) ?? 'unknown',
+    startTime: fromTimestamp(status.startTime),
+    activity: activity && {
+      ...activity,
+      callP50Ms: activity.callP50Ms,
+      callP99Ms: activity.callP99Ms,
+      batchSize: activity.batchSize,
+      commitP50Ms: activity.commitP50Ms,
+      commitP99Ms: activity.commitP99Ms,
+    },
+  };
 }
 
 function fromTimestamp(time: Timestamp | undefined): Date {

@@ -24,8 +24,8 @@ const SLOW_CALL_MS = 1000;
 
 /** Is told of every call that ended, for metrics; returns immediately and never throws. */
 export interface CallObserver {
-  /** `transport` and `method` are names from short fixed lists, `ms` the time from the call's arrival to its answer. */
-  ended(transport: 'grpc' | 'http', method: string, result: 'OK' | Reason, ms: number): void;
+  /** `transport` and the method's name are from short fixed lists, `ms` is from the call's arrival to its answer. */
+  ended(transport: 'grpc' | 'http', method: CalledMethod, result: 'OK' | Reason, ms: number): void;
   /** So many requests of a call that has several ended with this result. */
   requestsEnded(transport: 'grpc' | 'http', result: 'OK' | Reason, requests: number): void;
 }
@@ -219,7 +219,7 @@ class Call<Source> {
   #end(result: 'OK' | Reason, fieldsOf?: () => CallFields): number {
     const { transport, method, path, context } = this.#door;
     const ms = performance.now() - this.#started;
-    context.observer.ended(transport.name, method.name, result, ms);
+    context.observer.ended(transport.name, method, result, ms);
     if (context.tracer && fieldsOf)
       this.#span = context.tracer.ended({
         transport: transport.name,

@@ -52,6 +52,8 @@ export const BATCHES = { requests: 10_000, maxWaiting: 90 };
 export const MESSAGE_WAIT_MS = 30_000;
 /** Watches at the same time: each may keep one message that its client does not read. One caller leaves half of them. */
 export const WATCHES = { inAll: 1000, perCaller: 500 };
+/** Watches of the server at the same time: each is sent some 150 bytes per second. */
+export const SERVER_WATCHES = { inAll: 200, perCaller: 100 };
 /** Verifications at the same time: each reads the whole ledger. */
 export const VERIFICATIONS = { inAll: 2, perCaller: 1 };
 /** Watches of grpc.health.v1: a client with health checks has one for each service that it calls. */

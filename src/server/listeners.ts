@@ -1,6 +1,10 @@
 import { basename } from 'node:path';
 import type { Allocator } from '../core/allocator.ts';
 import { formatAddress } from './address.ts';
+import type { CallObserver } from './calls.ts';
+import type { ActivityMeter } from './figures/activity-meter.ts';
+import type { ServerStatus } from './figures/server-watch.ts';
+import { ServerWatch } from './figures/server-watch.ts';
 import type { ServeSettings } from './settings.ts';
 import type { GrpcServer } from './grpc/grpc-server.ts';
 import { startGrpcServer } from './grpc/grpc-server.ts';
@@ -28,10 +32,13 @@ export interface ListenersContext {
   readonly security: Security;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly meter: ActivityMeter;
   readonly sources: MetricSources;
   readonly state: LedgerState;
   /** The ledger's name in the log. */
   readonly name: string;
+  /** The name of the engine that keeps it. */
+  readonly engine: string;
   /** The ledger's file, which /readyz names; undefined for a ledger that is not a file. */
   readonly file: string | undefined;
 }
@@ -44,6 +51,8 @@ export class Listeners {
   #http: HttpServer | undefined;
   #metrics: PageServer | undefined;
   readonly #stopping = new AbortController();
+  readonly #closing = new AbortController();
+  readonly #startTimeMs = Date.now();
   #stopTelling: (() => void) | undefined;
   #isDraining = false;
 
@@ -55,13 +64,16 @@ export class Listeners {
   /** Rejects with one sentence that names the address and the flag; nothing listens then. */
   async start(): Promise<void> {
     const { grpcListen, httpListen, metricsListen, metricsSecure } = this.#settings;
-    const { allocator, ledger, security, logger, metrics, sources, state } = this.#context;
+    const { allocator, ledger, security, logger, metrics, meter, sources, state } = this.#context;
     const failedAttempts = new FailedAttempts();
-    const door = { logger, observer: metrics, state, authenticator: security.authenticator, failedAttempts };
+    const observer = callObserver(metrics, meter);
+    const door = { logger, observer, state, authenticator: security.authenticator, failedAttempts };
     logLibrary(logger);
     try {
       await listen('grpc', grpcListen, async () => {
-        const orders = orderNumberService({ allocator, ledger, logger, stopping: this.#stopping.signal });
+        const serverWatch = new ServerWatch(meter, () => this.#status());
+        const [stopping, closing] = [this.#stopping.signal, this.#closing.signal];
+        const orders = orderNumberService({ allocator, ledger, logger, serverWatch, stopping, closing });
         this.#grpc = await startGrpcServer(grpcListen, orders, door, security.tls?.of('grpc'));
       });
       if (httpListen !== 'off') {
@@ -125,6 +137,7 @@ export class Listeners {
 
   async close(graceMs: number): Promise<void> {
     this.#stopTelling?.();
+    this.#closing.abort();
     await Promise.all([this.#grpc?.close(graceMs), this.#http?.close(graceMs), this.#metrics?.close()]);
   }
 
@@ -138,4 +151,32 @@ export class Listeners {
     const { state, file } = this.#context;
     return { reason: state.reason, ...(file !== undefined && { ledger: basename(file) }) };
   }
+
+  #status(): ServerStatus {
+    const { sources, allocator, state, engine } = this.#context;
+    return {
+      state: this.#isDraining ? 'draining' : state.isOpen ? 'serving' : 'ledger closed',
+      reason: this.#isServing ? '' : (this.#whyNotServing()['reason'] ?? ''),
+      ledgerClosedSeconds: state.closedSeconds,
+      lastOrderId: sources.lastOrderId(),
+      waitingRequests: allocator.queueLength,
+      version: sources.version,
+      engine,
+      startTimeMs: this.#startTimeMs,
+    };
+  }
+}
+
+/** Written out, because it runs for every call. */
+function callObserver(metrics: CallObserver, meter: CallObserver): CallObserver {
+  return {
+    ended(transport, method, result, ms) {
+      metrics.ended(transport, method, result, ms);
+      meter.ended(transport, method, result, ms);
+    },
+    requestsEnded(transport, result, requests) {
+      metrics.requestsEnded(transport, result, requests);
+      meter.requestsEnded(transport, result, requests);
+    },
+  };
 }

@@ -7,6 +7,7 @@ import type { BatchObserver } from '../core/observers.ts';
 import { engineOf } from '../engines/location.ts';
 import { startEngine } from '../engines/registry.ts';
 import { ClockWatch } from './clock-watch.ts';
+import { ActivityMeter } from './figures/activity-meter.ts';
 import { ledgerObserver } from './ledger-observer.ts';
 import { requireAddresses } from './listen-addresses.ts';
 import { Listeners } from './listeners.ts';
@@ -121,11 +122,13 @@ async function start(
     if (isNewFile(settings.ledger)) await requireAddresses(settings);
     await prepareNewLedger();
   }
-  const engine = await startEngine(settings, ledgerObserver({ logger, metrics, state, onChange, onLost }));
-  const { ledger, name, file } = engine;
-  const allocator = new Allocator({ ...settings, ledger, observer: batchObserver(metrics, new ClockWatch(logger)) });
+  const opened = await startEngine(settings, ledgerObserver({ logger, metrics, state, onChange, onLost }));
+  const { ledger, name, file } = opened;
+  const meter = new ActivityMeter();
+  const observer = batchObserver(metrics, meter, new ClockWatch(logger));
+  const allocator = new Allocator({ ...settings, ledger, observer });
   const sources: MetricSources = {
-    ...engine.sources,
+    ...opened.sources,
     version,
     queueLength: () => allocator.queueLength,
     queueLimit: settings.maxQueue,
@@ -136,7 +139,9 @@ async function start(
     certificateExpirySeconds: () => security.tls?.certificates.expirySeconds,
     areTlsFilesCurrent: () => security.tls?.certificates.isCurrent,
   };
-  listeners = new Listeners(settings, { allocator, ledger, security, logger, metrics, sources, state, name, file });
+  const engine = engineOf(settings.ledger);
+  const served = { allocator, ledger, security, logger, metrics, meter, sources, state, name, engine, file };
+  listeners = new Listeners(settings, served);
   try {
     await listeners.start();
   } catch (error) {

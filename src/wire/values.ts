@@ -1,4 +1,4 @@
-import { VerifyFindingKind } from './gen/orders/v1/orders.ts';
+import { ServerState, VerifyFindingKind } from './gen/orders/v1/orders.ts';
 
 // Values that the proto spells in its own way, for both sides.
 
@@ -30,6 +30,20 @@ export type KnownFindingKind = keyof typeof FINDING_KINDS;
 /** Undefined for a kind that is newer than this program. */
 export function fromFindingKind(kind: VerifyFindingKind): KnownFindingKind | undefined {
   return (Object.keys(FINDING_KINDS) as KnownFindingKind[]).find((name) => FINDING_KINDS[name] === kind);
+}
+
+/** Whether a server serves. */
+export const SERVER_STATES = {
+  serving: ServerState.SERVER_STATE_SERVING,
+  'ledger closed': ServerState.SERVER_STATE_LEDGER_CLOSED,
+  draining: ServerState.SERVER_STATE_DRAINING,
+} as const;
+
+export type KnownServerState = keyof typeof SERVER_STATES;
+
+/** Undefined for a state that is newer than this program. */
+export function fromServerState(state: ServerState): KnownServerState | undefined {
+  return (Object.keys(SERVER_STATES) as KnownServerState[]).find((name) => SERVER_STATES[name] === state);
 }
 
 /** The settings of a store that can be changed, and their paths in an update mask. */

@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import type { OrderNumbersError, VerifyStep } from '../../src/client/index.ts';
 import type { ListAllocationsRequest } from '../../src/wire/gen/orders/v1/orders.ts';
-import { VerifyFindingKind } from '../../src/wire/gen/orders/v1/orders.ts';
+import { ServerState, VerifyFindingKind } from '../../src/wire/gen/orders/v1/orders.ts';
 import type { Ending, StreamScript } from './fake-server.ts';
 import { allocation, bare, FakeServer, ours, store } from './fake-server.ts';
 
@@ -132,6 +132,49 @@ describe('watch', () => {
     const pending = watch.next();
     client.close();
     await expect(pending).rejects.toMatchObject({ code: 'CANCELLED', cause: { message: 'the client was closed' } });
+  });
+});
+
+describe('watchServer', () => {
+  const activity = { seconds: 1.5, allocationsPerSecond: 2, replaysPerSecond: 1, refusalsPerSecond: 0.5 };
+  const measured = { ...activity, batchesPerSecond: 3, batchSize: 2.5, commitP50Ms: 0.4, commitP99Ms: 0.9 };
+  const step = {
+    state: ServerState.SERVER_STATE_LEDGER_CLOSED,
+    reason: 'disk full',
+    ledgerClosedSeconds: 2.5,
+    lastOrderId: 9007199254740993n,
+    waitingRequests: 7,
+    activity: undefined,
+    version: '1.2.3',
+    engine: 'sqlite',
+    startTime: { seconds: 1795486198n, nanos: 201_000_000 },
+  };
+
+  it('yields typed steps, and reconnects after broken connections', async () => {
+    const server = await FakeServer.start(
+      {},
+      {
+        watchServer: [
+          { messages: [step], ending: { code: status.UNAVAILABLE, details: 'gone' } },
+          { messages: [{ ...step, state: 99 as ServerState, activity: measured }], ending: 'silence' },
+        ],
+      },
+    );
+    const told: string[] = [];
+    const onInterrupted = ({ message: said }: OrderNumbersError) => void told.push(said);
+    const steps = await take(server.client().watchServer({ onInterrupted }), 2);
+    const shared = { ...step, startTime: new Date(1795486198201) };
+    expect(steps).toEqual([
+      { ...shared, state: 'ledger closed' },
+      { ...shared, state: 'unknown', activity: { ...measured, callP50Ms: undefined, callP99Ms: undefined } },
+    ]);
+    expect(Object.keys(steps[1]!.activity!)).toContain('callP50Ms');
+    expect(told).toEqual(['UNAVAILABLE: gone']);
+  });
+
+  it('throws what reconnecting cannot fix: a server that does not know the method', async () => {
+    const server = await FakeServer.start({});
+    await expect(server.client().watchServer().next()).rejects.toMatchObject({ code: 'UNIMPLEMENTED' });
   });
 });
 

@@ -65,6 +65,7 @@ const ROWS: Readonly<Record<keyof typeof OrderNumberServiceService, Row>> = {
     request: (storeId) => ({ store: { ...style, storeId }, updateMask: ['prefix'] }),
   },
   verifyLedger: { verb: 'verify', rule: ALL, request: (storeId) => ({ storeId }) },
+  watchServer: { verb: 'read', rule: ALL, request: () => ({}) },
 };
 
 /** Both exist, with one order each. */
@@ -225,7 +226,7 @@ function expectedOf(method: string, { verb, rule }: Row): Cells {
     'wrong verb': `PERMISSION_DENIED VERB_FORBIDDEN: needs ${verb}`,
     'wrong store': foreign,
     'right, wrong store': foreign,
-    right: method === 'listStores' ? FORBIDDEN : 'OK',
+    right: method === 'listStores' || method === 'watchServer' ? FORBIDDEN : 'OK',
     ...(rule === ALL && { 'right, no store': FORBIDDEN }),
     'all stores': 'OK',
     all: 'OK',

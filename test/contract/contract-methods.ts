@@ -67,6 +67,7 @@ const METHODS: readonly (readonly [method: string, request: object, answer: obje
   ['GetStore', { store_id: 7 }, { store: { storeId: '7', firstNumber: '100', nextNumber: '103' } }],
   ['ListStores', {}, { stores: [{ storeId: '7' }] }],
   ['VerifyLedger', {}, { verdict: { asOfOrderId: '3', rows: '2', sequences: '2', ok: true } }],
+  ['WatchServer', {}, { state: 'SERVER_STATE_SERVING', lastOrderId: '3', engine: expect.any(String) }],
   ['AllocateOrder', { store_id: 8, request_id: 'a' }, { allocation: { orderId: '4', orderNumber: '100', count: 1 } }],
   ['AllocateOrders', { store_id: 7, count: 2 }, { allocation: { orderId: '5', orderNumber: '103', count: 2 } }],
   [
@@ -97,6 +98,9 @@ export async function callEachMethod(ledger: string, other: OtherClient): Promis
   return (await other.list(address)).map((name) => name.split(/[./]/).at(-1)!).toSorted();
 }
 
+/** What the first messages of an endless stream have. */
+const ENDLESS: Readonly<Record<string, string>> = { WatchAllocations: 'cursor', WatchServer: 'startTime' };
+
 /** The last message of the answer; an endless stream is cut after its first ones. */
 async function call(other: OtherClient, address: string, method: string, request: object): Promise<unknown> {
   const [program, ...args] = other.command(address, method, request);
@@ -104,8 +108,9 @@ async function call(other: OtherClient, address: string, method: string, request
   const ended = run(program, args);
   onTestFinished(() => void ended.child.kill('SIGKILL'));
   ended.child.stdout!.on('data', (chunk: string) => (output += chunk));
-  if (method === 'WatchAllocations') {
-    await vi.waitUntil(() => output.includes('cursor'), { timeout: 20_000, interval: 10 });
+  const sign = ENDLESS[method];
+  if (sign !== undefined) {
+    await vi.waitUntil(() => output.includes(sign), { timeout: 20_000, interval: 10 });
     ended.child.kill('SIGKILL');
     // Where buf is a script that starts another process, that one keeps these open until the server is gone.
     for (const stream of [ended.child.stdout, ended.child.stderr]) stream!.destroy();

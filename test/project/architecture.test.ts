@@ -25,7 +25,7 @@ const UNFINISHED = /\b(TO[D]O|FIX[M]E|XX[X]|HA[C]K)\b/;
 const VAGUE_COMMENT = /(?:\/\*\*?[\s*]+|(?<!\/\/.*\n[ \t]*)\/\/\s*)(?:Of|By|To|Whose)\b.*/g;
 
 /** What both transports and the metrics may import. */
-const GROUND_FLOOR = ['address', 'calls', 'limits', 'log/', 'security/', 'tracing/trace-headers'].map(
+const GROUND_FLOOR = ['address', 'calls', 'figures/', 'limits', 'log/', 'security/', 'tracing/trace-headers'].map(
   (name) => `src/server/${name}`,
 );
 

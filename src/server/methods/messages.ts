@@ -6,10 +6,12 @@ import type {
   Allocation as AllocationMessage,
   Store as StoreMessage,
   VerifyLedgerResponse,
+  WatchServerResponse,
 } from '../../wire/gen/orders/v1/orders.ts';
-import { FINDING_KINDS, toWireTime } from '../../wire/values.ts';
+import { FINDING_KINDS, SERVER_STATES, toWireTime } from '../../wire/values.ts';
 import type { Store } from '../../core/store.ts';
 import type { VerifyEvent } from '../../core/verify/events.ts';
+import type { ServerFigures } from '../figures/server-watch.ts';
 
 const MAX_FINDING_CHARACTERS = 1000;
 
@@ -44,6 +46,10 @@ export function toStoreMessage(store: Store): StoreMessage {
     minDigits: store.minDigits,
     createTime: toWireTime(store.createTimeMs),
   };
+}
+
+export function toServerMessage({ state, startTimeMs, ...figures }: ServerFigures): WatchServerResponse {
+  return { ...figures, state: SERVER_STATES[state], startTime: toWireTime(startTimeMs) };
 }
 
 export function toVerifyMessage(event: VerifyEvent): VerifyLedgerResponse {

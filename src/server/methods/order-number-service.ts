@@ -1,13 +1,18 @@
 import { checkStoreId } from '../../core/allocation.ts';
-import type { VerifyLedgerRequest, VerifyLedgerResponse } from '../../wire/gen/orders/v1/orders.ts';
+import type {
+  VerifyLedgerRequest,
+  VerifyLedgerResponse,
+  WatchServerRequest,
+  WatchServerResponse,
+} from '../../wire/gen/orders/v1/orders.ts';
 import type { Ledger } from '../../core/ledger.ts';
 import type { WatchedLedger } from '../../core/reading/watch.ts';
 import { Watch } from '../../core/reading/watch.ts';
-import { VERIFICATIONS } from '../limits.ts';
+import { SERVER_WATCHES, VERIFICATIONS } from '../limits.ts';
 import { allocationMethods } from './allocation-methods.ts';
 import type { CallQueues } from './call-queues.ts';
 import { callQueuesOf } from './call-queues.ts';
-import { toVerifyMessage } from './messages.ts';
+import { toServerMessage, toVerifyMessage } from './messages.ts';
 import type { ServedMethod } from './served-method.ts';
 import type { ServiceContext } from './service-context.ts';
 import { serverStream } from './server-stream.ts';
@@ -15,7 +20,7 @@ import { storeMethods } from './store-methods.ts';
 
 /** All methods of orders.v1.OrderNumberService. */
 export function orderNumberService(context: ServiceContext): Record<string, ServedMethod> {
-  const { ledger, logger, stopping } = context;
+  const { ledger, logger, serverWatch, stopping, closing } = context;
   const queues = callQueuesOf(ledger);
   async function* verifyLedger({ storeId }: VerifyLedgerRequest, signal: AbortSignal) {
     if (storeId !== undefined) checkStoreId(storeId);
@@ -23,6 +28,9 @@ export function orderNumberService(context: ServiceContext): Record<string, Serv
       if (signal.aborted) return;
       yield toVerifyMessage(event);
     }
+  }
+  async function* watchServer(_: WatchServerRequest, signal: AbortSignal) {
+    for await (const figures of serverWatch.watch(signal)) yield toServerMessage(figures);
   }
   return {
     ...allocationMethods(context, queues, new Watch(queuedHistory(ledger, queues))),
@@ -37,6 +45,18 @@ export function orderNumberService(context: ServiceContext): Record<string, Serv
         describe: ({ storeId }) => (storeId === undefined ? {} : { store_id: String(storeId) }),
       },
       stopping,
+    ),
+    watchServer: serverStream<WatchServerRequest, WatchServerResponse>(
+      {
+        name: 'WatchServer',
+        verb: 'read',
+        streams: SERVER_WATCHES,
+        handle: watchServer,
+        storeOf: () => undefined,
+        withoutStore: 'what a server does is shown to callers with access to all stores',
+        describe: () => ({}),
+      },
+      closing,
     ),
   };
 }

@@ -15,6 +15,8 @@ export interface StreamMethod<Request, Response> extends CalledMethod {
   handle(request: Request, signal: AbortSignal): AsyncIterable<Response>;
   /** The store of the request; undefined if it is for all stores. */
   storeOf(request: Request): bigint | undefined;
+  /** The remedy for a caller with access to some stores only; if absent, to name one of them. */
+  readonly withoutStore?: string;
   /** The fields of the request that are logged. */
   describe(request: Request): Record<string, string>;
 }
@@ -52,7 +54,7 @@ export function serverStream<Request, Response>(
   const run = async (call: StreamCall<Request, Response>): Promise<void> => {
     const { request, gone, entered } = call;
     const { principal, origin } = entered;
-    requireStore(principal, method.storeOf(request));
+    requireStore(principal, method.storeOf(request), method.withoutStore);
     const leave = streams.enter(origin);
     const { ended } = principal;
     const end = AbortSignal.any(ended ? [gone, stopping, ended] : [gone, stopping]);

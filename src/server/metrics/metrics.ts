@@ -9,7 +9,7 @@ import { AuthMetrics, registerCertificate, registerTokens, TlsMetrics } from './
 import type { TokenSources } from '../security/token-reload.ts';
 import type { LedgerSizes, LedgerSources } from '../../engines/engine.ts';
 import type { BatchObserver, BatchSummary } from '../../core/observers.ts';
-import type { CallObserver } from '../calls.ts';
+import type { CalledMethod, CallObserver } from '../calls.ts';
 
 export type { PageServer } from './page-server.ts';
 
@@ -96,8 +96,8 @@ export class Metrics implements CallObserver, BatchObserver {
     return Math.max(0, this.#lastCreateTimeMs - Date.now());
   }
 
-  ended(transport: 'grpc' | 'http', method: string, result: 'OK' | Reason, ms: number): void {
-    const metrics = this.#methods[transport].get(method) ?? this.#addMethod(transport, method);
+  ended(transport: 'grpc' | 'http', { name }: Pick<CalledMethod, 'name'>, result: 'OK' | Reason, ms: number): void {
+    const metrics = this.#methods[transport].get(name) ?? this.#addMethod(transport, name);
     metrics.duration.observe(amount(ms) / 1000);
     let calls = metrics.results.get(result);
     if (!calls) {

@@ -31,7 +31,7 @@ export class GuardedFixture {
     const context = serviceContext(allocator, ledger, {
       authenticator: callers,
       logger: pino({ level: 'trace' }, { write: (line) => void lines.push(line) }),
-      observer: { ended: (_, method, result) => void ended.push([method, result]), requestsEnded() {} },
+      observer: { ended: (_, method, result) => void ended.push([method.name, result]), requestsEnded() {} },
       ...others,
     });
     const server = await startGrpcServer({ host: '127.0.0.1', port: 0 }, orderNumberService(context), context);

@@ -51,7 +51,7 @@ export class HttpFixture {
       authenticator: OPEN,
       failedAttempts: new FailedAttempts(),
       observer: {
-        ended: (transport, method, result) => void this.ended.push([transport, method, result]),
+        ended: (transport, method, result) => void this.ended.push([transport, method.name, result]),
         requestsEnded: (transport, result, requests) => void this.requests.push([transport, result, requests]),
       },
       requireRequestId: options.requireRequestId ?? false,

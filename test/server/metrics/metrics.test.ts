@@ -133,7 +133,7 @@ describe('a running server', () => {
 describe('Metrics', () => {
   it('puts durations in milliseconds into buckets of seconds', async () => {
     const metrics = new Metrics();
-    for (const ms of [0.1, 0.2, 1, 3, 700, 20_000]) metrics.ended('http', 'generateOrderNumber', 'OK', ms);
+    for (const ms of [0.1, 0.2, 1, 3, 700, 20_000]) metrics.ended('http', { name: 'generateOrderNumber' }, 'OK', ms);
     metrics.committed({ allocated: 150, replayed: 50, createTimeMs: 0, ms: 4 });
     metrics.committed({ allocated: 1, replayed: 0, createTimeMs: 0, ms: 0.5 });
     metrics.transaction(3, 0.25);
@@ -166,11 +166,11 @@ describe('Metrics', () => {
   it('never throws, whatever is reported, and keeps counting', async () => {
     const metrics = new Metrics();
     for (const odd of [Number.NaN, Infinity, -Infinity, -1, undefined as unknown as number]) {
-      metrics.ended('grpc', 'AllocateOrder', 'OK', odd);
+      metrics.ended('grpc', { name: 'AllocateOrder' }, 'OK', odd);
       metrics.committed({ allocated: odd, replayed: odd, createTimeMs: 0, ms: odd });
       metrics.transaction(odd, odd);
     }
-    metrics.ended('grpc', '"\n\\', 'OK', 1);
+    metrics.ended('grpc', { name: '"\n\\' }, 'OK', 1);
     metrics.committed({ allocated: 2, replayed: 1, createTimeMs: 0, ms: 5 });
     const text = await metrics.registry.metrics();
     expect(problemsOf(text)).toEqual([]);
@@ -185,8 +185,8 @@ describe('Metrics', () => {
   it('has a bounded number of series, whatever names are reported', async () => {
     const metrics = new Metrics();
     const reasons: Reason[] = ['QUEUE_FULL', 'DRAINING'];
-    for (let i = 0; i < 5000; i++) metrics.ended('http', `/path/${i}`, reasons[i % 2]!, 1);
-    metrics.ended('grpc', 'AllocateOrder', 'OK', 1);
+    for (let i = 0; i < 5000; i++) metrics.ended('http', { name: `/path/${i}` }, reasons[i % 2]!, 1);
+    metrics.ended('grpc', { name: 'AllocateOrder' }, 'OK', 1);
     const families = parse(await metrics.registry.metrics());
     const calls = samplesOf(families, 'order_numbers_calls_total');
     expect(calls.reduce((sum, { value }) => sum + value, 0)).toBe(5001);

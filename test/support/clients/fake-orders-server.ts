@@ -28,6 +28,8 @@ import type {
   VerifyLedgerResponse,
   WatchAllocationsRequest,
   WatchAllocationsResponse,
+  WatchServerRequest,
+  WatchServerResponse,
 } from '../../../src/wire/gen/orders/v1/orders.ts';
 import { OrderNumberServiceService } from '../../../src/wire/gen/orders/v1/orders.ts';
 
@@ -47,7 +49,10 @@ export interface FakeAnswers {
   readonly listStores?: Unary<ListStoresRequest, ListStoresResponse>;
   readonly updateStore?: Unary<UpdateStoreRequest, UpdateStoreResponse>;
   readonly verifyLedger?: Streaming<VerifyLedgerRequest, VerifyLedgerResponse>;
+  readonly watchServer?: Streaming<WatchServerRequest, WatchServerResponse>;
 }
+
+const STREAMS: ReadonlySet<string> = new Set(['watchAllocations', 'verifyLedger', 'watchServer']);
 
 /** Serves canned answers on a free port of the loopback until the test ends. Resolves to the address. */
 export async function fakeOrdersServer(
@@ -57,7 +62,7 @@ export async function fakeOrdersServer(
   const server = new Server();
   const handlers = Object.entries(answers).map(([name, answer]) => [
     name,
-    name === 'watchAllocations' || name === 'verifyLedger' ? streaming(answer) : unary(answer),
+    STREAMS.has(name) ? streaming(answer) : unary(answer),
   ]);
   server.addService(OrderNumberServiceService, Object.fromEntries(handlers));
   const port = await new Promise<number>((resolve, reject) => {

@@ -1,6 +1,9 @@
 import { pino } from 'pino';
 import type { Allocator } from '../../../src/core/allocator.ts';
 import type { DoorContext } from '../../../src/server/calls.ts';
+import { ActivityMeter } from '../../../src/server/figures/activity-meter.ts';
+import type { ServerStatus } from '../../../src/server/figures/server-watch.ts';
+import { ServerWatch } from '../../../src/server/figures/server-watch.ts';
 import type { ServiceContext } from '../../../src/server/methods/service-context.ts';
 import type { Ledger } from '../../../src/core/ledger.ts';
 import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
@@ -20,6 +23,21 @@ export function serviceContext(
     authenticator: OPEN,
     failedAttempts: new FailedAttempts(),
     stopping: new AbortController().signal,
+    closing: new AbortController().signal,
+    serverWatch: new ServerWatch(new ActivityMeter(), () => statusOf(allocator)),
     ...others,
+  };
+}
+
+function statusOf(allocator: Allocator): ServerStatus {
+  return {
+    state: 'serving',
+    reason: '',
+    ledgerClosedSeconds: 0,
+    lastOrderId: 0n,
+    waitingRequests: allocator.queueLength,
+    version: '0.0.0',
+    engine: 'memory',
+    startTimeMs: 0,
   };
 }

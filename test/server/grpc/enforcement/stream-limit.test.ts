@@ -76,6 +76,7 @@ it.each([
   ['verifications that are refused', (client) => client.stub.verifyLedger({ storeId: 0n })],
   ['watches that are refused', (client) => client.stub.watchAllocations({ storeId: 0n, afterOrderId: undefined })],
   ['watches', (client) => client.stub.watchAllocations({ storeId: undefined, afterOrderId: 0n })],
+  ['watches of the server', (client) => client.stub.watchServer({})],
   ['watches of health', (_, health) => health.watch({ service: '' })],
   [
     'reflections',

@@ -48,6 +48,29 @@ export namespace VerifyFindingKind {
   export type UNRECOGNIZED = typeof VerifyFindingKind.UNRECOGNIZED;
 }
 
+/** Whether a server serves. */
+export const ServerState = {
+  /** SERVER_STATE_UNSPECIFIED - Not used. */
+  SERVER_STATE_UNSPECIFIED: 0,
+  /** SERVER_STATE_SERVING - It serves. */
+  SERVER_STATE_SERVING: 1,
+  /** SERVER_STATE_LEDGER_CLOSED - Its ledger is closed: allocations wait until it opens. */
+  SERVER_STATE_LEDGER_CLOSED: 2,
+  /** SERVER_STATE_DRAINING - It is being stopped: it answers what it has accepted, and refuses new allocations. */
+  SERVER_STATE_DRAINING: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type ServerState = typeof ServerState[keyof typeof ServerState];
+
+export namespace ServerState {
+  export type SERVER_STATE_UNSPECIFIED = typeof ServerState.SERVER_STATE_UNSPECIFIED;
+  export type SERVER_STATE_SERVING = typeof ServerState.SERVER_STATE_SERVING;
+  export type SERVER_STATE_LEDGER_CLOSED = typeof ServerState.SERVER_STATE_LEDGER_CLOSED;
+  export type SERVER_STATE_DRAINING = typeof ServerState.SERVER_STATE_DRAINING;
+  export type UNRECOGNIZED = typeof ServerState.UNRECOGNIZED;
+}
+
 /** One row of the ledger: a run of `count` consecutive numbers given to one request. */
 export interface Allocation {
   /** First number of the run in the sequence over all stores. 1 to 2^63-1. */
@@ -427,6 +450,78 @@ export interface VerifyVerdict {
   findings: bigint;
   /** True if there is no finding. */
   ok: boolean;
+}
+
+/** Request of WatchServer. */
+export interface WatchServerRequest {
+}
+
+/** A step of WatchServer: the server as it is now. */
+export interface WatchServerResponse {
+  /** Whether it serves. */
+  state: ServerState;
+  /**
+   * Why it does not serve, as /readyz says it: "opening", "disk full", "disk error", "database unreachable",
+   * "an operator has to act" or "draining". Empty while it serves.
+   */
+  reason: string;
+  /** How long the ledger has been closed, in seconds; 0 while it is open. */
+  ledgerClosedSeconds: number;
+  /**
+   * The highest order_id that this server knows to be given. 0 to 2^63-1; another server of the same ledger may have
+   * given higher ones.
+   */
+  lastOrderId: bigint;
+  /** Requests that wait for a batch. 0 to the server's --max-queue. */
+  waitingRequests: number;
+  /** What it did in the last interval; absent until the first one is over, as in the first message of the only watch. */
+  activity:
+    | ServerActivity
+    | undefined;
+  /** The version of the server, such as 1.0.0. */
+  version: string;
+  /** What keeps its ledger: "sqlite" or "postgres". */
+  engine: string;
+  /** When it started, in whole milliseconds. */
+  startTime: Timestamp | undefined;
+}
+
+/** What a server did in an interval of about one second, which all watches of it share. */
+export interface ServerActivity {
+  /** How long the interval was, in seconds. */
+  seconds: number;
+  /** Requests per second that were given new numbers; a run of many numbers is one request. */
+  allocationsPerSecond: number;
+  /** Requests per second that were answered with numbers given before: retries and duplicates. */
+  replaysPerSecond: number;
+  /** Requests for numbers per second that were refused, or given up by their callers. */
+  refusalsPerSecond: number;
+  /**
+   * Half of the calls for numbers took this long or less, in milliseconds from the call's arrival to its answer,
+   * refusals included. Within 1 %; absent if none ended.
+   */
+  callP50Ms?:
+    | number
+    | undefined;
+  /** The same for 99 of 100 calls. */
+  callP99Ms?:
+    | number
+    | undefined;
+  /** Batches committed per second. */
+  batchesPerSecond: number;
+  /** Requests per batch, on average; absent if there was no batch. */
+  batchSize?:
+    | number
+    | undefined;
+  /**
+   * Half of the batches took this long or less, in milliseconds from their forming to the ledger's answer. Within 1 %;
+   * absent if there was no batch.
+   */
+  commitP50Ms?:
+    | number
+    | undefined;
+  /** The same for 99 of 100 batches. */
+  commitP99Ms?: number | undefined;
 }
 
 function createBaseAllocation(): Allocation {
@@ -3089,6 +3184,393 @@ export const VerifyVerdict: MessageFns<VerifyVerdict> = {
   },
 };
 
+function createBaseWatchServerRequest(): WatchServerRequest {
+  return {};
+}
+
+export const WatchServerRequest: MessageFns<WatchServerRequest> = {
+  encode(_: WatchServerRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchServerRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchServerRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<WatchServerRequest>, I>>(base?: I): WatchServerRequest {
+    return WatchServerRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchServerRequest>, I>>(_: I): WatchServerRequest {
+    const message = createBaseWatchServerRequest();
+    return message;
+  },
+};
+
+function createBaseWatchServerResponse(): WatchServerResponse {
+  return {
+    state: 0,
+    reason: "",
+    ledgerClosedSeconds: 0,
+    lastOrderId: 0n,
+    waitingRequests: 0,
+    activity: undefined,
+    version: "",
+    engine: "",
+    startTime: undefined,
+  };
+}
+
+export const WatchServerResponse: MessageFns<WatchServerResponse> = {
+  encode(message: WatchServerResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== 0) {
+      writer.uint32(8).int32(message.state);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.ledgerClosedSeconds !== 0) {
+      writer.uint32(25).double(message.ledgerClosedSeconds);
+    }
+    if (message.lastOrderId !== 0n) {
+      if (BigInt.asIntN(64, message.lastOrderId) !== message.lastOrderId) {
+        throw new globalThis.Error("value provided for field message.lastOrderId of type int64 too large");
+      }
+      writer.uint32(32).int64(message.lastOrderId);
+    }
+    if (message.waitingRequests !== 0) {
+      writer.uint32(40).int32(message.waitingRequests);
+    }
+    if (message.activity !== undefined) {
+      ServerActivity.encode(message.activity, writer.uint32(50).fork()).join();
+    }
+    if (message.version !== "") {
+      writer.uint32(58).string(message.version);
+    }
+    if (message.engine !== "") {
+      writer.uint32(66).string(message.engine);
+    }
+    if (message.startTime !== undefined) {
+      Timestamp.encode(message.startTime, writer.uint32(74).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchServerResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchServerResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.ledgerClosedSeconds = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.lastOrderId = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.waitingRequests = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.activity = ServerActivity.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.engine = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.startTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<WatchServerResponse>, I>>(base?: I): WatchServerResponse {
+    return WatchServerResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchServerResponse>, I>>(object: I): WatchServerResponse {
+    const message = createBaseWatchServerResponse();
+    message.state = object.state ?? 0;
+    message.reason = object.reason ?? "";
+    message.ledgerClosedSeconds = object.ledgerClosedSeconds ?? 0;
+    message.lastOrderId = (object.lastOrderId !== undefined && object.lastOrderId !== null)
+      ? BigInt(object.lastOrderId)
+      : 0n;
+    message.waitingRequests = object.waitingRequests ?? 0;
+    message.activity = (object.activity !== undefined && object.activity !== null)
+      ? ServerActivity.fromPartial(object.activity)
+      : undefined;
+    message.version = object.version ?? "";
+    message.engine = object.engine ?? "";
+    message.startTime = (object.startTime !== undefined && object.startTime !== null)
+      ? Timestamp.fromPartial(object.startTime)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseServerActivity(): ServerActivity {
+  return {
+    seconds: 0,
+    allocationsPerSecond: 0,
+    replaysPerSecond: 0,
+    refusalsPerSecond: 0,
+    callP50Ms: undefined,
+    callP99Ms: undefined,
+    batchesPerSecond: 0,
+    batchSize: undefined,
+    commitP50Ms: undefined,
+    commitP99Ms: undefined,
+  };
+}
+
+export const ServerActivity: MessageFns<ServerActivity> = {
+  encode(message: ServerActivity, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.seconds !== 0) {
+      writer.uint32(9).double(message.seconds);
+    }
+    if (message.allocationsPerSecond !== 0) {
+      writer.uint32(17).double(message.allocationsPerSecond);
+    }
+    if (message.replaysPerSecond !== 0) {
+      writer.uint32(25).double(message.replaysPerSecond);
+    }
+    if (message.refusalsPerSecond !== 0) {
+      writer.uint32(33).double(message.refusalsPerSecond);
+    }
+    if (message.callP50Ms !== undefined) {
+      writer.uint32(41).double(message.callP50Ms);
+    }
+    if (message.callP99Ms !== undefined) {
+      writer.uint32(49).double(message.callP99Ms);
+    }
+    if (message.batchesPerSecond !== 0) {
+      writer.uint32(57).double(message.batchesPerSecond);
+    }
+    if (message.batchSize !== undefined) {
+      writer.uint32(65).double(message.batchSize);
+    }
+    if (message.commitP50Ms !== undefined) {
+      writer.uint32(73).double(message.commitP50Ms);
+    }
+    if (message.commitP99Ms !== undefined) {
+      writer.uint32(81).double(message.commitP99Ms);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServerActivity {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServerActivity();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.seconds = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.allocationsPerSecond = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.replaysPerSecond = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.refusalsPerSecond = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.callP50Ms = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.callP99Ms = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.batchesPerSecond = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.batchSize = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 73) {
+              break;
+            }
+
+            message.commitP50Ms = reader.double();
+            continue;
+          }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.commitP99Ms = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ServerActivity>, I>>(base?: I): ServerActivity {
+    return ServerActivity.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ServerActivity>, I>>(object: I): ServerActivity {
+    const message = createBaseServerActivity();
+    message.seconds = object.seconds ?? 0;
+    message.allocationsPerSecond = object.allocationsPerSecond ?? 0;
+    message.replaysPerSecond = object.replaysPerSecond ?? 0;
+    message.refusalsPerSecond = object.refusalsPerSecond ?? 0;
+    message.callP50Ms = object.callP50Ms ?? undefined;
+    message.callP99Ms = object.callP99Ms ?? undefined;
+    message.batchesPerSecond = object.batchesPerSecond ?? 0;
+    message.batchSize = object.batchSize ?? undefined;
+    message.commitP50Ms = object.commitP50Ms ?? undefined;
+    message.commitP99Ms = object.commitP99Ms ?? undefined;
+    return message;
+  },
+};
+
 /**
  * Gapless, exactly-once order numbers for many online stores. Every order gets a pair: an order_id
  * from the one sequence over all stores, and an order_number from the sequence of its store. Neither
@@ -3231,6 +3713,20 @@ export const OrderNumberServiceService = {
       Buffer.from(VerifyLedgerResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): VerifyLedgerResponse => VerifyLedgerResponse.decode(value),
   },
+  /**
+   * Streams what this server is doing: whether it serves, what waits, and what it did in the last second. One message
+   * comes at once, then one per second; a slow reader misses some. Goes on while the server drains, and ends only
+   * with the call or the server. A caller needs access to all stores.
+   */
+  watchServer: {
+    path: "/orders.v1.OrderNumberService/WatchServer" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchServerRequest): Buffer => Buffer.from(WatchServerRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchServerRequest => WatchServerRequest.decode(value),
+    responseSerialize: (value: WatchServerResponse): Buffer => Buffer.from(WatchServerResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WatchServerResponse => WatchServerResponse.decode(value),
+  },
 } as const;
 
 export interface OrderNumberServiceServer extends UntypedServiceImplementation {
@@ -3265,6 +3761,12 @@ export interface OrderNumberServiceServer extends UntypedServiceImplementation {
    * is the verdict.
    */
   verifyLedger: handleServerStreamingCall<VerifyLedgerRequest, VerifyLedgerResponse>;
+  /**
+   * Streams what this server is doing: whether it serves, what waits, and what it did in the last second. One message
+   * comes at once, then one per second; a slow reader misses some. Goes on while the server drains, and ends only
+   * with the call or the server. A caller needs access to all stores.
+   */
+  watchServer: handleServerStreamingCall<WatchServerRequest, WatchServerResponse>;
 }
 
 export interface OrderNumberServiceClient extends Client {
@@ -3441,6 +3943,17 @@ export interface OrderNumberServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<VerifyLedgerResponse>;
+  /**
+   * Streams what this server is doing: whether it serves, what waits, and what it did in the last second. One message
+   * comes at once, then one per second; a slow reader misses some. Goes on while the server drains, and ends only
+   * with the call or the server. A caller needs access to all stores.
+   */
+  watchServer(request: WatchServerRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchServerResponse>;
+  watchServer(
+    request: WatchServerRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<WatchServerResponse>;
 }
 
 export const OrderNumberServiceClient = makeGenericClientConstructor(

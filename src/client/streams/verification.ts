@@ -1,12 +1,12 @@
-import type { VerifyLedgerRequest } from '../wire/gen/orders/v1/orders.ts';
-import { OrderNumberServiceService as service } from '../wire/gen/orders/v1/orders.ts';
-import type { VerifyStep } from './api.ts';
-import type { Connection } from './connection/connection.ts';
-import { failureFrom } from './failure.ts';
-import { fromVerifyStep } from './messages.ts';
-import { cancelled, gaveUp, withDiagnosis } from './retry.ts';
-import { READ } from './policy.ts';
-import { stoppedBy } from './stop.ts';
+import type { VerifyLedgerRequest } from '../../wire/gen/orders/v1/orders.ts';
+import { OrderNumberServiceService as service } from '../../wire/gen/orders/v1/orders.ts';
+import type { Connection } from '../connection/connection.ts';
+import { failureFrom } from '../failure.ts';
+import { fromVerifyStep } from '../messages.ts';
+import { cancelled, gaveUp, withDiagnosis } from '../retry.ts';
+import { READ } from '../policy.ts';
+import { stoppedBy } from '../stop.ts';
+import type { VerifyStep } from './verify-step.ts';
 
 /** One verification, step by step, up to its verdict. */
 export async function* verification(
