@@ -70,18 +70,18 @@ export class Listeners {
     const door = { logger, observer, state, authenticator: security.authenticator, failedAttempts };
     logLibrary(logger);
     try {
+      const serverWatch = new ServerWatch(meter, () => this.#status());
+      const [stopping, closing] = [this.#stopping.signal, this.#closing.signal];
+      const methods = orderNumberService({ allocator, ledger, logger, serverWatch, stopping, closing });
       await listen('grpc', grpcListen, async () => {
-        const serverWatch = new ServerWatch(meter, () => this.#status());
-        const [stopping, closing] = [this.#stopping.signal, this.#closing.signal];
-        const orders = orderNumberService({ allocator, ledger, logger, serverWatch, stopping, closing });
-        this.#grpc = await startGrpcServer(grpcListen, orders, door, security.tls?.of('grpc'));
+        this.#grpc = await startGrpcServer(grpcListen, methods, door, security.tls?.of('grpc'));
       });
       if (httpListen !== 'off') {
         const isServing = () => this.#isServing;
         const { requireRequestId, httpRequestTimeoutMs, httpIdleTimeoutMs } = this.#settings;
         const times = { requestTimeoutMs: httpRequestTimeoutMs, idleTimeoutMs: httpIdleTimeoutMs };
         const whyNotServing = () => this.#whyNotServing();
-        const served = { ...door, allocator, isServing, whyNotServing, requireRequestId };
+        const served = { ...door, allocator, methods, isServing, whyNotServing, requireRequestId };
         const tls = security.tls?.of('http');
         const options = { address: httpListen, ...times, ...served, ...(tls && { tls }) };
         await listen('http', httpListen, async () => {

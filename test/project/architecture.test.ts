@@ -55,7 +55,16 @@ const ROOMS: readonly {
   // Runs in a browser.
   { room: 'src/server/console/page/', files: [], packages: [] },
   { room: 'src/server/console/', files: [], packages: [] },
-  { room: 'src/server/http/', files: ['src/core/', 'src/server/console/', ...GROUND_FLOOR], packages: ['fastify'] },
+  {
+    room: 'src/server/http/connect/',
+    files: ['src/core/', 'src/wire/', 'src/server/methods/', ...GROUND_FLOOR],
+    packages: ['@bufbuild/protobuf', '@connectrpc/connect', '@connectrpc/connect-fastify', '@grpc/grpc-js', 'fastify'],
+  },
+  {
+    room: 'src/server/http/',
+    files: ['src/core/', 'src/server/console/', 'src/server/methods/served-method.ts', ...GROUND_FLOOR],
+    packages: ['fastify'],
+  },
   {
     room: 'src/server/metrics/',
     files: ['src/core/', 'src/engines/engine.ts', ...GROUND_FLOOR],
@@ -142,6 +151,8 @@ describe('imports', () => {
     };
     const generated = globSync('src/wire/gen/**/*.ts', { cwd: ROOT }).map(read);
     const used = new Set([...SOURCES, ...generated].flatMap(({ packages }) => packages));
+    // @connectrpc/connect-fastify imports it as a peer, which not every package manager installs by itself.
+    used.add('@connectrpc/connect-node');
     expect([...used].toSorted()).toEqual(Object.keys(manifest.dependencies).toSorted());
   });
 });

@@ -3,6 +3,7 @@ import { Server as NetServer } from 'node:net';
 import type { Address } from '../address.ts';
 import { listenOn } from '../address.ts';
 import { KEEP_ALIVE_MS, MAX_CONNECTIONS, MAX_HEADER_BYTES } from '../limits.ts';
+import type { ServedMethod } from '../methods/served-method.ts';
 import { shareConnections } from '../security/connection-shares.ts';
 import type { ListenerTls } from '../security/tls/listener-tls.ts';
 import { createWebServer } from '../security/tls/web-server.ts';
@@ -14,6 +15,8 @@ import { httpRoutes } from './routes.ts';
 /** What the HTTP endpoint needs. */
 export interface HttpServerOptions extends OrderEndpointOptions {
   readonly address: Address;
+  /** The methods of the service, which gRPC has, too. */
+  readonly methods: Readonly<Record<string, ServedMethod>>;
   /** How long a connection may stay idle. */
   readonly idleTimeoutMs: number;
   /** Whether the ledger is open and the server is not draining: what /readyz says. */
@@ -45,7 +48,7 @@ const LIMITS = {
   keepAliveInitialDelay: KEEP_ALIVE_MS,
 };
 
-/** Serves the original sample's endpoint. Rejects if it cannot listen on the address. */
+/** Serves the original sample's endpoint, and the methods by Connect and gRPC-Web. Rejects if it cannot listen on the address. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { address, logger } = options;
   const { server, dropHandshakes } = createWebServer(
@@ -56,6 +59,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const app = httpRoutes({
     endpoint: new OrderEndpoint(options),
     batchEndpoint: new BatchEndpoint(options),
+    connect: { methods: options.methods, door: options, requestTimeoutMs: options.requestTimeoutMs },
     logger,
     serverFactory: (handler) => server.on('request', handler),
     isServing: () => options.isServing(),

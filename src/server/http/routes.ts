@@ -10,6 +10,8 @@ import { MAX_BATCH_BYTES, MAX_REQUEST_BYTES } from '../limits.ts';
 import { pageFiles } from '../console/page-files.ts';
 import { answerClientError } from './client-errors.ts';
 import { serveConsole } from './console-page.ts';
+import type { ConnectOptions } from './connect/connect-routes.ts';
+import { connectRoutes } from './connect/connect-routes.ts';
 import type { BatchEndpoint } from './batch-endpoint.ts';
 import { BATCH_PATH } from './batch-endpoint.ts';
 import type { ServingState } from './probes.ts';
@@ -21,6 +23,7 @@ import { ORDER_PATH } from './order-endpoint.ts';
 export interface RouteOptions extends ServingState {
   readonly endpoint: OrderEndpoint;
   readonly batchEndpoint: BatchEndpoint;
+  readonly connect: Omit<ConnectOptions, 'isLast'>;
   readonly logger: Logger;
   readonly serverFactory: FastifyServerFactory<Server>;
   /** Whether each answer is the last of its connection. */
@@ -39,6 +42,7 @@ const ALLOWED: ReadonlyMap<string, string> = new Map([
 export function httpRoutes({
   endpoint,
   batchEndpoint,
+  connect,
   logger,
   serverFactory,
   ...state
@@ -53,26 +57,30 @@ export function httpRoutes({
     // A path that cannot be decoded does not exist.
     frameworkErrors: (_error, request, reply) => refuseUnknown(request, reply, allowed),
   });
-  // The endpoint parses the text itself, so that a malformed body costs no client the connection.
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
-    done(null, toText(body)),
-  );
-
+  const isLast = ({ raw }: FastifyRequest) =>
+    state.isClosing() || (clientCertificateOf(raw.socket)?.ended.aborted ?? false);
   // Before the body is read, which does not matter for a path that is not served.
   app.addHook('onRequest', (request, reply, done) => {
     if (request.is404) refuseUnknown(request, reply, allowed);
     else done();
   });
   app.addHook('onSend', (request, reply, payload, done) => {
-    if (state.isClosing() || clientCertificateOf(request.raw.socket)?.ended.aborted)
-      reply.header('connection', 'close');
+    if (isLast(request)) reply.header('connection', 'close');
     done(null, payload);
   });
   app.setErrorHandler((error: FastifyError, request, reply) => refuseError(error, request, reply, logger));
 
-  app.post(ORDER_PATH, { onRequest: endpoint.admit }, endpoint.handle);
-  app.post(BATCH_PATH, { onRequest: batchEndpoint.admit, bodyLimit: MAX_BATCH_BYTES }, batchEndpoint.handle);
+  void app.register((api, _options, done) => {
+    // The endpoint parses the text itself, so that a malformed body costs no client the connection.
+    api.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, parsed) =>
+      parsed(null, toText(body)),
+    );
+    api.post(ORDER_PATH, { onRequest: endpoint.admit }, endpoint.handle);
+    api.post(BATCH_PATH, { onRequest: batchEndpoint.admit, bodyLimit: MAX_BATCH_BYTES }, batchEndpoint.handle);
+    done();
+  });
+  void app.register(connectRoutes({ ...connect, isLast: ({ request }) => isLast(request) }));
   serveConsole(app, files);
   for (const { path, answer } of probesOf(state)) {
     app.get(path, (_request, reply) => {

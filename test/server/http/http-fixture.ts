@@ -9,10 +9,12 @@ import type { Caller, CallSignal } from '../../../src/core/calls/caller.ts';
 import { Allocator } from '../../../src/core/allocator.ts';
 import type { Reason } from '../../../src/core/reasons.ts';
 import type { HttpServer, HttpServerOptions } from '../../../src/server/http/http-server.ts';
+import { orderNumberService } from '../../../src/server/methods/order-number-service.ts';
 import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
 import { OPEN } from '../../../src/server/security/principal.ts';
 import { startHttpServer } from '../../../src/server/http/http-server.ts';
 import { MemoryDisk, MemoryLedger } from '../../support/engines/memory-ledger.ts';
+import { serviceContext } from '../../support/processes/service-context.ts';
 
 export const ORDER_PATH = '/api/generateOrderNumber';
 export const BATCH_PATH = '/api/generateOrderNumbers';
@@ -35,6 +37,8 @@ export class HttpFixture {
   /** What was counted: the method and its result. */
   readonly ended: [transport: string, method: string, result: 'OK' | Reason][] = [];
   readonly requests: [transport: string, result: 'OK' | Reason, requests: number][] = [];
+  /** Aborted to end the streams, as a server that stops does. */
+  readonly stopping = new AbortController();
   isServing = true;
   server!: HttpServer;
 
@@ -42,12 +46,16 @@ export class HttpFixture {
     const limits = { maxBatch: 1000, maxQueue: 10_000, maxQueueShare: 0.5, requireRequestId: false };
     this.allocator = new WatchedAllocator({ ledger: this.ledger, ...limits, ...options });
     const write = (line: string) => void this.log.push(JSON.parse(line) as Record<string, unknown>);
+    const logger = pino({ level: 'info' }, { write });
     this.options = {
       address: { host: '127.0.0.1', port: 0 },
       requestTimeoutMs: 60_000,
       idleTimeoutMs: 75_000,
       allocator: this.allocator,
-      logger: pino({ level: 'info' }, { write }),
+      logger,
+      methods: orderNumberService(
+        serviceContext(this.allocator, this.ledger, { logger, stopping: this.stopping.signal }),
+      ),
       authenticator: OPEN,
       failedAttempts: new FailedAttempts(),
       observer: {

@@ -1,0 +1,101 @@
+import type { DescService, Message } from '@bufbuild/protobuf';
+import type { ConnectRouter, HandlerContext, ServiceImpl } from '@connectrpc/connect';
+import { createContextValues } from '@connectrpc/connect';
+import { fastifyConnectPlugin } from '@connectrpc/connect-fastify';
+import type { FastifyInstance } from 'fastify';
+import type { DoorContext } from '../../calls.ts';
+import { MAX_BATCH_BYTES } from '../../limits.ts';
+import type { ServedMethod } from '../../methods/served-method.ts';
+import { callGate } from './call-gate.ts';
+import { boundDeadline } from './call-times.ts';
+import { toConnectError } from './connect-error.ts';
+import { pathOf, readDescriptors } from './descriptors.ts';
+import { Exchange, EXCHANGE } from './exchange.ts';
+import { MessageBridge } from './message-bridge.ts';
+import { ConnectStream } from './stream-call.ts';
+import type { AnswerForm } from './unary-call.ts';
+import { ConnectUnaryCall } from './unary-call.ts';
+
+/** What the methods need over Connect and gRPC-Web. */
+export interface ConnectOptions {
+  /** The methods of the service, by their names in camelCase. */
+  readonly methods: Readonly<Record<string, ServedMethod>>;
+  readonly door: DoorContext;
+  /** How long a call with one answer may take if its caller has set no deadline. */
+  readonly requestTimeoutMs: number;
+  /** Whether the answer to a request is the last of its connection. */
+  isLast(exchange: Exchange): boolean;
+}
+
+/** Where a request keeps its exchange. */
+const OWN = Symbol('exchange');
+
+interface OwnRequest {
+  [OWN]?: Exchange;
+}
+
+/** Serves the methods by the protocols of Connect and gRPC-Web, at /orders.v1.OrderNumberService/. */
+export function connectRoutes({ methods, door, requestTimeoutMs, isLast }: ConnectOptions) {
+  const descriptors = readDescriptors();
+  const { service, registry } = descriptors;
+  const streaming = new Set(service.methods.filter((one) => one.methodKind !== 'unary').map(pathOf));
+
+  const implementations = service.methods.map((method) => {
+    const bridge = new MessageBridge(method);
+    const form: AnswerForm = { bridge, toConnectError: (refusal) => toConnectError(refusal, registry) };
+    return [method.localName, implementationOf(methods[method.localName]!, form, isLast)] as const;
+  });
+  const routes = (router: ConnectRouter) =>
+    void router.service(service, Object.fromEntries(implementations) as unknown as ServiceImpl<DescService>);
+
+  return (app: FastifyInstance, _options: unknown, done: () => void): void => {
+    app.addHook('preHandler', (request, reply, next) => {
+      const exchange = new Exchange(request, reply);
+      (request as OwnRequest)[OWN] = exchange;
+      request.body = exchange;
+      // The library builds a URL of it, and nothing else.
+      request.raw.headers.host = 'localhost';
+      const isStream = streaming.has(request.routeOptions.url ?? '');
+      boundDeadline(request.raw.headers, isStream ? undefined : requestTimeoutMs);
+      if (isLast(exchange)) exchange.endConnection();
+      next();
+    });
+    fastifyConnectPlugin(
+      app,
+      {
+        routes,
+        grpc: false,
+        // Neither side compresses, so that no request is larger than it looks.
+        acceptCompression: [],
+        readMaxBytes: MAX_BATCH_BYTES,
+        jsonOptions: { registry, ignoreUnknownFields: false, alwaysEmitImplicit: true },
+        requestGate: callGate(methods, door, descriptors),
+        contextValues: (request) => createContextValues().set(EXCHANGE, (request as OwnRequest)[OWN]),
+      },
+      done,
+    );
+  };
+}
+
+function implementationOf(served: ServedMethod, form: AnswerForm, isLast: ConnectOptions['isLast']) {
+  if (served.isStream) {
+    return (message: Message, context: HandlerContext): AsyncIterable<Message> => {
+      const exchange = context.values.get(EXCHANGE)!;
+      const cut = () => void exchange.reply.raw.destroy();
+      const call = new ConnectStream(exchange.entered, form.bridge.toRequest(message), context, form, cut);
+      served.start(call);
+      return call.messages();
+    };
+  }
+  return async (message: Message, context: HandlerContext): Promise<Message> => {
+    const exchange = context.values.get(EXCHANGE)!;
+    const call = new ConnectUnaryCall(served.method, exchange.entered, form.bridge.toRequest(message), context, form);
+    const { answered } = call;
+    served.start(call);
+    try {
+      return await answered;
+    } finally {
+      if (isLast(exchange)) exchange.endConnection();
+    }
+  };
+}

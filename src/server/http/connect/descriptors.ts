@@ -1,0 +1,33 @@
+import { readFileSync } from 'node:fs';
+import type { DescMessage, DescMethod, DescService, FileRegistry } from '@bufbuild/protobuf';
+import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
+import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+
+const SERVICE = 'orders.v1.OrderNumberService';
+
+/** The service, and every message that it may send or receive. */
+export interface Descriptors {
+  readonly service: DescService;
+  readonly registry: FileRegistry;
+}
+
+/** Reads what `make generate` has written. */
+export function readDescriptors(): Descriptors {
+  const bytes = readFileSync(new URL('../../../wire/gen/descriptor.binpb', import.meta.url));
+  const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, bytes));
+  const service = registry.getService(SERVICE);
+  if (!service) throw new Error(`the descriptor set has no ${SERVICE}; run make generate`);
+  return { service, registry };
+}
+
+/** Where a method is on every carrier. */
+export function pathOf({ parent, name }: DescMethod): string {
+  return `/${parent.typeName}/${name}`;
+}
+
+/** The message of an Any's type URL. */
+export function messageAt(registry: FileRegistry, typeUrl: string): DescMessage {
+  const found = registry.getMessage(typeUrl.slice(typeUrl.lastIndexOf('/') + 1));
+  if (!found) throw new Error(`the descriptor set has no ${typeUrl}`);
+  return found;
+}
