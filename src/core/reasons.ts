@@ -3,6 +3,7 @@ const TRAITS = {
   COUNT_INVALID: { kind: 'invalid' },
   BATCH_SIZE_INVALID: { kind: 'invalid' },
   REQUEST_TOO_LARGE: { kind: 'invalid' },
+  REQUEST_MALFORMED: { kind: 'invalid' },
   REQUEST_ID_INVALID: { kind: 'invalid' },
   REQUEST_ID_REQUIRED: { kind: 'invalid' },
   PAGE_TOKEN_INVALID: { kind: 'invalid' },

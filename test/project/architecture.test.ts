@@ -57,7 +57,7 @@ const ROOMS: readonly {
   { room: 'src/server/console/', files: [], packages: [] },
   {
     room: 'src/server/http/connect/',
-    files: ['src/core/', 'src/wire/', 'src/server/methods/', ...GROUND_FLOOR],
+    files: ['src/core/', 'src/wire/', 'src/server/methods/', 'src/server/http/', ...GROUND_FLOOR],
     packages: ['@bufbuild/protobuf', '@connectrpc/connect', '@connectrpc/connect-fastify', '@grpc/grpc-js', 'fastify'],
   },
   {

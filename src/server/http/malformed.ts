@@ -1,5 +1,6 @@
 import { OrderError } from '../../core/errors.ts';
 import { parseJson } from '../../core/text/json-text.ts';
+import { isWhole } from './json-number.ts';
 
 /** The answer to a malformed request, as in the original sample. */
 export const MALFORMED = 'Malformed Request';
@@ -7,7 +8,6 @@ const MALFORMED_BATCH = 'the body is not a JSON array of orders; send [{"store_i
 
 /** A number with a fraction or an exponent, which may be rounded. */
 const MAY_ROUND = /\d[.eE]/;
-const JSON_NUMBER = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
 /**
  * The store_id of a request's body: 1 to 2^53-1. Undefined if there is no body, it is no JSON object, or
@@ -118,14 +118,6 @@ function sourceOf(body: string): string {
     return value;
   } as (this: unknown, key: string, value: unknown) => unknown);
   return sources.get(outermost) ?? '';
-}
-
-/** Whether a JSON number has no fraction: 5.0, 1e3 and 1.5e1 have none. */
-function isWhole(source: string): boolean {
-  const [, whole = '', fraction = '', exponent = '0'] = JSON_NUMBER.exec(source) ?? [];
-  const digits = whole + fraction;
-  const point = whole.length + Number(exponent);
-  return point >= digits.length || /^0*$/.test(digits.slice(Math.max(0, point)));
 }
 
 function isStoreId(value: unknown): value is number {

@@ -56,7 +56,8 @@ export function refusalFor(error: OrderError, mayRetry: boolean): Refusal {
 }
 
 /** The google.rpc.Status of a refusal (https://google.aip.dev/193). RetryInfo only if the caller may retry. */
-export function toRpcStatus({ error, mayRetry, pathOf }: Refusal): Status {
+export function toRpcStatus(refusal: Refusal): Status {
+  const { error, mayRetry } = refusal;
   const { message, reason } = error;
   const { kind, retryMs } = REASONS[reason];
   return toStatusMessage({
@@ -65,7 +66,7 @@ export function toRpcStatus({ error, mayRetry, pathOf }: Refusal): Status {
     reason,
     metadata: Object.fromEntries(Object.entries(error.fields).map(([name, value]) => [name, cut(value)])),
     retryMs: mayRetry ? retryMs : undefined,
-    wrongFields: kind === 'invalid' ? wrongFields(error, pathOf) : undefined,
+    wrongFields: kind === 'invalid' ? wrongFields(refusal) : undefined,
   });
 }
 
@@ -74,7 +75,8 @@ export function keyToRetryWith({ reason, fields }: OrderError): string | undefin
   return reason === 'OUTCOME_UNKNOWN' ? fields['request_id'] : undefined;
 }
 
-function wrongFields({ reason, fields }: OrderError, pathOf: (field: string) => string): readonly string[] {
+function wrongFields({ error: { reason, fields }, pathOf, where }: Refusal): readonly string[] {
+  if (where !== undefined) return [where];
   const named = Object.keys(fields);
   return named.length > 0 ? named.map((field) => pathOf(field)) : (MISSING[reason] ?? []);
 }

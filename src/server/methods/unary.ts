@@ -100,6 +100,8 @@ export interface Refusal {
   readonly mayRetry: boolean;
   /** Where in the request a field of the error is. */
   pathOf(field: string): string;
+  /** The path of what is wrong, if the error has no value of a field. */
+  readonly where?: string;
 }
 
 /**

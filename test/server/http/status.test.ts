@@ -8,6 +8,7 @@ const CONTRACT: Readonly<Record<Reason | TransportReason, readonly [code: number
   STORE_ID_INVALID: [400],
   COUNT_INVALID: [400],
   REQUEST_TOO_LARGE: [400],
+  REQUEST_MALFORMED: [400],
   BATCH_SIZE_INVALID: [400],
   REQUEST_ID_INVALID: [400],
   REQUEST_ID_REQUIRED: [400],

@@ -1,8 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { DescMethod } from '@bufbuild/protobuf';
 import type { HandlerContext } from '@connectrpc/connect';
 import { OrderError } from '../../../core/errors.ts';
-import type { DoorContext } from '../../calls.ts';
+import type { CalledMethod, DoorContext } from '../../calls.ts';
 import { CallDoor, HTTP } from '../../calls.ts';
 import { MAX_BATCH_BYTES, MAX_REQUEST_BYTES } from '../../limits.ts';
 import { refusalFor } from '../../methods/rpc-status.ts';
@@ -11,10 +10,10 @@ import { toConnectError } from './connect-error.ts';
 import type { Descriptors } from './descriptors.ts';
 import { pathOf } from './descriptors.ts';
 import { EXCHANGE } from './exchange.ts';
+import { malformedMessage } from './malformed-message.ts';
 import { readBody } from './request-body.ts';
+import { ENVELOPE_BYTES, isEnveloped, messageIn } from './request-form.ts';
 
-/** Before a message in a stream: a byte of flags and its length. */
-const ENVELOPE_BYTES = 5;
 const KEY_HEADER =
   'the header Idempotency-Key counts for POST /api/generateOrderNumber only; send request_id in the message';
 
@@ -38,24 +37,38 @@ export function callGate(
     const { raw } = exchange.request;
     const callDoor = doors.get(method)!;
     const call = callDoor.begin(raw);
-    let isAdmitted = false;
+    const refuse = (error: OrderError, where?: string) =>
+      toConnectError({ ...refusalFor(error, false), ...(where !== undefined && { where }) }, registry);
     try {
       call.admit();
-      isAdmitted = true;
-      if (raw.headers['idempotency-key'] !== undefined) throw new OrderError('REQUEST_ID_INVALID', KEY_HEADER);
-      exchange.body = await readBody(raw, maxBytes(callDoor.method.isBatch ?? false, method, raw.headers));
-      exchange.entered = call;
     } catch (thrown) {
       const error = call.refusalOf(thrown);
-      if (isAdmitted) call.refused(error);
-      else if (call.turnedAway(error)) exchange.endConnection();
-      throw toConnectError(refusalFor(error, false), registry);
+      if (call.turnedAway(error)) exchange.endConnection();
+      throw refuse(error);
     }
+    exchange.enter(call);
+    try {
+      const key = raw.headers['idempotency-key'];
+      if (key !== undefined) throw keyInHeader(String(key));
+      exchange.body = await readBody(raw, maxBytes(callDoor.method, raw.headers));
+    } catch (thrown) {
+      const error = call.refusalOf(thrown);
+      exchange.take().refused(error);
+      throw refuse(error);
+    }
+    const sent = messageIn(exchange.body, raw.headers);
+    const found = sent && malformedMessage(sent, method.input, registry);
+    if (!found) return;
+    exchange.take().refused(found.error);
+    throw refuse(found.error, found.where);
   };
 }
 
-function maxBytes(isBatch: boolean, { methodKind }: DescMethod, headers: IncomingHttpHeaders): number {
+function maxBytes({ isBatch }: CalledMethod, headers: IncomingHttpHeaders): number {
   const bytes = isBatch ? MAX_BATCH_BYTES : MAX_REQUEST_BYTES;
-  const isEnveloped = methodKind !== 'unary' || headers['content-type']?.startsWith('application/grpc-web');
-  return isEnveloped ? bytes + ENVELOPE_BYTES : bytes;
+  return isEnveloped(headers) ? bytes + ENVELOPE_BYTES : bytes;
+}
+
+function keyInHeader(key: string): OrderError {
+  return new OrderError('REQUEST_ID_INVALID', KEY_HEADER, { fields: { request_id: key } });
 }

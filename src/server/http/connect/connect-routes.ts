@@ -6,12 +6,14 @@ import type { FastifyInstance } from 'fastify';
 import type { DoorContext } from '../../calls.ts';
 import { MAX_BATCH_BYTES } from '../../limits.ts';
 import type { ServedMethod } from '../../methods/served-method.ts';
+import { refuse } from '../answer.ts';
 import { callGate } from './call-gate.ts';
 import { boundDeadline } from './call-times.ts';
 import { toConnectError } from './connect-error.ts';
 import { pathOf, readDescriptors } from './descriptors.ts';
 import { Exchange, EXCHANGE } from './exchange.ts';
 import { MessageBridge } from './message-bridge.ts';
+import { otherContentType } from './request-form.ts';
 import { ConnectStream } from './stream-call.ts';
 import type { AnswerForm } from './unary-call.ts';
 import { ConnectUnaryCall } from './unary-call.ts';
@@ -26,6 +28,8 @@ export interface ConnectOptions {
   /** Whether the answer to a request is the last of its connection. */
   isLast(exchange: Exchange): boolean;
 }
+
+const POST_ONLY = 'this path allows POST only';
 
 /** Where a request keeps its exchange. */
 const OWN = Symbol('exchange');
@@ -49,6 +53,13 @@ export function connectRoutes({ methods, door, requestTimeoutMs, isLast }: Conne
     void router.service(service, Object.fromEntries(implementations) as unknown as ServiceImpl<DescService>);
 
   return (app: FastifyInstance, _options: unknown, done: () => void): void => {
+    app.addHook('onRequest', (request, reply, next) => {
+      const isStream = streaming.has(request.routeOptions.url ?? '');
+      const remedy = otherContentType(request.raw.headers, isStream);
+      if (request.method !== 'POST') refuse(reply.header('allow', 'POST'), 'METHOD_NOT_ALLOWED', POST_ONLY);
+      else if (remedy !== undefined) refuse(reply, 'UNSUPPORTED_MEDIA_TYPE', remedy);
+      else next();
+    });
     app.addHook('preHandler', (request, reply, next) => {
       const exchange = new Exchange(request, reply);
       (request as OwnRequest)[OWN] = exchange;
@@ -82,14 +93,16 @@ function implementationOf(served: ServedMethod, form: AnswerForm, isLast: Connec
     return (message: Message, context: HandlerContext): AsyncIterable<Message> => {
       const exchange = context.values.get(EXCHANGE)!;
       const cut = () => void exchange.reply.raw.destroy();
-      const call = new ConnectStream(exchange.entered, form.bridge.toRequest(message), context, form, cut);
+      const request = form.bridge.toRequest(message);
+      const call = new ConnectStream(exchange.take(), request, context, form, cut);
       served.start(call);
       return call.messages();
     };
   }
   return async (message: Message, context: HandlerContext): Promise<Message> => {
     const exchange = context.values.get(EXCHANGE)!;
-    const call = new ConnectUnaryCall(served.method, exchange.entered, form.bridge.toRequest(message), context, form);
+    const request = form.bridge.toRequest(message);
+    const call = new ConnectUnaryCall(served.method, exchange.take(), request, context, form);
     const { answered } = call;
     served.start(call);
     try {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { ContextKey } from '@connectrpc/connect';
 import { createContextKey } from '@connectrpc/connect';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { OrderError } from '../../../core/errors.ts';
 import type { Call } from '../../calls.ts';
 
 /** Where the Connect library passes on the exchange of a call. */
@@ -12,7 +13,7 @@ export class Exchange implements AsyncIterable<Uint8Array> {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   /** The body, once it has arrived. */
-  body: Uint8Array = new Uint8Array();
+  body: Buffer = Buffer.alloc(0);
   #entered: Call<IncomingMessage> | undefined;
 
   constructor(request: FastifyRequest, reply: FastifyReply) {
@@ -20,14 +21,18 @@ export class Exchange implements AsyncIterable<Uint8Array> {
     this.reply = reply;
   }
 
-  /** The call, once it is admitted. */
-  get entered(): Call<IncomingMessage> {
-    if (!this.#entered) throw new Error('a call came in past the gate');
-    return this.#entered;
+  /** Called once the caller is admitted. A call that the library refuses then, for its form, ends with its answer. */
+  enter(call: Call<IncomingMessage>): void {
+    this.#entered = call;
+    this.reply.raw.once('close', () => this.#entered?.refused(unreadable()));
   }
 
-  set entered(call: Call<IncomingMessage>) {
-    this.#entered = call;
+  /** Hands the call over, once, to what ends it. */
+  take(): Call<IncomingMessage> {
+    const call = this.#entered;
+    if (!call) throw new Error('a call came in past the gate');
+    this.#entered = undefined;
+    return call;
   }
 
   /** Makes this answer the last of its connection. */
@@ -40,4 +45,8 @@ export class Exchange implements AsyncIterable<Uint8Array> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     yield this.body;
   }
+}
+
+function unreadable(): OrderError {
+  return new OrderError('REQUEST_MALFORMED', 'the request cannot be read as a message of this method');
 }

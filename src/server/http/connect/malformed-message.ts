@@ -1,0 +1,135 @@
+import type { DescMessage, FileRegistry, JsonValue } from '@bufbuild/protobuf';
+import { fromBinary, fromJson } from '@bufbuild/protobuf';
+import { messageOf, OrderError } from '../../../core/errors.ts';
+import type { JsonSource } from '../../../core/text/json-text.ts';
+import { parseJson } from '../../../core/text/json-text.ts';
+import { isWhole } from '../json-number.ts';
+import type { SentMessage } from './request-form.ts';
+
+/** A text without these has only numbers that JSON.parse gives exactly. */
+const MAY_ROUND = /\d{16}|\d[.eE]/;
+/** The most characters of a value from a caller that a message shows. */
+const MAX_SHOWN = 64;
+const MAX_PATH = 256;
+
+/** What is wrong with a message, and where, if that is known: in the names of the caller, `requests[3].storeId`. */
+export interface Malformed {
+  readonly error: OrderError;
+  readonly where?: string;
+}
+
+/** A number whose text says more than JSON.parse keeps. */
+class Inexact {
+  readonly source: string;
+
+  constructor(source: string) {
+    this.source = source;
+  }
+}
+
+/**
+ * Checks a message before the library reads it, which would round large numbers in JSON. Undefined if it can be read,
+ * has in JSON only fields that the message has, and numbers that are exact.
+ */
+export function malformedMessage(
+  { isJson, bytes }: SentMessage,
+  desc: DescMessage,
+  registry: FileRegistry,
+): Malformed | undefined {
+  if (isJson) return malformedJson(bytes, desc, registry);
+  try {
+    fromBinary(desc, bytes);
+  } catch {
+    return malformed('', 'the message is not in the binary form of Protocol Buffers');
+  }
+  return undefined;
+}
+
+function malformedJson(bytes: Buffer, desc: DescMessage, registry: FileRegistry): Malformed | undefined {
+  let text: string;
+  let json: unknown;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    json = parseJson(text, MAY_ROUND.test(text) ? toInexact : undefined);
+  } catch (error) {
+    return malformed('', whyNoJson(error, bytes.length));
+  }
+  const found = inMessage(json, desc, '');
+  if (found) return found;
+  try {
+    fromJson(desc, json as JsonValue, { registry, ignoreUnknownFields: false });
+  } catch (error) {
+    const message = messageOf(error);
+    return malformed(/field [\w.]+\.(\w+) from JSON/.exec(message)?.[1] ?? '', message);
+  }
+  return undefined;
+}
+
+function whyNoJson(error: unknown, bytes: number): string {
+  if (bytes === 0) return 'the message is empty; send a JSON object, such as {}';
+  if (error instanceof RangeError) return 'the message is nested too deeply';
+  return error instanceof SyntaxError ? 'the message is not JSON' : 'the message is not UTF-8';
+}
+
+function toInexact(_key: string, value: unknown, context?: JsonSource): unknown {
+  const source = context?.source;
+  if (typeof value !== 'number' || source === undefined) return value;
+  return Number.isSafeInteger(value) && isWhole(source) ? value : new Inexact(source);
+}
+
+/** The first wrong value of a message: an unknown field, or a number that is not exact. */
+function inMessage(json: unknown, desc: DescMessage, path: string): Malformed | undefined {
+  if (json instanceof Inexact) return inexact(json, path);
+  // Well-known types have forms of their own, and whatever is no object the library refuses.
+  if (!isObject(json) || desc.typeName.startsWith('google.protobuf.')) return undefined;
+  for (const [key, value] of Object.entries(json)) {
+    const at = path === '' ? key : `${path}.${key}`;
+    const field = desc.fields.find(({ jsonName, name }) => key === jsonName || key === name);
+    if (!field) return unknownField(key, desc, at);
+    const items: readonly unknown[] = Array.isArray(value) ? value : [value];
+    for (const [i, item] of items.entries()) {
+      const itemAt = Array.isArray(value) ? `${at}[${i}]` : at;
+      const found = field.message
+        ? inMessage(item, field.message, itemAt)
+        : item instanceof Inexact
+          ? inexact(item, itemAt)
+          : undefined;
+      if (found) return found;
+    }
+  }
+  return undefined;
+}
+
+function inexact({ source }: Inexact, path: string): Malformed {
+  const shown = source.slice(0, MAX_SHOWN);
+  const remedy = /^-?\d+$/.test(source) ? `send it as a string, "${shown}"` : 'send a whole number';
+  return malformed(path, `${path} ${shown} cannot be read exactly: ${remedy}`, { [nameOf(path)]: source });
+}
+
+/** A field under another name would be lost, and with a request_id the caller's right to retry. */
+function unknownField(key: string, { fields, name }: DescMessage, path: string): Malformed {
+  const shown = JSON.stringify(key.slice(0, MAX_SHOWN));
+  const alike = fields.find((field) => plain(field.name) === plain(key));
+  const known = fields.map(({ jsonName }) => jsonName).join(', ');
+  const remedy = alike ? `did you mean ${alike.jsonName}?` : `its fields are ${known || 'none'}`;
+  return malformed(path, `${shown} is not a field of ${name}; ${remedy}`);
+}
+
+function malformed(path: string, message: string, fields: Readonly<Record<string, string>> = {}): Malformed {
+  const error = new OrderError('REQUEST_MALFORMED', message, { fields });
+  return path === '' ? { error } : { error, where: path.slice(0, MAX_PATH) };
+}
+
+/** The field at the end of a path, by its name in the proto. */
+function nameOf(path: string): string {
+  const last = path.slice(path.lastIndexOf('.') + 1).replace(/\[\d+\]$/, '');
+  return last.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function plain(name: string): string {
+  return name.replaceAll(/[_-]/g, '').toLowerCase();
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

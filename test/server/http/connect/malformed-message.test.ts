@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import { HttpFixture } from '../http-fixture.ts';
+import { callConnect, envelope, reasonOf, SERVICE_PATH, streamConnect } from './connect-client.ts';
+
+/** What the answer says about the place of a fault. */
+function faultOf(json: Awaited<ReturnType<typeof callConnect>>['json']) {
+  const violations = json.details?.find(({ type }) => type === 'google.rpc.BadRequest')?.debug['fieldViolations'];
+  return [reasonOf(json), (violations as { field: string }[])[0]?.field, json.message];
+}
+
+describe('the text of a message in JSON', () => {
+  const EXACT = 'cannot be read exactly: send it as a string, ';
+  it.each([
+    ['{"storeId": 9007199254740993}', 'storeId', `storeId 9007199254740993 ${EXACT}"9007199254740993"`],
+    ['{"storeId": -9007199254740992}', 'storeId', `storeId -9007199254740992 ${EXACT}"-9007199254740992"`],
+    ['{"store_id": 1e16}', 'store_id', 'store_id 1e16 cannot be read exactly: send a whole number'],
+    [
+      '{"storeId": 7.00000000000000001}',
+      'storeId',
+      'storeId 7.00000000000000001 cannot be read exactly: send a whole number',
+    ],
+    [
+      '{"storeId": 7, "requestID": "a"}',
+      'requestID',
+      '"requestID" is not a field of AllocateOrderRequest; did you mean requestId?',
+    ],
+    [
+      '{"storeId": 7, "key": "a"}',
+      'key',
+      '"key" is not a field of AllocateOrderRequest; its fields are storeId, requestId',
+    ],
+    ['{"storeId": 7, "store_id": 8}', 'store_id', expect.stringContaining('set multiple times')],
+    ['{"storeId": "seven"}', 'store_id', expect.stringContaining('store_id')],
+    ['', undefined, 'the message is empty; send a JSON object, such as {}'],
+    ['storeId=7', undefined, 'the message is not JSON'],
+    [`${'['.repeat(200)}`, undefined, 'the message is nested too deeply'],
+  ])('%s is refused, and numbers nothing', async (body, field, message) => {
+    const fixture = await HttpFixture.open();
+    const { status, json } = await callConnect(fixture, 'AllocateOrder', body);
+    expect([status, json.code, ...faultOf(json)]).toEqual([
+      400,
+      'invalid_argument',
+      'REQUEST_MALFORMED',
+      field,
+      message,
+    ]);
+    expect(fixture.ended).toEqual([['http', 'AllocateOrder', 'REQUEST_MALFORMED']]);
+    expect(fixture.disk.rows).toEqual([]);
+  });
+
+  it('is checked in each request of a batch, and in the message of a stream', async () => {
+    const fixture = await HttpFixture.open();
+    const batch = '{"requests": [{"storeId": 7}, {"storeId": 9007199254740993}]}';
+    const { json } = await callConnect(fixture, 'BatchAllocateOrders', batch);
+    expect(faultOf(json)).toMatchObject(['REQUEST_MALFORMED', 'requests[1].storeId', expect.any(String)]);
+    const { messages } = await streamConnect(fixture, 'WatchAllocations', '{"afterOrderID": 0}');
+    const { end } = (await messages.next()).value as { end: { error: typeof json } };
+    expect(faultOf(end.error)).toMatchObject(['REQUEST_MALFORMED', 'afterOrderID', expect.any(String)]);
+    expect(fixture.disk.rows).toEqual([]);
+  });
+
+  it('may have numbers that are exact, and names in either form', async () => {
+    const fixture = await HttpFixture.open();
+    for (const body of ['{"storeId": 9007199254740991}', '{"store_id": "9007199254740993"}', '{"storeId": 1e3}']) {
+      expect(await callConnect(fixture, 'AllocateOrder', body)).toMatchObject({ status: 200 });
+    }
+  });
+
+  it('is checked over gRPC-Web, too', async () => {
+    const fixture = await HttpFixture.open();
+    const answer = await fixture.ask(`${SERVICE_PATH}/AllocateOrder`, {
+      method: 'POST',
+      body: envelope('{"storeId": 7, "requestID": "a"}'),
+      headers: { 'content-type': 'application/grpc-web+json' },
+    });
+    expect(answer.body).toContain('grpc-status: 3');
+    expect(fixture.ended).toEqual([['http', 'AllocateOrder', 'REQUEST_MALFORMED']]);
+  });
+});
+
+describe('what is no message at all', () => {
+  it.each([
+    ['a compressed message', { 'content-encoding': 'gzip' }, [501, 'unimplemented']],
+    ['a deadline that is no number', { 'connect-timeout-ms': 'soon' }, [400, 'invalid_argument']],
+    ['damaged protobuf', { 'content-type': 'application/proto' }, [400, 'invalid_argument']],
+  ])('%s is refused, and counted', async (_name, headers, expected) => {
+    const fixture = await HttpFixture.open();
+    const { status, json } = await callConnect(fixture, 'AllocateOrder', '{"storeId":7}', headers);
+    expect([status, json.code]).toEqual(expected);
+    await expect.poll(() => fixture.ended).toEqual([['http', 'AllocateOrder', 'REQUEST_MALFORMED']]);
+    expect(fixture.disk.rows).toEqual([]);
+  });
+
+  it('another method or Content-Type is told what to send', async () => {
+    const fixture = await HttpFixture.open();
+    const path = `${SERVICE_PATH}/VerifyLedger`;
+    const headers = { 'content-type': 'application/json' };
+    expect(await fixture.ask(path, { method: 'POST', body: '{}', headers })).toMatchObject({
+      code: 415,
+      body: expect.stringContaining('application/connect+json'),
+    });
+    expect(await fixture.ask(path)).toMatchObject({ code: 405, headers: { allow: 'POST' } });
+    expect(await fixture.ask(`${SERVICE_PATH}/Nothing`, { method: 'POST', body: '{}', headers })).toMatchObject({
+      code: 404,
+    });
+  });
+});
