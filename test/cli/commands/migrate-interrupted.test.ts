@@ -2,12 +2,12 @@ import type { ChildProcess } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { schemaSql } from '../../../src/engines/postgres/schema/schema.ts';
 import { fillLedger, fills } from '../../support/ledgers/filled-ledger.ts';
 import { IS_LONG } from '../../support/long-form.ts';
 import { move, textOfDatabase, textOfFile, whileServed } from '../../support/ledgers/moved-ledger.ts';
 import { connect } from '../../support/clients/orders-client.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
+import { newDatabaseWithSchema } from '../../support/postgres/database-with-schema.ts';
 import { refusedStart } from '../../support/processes/refused-start.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 import {
@@ -22,15 +22,13 @@ import {
 import { TcpProxy } from '../../support/network/tcp-proxy.ts';
 import { until } from '../../support/until.ts';
 
-/** Three chunks. */
-const ROWS = 11_000;
+/** Two chunks. */
+const ROWS = 6_000;
 
 /** A file of so many rows, and an empty database that has the schema. */
 async function ledgers(rows = ROWS) {
   const from = fillLedger(join(testFolder(), 'orders.db'), ...fills(rows)).database;
-  const to = await newDatabase();
-  await query(to, schemaSql());
-  return { from, to };
+  return { from, to: await newDatabaseWithSchema() };
 }
 
 const SECOND_CHUNK = 'BEFORE INSERT ON order_numbers.allocations FOR EACH ROW WHEN (NEW.order_id = 5001)';
@@ -65,14 +63,14 @@ async function whileMoving(child: ChildProcess, url: string, holds: string): Pro
 }
 
 it('P1 P2 P5 P8: a move killed at any moment resumes where it stopped, and the two ledgers never both number', async () => {
-  // Five chunks, or eight in the long form, so that no step is too short to be hit.
-  const [rows, kills] = IS_LONG ? [37_000, 7] : [22_000, 4];
+  // Three chunks, or eight in the long form, so that no step is too short to be hit.
+  const [rows, kills] = IS_LONG ? [37_000, 7] : [12_500, 3];
   const { from, to } = await ledgers(rows);
   // Each run has to copy what the file allocated since the last one.
   const moments: ((end: bigint) => string)[] = [
     () => connectedAnd('true'),
     () => '(SELECT moving_from FROM order_numbers.ledger) IS NOT NULL',
-    ...Array.from({ length: kills }, (_, i) => () => copiedUpTo(BigInt(1 + 6000 * i))),
+    ...Array.from({ length: kills }, (_, i) => () => copiedUpTo(BigInt(1 + 5000 * i))),
     // The last row is a run of two.
     (end) => copiedUpTo(end - 1n),
     (end) => `(SELECT last_order_id FROM order_numbers.ledger) >= ${end}`,

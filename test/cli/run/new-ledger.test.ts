@@ -13,7 +13,7 @@ describe('a new ledger', () => {
   it.each(ENGINES)(
     'is logged at level warn with its location, an existing one at level info: $name',
     async (engine) => {
-      const ledger = await engine.newLedger();
+      const ledger = await engine.absentLedger();
       const first = new LocalServer(ledger);
       await first.serving();
       const created = first.log.find(({ msg }) => msg.startsWith('created a new ledger'));
@@ -39,7 +39,7 @@ describe('a new ledger', () => {
   );
 
   it.each(ENGINES)('is not created with --create=false: $name', async (engine) => {
-    const server = new LocalServer(await engine.newLedger(), { args: ['--create=false'] });
+    const server = new LocalServer(await engine.absentLedger(), { args: ['--create=false'] });
     expect(await server.exit()).toBe(1);
     expect(server.log.at(-1)).toMatchObject({
       level: 60,

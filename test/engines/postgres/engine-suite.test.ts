@@ -3,7 +3,8 @@ import { PostgresLedger } from '../../../src/engines/postgres/postgres-ledger.ts
 import type { TestLedger } from '../../support/engines/engine-suite.ts';
 import { engineSuite } from '../../support/engines/engine-suite.ts';
 import type { Counters } from '../../support/engines/ledger-model.ts';
-import { newDatabase, query } from '../../support/postgres/database.ts';
+import { newDatabaseWithSchema } from '../../support/postgres/database-with-schema.ts';
+import { query } from '../../support/postgres/query.ts';
 
 const QUIET = { opened() {}, waiting() {}, failed() {}, lost() {}, warning() {}, transaction() {} };
 
@@ -12,7 +13,7 @@ engineSuite('PostgreSQL', (autoCreateStores): TestLedger => {
   let ledger: PostgresLedger | undefined;
   onTestFinished(() => ledger?.close());
   const openLedger = async (): Promise<PostgresLedger> => {
-    url ??= await newDatabase();
+    url ??= await newDatabaseWithSchema();
     const opened = new PostgresLedger(url, { autoCreateStores, readUrl: undefined }, QUIET);
     await opened.ready();
     return opened;

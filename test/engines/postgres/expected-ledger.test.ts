@@ -19,7 +19,7 @@ it('reports which ledger was opened, without its password, and whether it is new
 });
 
 it('reports it as new even if the first attempt to use it failed after its creation', async () => {
-  const { proxy, proxiedUrl } = await proxiedDatabase();
+  const { proxy, proxiedUrl } = await proxiedDatabase(await newDatabase());
   const cut = proxy.cutAnswerOfNext((bytes) => bytes.includes('FROM durable, order_numbers.confirm('));
   const { openings } = await OpenedLedger.open(proxiedUrl);
   await cut;

@@ -1,14 +1,15 @@
 import { expect, it } from 'vitest';
 import { INT64_MAX } from '../../../src/core/allocation.ts';
 import { DEFAULT_STORE } from '../../../src/core/store.ts';
-import { newDatabase, query } from '../../support/postgres/database.ts';
+import { newDatabaseWithSchema } from '../../support/postgres/database-with-schema.ts';
+import { query } from '../../support/postgres/query.ts';
 import { assertDense } from '../../support/postgres/density.ts';
 import { LocalServer } from '../../support/processes/local-server.ts';
 import { until } from '../../support/until.ts';
 import { OpenedLedger, proxiedDatabase } from './opened-ledger.ts';
 
 it('P9: an older copy put back under a live session is refused, and none of its numbers is returned', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const opened = await OpenedLedger.open(url);
   for (const requestId of ['a', 'b', 'c']) await opened.allocate(requestId);
   await query(
@@ -27,7 +28,7 @@ it('P9: an older copy put back under a live session is refused, and none of its 
 });
 
 it('P9: another ledger put in place of the open one is refused, however far it is, and stays unchanged', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const opened = await OpenedLedger.open(url);
   await opened.allocate('a');
   await query(url, `UPDATE order_numbers.ledger SET ledger_id = 'another', version = version + 100`);
@@ -37,7 +38,7 @@ it('P9: another ledger put in place of the open one is refused, however far it i
 });
 
 it('a read standby that does not answer is reported once, and reads go to the primary', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const opened = await OpenedLedger.open(url, { readUrl: 'postgres://postgres@127.0.0.1:1/nowhere' });
   await opened.allocate('a');
   for (let i = 0; i < 3; i++) {

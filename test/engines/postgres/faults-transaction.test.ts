@@ -4,6 +4,7 @@ import type { ServerState } from '../../../src/engines/postgres/connection/serve
 import { requireDurable } from '../../../src/engines/postgres/connection/server-state.ts';
 import { Session } from '../../../src/engines/postgres/connection/session.ts';
 import { isBatch } from '../../support/postgres/batch-query.ts';
+import { newDatabaseWithSchema } from '../../support/postgres/database-with-schema.ts';
 import { databaseName, newDatabase, query } from '../../support/postgres/database.ts';
 import { assertDense } from '../../support/postgres/density.ts';
 import { holdCounter } from '../../support/postgres/held-counter.ts';
@@ -18,7 +19,7 @@ describe('a batch that PostgreSQL rolls back', () => {
     ['serialization failure', '40001'],
     ['lock not available', '55P03'],
   ])('P5: because of a %s is retried on the same session, and numbered once', async (_, sqlState) => {
-    const url = await newDatabase();
+    const url = await newDatabaseWithSchema();
     const opened = await OpenedLedger.open(url);
     await raiseOnInsert(url, sqlState, { once: true });
     expect(await opened.allocate()).toMatchObject({ allocation: FIRST, replayed: false });
@@ -27,7 +28,7 @@ describe('a batch that PostgreSQL rolls back', () => {
   });
 
   it('P6: on a full disk is refused as a whole, and burns nothing', async () => {
-    const url = await newDatabase();
+    const url = await newDatabaseWithSchema();
     const opened = await OpenedLedger.open(url);
     await opened.allocate();
     await raiseOnInsert(url, '53100');
@@ -56,7 +57,7 @@ describe('a batch that PostgreSQL rolls back', () => {
   });
 
   it('P7: for an unforeseen reason is an unknown outcome, and the next one is numbered', async () => {
-    const url = await newDatabase();
+    const url = await newDatabaseWithSchema();
     const opened = await OpenedLedger.open(url);
     await raiseOnInsert(url, 'P0001', { once: true });
     await expect(opened.allocate()).rejects.toThrow('raised by a trigger');

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Allocation } from '../../../src/client/index.ts';
 import { createClient } from '../../../src/client/index.ts';
-import { newDatabase } from '../../support/postgres/database.ts';
+import { newDatabaseWithSchema } from '../../support/postgres/database-with-schema.ts';
 import { LocalServer } from '../../support/processes/local-server.ts';
 
 const ALLOCATIONS = 41;
@@ -11,7 +11,7 @@ const MEDIAN_MS = 100;
 const MAX_MS = 3000;
 
 it('an allocation of one server reaches a watcher of another within 100 ms, and none is missed', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const [server, other] = [new LocalServer(url), new LocalServer(url)];
   const client = createClient({ address: await server.serving() });
   const watcher = createClient({ address: await other.serving() });

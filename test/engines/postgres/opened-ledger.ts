@@ -5,6 +5,7 @@ import type { PostgresLedgerOptions } from '../../../src/engines/postgres/postgr
 import { PostgresLedger } from '../../../src/engines/postgres/postgres-ledger.ts';
 import type { Outcome } from '../../../src/core/ledger.ts';
 import type { OpenedLedger as Opening } from '../../../src/core/observers.ts';
+import { newDatabaseWithSchema } from '../../support/postgres/database-with-schema.ts';
 import { newDatabase, query } from '../../support/postgres/database.ts';
 import { TcpProxy } from '../../support/network/tcp-proxy.ts';
 import { until } from '../../support/until.ts';
@@ -58,9 +59,9 @@ export class OpenedLedger {
   }
 }
 
-/** A database of the shared server, and a proxy before it. */
-export async function proxiedDatabase(): Promise<{ url: string; proxy: TcpProxy; proxiedUrl: string }> {
-  const url = await newDatabase();
+/** A database of the shared server, with the schema unless another one is given, and a proxy before it. */
+export async function proxiedDatabase(given?: string): Promise<{ url: string; proxy: TcpProxy; proxiedUrl: string }> {
+  const url = given ?? (await newDatabaseWithSchema());
   const { host } = new URL(url);
   const proxy = await TcpProxy.start(host);
   onTestFinished(() => proxy.close());

@@ -7,8 +7,10 @@ import { SQLITE } from './sqlite-engine.ts';
 /** An engine under test: callers must see the same on all of them. */
 export interface Engine {
   readonly name: string;
-  /** Creates a ledger that ends with the test; resolves to its value of --ledger. */
+  /** A ledger without a number, for one test; resolves to its value of --ledger. */
   newLedger(): Promise<string>;
+  /** The same, but the first server on it has to create it. */
+  absentLedger(): Promise<string>;
   /** Asserts that its rows are dense, past the server; returns them in order_id order. */
   assertDense(ledger: string): Promise<readonly DenseRow[]>;
   /** Changes its tables past the server. */

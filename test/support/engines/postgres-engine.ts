@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest';
 import type { Engine, FaultyLedger } from './engines.ts';
 import { isBatch } from '../postgres/batch-query.ts';
+import { newDatabaseWithSchema } from '../postgres/database-with-schema.ts';
 import { newDatabase, query } from '../postgres/database.ts';
 import { assertDense } from '../postgres/density.ts';
 import type { HeldCounter } from '../postgres/held-counter.ts';
@@ -23,13 +24,14 @@ CREATE CONSTRAINT TRIGGER fails AFTER UPDATE ON ledger DEFERRABLE INITIALLY DEFE
 
 export const POSTGRES: Engine = {
   name: 'PostgreSQL',
-  newLedger: newDatabase,
+  newLedger: newDatabaseWithSchema,
+  absentLedger: newDatabase,
   assertDense,
   execute,
   damage: (url) => execute(url, DAMAGE),
 
   async newFaultyLedger() {
-    const url = await newDatabase();
+    const url = await newDatabaseWithSchema();
     const proxy = await TcpProxy.start(new URL(url).host);
     onTestFinished(() => proxy.close());
     return new PostgresFaults(url, proxy);

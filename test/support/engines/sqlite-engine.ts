@@ -18,6 +18,7 @@ const FRAME_HEADER_BYTES = 24;
 export const SQLITE: Engine = {
   name: 'SQLite',
   newLedger: async () => newLedger(),
+  absentLedger: async () => newLedger(),
   assertDense: async (path) => assertDense(path),
   execute: async (path, sql) => execute(path, sql),
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { inject, onTestFinished } from 'vitest';
-import { query } from './query.ts';
+import type { Row } from './query.ts';
+import { query, withClient } from './query.ts';
 
 export { query } from './query.ts';
 
@@ -39,15 +40,24 @@ export function databaseName(url: string): string {
 
 /** The URL of a new and empty database in the shared cluster, for one test; its sessions are ended with the test. */
 export async function newDatabase(): Promise<string> {
+  const url = await takeDatabase();
+  onTestFinished(() => giveBackDatabase(url));
+  return url;
+}
+
+/** The same for as long as the caller likes, who gives it back. */
+export async function takeDatabase(): Promise<string> {
   const port = inject('postgres');
   if (typeof port === 'string') throw new Error(port);
   const server = `postgres://postgres@127.0.0.1:${port}`;
-  const name = idle.pop() ?? (await createDatabase(server));
-  onTestFinished(async () => {
-    if (await isEmptied(`${server}/${name}`)) idle.push(name);
-    else await query(`${server}/postgres`, `drop database if exists ${name} with (force)`);
-  });
-  return `${server}/${name}`;
+  return `${server}/${idle.pop() ?? (await createDatabase(server))}`;
+}
+
+/** Empties it for the next test, or drops it if a test has changed what cannot be emptied. */
+export async function giveBackDatabase(url: string): Promise<void> {
+  const name = databaseName(url);
+  if (await isEmptied(url)) idle.push(name);
+  else await query(url.replace(name, 'postgres'), `drop database if exists ${name} with (force)`);
 }
 
 async function createDatabase(server: string): Promise<string> {
@@ -59,9 +69,11 @@ async function createDatabase(server: string): Promise<string> {
 
 async function isEmptied(url: string): Promise<boolean> {
   try {
-    await query(url, EMPTY);
-    const [found] = await query(url, FUNCTIONS);
-    return String(Object.values(found!)) === functions && (await query(url, IS_NEW)).length === 1;
+    return await withClient(url, async (client) => {
+      await client.query(EMPTY);
+      const { rows } = await client.query<Row>(FUNCTIONS);
+      return String(Object.values(rows[0]!)) === functions && (await client.query(IS_NEW)).rowCount === 1;
+    });
   } catch {
     // The test has locked itself out, or has dropped it.
     return false;

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { isBatch } from '../../../support/postgres/batch-query.ts';
+import { newDatabaseWithSchema } from '../../../support/postgres/database-with-schema.ts';
 import { databaseName, newDatabase, query } from '../../../support/postgres/database.ts';
 import { assertDense } from '../../../support/postgres/density.ts';
 import { holdCounter } from '../../../support/postgres/held-counter.ts';
@@ -61,7 +62,7 @@ it('P7: a batch that may still arrive is not refused: it was sent twice, and fou
 });
 
 it('P5: a session terminated in the middle of a batch is replaced, and the batch is numbered once', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const opened = await OpenedLedger.open(url);
   const { outcome, release } = await heldCommit(url, opened);
   await endSessions(url);
@@ -72,7 +73,7 @@ it('P5: a session terminated in the middle of a batch is replaced, and the batch
 });
 
 it('idle sessions that are terminated are replaced, those for reads, too', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const opened = await OpenedLedger.open(url);
   await opened.allocate();
   await opened.ledger.reads.end();
@@ -114,7 +115,7 @@ it('a ledger closes at once while it searches for its primary', async () => {
 });
 
 it('a commit in flight when its ledger closes ends with its session', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const opened = await OpenedLedger.open(url);
   const { outcome } = await heldCommit(url, opened);
   const closed = opened.ledger.close();

@@ -8,13 +8,14 @@ import { verifyPostgresLedger } from '../../../../src/engines/postgres/operator/
 import type { VerifyEvent } from '../../../../src/core/verify/events.ts';
 import { parsePostgresUrl } from '../../../../src/engines/postgres/connection/postgres-url.ts';
 import { orderNumbers } from '../../../support/processes/order-numbers-command.ts';
+import { newDatabaseWithSchema } from '../../../support/postgres/database-with-schema.ts';
 import { newDatabase, query } from '../../../support/postgres/database.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 import { asRole, newRole, OpenedLedger, proxiedDatabase } from '../opened-ledger.ts';
 
 /** Stores 7, with order_numbers up to 102, and 8, with 100; the ledger ends at order_id 4, and no server runs. */
 async function restoredLedger(): Promise<string> {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const opened = await OpenedLedger.open(url);
   for (const [requestId, storeId] of [
     ['a', 7n],

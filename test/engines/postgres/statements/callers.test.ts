@@ -2,7 +2,8 @@ import { expect, it } from 'vitest';
 import type { AllocationRequest } from '../../../../src/core/allocation.ts';
 import { INT64_MAX } from '../../../../src/core/allocation.ts';
 import type { Outcome } from '../../../../src/core/ledger.ts';
-import { newDatabase, query } from '../../../support/postgres/database.ts';
+import { newDatabaseWithSchema } from '../../../support/postgres/database-with-schema.ts';
+import { query } from '../../../support/postgres/query.ts';
 import { withClient } from '../../../support/postgres/query.ts';
 import { holdCounter } from '../../../support/postgres/held-counter.ts';
 import { OpenedLedger } from '../opened-ledger.ts';
@@ -16,7 +17,7 @@ function callersOf(outcomes: readonly Outcome[]): (string | undefined)[] {
 }
 
 it('only a named caller costs a row', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const { ledger } = await OpenedLedger.open(url);
   await ledger.commit([ask('a', ''), ask('b', 'checkout-eu'), ask('c', '')]);
   await ledger.commit([ask('d', ''), ask('e', '')]);
@@ -25,7 +26,7 @@ it('only a named caller costs a row', async () => {
 });
 
 it('P5: of two servers that are asked for the same request at once, both tell the caller that was first', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const [first, second] = [await OpenedLedger.open(url), await OpenedLedger.open(url)];
   const counter = await holdCounter(url);
   const answers = [first.ledger.commit([ask('same', 'eu')]), second.ledger.commit([ask('same', 'us')])];
@@ -38,7 +39,7 @@ it('P5: of two servers that are asked for the same request at once, both tell th
 });
 
 it('each allocation of a batch that is numbered one by one, at the end of all order_ids, has its caller', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const { ledger } = await OpenedLedger.open(url);
   const known = ask('known', 'pos');
   await ledger.commit([known]);
@@ -49,14 +50,14 @@ it('each allocation of a batch that is numbered one by one, at the end of all or
 });
 
 it('a request that is refused leaves no caller', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const { ledger } = await OpenedLedger.open(url, { autoCreateStores: false });
   expect(await ledger.commit([ask('a', 'eu')])).toMatchObject([{ refused: { reason: 'STORE_NOT_FOUND' } }]);
   expect(await query(url, 'SELECT FROM order_numbers.callers')).toEqual([]);
 });
 
 it('a page of a list reads no more callers than it shows, at either end', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const { ledger } = await OpenedLedger.open(url);
   const rows = 30_000;
   await query(

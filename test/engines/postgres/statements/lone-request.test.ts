@@ -2,7 +2,8 @@ import { expect, it } from 'vitest';
 import type { AllocationRequest } from '../../../../src/core/allocation.ts';
 import { INT64_MAX } from '../../../../src/core/allocation.ts';
 import type { Outcome } from '../../../../src/core/ledger.ts';
-import { newDatabase, query } from '../../../support/postgres/database.ts';
+import { newDatabaseWithSchema } from '../../../support/postgres/database-with-schema.ts';
+import { query } from '../../../support/postgres/query.ts';
 import { assertDense } from '../../../support/postgres/density.ts';
 import { holdCounter } from '../../../support/postgres/held-counter.ts';
 import { OpenedLedger } from '../opened-ledger.ts';
@@ -42,7 +43,7 @@ function comparable(outcome: Outcome | undefined): unknown {
 
 /** What lone requests of every kind are told, and what they leave in the tables. */
 async function loneRequests(prepare: string): Promise<unknown> {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const { ledger } = await OpenedLedger.open(url);
   await query(url, prepare);
   const { ledger: strict } = await OpenedLedger.open(url, { autoCreateStores: false });
@@ -80,7 +81,7 @@ it('P1 P2 P5: a lone request of any kind is told what a batch would be, and leav
 });
 
 it('a lone new request of a store that exists runs without the statement of batches', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const { ledger } = await OpenedLedger.open(url);
   await ledger.commit([ask(1n, 'a')]);
   await query(url, NO_BATCHES);
@@ -94,7 +95,7 @@ it.each([
   ['two requests', ['a', 'b'], [2n, 3n]],
   ['the same request', ['a', 'a'], [2n, 2n]],
 ])('P1 P2 P5: two servers that send %s at once number one after the other', async (_, requestIds, orderIds) => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const servers = [await OpenedLedger.open(url), await OpenedLedger.open(url)];
   await servers[0]!.ledger.commit([ask(1n, 'first')]);
   const counter = await holdCounter(url);
@@ -108,7 +109,7 @@ it.each([
 });
 
 it('P1 P2 P5: a lone request and a batch with the same key, sent at once by two servers, number it once', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const servers = [await OpenedLedger.open(url), await OpenedLedger.open(url)];
   await servers[0]!.ledger.commit([ask(1n, 'first')]);
   const counter = await holdCounter(url);
@@ -124,7 +125,7 @@ it('P1 P2 P5: a lone request and a batch with the same key, sent at once by two 
 });
 
 it('P9: a lone request is numbered neither in another ledger nor in one that is still being copied', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const { ledger } = await OpenedLedger.open(url);
   await ledger.commit([ask(1n, 'a')]);
   const lone = (expected: string) =>

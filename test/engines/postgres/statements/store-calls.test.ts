@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { DEFAULT_STORE } from '../../../../src/core/store.ts';
-import { newDatabase } from '../../../support/postgres/database.ts';
+import { newDatabaseWithSchema } from '../../../support/postgres/database-with-schema.ts';
 import { assertDense } from '../../../support/postgres/density.ts';
 import { holdCounter } from '../../../support/postgres/held-counter.ts';
 import { OpenedLedger, proxiedDatabase } from '../opened-ledger.ts';
@@ -14,7 +14,7 @@ const HELD_MS = 3200;
 const MAX_WAIT_MS = 15_000;
 
 it('P6 P7: in a flood of new stores most are refused at once, the others are created, and orders are numbered meanwhile', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const opened = await OpenedLedger.open(url);
   const saidAtStart = [...opened.said];
   const counter = await holdCounter(url);
@@ -64,7 +64,7 @@ it('P7: a new store does not wait forever for a primary that cannot be reached: 
 });
 
 it('of two servers that change a store at once, the second is told what the first left', async () => {
-  const url = await newDatabase();
+  const url = await newDatabaseWithSchema();
   const ledgers = [await OpenedLedger.open(url), await OpenedLedger.open(url)].map(({ ledger }) => ledger);
   await ledgers[0]!.createStore({ ...DEFAULT_STORE, storeId: 7n, prefix: 'made' });
   const counter = await holdCounter(url);
