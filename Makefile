@@ -21,8 +21,8 @@ run: node_modules/.installed ## Start the server on data/orders.db; ARGS=--help 
 test: node_modules/.installed ## Run all tests, or those in ARGS=test/core/allocator.test.ts
 	@$(BIN)/vitest run --project plain $(ARGS)
 
-# They need gcc, strace, sqlite3, openssl, curl, script, pgbouncer, psql, pgbench, Redis, root and make tools.
-test-tools: node_modules/.installed ## Run the tests that need gcc, strace, psql, root and more
+# They need gcc, strace, sqlite3, openssl, curl, script, pgbouncer, psql, pgbench, Redis, Chromium, root and make tools.
+test-tools: node_modules/.installed test/server/console/node_modules/.installed ## Run the tests that need gcc, strace, psql, root and more
 	@$(BIN)/vitest run --project tools $(ARGS)
 
 # The long form: make test has a few rounds of each.
@@ -30,9 +30,10 @@ test-failover: node_modules/.installed ## Kill PostgreSQL and servers under load
 	@FAILOVER=full $(BIN)/vitest run --project plain test/failover/failover.test.ts \
 	  test/faults/process/kill.test.ts test/client/kill.test.ts test/cli/commands/migrate-interrupted.test.ts
 
-check: node_modules/.installed ## Check types, lint, format and the generated code
+check: node_modules/.installed test/server/console/node_modules/.installed ## Check types, lint, format and the generated code
 	@$(BIN)/tsc -p .
 	@$(BIN)/tsc -p src/server/console
+	@$(BIN)/tsc -p test/server/console
 	@$(BIN)/oxlint --deny-warnings
 	@$(BIN)/prettier --check --log-level warn .
 	@$(BIN)/buf lint
@@ -59,13 +60,13 @@ tools: ## Install ghz and grpcurl into .tools (needs Go)
 bench: node_modules/.installed bench/node_modules/.installed ## Run the benchmarks; they need h2load (ARGS=--help: options)
 	@$(NODE) bench/run.ts $(ARGS)
 
-# The plots need a library that nothing else does.
-bench/node_modules/.installed: bench/package.json bench/package-lock.json
-	npm $(INSTALL) --prefix bench
+# The plots, and the tests of the console, need libraries that nothing else does.
+%/node_modules/.installed: %/package.json %/package-lock.json
+	npm $(INSTALL) --prefix $*
 	@touch $@
 
 clean: ## Remove installed and built files, but not data/
-	rm -rf node_modules bench/node_modules .tools dist
+	rm -rf node_modules bench/node_modules test/server/console/node_modules .tools dist
 
 node_modules/.installed: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 18 or newer, which includes it" >&2; exit 1; }

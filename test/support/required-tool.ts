@@ -17,6 +17,7 @@ export type Tool =
   | 'redis-server'
   | 'redis-benchmark'
   | 'pgbench'
+  | 'chromium'
   | 'prometheus'
   | 'promtool'
   | 'root'
@@ -38,6 +39,7 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   'redis-server': 'install redis-server',
   'redis-benchmark': 'install redis-tools',
   pgbench: 'install postgresql',
+  chromium: 'install chromium',
   prometheus: 'install prometheus',
   promtool: 'install prometheus',
   root: 'run the tests as root',

@@ -194,7 +194,7 @@ export class FeedPanel {
     const wanted = rows.length === 0 ? [none] : rows;
     // Rows that stay are not touched, because one may have the focus.
     const stay = new Set(wanted);
-    for (const row of body.rows) if (!stay.has(row)) row.remove();
+    for (const row of Array.from(body.rows).filter((one) => !stay.has(one))) row.remove();
     wanted.forEach((row, i) => {
       if (body.rows[i] !== row) body.insertBefore(row, body.rows[i] ?? null);
     });

@@ -104,6 +104,8 @@ export class VerifyPanel {
    * @param {number} seconds
    */
   #conclude({ ok, rows, sequences, findings, asOfOrderId }, seconds) {
+    // A store without orders and a store that does not exist are the same here.
+    if (sequences === 0n) return this.#tell('', 'Nothing to verify: there is no order of this store.');
     const read = `${counted(rows, 'row')} and ${counted(sequences, 'sequence')} read in ${seconds.toFixed(1)} s, as of order ID ${asOfOrderId}.`;
     if (ok) return this.#tell('good', `No gaps, no duplicates. ${read}`);
     const shown = findings > MOST_FINDINGS ? ` (the first ${grouped(MOST_FINDINGS)} are shown)` : '';
