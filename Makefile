@@ -10,7 +10,7 @@ REBUILD := rebuild --loglevel=error node \
 INSTALL := ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools test-failover check format generate tools bench clean
+.PHONY: help run test test-tools test-examples test-failover check format generate tools bench clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -24,6 +24,10 @@ test: node_modules/.installed ## Run all tests, or those in ARGS=test/core/alloc
 # They need gcc, strace, sqlite3, openssl, curl, script, pgbouncer, psql, pgbench, Redis, Chromium, root and make tools.
 test-tools: node_modules/.installed test/server/console/node_modules/.installed ## Run the tests that need gcc, strace, psql, root and more
 	@$(BIN)/vitest run --project tools $(ARGS)
+
+# They need Python 3, Go, a JDK with Maven, and PHP; a first run downloads what the examples use.
+test-examples: node_modules/.installed ## Run the examples in other languages against a server that is killed
+	@$(BIN)/vitest run --project examples $(ARGS)
 
 # The long form: make test has a few rounds of each.
 test-failover: node_modules/.installed ## Kill PostgreSQL and servers under load, 190 times

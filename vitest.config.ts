@@ -13,6 +13,8 @@ for (const name of ['no_proxy', 'NO_PROXY']) {
 
 /** Tests that need more than make, npm and Node.js: see test/support/required-tool.ts. */
 const WITH_TOOLS = 'test/**/*.tools.test.ts';
+/** Those that need the toolchains of other languages, and minutes to download what the examples use. */
+const EXAMPLES = 'test/examples/**/*.tools.test.ts';
 
 /** Small files that run long: some share a suite, others wait for servers. */
 const LONG = /(engine-suite|contract|drain|kill|silent-network|docs-commands|failover\/[a-z]+)\.test\.ts$/;
@@ -32,7 +34,8 @@ export default defineConfig({
   test: {
     projects: [
       project('plain', { include: ['test/**/*.test.ts'], exclude: [WITH_TOOLS] }),
-      project('tools', { include: [WITH_TOOLS] }),
+      project('tools', { include: [WITH_TOOLS], exclude: [EXAMPLES] }),
+      project('examples', { include: [EXAMPLES] }),
     ],
     // The tests wait for servers and disks about as much as they compute. In percent there are never more workers than
     // processors.

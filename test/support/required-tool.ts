@@ -20,6 +20,11 @@ export type Tool =
   | 'chromium'
   | 'prometheus'
   | 'promtool'
+  | 'python3'
+  | 'go'
+  | 'java'
+  | 'mvn'
+  | 'php'
   | 'root'
   | 'linux';
 
@@ -42,6 +47,11 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   chromium: 'install chromium',
   prometheus: 'install prometheus',
   promtool: 'install prometheus',
+  python3: 'install Python 3.10 or newer, with python3-venv',
+  go: 'install Go: https://go.dev/doc/install',
+  java: 'install a JDK, 17 or newer',
+  mvn: 'install maven',
+  php: 'install php-cli and php-curl',
   root: 'run the tests as root',
   linux: 'run the tests on Linux, which has /proc',
 };
