@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { expect, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { blockLines, documentAt, ROOT } from '../project/documents.ts';
 import type { Tool } from '../support/required-tool.ts';
 
@@ -12,14 +12,23 @@ export interface Example {
   readonly tools: readonly Tool[];
 }
 
-/** Runs what the README of an example says, in its folder, up to the lines that start its program. */
-export async function build(example: Example): Promise<void> {
+/** A line that was run, and what came of it. */
+interface Ran {
+  readonly line: string;
+  readonly exitCode: number | null;
+  readonly said: string;
+}
+
+/** Runs what the README of an example says, in its folder, up to the lines that start its program, or to one that fails. */
+export async function build(example: Example): Promise<Ran[]> {
+  const ran: Ran[] = [];
   for (const line of readmeLines(example).filter((known) => !isProgram(known))) {
     const child = startLine(example, line, {});
-    const said = Promise.all([text(child.stdout!), text(child.stderr!)]);
-    await once(child, 'close');
-    expect({ line, exitCode: child.exitCode, said: await said }).toMatchObject({ line, exitCode: 0 });
+    const [stdout, stderr] = await Promise.all([text(child.stdout!), text(child.stderr!), once(child, 'close')]);
+    ran.push({ line, exitCode: child.exitCode, said: stdout + stderr });
+    if (child.exitCode !== 0) break;
   }
+  return ran;
 }
 
 /** The program of an example at work; killed when the test ends. */

@@ -27,7 +27,8 @@ export function numberedOnceSuite(example: Example): void {
   describe(`examples/${language}`, { timeout: RUN_MS }, () => {
     it('is built as its README says', { timeout: BUILD_MS }, async (test) => {
       requireTools(test, ...tools);
-      await build(example);
+      const ran = await build(example);
+      expect(ran.filter(({ exitCode }) => exitCode !== 0)).toEqual([]);
     });
 
     it('P1 P2 P4 P5: each of 10,000 orders is numbered once through three kill -9, and a watch sees each', async (test) => {

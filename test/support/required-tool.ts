@@ -25,6 +25,7 @@ export type Tool =
   | 'java'
   | 'mvn'
   | 'php'
+  | 'composer'
   | 'root'
   | 'linux';
 
@@ -52,6 +53,7 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   java: 'install a JDK, 17 or newer',
   mvn: 'install maven',
   php: 'install php-cli and php-curl',
+  composer: 'install composer',
   root: 'run the tests as root',
   linux: 'run the tests on Linux, which has /proc',
 };

@@ -1,0 +1,3 @@
+import { numberedOnceSuite } from './numbered-once-suite.ts';
+
+numberedOnceSuite({ language: 'php', tools: ['php', 'composer'] });
