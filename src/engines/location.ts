@@ -72,3 +72,12 @@ function checkedPath(text: string, remedy: string): string {
   if (found === undefined || (path !== '' && existsSync(path))) return path;
   throw new Error(`${remedy}: ${found[1]}; a leading ./ always makes it a path.`);
 }
+
+/** A UUID in lower case, as every ledger_id is. */
+const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The id of a ledger, or none. Throws an Error that says what a good value is. */
+export function parseLedgerId(text: string): string {
+  if (text === 'none' || LEDGER_ID.test(text)) return text;
+  throw new Error('Use a ledger_id, such as 0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22, or none.');
+}

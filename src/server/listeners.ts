@@ -78,12 +78,13 @@ export class Listeners {
       });
       if (httpListen !== 'off') {
         const isServing = () => this.#isServing;
-        const { requireRequestId, httpRequestTimeoutMs, httpIdleTimeoutMs } = this.#settings;
+        const { requireRequestId, httpRequestTimeoutMs, httpIdleTimeoutMs, httpHosts, httpOrigins } = this.#settings;
         const times = { requestTimeoutMs: httpRequestTimeoutMs, idleTimeoutMs: httpIdleTimeoutMs };
         const whyNotServing = () => this.#whyNotServing();
         const served = { ...door, allocator, methods, isServing, whyNotServing, requireRequestId };
         const tls = security.tls?.of('http');
-        const options = { address: httpListen, ...times, ...served, ...(tls && { tls }) };
+        const web = { hosts: httpHosts, origins: httpOrigins };
+        const options = { address: httpListen, ...web, ...times, ...served, ...(tls && { tls }) };
         await listen('http', httpListen, async () => {
           const { startHttpServer } = await import('./http/http-server.ts');
           this.#http = await startHttpServer(options);

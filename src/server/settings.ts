@@ -1,16 +1,12 @@
-import { parseBoolean, trimmed, wholeNumber } from '../core/text/plain-text.ts';
-import { parseLedger, parseLedgerRead } from '../engines/location.ts';
+import { parseBoolean, parseShare, trimmed, wholeNumber } from '../core/text/plain-text.ts';
+import { parseLedger, parseLedgerId, parseLedgerRead } from '../engines/location.ts';
 import type { Address } from './address.ts';
 import { parseAddress, parseAddressOrOff } from './address.ts';
 import type { LogLevel } from './log-level.ts';
 import { LOG_LEVELS, parseLogLevel } from './log-level.ts';
 import { withoutTokens } from './security/token-text.ts';
-
-/** A UUID in lower case, as every ledger_id is. */
-const LEDGER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-/** Decimal digits, with or without a point. */
-const SHARE = /^\d{1,20}(\.\d{1,20})?$/;
+import { parseHosts } from './security/web/allowed-hosts.ts';
+import { parseOrigins } from './security/web/allowed-origins.ts';
 
 /** Quotes that were meant for a shell. */
 const QUOTED = /^['"`].*['"`]$/;
@@ -42,6 +38,10 @@ export interface ServeSettings {
   readonly requireRequestId: boolean;
   readonly autoCreateStores: boolean;
   readonly drainTimeoutMs: number;
+  /** Host names of an open server. */
+  readonly httpHosts: readonly string[];
+  /** Origins whose web pages may call it. */
+  readonly httpOrigins: readonly string[];
   /** How long an HTTP request may wait for its answer. */
   readonly httpRequestTimeoutMs: number;
   /** How long an HTTP connection may stay idle. */
@@ -184,6 +184,20 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     help: 'how long a stopping server keeps working on accepted requests',
     parse: trimmed(wholeNumber(0, 600_000)),
   },
+  httpHosts: {
+    flag: '--http-hosts <names|none>',
+    variable: 'ORDERS_HTTP_HOSTS',
+    default: 'none',
+    help: 'without tokens: further names in the Host header of HTTP requests, such as orders.internal; others are refused',
+    parse: trimmed(parseHosts),
+  },
+  httpOrigins: {
+    flag: '--http-origins <origins|none>',
+    variable: 'ORDERS_HTTP_ORIGINS',
+    default: 'none',
+    help: 'origins whose web pages may call over HTTP (CORS), such as https://admin.shop.example',
+    parse: trimmed(parseOrigins),
+  },
   httpRequestTimeoutMs: {
     flag: '--http-request-timeout-ms <ms>',
     variable: 'ORDERS_HTTP_REQUEST_TIMEOUT_MS',
@@ -218,17 +232,6 @@ function parseFileOrOff(text: string): string {
   // A value that looks like a flag means that the path is missing.
   if (text !== '' && !text.startsWith('-') && !QUOTED.test(text)) return text;
   throw new Error('Use the path of a PEM file, such as /etc/orders/tls.crt, without quotes, or off.');
-}
-
-function parseShare(text: string): number {
-  const share = SHARE.test(text) ? Number(text) : 0;
-  if (share > 0 && share <= 1) return share;
-  throw new Error('Use a number above 0 and up to 1, such as 0.5.');
-}
-
-function parseLedgerId(text: string): string {
-  if (text === 'none' || LEDGER_ID.test(text)) return text;
-  throw new Error('Use a ledger_id, such as 0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22, or none.');
 }
 
 /** The file itself is read when the server starts. */

@@ -107,6 +107,7 @@ const NOT_SERVED_PACKAGES = new Set([
   'csv-parse',
   'csv-stringify',
   '@fastify/ajv-compiler',
+  '@fastify/cors',
 ]);
 
 it('serve on SQLite loads neither PostgreSQL nor operator commands', async () => {

@@ -63,7 +63,7 @@ const ROOMS: readonly {
   {
     room: 'src/server/http/',
     files: ['src/core/', 'src/server/console/', 'src/server/methods/served-method.ts', ...GROUND_FLOOR],
-    packages: ['fastify'],
+    packages: ['@connectrpc/connect', '@fastify/cors', 'fastify'],
   },
   {
     room: 'src/server/metrics/',

@@ -29,6 +29,8 @@ const TABLE: {
   requireRequestId: ['--require-request-id', 'ORDERS_REQUIRE_REQUEST_ID', false],
   autoCreateStores: ['--auto-create-stores', 'ORDERS_AUTO_CREATE_STORES', true],
   drainTimeoutMs: ['--drain-timeout-ms', 'ORDERS_DRAIN_TIMEOUT_MS', 10_000],
+  httpHosts: ['--http-hosts', 'ORDERS_HTTP_HOSTS', []],
+  httpOrigins: ['--http-origins', 'ORDERS_HTTP_ORIGINS', []],
   httpRequestTimeoutMs: ['--http-request-timeout-ms', 'ORDERS_HTTP_REQUEST_TIMEOUT_MS', 10_000],
   httpIdleTimeoutMs: ['--http-idle-timeout-ms', 'ORDERS_HTTP_IDLE_TIMEOUT_MS', 75_000],
   tokens: ['--tokens', 'ORDERS_TOKENS', 'off'],
@@ -164,6 +166,24 @@ const SAMPLES: { readonly [K in keyof ServeSettings]: Samples<ServeSettings[K]> 
   requireRequestId: trueOrFalse(),
   autoCreateStores: trueOrFalse(),
   drainTimeoutMs: { good: numbers(0, 1, 600_000), bad: [...WHOLE_NUMBERS_NOT, '600001'], remedy: 'from 0 to 600000' },
+  httpHosts: {
+    good: [
+      ['none', []],
+      ['orders.internal', ['orders.internal']],
+      ['Orders, 10.0.0.5,::1', ['orders', '10.0.0.5', '::1']],
+    ],
+    bad: ['', ',', 'a,', 'a b', '*', '*.internal', 'orders.internal:3000', 'http://orders', 'orders/', '"orders"', '-'],
+    remedy: 'host names without a port',
+  },
+  httpOrigins: {
+    good: [
+      ['none', []],
+      ['https://shop.example', ['https://shop.example']],
+      ['http://localhost:5173, https://a.example', ['http://localhost:5173', 'https://a.example']],
+    ],
+    bad: ['', '*', 'null', 'shop.example', 'https://shop.example/', 'https://Shop.example', 'https://a:443', 'file://'],
+    remedy: 'origins as a browser sends them',
+  },
   httpRequestTimeoutMs: {
     good: numbers(1, 10_000, 600_000),
     bad: [...WHOLE_NUMBERS_NOT, '0', '600001'],

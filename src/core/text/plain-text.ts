@@ -50,3 +50,13 @@ export function parseBoolean(text: string): boolean {
   if (text === 'false') return false;
   throw new Error('Use true or false.');
 }
+
+/** Decimal digits, with or without a point. */
+const SHARE = /^\d{1,20}(\.\d{1,20})?$/;
+
+/** A share of a whole. Throws an Error whose message says what a good value is. */
+export function parseShare(text: string): number {
+  const share = SHARE.test(text) ? Number(text) : 0;
+  if (share > 0 && share <= 1) return share;
+  throw new Error('Use a number above 0 and up to 1, such as 0.5.');
+}

@@ -5,6 +5,7 @@ import { listenOn } from '../address.ts';
 import { KEEP_ALIVE_MS, MAX_CONNECTIONS, MAX_HEADER_BYTES } from '../limits.ts';
 import type { ServedMethod } from '../methods/served-method.ts';
 import { shareConnections } from '../security/connection-shares.ts';
+import { OPEN } from '../security/principal.ts';
 import type { ListenerTls } from '../security/tls/listener-tls.ts';
 import { createWebServer } from '../security/tls/web-server.ts';
 import { BatchEndpoint } from './batch-endpoint.ts';
@@ -17,6 +18,10 @@ export interface HttpServerOptions extends OrderEndpointOptions {
   readonly address: Address;
   /** The methods of the service, which gRPC has, too. */
   readonly methods: Readonly<Record<string, ServedMethod>>;
+  /** Names under which an open server is called, beside its address and those of the loopback. */
+  readonly hosts: readonly string[];
+  /** Origins whose web pages may call it. */
+  readonly origins: readonly string[];
   /** How long a connection may stay idle. */
   readonly idleTimeoutMs: number;
   /** Whether the ledger is open and the server is not draining: what /readyz says. */
@@ -50,7 +55,7 @@ const LIMITS = {
 
 /** Serves the original sample's endpoint, and the methods by Connect and gRPC-Web. Rejects if it cannot listen on the address. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { address, logger } = options;
+  const { address, logger, authenticator, hosts, origins } = options;
   const { server, dropHandshakes } = createWebServer(
     { ...LIMITS, keepAliveTimeout: options.idleTimeoutMs },
     options.tls,
@@ -60,6 +65,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     endpoint: new OrderEndpoint(options),
     batchEndpoint: new BatchEndpoint(options),
     connect: { methods: options.methods, door: options, requestTimeoutMs: options.requestTimeoutMs },
+    web: { listenHost: address.host, hosts: authenticator === OPEN ? hosts : undefined, origins },
     logger,
     serverFactory: (handler) => server.on('request', handler),
     isServing: () => options.isServing(),

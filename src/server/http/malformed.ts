@@ -1,6 +1,5 @@
 import { OrderError } from '../../core/errors.ts';
-import { parseJson } from '../../core/text/json-text.ts';
-import { isWhole } from './json-number.ts';
+import { isWhole, parseJson } from '../../core/text/json-text.ts';
 
 /** The answer to a malformed request, as in the original sample. */
 export const MALFORMED = 'Malformed Request';

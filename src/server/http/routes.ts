@@ -18,12 +18,15 @@ import type { ServingState } from './probes.ts';
 import { probesOf } from './probes.ts';
 import type { OrderEndpoint } from './order-endpoint.ts';
 import { ORDER_PATH } from './order-endpoint.ts';
+import type { WebAccess } from './web-access.ts';
+import { guardWebAccess } from './web-access.ts';
 
 /** What the routes need. */
 export interface RouteOptions extends ServingState {
   readonly endpoint: OrderEndpoint;
   readonly batchEndpoint: BatchEndpoint;
   readonly connect: Omit<ConnectOptions, 'isLast'>;
+  readonly web: WebAccess;
   readonly logger: Logger;
   readonly serverFactory: FastifyServerFactory<Server>;
   /** Whether each answer is the last of its connection. */
@@ -43,6 +46,7 @@ export function httpRoutes({
   endpoint,
   batchEndpoint,
   connect,
+  web,
   logger,
   serverFactory,
   ...state
@@ -58,6 +62,7 @@ export function httpRoutes({
     frameworkErrors: (_error, request, reply) => refuseUnknown(request, reply, allowed),
   });
   app.removeAllContentTypeParsers();
+  guardWebAccess(app, web);
   const isLast = ({ raw }: FastifyRequest) =>
     state.isClosing() || (clientCertificateOf(raw.socket)?.ended.aborted ?? false);
   // Before the body is read, which does not matter for a path that is not served.

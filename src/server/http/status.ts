@@ -4,6 +4,7 @@ import { REASONS } from '../../core/reasons.ts';
 /** Why the transport itself refused a request, before it became a call. */
 export type TransportReason =
   | 'BAD_REQUEST'
+  | 'HOST_FORBIDDEN'
   | 'NOT_FOUND'
   | 'METHOD_NOT_ALLOWED'
   | 'REQUEST_TIMEOUT'
@@ -38,6 +39,7 @@ const CODE_OF: Readonly<Record<ReasonKind, number>> = {
 
 const TRANSPORT_CODE_OF: Readonly<Record<TransportReason, number>> = {
   BAD_REQUEST: 400,
+  HOST_FORBIDDEN: 403,
   NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
   REQUEST_TIMEOUT: 408,

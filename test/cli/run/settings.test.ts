@@ -27,6 +27,8 @@ const BAD: { readonly [K in keyof ServeSettings]: { readonly value: string; read
   requireRequestId: { value: 'maybe', remedy: 'Use true or false.' },
   autoCreateStores: { value: 'no', remedy: 'Use true or false.' },
   drainTimeoutMs: { value: '10s', remedy: 'Use a whole number from 0 to 600000.' },
+  httpHosts: { value: 'http://orders', remedy: 'Use host names without a port' },
+  httpOrigins: { value: '*', remedy: 'Use origins as a browser sends them' },
   httpRequestTimeoutMs: { value: '0', remedy: 'Use a whole number from 1 to 600000.' },
   httpIdleTimeoutMs: { value: '600s', remedy: 'Use a whole number from 1 to 86400000.' },
   tokens: { value: '-v', remedy: 'Use the path of a token file, such as tokens.json, or off.' },

@@ -49,6 +49,8 @@ export class HttpFixture {
     const logger = pino({ level: 'info' }, { write });
     this.options = {
       address: { host: '127.0.0.1', port: 0 },
+      hosts: [],
+      origins: [],
       requestTimeoutMs: 60_000,
       idleTimeoutMs: 75_000,
       allocator: this.allocator,

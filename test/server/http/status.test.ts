@@ -36,6 +36,7 @@ const CONTRACT: Readonly<Record<Reason | TransportReason, readonly [code: number
   LEDGER_DAMAGED: [500],
   INTERNAL: [500],
   BAD_REQUEST: [400],
+  HOST_FORBIDDEN: [403],
   NOT_FOUND: [404],
   METHOD_NOT_ALLOWED: [405],
   REQUEST_TIMEOUT: [408],

@@ -2,8 +2,7 @@ import type { DescMessage, FileRegistry, JsonValue } from '@bufbuild/protobuf';
 import { fromBinary, fromJson } from '@bufbuild/protobuf';
 import { messageOf, OrderError } from '../../../core/errors.ts';
 import type { JsonSource } from '../../../core/text/json-text.ts';
-import { parseJson } from '../../../core/text/json-text.ts';
-import { isWhole } from '../json-number.ts';
+import { isWhole, parseJson } from '../../../core/text/json-text.ts';
 import type { SentMessage } from './request-form.ts';
 
 /** A text without these has only numbers that JSON.parse gives exactly. */
