@@ -52,6 +52,8 @@ function project(name: string, files: { readonly include: string[]; readonly exc
       ...files,
       // One PostgreSQL for all tests of a run.
       globalSetup: ['test/support/postgres/shared-cluster.ts'],
+      setupFiles: ['test/support/patience.ts'],
+      expect: { poll: { timeout: 30_000, interval: 10 } },
       pool: 'forks' as const,
       // Files share the processes, and so what they import; a test leaves nothing behind in its process.
       isolate: false,

@@ -55,7 +55,7 @@ export function contractFaultsSuite(engine: Engine): void {
       // Its outcome depends on the engine: another server may number it.
       const asked = Promise.allSettled([client.allocate(7n, 1, 'a')]);
       const reopening = ['UNAVAILABLE', 'LEDGER_REOPENING'];
-      await vi.waitFor(async () => expect(await statusOf(client.listAllocations())).toEqual(reopening), 20_000);
+      await vi.waitFor(async () => expect(await statusOf(client.listAllocations())).toEqual(reopening));
       expect(await statusOf(client.verify())).toEqual(reopening);
       const waiting = client.createStore({ storeId: 8n });
       await faulty.makeAvailable();

@@ -110,7 +110,7 @@ async function call(other: OtherClient, address: string, method: string, request
   ended.child.stdout!.on('data', (chunk: string) => (output += chunk));
   const sign = ENDLESS[method];
   if (sign !== undefined) {
-    await vi.waitUntil(() => output.includes(sign), { timeout: 20_000, interval: 10 });
+    await vi.waitUntil(() => output.includes(sign));
     ended.child.kill('SIGKILL');
     // Where buf is a script that starts another process, that one keeps these open until the server is gone.
     for (const stream of [ended.child.stdout, ended.child.stderr]) stream!.destroy();

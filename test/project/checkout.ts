@@ -105,7 +105,7 @@ export class Checkout {
     const stderr = text(child.stderr);
     const closed = once(child, 'close');
     if (isEndless(command)) {
-      await vi.waitUntil(() => until.test(stdout), { timeout: 20_000, interval: 10 });
+      await vi.waitUntil(() => until.test(stdout));
       child.kill('SIGINT');
     }
     await closed;

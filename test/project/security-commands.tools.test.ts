@@ -96,7 +96,7 @@ it('security.md: with its lines an operator has TLS, tokens and client certifica
 async function expectRefusal(checkout: Checkout): Promise<void> {
   const line = LINES.find((one) => one.startsWith('curl '))!;
   await expect
-    .poll(async () => (await checkout.run([line], []))[0]?.said, { timeout: 10_000, interval: 100 })
+    .poll(async () => (await checkout.run([line], []))[0]?.said, { timeout: 30_000, interval: 100 })
     .toMatch(/the access of checkout-eu was revoked.*TOKEN_INVALID/);
 }
 
@@ -123,5 +123,5 @@ async function expectCertificate(address: string, path: string): Promise<void> {
     socket.destroy();
     return found;
   };
-  await expect.poll(served, { timeout: 10_000, interval: 100 }).toBe(fingerprint256);
+  await expect.poll(served, { timeout: 30_000, interval: 100 }).toBe(fingerprint256);
 }

@@ -130,7 +130,7 @@ it('P4: opening waits while another process reads an old state, and reports it o
   const { ledger, observer, other } = await openWithPlantedFault();
   other.exec('BEGIN; SELECT * FROM allocations');
   await expect(ledger.commit([ask('b')])).rejects.toThrow('planted');
-  await vi.waitFor(() => expect(observer.lines).toHaveLength(3), { timeout: 10_000 });
+  await vi.waitFor(() => expect(observer.lines).toHaveLength(3));
   expect(observer.lines[2]).toMatch(/^waiting: .*another process is reading an old state/);
   other.exec('COMMIT; DROP TRIGGER planted');
   await ledger.ready();
@@ -192,7 +192,7 @@ it('P10: a long WAL is moved into the database and restarts while numbering cont
     // Long keys, spread over the index, so that a commit touches many pages.
     await ledger.commit(Array.from({ length: 1000 }, (_, k) => ask(`${k}-${i}`.padEnd(128, 'x'))));
   }
-  await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(2 ** 20), { timeout: 10_000 });
+  await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(2 ** 20));
   expect(walSize(path)).toBeLessThan(160 * 2 ** 20);
   expect(observer.lines).toEqual(['opened']);
 });

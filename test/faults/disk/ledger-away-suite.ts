@@ -25,7 +25,7 @@ export function ledgerAwaySuite(engine: Engine): void {
       const after = connect(address);
       onTestFinished(() => after.close());
       expect((await second.line(/cannot be opened yet/)).msg).toMatch(faulty.unavailableReason);
-      await vi.waitFor(async () => expect(await after.checkHealth()).toBe('NOT_SERVING'), { timeout: 20_000 });
+      await vi.waitFor(async () => expect(await after.checkHealth()).toBe('NOT_SERVING'));
       let isPending = true;
       const replay = after.allocateOrder({ storeId: 1n, requestId: 'two' }).finally(() => (isPending = false));
       const fresh = after.allocateOrder({ storeId: 1n, requestId: 'three' });

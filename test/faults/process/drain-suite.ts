@@ -100,7 +100,7 @@ export function drainSuite(engine: Engine): void {
       });
       await asked.line(/cannot be opened yet/);
       const waiting = connectTo(address);
-      await vi.waitFor(() => waiting.checkHealth(), { timeout: 20_000 });
+      await vi.waitFor(() => waiting.checkHealth());
       const error = failureOf(waiting.allocateOrder({ storeId: 1n, requestId: 'third' }));
       await waiting.checkHealth();
       asked.child.kill('SIGTERM');

@@ -180,7 +180,7 @@ function followed(stream: ClientReadableStream<WatchServerResponse>) {
   onTestFinished(() => stream.cancel());
   /** Resolves to the last step once it is the wanted one. */
   const until = async (isWanted: (step: WatchServerResponse) => boolean) => {
-    await vi.waitUntil(() => seen.length > 0 && isWanted(seen.at(-1)!), { timeout: 20_000, interval: 10 });
+    await vi.waitUntil(() => seen.length > 0 && isWanted(seen.at(-1)!));
     return seen.at(-1)!;
   };
   return { seen, ended, until };

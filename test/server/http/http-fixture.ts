@@ -153,7 +153,7 @@ export class RawConnection {
 
   /** Resolves to the answers so far, once there are `count`. */
   async answers(count: number): Promise<RawAnswer[]> {
-    await vi.waitUntil(() => parseAnswers(this.received).length >= count, { timeout: 20_000 });
+    await vi.waitUntil(() => parseAnswers(this.received).length >= count);
     return parseAnswers(this.received);
   }
 

@@ -54,7 +54,7 @@ export class FsyncShim {
       () => {
         if (this.hits(fault) <= before) throw new Error(`${fault} has not hit yet`);
       },
-      { timeout: 20_000, interval: 5 },
+      { interval: 5 },
     );
   }
 }

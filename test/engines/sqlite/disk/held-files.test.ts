@@ -98,9 +98,8 @@ it('P8: each of these faults is noticed without a commit, too, and so is a remov
   const looked = [...FAULTS, shm].map(async ([name, inject, said]) => {
     const { database, ledger, lost } = await openLedger();
     inject(database);
-    await vi.waitFor(
-      () => expect({ name, lost: lost.mock.calls }).toEqual({ name, lost: [[expect.stringMatching(said)]] }),
-      { timeout: 10_000 },
+    await vi.waitFor(() =>
+      expect({ name, lost: lost.mock.calls }).toEqual({ name, lost: [[expect.stringMatching(said)]] }),
     );
     await expect(listAfter(ledger, 0n, 10)).rejects.toMatchObject({ reason: 'LEDGER_REOPENING' });
   });
@@ -110,7 +109,7 @@ it('P8: each of these faults is noticed without a commit, too, and so is a remov
 it('P4: every order answered before the -wal was removed is in the database when the server has stopped', async () => {
   const { database, ledger, lost, close } = await openLedger();
   rmSync(`${database}-wal`);
-  await vi.waitFor(() => expect(lost).toHaveBeenCalled(), { timeout: 5000 });
+  await vi.waitFor(() => expect(lost).toHaveBeenCalled());
   await expect(ledger.commit([ask('d')])).rejects.toThrow(/while it was open|has lost its ledger/);
   await close();
   expect(assertDense(database)).toHaveLength(3);
@@ -131,7 +130,7 @@ it('checkpoints keep every file in place', async () => {
   for (let i = 0; i < 48; i++) {
     await ledger.commit(Array.from({ length: 1000 }, (_, n) => ask(`${n}-${i}`.padEnd(128, 'x'))));
   }
-  await vi.waitFor(() => expect(statSync(database).size).toBeGreaterThan(2 ** 20), { timeout: 10_000 });
+  await vi.waitFor(() => expect(statSync(database).size).toBeGreaterThan(2 ** 20));
   expect(['', '-wal', '-shm', '.lock'].map((suffix) => identityOf(`${database}${suffix}`))).toEqual(before);
   expect(lost).not.toHaveBeenCalled();
 });

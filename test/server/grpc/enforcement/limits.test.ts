@@ -121,7 +121,7 @@ describe('streams', () => {
     const answers = Array.from({ length: MAX_STREAMS + 100 }, (_, i) =>
       client.call(encode({ storeId: 7n, requestId: `cart-${i}` })),
     );
-    await vi.waitUntil(() => allocator.queueLength === MAX_STREAMS, { timeout: 10_000 });
+    await vi.waitUntil(() => allocator.queueLength === MAX_STREAMS);
     await client.ping();
     expect(allocator.queueLength).toBe(MAX_STREAMS);
     reopening.resolve();
@@ -141,7 +141,7 @@ describe('streams', () => {
     expect(new Set(bounds.slice(-4))).toEqual(new Set([100]));
     const client = await HostileClient.connect(address);
     const answers = Array.from({ length: 150 }, (_, i) => client.call(encode({ storeId: 7n, requestId: `cart-${i}` })));
-    await vi.waitUntil(() => allocator.queueLength === 100, { timeout: 10_000 });
+    await vi.waitUntil(() => allocator.queueLength === 100);
     await client.ping();
     expect(allocator.queueLength).toBe(100);
     reopening.resolve();
@@ -268,13 +268,10 @@ describe('unread answers', () => {
     const list = framed(Buffer.from([0x10, 0xe8, 0x07]));
     const ask = (client: HostileClient) => client.open({}, LIST_ALLOCATIONS).end(list);
     for (let i = 0; i < 20; i++) ask(slow);
-    await vi.waitUntil(
-      () => {
-        for (let i = 0; i < 20 && !hostile.isClosed; i++) ask(hostile);
-        return hostile.isClosed;
-      },
-      { timeout: 30_000 },
-    );
+    await vi.waitUntil(() => {
+      for (let i = 0; i < 20 && !hostile.isClosed; i++) ask(hostile);
+      return hostile.isClosed;
+    });
     expect(hostile.goodbye).toEqual({ code: constants.NGHTTP2_ENHANCE_YOUR_CALM, text: 'answers_not_taken' });
     expect(await slow.ping()).toBe(true);
     const client = connect(address);

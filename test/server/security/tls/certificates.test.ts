@@ -28,7 +28,7 @@ async function servedAt(address: string, waitMs = 0): Promise<string | undefined
 
 async function calls(load: Load, more: number): Promise<void> {
   const before = load.answered;
-  await vi.waitUntil(() => load.answered >= before + more, { timeout: 30_000 });
+  await vi.waitUntil(() => load.answered >= before + more);
 }
 
 describe('certificates are read again', () => {
@@ -43,7 +43,7 @@ describe('certificates are read again', () => {
     ] as const) {
       await calls(load, 200);
       fixture.put(certificate);
-      await vi.waitUntil(async () => (await servedAt(address)) === name, { timeout: 10_000 });
+      await vi.waitUntil(async () => (await servedAt(address)) === name);
     }
     await calls(load, 200);
     await load.stop();
@@ -142,7 +142,7 @@ describe('what does not fit keeps the old certificate', () => {
       expect(await servedAt(address)).toBe(certificate === ROTATED ? 'signed' : 'rotated');
       putPart(fixture, second, certificate);
       const name = certificate === ROTATED ? 'rotated' : 'signed';
-      await vi.waitUntil(async () => (await servedAt(address)) === name, { timeout: 10_000 });
+      await vi.waitUntil(async () => (await servedAt(address)) === name);
     }
     await load.stop();
     expect(load.failures).toEqual([]);
@@ -157,7 +157,7 @@ describe('what does not fit keeps the old certificate', () => {
     const failures = () => fixture.metric('order_numbers_tls_reload_failures_total');
     for (const [i, text] of ['', 'no certificate', readFileSync(SIGNED.keyFile)].entries()) {
       writeFileSync(fixture.certFile, text);
-      await vi.waitUntil(async () => (await failures())[''] === i + 1, { timeout: 10_000 });
+      await vi.waitUntil(async () => (await failures())[''] === i + 1);
       expect(await servedAt(address)).toBe('signed');
     }
     const current = () => fixture.metric('order_numbers_tls_current');

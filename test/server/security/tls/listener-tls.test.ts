@@ -178,7 +178,7 @@ describe('a plaintext client at a TLS port', () => {
       socket.write('GET / HTTP/1.1\r\n\r\n');
       await once(socket.resume(), 'close');
     }
-    await vi.waitUntil(() => fixture.lines().some((line) => line['suppressed'] === 18), { timeout: 5_000 });
+    await vi.waitUntil(() => fixture.lines().some((line) => line['suppressed'] === 18));
     expect(fixture.lines().filter(({ msg }) => msg.includes('plaintext'))).toHaveLength(2);
   });
 });
