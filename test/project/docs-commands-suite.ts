@@ -38,6 +38,11 @@ const PROTOCOL: readonly Said[] = [
   ['watch', /order-1001[^]*order-1002/],
 ];
 const METRICS: readonly Said[] = [['curl', /^order_numbers_last_order_id 2$/m]];
+const CLIENTS: readonly Said[] = [
+  ['AllocateOrder', /"orderId":"1"[^]*"requestId":"cart-1"[^]*"replayed":false/],
+  ['grpcurl', /"orderId": ?"1"[^]*"replayed": ?true/],
+  ['ListAllocations', /"requestId":"cart-1"/],
+];
 const OPERATIONS: readonly Said[] = [
   ['backup', /last_order_id +2\n/],
   ['verify', /no gaps, no duplicates/],
@@ -60,6 +65,7 @@ const DATABASES: readonly Said[] = [...UPGRADE, ['psql', /^/], ['verify', /no ga
 /** The documents whose lines are run here. */
 const RUN_HERE = [
   'docs/benchmarks.md',
+  'docs/clients.md',
   'docs/metrics.md',
   'docs/migration.md',
   'docs/operations.md',
@@ -89,6 +95,14 @@ export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => 
     expect(await checkout.run(ofServer, OPERATIONS)).toEqual(allSay(OPERATIONS));
     expect(await server.stop()).toBe(0);
     expect(await checkout.run(lines.filter(isRestore), RESTORE)).toEqual(allSay(RESTORE));
+  });
+
+  it('clients.md: an order is numbered by HTTP and by gRPC', async (test) => {
+    require(test);
+    const checkout = new Checkout(tools);
+    const server = new LocalServer(join(checkout.folder, 'orders.db'));
+    checkout.serves(await server.line('serving'));
+    expect(await checkout.run(linesOf('docs/clients.md'), CLIENTS)).toEqual(allSay(CLIENTS));
   });
 
   it('migration.md: counters come from the sample and from CSV, and a ledger moves to PostgreSQL', async (test) => {

@@ -56,7 +56,7 @@ export function anchors({ text }: Document): ReadonlySet<string> {
 
 /** The files and folders of this repository that it names; what npm installs is not of the repository. */
 export function paths({ text }: Document): string[] {
-  const named = text.matchAll(/(?<![\w./-])(?:src|test|bench|ops|proto|docs)\/[\w./-]*\w\/?(?![\w*/])/g);
+  const named = text.matchAll(/(?<![\w./-])(?:src|test|bench|ops|proto|docs|examples)\/[\w./-]*\w\/?(?![\w*/])/g);
   return [...new Set([...named].map((match) => match[0]))].filter((path) => !path.includes('/node_modules'));
 }
 
