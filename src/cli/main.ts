@@ -39,6 +39,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'print allocations as they are created, until Ctrl-C',
     load: async () => (await import('./commands/watch.ts')).watchCommand(),
   },
+  top: {
+    description: 'show what a server is doing, once per second, until Ctrl-C',
+    load: async () => (await import('./commands/top.ts')).topCommand(),
+  },
   stores: {
     description: 'create, show and change stores',
     usage: '[command]',

@@ -64,6 +64,7 @@ it.each<[args: string, exitCode: number, own: readonly string[]]>([
   ['list --limit 1', 0, ['cli/commands/list', 'cli/view/allocation-view', 'cli/view/csv']],
   ['watch', 1, ['cli/commands/watch', 'cli/view/allocation-view']],
   ['stores list', 0, ['cli/commands/stores', 'core/store']],
+  ['top --count 1', 1, ['cli/commands/top', 'cli/run/environment', 'cli/view/live-frame', 'cli/view/server-view']],
 ])('%s loads the client, but no part of an engine or of the server', async (args, exitCode, own) => {
   const server = await fakeOrdersServer(ANSWERS);
   const report = newReport();

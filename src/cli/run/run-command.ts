@@ -9,7 +9,7 @@ export interface CommandContext {
   readonly output: Output;
   /** Whether --json was given. */
   readonly json: boolean;
-  /** The terminal's width; undefined if standard output is not a terminal. */
+  /** The terminal's present width; undefined if standard output is not a terminal. */
   readonly terminalWidth: number | undefined;
   /** Writes a line to standard error. */
   readonly say: (line: string) => void;
@@ -39,7 +39,16 @@ export async function runCommand(json: boolean, work: CommandWork, failures: Com
   let what: string | undefined;
   try {
     const done = (sentence: string) => void (what = sentence);
-    process.exitCode = (await work({ output, json, terminalWidth: terminalWidth(), say, done })) ?? 0;
+    const context = {
+      output,
+      json,
+      get terminalWidth() {
+        return terminalWidth();
+      },
+      say,
+      done,
+    };
+    process.exitCode = (await work(context)) ?? 0;
     await output.flush();
   } catch (error) {
     if (isReaderGone(error) && !failures.needsReader) {

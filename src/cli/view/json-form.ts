@@ -1,4 +1,4 @@
-import type { Allocation, FindingKind, Store, VerifyStep } from '../../client/index.ts';
+import type { Allocation, FindingKind, ServerStatus, Store, VerifyStep } from '../../client/index.ts';
 
 // The JSON mapping of the proto, with every field. An int64 is a string, because a JSON number would round it.
 
@@ -50,6 +50,27 @@ export function storeJson(store: Store) {
     minDigits: store.minDigits,
     createTime: store.createTime.toISOString(),
   };
+}
+
+/** As the message orders.v1.WatchServerResponse; what was not measured is null. */
+export function serverJson(status: ServerStatus) {
+  const state = status.state === 'unknown' ? 'unspecified' : status.state.replace(' ', '_');
+  const { activity } = status;
+  return {
+    state: `SERVER_STATE_${state.toUpperCase()}`,
+    reason: status.reason,
+    ledgerClosedSeconds: status.ledgerClosedSeconds,
+    lastOrderId: String(status.lastOrderId),
+    waitingRequests: status.waitingRequests,
+    activity: activity ? withNulls(activity) : null,
+    version: status.version,
+    engine: status.engine,
+    startTime: status.startTime.toISOString(),
+  };
+}
+
+function withNulls(measured: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(measured).map(([name, value]) => [name, (value as unknown) ?? null]));
 }
 
 /** As the message orders.v1.VerifyLedgerResponse; the sequence over all stores has no storeId. */

@@ -4,6 +4,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { fillLedger, fills } from '../../support/ledgers/filled-ledger.ts';
 import { newDatabase } from '../../support/postgres/database.ts';
 import { requireTools } from '../../support/required-tool.ts';
+import { LocalServer } from '../../support/processes/local-server.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
 import { atTerminal, realTerminal } from '../../support/processes/terminal.ts';
 
@@ -37,7 +38,7 @@ it.for([
   [{ TERM: 'dumb' }, false],
   [{ TERM: 'dumb', FORCE_COLOR: '1' }, true],
   [{ TERM: 'xterm-256color', FORCE_COLOR: '0' }, false],
-] as const)('at a terminal with %j the log has colors: %s', async ([env, isColored], test) => {
+] as const)('at a terminal with %j the log and top have colors: %s', async ([env, isColored], test) => {
   requireTools(test, 'script');
   onTestFinished(() => void vi.unstubAllEnvs());
   // Node.js assumes that a terminal of an unknown CI has no colors.
@@ -49,4 +50,9 @@ it.for([
   const { said, exitCode } = await atTerminal(realTerminal, ['serve', '--ledger', testFolder()]);
   expect({ said, exitCode }).toMatchObject({ exitCode: 1, said: expect.stringContaining('is not a file') });
   expect(said.includes('\u001B[')).toBe(isColored);
+  const server = new LocalServer(join(testFolder(), 'orders.db'));
+  const address = await server.serving();
+  const top = await atTerminal(realTerminal, ['top', '--count', '1', '--server', address]);
+  expect(top).toMatchObject({ exitCode: 0, said: expect.stringContaining('serving') });
+  expect(top.said.includes('\u001B[3')).toBe(isColored);
 });

@@ -63,6 +63,8 @@ describe('the watch of a server', () => {
     const watchers = [open(), open()];
     for (const watcher of watchers) await watcher.next();
     expect([start.mock.calls.length, vi.getTimerCount()]).toEqual([1, 1]);
+    await vi.advanceTimersByTimeAsync(1000);
+    for (const watcher of watchers) expect((await watcher.next()).value).toMatchObject({ activity: { seconds: 1 } });
     const pending = watchers.map((watcher) => watcher.next());
     controllers[0]!.abort();
     expect(await pending[0]).toMatchObject({ done: true });
