@@ -32,7 +32,7 @@ test-examples: node_modules/.installed ## Run the examples in other languages ag
 # The long form: make test has a few rounds of each.
 test-failover: node_modules/.installed ## Kill PostgreSQL and servers under load, 190 times
 	@FAILOVER=full $(BIN)/vitest run --project plain test/failover/failover.test.ts \
-	  test/faults/process/kill.test.ts test/client/kill.test.ts test/cli/commands/migrate-interrupted.test.ts
+	  test/faults/process/kill.test.ts test/client/kill.test.ts test/cli/commands/operator/migrate-interrupted.test.ts
 
 check: node_modules/.installed test/server/console/node_modules/.installed ## Check types, lint, format and the generated code
 	@$(BIN)/tsc -p .

@@ -61,34 +61,34 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     description: 'write a checked copy of the ledger to a file while the server runs',
     takesSettings: true,
     usage: '[options] <target>',
-    load: async () => (await import('./commands/backup.ts')).backupCommand(),
+    load: async () => (await import('./commands/operator/backup.ts')).backupCommand(),
   },
   restore: {
     description: 'replace the ledger with a backup; stop the server first',
     takesSettings: true,
-    load: async () => (await import('./commands/restore.ts')).restoreCommand(),
+    load: async () => (await import('./commands/operator/restore.ts')).restoreCommand(),
   },
   'declare-loss': {
     description: 'after restoring a PostgreSQL ledger to an earlier time, continue above the numbers given since',
     takesSettings: true,
     usage: '[options] <url>',
-    load: async () => (await import('./commands/declare-loss.ts')).declareLossCommand(),
+    load: async () => (await import('./commands/operator/declare-loss.ts')).declareLossCommand(),
   },
   import: {
     description: 'import the counters of an old shop into an empty ledger',
     takesSettings: true,
-    load: async () => (await import('./commands/import.ts')).importCommand(),
+    load: async () => (await import('./commands/operator/import.ts')).importCommand(),
   },
   migrate: {
     description: 'create or upgrade a PostgreSQL ledger, or move an SQLite ledger to it',
     takesSettings: true,
-    load: async () => (await import('./commands/migrate.ts')).migrateCommand(),
+    load: async () => (await import('./commands/operator/migrate.ts')).migrateCommand(),
   },
   token: {
     description: 'create, list and revoke the tokens that a server accepts',
     takesSettings: true,
     usage: '[command]',
-    load: async () => (await import('./commands/token.ts')).tokenCommand(),
+    load: async () => (await import('./commands/operator/token.ts')).tokenCommand(),
   },
 };
 

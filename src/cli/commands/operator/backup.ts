@@ -1,9 +1,9 @@
 import { Command } from 'commander';
-import { backupLedger } from '../../engines/sqlite/operator/backup.ts';
-import { fieldTable } from '../view/columns.ts';
-import { jsonLine } from '../view/json-form.ts';
-import type { OperatorContext } from '../run/operator-command.ts';
-import { jsonOption, ledgerOption, parseLedgerPath, runOperator } from '../run/operator-command.ts';
+import { backupLedger } from '../../../engines/sqlite/operator/backup.ts';
+import { fieldTable } from '../../view/columns.ts';
+import { jsonLine } from '../../view/json-form.ts';
+import type { OperatorContext } from '../../run/operator-command.ts';
+import { jsonOption, ledgerOption, parseLedgerPath, runOperator } from '../../run/operator-command.ts';
 
 interface BackupFlags {
   readonly ledger: string;

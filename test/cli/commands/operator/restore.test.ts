@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import { copyFileSync, existsSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { assertDense } from '../../support/ledgers/density.ts';
-import { fillLedger, fills } from '../../support/ledgers/filled-ledger.ts';
-import { connect } from '../../support/clients/orders-client.ts';
-import { localOrderNumbers } from '../../support/processes/local-command.ts';
-import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
-import { refusedStart } from '../../support/processes/refused-start.ts';
-import { LocalServer } from '../../support/processes/local-server.ts';
-import { ORDER_NUMBERS, testFolder } from '../../support/processes/server-process.ts';
-import { atTerminal, pretendedTerminal } from '../../support/processes/terminal.ts';
+import { assertDense } from '../../../support/ledgers/density.ts';
+import { fillLedger, fills } from '../../../support/ledgers/filled-ledger.ts';
+import { connect } from '../../../support/clients/orders-client.ts';
+import { localOrderNumbers } from '../../../support/processes/local-command.ts';
+import { orderNumbers } from '../../../support/processes/order-numbers-command.ts';
+import { refusedStart } from '../../../support/processes/refused-start.ts';
+import { LocalServer } from '../../../support/processes/local-server.ts';
+import { ORDER_NUMBERS, testFolder } from '../../../support/processes/server-process.ts';
+import { atTerminal, pretendedTerminal } from '../../../support/processes/terminal.ts';
 
 /** A ledger that a server has brought to 15, and a backup of it that ends at 9, by the commands themselves. */
 async function olderBackup() {

@@ -1,16 +1,16 @@
 import { Command } from 'commander';
-import type { ImportSummary } from '../../engines/sqlite/operator/import-counters.ts';
-import { importCounters, planImport } from '../../engines/sqlite/operator/import-counters.ts';
-import { ImportStaging } from '../../engines/sqlite/operator/import-staging.ts';
-import type { StoreSink } from '../../core/move/imported-store.ts';
-import { fieldTable, table } from '../view/columns.ts';
-import { readCsv } from '../import/import-csv.ts';
-import { readDynamodb } from '../import/import-dynamodb.ts';
-import { jsonLine } from '../view/json-form.ts';
-import { makeDefaultFolder, requireFolder } from '../run/ledger-folder.ts';
-import type { OperatorContext } from '../run/operator-command.ts';
-import { jsonOption, ledgerOption, runOperator } from '../run/operator-command.ts';
-import { parseNumber } from '../run/option-values.ts';
+import type { ImportSummary } from '../../../engines/sqlite/operator/import-counters.ts';
+import { importCounters, planImport } from '../../../engines/sqlite/operator/import-counters.ts';
+import { ImportStaging } from '../../../engines/sqlite/operator/import-staging.ts';
+import type { StoreSink } from '../../../core/move/imported-store.ts';
+import { fieldTable, table } from '../../view/columns.ts';
+import { readCsv } from '../../import/import-csv.ts';
+import { readDynamodb } from '../../import/import-dynamodb.ts';
+import { jsonLine } from '../../view/json-form.ts';
+import { makeDefaultFolder, requireFolder } from '../../run/ledger-folder.ts';
+import type { OperatorContext } from '../../run/operator-command.ts';
+import { jsonOption, ledgerOption, runOperator } from '../../run/operator-command.ts';
+import { parseNumber } from '../../run/option-values.ts';
 
 interface ImportFlags {
   readonly ledger: string;

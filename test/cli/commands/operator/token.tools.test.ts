@@ -1,10 +1,10 @@
 import { chownSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { readTokenFile } from '../../../src/server/security/read-token-file.ts';
-import { localOrderNumbers } from '../../support/processes/local-command.ts';
-import { testFolder } from '../../support/processes/server-process.ts';
-import { requireTools } from '../../support/required-tool.ts';
+import { readTokenFile } from '../../../../src/server/security/read-token-file.ts';
+import { localOrderNumbers } from '../../../support/processes/local-command.ts';
+import { testFolder } from '../../../support/processes/server-process.ts';
+import { requireTools } from '../../../support/required-tool.ts';
 
 const [UID, GID] = [12345, 23456];
 

@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { assertDense } from '../../support/ledgers/density.ts';
-import { connect } from '../../support/clients/orders-client.ts';
-import { localOrderNumbers } from '../../support/processes/local-command.ts';
-import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
-import { LocalServer } from '../../support/processes/local-server.ts';
-import { testFolder } from '../../support/processes/server-process.ts';
+import { assertDense } from '../../../support/ledgers/density.ts';
+import { connect } from '../../../support/clients/orders-client.ts';
+import { localOrderNumbers } from '../../../support/processes/local-command.ts';
+import { orderNumbers } from '../../../support/processes/order-numbers-command.ts';
+import { LocalServer } from '../../../support/processes/local-server.ts';
+import { testFolder } from '../../../support/processes/server-process.ts';
 
 const EXPORT = [
   '{"Item":{"StoreID":{"N":"0"},"OrderID":{"N":"48210"}}}',

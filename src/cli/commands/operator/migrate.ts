@@ -1,17 +1,17 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
-import { MoveTarget } from '../../engines/postgres/operator/move-target.ts';
-import { prepareDatabase } from '../../engines/postgres/operator/prepare-database.ts';
-import { schemaSql } from '../../engines/postgres/schema/schema.ts';
-import { MoveSource } from '../../engines/sqlite/operator/move-source.ts';
-import { parseLedgerPath, parseLedgerUrl } from '../../engines/location.ts';
-import type { PostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
-import { fieldTable } from '../view/columns.ts';
-import { jsonLine } from '../view/json-form.ts';
-import { moveLedger } from '../../core/move/move-ledger.ts';
-import type { OperatorContext } from '../run/operator-command.ts';
-import { jsonOption, runOperator } from '../run/operator-command.ts';
-import { asOptionParser } from '../run/option-values.ts';
+import { MoveTarget } from '../../../engines/postgres/operator/move-target.ts';
+import { prepareDatabase } from '../../../engines/postgres/operator/prepare-database.ts';
+import { schemaSql } from '../../../engines/postgres/schema/schema.ts';
+import { MoveSource } from '../../../engines/sqlite/operator/move-source.ts';
+import { parseLedgerPath, parseLedgerUrl } from '../../../engines/location.ts';
+import type { PostgresUrl } from '../../../engines/postgres/connection/postgres-url.ts';
+import { fieldTable } from '../../view/columns.ts';
+import { jsonLine } from '../../view/json-form.ts';
+import { moveLedger } from '../../../core/move/move-ledger.ts';
+import type { OperatorContext } from '../../run/operator-command.ts';
+import { jsonOption, runOperator } from '../../run/operator-command.ts';
+import { asOptionParser } from '../../run/option-values.ts';
 
 interface MigrateFlags {
   readonly print?: boolean;

@@ -4,14 +4,14 @@ import { existsSync, readdirSync, watch } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it, onTestFinished } from 'vitest';
-import { assertDense } from '../../support/ledgers/density.ts';
-import { killRepeatedly } from '../../support/processes/repeated-signal.ts';
-import { fillLedger, fills, tamper } from '../../support/ledgers/filled-ledger.ts';
-import { connect } from '../../support/clients/orders-client.ts';
-import { localOrderNumbers } from '../../support/processes/local-command.ts';
-import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
-import { LocalServer } from '../../support/processes/local-server.ts';
-import { ORDER_NUMBERS, testFolder } from '../../support/processes/server-process.ts';
+import { assertDense } from '../../../support/ledgers/density.ts';
+import { killRepeatedly } from '../../../support/processes/repeated-signal.ts';
+import { fillLedger, fills, tamper } from '../../../support/ledgers/filled-ledger.ts';
+import { connect } from '../../../support/clients/orders-client.ts';
+import { localOrderNumbers } from '../../../support/processes/local-command.ts';
+import { orderNumbers } from '../../../support/processes/order-numbers-command.ts';
+import { LocalServer } from '../../../support/processes/local-server.ts';
+import { ORDER_NUMBERS, testFolder } from '../../../support/processes/server-process.ts';
 
 it('P1 P2 P8: a backup under load is dense, holds every order answered before it, and opens in a server', async () => {
   const ledger = join(testFolder(), 'orders.db');

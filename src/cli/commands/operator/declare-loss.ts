@@ -1,16 +1,16 @@
 import { Command, Option } from 'commander';
-import type { DeclaredLoss } from '../../engines/postgres/operator/declare-loss.ts';
-import { declareLoss } from '../../engines/postgres/operator/declare-loss.ts';
-import { LedgerRefused } from '../../core/errors.ts';
-import type { PostgresUrl } from '../../engines/postgres/connection/postgres-url.ts';
-import { parseLedgerUrl } from '../../engines/location.ts';
-import { askToGoOn } from '../run/agreement.ts';
-import { fieldTable } from '../view/columns.ts';
-import { jsonLine } from '../view/json-form.ts';
-import { withListedStores } from '../run/listed-stores.ts';
-import type { OperatorContext } from '../run/operator-command.ts';
-import { jsonOption, runOperator } from '../run/operator-command.ts';
-import { asOptionParser, parseNumber } from '../run/option-values.ts';
+import type { DeclaredLoss } from '../../../engines/postgres/operator/declare-loss.ts';
+import { declareLoss } from '../../../engines/postgres/operator/declare-loss.ts';
+import { LedgerRefused } from '../../../core/errors.ts';
+import type { PostgresUrl } from '../../../engines/postgres/connection/postgres-url.ts';
+import { parseLedgerUrl } from '../../../engines/location.ts';
+import { askToGoOn } from '../../run/agreement.ts';
+import { fieldTable } from '../../view/columns.ts';
+import { jsonLine } from '../../view/json-form.ts';
+import { withListedStores } from '../../run/listed-stores.ts';
+import type { OperatorContext } from '../../run/operator-command.ts';
+import { jsonOption, runOperator } from '../../run/operator-command.ts';
+import { asOptionParser, parseNumber } from '../../run/option-values.ts';
 
 interface DeclareLossFlags {
   readonly continueAbove: bigint;

@@ -16,15 +16,15 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createClient } from '../../../src/client/index.ts';
-import { lockExclusively } from '../../../src/engines/sqlite/file/exclusive-lock.ts';
-import { localOrderNumbers } from '../../support/processes/local-command.ts';
-import { LocalServer } from '../../support/processes/local-server.ts';
-import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
-import { ORDER_NUMBERS, testFolder } from '../../support/processes/server-process.ts';
-import type { FileEntry } from '../../support/security/tokens.ts';
-import { entryOf, tokenOf, writeTokens } from '../../support/security/tokens.ts';
-import { until } from '../../support/until.ts';
+import { createClient } from '../../../../src/client/index.ts';
+import { lockExclusively } from '../../../../src/engines/sqlite/file/exclusive-lock.ts';
+import { localOrderNumbers } from '../../../support/processes/local-command.ts';
+import { LocalServer } from '../../../support/processes/local-server.ts';
+import { orderNumbers } from '../../../support/processes/order-numbers-command.ts';
+import { ORDER_NUMBERS, testFolder } from '../../../support/processes/server-process.ts';
+import type { FileEntry } from '../../../support/security/tokens.ts';
+import { entryOf, tokenOf, writeTokens } from '../../../support/security/tokens.ts';
+import { until } from '../../../support/until.ts';
 
 /** Entries of a file of 3 MB. */
 const MANY = Array.from({ length: 8000 }, (_, i) => entryOf(tokenOf(String(i)), { name: `n${i}` }));

@@ -1,17 +1,17 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
-import { schemaSql } from '../../../src/engines/postgres/schema/schema.ts';
-import { fillLedger, fills } from '../../support/ledgers/filled-ledger.ts';
-import { move, textOfDatabase, textOfFile, whileServed } from '../../support/ledgers/moved-ledger.ts';
-import { databaseName } from '../../support/postgres/database.ts';
-import type { Pair } from '../../support/postgres/pair.ts';
-import { startPair } from '../../support/postgres/pair.ts';
-import { query } from '../../support/postgres/query.ts';
-import { AWAITS_STANDBY, commitAwaitsStandby } from '../../support/postgres/standby-wait.ts';
-import { testFolder } from '../../support/processes/server-process.ts';
-import { ACTIVATION, ended, hasEnded, hold, isHeld, startMove } from '../../support/ledgers/started-move.ts';
-import { until } from '../../support/until.ts';
+import { schemaSql } from '../../../../src/engines/postgres/schema/schema.ts';
+import { fillLedger, fills } from '../../../support/ledgers/filled-ledger.ts';
+import { move, textOfDatabase, textOfFile, whileServed } from '../../../support/ledgers/moved-ledger.ts';
+import { databaseName } from '../../../support/postgres/database.ts';
+import type { Pair } from '../../../support/postgres/pair.ts';
+import { startPair } from '../../../support/postgres/pair.ts';
+import { query } from '../../../support/postgres/query.ts';
+import { AWAITS_STANDBY, commitAwaitsStandby } from '../../../support/postgres/standby-wait.ts';
+import { testFolder } from '../../../support/processes/server-process.ts';
+import { ACTIVATION, ended, hasEnded, hold, isHeld, startMove } from '../../../support/ledgers/started-move.ts';
+import { until } from '../../../support/until.ts';
 
 /** The last write before the copy is compared, and the file sealed. */
 const COUNTERS = 'BEFORE UPDATE ON order_numbers.ledger FOR EACH ROW WHEN (NEW.last_order_id <> OLD.last_order_id)';

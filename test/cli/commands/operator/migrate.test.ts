@@ -1,15 +1,15 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { fillLedger, fills, tamper } from '../../support/ledgers/filled-ledger.ts';
-import { move, richLedger, textOfDatabase, textOfFile, whileServed } from '../../support/ledgers/moved-ledger.ts';
-import { localOrderNumbers as orderNumbers } from '../../support/processes/local-command.ts';
-import { newDatabase, query } from '../../support/postgres/database.ts';
-import { withClient } from '../../support/postgres/query.ts';
-import { refusedStart } from '../../support/processes/refused-start.ts';
-import { LocalServer } from '../../support/processes/local-server.ts';
-import { testFolder } from '../../support/processes/server-process.ts';
-import { atTerminal, pretendedTerminal } from '../../support/processes/terminal.ts';
+import { fillLedger, fills, tamper } from '../../../support/ledgers/filled-ledger.ts';
+import { move, richLedger, textOfDatabase, textOfFile, whileServed } from '../../../support/ledgers/moved-ledger.ts';
+import { localOrderNumbers as orderNumbers } from '../../../support/processes/local-command.ts';
+import { newDatabase, query } from '../../../support/postgres/database.ts';
+import { withClient } from '../../../support/postgres/query.ts';
+import { refusedStart } from '../../../support/processes/refused-start.ts';
+import { LocalServer } from '../../../support/processes/local-server.ts';
+import { testFolder } from '../../../support/processes/server-process.ts';
+import { atTerminal, pretendedTerminal } from '../../../support/processes/terminal.ts';
 
 /** A file of 60 rows of three stores, created without a server. */
 function smallLedger(): string {

@@ -1,20 +1,20 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { Verb } from '../../server/security/principal.ts';
-import { VERBS } from '../../server/security/principal.ts';
-import type { TokenEntry } from '../../server/security/token-file.ts';
-import { endOfDay, parseDay, parseName, parseSan, parseStore, parseVerb } from '../../server/security/token-file.ts';
-import { hashOfToken, newToken } from '../../server/security/token-text.ts';
-import { SERVE_SETTINGS } from '../../server/settings.ts';
-import { mistypedVariables } from '../run/mistyped-variables.ts';
-import { jsonOption } from '../run/operator-command.ts';
-import { asOptionParser } from '../run/option-values.ts';
-import type { CommandContext } from '../run/run-command.ts';
-import { runCommand } from '../run/run-command.ts';
-import { changeTokens, readTokens } from '../token/change-tokens.ts';
-import { table } from '../view/columns.ts';
-import { jsonLine } from '../view/json-form.ts';
-import { shellWord } from '../view/shell-word.ts';
-import { describeRights, tokenJson, tokenRow, TOKEN_TITLES } from '../view/token-view.ts';
+import type { Verb } from '../../../server/security/principal.ts';
+import { VERBS } from '../../../server/security/principal.ts';
+import type { TokenEntry } from '../../../server/security/token-file.ts';
+import { endOfDay, parseDay, parseName, parseSan, parseStore, parseVerb } from '../../../server/security/token-file.ts';
+import { hashOfToken, newToken } from '../../../server/security/token-text.ts';
+import { SERVE_SETTINGS } from '../../../server/settings.ts';
+import { mistypedVariables } from '../../run/mistyped-variables.ts';
+import { jsonOption } from '../../run/operator-command.ts';
+import { asOptionParser } from '../../run/option-values.ts';
+import type { CommandContext } from '../../run/run-command.ts';
+import { runCommand } from '../../run/run-command.ts';
+import { changeTokens, readTokens } from '../../token/change-tokens.ts';
+import { table } from '../../view/columns.ts';
+import { jsonLine } from '../../view/json-form.ts';
+import { shellWord } from '../../view/shell-word.ts';
+import { describeRights, tokenJson, tokenRow, TOKEN_TITLES } from '../../view/token-view.ts';
 
 interface TokenFlags {
   /** The path of the token file. */

@@ -2,14 +2,14 @@ import type { ChildProcess } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { fillLedger, fills } from '../../support/ledgers/filled-ledger.ts';
-import { IS_LONG } from '../../support/long-form.ts';
-import { move, textOfDatabase, textOfFile, whileServed } from '../../support/ledgers/moved-ledger.ts';
-import { connect } from '../../support/clients/orders-client.ts';
-import { newDatabase, query } from '../../support/postgres/database.ts';
-import { newDatabaseWithSchema } from '../../support/postgres/database-with-schema.ts';
-import { refusedStart } from '../../support/processes/refused-start.ts';
-import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
+import { fillLedger, fills } from '../../../support/ledgers/filled-ledger.ts';
+import { IS_LONG } from '../../../support/long-form.ts';
+import { move, textOfDatabase, textOfFile, whileServed } from '../../../support/ledgers/moved-ledger.ts';
+import { connect } from '../../../support/clients/orders-client.ts';
+import { newDatabase, query } from '../../../support/postgres/database.ts';
+import { newDatabaseWithSchema } from '../../../support/postgres/database-with-schema.ts';
+import { refusedStart } from '../../../support/processes/refused-start.ts';
+import { ServerProcess, testFolder } from '../../../support/processes/server-process.ts';
 import {
   ACTIVATION,
   ended,
@@ -18,9 +18,9 @@ import {
   isHeld,
   newSession,
   startMove,
-} from '../../support/ledgers/started-move.ts';
-import { TcpProxy } from '../../support/network/tcp-proxy.ts';
-import { until } from '../../support/until.ts';
+} from '../../../support/ledgers/started-move.ts';
+import { TcpProxy } from '../../../support/network/tcp-proxy.ts';
+import { until } from '../../../support/until.ts';
 
 /** Two chunks. */
 const ROWS = 6_000;

@@ -1,18 +1,18 @@
 import { Command, Option } from 'commander';
-import type { Restored } from '../../engines/sqlite/operator/restore.ts';
-import { restoreLedger } from '../../engines/sqlite/operator/restore.ts';
-import type { LossPlan } from '../../engines/sqlite/operator/restore-decision.ts';
-import { markWarning } from '../../engines/sqlite/operator/restore-evidence.ts';
-import type { Loss } from '../../engines/sqlite/operator/restore-loss.ts';
-import { LedgerRefused } from '../../core/errors.ts';
-import { askToGoOn } from '../run/agreement.ts';
-import { fieldTable } from '../view/columns.ts';
-import { jsonLine } from '../view/json-form.ts';
-import { requireFolder, withDefaultFolder } from '../run/ledger-folder.ts';
-import { withListedStores } from '../run/listed-stores.ts';
-import type { OperatorContext } from '../run/operator-command.ts';
-import { jsonOption, ledgerOption, parseLedgerPath, runOperator } from '../run/operator-command.ts';
-import { parseNumber } from '../run/option-values.ts';
+import type { Restored } from '../../../engines/sqlite/operator/restore.ts';
+import { restoreLedger } from '../../../engines/sqlite/operator/restore.ts';
+import type { LossPlan } from '../../../engines/sqlite/operator/restore-decision.ts';
+import { markWarning } from '../../../engines/sqlite/operator/restore-evidence.ts';
+import type { Loss } from '../../../engines/sqlite/operator/restore-loss.ts';
+import { LedgerRefused } from '../../../core/errors.ts';
+import { askToGoOn } from '../../run/agreement.ts';
+import { fieldTable } from '../../view/columns.ts';
+import { jsonLine } from '../../view/json-form.ts';
+import { requireFolder, withDefaultFolder } from '../../run/ledger-folder.ts';
+import { withListedStores } from '../../run/listed-stores.ts';
+import type { OperatorContext } from '../../run/operator-command.ts';
+import { jsonOption, ledgerOption, parseLedgerPath, runOperator } from '../../run/operator-command.ts';
+import { parseNumber } from '../../run/option-values.ts';
 
 interface RestoreFlags {
   readonly from: string;
