@@ -3,15 +3,15 @@ import type { HandlerContext } from '@connectrpc/connect';
 import { OrderError } from '../../../core/errors.ts';
 import type { CalledMethod, DoorContext } from '../../calls.ts';
 import { CallDoor, HTTP } from '../../calls.ts';
-import { MAX_BATCH_BYTES, MAX_REQUEST_BYTES } from '../../limits.ts';
+import { MAX_BATCH_BYTES, MAX_INCOMING_BYTES, MAX_REQUEST_BYTES } from '../../limits.ts';
 import { refusalFor } from '../../methods/rpc-status.ts';
 import type { ServedMethod } from '../../methods/served-method.ts';
 import { toConnectError } from './connect-error.ts';
 import type { Descriptors } from './descriptors.ts';
 import { pathOf } from './descriptors.ts';
 import { EXCHANGE } from './exchange.ts';
+import { IncomingBodies } from './incoming-bodies.ts';
 import { malformedMessage } from './malformed-message.ts';
-import { readBody } from './request-body.ts';
 import { ENVELOPE_BYTES, isEnveloped, messageIn } from './request-form.ts';
 
 const KEY_HEADER =
@@ -26,6 +26,7 @@ export function callGate(
   door: DoorContext,
   { service, registry }: Descriptors,
 ): (context: HandlerContext) => Promise<void> {
+  const bodies = new IncomingBodies(MAX_INCOMING_BYTES);
   const doors = new Map(
     service.methods.map((method) => {
       const { method: called } = methods[method.localName]!;
@@ -50,7 +51,7 @@ export function callGate(
     try {
       const key = raw.headers['idempotency-key'];
       if (key !== undefined) throw keyInHeader(String(key));
-      exchange.body = await readBody(raw, maxBytes(callDoor.method, raw.headers));
+      exchange.body = await bodies.read(raw, maxBytes(callDoor.method, raw.headers));
     } catch (thrown) {
       const error = call.refusalOf(thrown);
       exchange.take().refused(error);

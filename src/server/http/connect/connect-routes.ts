@@ -4,7 +4,7 @@ import { createContextValues } from '@connectrpc/connect';
 import { fastifyConnectPlugin } from '@connectrpc/connect-fastify';
 import type { FastifyInstance } from 'fastify';
 import type { DoorContext } from '../../calls.ts';
-import { MAX_BATCH_BYTES } from '../../limits.ts';
+import { MAX_BATCH_BYTES, MAX_UNSENT_BYTES, MAX_UNSENT_BYTES_IN_ALL } from '../../limits.ts';
 import type { ServedMethod } from '../../methods/served-method.ts';
 import { refuse } from '../answer.ts';
 import { callGate } from './call-gate.ts';
@@ -17,6 +17,7 @@ import { otherContentType } from './request-form.ts';
 import { ConnectStream } from './stream-call.ts';
 import type { AnswerForm } from './unary-call.ts';
 import { ConnectUnaryCall } from './unary-call.ts';
+import { UnsentAnswers } from './unsent-answers.ts';
 
 /** What the methods need over Connect and gRPC-Web. */
 export interface ConnectOptions {
@@ -42,6 +43,7 @@ interface OwnRequest {
 export function connectRoutes({ methods, door, requestTimeoutMs, isLast }: ConnectOptions) {
   const descriptors = readDescriptors();
   const { service, registry } = descriptors;
+  const unsent = new UnsentAnswers({ perConnection: MAX_UNSENT_BYTES, inAll: MAX_UNSENT_BYTES_IN_ALL });
   const streaming = new Set(service.methods.filter((one) => one.methodKind !== 'unary').map(pathOf));
 
   const implementations = service.methods.map((method) => {
@@ -62,6 +64,7 @@ export function connectRoutes({ methods, door, requestTimeoutMs, isLast }: Conne
     });
     app.addHook('preHandler', (request, reply, next) => {
       const exchange = new Exchange(request, reply);
+      unsent.watch(reply.raw);
       (request as OwnRequest)[OWN] = exchange;
       request.body = exchange;
       // The library builds a URL of it, and nothing else.

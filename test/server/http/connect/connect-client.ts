@@ -3,6 +3,9 @@ import type { HttpFixture, RawAnswer } from '../http-fixture.ts';
 /** Where each method is. */
 export const SERVICE_PATH = '/orders.v1.OrderNumberService';
 
+/** For conditions: a busy machine may take long. */
+export const PATIENT = { timeout: 20_000 };
+
 /** The flag of the message that ends a stream. */
 const END_STREAM = 2;
 

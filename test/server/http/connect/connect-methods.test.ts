@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { PATIENT } from './connect-client.ts';
 import { HttpFixture, ORDER_PATH } from '../http-fixture.ts';
 import { callConnect, reasonOf, SERVICE_PATH, streamConnect } from './connect-client.ts';
 
@@ -87,7 +88,7 @@ describe('a stream over Connect', () => {
     const { messages } = await streamConnect(fixture, 'WatchAllocations', {}, {}, leave.signal);
     await messages.next();
     leave.abort();
-    await vi.waitUntil(() => fixture.ended.length === 1);
+    await vi.waitUntil(() => fixture.ended.length === 1, PATIENT);
     expect(fixture.ended).toEqual([['http', 'WatchAllocations', 'CANCELLED']]);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { PATIENT } from './connect-client.ts';
 import { HttpFixture } from '../http-fixture.ts';
 import type { ConnectAnswer } from './connect-client.ts';
 import { callConnect, envelope, reasonOf, SERVICE_PATH, streamConnect } from './connect-client.ts';
@@ -48,7 +49,7 @@ describe('P6: a waiting call whose caller is gone when the batch is formed burns
     connection.send(`${head.join('\r\n')}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
     await fixture.arrived(1);
     connection.socket.destroy();
-    await vi.waitUntil(() => fixture.allocator.signals[0]!.aborted);
+    await vi.waitUntil(() => fixture.allocator.signals[0]!.aborted, PATIENT);
     reopening.resolve();
     expect(await numberedWithNext(fixture)).toEqual(['next']);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HttpFixture } from '../http-fixture.ts';
-import { callConnect, envelope, reasonOf, SERVICE_PATH, streamConnect } from './connect-client.ts';
+import { callConnect, envelope, PATIENT, reasonOf, SERVICE_PATH, streamConnect } from './connect-client.ts';
 
 /** What the answer says about the place of a fault. */
 function faultOf(json: Awaited<ReturnType<typeof callConnect>>['json']) {
@@ -10,7 +10,7 @@ function faultOf(json: Awaited<ReturnType<typeof callConnect>>['json']) {
 
 describe('the text of a message in JSON', () => {
   const EXACT = 'cannot be read exactly: send it as a string, ';
-  it.each([
+  const CASES: readonly (readonly [body: string, field: string | undefined, message: unknown])[] = [
     ['{"storeId": 9007199254740993}', 'storeId', `storeId 9007199254740993 ${EXACT}"9007199254740993"`],
     ['{"storeId": -9007199254740992}', 'storeId', `storeId -9007199254740992 ${EXACT}"-9007199254740992"`],
     ['{"store_id": 1e16}', 'store_id', 'store_id 1e16 cannot be read exactly: send a whole number'],
@@ -34,17 +34,22 @@ describe('the text of a message in JSON', () => {
     ['', undefined, 'the message is empty; send a JSON object, such as {}'],
     ['storeId=7', undefined, 'the message is not JSON'],
     [`${'['.repeat(200)}`, undefined, 'the message is nested too deeply'],
-  ])('%s is refused, and numbers nothing', async (body, field, message) => {
+  ];
+
+  it('is refused, and numbers nothing, if it is not what the caller means', async () => {
     const fixture = await HttpFixture.open();
-    const { status, json } = await callConnect(fixture, 'AllocateOrder', body);
-    expect([status, json.code, ...faultOf(json)]).toEqual([
-      400,
-      'invalid_argument',
-      'REQUEST_MALFORMED',
-      field,
-      message,
-    ]);
-    expect(fixture.ended).toEqual([['http', 'AllocateOrder', 'REQUEST_MALFORMED']]);
+    for (const [body, field, message] of CASES) {
+      const { status, json } = await callConnect(fixture, 'AllocateOrder', body);
+      expect([body, status, json.code, ...faultOf(json)]).toEqual([
+        body,
+        400,
+        'invalid_argument',
+        'REQUEST_MALFORMED',
+        field,
+        message,
+      ]);
+    }
+    expect(fixture.ended).toEqual(CASES.map(() => ['http', 'AllocateOrder', 'REQUEST_MALFORMED']));
     expect(fixture.disk.rows).toEqual([]);
   });
 
@@ -87,7 +92,7 @@ describe('what is no message at all', () => {
     const fixture = await HttpFixture.open();
     const { status, json } = await callConnect(fixture, 'AllocateOrder', '{"storeId":7}', headers);
     expect([status, json.code]).toEqual(expected);
-    await expect.poll(() => fixture.ended).toEqual([['http', 'AllocateOrder', 'REQUEST_MALFORMED']]);
+    await expect.poll(() => fixture.ended, PATIENT).toEqual([['http', 'AllocateOrder', 'REQUEST_MALFORMED']]);
     expect(fixture.disk.rows).toEqual([]);
   });
 
