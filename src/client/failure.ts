@@ -1,7 +1,8 @@
 import { Metadata, status } from '@grpc/grpc-js';
 import { messageOf } from '../core/errors.ts';
 import { decodeDetails, DETAILS_TRAILER } from '../wire/status-details.ts';
-import type { ConnectionProblem, Diagnosis } from './connection/diagnosis.ts';
+import type { Diagnosis } from './connection/diagnosis.ts';
+import type { ConnectionProblem } from './order-numbers-error.ts';
 
 /** Codes after which a call may have succeeded, whatever sent them. */
 const INDEFINITE: ReadonlySet<string> = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELLED']);

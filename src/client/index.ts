@@ -2,6 +2,5 @@ export type * from './api.ts';
 export type * from './streams/server-status.ts';
 export type * from './streams/verify-step.ts';
 export { createClient } from './client.ts';
-export type { ConnectionProblem } from './connection/diagnosis.ts';
-export type { Outcome } from './order-numbers-error.ts';
+export type { ConnectionProblem, Outcome } from './order-numbers-error.ts';
 export { OrderNumbersError } from './order-numbers-error.ts';

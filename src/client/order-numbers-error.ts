@@ -1,7 +1,21 @@
-import type { ConnectionProblem } from './connection/diagnosis.ts';
-
 /** What is known of a call that failed. */
 export type Outcome = 'refused' | 'unknown';
+
+/** Why there is no connection. */
+export type ConnectionProblem =
+  /** Nothing listens there, or it cannot be reached. */
+  | 'unreachable'
+  /** The host name cannot be resolved. */
+  | 'unknown-host'
+  /** A server answers, but not in time for a connection. */
+  | 'late'
+  /** Something accepts connections but sends nothing. */
+  | 'silent'
+  | 'needs-tls'
+  | 'needs-plaintext'
+  | 'certificate'
+  | 'not-grpc'
+  | 'proxy';
 
 /** The fields of an {@link OrderNumbersError} beside its message. */
 export interface OrderNumbersErrorDetails {

@@ -1,9 +1,8 @@
 import { messageOf } from '../core/errors.ts';
 import type { Connection } from './connection/connection.ts';
-import type { ConnectionProblem } from './connection/diagnosis.ts';
 import type { Failure } from './failure.ts';
 import { AttemptFailed, diagnosed, failureFrom, UNCONNECTED } from './failure.ts';
-import type { Outcome } from './order-numbers-error.ts';
+import type { ConnectionProblem, Outcome } from './order-numbers-error.ts';
 import { OrderNumbersError } from './order-numbers-error.ts';
 import type { Policy } from './policy.ts';
 import { pause, stoppedBy } from './stop.ts';

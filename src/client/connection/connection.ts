@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { ClientOptions as ChannelOptions, ClientReadableStream } from '@grpc/grpc-js';
 import { Client, connectivityState, Metadata } from '@grpc/grpc-js';
 import type { ServerAddress } from './address.ts';
@@ -57,6 +58,8 @@ export class Connection {
   /** Throws a TypeError that names the invalid option. */
   constructor(options: ClientOptions) {
     checkOptions(options);
+    // Each call that waits listens to it, and Node.js 18 would warn of the eleventh.
+    setMaxListeners(0, this.closed);
     const { address = DEFAULT_ADDRESS, token, tls } = options;
     this.#address = parseServerAddress(address);
     if (token !== undefined) this.#metadata.set('authorization', `Bearer ${token}`);

@@ -2,23 +2,8 @@ import type { Socket } from 'node:net';
 import { connect, isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { connect as connectTls } from 'node:tls';
+import type { ConnectionProblem } from '../order-numbers-error.ts';
 import type { ServerAddress } from './address.ts';
-
-/** Why there is no connection. */
-export type ConnectionProblem =
-  /** Nothing listens there, or it cannot be reached. */
-  | 'unreachable'
-  /** The host name cannot be resolved. */
-  | 'unknown-host'
-  /** A server answers, but not in time for a connection. */
-  | 'late'
-  /** Something accepts connections but sends nothing. */
-  | 'silent'
-  | 'needs-tls'
-  | 'needs-plaintext'
-  | 'certificate'
-  | 'not-grpc'
-  | 'proxy';
 
 /** What a look at the server's port has found. */
 export interface Diagnosis {
