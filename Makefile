@@ -10,7 +10,7 @@ REBUILD := rebuild --loglevel=error node \
 INSTALL := ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools test-examples test-failover check format generate tools bench clean
+.PHONY: help run test test-tools test-examples test-failover check format generate tools bench packages clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -69,8 +69,11 @@ bench: node_modules/.installed bench/node_modules/.installed ## Run the benchmar
 	npm $(INSTALL) --prefix $*
 	@touch $@
 
+packages: node_modules/.installed ## Pack the server and the client for npm, into packages/
+	@npm pack --silent --pack-destination packages . ./packages/client
+
 clean: ## Remove installed and built files, but not data/
-	rm -rf node_modules bench/node_modules test/server/console/node_modules .tools dist
+	rm -rf node_modules bench/node_modules test/server/console/node_modules .tools dist packages/*.tgz packages/client/dist
 
 node_modules/.installed: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 18 or newer, which includes it" >&2; exit 1; }
