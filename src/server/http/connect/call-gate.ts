@@ -1,7 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { HandlerContext } from '@connectrpc/connect';
 import { OrderError } from '../../../core/errors.ts';
-import type { CalledMethod, DoorContext } from '../../calls.ts';
+import type { DoorContext } from '../../calls.ts';
 import { CallDoor, HTTP } from '../../calls.ts';
 import { MAX_BATCH_BYTES, MAX_INCOMING_BYTES, MAX_REQUEST_BYTES } from '../../limits.ts';
 import { refusalFor } from '../../methods/rpc-status.ts';
@@ -37,6 +36,7 @@ export function callGate(
     const exchange = values.get(EXCHANGE)!;
     const { raw } = exchange.request;
     const callDoor = doors.get(method)!;
+    const maxBytes = callDoor.method.isBatch ? MAX_BATCH_BYTES : MAX_REQUEST_BYTES;
     const call = callDoor.begin(raw);
     const refuse = (error: OrderError, where?: string) =>
       toConnectError({ ...refusalFor(error, false), ...(where !== undefined && { where }) }, registry);
@@ -51,7 +51,7 @@ export function callGate(
     try {
       const key = raw.headers['idempotency-key'];
       if (key !== undefined) throw keyInHeader(String(key));
-      exchange.body = await bodies.read(raw, maxBytes(callDoor.method, raw.headers));
+      exchange.body = await bodies.read(raw, maxBytes, isEnveloped(raw.headers) ? ENVELOPE_BYTES : 0);
     } catch (thrown) {
       const error = call.refusalOf(thrown);
       exchange.take().refused(error);
@@ -63,11 +63,6 @@ export function callGate(
     exchange.take().refused(found.error);
     throw refuse(found.error, found.where);
   };
-}
-
-function maxBytes({ isBatch }: CalledMethod, headers: IncomingHttpHeaders): number {
-  const bytes = isBatch ? MAX_BATCH_BYTES : MAX_REQUEST_BYTES;
-  return isEnveloped(headers) ? bytes + ENVELOPE_BYTES : bytes;
 }
 
 function keyInHeader(key: string): OrderError {

@@ -22,14 +22,16 @@ export class IncomingBodies {
   }
 
   /**
-   * Resolves to a body once it is complete. Rejects with REQUEST_TOO_LARGE above `maxBytes`, and with QUEUE_FULL if it
+   * Resolves to a body once it is complete. Rejects with REQUEST_TOO_LARGE if its message is above `maxBytes`, and with QUEUE_FULL if it
    * has to go; what still arrives is read and dropped then, because closing the connection on it would lose the answer.
    * Rejects with CANCELLED if the client disconnects.
    */
-  read(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  read(request: IncomingMessage, maxBytes: number, envelopeBytes = 0): Promise<Buffer> {
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const announced = Number(request.headers['content-length'] ?? 0);
     let chunks: Buffer[] = [];
+    const mostBytes = maxBytes + envelopeBytes;
+    const tooLarge = (bytes: number) => requestTooLarge(bytes - envelopeBytes, maxBytes);
     const refuse = (error: Error) => {
       chunks = [];
       this.#forget(incoming);
@@ -42,7 +44,7 @@ export class IncomingBodies {
       chunks.push(chunk);
       incoming.bytes += chunk.length;
       this.#bytes += chunk.length;
-      if (incoming.bytes > maxBytes) refuse(requestTooLarge(Math.max(incoming.bytes, announced), maxBytes));
+      if (incoming.bytes > mostBytes) refuse(tooLarge(Math.max(incoming.bytes, announced)));
       else this.#makeRoom();
     });
     request.once('end', () => {
@@ -50,7 +52,7 @@ export class IncomingBodies {
       resolve(Buffer.concat(chunks));
     });
     for (const event of ['close', 'error']) request.once(event, () => refuse(cancelled()));
-    if (announced > maxBytes) refuse(requestTooLarge(announced, maxBytes));
+    if (announced > mostBytes) refuse(tooLarge(announced));
     return promise;
   }
 
