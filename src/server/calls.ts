@@ -15,7 +15,7 @@ import { STRANGER } from './log/log.ts';
 import { validCertificateOf } from './security/client-certificate.ts';
 import type { FailedAttempts } from './security/failed-attempts.ts';
 import type { Authenticator, Credentials, Principal, Verb } from './security/principal.ts';
-import type { CallTracer } from './tracing/ended-call.ts';
+import type { CallTracer } from './tracing/call-tracer.ts';
 import type { SpanIds, TraceHeaders } from './tracing/trace-headers.ts';
 import { remoteParentOf, traceHeadersOf } from './tracing/trace-headers.ts';
 

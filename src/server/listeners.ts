@@ -24,6 +24,7 @@ import { protectionOf } from './protection.ts';
 import { exposures } from './security/exposure.ts';
 import { FailedAttempts } from './security/failed-attempts.ts';
 import type { Security } from './security/open-security.ts';
+import type { CallTracer } from './tracing/call-tracer.ts';
 
 /** What the listeners serve. */
 export interface ListenersContext {
@@ -35,6 +36,8 @@ export interface ListenersContext {
   readonly meter: ActivityMeter;
   readonly sources: MetricSources;
   readonly state: LedgerState;
+  /** Absent if the server sends no traces. */
+  readonly tracer?: CallTracer;
   /** The ledger's name in the log. */
   readonly name: string;
   /** The name of the engine that keeps it. */
@@ -64,10 +67,10 @@ export class Listeners {
   /** Rejects with one sentence that names the address and the flag; nothing listens then. */
   async start(): Promise<void> {
     const { grpcListen, httpListen, metricsListen, metricsSecure } = this.#settings;
-    const { allocator, ledger, security, logger, metrics, meter, sources, state } = this.#context;
+    const { allocator, ledger, security, logger, metrics, meter, sources, state, tracer } = this.#context;
     const failedAttempts = new FailedAttempts();
-    const observer = callObserver(metrics, meter);
-    const door = { logger, observer, state, authenticator: security.authenticator, failedAttempts };
+    const records = { logger, observer: callObserver(metrics, meter), state, ...(tracer && { tracer }) };
+    const door = { ...records, authenticator: security.authenticator, failedAttempts };
     logLibrary(logger);
     try {
       const serverWatch = new ServerWatch(meter, () => this.#status());

@@ -18,17 +18,24 @@ import type { Security } from './security/open-security.ts';
 import { openSecurity } from './security/open-security.ts';
 import type { ServeSettings } from './settings.ts';
 import { endAtOnce } from './stop-signals.ts';
+import type { Tracing } from './tracing/call-tracer.ts';
+import { openTracing } from './tracing/open-tracing.ts';
+import type { Variables } from './tracing/variables.ts';
 
 /** The exit code of a server that could not start, or lost its ledger. */
 const EXIT_REFUSED = 1;
 /** The part of the drain time, at most, in which clients may read their last answers and disconnect. */
 const CLOSE_MS = 1000;
+/** The part of the drain time, at most, in which the last spans are sent. */
+const SPANS_MS = 2000;
 
 /** What the process provides to its server. */
 export interface ServerHost {
   readonly log: Log;
   /** The version of this package. */
   readonly version: string;
+  /** The variables of the environment, some of which are OpenTelemetry's. */
+  readonly variables: Variables;
   /** Resolves to the reason to stop. */
   readonly stop: Promise<string>;
   /** Calls `listener` each time that the files of the settings are to be read again. */
@@ -38,9 +45,11 @@ export interface ServerHost {
 }
 
 /** What exists before anything is opened. */
-interface SecurityAndMetrics {
+interface Opened {
   readonly security: Security;
   readonly metrics: Metrics;
+  /** Undefined if the server sends no traces. */
+  readonly tracing: Tracing | undefined;
 }
 
 /** A server that listens, whether or not its ledger is open yet. */
@@ -70,13 +79,15 @@ export async function serve(settings: ServeSettings, host: ServerHost): Promise<
   }
   host.onReload(() => security.reload());
   try {
-    return await runUntilStopped(settings, host, { security, metrics });
+    const { variables, version } = host;
+    const tracing = await openTracing({ otlp: settings.otlp, variables, version, logger });
+    return await runUntilStopped(settings, host, { security, metrics, tracing });
   } finally {
     security.close();
   }
 }
 
-async function runUntilStopped(settings: ServeSettings, host: ServerHost, own: SecurityAndMetrics): Promise<number> {
+async function runUntilStopped(settings: ServeSettings, host: ServerHost, own: Opened): Promise<number> {
   const { logger } = host.log;
   let server: StartedServer;
   try {
@@ -91,6 +102,7 @@ async function runUntilStopped(settings: ServeSettings, host: ServerHost, own: S
   } catch {
     // The ledger has logged why it cannot be used.
     await listeners.close(0);
+    await own.tracing?.close(CLOSE_MS);
     await ledger.close();
     return EXIT_REFUSED;
   }
@@ -98,10 +110,11 @@ async function runUntilStopped(settings: ServeSettings, host: ServerHost, own: S
   if (signal === undefined) {
     listeners.drain();
     await listeners.close(CLOSE_MS);
+    await own.tracing?.close(CLOSE_MS);
     await ledger.close();
     return EXIT_REFUSED;
   }
-  await drain(server, settings.drainTimeoutMs, signal, host.log);
+  await drain({ ...server, tracing: own.tracing }, settings.drainTimeoutMs, signal, host.log);
   return 0;
 }
 
@@ -109,7 +122,7 @@ async function runUntilStopped(settings: ServeSettings, host: ServerHost, own: S
 async function start(
   settings: ServeSettings,
   { log, version, prepareNewLedger }: ServerHost,
-  { security, metrics }: SecurityAndMetrics,
+  { security, metrics, tracing }: Opened,
 ): Promise<StartedServer> {
   const { logger } = log;
   const state = new LedgerState();
@@ -141,7 +154,7 @@ async function start(
   };
   const engine = engineOf(settings.ledger);
   const served = { allocator, ledger, security, logger, metrics, meter, sources, state, name, engine, file };
-  listeners = new Listeners(settings, served);
+  listeners = new Listeners(settings, { ...served, ...(tracing && { tracer: tracing.tracer }) });
   try {
     await listeners.start();
   } catch (error) {
@@ -166,12 +179,13 @@ function announce({ listeners, name }: StartedServer, logger: Logger): void {
 
 /** Answers the accepted calls, within the limit, and closes everything. */
 async function drain(
-  { allocator, ledger, listeners }: StartedServer,
+  { allocator, ledger, listeners, tracing }: StartedServer & Pick<Opened, 'tracing'>,
   limitMs: number,
   signal: string,
   log: Log,
 ): Promise<void> {
   const { logger } = log;
+  const began = performance.now();
   logger.info({ signal, waiting: allocator.queueLength, limit_ms: limitMs }, 'draining');
   listeners.drain();
   const closeMs = Math.min(CLOSE_MS, limitMs / 2);
@@ -181,6 +195,7 @@ async function drain(
     logger.error('the drain timed out; callers without an answer must retry with the same request_id');
     await endAtOnce(log);
   }
-  await ledger.close();
+  const leftMs = Math.max(0, limitMs - (performance.now() - began));
+  await Promise.all([ledger.close(), tracing?.close(Math.min(SPANS_MS, leftMs))]);
   logger.info('stopped');
 }

@@ -4,9 +4,10 @@ import type { Address } from './address.ts';
 import { parseAddress, parseAddressOrOff } from './address.ts';
 import type { LogLevel } from './log-level.ts';
 import { LOG_LEVELS, parseLogLevel } from './log-level.ts';
-import { withoutTokens } from './security/token-text.ts';
+import { parseTokensPath } from './security/token-text.ts';
 import { parseHosts } from './security/web/allowed-hosts.ts';
 import { parseOrigins } from './security/web/allowed-origins.ts';
+import { parseCollectorUrl } from './tracing/collector-url.ts';
 
 /** Quotes that were meant for a shell. */
 const QUOTED = /^['"`].*['"`]$/;
@@ -49,6 +50,8 @@ export interface ServeSettings {
   /** Path of the token file. */
   readonly tokens: string | 'off';
   readonly logLevel: LogLevel;
+  /** The URL of an OpenTelemetry collector. */
+  readonly otlp: string | 'off';
 }
 
 /** One setting: a flag and an environment variable of the same meaning; the flag wins. */
@@ -217,7 +220,7 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     variable: 'ORDERS_TOKENS',
     default: 'off',
     help: 'the token file, which order-numbers token create writes: every call then needs a token from it; read again when it changes',
-    parse: trimmed(parseTokens),
+    parse: trimmed(parseTokensPath),
   },
   logLevel: {
     flag: '--log-level <level>',
@@ -226,18 +229,17 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     help: `the lowest level that is logged: ${LOG_LEVELS.join(', ')}`,
     parse: trimmed(parseLogLevel),
   },
+  otlp: {
+    flag: '--otlp <url|off>',
+    variable: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    default: 'off',
+    help: 'send traces to this OpenTelemetry collector, by OTLP over HTTP (port 4318); needs packages of its own',
+    parse: trimmed(parseCollectorUrl),
+  },
 };
 
 function parseFileOrOff(text: string): string {
   // A value that looks like a flag means that the path is missing.
   if (text !== '' && !text.startsWith('-') && !QUOTED.test(text)) return text;
   throw new Error('Use the path of a PEM file, such as /etc/orders/tls.crt, without quotes, or off.');
-}
-
-/** The file itself is read when the server starts. */
-function parseTokens(text: string): string {
-  const remedy = 'Use the path of a token file, such as tokens.json, or off.';
-  // Probably a client's token: --token and ORDERS_TOKEN are easily confused with these.
-  if (text === '' || text.startsWith('-') || withoutTokens(text) !== text) throw new Error(remedy);
-  return text;
 }

@@ -35,7 +35,10 @@ const TABLE: {
   httpIdleTimeoutMs: ['--http-idle-timeout-ms', 'ORDERS_HTTP_IDLE_TIMEOUT_MS', 75_000],
   tokens: ['--tokens', 'ORDERS_TOKENS', 'off'],
   logLevel: ['--log-level', 'ORDERS_LOG_LEVEL', 'info'],
+  otlp: ['--otlp', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'off'],
 };
+/** The name that every program with OpenTelemetry has for it. */
+const STANDARD_VARIABLE = 'OTEL_EXPORTER_OTLP_ENDPOINT';
 const NAMES = Object.keys(TABLE) as (keyof ServeSettings)[];
 
 interface Samples<Value> {
@@ -204,6 +207,24 @@ const SAMPLES: { readonly [K in keyof ServeSettings]: Samples<ServeSettings[K]> 
     bad: ['', 'INFO', 'warning', 'verbose', '30'],
     remedy: 'fatal, error, warn, info, debug, trace, silent',
   },
+  otlp: {
+    good: [
+      ['off', 'off'],
+      ['', 'off'],
+      ['http://localhost:4318', 'http://localhost:4318'],
+      ['https://otlp.example.com/team/', 'https://otlp.example.com/team/'],
+    ],
+    bad: [
+      'on',
+      'localhost:4318',
+      'collector',
+      'grpc://a:4317',
+      'http://user:secret@a:4318',
+      'http://a/?key=1',
+      '"http://a"',
+    ],
+    remedy: 'http://localhost:4318, or off',
+  },
 };
 
 function addressOrOff(): Samples<Address | 'off'> {
@@ -254,7 +275,8 @@ describe('settings', () => {
 
   it.each(NAMES)('%s has a variable named like its flag', (name) => {
     const { flag, variable, help } = SERVE_SETTINGS[name];
-    expect(variable).toBe(`ORDERS_${flag.split(' ')[0]!.slice(2).replaceAll('-', '_').toUpperCase()}`);
+    const named = `ORDERS_${flag.split(' ')[0]!.slice(2).replaceAll('-', '_').toUpperCase()}`;
+    expect(variable).toBe(name === 'otlp' ? STANDARD_VARIABLE : named);
     expect(help).not.toBe('');
   });
 

@@ -13,6 +13,7 @@ import type { SettingName } from './refused-values.ts';
 import { flagOf } from './refused-values.ts';
 import { checkTls } from './check-tls.ts';
 import { checkTokens } from './check-tokens.ts';
+import { checkTraces } from './check-traces.ts';
 import type { CheckReport, Finding } from './findings.ts';
 
 /** What is served on each listener. */
@@ -51,6 +52,7 @@ export async function checkServe(checked: CheckedSettings): Promise<CheckReport>
       ...(await checkTls(settings)),
       ...(await checkTokens(settings)),
       ...(await checkListeners(checked)),
+      ...(await checkTraces(settings)),
     ],
   };
 }

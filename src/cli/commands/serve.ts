@@ -9,6 +9,7 @@ import { serve } from '../../server/server.ts';
 import type { ServeSettings } from '../../server/settings.ts';
 import { SERVE_SETTINGS } from '../../server/settings.ts';
 import { endAtOnce, hangupCalls, stopSignals } from '../../server/stop-signals.ts';
+import { environment } from '../run/environment.ts';
 import { makeDefaultFolder, requireFolder } from '../run/ledger-folder.ts';
 import { mistypedVariables } from '../run/mistyped-variables.ts';
 import type { SettingName } from '../check/refused-values.ts';
@@ -67,11 +68,14 @@ async function run(settings: ServeSettings): Promise<void> {
   process.exitCode = await serve(settings, {
     log,
     version: packageVersion(),
+    variables: environment(),
     stop: stopSignals(log, !reloads),
     onReload: reloads ? hangupCalls() : () => {},
     prepareNewLedger: () => makeDefaultFolder(settings.ledger),
   });
   if (!(await log.end())) await endAtOnce(log);
+  // An exporter that the end of the drain has left behind may retry for some seconds more.
+  if (settings.otlp !== 'off') process.exit();
 }
 
 /** SIGHUP means that the terminal is gone. Without a terminal it means a reload, if the server has files to reload. */

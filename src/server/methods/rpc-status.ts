@@ -41,6 +41,12 @@ const CODE_OF: Readonly<Record<ReasonKind, number>> = {
   internal: RPC_CODE.INTERNAL,
 };
 
+/** The name of the google.rpc.Code of a reason. */
+export function rpcCodeName(reason: Reason): string {
+  const code = CODE_OF[REASONS[reason].kind];
+  return Object.entries(RPC_CODE).find(([, number]) => number === code)![0];
+}
+
 /** The field to blame if an error names no value, because it is missing. */
 const MISSING: { readonly [R in Reason]?: readonly string[] } = {
   BATCH_SIZE_INVALID: ['requests'],

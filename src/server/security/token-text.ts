@@ -40,6 +40,14 @@ export function withoutTokens(text: string): string {
   return text.replace(TOKENS, `${PREFIX}…`);
 }
 
+/** The path of a token file, which is read when the server starts, or off. */
+export function parseTokensPath(text: string): string {
+  const remedy = 'Use the path of a token file, such as tokens.json, or off.';
+  // Probably a client's token: its flag and its variable are easily confused with these.
+  if (text === '' || text.startsWith('-') || withoutTokens(text) !== text) throw new Error(remedy);
+  return text;
+}
+
 function withChecksum(text: string): string {
   return text + base62(BigInt(crc32(text)), CHECKSUM_LENGTH);
 }

@@ -33,6 +33,7 @@ const BAD: { readonly [K in keyof ServeSettings]: { readonly value: string; read
   httpIdleTimeoutMs: { value: '600s', remedy: 'Use a whole number from 1 to 86400000.' },
   tokens: { value: '-v', remedy: 'Use the path of a token file, such as tokens.json, or off.' },
   logLevel: { value: 'loud', remedy: 'Use one of fatal, error' },
+  otlp: { value: 'localhost:4318', remedy: 'Use the URL of an OTLP collector, such as http://localhost:4318' },
 };
 const NAMES = Object.keys(BAD) as (keyof ServeSettings)[];
 

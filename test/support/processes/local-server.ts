@@ -17,6 +17,11 @@ const DEFAULTS = {
   drainTimeoutMs: '600000',
 };
 
+export interface LocalServerOptions {
+  readonly args?: readonly string[];
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
 /**
  * All of `order-numbers serve` but its process, inside the process of the test: it starts in a sixth of the time of a
  * ServerProcess, and is for tests that neither kill it nor signal it nor measure it. Stopped when the test ends.
@@ -28,14 +33,15 @@ export class LocalServer {
   readonly #ended: Promise<number>;
   #reload: (() => void) | undefined;
 
-  /** `args` are flags beside --ledger, as {@link ServerProcess} takes them. */
-  constructor(ledger: string, { args = [] }: { readonly args?: readonly string[] } = {}) {
+  /** `args` are flags beside --ledger, as {@link ServerProcess} takes them; `variables` are OpenTelemetry's. */
+  constructor(ledger: string, { args = [], variables = {} }: LocalServerOptions = {}) {
     const settings = readSettings(['--ledger', ledger, ...args]);
     this.log = this.#lines.all;
     const log = createLogTo(settings.logLevel, (line) => this.#lines.add(line));
     const host = {
       log,
       version: packageVersion(),
+      variables,
       stop: this.#stop.promise,
       onReload: (listener: () => void) => void (this.#reload = listener),
       prepareNewLedger: async () => {},

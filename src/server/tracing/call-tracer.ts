@@ -27,3 +27,10 @@ export interface CallTracer {
   /** Returns the ids of the call's span, for the log. */
   ended(call: EndedCall): SpanIds;
 }
+
+/** Where the spans of a server go. */
+export interface Tracing {
+  readonly tracer: CallTracer;
+  /** Sends the spans that wait; resolves when they are sent or lost, after `limitMs` at the latest. Never rejects. */
+  close(limitMs: number): Promise<void>;
+}

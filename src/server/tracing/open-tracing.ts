@@ -1,0 +1,69 @@
+import type { Tracer } from '@opentelemetry/api';
+import { ProxyTracerProvider, trace } from '@opentelemetry/api';
+import { messageOf } from '../../core/errors.ts';
+import type { Logger } from '../log/log.ts';
+import { tracesUrl } from './collector-url.ts';
+import { CallSpans } from './call-spans.ts';
+import type { Tracing } from './call-tracer.ts';
+import type { Variables } from './variables.ts';
+import { isSwitchedOff, spanSettings } from './variables.ts';
+
+/** The packages that only a server with --otlp needs, as npm takes them. */
+export const PACKAGES =
+  '@opentelemetry/sdk-trace@3.1 @opentelemetry/resources@3.1 @opentelemetry/exporter-trace-otlp-proto@0.301';
+/** The name of the tracer. */
+const NAME = 'order-numbers';
+
+export interface TracingOptions {
+  /** The URL of an OTLP collector. */
+  readonly otlp: string | 'off';
+  readonly variables: Variables;
+  /** The version of this package. */
+  readonly version: string;
+  readonly logger: Logger;
+}
+
+/**
+ * Opens the way of the spans: an SDK of OpenTelemetry that the process has loaded before (`node --import`), or else the
+ * collector. Undefined if there is neither. Never rejects: a server numbers
+ * without traces, too, and the log says why it has none.
+ */
+export async function openTracing(options: TracingOptions): Promise<Tracing | undefined> {
+  const { otlp, variables, version, logger } = options;
+  try {
+    const registered = registeredTracer(version);
+    // What has registered the SDK ends it, too.
+    if (registered) return { tracer: new CallSpans(registered), close: async () => {} };
+    if (otlp === 'off' || isSwitchedOff(variables)) return undefined;
+    const settings = spanSettings(variables);
+    const { openCollector } = await import('./collector.ts');
+    const { provider, close } = openCollector(tracesUrl(otlp), settings, version, logger);
+    return { tracer: new CallSpans(provider.getTracer(NAME, version)), close };
+  } catch (error) {
+    logger.error(`no traces are sent: ${whyNot(error)}`);
+    return undefined;
+  }
+}
+
+/** Why a server with these settings would send no traces although --otlp says so; undefined if it would. */
+export async function whyNoTraces(variables: Variables): Promise<string | undefined> {
+  try {
+    spanSettings(variables);
+    await import('./collector.ts');
+    return undefined;
+  } catch (error) {
+    return whyNot(error);
+  }
+}
+
+/** A tracer of the SDK that the process has registered, if it has. */
+function registeredTracer(version: string): Tracer | undefined {
+  const provider = trace.getTracerProvider();
+  const of = [NAME, version] as const;
+  return provider instanceof ProxyTracerProvider ? provider.getDelegateTracer(...of) : provider.getTracer(...of);
+}
+
+function whyNot(error: unknown): string {
+  const isMissing = (error as { readonly code?: unknown }).code === 'ERR_MODULE_NOT_FOUND';
+  return isMissing ? `--otlp needs packages that are not installed: npm install ${PACKAGES}` : messageOf(error);
+}
