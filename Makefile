@@ -10,7 +10,7 @@ REBUILD := rebuild --loglevel=error node \
 INSTALL := ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools test-examples test-failover check format generate tools bench packages clean
+.PHONY: help run test test-tools test-examples test-failover check format generate tools bench packages screenshots clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -70,6 +70,9 @@ tools: ## Install ghz, grpcurl and what checks ops/ into .tools (needs Go and Py
 
 bench: node_modules/.installed bench/node_modules/.installed ## Run the benchmarks; they need h2load (ARGS=--help: options)
 	@$(NODE) bench/run.ts $(ARGS)
+
+screenshots: node_modules/.installed test/server/console/node_modules/.installed ## Take docs/console-*.png with Chromium
+	@$(NODE) test/server/console/screenshots.ts
 
 # The plots, and the tests of the console, need libraries that nothing else does.
 %/node_modules/.installed: %/package.json %/package-lock.json

@@ -8,10 +8,8 @@ import { createClient } from '../../../src/client/index.ts';
 import { LocalServer } from '../../support/processes/local-server.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
 import { requireTools, toolPath } from '../../support/required-tool.ts';
+import { FLAGS } from './chromium-flags.ts';
 
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'];
-/** Without these a browser looks for updates and other servers. */
-const QUIET = ['--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const DESKTOP = { width: 1280, height: 900 };
 /** Longer than anything takes, on a machine with other work. */
 const PATIENCE_MS = 30_000;
@@ -143,7 +141,7 @@ export function openStreams(openCalls: ReadonlyMap<object, string>): string[] {
 
 /** A new page with nothing stored. */
 export async function newPage(options: BrowserContextOptions = {}): Promise<Page> {
-  browser ??= chromium.launch({ executablePath: toolPath('chromium'), args: [...FLAGS, ...QUIET] });
+  browser ??= chromium.launch({ executablePath: toolPath('chromium'), args: FLAGS });
   const context = await (await browser).newContext({ viewport: DESKTOP, timezoneId: 'Europe/Berlin', ...options });
   onTestFinished(() => context.close());
   context.setDefaultTimeout(PATIENCE_MS);

@@ -101,8 +101,12 @@ function neighbourTable(title, rows, here, open) {
     return element(
       'tr',
       isHere ? { class: 'here', 'aria-current': 'true' } : {},
-      element('td', {}, isHere ? id : linkButton(id, `Open the order with the ID ${id}`, () => open(row))),
-      element('td', {}, String(row.storeId)),
+      element(
+        'td',
+        { class: 'tight' },
+        isHere ? id : linkButton(id, `Open the order with the ID ${id}`, () => open(row)),
+      ),
+      element('td', { class: 'tight' }, String(row.storeId)),
       element('td', {}, shownNumber(row)),
       element('td', { class: 'tight' }, timeOfDay(row.createTime)),
     );

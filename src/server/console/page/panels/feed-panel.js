@@ -215,7 +215,7 @@ export class FeedPanel {
         {},
         linkButton(id, `Open the order with the ID ${id}`, () => this.actions.open(allocation)),
       ),
-      element('td', {}, String(storeId)),
+      element('td', { class: 'tight' }, String(storeId)),
       element('td', {}, shownNumber(allocation)),
       element('td', { class: 'wide-only' }, caller === '' ? '–' : caller),
       element('td', { class: 'tight' }, timeOfDay(createTime)),

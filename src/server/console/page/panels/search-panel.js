@@ -60,31 +60,30 @@ export class SearchPanel {
     const storeText = this.#store.value.trim();
     const storeId = numberIn(this.#store);
     this.clear();
-    if (storeText !== '' && storeId === undefined) return this.#tell(`“${storeText}” is no store ID.`);
+    if (storeText !== '' && storeId === undefined) return this.#warn(`“${storeText}” is no store ID.`);
     const own = this.#searches;
     try {
       const { hits, notes } = await search(this.api, text, storeId);
       if (own !== this.#searches) return;
-      this.#tell(hits.length === 0 ? '' : hits.length === 1 ? '1 hit.' : `${hits.length} hits.`, ...notes);
       const [first] = hits;
-      if (hits.length === 1 && first) this.#show(first.allocation, first.foundAs);
-      else if (hits.length > 1) this.#list(hits);
+      if (!first) return this.#warn(...notes);
+      const isOnly = hits.length === 1;
+      this.#tell(isOnly ? `1 hit, found as ${first.foundAs.join(' and ')}.` : `${hits.length} hits.`, ...notes);
+      if (isOnly) this.#show(first.allocation);
+      else this.#list(hits);
     } catch (error) {
-      if (own === this.#searches) this.#tell('', toCallError(error).message);
+      if (own === this.#searches) this.#warn(toCallError(error).message);
     }
   }
 
-  /**
-   * What was found in quiet words, then notes that matter.
-   *
-   * @param {string} [summary]
-   * @param {...string} notes
-   */
-  #tell(summary = '', ...notes) {
-    this.#notes.replaceChildren(
-      ...(summary === '' ? [] : [element('p', { class: 'quiet' }, summary)]),
-      ...notes.map((note) => element('p', {}, note)),
-    );
+  /** @param {...string} notes beside what was found */
+  #tell(...notes) {
+    this.#notes.replaceChildren(...notes.map((note) => element('p', { class: 'quiet' }, note)));
+  }
+
+  /** @param {...string} notes instead of what was looked for */
+  #warn(...notes) {
+    this.#notes.replaceChildren(...notes.map((note) => element('p', {}, note)));
   }
 
   /** @param {readonly import('../lookup/search.js').Hit[]} hits */
@@ -96,9 +95,9 @@ export class SearchPanel {
       return element(
         'tr',
         {},
-        element('td', {}, linkButton(id, `Open the order with the ID ${id}`, show)),
+        element('td', { class: 'tight' }, linkButton(id, `Open the order with the ID ${id}`, show)),
         element('td', {}, foundAs.join(', ')),
-        element('td', {}, String(allocation.storeId)),
+        element('td', { class: 'tight' }, String(allocation.storeId)),
         element('td', {}, shownNumber(allocation)),
         element('td', {}, allocation.requestId),
       );
@@ -110,18 +109,11 @@ export class SearchPanel {
 
   /**
    * @param {Allocation} allocation
-   * @param {readonly string[]} [foundAs]
    * @returns {HTMLElement} its heading
    */
-  #show(allocation, foundAs) {
+  #show(allocation) {
     const { root, heading } = allocationDetails(this.api, allocation, (other) => this.open(other));
-    if (foundAs) this.#tell(`1 hit, found as ${foundAs.join(' and ')}.`, ...this.#warnings());
     this.#details.replaceChildren(root);
     return heading;
-  }
-
-  /** The notes that are shown. */
-  #warnings() {
-    return [...this.#notes.querySelectorAll('p:not(.quiet)')].map(({ textContent }) => textContent ?? '');
   }
 }

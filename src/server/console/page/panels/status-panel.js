@@ -82,7 +82,7 @@ export class StatusPanel {
     this.#tell(isServing, reason);
     setText(this.#lastOrderId, String(lastOrderId));
     this.#before ??= lastOrderId;
-    setText(this.#growth, `+${grouped(lastOrderId - this.#before)} since this page was opened`);
+    setText(this.#growth, `+${grouped(lastOrderId - this.#before)} since opened`);
     setText(this.#about, about);
     this.#queue.push([waiting]);
     if (!activity) return;

@@ -201,7 +201,7 @@ export class StoresPanel {
     return element(
       'tr',
       {},
-      element('td', {}, find),
+      element('td', { class: 'tight' }, find),
       element(
         'td',
         {},
