@@ -71,7 +71,7 @@ tools: ## Install ghz, grpcurl and what checks ops/ into .tools (needs Go and Py
 bench: node_modules/.installed bench/node_modules/.installed ## Run the benchmarks; they need h2load (ARGS=--help: options)
 	@$(NODE) bench/run.ts $(ARGS)
 
-screenshots: node_modules/.installed test/server/console/node_modules/.installed ## Take docs/console-*.png with Chromium
+screenshots: node_modules/.installed test/server/console/node_modules/.installed ## Take the pictures of docs/console.md with Chromium
 	@$(NODE) test/server/console/screenshots.ts
 
 # The plots, and the tests of the console, need libraries that nothing else does.

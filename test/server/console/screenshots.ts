@@ -19,6 +19,8 @@ const ROOT = new URL('../../..', import.meta.url).pathname;
 const MAX_BYTES = 100 * 1024;
 /** How long orders come before the pictures are taken, so that the charts have something to show. */
 const LOAD_MS = 50_000;
+/** The height of what is shown of an order: all of it, and the neighbours in its store. */
+const ORDER_PIXELS = 500;
 const STORES = [
   { storeId: 7, firstNumber: 5000, prefix: 'W-', minDigits: 6, suffix: '/26' },
   { storeId: 8, firstNumber: 48_211, prefix: 'EU-' },
@@ -27,7 +29,7 @@ const STORES = [
 ];
 const PICTURES: readonly [name: string, options: BrowserContextOptions][] = [
   ['light', { viewport: { width: 1080, height: 700 }, colorScheme: 'light' }],
-  ['order', { viewport: { width: 1000, height: 900 }, colorScheme: 'dark' }],
+  ['order', { viewport: { width: 1000, height: 860 }, colorScheme: 'dark' }],
   ['phone', { viewport: { width: 390, height: 800 }, colorScheme: 'dark', isMobile: true, hasTouch: true }],
 ];
 
@@ -102,7 +104,8 @@ async function takePicture(name: string, page: Page): Promise<void> {
     await page.locator('.neighbours table').nth(1).waitFor();
   }
   const path = join(ROOT, `docs/console-${name}.png`);
-  await (name === 'order' ? page.locator('#search') : page).screenshot({ path });
+  const box = name === 'order' ? await page.locator('#search').boundingBox() : null;
+  await page.screenshot({ path, ...(box && { clip: { ...box, height: Math.min(box.height, ORDER_PIXELS) } }) });
   const { size } = statSync(path);
   if (size > MAX_BYTES) throw new Error(`${path} has ${size} bytes: a document shows at most ${MAX_BYTES}`);
   console.log(`${path}: ${size} bytes`);

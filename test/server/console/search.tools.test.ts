@@ -129,7 +129,7 @@ describe('a search', () => {
     await console.find('1');
     const utc = createTime.toISOString().replace('T', ' ').replace('Z', '');
     const local = new Date(createTime.getTime() + 5.5 * 3_600_000).toISOString().replace('T', ' ').replace('Z', '');
-    expect((await console.details())['Created']).toBe(`${local} ${utc} UTC`);
+    expect((await console.details())['Created']!.replace('\n', ' ')).toBe(`${local} ${utc} UTC`);
     const [, , , , time] = (await console.rows('#feed-table'))[0]!;
     expect(time!.split(/\s+/)).toEqual([local.slice(11, 19), utc.slice(11, 19), 'UTC']);
   });
