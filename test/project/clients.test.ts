@@ -7,16 +7,21 @@ import { testFolder } from '../support/processes/server-process.ts';
 import { documentAt, ROOT } from './documents.ts';
 
 const CLIENTS = documentAt('docs/clients.md');
+const RECIPES = documentAt('docs/recipes.md');
 /** A file's path in backticks, then a block with its text. */
 const SHOWN = /^`(examples\/\S+)`:\n\n```\w+\n([^]*?)^```$/gm;
 
-it('clients.md shows every program of the examples, as it is', () => {
-  const shown = Object.fromEntries([...CLIENTS.text.matchAll(SHOWN)].map(([, path, text]) => [path, text]));
-  const programs = globSync('examples/{python,go,java/src,php,php/src}/**/*.{py,go,java,php}', {
+it.each([
+  [CLIENTS.path, CLIENTS, 'examples/{python,go,java/src,php,php/src}/**/*.{py,go,java,php}'],
+  [RECIPES.path, RECIPES, 'examples/{outbox,medusa,solidus}/*'],
+])('%s shows every file of its examples, as it is', (_, document, files) => {
+  const shown = Object.fromEntries([...document.text.matchAll(SHOWN)].map(([, path, text]) => [path, text]));
+  const paths = globSync(files, {
     cwd: ROOT,
     exclude: ['**/.venv/**', '**/vendor/**', 'examples/go/gen/**', 'examples/python/orders/**'],
   });
-  expect(shown).toEqual(Object.fromEntries(programs.map((path) => [path, readFileSync(`${ROOT}${path}`, 'utf8')])));
+  expect(paths.length).toBeGreaterThan(2);
+  expect(shown).toEqual(Object.fromEntries(paths.map((path) => [path, readFileSync(`${ROOT}${path}`, 'utf8')])));
 });
 
 it("clients.md: the client's program numbers an order and follows what is numbered", async () => {
