@@ -1,4 +1,4 @@
-import type { OrderNumbersClient } from 'order-number-generator';
+import type { OrderNumbersClient } from 'order-number-generator-client';
 
 /** What is used of Medusa's CreateOrderDTO: completeCartWorkflow gives each line item the id of its cart. */
 interface NewOrder {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OrderNumbersClient } from 'order-number-generator';
+import type { OrderNumbersClient } from 'order-number-generator-client';
 import type { Pool } from 'pg';
 
 const MAX_ORDERS = 500;

@@ -30,7 +30,7 @@ it("clients.md: the client's program numbers an order and follows what is number
   writeFileSync(
     program,
     code
-      .replace("'order-number-generator'", `'${ROOT}src/client/index.ts'`)
+      .replace("'order-number-generator-client'", `'${ROOT}src/client/index.ts'`)
       .replace('localhost:50051', await server.serving()),
   );
   const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
