@@ -42,6 +42,7 @@ export class Allocator {
   readonly #pending = new RotatingMap<string, Pending>();
   /** Every caller of a pending request but its first. */
   readonly #copies: CopyLimit;
+  readonly #full = queueFull();
   #draining = false;
 
   constructor(options: AllocatorOptions) {
@@ -55,7 +56,7 @@ export class Allocator {
       isWanted: (pending) => this.#isWanted(pending),
       mayDisplace: (pending) => pending.callers.every(({ origin }) => origin === pending.origin),
       onRemoved: (pending, error) => this.#refuse(pending, error ?? cancelled()),
-      onDisplaced: (pending) => this.#refuse(pending, queueFull()),
+      onDisplaced: (pending) => this.#refuse(pending, this.#full),
       flush: (batch) => this.#commit(batch),
     });
   }
@@ -86,11 +87,11 @@ export class Allocator {
     if (racing && racing.request.count !== request.count) throw mismatch(request, racing.request.count);
 
     if (racing) {
-      if (!this.#copies.enter(caller.origin)) throw queueFull();
+      if (!this.#copies.enter(caller.origin)) throw this.#full;
       racing.callers.push(caller);
     } else {
       const pending: Pending = { key, request, origin: caller.origin, callers: [caller] };
-      if (!this.#queue.offer(pending, pending.origin)) throw queueFull();
+      if (!this.#queue.offer(pending, pending.origin)) throw this.#full;
       this.#pending.add(key, pending);
     }
   }

@@ -13,11 +13,12 @@ export function cancelled(): OrderError {
   return new OrderError('CANCELLED', 'the call was cancelled or its deadline passed before a number was given');
 }
 
-/** One error for all: a flood is refused so often that the stack traces of new ones would cost more than the refusals. */
-const QUEUE_FULL = new OrderError('QUEUE_FULL', 'too many requests are waiting; retry later');
-
+/**
+ * A queue refuses everything with one such error: a flood is refused so often that the stack traces of new ones would cost
+ * more than the refusals.
+ */
 export function queueFull(): OrderError {
-  return QUEUE_FULL;
+  return new OrderError('QUEUE_FULL', 'too many requests are waiting; retry later');
 }
 
 export function draining(): OrderError {

@@ -3,7 +3,7 @@ import type { Allocator } from '../allocator.ts';
 import type { Allocated, Caller, CallSignal } from './caller.ts';
 import { OrderError } from '../errors.ts';
 import type { EndedBatch } from '../observers.ts';
-import { batchSizeInvalid, draining } from '../refusals.ts';
+import { batchSizeInvalid, cancelled, draining, outcomeUnknown } from '../refusals.ts';
 
 /** Requests in one call, at most. */
 export const MAX_REQUESTS = 1000;
@@ -18,6 +18,7 @@ export class BatchCall {
   readonly #requests: readonly AllocationRequest[];
   readonly #answers: (Answer | undefined)[];
   #left: number;
+  #hasBegun = false;
   #lastBatch: EndedBatch | undefined;
   readonly #done = Promise.withResolvers<readonly Answer[]>();
 
@@ -53,6 +54,7 @@ export class BatchCall {
   /** Queues the requests. Throws DRAINING; whatever `check` throws is the answer to that request alone. */
   allocate(allocator: Allocator, check: (request: AllocationRequest, place: number) => void): void {
     if (allocator.isDraining) throw draining();
+    this.#hasBegun = true;
     for (const [i, request] of this.#requests.entries()) {
       const seat = new Seat(this, i);
       try {
@@ -63,6 +65,11 @@ export class BatchCall {
         seat.reject(error);
       }
     }
+  }
+
+  /** Answers what is not answered yet: its outcome is unknown, or, if no request was queued, nothing was done. */
+  giveUp(): void {
+    this.settleRest(this.#hasBegun ? outcomeUnknown : cancelled);
   }
 
   /** Answers those requests that are not answered yet. */

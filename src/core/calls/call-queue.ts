@@ -41,6 +41,7 @@ export class CallQueue<Name extends string> {
   readonly #lanes: ReadonlyMap<Name, LaneState>;
   readonly #maxWaiting: number;
   readonly #ready: (() => Promise<void>) | undefined;
+  readonly #full = queueFull();
   #lastSweep = 0;
   #sweepIsDue = false;
 
@@ -64,7 +65,7 @@ export class CallQueue<Name extends string> {
   ): Promise<Result> {
     const lane = this.#lanes.get(name)!;
     if (this.#isFull(lane)) this.#sweepNow();
-    if (this.#isFull(lane) && !this.#displace(lane, origin)) throw queueFull();
+    if (this.#isFull(lane) && !this.#displace(lane, origin)) throw this.#full;
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     lane.waiting.push({ signal, origin, begin: async () => work().then(resolve, reject), refuse: reject });
     if (lane.running < lane.maxRunning) void this.#work(lane);
@@ -89,7 +90,7 @@ export class CallQueue<Name extends string> {
     if ((byOrigin.get(origin)?.length ?? 0) + 1 >= most.length) return false;
     const newest = most.at(-1)!;
     for (const one of lanes) one.waiting = one.waiting.filter((call) => call !== newest);
-    newest.refuse(queueFull());
+    newest.refuse(this.#full);
     return true;
   }
 

@@ -4,9 +4,8 @@ import type { AllocationRequest } from '../../core/allocation.ts';
 import { checkRequestId, newRequestId } from '../../core/allocation.ts';
 import type { Answer } from '../../core/calls/batch-call.ts';
 import { BatchCall } from '../../core/calls/batch-call.ts';
-import { BatchRoom } from '../../core/calls/batch-room.ts';
+import { BatchLimit } from '../../core/calls/batch-limit.ts';
 import { OrderError } from '../../core/errors.ts';
-import { outcomeUnknown } from '../../core/refusals.ts';
 import type { Call } from '../calls.ts';
 import { CallDoor, HTTP } from '../calls.ts';
 import { BATCHES } from '../limits.ts';
@@ -28,13 +27,13 @@ const HEADER = 'the header Idempotency-Key is not allowed for a batch; send a re
 /** Several independent orders in one request, as a JSON array; the answer is an array in the same order. */
 export class BatchEndpoint {
   readonly #options: OrderEndpointOptions;
-  readonly #limit: WaitLimit;
-  readonly #room = new BatchRoom(BATCHES);
+  readonly #waitLimit: WaitLimit;
+  readonly #batchLimit = new BatchLimit(BATCHES);
   readonly admit: ReturnType<typeof admission>;
 
   constructor(options: OrderEndpointOptions) {
     this.#options = options;
-    this.#limit = new WaitLimit(options.requestTimeoutMs);
+    this.#waitLimit = new WaitLimit(options.requestTimeoutMs);
     this.admit = admission(new CallDoor(HTTP, METHOD, options, BATCH_PATH));
   }
 
@@ -71,16 +70,16 @@ export class BatchEndpoint {
       if (refusal) throw refusal;
       requireStore(call.principal, storeId);
     };
-    const waiting = { signal, giveUp: () => batch.settleRest(outcomeUnknown) };
-    this.#limit.enter(waiting);
+    const waiting = { signal, giveUp: () => batch.giveUp() };
+    this.#waitLimit.enter(waiting);
     try {
-      const answers = await this.#room.run(batch, () => batch.allocate(this.#options.allocator, check));
+      const answers = await this.#batchLimit.run(batch, () => batch.allocate(this.#options.allocator, check));
       call.numberedIn(batch.lastBatch);
       return answers.map((answer) =>
-        answer instanceof OrderError ? this.#limit.explain(answer, signal, 'request_id') : answer,
+        answer instanceof OrderError ? this.#waitLimit.explain(answer, signal, 'request_id') : answer,
       );
     } finally {
-      this.#limit.leave(waiting);
+      this.#waitLimit.leave(waiting);
     }
   }
 

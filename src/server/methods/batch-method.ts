@@ -1,7 +1,7 @@
 import type { Allocator } from '../../core/allocator.ts';
 import type { Answer } from '../../core/calls/batch-call.ts';
 import { BatchCall } from '../../core/calls/batch-call.ts';
-import { BatchRoom } from '../../core/calls/batch-room.ts';
+import { BatchLimit } from '../../core/calls/batch-limit.ts';
 import { OrderError } from '../../core/errors.ts';
 import type { Status } from '../../wire/gen/google/rpc/status.ts';
 import type {
@@ -24,7 +24,7 @@ interface AnsweredBatch extends BatchAllocateOrdersResponse {
 
 /** BatchAllocateOrders: independent requests in one call. */
 export function batchMethod(allocator: Allocator): ServedMethod {
-  const room = new BatchRoom(BATCHES);
+  const limit = new BatchLimit(BATCHES);
   return unary<BatchAllocateOrdersRequest, AnsweredBatch>({
     name: 'BatchAllocateOrders',
     verb: 'allocate',
@@ -40,7 +40,7 @@ export function batchMethod(allocator: Allocator): ServedMethod {
         caller: principal.name,
       }));
       const batch = new BatchCall(asked, signal, origin);
-      const settled = await room.run(batch, () =>
+      const settled = await limit.run(batch, () =>
         batch.allocate(allocator, ({ storeId }) => requireStore(principal, storeId)),
       );
       call.numberedIn(batch.lastBatch);

@@ -76,10 +76,7 @@ export function allocating<Request, Response>(
   return served(method, (call: UnaryCall<Request, Response>) => {
     try {
       call.requireStore();
-      const { principal, origin } = call.entered;
-      call.origin = origin;
-      call.toResponse = method.toResponse;
-      allocator.enqueue(method.ask(call.request, principal.name), call);
+      call.waitIn(allocator, method.ask(call.request, call.entered.principal.name), method.toResponse);
     } catch (thrown) {
       call.refuse(thrown);
     }
@@ -111,10 +108,9 @@ export interface Refusal {
 export abstract class UnaryCall<Request, Response> implements CallSignal, Caller {
   readonly entered: EnteredCall;
   readonly #method: AnsweredMethod<Request, Response>;
-  /** As it was when the call was queued: the caller's credentials may end while it waits. */
-  origin = '';
-  /** Set for a call that waits in the allocator. */
-  toResponse: ((answer: Allocated) => Response) | undefined;
+  #origin = '';
+  /** Undefined unless the call waits in the allocator. */
+  #toResponse: ((answer: Allocated) => Response) | undefined;
 
   constructor(method: AnsweredMethod<Request, Response>, entered: EnteredCall) {
     this.#method = method;
@@ -133,6 +129,18 @@ export abstract class UnaryCall<Request, Response> implements CallSignal, Caller
 
   get signal(): CallSignal {
     return this;
+  }
+
+  /** As it was when the call began to wait: the caller's credentials may end while it waits. */
+  get origin(): string {
+    return this.#origin;
+  }
+
+  /** Lets the call wait in the allocator for the answer. Throws an OrderError if that is refused. */
+  waitIn(allocator: Allocator, asked: AllocationRequest, toResponse: (answer: Allocated) => Response): void {
+    this.#origin = this.entered.origin;
+    this.#toResponse = toResponse;
+    allocator.enqueue(asked, this);
   }
 
   /** Throws STORE_FORBIDDEN if the caller has no access to the store of its request. */
@@ -172,7 +180,7 @@ export abstract class UnaryCall<Request, Response> implements CallSignal, Caller
     this.entered.numberedIn(batch);
     let response: Response;
     try {
-      response = this.toResponse!(answer);
+      response = this.#toResponse!(answer);
     } catch (thrown) {
       return this.refuse(thrown);
     }

@@ -16,8 +16,8 @@ const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 const SAN = /^(URI:[\x21-\x7e]{1,2048}|DNS:[A-Za-z0-9*._-]{1,253})$/;
 const DAY = /^\d{4}-\d\d-\d\d$/;
-/** Each string of a JSON document, and the colon after it if it is the name of a field. */
-const STRINGS = /("(?:[^"\\]|\\.)*")(\s*:)?/g;
+/** Each string of a JSON document, with the colon after it if it is the name of a field, and each bracket. */
+const MARKS = /("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
 /** What a token or a client certificate may do. Exactly one of `sha256` and `san` is present. */
@@ -59,7 +59,7 @@ export function parseTokenFile(text: string): TokenEntry[] {
     throw new Error(`its version is ${shown(file['version'])}, but this release knows only version ${VERSION}`);
   }
   requireKnown(file, FILE_FIELDS, 'it');
-  requireFieldsOnce(text, file);
+  requireFieldsOnce(text);
   const { tokens } = file;
   if (!Array.isArray(tokens)) throw new Error('its field tokens is not an array');
   const entries = tokens.map(parseEntry);
@@ -197,26 +197,29 @@ function parsed(text: string): unknown {
 
 /**
  * Refuses a file in which an object has two fields of the same name: JSON.parse takes the last one, but a person who reads
- * the file may take the first. There are such fields if the text has more fields of a name than its parsed form, `file`.
+ * the file may take the first. `text` is JSON.
  */
-function requireFieldsOnce(text: string, file: unknown): void {
-  const left = new Map<string, number>();
-  for (const [, name = '', colon] of text.matchAll(STRINGS)) {
-    if (colon === undefined) continue;
-    const field = JSON.parse(name) as string;
-    left.set(field, (left.get(field) ?? 0) + 1);
-  }
-  const take = (value: unknown): void => {
-    if (Array.isArray(value)) value.forEach(take);
-    if (!isRecord(value)) return;
-    for (const [field, within] of Object.entries(value)) {
-      left.set(field, left.get(field)! - 1);
-      take(within);
+function requireFieldsOnce(text: string): void {
+  /** The fields so far of each object that is open; undefined for an array. */
+  const open: (Set<string> | undefined)[] = [];
+  let entry = -1;
+  for (const [mark, name, colon] of text.matchAll(MARKS)) {
+    if (mark === '{' || mark === '[') {
+      // The file is an object, and its entries are in an array.
+      if (mark === '{' && open.length === 2) entry++;
+      open.push(mark === '{' ? new Set() : undefined);
+    } else if (mark === '}' || mark === ']') open.pop();
+    else if (name !== undefined && colon !== undefined) {
+      const field = JSON.parse(name) as string;
+      if (open.at(-1)!.has(field))
+        throw new Error(`${placeAt(open.length, entry)} has the field ${shown(field)} twice`);
+      open.at(-1)!.add(field);
     }
-  };
-  take(file);
-  const [twice] = [...left].find(([, count]) => count > 0) ?? [];
-  if (twice !== undefined) throw new Error(`the field ${shown(twice)} occurs twice in one object`);
+  }
+}
+
+function placeAt(depth: number, entry: number): string {
+  return depth === 1 ? 'it' : `tokens[${entry}]`;
 }
 
 function requireKnown(record: object, known: readonly string[], place: string): void {

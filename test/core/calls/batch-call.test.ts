@@ -4,7 +4,6 @@ import { Allocator } from '../../../src/core/allocator.ts';
 import type { Answer } from '../../../src/core/calls/batch-call.ts';
 import { BatchCall } from '../../../src/core/calls/batch-call.ts';
 import { OrderError } from '../../../src/core/errors.ts';
-import { outcomeUnknown } from '../../../src/core/refusals.ts';
 import { MemoryLedger } from '../../support/engines/memory-ledger.ts';
 
 it('P3: the requests of a call keep their order while callers take turns, and count one by one', async () => {
@@ -47,12 +46,12 @@ it('P5: a copy in another call joins its request, and either may be cancelled', 
   expect(batches(ledger)).toEqual([['0'], ['z', 'y']]);
 });
 
-it('P7: what is not answered in time gets the refusal that it is given, and a later answer changes nothing', async () => {
+it('P7: the outcome of what is given up is unknown, and a later answer changes nothing', async () => {
   const { ledger, call } = open({ maxQueue: 1 });
   const held = ledger.holdNext();
   const { batch, answers } = call('a', ['x', 'refused']);
   await held.begun;
-  batch.settleRest(outcomeUnknown);
+  batch.giveUp();
   const settled = await answers;
   expect(settled.map(outcome)).toEqual(['OUTCOME_UNKNOWN', 'QUEUE_FULL']);
   held.release();

@@ -132,14 +132,18 @@ describe('a token file', () => {
   });
 
   it.each([
-    ['stores', (text: string) => text.replace('"stores":', '"stores":["7"],"stores":')],
-    ['verbs', (text: string) => text.replace('"verbs":', '"verb\\u0073" : ["read"], "verbs":')],
-    ['tokens', (text: string) => text.replace('"tokens":', '"tokens":[],"tokens":')],
-  ])('with two fields %s in one object is refused', (field, twice) => {
+    ['stores', 'tokens[0]', (text: string) => text.replace('"stores":', '"stores":["7"],"stores":')],
+    [
+      'verbs',
+      'tokens[1]',
+      (text: string) => text.replace(/"verbs":(?!.*"verbs":)/, '"verb\\u0073" : ["read"], "verbs":'),
+    ],
+    ['tokens', 'it', (text: string) => text.replace('"tokens":', '"tokens":[],"tokens":')],
+  ])('with two fields %s in one object is refused, by the entry', (field, place, twice) => {
     const text = JSON.stringify({ version: 1, tokens: [entryOf('a', { name: 'a' }), entryOf('b', { name: 'b' })] });
     expect(parseTokenFile(text)).toHaveLength(2);
     expect(twice(text)).not.toBe(text);
-    expect(() => parseTokenFile(twice(text))).toThrow(`the field "${field}" occurs twice in one object`);
+    expect(() => parseTokenFile(twice(text))).toThrow(`${place} has the field "${field}" twice`);
   });
 
   it('may have the name of a field, quotes and colons in a value', () => {

@@ -6,7 +6,7 @@ import type { LedgerFiles } from '../file/ledger-files.ts';
 import { serveThread } from './thread.ts';
 
 /**
- * A checkpoint runs when the WAL has this many frames that are not yet in the database: 32 MiB. Batches write the same
+ * A checkpoint runs when the WAL has this many frames of 4 KiB that are not yet in the database: 31 MiB. Batches write the same
  * pages again and again, but a checkpoint writes each page once, so a long WAL saves most of these writes. Recovering it
  * after a kill takes a fraction of a second.
  */

@@ -3,8 +3,8 @@ import { cancelled, queueFull } from '../refusals.ts';
 import type { Answer, BatchCall } from './batch-call.ts';
 import { MAX_REQUESTS } from './batch-call.ts';
 
-/** The bounds of a {@link BatchRoom}. */
-export interface BatchRoomOptions {
+/** The bounds of a {@link BatchLimit}. */
+export interface BatchLimitOptions {
   /** Requests of calls under way, answered ones included, at most; at least as many as one call may have. */
   readonly requests: number;
   /** Calls waiting for their turn, at most. */
@@ -22,12 +22,13 @@ interface Waiting {
  * there, so the bound of the queue does not bound them. Further calls wait, and their callers take turns: to let a call
  * wait costs less than to refuse its requests one by one, to a caller that sends them again.
  */
-export class BatchRoom {
+export class BatchLimit {
   readonly #most: number;
   readonly #waiting: FairQueue<Waiting>;
+  readonly #full = queueFull();
   #underWay = 0;
 
-  constructor({ requests, maxWaiting }: BatchRoomOptions) {
+  constructor({ requests, maxWaiting }: BatchLimitOptions) {
     this.#most = requests;
     this.#waiting = new FairQueue<Waiting>({
       maxQueue: maxWaiting,
@@ -35,7 +36,7 @@ export class BatchRoom {
       isWanted: ({ batch }) => !batch.isAnswered && !batch.signal.aborted,
       mayDisplace: () => true,
       onRemoved: ({ batch }) => batch.settleRest(cancelled),
-      onDisplaced: ({ batch }) => batch.settleRest(queueFull),
+      onDisplaced: ({ batch }) => batch.settleRest(() => this.#full),
     });
   }
 
@@ -60,7 +61,7 @@ export class BatchRoom {
       },
     };
     if (this.#hasRoom) void call.begin();
-    else if (!this.#waiting.offer(call, batch.origin)) batch.settleRest(queueFull);
+    else if (!this.#waiting.offer(call, batch.origin)) batch.settleRest(() => this.#full);
     return Promise.race([batch.answers, promise]);
   }
 

@@ -2,9 +2,8 @@ import { expect, it } from 'vitest';
 import { Allocator } from '../../../src/core/allocator.ts';
 import type { Answer } from '../../../src/core/calls/batch-call.ts';
 import { BatchCall } from '../../../src/core/calls/batch-call.ts';
-import { BatchRoom } from '../../../src/core/calls/batch-room.ts';
+import { BatchLimit } from '../../../src/core/calls/batch-limit.ts';
 import { OrderError } from '../../../src/core/errors.ts';
-import { outcomeUnknown, queueFull } from '../../../src/core/refusals.ts';
 import { MemoryLedger } from '../../support/engines/memory-ledger.ts';
 
 it('P6: a call waits until those under way have few enough requests, and is refused only if too many wait', async () => {
@@ -14,6 +13,8 @@ it('P6: a call waits until those under way have few enough requests, and is refu
   const [second, third] = [call('a', 'second', 1000), call('a', 'third', 2)];
   expect(allocator.queueLength).toBe(1000);
   expect((await third.answers).map(outcome)).toEqual(['QUEUE_FULL', 'QUEUE_FULL']);
+  // One error: the stack traces of new ones would cost more than the refusals.
+  expect(new Set(await third.answers).size).toBe(1);
   held.release();
   expect((await first.answers).map(outcome)).not.toContain('QUEUE_FULL');
   expect((await second.answers).map(outcome)).not.toContain('QUEUE_FULL');
@@ -44,14 +45,14 @@ it('P6: a caller with fewer waiting calls displaces the newest one of a flood', 
   await Promise.all(flood.map(({ answers }) => answers));
 });
 
-it('P6: a call that is cancelled or answered while it waits is not numbered', async () => {
+it('P6 P7: a call that is cancelled or given up while it waits is not numbered, and knows it', async () => {
   const { ledger, call } = open();
   const held = ledger.holdNext();
   const first = call('a', 'first', 1000);
   const [cancelled, late] = [call('a', 'cancelled', 1), call('a', 'late', 1)];
   cancelled.signal.aborted = true;
-  late.batch.settleRest(outcomeUnknown);
-  expect((await late.answers).map(outcome)).toEqual(['OUTCOME_UNKNOWN']);
+  late.batch.giveUp();
+  expect((await late.answers).map(outcome)).toEqual(['CANCELLED']);
   held.release();
   expect((await cancelled.answers).map(outcome)).toEqual(['CANCELLED']);
   await first.answers;
@@ -83,16 +84,12 @@ it('P10: a call whose turn comes while the server drains is refused as a whole',
   expect(await first.answers).toHaveLength(1000);
 });
 
-it('a full queue refuses everything with one error, which takes no stack trace per refusal', () => {
-  expect(queueFull()).toBe(queueFull());
-});
-
 /** One call of 1,000 requests is under way, or as many as have `requests` in all. */
 function open({ requests = 1000, maxWaiting = 10 } = {}) {
   const ledger = new MemoryLedger();
   const limits = { maxBatch: 1000, maxQueue: 10_000, maxQueueShare: 0.5, requireRequestId: false };
   const allocator = new Allocator({ ledger, ...limits });
-  const room = new BatchRoom({ requests, maxWaiting });
+  const limit = new BatchLimit({ requests, maxWaiting });
   const call = (origin: string, name: string, size: number) => {
     const signal = { aborted: false };
     const asked = Array.from({ length: size }, (_, i) => ({
@@ -102,7 +99,7 @@ function open({ requests = 1000, maxWaiting = 10 } = {}) {
       caller: '',
     }));
     const batch = new BatchCall(asked, signal, origin);
-    return { batch, signal, answers: room.run(batch, () => batch.allocate(allocator, () => {})) };
+    return { batch, signal, answers: limit.run(batch, () => batch.allocate(allocator, () => {})) };
   };
   return { ledger, allocator, call };
 }
