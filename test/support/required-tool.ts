@@ -1,8 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'vitest';
 
-/** What some tests cannot do without: commands, and `root` (the right to mount) and `linux` (its /proc). */
+/**
+ * What some tests cannot do without: commands, and `registry` (npm reaches one), `root` (the right to mount) and `linux`
+ * (its /proc).
+ */
 export type Tool =
   | 'gcc'
   | 'strace'
@@ -31,6 +35,7 @@ export type Tool =
   | 'kubernetes-validate'
   | 'compose-spec'
   | 'systemd-analyze'
+  | 'registry'
   | 'root'
   | 'linux';
 
@@ -64,6 +69,7 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   'kubernetes-validate': 'run make tools',
   'compose-spec': 'run make tools',
   'systemd-analyze': 'install systemd',
+  registry: 'let npm reach its registry',
   root: 'run the tests as root',
   linux: 'run the tests on Linux, which has /proc',
 };
@@ -81,14 +87,18 @@ export function requireTools(test: TestContext, ...tools: Tool[]): void {
   test.skip(why);
 }
 
+/** What is a command. */
+export type Command = Exclude<Tool, 'registry' | 'root' | 'linux'>;
+
 /** Where a command is: in the repository's .tools folder or in the path. */
-export function toolPath(tool: Exclude<Tool, 'root' | 'linux'>): string {
+export function toolPath(tool: Command): string {
   const path = findTool(tool);
   if (path === undefined) throw new Error(`${tool} is missing: ${REMEDY[tool]}`);
   return path;
 }
 
 function isThere(tool: Tool): boolean {
+  if (tool === 'registry') return spawnSync('npm', ['ping', '--fetch-retries', '2']).status === 0;
   if (tool === 'root') return process.getuid?.() === 0;
   if (tool === 'linux') return process.platform === 'linux';
   return findTool(tool) !== undefined;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { newToken } from '../../../src/server/security/token-text.ts';
-import type { Tool } from '../../support/required-tool.ts';
+import type { Command } from '../../support/required-tool.ts';
 import { requireTools, toolPath } from '../../support/required-tool.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 import { entryOf, writeTokens } from '../../support/security/tokens.ts';
@@ -67,7 +67,7 @@ function grpcurl(...args: string[]): Promise<string> {
 }
 
 /** What it prints, whether or not it succeeds. */
-async function outputOf(tool: Exclude<Tool, 'root' | 'linux'>, ...args: string[]): Promise<string> {
+async function outputOf(tool: Command, ...args: string[]): Promise<string> {
   try {
     const { stdout, stderr } = await run(toolPath(tool), args);
     return stdout + stderr;
