@@ -42,6 +42,7 @@ check: node_modules/.installed test/server/console/node_modules/.installed ## Ch
 	@$(BIN)/prettier --check --log-level warn .
 	@$(BIN)/buf lint
 	@$(BIN)/buf format --diff --exit-code proto
+	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(BIN)/redocly lint --extends=recommended-strict --format=stylish src/wire/gen/openapi.json
 	@sh test/support/check-generated.sh
 
 format: node_modules/.installed ## Format all files
@@ -49,12 +50,13 @@ format: node_modules/.installed ## Format all files
 	@$(BIN)/buf format --write proto
 
 generate: GENERATED ?= .
-generate: node_modules/.installed ## Generate src/wire/gen from the proto
+generate: node_modules/.installed ## Generate src/wire/gen and docs/http-api.md from the proto
 	@rm -rf $(GENERATED)/src/wire/gen
 	@$(BIN)/buf generate --output $(GENERATED)
 	@# What reflection serves. Concatenated descriptor sets are one set.
 	@($(BIN)/buf build proto --output - && $(BIN)/buf build third_party --output -) \
 	  > $(GENERATED)/src/wire/gen/descriptor.binpb
+	@$(NODE) tools/openapi/generate.ts $(GENERATED)
 
 tools: ## Install ghz, grpcurl and what checks ops/ into .tools (needs Go and Python)
 	@command -v go >/dev/null || { echo "make tools needs Go on the PATH: https://go.dev/doc/install" >&2; exit 1; }

@@ -117,7 +117,7 @@ const SOURCES = globSync('src/**/*.{ts,js}', { cwd: ROOT })
   .toSorted()
   .map(read);
 const HAND_WRITTEN = globSync(
-  ['{src,test,bench,proto}/**/*.{ts,js,proto,sh,c,sql}', '*.{ts,json,yaml,md}', 'Makefile', '.ci/*'],
+  ['{src,test,bench,tools,proto}/**/*.{ts,js,proto,sh,c,sql}', '*.{ts,json,yaml,md}', 'Makefile', '.ci/*'],
   { cwd: ROOT },
 )
   .filter((path) => !/^src\/wire\/gen\/|(^|\/)node_modules\/|^package-lock\.json$/.test(path))

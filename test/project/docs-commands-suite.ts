@@ -43,6 +43,15 @@ const CLIENTS: readonly Said[] = [
   ['grpcurl', /"orderId": ?"1"[^]*"replayed": ?true/],
   ['ListAllocations', /"requestId":"cart-1"/],
 ];
+const OF_HTTP: readonly Said[] = [
+  ['AllocateOrder', /"orderNumber":"100".*"requestId":"cart-1".*"replayed":false/],
+  ['AllocateOrder', /"orderNumber":"100".*"requestId":"cart-1".*"replayed":true/],
+  ['GetAllocation', /"orderNumber":"100".*"requestId":"cart-1"/],
+  ['openapi.json', /"openapi": "3\.1\.\d"/],
+  ['VerifyLedger', /"verdict":\{.*"ok":true/],
+  ['buf curl', /"nextNumber": "101"/],
+  ['grpcweb', /"nextNumber": "101"/],
+];
 const OPERATIONS: readonly Said[] = [
   ['backup', /last_order_id +2\n/],
   ['verify', /no gaps, no duplicates/],
@@ -67,6 +76,7 @@ const RUN_HERE = [
   'docs/benchmarks.md',
   'docs/clients.md',
   'docs/metrics.md',
+  'docs/http.md',
   'docs/migration.md',
   'docs/operations.md',
   'docs/postgres.md',
@@ -97,12 +107,13 @@ export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => 
     expect(await checkout.run(lines.filter(isRestore), RESTORE)).toEqual(allSay(RESTORE));
   });
 
-  it('clients.md: an order is numbered by HTTP and by gRPC', async (test) => {
+  it('clients.md and http.md: orders are numbered by HTTP and by gRPC', async (test) => {
     require(test);
     const checkout = new Checkout(tools);
     const server = new LocalServer(join(checkout.folder, 'orders.db'));
     checkout.serves(await server.line('serving'));
     expect(await checkout.run(linesOf('docs/clients.md'), CLIENTS)).toEqual(allSay(CLIENTS));
+    expect(await checkout.run(linesOf('docs/http.md'), OF_HTTP)).toEqual(allSay(OF_HTTP));
   });
 
   it('migration.md: counters come from the sample and from CSV, and a ledger moves to PostgreSQL', async (test) => {

@@ -12,6 +12,7 @@ import { answerClientError } from './client-errors.ts';
 import { serveConsole } from './console-page.ts';
 import type { ConnectOptions } from './connect/connect-routes.ts';
 import { connectRoutes } from './connect/connect-routes.ts';
+import { OPENAPI_PATH, serveOpenApi } from './connect/openapi-document.ts';
 import type { BatchEndpoint } from './batch-endpoint.ts';
 import { BATCH_PATH } from './batch-endpoint.ts';
 import type { ServingState } from './probes.ts';
@@ -37,6 +38,7 @@ export interface RouteOptions extends ServingState {
 const ALLOWED: ReadonlyMap<string, string> = new Map([
   [ORDER_PATH, 'POST'],
   [BATCH_PATH, 'POST'],
+  [OPENAPI_PATH, 'GET, HEAD'],
   ['/healthz', 'GET, HEAD'],
   ['/readyz', 'GET, HEAD'],
 ]);
@@ -86,6 +88,7 @@ export function httpRoutes({
     done();
   });
   void app.register(connectRoutes({ ...connect, isLast: ({ request }) => isLast(request) }));
+  serveOpenApi(app);
   serveConsole(app, files);
   for (const { path, answer } of probesOf(state)) {
     app.get(path, (_request, reply) => {

@@ -12,13 +12,13 @@ describe('malformed HTTP', () => {
     ['TLS', Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00]), 400, 'BAD_REQUEST'],
     [
       'a bad length',
-      Buffer.from(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n`),
+      Buffer.from(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n`),
       400,
       'BAD_REQUEST',
     ],
     [
       'large headers',
-      Buffer.from(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`),
+      Buffer.from(`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`),
       431,
       'HEADERS_TOO_LARGE',
     ],
@@ -50,7 +50,7 @@ describe('malformed HTTP', () => {
     const fixture = await HttpFixture.open();
     const connection = await fixture.connect();
     connection.send(
-      `POST ${ORDER_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n`,
+      `POST ${ORDER_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n`,
     );
     connection.send('{"store_id": 7}');
     connection.socket.end();
@@ -66,7 +66,7 @@ describe('malformed HTTP', () => {
     waiting.send(orderRequest('{"store_id": 7}'));
     await held.begun;
     const started = performance.now();
-    slow.send(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: x\r\n`);
+    slow.send(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: localhost\r\n`);
     await Promise.all([slow.closed, silent.closed]);
     expect(performance.now() - started).toBeGreaterThan(HEADERS_TIMEOUT_MS - 1000);
     const { code, body } = await slow.answer();

@@ -27,7 +27,7 @@ describe('a request without valid credentials', () => {
     const heads = ['Content-Length: 64000', 'Content-Length: 100000000', 'Transfer-Encoding: chunked'];
     for (const head of [...heads, 'Content-Length: 5\r\nContent-Type: text/plain']) {
       const connection = await fixture.connect();
-      connection.send(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: x\r\n${head}\r\n\r\n`);
+      connection.send(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: localhost\r\n${head}\r\n\r\n`);
       expect((await connection.answer()).code).toBe(401);
     }
   });

@@ -74,7 +74,7 @@ describe('an order number', () => {
     const fixture = await HttpFixture.open();
     const connection = await fixture.connect();
     const head =
-      'POST /api/generateOrderNumber?x=1 HTTP/1.1\r\nHost: x\r\nContent-Type: Application/JSON ; charset=utf-8';
+      'POST /api/generateOrderNumber?x=1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: Application/JSON ; charset=utf-8';
     connection.send(`${head}\r\nTransfer-Encoding: chunked\r\nAccept: text/html\r\n\r\n`);
     for (const piece of ['{"stor', 'e_id"', ':7}']) connection.send(`${piece.length.toString(16)}\r\n${piece}\r\n`);
     connection.send('0\r\n\r\n');

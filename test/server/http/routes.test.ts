@@ -56,7 +56,7 @@ describe('what is not served', () => {
     const fixture = await HttpFixture.open();
     for (const method of ['GET', 'POST']) {
       const connection = await fixture.connect();
-      connection.send(`${method} ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`);
+      connection.send(`${method} ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n`);
       const { code, headers, body } = await connection.answer();
       expect([code, JSON.parse(body)]).toEqual([404, { message: expect.any(String), reason: 'NOT_FOUND' }]);
       expect(headers['content-type']).toMatch(/^application\/json/);
@@ -70,7 +70,7 @@ describe('what is not served', () => {
     for (const method of others) {
       const connection = await fixture.connect();
       connection.send(
-        `${method} ${ORDER_PATH}?x HTTP/1.1\r\nHost: x\r\nContent-Type: ;;\r\nContent-Length: 2\r\n\r\n{}`,
+        `${method} ${ORDER_PATH}?x HTTP/1.1\r\nHost: localhost\r\nContent-Type: ;;\r\nContent-Length: 2\r\n\r\n{}`,
       );
       const { code, headers, body } = await connection.answer();
       expect([method, code, headers['allow']]).toEqual([method, 405, 'POST']);
@@ -112,7 +112,7 @@ describe('a body', () => {
     const fixture = await HttpFixture.open();
     expect((await fixture.post(Buffer.alloc(8 * 1024 * 1024))).code).toBe(413);
     const connection = await fixture.connect();
-    connection.send(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n`);
+    connection.send(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`);
     connection.send('Transfer-Encoding: chunked\r\n\r\n');
     for (let i = 0; i < 20; i++) connection.send(`4000\r\n${' '.repeat(0x4000)}\r\n`);
     connection.send('0\r\n\r\n');
@@ -135,7 +135,7 @@ describe('a body', () => {
     const fixture = await HttpFixture.open();
     const connection = await fixture.connect();
     connection.send(
-      `POST ${ORDER_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: 14\r\n\r\n{"store_id":7}`,
+      `POST ${ORDER_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: 14\r\n\r\n{"store_id":7}`,
     );
     const { code, headers, body } = await connection.answer();
     expect([code, JSON.parse(body)]).toEqual([415, { message: expect.any(String), reason: 'UNSUPPORTED_MEDIA_TYPE' }]);
@@ -147,7 +147,7 @@ describe('a body', () => {
   it('of no type is 415', async () => {
     const fixture = await HttpFixture.open();
     const connection = await fixture.connect();
-    connection.send(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n{"store_id":7}`);
+    connection.send(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 14\r\n\r\n{"store_id":7}`);
     expect((await connection.answer()).code).toBe(415);
   });
 });

@@ -65,7 +65,7 @@ function httpRequests(secret: string, token: string): string[] {
   const post = (path: string, headers: readonly string[], sent = body) =>
     [
       `POST ${path} HTTP/1.1`,
-      'Host: x',
+      'Host: localhost',
       `Content-Length: ${sent.length}`,
       'Connection: close',
       ...headers,
@@ -85,8 +85,8 @@ function httpRequests(secret: string, token: string): string[] {
     post(path, [json, bearer, `Idempotency-Key: ${secret}`]),
     post(path, [json, bearer, `Idempotency-Key: ${secret} ${secret}`]),
     post(path, [json, bearer], `{"store_id": "${secret}"}`),
-    `POST ${path} HTTP/1.1\r\nHost: x\r\n${secret}\r\n\r\n`,
-    `GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${secret.repeat(400)}\r\n\r\n`,
+    `POST ${path} HTTP/1.1\r\nHost: localhost\r\n${secret}\r\n\r\n`,
+    `GET /healthz HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${secret.repeat(400)}\r\n\r\n`,
   ];
 }
 

@@ -93,7 +93,7 @@ it('a handshake that takes too long is ended, and a request after it is cut off 
   const { socket: slow } = await shakeHands(await fixture.address('http'), { ALPNProtocols: ['http/1.1'] }, 0);
   let answer = '';
   slow.on('data', (chunk: Buffer) => (answer += chunk));
-  slow.write('POST /api/generateOrderNumber HTTP/1.1\r\nHost: x\r\n');
+  slow.write('POST /api/generateOrderNumber HTTP/1.1\r\nHost: localhost\r\n');
   const [grpc] = await stalled(await fixture.address('grpc'), 1);
   const [http] = await stalled(await fixture.address('http'), 1);
   const started = performance.now();

@@ -149,8 +149,8 @@ describe('ALPN', () => {
 describe('a plaintext client at a TLS port', () => {
   it.each([
     ['grpc', 'gRPC', Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0', 'latin1')],
-    ['grpc', 'HTTP', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'],
-    ['http', 'HTTP', `POST ${ORDER.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\n${ORDER.body}`],
+    ['grpc', 'HTTP', 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'],
+    ['http', 'HTTP', `POST ${ORDER.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15\r\n\r\n${ORDER.body}`],
     ['http', 'garbage', Buffer.alloc(1000, 0xaa)],
   ] as const)('is ended at the port of %s: %s', async (listener, _what, bytes) => {
     const fixture = new TlsFixture();
