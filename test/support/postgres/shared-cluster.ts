@@ -1,5 +1,4 @@
 import type { TestProject } from 'vitest/node';
-import { memoryFolder } from '../disk/memory-folder.ts';
 import { PostgresCluster, TEMPLATE_VARIABLE } from './cluster/cluster.ts';
 
 declare module 'vitest' {
@@ -9,18 +8,13 @@ declare module 'vitest' {
   }
 }
 
-/** For the databases of a run: this cluster is never killed, and its databases come and go quickly in memory. */
-const ROOM_BYTES = 4 * 1024 ** 3;
-
 /** Vitest's globalSetup: one PostgreSQL for a whole run of the tests; each takes a database of it (database.ts). */
 export default async function startSharedCluster(project: TestProject): Promise<(() => Promise<void>) | undefined> {
   try {
     process.env[TEMPLATE_VARIABLE] ??= await PostgresCluster.makeTemplate();
-    const folder = memoryFolder(ROOM_BYTES);
     const cluster = await PostgresCluster.start({
       // Every test file that runs at the same time has pools of connections.
       settings: { max_connections: '400' },
-      ...(folder !== undefined && { folder }),
     });
     project.provide('postgres', cluster.port);
     return () => cluster.close();
