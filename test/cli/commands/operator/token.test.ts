@@ -8,7 +8,6 @@ import {
   readFileSync,
   statSync,
   symlinkSync,
-  watch,
   writeFileSync,
 } from 'node:fs';
 import { spawn } from 'node:child_process';
@@ -29,6 +28,9 @@ import { until } from '../../../support/until.ts';
 /** Entries of a file of 3 MB. */
 const MANY = Array.from({ length: 8000 }, (_, i) => entryOf(tokenOf(String(i)), { name: `n${i}` }));
 const RIGHTS = ['--stores', '7,8', '--verbs', 'allocate,read'];
+
+/** The calls that write a file, in their order: the process ends in the middle of the first or before another one. */
+const MOMENTS = ['writeFileSync', 'fsyncSync', 'renameSync', 'fsyncSync'];
 
 function newFile(...entries: readonly FileEntry[]): string {
   const path = join(testFolder(), 'tokens.json');
@@ -330,13 +332,14 @@ describe('the file', () => {
 describe('commands at once', () => {
   it('lose no entry', async () => {
     // Large, so that each needs some time between reading and writing.
-    const path = newFile(...MANY);
+    const many = MANY.slice(0, 1000);
+    const path = newFile(...many);
     const names = Array.from({ length: 6 }, (_, i) => `new${i}`);
     const results = await Promise.all(
       names.map((name) => orderNumbers(['token', 'create', '--tokens', path, '--name', name, ...RIGHTS])),
     );
     expect(results.map(({ exitCode }) => exitCode)).toEqual(names.map(() => 0));
-    const created = entriesOf(path).slice(MANY.length);
+    const created = entriesOf(path).slice(many.length);
     expect(created.map(({ name }) => name).toSorted()).toEqual(names);
     const printed = results.map(({ stdout }) => createHash('sha256').update(stdout.trim()).digest('hex'));
     expect(created.map(({ sha256 }) => sha256).toSorted()).toEqual(printed.toSorted());
@@ -388,27 +391,33 @@ describe('a large file', () => {
       endings.add(readFileSync(path, 'utf8').slice(-2));
       await turn();
     }
+    endings.add(readFileSync(path, 'utf8').slice(-2));
     expect(await running).toMatchObject({ exitCode: 0 });
     // As the test has written it, and as the command writes it.
     expect([...endings].toSorted()).toEqual(['}\n', ']}'].toSorted());
     expect(entriesOf(path)).toHaveLength(MANY.length + 1);
   });
 
-  it('is the old or the new one after kill -9 at any time, and the next command goes on', async () => {
-    const path = newFile(...MANY);
-    const killed = { beforeRename: 0, after: 0 };
-    for (let round = 0; round < 6; round++) {
-      const before = entriesOf(path).length;
-      await killDuringWrite(path, `k${round}`, round);
-      const after = entriesOf(path);
-      expect(after.slice(0, MANY.length)).toEqual(MANY);
-      expect([before, before + 1]).toContain(after.length);
-      if (after.length === before) killed.beforeRename += 1;
-      else killed.after += 1;
+  it('is the old or the new one after kill -9 at any moment of its writing, and the next command goes on', async () => {
+    const path = newFile(...MANY.slice(0, 100));
+    const args = ['token', 'create', '--tokens', path, ...RIGHTS, '--name'];
+    const counts: number[] = [];
+    for (const [call, name] of MOMENTS.entries()) {
+      const nodeArgs = ['--import', `data:text/javascript,${encodeURIComponent(killAt(call))}`];
+      expect(await orderNumbers([...args, `k${call}`], { nodeArgs }), name).toMatchObject({
+        exitCode: null,
+        stdout: '',
+      });
+      expect(entriesOf(path).slice(0, 100)).toEqual(MANY.slice(0, 100));
+      counts.push(entriesOf(path).length);
     }
-    expect(killed.beforeRename).toBeGreaterThan(0);
+    expect(counts).toEqual([100, 100, 100, 101]);
     expect(await token('create', path, '--name', 'last', ...RIGHTS)).toMatchObject({ exitCode: 0 });
-    expect(entriesOf(path).at(-1)!.name).toBe('last');
+    expect(
+      entriesOf(path)
+        .map(({ name }) => name)
+        .slice(100),
+    ).toEqual(['k3', 'last']);
     expect(readdirSync(join(path, '..')).toSorted()).toEqual(['tokens.json', 'tokens.json.lock']);
   });
 });
@@ -435,15 +444,20 @@ function dayFromNow(days: number): string {
   return new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
 }
 
-/** Kills the command when it has changed something in the folder, at the first change or some changes later. */
-async function killDuringWrite(path: string, name: string, changes: number): Promise<void> {
-  const args = ['token', 'create', '--tokens', path, '--name', name, ...RIGHTS];
-  const child = spawn(process.execPath, [ORDER_NUMBERS, ...args], { stdio: 'ignore' });
-  let seen = 0;
-  const watcher = watch(join(path, '..'), (_, file) => {
-    if (file?.endsWith('.lock')) return;
-    if (seen++ === changes) child.kill('SIGKILL');
-  });
-  await once(child, 'close');
-  watcher.close();
+/** A module that ends its process by kill -9 at this one of {@link MOMENTS}. */
+function killAt(call: number): string {
+  return `
+    import fs from 'node:fs';
+    import { syncBuiltinESMExports } from 'node:module';
+    const due = ${JSON.stringify(MOMENTS.slice(0, call + 1))};
+    for (const name of new Set(due)) {
+      const real = fs[name];
+      fs[name] = (...args) => {
+        if (due[0] === name) due.shift();
+        if (due.length > 0) return real(...args);
+        if (name === 'writeFileSync') real(args[0], args[1].slice(0, args[1].length / 2));
+        process.kill(process.pid, 'SIGKILL');
+      };
+    }
+    syncBuiltinESMExports();`;
 }
