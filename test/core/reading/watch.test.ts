@@ -7,6 +7,7 @@ import type { LedgerEnd } from '../../../src/core/ledger.ts';
 import type { WatchStep } from '../../../src/core/reading/watch.ts';
 import { Watch } from '../../../src/core/reading/watch.ts';
 import { MemoryDisk, MemoryLedger } from '../../support/engines/memory-ledger.ts';
+import { until } from '../../support/until.ts';
 
 it('a commit between the last page of history and the first live one is not missed', async () => {
   const { ledger, watch } = newWatch();
@@ -30,6 +31,19 @@ it('a watcher that falls behind reads the backlog from the ledger, in order and 
   for (let i = 0; i < 5; i++) await commit(ledger, ...ones(500));
   const ids = await watcher.reach(2501n);
   expect(ids).toEqual(Array.from({ length: 2501 }, (_, i) => BigInt(i + 1)));
+});
+
+it('a watcher that falls behind reads again at once, and not when its next cursor is due', async () => {
+  const { ledger, watcher } = await followLive();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  // The last batch is more than is kept: nothing is left for it in memory.
+  for (let i = 0; i < 3; i++) await commit(ledger, ...ones(500));
+  void watcher.reach(1501n);
+  // More than is between two live messages, and less than until a cursor.
+  await vi.advanceTimersByTimeAsync(1000);
+  await until('it has read the backlog', () => watcher.seen.length >= 1501);
+  expect(watcher.seen).toEqual(Array.from({ length: 1501 }, (_, i) => BigInt(i + 1)));
 });
 
 it('an allocation recovered after a failed commit is seen although it was never announced', async () => {

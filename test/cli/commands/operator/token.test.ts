@@ -402,12 +402,9 @@ describe('a large file', () => {
     const path = newFile(...MANY.slice(0, 100));
     const args = ['token', 'create', '--tokens', path, ...RIGHTS, '--name'];
     const counts: number[] = [];
-    for (const [call, name] of MOMENTS.entries()) {
+    for (const call of MOMENTS.keys()) {
       const nodeArgs = ['--import', `data:text/javascript,${encodeURIComponent(killAt(call))}`];
-      expect(await orderNumbers([...args, `k${call}`], { nodeArgs }), name).toMatchObject({
-        exitCode: null,
-        stdout: '',
-      });
+      expect(await orderNumbers([...args, `k${call}`], { nodeArgs })).toMatchObject({ exitCode: null, stdout: '' });
       expect(entriesOf(path).slice(0, 100)).toEqual(MANY.slice(0, 100));
       counts.push(entriesOf(path).length);
     }
