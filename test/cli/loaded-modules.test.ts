@@ -45,6 +45,7 @@ const CLIENT_COMMAND = [
   'src/cli/run/run-command.ts',
   'src/cli/view/columns.ts',
   'src/cli/view/json-form.ts',
+  'src/cli/view/output-option.ts',
   'src/cli/view/output.ts',
   'src/core/allocation.ts',
   'src/core/errors.ts',
@@ -59,18 +60,22 @@ const ANSWERS: FakeAnswers = {
 };
 
 it.each<[args: string, exitCode: number, own: readonly string[]]>([
-  ['allocate --store 7', 0, ['cli/commands/allocate', 'cli/view/allocation-view', 'cli/view/shell-word']],
-  ['get --order-id 1', 0, ['cli/commands/get', 'cli/view/allocation-view']],
-  ['list --limit 1', 0, ['cli/commands/list', 'cli/view/allocation-view', 'cli/view/csv']],
-  ['watch', 1, ['cli/commands/watch', 'cli/view/allocation-view']],
-  ['stores list', 0, ['cli/commands/stores', 'core/store']],
+  [
+    'allocate --store 7',
+    0,
+    ['cli/commands/allocate', 'cli/view/allocation-view', 'cli/view/rows', 'cli/view/shell-word'],
+  ],
+  ['get --order-id 1', 0, ['cli/commands/get', 'cli/view/allocation-view', 'cli/view/rows']],
+  ['list --limit 1', 0, ['cli/commands/list', 'cli/view/allocation-view', 'cli/view/rows']],
+  ['watch', 1, ['cli/commands/watch', 'cli/view/allocation-view', 'cli/view/rows']],
+  ['stores list', 0, ['cli/commands/stores', 'cli/view/rows', 'core/store']],
   ['top --count 1', 1, ['cli/commands/top', 'cli/run/environment', 'cli/view/live-frame', 'cli/view/server-view']],
 ])('%s loads the client, but no part of an engine or of the server', async (args, exitCode, own) => {
   const server = await fakeOrdersServer(ANSWERS);
   const report = newReport();
   expect(await orderNumbers([...args.split(' '), '--server', server], { env: report.env })).toMatchObject({ exitCode });
   const { files, packages } = report.loaded();
-  expect(packages.filter((name) => !/^@js-sdsl|ansi|string-width|fullwidth|emoji|^csv-stringify$/.test(name))).toEqual([
+  expect(packages.filter((name) => !/^@js-sdsl|ansi|string-width|fullwidth|emoji/.test(name))).toEqual([
     '@bufbuild/protobuf',
     '@grpc/grpc-js',
     'cli-table3',

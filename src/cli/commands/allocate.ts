@@ -5,13 +5,18 @@ import { allocationTable } from '../view/allocation-view.ts';
 import { stopOnSignal, withClient } from '../run/client-command.ts';
 import { withClientOptions } from '../run/client-options.ts';
 import type { UnknownOutcome } from '../run/failure.ts';
-import { allocationJson } from '../view/json-form.ts';
+import { ALLOCATION_FIELDS, allocationJson } from '../view/json-form.ts';
+import type { Allocated } from '../../client/index.ts';
+import type { RowForm } from '../view/rows.ts';
+import { alone, rowForm } from '../view/rows.ts';
+import type { OutputFlags } from '../view/output-option.ts';
+import { CSV_ROWS } from '../view/output-option.ts';
 import { asOptionParser, parseNumber } from '../run/option-values.ts';
 import { shellWord } from '../view/shell-word.ts';
 
 const INT32_MAX = 2 ** 31 - 1;
 
-interface AllocateFlags {
+interface AllocateFlags extends OutputFlags {
   readonly store: bigint;
   readonly count: number;
   readonly requestId?: string;
@@ -34,7 +39,7 @@ export function allocateCommand(): Command {
         // Wrapped, because commander also passes the previous value.
         .argParser((text) => parseRequestId(text)),
     );
-  return withClientOptions(command)
+  return withClientOptions(command, { csv: CSV_ROWS })
     .addHelpText(
       'after',
       `
@@ -56,21 +61,28 @@ Examples:
       const unknown = retryAdvice(command, { ...flags, requestId });
       await withClient(
         command,
-        async (client, { output, json }) => {
+        async (client, { output }) => {
           const request = { storeId, requestId, ...(count === 1 ? {} : { count }) };
           const answer = await client.allocate(request, { signal: stopOnSignal() });
-          const { replayed } = answer;
-          await output.line(
-            json
-              ? JSON.stringify({ allocation: allocationJson(answer), replayed })
-              : allocationTable(answer, [['replayed', replayed ? 'yes' : 'no']]),
-          );
+          if (flags.json) await output.line(jsonOf(answer));
+          else for (const line of (await rowsOf(flags)).row(answer)) await output.line(line);
           // A number that was never printed counts as an unknown outcome.
           await output.flush();
         },
         { unknown, needsReader: true },
       );
     });
+}
+
+function jsonOf(answer: Allocated): string {
+  return JSON.stringify({ allocation: allocationJson(answer), replayed: answer.replayed });
+}
+
+/** A row of CSV has no message inside of another. */
+function rowsOf(flags: OutputFlags): Promise<RowForm<Allocated>> {
+  const table = alone((answer: Allocated) => allocationTable(answer, [['replayed', answer.replayed ? 'yes' : 'no']]));
+  const fields = [...ALLOCATION_FIELDS, 'replayed'] as const;
+  return rowForm(flags, table, fields, (answer) => ({ ...allocationJson(answer), replayed: answer.replayed }));
 }
 
 function retryAdvice(

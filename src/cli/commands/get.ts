@@ -3,10 +3,13 @@ import type { AllocationKey } from '../../client/index.ts';
 import { allocationTable } from '../view/allocation-view.ts';
 import { withClient } from '../run/client-command.ts';
 import { withClientOptions } from '../run/client-options.ts';
-import { allocationJson } from '../view/json-form.ts';
+import { ALLOCATION_FIELDS, allocationJson } from '../view/json-form.ts';
+import { alone, rowForm } from '../view/rows.ts';
+import type { OutputFlags } from '../view/output-option.ts';
+import { CSV_ROWS } from '../view/output-option.ts';
 import { notEmpty, parseNumber } from '../run/option-values.ts';
 
-interface GetFlags {
+interface GetFlags extends OutputFlags {
   readonly orderId?: bigint;
   readonly store?: bigint;
   readonly orderNumber?: bigint;
@@ -22,7 +25,7 @@ export function getCommand(): Command {
       new Option('--order-number <n>', 'look up by order_number, the number within the store').argParser(parseNumber),
     )
     .addOption(new Option('--request-id <key>', 'look up by request id, the idempotency key').argParser(notEmpty));
-  return withClientOptions(command)
+  return withClientOptions(command, { csv: CSV_ROWS })
     .addHelpText(
       'after',
       `
@@ -40,9 +43,10 @@ Examples:
           'error: give one key to look up: --order-id <n>, or --store <id> with --order-number <n> or --request-id <key>',
         );
       }
-      await withClient(command, async (client, { output, json }) => {
+      await withClient(command, async (client, { output }) => {
         const allocation = await client.getAllocation(key);
-        await output.line(json ? JSON.stringify(allocationJson(allocation)) : allocationTable(allocation));
+        const form = await rowForm(flags, alone(allocationTable), ALLOCATION_FIELDS, allocationJson);
+        for (const line of form.row(allocation)) await output.line(line);
       });
     });
 }

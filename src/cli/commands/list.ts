@@ -6,10 +6,12 @@ import { AllocationLines } from '../view/allocation-view.ts';
 import { withClient } from '../run/client-command.ts';
 import { withClientOptions } from '../run/client-options.ts';
 import { grouped } from '../view/columns.ts';
-import { csvLine } from '../view/csv.ts';
 import { ALLOCATION_FIELDS, allocationJson } from '../view/json-form.ts';
+import type { OutputFlags } from '../view/output-option.ts';
+import { CSV_ROWS } from '../view/output-option.ts';
 import { asOptionParser, parseCursor, parseLimit, parseNumber } from '../run/option-values.ts';
 import type { CommandContext } from '../run/run-command.ts';
+import { rowForm } from '../view/rows.ts';
 
 /** Allocations per page: the server's maximum. */
 const PAGE_SIZE = 1000;
@@ -20,14 +22,13 @@ const TERMINAL_LIMIT = 100;
 const MAX_LAST = 100_000;
 
 /** The options of a list. */
-export interface ListFlags {
+export interface ListFlags extends OutputFlags {
   readonly store?: bigint;
   readonly after?: bigint;
   readonly before?: bigint;
   readonly newestFirst?: boolean;
   readonly limit?: number;
   readonly last?: number;
-  readonly csv?: boolean;
 }
 
 /** `order-numbers list` */
@@ -46,14 +47,8 @@ export function listCommand(): Command {
       new Option('--last <n>', 'at most the last n; the newest comes last, unless --newest-first is given').argParser(
         asOptionParser(wholeNumber(1, MAX_LAST)),
       ),
-    )
-    .addOption(
-      new Option(
-        '--csv',
-        'print CSV with a header line and the fields of --json (RFC 4180, but with LF line ends)',
-      ).conflicts('json'),
     );
-  return withClientOptions(command)
+  return withClientOptions(command, { csv: CSV_ROWS })
     .addHelpText(
       'after',
       `
@@ -87,7 +82,12 @@ export async function listAllocations(
 ): Promise<void> {
   const { output, json, terminalWidth } = context;
   const isTable = !json && !flags.csv;
-  const form = json ? jsonForm() : flags.csv ? csvForm() : new AllocationLines(terminalWidth);
+  const form = await rowForm(
+    { json, csv: flags.csv },
+    new AllocationLines(terminalWidth),
+    ALLOCATION_FIELDS,
+    allocationJson,
+  );
   const filter = filterOf(flags);
   const chosen = flags.last ?? flags.limit;
   const tellsMore = chosen === undefined && isTable && terminalWidth !== undefined;
@@ -159,27 +159,4 @@ async function moreLine(
     `${limit} shown, at most ${grouped(more)} more numbers follow, ${where}: ` +
     '--limit all shows all, --last 20 the newest'
   );
-}
-
-/** How rows are written. */
-interface RowForm {
-  /** The lines before all rows, unless they were written. */
-  header(): string[];
-  /** The lines of a row, with those before it that were not written yet. */
-  row(allocation: Allocation): string[];
-}
-
-function jsonForm(): RowForm {
-  return { header: () => [], row: (allocation) => [JSON.stringify(allocationJson(allocation))] };
-}
-
-function csvForm(): RowForm {
-  const header = [csvLine(ALLOCATION_FIELDS)];
-  return {
-    header: () => header.splice(0),
-    row(allocation) {
-      const values = allocationJson(allocation);
-      return [...header.splice(0), csvLine(ALLOCATION_FIELDS.map((name) => values[name]))];
-    },
-  };
 }

@@ -14,6 +14,8 @@ import { makeDefaultFolder, requireFolder } from '../run/ledger-folder.ts';
 import { mistypedVariables } from '../run/mistyped-variables.ts';
 import type { SettingName } from '../check/refused-values.ts';
 import { RefusedValues, SETTING_NAMES } from '../check/refused-values.ts';
+import type { OutputFlags } from '../view/output-option.ts';
+import { withOutput } from '../view/output-option.ts';
 import { packageVersion } from '../run/version.ts';
 
 /**
@@ -22,9 +24,8 @@ import { packageVersion } from '../run/version.ts';
  */
 const HEAP_GROWING_PERCENT = 100;
 
-interface ServeFlags extends ServeSettings {
+interface ServeFlags extends ServeSettings, Pick<OutputFlags, 'json'> {
   readonly check?: true;
-  readonly json?: true;
 }
 
 /** `order-numbers serve`: every setting is a flag and an environment variable. */
@@ -32,31 +33,32 @@ export function serveCommand(): Command {
   const command = new Command('serve');
   const refused = new RefusedValues();
   for (const name of SETTING_NAMES) command.addOption(optionOf(name, refused));
-  return command
+  command
     .option(
       '--check',
       'say what the server would do with these settings, and exit: with 2 if there is a problem, otherwise 0',
     )
-    .option('--json', 'with --check: print one JSON object')
     .addHelpText(
       'after',
       '\nExamples:\n  order-numbers serve --grpc-listen 127.0.0.1:6000 --ledger /var/lib/orders/orders.db' +
         '\n  order-numbers serve --ledger postgres://orders@db1:5432,db2:5432/orders' +
         '\n  order-numbers serve --check --ledger /var/lib/orders/orders.db',
-    )
-    .action(async ({ check, json, ...settings }: ServeFlags) => {
+    );
+  return withOutput(command, { json: 'json, one object; with --check only' }).action(
+    async ({ check, json, ...settings }: ServeFlags) => {
       if (check) {
         const { runCheck } = await import('../check/run-check.ts');
         return runCheck(settings, refused, command, json ?? false);
       }
-      if (json) command.error('error: --json needs --check: the log of a server is always JSON');
+      if (json) command.error('error: --json and --output json need --check: the log of a server is always JSON');
       const [invalid] = refused.messages(command);
       if (invalid) command.error(invalid.message);
       const [contradiction] = contradictions(settings);
       if (contradiction) command.error(`error: ${contradiction.text}`);
       requireFolder(settings.ledger, command);
       await run(settings);
-    });
+    },
+  );
 }
 
 async function run(settings: ServeSettings): Promise<void> {

@@ -7,7 +7,10 @@ import { withClient } from '../run/client-command.ts';
 import { withClientOptions } from '../run/client-options.ts';
 import type { Column } from '../view/columns.ts';
 import { Columns, grouped, localTime, shortTime, table } from '../view/columns.ts';
-import { storeJson } from '../view/json-form.ts';
+import { STORE_FIELDS, storeJson } from '../view/json-form.ts';
+import { alone, rowForm, underHeader } from '../view/rows.ts';
+import type { OutputFlags } from '../view/output-option.ts';
+import { CSV_ROWS } from '../view/output-option.ts';
 import { asOptionParser, parseLimit, parseNumber } from '../run/option-values.ts';
 import type { CommandContext } from '../run/run-command.ts';
 
@@ -19,7 +22,7 @@ const TERMINAL_LIMIT = 100;
 const MAX_COUNTED = 1000;
 const JSON_HELP = '\nWith --json: one object per store, as Store in the proto.\n';
 
-interface StoreFlags {
+interface StoreFlags extends OutputFlags {
   readonly store: bigint;
 }
 
@@ -61,14 +64,16 @@ Examples:
   order-numbers stores create --store 32913
   order-numbers stores create --store 32913 --first-number 5000 --prefix A- --min-digits 6`,
     );
-  return withClientOptions(command).action(async ({ store: storeId, ...flags }: StoreFlags & StoreSettings) => {
-    const unknown = lookAt(storeId, 'created');
-    await withClient(
-      command,
-      async (client, context) => show(await client.createStore({ storeId, ...settingsOf(flags) }), context),
-      { unknown, reword: (error) => remedyFor(error, storeId) },
-    );
-  });
+  return withClientOptions(command, { csv: CSV_ROWS }).action(
+    async ({ store: storeId, ...flags }: StoreFlags & StoreSettings) => {
+      const unknown = lookAt(storeId, 'created');
+      await withClient(
+        command,
+        async (client, context) => show(await client.createStore({ storeId, ...settingsOf(flags) }), flags, context),
+        { unknown, reword: (error) => remedyFor(error, storeId) },
+      );
+    },
+  );
 }
 
 function remedyFor(error: unknown, storeId: bigint): string | undefined {
@@ -80,12 +85,12 @@ function getCommand(): Command {
   const command = withStoreOption(new Command('get'))
     .description('show one store')
     .addHelpText('after', `${JSON_HELP}\nExample:\n  order-numbers stores get --store 32913`);
-  return withClientOptions(command).action(async ({ store }: StoreFlags) => {
-    await withClient(command, async (client, context) => show(await client.getStore(store), context));
+  return withClientOptions(command, { csv: CSV_ROWS }).action(async (flags: StoreFlags) => {
+    await withClient(command, async (client, context) => show(await client.getStore(flags.store), flags, context));
   });
 }
 
-interface ListFlags {
+interface ListFlags extends OutputFlags {
   readonly limit?: number;
 }
 
@@ -99,7 +104,7 @@ function listCommand(): Command {
       ).argParser(parseLimit),
     )
     .addHelpText('after', `${JSON_HELP}\nExample:\n  order-numbers stores list --json`);
-  return withClientOptions(command).action(async (flags: ListFlags) =>
+  return withClientOptions(command, { csv: CSV_ROWS }).action(async (flags: ListFlags) =>
     withClient(command, (client, context) => listStores(client, flags, context)),
   );
 }
@@ -112,7 +117,8 @@ export async function listStores(
 ): Promise<void> {
   const columns =
     terminalWidth === undefined ? new Columns(STORE_COLUMNS) : new Columns(FITTED_STORE_COLUMNS, terminalWidth);
-  const isShort = flags.limit === undefined && !json && terminalWidth !== undefined;
+  const form = await rowForm({ json, csv: flags.csv }, underHeader(columns), STORE_FIELDS, storeJson);
+  const isShort = flags.limit === undefined && !json && !flags.csv && terminalWidth !== undefined;
   const limit = flags.limit ?? (isShort ? TERMINAL_LIMIT : Infinity);
   let listed = 0;
   for await (const store of client.listStores({ pageSize: Math.min(PAGE_SIZE, isShort ? PAGE_SIZE : limit) })) {
@@ -120,11 +126,10 @@ export async function listStores(
     if (listed > limit + MAX_COUNTED) break;
     if (listed > limit) continue;
     // Not before the first answer: a list that is refused shows nothing.
-    if (listed === 1 && !json) await output.line(columns.header());
-    await output.line(json ? JSON.stringify(storeJson(store)) : columns.row(store));
+    for (const line of form.row(store)) await output.line(line);
     if (listed === limit && !isShort) return;
   }
-  if (listed === 0 && !json) await output.line(columns.header());
+  if (listed === 0) for (const line of form.header()) await output.line(line);
   if (listed <= limit) return;
   await output.flush();
   const more = listed - limit > MAX_COUNTED ? `more than ${grouped(MAX_COUNTED)}` : grouped(listed - limit);
@@ -141,16 +146,20 @@ Examples:
   order-numbers stores update --store 32913 --suffix /2026
   order-numbers stores update --store 32913 --prefix ''`,
     );
-  return withClientOptions(command).action(async ({ store, ...flags }: StoreFlags & StoreSettings) => {
-    const changes = settingsOf(flags);
-    if (Object.values(changes).every((change) => change === undefined)) {
-      command.error('error: nothing to change: give --first-number, --prefix, --suffix or --min-digits');
-    }
-    const unknown = lookAt(store, 'changed');
-    await withClient(command, async (client, context) => show(await client.updateStore(store, changes), context), {
-      unknown,
-    });
-  });
+  return withClientOptions(command, { csv: CSV_ROWS }).action(
+    async ({ store, ...flags }: StoreFlags & StoreSettings) => {
+      const changes = settingsOf(flags);
+      if (Object.values(changes).every((change) => change === undefined)) {
+        command.error('error: nothing to change: give --first-number, --prefix, --suffix or --min-digits');
+      }
+      const unknown = lookAt(store, 'changed');
+      await withClient(
+        command,
+        async (client, context) => show(await client.updateStore(store, changes), flags, context),
+        { unknown },
+      );
+    },
+  );
 }
 
 function withStoreOption(command: Command): Command {
@@ -180,19 +189,21 @@ function settingsOf({ firstNumber, prefix, suffix, minDigits }: StoreSettings): 
   return { firstNumber, prefix, suffix, minDigits };
 }
 
-async function show(store: Store, { output, json }: CommandContext): Promise<void> {
-  if (json) return output.line(JSON.stringify(storeJson(store)));
-  await output.line(
-    table([
-      ['store', String(store.storeId)],
-      ['first number', String(store.firstNumber)],
-      ['next number', nextNumber(store)],
-      ['prefix', store.prefix],
-      ['suffix', store.suffix],
-      ['min digits', String(store.minDigits)],
-      ['created', localTime(store.createTime)],
-    ]),
-  );
+async function show(store: Store, flags: OutputFlags, { output }: CommandContext): Promise<void> {
+  const form = await rowForm(flags, alone(storeTable), STORE_FIELDS, storeJson);
+  for (const line of form.row(store)) await output.line(line);
+}
+
+function storeTable(store: Store): string {
+  return table([
+    ['store', String(store.storeId)],
+    ['first number', String(store.firstNumber)],
+    ['next number', nextNumber(store)],
+    ['prefix', store.prefix],
+    ['suffix', store.suffix],
+    ['min digits', String(store.minDigits)],
+    ['created', localTime(store.createTime)],
+  ]);
 }
 
 function nextNumber(store: Store): string {

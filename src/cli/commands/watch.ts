@@ -3,12 +3,15 @@ import type { OrderNumbersClient, OrderNumbersError } from '../../client/index.t
 import { AllocationLines } from '../view/allocation-view.ts';
 import { interruption, stopOnSignal, withClient } from '../run/client-command.ts';
 import { withConnectionOptions } from '../run/client-options.ts';
-import { allocationJson } from '../view/json-form.ts';
+import { ALLOCATION_FIELDS, allocationJson } from '../view/json-form.ts';
+import { rowForm } from '../view/rows.ts';
+import type { OutputFlags } from '../view/output-option.ts';
+import { CSV_ROWS } from '../view/output-option.ts';
 import type { Output } from '../view/output.ts';
 import { parseCursor, parseNumber } from '../run/option-values.ts';
 import type { CommandContext } from '../run/run-command.ts';
 
-interface WatchFlags {
+interface WatchFlags extends OutputFlags {
   readonly server: string;
   readonly after?: bigint;
   readonly store?: bigint;
@@ -23,7 +26,7 @@ export function watchCommand(): Command {
       ),
     )
     .addOption(new Option('--store <id>', 'only this store (default: all)').argParser(parseNumber));
-  return withConnectionOptions(command)
+  return withConnectionOptions(command, { csv: CSV_ROWS })
     .addHelpText(
       'after',
       `
@@ -47,7 +50,7 @@ Examples:
 async function watch(client: OrderNumbersClient, flags: WatchFlags, context: CommandContext): Promise<void> {
   const { output, json, say } = context;
   const signal = stopOnSignal();
-  const table = new AllocationLines(context.terminalWidth);
+  const form = await rowForm(flags, new AllocationLines(context.terminalWidth), ALLOCATION_FIELDS, allocationJson);
   let cursor = flags.after;
   // Printed once, however many attempts it takes.
   let isInterrupted = false;
@@ -61,9 +64,9 @@ async function watch(client: OrderNumbersClient, flags: WatchFlags, context: Com
       if (isInterrupted) say(json ? JSON.stringify({ connected: flags.server }) : `connected to ${flags.server}`);
       isInterrupted = false;
       // The first step comes at once and shows people that it watches.
-      if (!json && step.allocations.length === 0) await writeLines(output, table.header());
+      if (step.allocations.length === 0) await writeLines(output, form.header());
       for (const allocation of step.allocations) {
-        await writeLines(output, json ? [JSON.stringify(allocationJson(allocation))] : table.row(allocation));
+        await writeLines(output, form.row(allocation));
       }
       // The cursor covers only what was written.
       await output.flush();

@@ -5,10 +5,12 @@ import { DEFAULT_ADDRESS, DEFAULT_PORT } from '../../client/connection/address.t
 import type { ClientOptions } from '../../client/index.ts';
 import { messageOf } from '../../core/errors.ts';
 import { parseBoolean, trimmed, wholeNumber } from '../../core/text/plain-text.ts';
+import type { OutputFlags, OutputForms } from '../view/output-option.ts';
+import { withOutput } from '../view/output-option.ts';
 import { asOptionParser, notEmpty, parseServer, parseText } from './option-values.ts';
 
 /** The options of every command that calls a server. */
-export interface ClientFlags {
+export interface ClientFlags extends OutputFlags {
   readonly server: string;
   readonly token?: string;
   readonly tls?: boolean;
@@ -16,7 +18,6 @@ export interface ClientFlags {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly timeoutMs?: number;
-  readonly json?: boolean;
 }
 
 /** Their environment variables, with which a mistyped one is compared. */
@@ -30,6 +31,7 @@ export const CLIENT_VARIABLES = [
   'ORDERS_CLIENT_TLS_KEY',
 ];
 
+const PROTO_JSON = 'json, one object per line: proto names in camelCase, int64 as strings, no field omitted';
 const MAX_TIMEOUT_MS = 3_600_000;
 /** The client's own default. */
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -37,7 +39,7 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 const READ_UNREACHABLE_MS = 2_000;
 
 /** Gives a command the flags of {@link ClientFlags}. */
-export function withClientOptions(command: Command): Command {
+export function withClientOptions(command: Command, forms: Partial<OutputForms> = {}): Command {
   const timeout = new Option(
     '--timeout-ms <ms>',
     `time limit of a call, retries included; by default, read-only commands give up after ${READ_UNREACHABLE_MS} ms if no server answers`,
@@ -45,19 +47,12 @@ export function withClientOptions(command: Command): Command {
     .env('ORDERS_TIMEOUT_MS')
     .default(DEFAULT_TIMEOUT_MS)
     .argParser(asOptionParser(trimmed(wholeNumber(1, MAX_TIMEOUT_MS))));
-  return withJsonOption(addConnectionOptions(command).addOption(timeout));
+  return withOutput(addConnectionOptions(command).addOption(timeout), { json: PROTO_JSON, ...forms });
 }
 
 /** The same without a time limit, for streams, which last as long as they have something to send. */
-export function withConnectionOptions(command: Command): Command {
-  return withJsonOption(addConnectionOptions(command));
-}
-
-function withJsonOption(command: Command): Command {
-  return command.option(
-    '--json',
-    'print one JSON object per line: proto names in camelCase, int64 as strings, no field omitted',
-  );
+export function withConnectionOptions(command: Command, forms: Partial<OutputForms> = {}): Command {
+  return withOutput(addConnectionOptions(command), { json: PROTO_JSON, ...forms });
 }
 
 /**

@@ -1,8 +1,11 @@
+import type { Command } from 'commander';
 import { Option } from 'commander';
 import { SERVE_SETTINGS } from '../../server/settings.ts';
 import { environment } from './environment.ts';
 import { mistypedVariables } from './mistyped-variables.ts';
 import { parseLedgerPath as ledgerPath } from '../../engines/location.ts';
+import type { OutputFlags } from '../view/output-option.ts';
+import { withOutput } from '../view/output-option.ts';
 import { asOptionParser } from './option-values.ts';
 import { ProgressBar } from '../view/progress-bar.ts';
 import type { CommandContext } from './run-command.ts';
@@ -13,7 +16,7 @@ import { onStopSignal } from '../../server/stop-signals.ts';
 export interface OperatorContext extends CommandContext {
   /** Aborted when a signal asks the command to stop. */
   readonly signal: AbortSignal;
-  /** Undefined if there is no terminal to draw on, or if --json was given. */
+  /** Undefined if there is no terminal to draw on, or if JSON was asked for. */
   readonly bar: ProgressBar | undefined;
 }
 
@@ -26,9 +29,12 @@ export function ledgerOption(help: string): Option {
   return new Option('--ledger <path>', help).env(variable).default(standard, standard).argParser(parseLedgerPath);
 }
 
-/** --json, for programs. */
-export function jsonOption(): Option {
-  return new Option('--json', 'print one JSON object per line, with 64-bit numbers as strings');
+/** What JSON looks like that is no message of the proto. */
+export const PLAIN_JSON = 'json, one object per line, with 64-bit numbers as strings';
+
+/** Gives an operator's command the forms of its output. */
+export function withOperatorOutput(command: Command): Command {
+  return withOutput(command, { json: PLAIN_JSON });
 }
 
 /**
@@ -36,7 +42,7 @@ export function jsonOption(): Option {
  * what it leaves. `afterStop` says in the message what holds then.
  */
 export async function runOperator(
-  { json = false }: { readonly json?: boolean },
+  { json = false }: Pick<OutputFlags, 'json'>,
   work: (context: OperatorContext) => Promise<void>,
   afterStop = 'nothing was changed',
 ): Promise<void> {

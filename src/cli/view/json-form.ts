@@ -39,8 +39,19 @@ export function allocationJson(allocation: Allocation): Record<(typeof ALLOCATIO
   };
 }
 
+/** The fields of orders.v1.Store, in the order of the proto. */
+export const STORE_FIELDS = [
+  'storeId',
+  'firstNumber',
+  'nextNumber',
+  'prefix',
+  'suffix',
+  'minDigits',
+  'createTime',
+] as const satisfies readonly (keyof Store)[];
+
 /** As the message orders.v1.Store. */
-export function storeJson(store: Store) {
+export function storeJson(store: Store): Record<(typeof STORE_FIELDS)[number], string | number> {
   return {
     storeId: String(store.storeId),
     firstNumber: String(store.firstNumber),

@@ -12,7 +12,9 @@ export function tokenRow(entry: TokenEntry): string[] {
   return [name, stateOf(entry, Date.now()), expires, [...verbs].join(','), shownStores(stores), san];
 }
 
-/** For --json: every field, and no hash. */
+export const TOKEN_FIELDS = ['name', 'san', 'stores', 'verbs', 'expires', 'revoked', 'state'] as const;
+
+/** For programs: every field, and no hash. */
 export function tokenJson(entry: TokenEntry) {
   const { name, san = null, stores, verbs, expires = null, revoked = null } = entry;
   return {

@@ -444,7 +444,7 @@ describe('a check for people', () => {
   it('goes without --json only: the log of a server is JSON already', async () => {
     const { exitCode, stderr } = await localOrderNumbers(['serve', '--json']);
     expect(exitCode).toBe(2);
-    expect(stderr).toContain('--json needs --check');
+    expect(stderr).toContain('--json and --output json need --check');
   });
 });
 

@@ -3,12 +3,12 @@ import { backupLedger } from '../../../engines/sqlite/operator/backup.ts';
 import { fieldTable } from '../../view/columns.ts';
 import { jsonLine } from '../../view/json-form.ts';
 import type { OperatorContext } from '../../run/operator-command.ts';
-import { jsonOption, ledgerOption, parseLedgerPath, runOperator } from '../../run/operator-command.ts';
+import { ledgerOption, parseLedgerPath, runOperator, withOperatorOutput } from '../../run/operator-command.ts';
+import type { OutputFlags } from '../../view/output-option.ts';
 
-interface BackupFlags {
+interface BackupFlags extends OutputFlags {
   readonly ledger: string;
   readonly force?: boolean;
-  readonly json?: boolean;
 }
 
 const EXAMPLES = `
@@ -22,13 +22,13 @@ Examples:
 
 /** `order-numbers backup`: a checked copy, while the server runs. */
 export function backupCommand(): Command {
-  return new Command('backup')
-    .argument('<target>', 'the file to write', parseLedgerPath)
-    .addOption(ledgerOption('the SQLite file of the ledger; it is only read'))
-    .option('--force', 'replace the target if it exists')
-    .addOption(jsonOption())
-    .addHelpText('after', EXAMPLES)
-    .action((target: string, flags: BackupFlags) => runOperator(flags, (context) => backup(target, flags, context)));
+  return withOperatorOutput(
+    new Command('backup')
+      .argument('<target>', 'the file to write', parseLedgerPath)
+      .addOption(ledgerOption('the SQLite file of the ledger; it is only read'))
+      .option('--force', 'replace the target if it exists')
+      .addHelpText('after', EXAMPLES),
+  ).action((target: string, flags: BackupFlags) => runOperator(flags, (context) => backup(target, flags, context)));
 }
 
 async function backup(target: string, flags: BackupFlags, context: OperatorContext): Promise<void> {

@@ -9,14 +9,14 @@ import { fieldTable } from '../../view/columns.ts';
 import { jsonLine } from '../../view/json-form.ts';
 import { withListedStores } from '../../run/listed-stores.ts';
 import type { OperatorContext } from '../../run/operator-command.ts';
-import { jsonOption, runOperator } from '../../run/operator-command.ts';
+import { runOperator, withOperatorOutput } from '../../run/operator-command.ts';
+import type { OutputFlags } from '../../view/output-option.ts';
 import { asOptionParser, parseNumber } from '../../run/option-values.ts';
 
-interface DeclareLossFlags {
+interface DeclareLossFlags extends OutputFlags {
   readonly continueAbove: bigint;
   readonly stores?: string;
   readonly yes?: boolean;
-  readonly json?: boolean;
 }
 
 const EXAMPLES = `
@@ -40,18 +40,18 @@ Examples:
 
 /** `order-numbers declare-loss`: a PostgreSQL ledger that went back in time continues above the numbers given since. */
 export function declareLossCommand(): Command {
-  return new Command('declare-loss')
-    .argument('<url>', 'the database: postgres://user@host:5432/database', asOptionParser(parseLedgerUrl))
-    .addOption(
-      new Option('--continue-above <order_id>', 'the last order_id that any caller received (required)')
-        .argParser(parseNumber)
-        .makeOptionMandatory(),
-    )
-    .option('--stores <file>', 'a CSV file with the header store_id,next_number')
-    .option('--yes', 'do not ask for confirmation')
-    .addOption(jsonOption())
-    .addHelpText('after', EXAMPLES)
-    .action((url: PostgresUrl, flags: DeclareLossFlags) => runOperator(flags, (context) => run(url, flags, context)));
+  return withOperatorOutput(
+    new Command('declare-loss')
+      .argument('<url>', 'the database: postgres://user@host:5432/database', asOptionParser(parseLedgerUrl))
+      .addOption(
+        new Option('--continue-above <order_id>', 'the last order_id that any caller received (required)')
+          .argParser(parseNumber)
+          .makeOptionMandatory(),
+      )
+      .option('--stores <file>', 'a CSV file with the header store_id,next_number')
+      .option('--yes', 'do not ask for confirmation')
+      .addHelpText('after', EXAMPLES),
+  ).action((url: PostgresUrl, flags: DeclareLossFlags) => runOperator(flags, (context) => run(url, flags, context)));
 }
 
 async function run(url: PostgresUrl, flags: DeclareLossFlags, context: OperatorContext): Promise<void> {

@@ -9,17 +9,17 @@ import { readDynamodb } from '../../import/import-dynamodb.ts';
 import { jsonLine } from '../../view/json-form.ts';
 import { makeDefaultFolder, requireFolder } from '../../run/ledger-folder.ts';
 import type { OperatorContext } from '../../run/operator-command.ts';
-import { jsonOption, ledgerOption, runOperator } from '../../run/operator-command.ts';
+import { ledgerOption, runOperator, withOperatorOutput } from '../../run/operator-command.ts';
+import type { OutputFlags } from '../../view/output-option.ts';
 import { parseNumber } from '../../run/option-values.ts';
 
-interface ImportFlags {
+interface ImportFlags extends Pick<OutputFlags, 'json'> {
   readonly ledger: string;
   readonly csv?: string;
   readonly nextOrderId?: bigint;
   readonly dynamodb?: readonly string[];
   readonly wholeTable?: boolean;
   readonly yes?: boolean;
-  readonly json?: boolean;
 }
 
 /** Stores shown to people; --json prints them all. */
@@ -63,9 +63,8 @@ export function importCommand(): Command {
     .option('--whole-table', 'with --dynamodb: these files are the whole table')
     .addOption(ledgerOption('the SQLite file of the ledger; created if it does not exist'))
     .option('--yes', 'write the import; without it, this is a dry run')
-    .addOption(jsonOption())
     .addHelpText('after', EXAMPLES);
-  return command.action(async (flags: ImportFlags) => {
+  return withOperatorOutput(command).action(async (flags: ImportFlags) => {
     checkFlags(command, flags);
     requireFolder(flags.ledger, command);
     await runOperator(flags, (context) => runImport(flags, context));

@@ -10,14 +10,14 @@ import { fieldTable } from '../../view/columns.ts';
 import { jsonLine } from '../../view/json-form.ts';
 import { moveLedger } from '../../../core/move/move-ledger.ts';
 import type { OperatorContext } from '../../run/operator-command.ts';
-import { jsonOption, runOperator } from '../../run/operator-command.ts';
+import { runOperator, withOperatorOutput } from '../../run/operator-command.ts';
+import type { OutputFlags } from '../../view/output-option.ts';
 import { asOptionParser } from '../../run/option-values.ts';
 
-interface MigrateFlags {
+interface MigrateFlags extends OutputFlags {
   readonly print?: boolean;
   readonly from?: string;
   readonly to?: PostgresUrl;
-  readonly json?: boolean;
 }
 
 const EXAMPLES = `
@@ -47,9 +47,8 @@ export function migrateCommand(): Command {
     .option('--print', 'print the SQL of the schema, and do nothing else')
     .option('--to <url>', 'the database: postgres://user@host:5432/database', asOptionParser(parseLedgerUrl))
     .option('--from <path>', 'the SQLite file of the ledger to move; it is sealed afterwards', parsePath)
-    .addOption(jsonOption())
     .addHelpText('after', EXAMPLES);
-  return command.action(async (flags: MigrateFlags) => {
+  return withOperatorOutput(command).action(async (flags: MigrateFlags) => {
     const { print, from, to } = flags;
     if (print && (from !== undefined || to !== undefined || flags.json)) {
       command.error('error: --print takes no other option: it only prints SQL');

@@ -11,10 +11,11 @@ import { jsonLine } from '../../view/json-form.ts';
 import { requireFolder, withDefaultFolder } from '../../run/ledger-folder.ts';
 import { withListedStores } from '../../run/listed-stores.ts';
 import type { OperatorContext } from '../../run/operator-command.ts';
-import { jsonOption, ledgerOption, parseLedgerPath, runOperator } from '../../run/operator-command.ts';
+import { ledgerOption, parseLedgerPath, runOperator, withOperatorOutput } from '../../run/operator-command.ts';
+import type { OutputFlags } from '../../view/output-option.ts';
 import { parseNumber } from '../../run/option-values.ts';
 
-interface RestoreFlags {
+interface RestoreFlags extends OutputFlags {
   readonly from: string;
   readonly ledger: string;
   readonly acceptLoss?: boolean;
@@ -22,7 +23,6 @@ interface RestoreFlags {
   readonly stores?: string;
   readonly nothingNumberedSince?: boolean;
   readonly yes?: boolean;
-  readonly json?: boolean;
 }
 
 const EXAMPLES = `
@@ -78,9 +78,8 @@ export function restoreCommand(): Command {
     .option('--stores <file>', 'with --continue-above: a CSV file with the header store_id,next_number')
     .option('--nothing-numbered-since', 'assert that no number was given after the backup')
     .option('--yes', 'do not ask for confirmation')
-    .addOption(jsonOption())
     .addHelpText('after', EXAMPLES);
-  return command.action(async (flags: RestoreFlags) => {
+  return withOperatorOutput(command).action(async (flags: RestoreFlags) => {
     if (flags.stores !== undefined && flags.continueAbove === undefined) {
       command.error(
         'error: --stores goes with --continue-above <order_id>, the last order_id that any caller received',

@@ -6,7 +6,9 @@ import { endOfDay, parseDay, parseName, parseSan, parseStore, parseVerb } from '
 import { hashOfToken, newToken } from '../../../server/security/token-text.ts';
 import { SERVE_SETTINGS } from '../../../server/settings.ts';
 import { mistypedVariables } from '../../run/mistyped-variables.ts';
-import { jsonOption } from '../../run/operator-command.ts';
+import { PLAIN_JSON, withOperatorOutput } from '../../run/operator-command.ts';
+import type { OutputFlags } from '../../view/output-option.ts';
+import { CSV_ROWS, withOutput } from '../../view/output-option.ts';
 import { asOptionParser } from '../../run/option-values.ts';
 import type { CommandContext } from '../../run/run-command.ts';
 import { runCommand } from '../../run/run-command.ts';
@@ -14,12 +16,12 @@ import { changeTokens, readTokens } from '../../token/change-tokens.ts';
 import { table } from '../../view/columns.ts';
 import { jsonLine } from '../../view/json-form.ts';
 import { shellWord } from '../../view/shell-word.ts';
-import { describeRights, tokenJson, tokenRow, TOKEN_TITLES } from '../../view/token-view.ts';
+import { csvForm } from '../../view/rows.ts';
+import { describeRights, TOKEN_FIELDS, tokenJson, tokenRow, TOKEN_TITLES } from '../../view/token-view.ts';
 
-interface TokenFlags {
+interface TokenFlags extends OutputFlags {
   /** The path of the token file. */
   readonly tokens: string;
-  readonly json?: boolean;
 }
 
 interface CreateFlags extends TokenFlags, Pick<TokenEntry, 'name' | 'san' | 'stores' | 'verbs' | 'expires'> {}
@@ -59,35 +61,35 @@ Examples:
   order-numbers token create --tokens tokens.json --name checkout-us --san URI:spiffe://shop/checkout --stores 9 --verbs allocate`;
 
 function createCommand(): Command {
-  return new Command('create')
-    .description('create a token, or give rights to a client certificate')
-    .addOption(tokensOption())
-    .addOption(required('--name <name>', 'its name, recorded as the caller of each order; never reused', parsedName))
-    .addOption(
-      required('--stores <ids|all>', 'the stores that it may use', (text) =>
-        text.trim() === 'all' ? 'all' : parsedList(text, parseStore, 'Use all, or store ids such as 7,8.'),
-      ),
-    )
-    .addOption(
-      required('--verbs <verbs>', `what it may do: ${VERBS.join(',')}`, (text) =>
-        parsedList(text, parseVerb, `Use one or more of ${VERBS.join(',')}, separated by commas.`),
-      ),
-    )
-    .addOption(
-      new Option('--expires <date>', 'the last day on which it works, in UTC: YYYY-MM-DD').argParser(parsedExpiry),
-    )
-    .addOption(
-      new Option('--san <name>', "a name in the client's certificate: URI:… or DNS:…").argParser((text) =>
-        parsed(
-          text,
-          parseSan,
-          'Use a name in the certificate, such as URI:spiffe://shop/checkout or DNS:shop.example.',
+  return withOperatorOutput(
+    new Command('create')
+      .description('create a token, or give rights to a client certificate')
+      .addOption(tokensOption())
+      .addOption(required('--name <name>', 'its name, recorded as the caller of each order; never reused', parsedName))
+      .addOption(
+        required('--stores <ids|all>', 'the stores that it may use', (text) =>
+          text.trim() === 'all' ? 'all' : parsedList(text, parseStore, 'Use all, or store ids such as 7,8.'),
         ),
-      ),
-    )
-    .addOption(jsonOption())
-    .addHelpText('after', CREATE_TEXT)
-    .action((flags: CreateFlags) => run(flags, (context) => create(flags, context)));
+      )
+      .addOption(
+        required('--verbs <verbs>', `what it may do: ${VERBS.join(',')}`, (text) =>
+          parsedList(text, parseVerb, `Use one or more of ${VERBS.join(',')}, separated by commas.`),
+        ),
+      )
+      .addOption(
+        new Option('--expires <date>', 'the last day on which it works, in UTC: YYYY-MM-DD').argParser(parsedExpiry),
+      )
+      .addOption(
+        new Option('--san <name>', "a name in the client's certificate: URI:… or DNS:…").argParser((text) =>
+          parsed(
+            text,
+            parseSan,
+            'Use a name in the certificate, such as URI:spiffe://shop/checkout or DNS:shop.example.',
+          ),
+        ),
+      )
+      .addHelpText('after', CREATE_TEXT),
+  ).action((flags: CreateFlags) => run(flags, (context) => create(flags, context)));
 }
 
 async function create({ tokens: path, ...flags }: CreateFlags, { output, json, say }: CommandContext): Promise<void> {
@@ -135,19 +137,24 @@ function freeNameLike(name: string, entries: readonly TokenEntry[]): string {
 }
 
 function listCommand(): Command {
-  return new Command('list')
-    .description('show the names, rights and states of all entries, but no hashes')
-    .addOption(tokensOption())
-    .addOption(jsonOption())
-    .addHelpText('after', '\nExample:\n  order-numbers token list --tokens tokens.json')
-    .action((flags: TokenFlags) =>
-      run(flags, async ({ output, json, say }) => {
-        const { entries, warning } = await readTokens(flags.tokens);
-        if (warning !== undefined) say(`warning: ${warning}`);
-        if (!json) return output.line(table([TOKEN_TITLES, ...entries.map(tokenRow)]));
-        for (const entry of entries) await output.line(jsonLine(tokenJson(entry)));
-      }),
-    );
+  return withOutput(
+    new Command('list')
+      .description('show the names, rights and states of all entries, but no hashes')
+      .addOption(tokensOption())
+      .addHelpText('after', '\nExample:\n  order-numbers token list --tokens tokens.json'),
+    { json: PLAIN_JSON, csv: CSV_ROWS },
+  ).action((flags: TokenFlags) =>
+    run(flags, async ({ output, json, say }) => {
+      const { entries, warning } = await readTokens(flags.tokens);
+      if (warning !== undefined) say(`warning: ${warning}`);
+      if (!json && !flags.csv) return output.line(table([TOKEN_TITLES, ...entries.map(tokenRow)]));
+      const form = flags.csv ? await csvForm(TOKEN_FIELDS, tokenJson) : undefined;
+      for (const line of form?.header() ?? []) await output.line(line);
+      for (const entry of entries) {
+        for (const line of form?.row(entry) ?? [jsonLine(tokenJson(entry))]) await output.line(line);
+      }
+    }),
+  );
 }
 
 const REVOKE_TEXT = `
@@ -159,13 +166,13 @@ Example:
   order-numbers token revoke --tokens tokens.json --name checkout-eu`;
 
 function revokeCommand(): Command {
-  return new Command('revoke')
-    .description('revoke a token, or the rights of a client certificate')
-    .addOption(tokensOption())
-    .addOption(required('--name <name>', 'the name of its entry', parsedName))
-    .addOption(jsonOption())
-    .addHelpText('after', REVOKE_TEXT)
-    .action((flags: RevokeFlags) => run(flags, (context) => revoke(flags, context)));
+  return withOperatorOutput(
+    new Command('revoke')
+      .description('revoke a token, or the rights of a client certificate')
+      .addOption(tokensOption())
+      .addOption(required('--name <name>', 'the name of its entry', parsedName))
+      .addHelpText('after', REVOKE_TEXT),
+  ).action((flags: RevokeFlags) => run(flags, (context) => revoke(flags, context)));
 }
 
 async function revoke({ tokens: path, name }: RevokeFlags, { output, json, say }: CommandContext): Promise<void> {
