@@ -90,6 +90,11 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     usage: '[command]',
     load: async () => (await import('./commands/operator/token.ts')).tokenCommand(),
   },
+  completion: {
+    description: 'print what completes order-numbers in bash, zsh or fish',
+    usage: '<shell>',
+    load: async () => (await import('./commands/completion.ts')).completionCommand(wholeProgram),
+  },
 };
 
 let refusal = '';
@@ -119,6 +124,15 @@ try {
   process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
   if (refusal !== '' && COMMANDS[asked]?.takesSettings) await nameMistypedVariables();
   process.stderr.write(refusal);
+}
+
+/** Every command, loaded. */
+async function wholeProgram(): Promise<Command> {
+  const whole = new Command('order-numbers').version(packageVersion());
+  for (const { load, description } of Object.values(COMMANDS)) {
+    whole.addCommand((await load()).description(description));
+  }
+  return whole;
 }
 
 /** A mistyped variable may be why the command was refused. */

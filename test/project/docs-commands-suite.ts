@@ -38,6 +38,11 @@ const PROTOCOL: readonly Said[] = [
   ['watch', /order-1001[^]*order-1002/],
 ];
 const METRICS: readonly Said[] = [['curl', /^order_numbers_last_order_id 2$/m]];
+const COMMAND_LINE: readonly Said[] = [
+  ['list', /^orderId,storeId,[^]*\n2,7,101,1,101,[^]*,order-1002,/],
+  ['top', /^TIME +STATE +LAST ID [^]*\n[-0-9]+ [:0-9]+ +serving +2 /],
+  ['completion', /^complete -F _order_numbers order-numbers$/m],
+];
 const CLIENTS: readonly Said[] = [
   ['AllocateOrder', /"orderId":"1"[^]*"requestId":"cart-1"[^]*"replayed":false/],
   ['grpcurl', /"orderId": ?"1"[^]*"replayed": ?true/],
@@ -75,6 +80,7 @@ const DATABASES: readonly Said[] = [...UPGRADE, ['psql', /^/], ['verify', /no ga
 const RUN_HERE = [
   'docs/benchmarks.md',
   'docs/clients.md',
+  'docs/command-line.md',
   'docs/metrics.md',
   'docs/http.md',
   'docs/migration.md',
@@ -92,13 +98,14 @@ export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => 
     expect(withLines.toSorted()).toEqual([...RUN_HERE, ...RUN_ELSEWHERE].toSorted());
   });
 
-  it('protocol.md, metrics.md and operations.md: every command does what the text says, on a new ledger', async (test) => {
+  it('protocol.md, metrics.md, command-line.md and operations.md: every command does what the text says, on a new ledger', async (test) => {
     require(test);
     const checkout = new Checkout(tools);
     const server = new ServerProcess('data/orders.db', { cwd: checkout.folder });
     checkout.serves(await server.line('serving'));
     expect(await checkout.run(linesOf('docs/protocol.md'), PROTOCOL)).toEqual(allSay(PROTOCOL));
     expect(await checkout.run(linesOf('docs/metrics.md'), METRICS)).toEqual(allSay(METRICS));
+    expect(await checkout.run(linesOf('docs/command-line.md'), COMMAND_LINE)).toEqual(allSay(COMMAND_LINE));
     await expectMetrics(String((await server.line('serving'))['metrics']));
     const lines = linesOf('docs/operations.md');
     const ofServer = lines.filter((line) => !isRestore(line));

@@ -36,6 +36,9 @@ export type Tool =
   | 'compose-spec'
   | 'systemd-analyze'
   | 'registry'
+  | 'bash'
+  | 'zsh'
+  | 'fish'
   | 'root'
   | 'linux';
 
@@ -70,6 +73,9 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   'compose-spec': 'run make tools',
   'systemd-analyze': 'install systemd',
   registry: 'let npm reach its registry',
+  bash: 'install bash',
+  zsh: 'install zsh',
+  fish: 'install fish',
   root: 'run the tests as root',
   linux: 'run the tests on Linux, which has /proc',
 };
