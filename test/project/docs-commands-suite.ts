@@ -89,8 +89,11 @@ const RUN_HERE = [
   'docs/protocol.md',
   'docs/writing-an-engine.md',
 ];
-/** Those that tests of their own run: security.md in security-commands.tools.test.ts, which needs openssl. */
-const RUN_ELSEWHERE = ['README.md', 'docs/losing-the-machine.md', 'docs/security.md'];
+/**
+ * Those that tests of their own run: security.md in security-commands.tools.test.ts, which needs openssl, and standby.md in
+ * test/ops/standby.tools.test.ts, which needs pg_basebackup.
+ */
+const RUN_ELSEWHERE = ['README.md', 'docs/losing-the-machine.md', 'docs/security.md', 'docs/standby.md'];
 
 export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => void): void {
   it('no document has commands that no test runs', () => {
