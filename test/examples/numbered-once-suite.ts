@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { assertDense } from '../support/ledgers/density.ts';
 import { AUTHORITY, SIGNED } from '../support/network/certificates.ts';
-import { freeAddress } from '../support/network/free-address.ts';
+import { reusableAddress } from '../support/network/reusable-port.ts';
 import { localOrderNumbers } from '../support/processes/local-command.ts';
 import { ServerProcess, testFolder } from '../support/processes/server-process.ts';
 import { requireTools } from '../support/required-tool.ts';
@@ -17,8 +17,8 @@ const KILLS_AFTER = [2_000, 4_500, 7_000];
 /** … and the program that watches after so many. */
 const WATCHER_KILLED_AFTER = 3_000;
 /** The first build downloads what the example needs. */
-const BUILD_MS = 480_000;
-const RUN_MS = 180_000;
+const BUILD_MS = 900_000;
+const RUN_MS = 300_000;
 
 /** What every example must do, in whatever language it is. */
 export function numberedOnceSuite(example: Example): void {
@@ -35,7 +35,7 @@ export function numberedOnceSuite(example: Example): void {
       requireTools(test, ...tools);
       const folder = testFolder();
       const ledger = join(folder, 'orders.db');
-      const [grpc, http] = [await freeAddress(), await freeAddress()];
+      const [grpc, http] = [await reusableAddress(), await reusableAddress()];
       const serve = async () => {
         const server = new ServerProcess(ledger, { args: ['--grpc-listen', grpc, '--http-listen', http] });
         await server.serving();

@@ -1,4 +1,6 @@
 import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 
 /** Below the range of ephemeral ports. */
 const LOWEST = 10_000;
@@ -10,4 +12,23 @@ const BEYOND = 32_000;
  */
 export function reusablePort(): number {
   return randomInt(LOWEST, BEYOND);
+}
+
+/**
+ * A loopback address with such a port that was free a moment ago. For a server that is killed and started again: among
+ * the ephemeral ports, a client that keeps trying may get the port itself, and connect to itself.
+ */
+export async function reusableAddress(): Promise<string> {
+  for (;;) {
+    const port = reusablePort();
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return `127.0.0.1:${port}`;
+  }
 }
