@@ -86,8 +86,8 @@ packages: node_modules/.installed ## Pack the server and the client for npm, int
 
 clean: ## Remove installed and built files, but not data/
 	rm -rf node_modules bench/node_modules test/server/console/node_modules .tools dist packages/*.tgz packages/client/dist
-	rm -rf examples/python/.venv examples/python/orders examples/python/*.egg-info examples/go/gen examples/go/number-orders \
-	  examples/java/target examples/php/vendor
+	cd examples && rm -rf python/.venv python/orders python/*.egg-info go/gen go/number-orders \
+	  java/target php/vendor
 
 node_modules/.installed: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 18 or newer, which includes it" >&2; exit 1; }
