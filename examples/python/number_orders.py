@@ -50,9 +50,9 @@ def allocate(orders, store_id, request_id):
         try:
             return orders.AllocateOrder(request, timeout=ATTEMPT_S, metadata=METADATA).allocation
         except grpc.RpcError as error:
+            wait_or_refuse(error, attempt, request_id)
             if time.monotonic() > give_up:
                 raise  # Nothing is settled: call again later, with the same request_id.
-            wait_or_refuse(error, attempt, request_id)
             attempt += 1
 
 

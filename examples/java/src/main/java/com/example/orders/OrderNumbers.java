@@ -52,10 +52,10 @@ public final class OrderNumbers {
       try {
         return orders.withDeadlineAfter(ATTEMPT).allocateOrder(request).getAllocation();
       } catch (StatusRuntimeException error) {
+        waitOrRefuse(error, attempt, requestId);
         if (Instant.now().isAfter(giveUp)) {
           throw error; // Nothing is settled: call again later, with the same requestId.
         }
-        waitOrRefuse(error, attempt, requestId);
       }
     }
   }
