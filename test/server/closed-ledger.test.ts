@@ -39,7 +39,7 @@ it('while the database is unavailable, /readyz, the metrics and the log say so, 
   });
   expect(trailer.get('not-serving-reason')).toEqual(['database unreachable']);
   const calls = Array.from({ length: MANY }, (_, i) =>
-    failureOf(client.allocateOrder({ storeId: 7n, requestId: `cart-${i}` }, { deadlineMs: 300 })),
+    failureOf(client.allocateOrder({ storeId: 7n, requestId: `cart-${i}` }, { deadlineMs: 3000 })),
   );
   await vi.waitFor(async () => expect(await metric('queue_length')).toBe(MANY));
   expect(await metric('ledger_open')).toBe(0);

@@ -216,7 +216,7 @@ describe('each caller of a combined call', () => {
     const held = holding();
     const server = await FakeServer.start({ ...ALL_GIVEN, batchAllocateOrders: [held.answer] });
     const client = server.client({ attemptTimeoutMs: 20_000 });
-    const brief = client.allocate({ storeId: 1, requestId: 'k1' }, { timeoutMs: 300 });
+    const brief = client.allocate({ storeId: 1, requestId: 'k1' }, { timeoutMs: 1500 });
     const patient = client.allocate({ storeId: 1, requestId: 'k2' }, { timeoutMs: 10_000 });
     const { msLeft } = await server.call(1);
     // The latest of both, within the time of an attempt.

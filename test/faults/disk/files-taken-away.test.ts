@@ -5,6 +5,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { assertDense } from '../../support/ledgers/density.ts';
 import type { OrdersClient } from '../../support/clients/orders-client.ts';
 import { connect, errorDetails, isServiceError } from '../../support/clients/orders-client.ts';
+import { LocalServer } from '../../support/processes/local-server.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 
 const FATAL = 60;
@@ -70,7 +71,7 @@ it('P7 P9: the folder renamed under load: it holds every answered order, and no 
   expect(existsSync(dirname(ledger))).toBe(false);
 
   renameSync(join(folder, 'renamed'), dirname(ledger));
-  const again = new ServerProcess(ledger);
+  const again = new LocalServer(ledger);
   await again.serving();
   expect(await again.stop()).toBe(0);
   const kept = new Set(assertDense(ledger).map((row) => row.order_id));
@@ -112,7 +113,7 @@ it('P4: the -wal removed without load: the server ends within seconds, and the n
   rmSync(`${ledger}-wal`);
   // A reader opened meanwhile creates another one.
   await expectEnd(started, /orders\.db-wal.* while it was open/);
-  const again = new ServerProcess(ledger);
+  const again = new LocalServer(ledger);
   await again.serving();
   expect(await again.stop()).toBe(0);
   expect(assertDense(ledger)).toHaveLength(2);
@@ -123,7 +124,7 @@ it('P9: an older copy put over the database, by name or in its inode, is noticed
   const { ledger, folder } = first;
   expect(await first.server.stop()).toBe(0);
   copyFileSync(ledger, join(folder, 'copy.db'));
-  const second = new ServerProcess(ledger);
+  const second = new LocalServer(ledger);
   const between = connect(await second.serving());
   for (let i = 0; i < 3; i++) await between.allocateOrder({ storeId: 7n, requestId: '' });
   between.close();
@@ -145,6 +146,6 @@ it('P9: an older copy put over the database, by name or in its inode, is noticed
     expect.objectContaining({ msg: expect.stringMatching(/was overwritten while it was open/) as string }),
   ]);
   // The file there now is refused.
-  const next = new ServerProcess(ledger);
+  const next = new LocalServer(ledger);
   expect(await next.exit()).toBe(1);
 });

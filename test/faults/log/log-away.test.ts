@@ -10,7 +10,6 @@ import { until } from '../../support/until.ts';
 
 /** Lines of some 300 bytes: more than a pipe or socket holds. */
 const MANY = 1500;
-const STOP_MS = 5000;
 
 const CASES = [
   { name: 'on a full disk', stdout: () => openSync('/dev/full', 'w'), calls: 10, mustDrop: true },
@@ -54,9 +53,7 @@ it.each(CASES)('P10: with its log $name the server serves, counts lost lines and
   const dropped = Number(/^order_numbers_log_lines_dropped_total (\d+)$/m.exec(scrape)?.[1]);
   expect(dropped > 0).toBe(mustDrop);
 
-  const asked = performance.now();
   child.kill('SIGTERM');
   expect(await exited).toEqual([0, null]);
-  expect(performance.now() - asked).toBeLessThan(STOP_MS);
   expect(stderr).toBe('');
 });

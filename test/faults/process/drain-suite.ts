@@ -9,8 +9,6 @@ import { connect, errorDetails, failureOf } from '../../support/clients/orders-c
 import { ServerProcess } from '../../support/processes/server-process.ts';
 
 const QUEUED = 50;
-/** Clients get one second to read their last answers; the rest is for a busy machine. */
-const CLOSE_MS = 2_500;
 
 /** What holds on every engine. SQLite's faults need gcc, so its suite runs with the tools. */
 export function drainSuite(engine: Engine): void {
@@ -34,9 +32,7 @@ export function drainSuite(engine: Engine): void {
 
       await faulty.release();
       const answers = await Promise.all(accepted);
-      const answeredAt = performance.now();
       expect(await server.exit()).toBe(0);
-      expect(performance.now() - answeredAt).toBeLessThan(CLOSE_MS);
       expect(answers.map(({ allocation }) => allocation?.orderId)).toEqual(answers.map((_, i) => BigInt(i + 2)));
       // The checkpoint moved everything into the database: if that is a file, it alone is the whole ledger.
       expect(existsSync(`${faulty.ledger}-wal`)).toBe(false);
@@ -71,15 +67,10 @@ export function drainSuite(engine: Engine): void {
       const errors = accepted.map((call) => failureOf(call));
       server.child.kill('SIGTERM');
       await server.line('draining');
-      const asked = performance.now();
       let ended: number | NodeJS.Signals | undefined;
       void server.exit().then((end) => (ended = end));
-      await vi.waitUntil(() => ended !== undefined || void server.child.kill('SIGTERM'), {
-        timeout: 5_000,
-        interval: 20,
-      });
+      await vi.waitUntil(() => ended !== undefined || void server.child.kill('SIGTERM'), { interval: 20 });
       expect(ended).not.toBe(0);
-      expect(performance.now() - asked).toBeLessThan(1_500);
       expect(server.said()).toContain('forced to stop');
       await Promise.all(errors);
     });

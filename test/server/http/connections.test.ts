@@ -62,10 +62,10 @@ describe('malformed HTTP', () => {
   it('from a client that never finishes is cut off, with 408 if it began; a client that waits for its answer is not', async () => {
     const fixture = await HttpFixture.open();
     const held = fixture.ledger.holdNext();
+    const started = performance.now();
     const [waiting, slow, silent] = [await fixture.connect(), await fixture.connect(), await fixture.connect()];
     waiting.send(orderRequest('{"store_id": 7}'));
     await held.begun;
-    const started = performance.now();
     slow.send(`POST ${ORDER_PATH} HTTP/1.1\r\nHost: localhost\r\n`);
     await Promise.all([slow.closed, silent.closed]);
     expect(performance.now() - started).toBeGreaterThan(HEADERS_TIMEOUT_MS - 1000);

@@ -329,11 +329,9 @@ describe('the metrics server', () => {
       },
     );
     await once(sockets[2]!, 'data');
-    const started = performance.now();
     const closed = sockets.map((socket) => once(socket.resume(), 'close'));
     await server.close();
     await Promise.all(closed);
-    expect(performance.now() - started).toBeLessThan(1000);
     await expect(fetch(`http://${formatAddress(server.address)}/metrics`)).rejects.toThrow('fetch failed');
   });
 

@@ -174,6 +174,8 @@ it('of two looks at once the later one wins, however long the earlier one takes'
 });
 
 it('what was opened ends within a second of the revocation', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
   const path = join(testFolder(), 'tokens.json');
   writeTokens(path, entryOf(TOKEN));
   const { principal } = await follow(path);
@@ -183,7 +185,7 @@ it('what was opened ends within a second of the revocation', async () => {
 });
 
 it('what was opened ends within a second of the end of the last day, without a change of the file', async () => {
-  vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2027-06-30T23:59:59Z') });
+  vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now: Date.parse('2027-06-30T23:59:59Z') });
   onTestFinished(() => void vi.useRealTimers());
   const path = join(testFolder(), 'tokens.json');
   writeTokens(path, entryOf(TOKEN, { expires: '2027-06-30' }));
@@ -194,9 +196,8 @@ it('what was opened ends within a second of the end of the last day, without a c
 });
 
 async function refusalAfter(ended: AbortSignal): Promise<string> {
-  const started = performance.now();
+  vi.advanceTimersByTime(1000);
   await until('it ended', () => ended.aborted);
-  expect(performance.now() - started).toBeLessThan(1000);
   expect(ended.reason).toMatchObject({ reason: 'TOKEN_INVALID' });
   return (ended.reason as Error).message;
 }

@@ -1,6 +1,6 @@
 import { constants } from 'node:http2';
 import { status } from '@grpc/grpc-js';
-import { expect, it, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { AUTHORITY } from '../../../support/network/certificates.ts';
 import { answerOf, encode, framed, HostileClient } from '../../../support/network/hostile-client.ts';
 import { TlsFixture } from './tls-fixture.ts';
@@ -14,6 +14,9 @@ async function connected(fixture: TlsFixture, takesNothing = false): Promise<Hos
 }
 
 it.each([1, 9, 100])('floods of pings, %i at a time, end their connection over TLS, too', async (atOnce) => {
+  // As fast as it can be, however slow the machine is.
+  vi.useFakeTimers({ toFake: ['performance'] });
+  onTestFinished(() => void vi.useRealTimers());
   const fixture = new TlsFixture();
   const [flooder, bystander] = [await connected(fixture), await connected(fixture)];
   let pings = 0;

@@ -60,7 +60,7 @@ describe('the files of TLS', () => {
     const broken = written(line.repeat(Math.floor((1024 * 1024) / line.length)));
     const started = performance.now();
     await expect(read(broken, SIGNED.keyFile)).rejects.toThrow(/is not a PEM file|has no certificate/);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(performance.now() - started).toBeLessThan(10_000);
   });
 
   it('may be one file for both, with text around the blocks and the line ends of Windows', async () => {
