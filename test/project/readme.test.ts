@@ -96,7 +96,9 @@ describe.each(TEXTS)('$path', (document) => {
   });
 
   it('names only files that exist', () => {
-    expect(paths(document).filter((path) => !existsSync(`${ROOT}${path}`))).toEqual([]);
+    // What a command removes may be gone.
+    const text = document.text.replaceAll(/^\trm -rf (.*\\\n)*.*$/gm, '');
+    expect(paths({ ...document, text }).filter((path) => !existsSync(`${ROOT}${path}`))).toEqual([]);
   });
 
   it('names only make targets that exist', () => {

@@ -241,13 +241,14 @@ describe('each caller of a combined call', () => {
   });
 
   it('P7: ends in its own time, whoever asked first, whether it waits or was sent', async () => {
-    const times = [200, 100, 300, 150];
+    // Far enough from each other for a process that is not run for half a second.
+    const times = [1600, 100, 2400, 800];
     const { client } = await saturated();
-    expect(await lateOnes(client, times)).toEqual([100, 150, 200, 300].map((ms) => [ms, 'refused']));
+    expect(await lateOnes(client, times)).toEqual([100, 800, 1600, 2400].map((ms) => [ms, 'refused']));
 
     const silent = await FakeServer.start({ batchAllocateOrders: ['silence'] });
     const other = silent.client({ attemptTimeoutMs: 20_000 });
-    expect(await lateOnes(other, [...times, 800])).toEqual([100, 150, 200, 300, 800].map((ms) => [ms, 'unknown']));
+    expect(await lateOnes(other, [...times, 3200])).toEqual([100, 800, 1600, 2400, 3200].map((ms) => [ms, 'unknown']));
     expect(silent.seen).toHaveLength(1);
   });
 
@@ -348,7 +349,7 @@ describe('P5 P7: an answer that does not say which request it is for counts as n
     for (const key of ['k1', 'k2', 'k3']) expect(sent.filter((each) => each === key).length).toBeGreaterThan(1);
 
     const hopeless = await FakeServer.start({ batchAllocateOrders: [spoilt, 'silence'], allocateOrder: ['silence'] });
-    const client = hopeless.client({ timeoutMs: 500 });
+    const client = hopeless.client({ timeoutMs: 1500 });
     for (const error of await errorsOf(ask(client, 'k1', 'k2', 'k3')))
       expect(error).toMatchObject({ outcome: 'unknown' });
   });
@@ -396,7 +397,7 @@ describe('a server without BatchAllocateOrders', () => {
     const stop = new AbortController();
     const calls = [
       client.allocate({ storeId: 1, requestId: 'k1' }),
-      client.allocate({ storeId: 1, requestId: 'k2' }, { timeoutMs: 200 }),
+      client.allocate({ storeId: 1, requestId: 'k2' }, { timeoutMs: 1500 }),
       client.allocate({ storeId: 1, requestId: 'k3' }, { signal: stop.signal }),
     ];
     await server.call(3);

@@ -14,7 +14,7 @@ import { allocation, clientOf, FakeServer } from '../fake-server.ts';
 const { cert, key } = SERVER_CERTIFICATE;
 const pair = { key, cert };
 const given = { response: { allocation: allocation(1n), replayed: false } };
-const TIMES = { timeoutMs: 400, attemptTimeoutMs: 300 };
+const TIMES = { timeoutMs: 1200, attemptTimeoutMs: 900 };
 
 describe('C4: a slow server is not taken for a missing one', () => {
   it.each(['localhost', '127.0.0.1'])('P7: at %s, whose first call is not answered in time', async (host) => {

@@ -110,7 +110,7 @@ it('P5: copies that wait together reach the ledger as one request, and one is ma
 it('P5: a call cancelled after its batch was formed is still numbered, and its copy gets the pair', async () => {
   const fixture = await Fixture.open();
   const held = fixture.ledger.holdNext();
-  const error = failureOf(fixture.allocate('late', { deadlineMs: 500 }));
+  const error = failureOf(fixture.allocate('late', { deadlineMs: 2000 }));
   await held.begun;
   expect((await error).code).toBe(status.DEADLINE_EXCEEDED);
   held.release();

@@ -124,7 +124,7 @@ it('the signal fires when the caller has gone, not before', async () => {
     seen.resolve(signal);
     return held.promise;
   });
-  const error = failureOf(client.allocateOrder(REQUEST, { deadlineMs: 300 }));
+  const error = failureOf(client.allocateOrder(REQUEST, { deadlineMs: 2000 }));
   const signal = await seen.promise;
   expect(signal.aborted).toBe(false);
   expect((await error).code).toBe(status.DEADLINE_EXCEEDED);
