@@ -114,5 +114,5 @@ export class Checkout {
 }
 
 function isEndless(line: string): boolean {
-  return line.includes(' watch ');
+  return / (watch|top)\b/.test(line);
 }

@@ -14,6 +14,7 @@ export const README = documentAt('README.md');
 const SAYS: readonly Said[] = [
   ['allocate --store 32913', /order id +1\n[^]*order number +100\n[^]*cart-4711[^]*replayed +no/],
   ['grpcurl', /"orderId": ?"1",[^]*"orderNumber": ?"100"[^]*"replayed": ?true/],
+  ['OrderNumberService/AllocateOrder -H', /"orderNumber":"100".*"replayed":true/],
   ['generateOrderNumber', /^\{"OrderID":2,"OrderNumber":101,"StoreID":32913\}$/],
   ['buf curl', /"orderId": ?"3"/],
   ['--count 10', /invoice-batch-9/],
@@ -30,8 +31,9 @@ const SAYS: readonly Said[] = [
   ['verify data', /no gaps, no duplicates/],
   ['backup', /last_order_id +13\n/],
   ['token create', /^ordn_\w{49}$/m],
+  ['top', /13/],
   ['metrics', /order_numbers_last_order_id 13/],
-  ['readyz', /^\{"status":"ok"\}$/],
+  ['health', /serving/i],
 ];
 
 const RESTORE: readonly Said[] = [['restore', /last_order_id +13\n/]];
