@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceError } from '@grpc/grpc-js';
 import { Metadata } from '@grpc/grpc-js';
-import { expect, it } from 'vitest';
+import { trace } from '@opentelemetry/api';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
+import { SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { PACKAGES } from '../../../src/server/tracing/open-tracing.ts';
 import { GrpcClient } from '../../support/clients/grpc-client.ts';
 import { Collector } from '../../support/network/collector.ts';
@@ -253,11 +256,11 @@ it('a collector that hangs delays no order, costs no more than its bound, and is
 
 it('a collector that is not there is named in the log, and the orders are numbered', async () => {
   const address = await freeAddress();
-  const server = new ServerProcess(ledger(), {
-    args: ['--otlp', `http://${address}`],
-    // Shorter than the pause before a retry.
-    env: { OTEL_EXPORTER_OTLP_TIMEOUT: '500', OTEL_BSP_SCHEDULE_DELAY: '1' },
-  });
+  // Shorter than the pause before a retry. The exporter reads it from the process itself.
+  vi.stubEnv('OTEL_EXPORTER_OTLP_TIMEOUT', '500');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const variables = { OTEL_BSP_SCHEDULE_DELAY: '1' };
+  const server = new LocalServer(ledger(), { args: ['--otlp', `http://${address}`], variables });
   const caller = await Caller.of(server);
   expect(await caller.order('one')).toBe(0);
   const line = await server.line(/^traces cannot be sent/);
@@ -271,20 +274,20 @@ it('a collector that is not there is named in the log, and the orders are number
   expect(lost.reduce((sum, spans) => sum + spans)).toBe(2);
 });
 
-it('an SDK that the process has loaded before gets the spans', async () => {
-  const collector = await Collector.open();
-  const preload = `
-    import { trace } from '${import.meta.resolve('@opentelemetry/api')}';
-    import { TracerProvider, SimpleSpanProcessor } from '${import.meta.resolve('@opentelemetry/sdk-trace')}';
-    import { OTLPTraceExporter } from '${import.meta.resolve('@opentelemetry/exporter-trace-otlp-proto')}';
-    const exporter = new OTLPTraceExporter({ url: '${collector.url}/theirs' });
-    trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }));`;
-  const server = new ServerProcess(ledger(), { env: preloading(preload) });
+it('an SDK that the process has registered before gets the spans, and --otlp is not looked at', async () => {
+  const [theirs, ours] = [await Collector.open(), await Collector.open()];
+  const exporter = new OTLPTraceExporter({ url: `${theirs.url}/theirs` });
+  const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
+  trace.setGlobalTracerProvider(provider);
+  onTestFinished(() => trace.disable());
+  const server = new LocalServer(ledger(), { args: ['--otlp', ours.url] });
   const caller = await Caller.of(server);
   expect(await caller.order('one', traced())).toBe(0);
-  await until('the span is there', () => collector.spans.length > 0);
-  expect(collector.requests[0]).toMatchObject({ path: '/theirs' });
-  expect(collector.spans).toMatchObject([{ traceId: TRACE, parentSpanId: SPAN, name: `${SERVICE}/AllocateOrder` }]);
+  await server.stop();
+  await provider.shutdown();
+  expect(theirs.requests).toMatchObject([{ path: '/theirs' }]);
+  expect(theirs.spans).toMatchObject([{ traceId: TRACE, parentSpanId: SPAN, name: `${SERVICE}/AllocateOrder` }]);
+  expect(ours.connections).toBe(0);
 });
 
 it('without the packages that --otlp needs a server numbers, and its log has the line for npm', async () => {
@@ -296,7 +299,10 @@ it('without the packages that --otlp needs a server numbers, and its log has the
       throw Object.assign(new Error('Cannot find package'), { code: 'ERR_MODULE_NOT_FOUND' });
     };
     registerHooks({ resolve });`;
-  const server = new ServerProcess(ledger(), { args: ['--otlp', collector.url], env: preloading(hide) });
+  const server = new ServerProcess(ledger(), {
+    args: ['--otlp', collector.url],
+    env: { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(hide)}` },
+  });
   const caller = await Caller.of(server);
   expect(await caller.order('one', traced())).toBe(0);
   expect((await server.line(/^no traces are sent/)).msg).toMatch(
@@ -315,8 +321,3 @@ it('the line for npm names the versions that the package takes, and the document
   expect(named.map(([name]) => name).toSorted()).toEqual(Object.keys(peerDependencies).toSorted());
   for (const [name, version] of named) expect(peerDependencies[name]).toMatch(new RegExp(`^[^\\d]*${version}\\.0\\b`));
 });
-
-/** The environment of a process that runs a module first. */
-function preloading(module: string): Record<string, string> {
-  return { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(module)}` };
-}
