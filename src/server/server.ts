@@ -98,7 +98,7 @@ async function runUntilStopped(settings: ServeSettings, host: ServerHost, own: O
   }
   const { ledger, listeners, lost } = server;
   try {
-    await Promise.race([ledger.ready().then(() => announce(server, logger)), host.stop]);
+    await Promise.race([ledger.ready().then(() => announce(server, own.tracing?.to, logger)), host.stop]);
   } catch {
     // The ledger has logged why it cannot be used.
     await listeners.close(0);
@@ -172,9 +172,9 @@ function batchObserver(...observers: readonly BatchObserver[]): BatchObserver {
   return { committed: (batch) => observers.forEach((observer) => observer.committed(batch)) };
 }
 
-function announce({ listeners, name }: StartedServer, logger: Logger): void {
+function announce({ listeners, name }: StartedServer, traces: string | undefined, logger: Logger): void {
   for (const warning of listeners.warnings()) logger.warn(warning);
-  logger.info({ ...listeners.addresses(), ledger: name }, 'serving');
+  logger.info({ ...listeners.addresses(), ledger: name, ...(traces !== undefined && { traces }) }, 'serving');
 }
 
 /** Answers the accepted calls, within the limit, and closes everything. */

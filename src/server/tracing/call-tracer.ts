@@ -31,6 +31,8 @@ export interface CallTracer {
 /** Where the spans of a server go. */
 export interface Tracing {
   readonly tracer: CallTracer;
+  /** Where they go, for the log. */
+  readonly to: string;
   /** Sends the spans that wait; resolves when they are sent or lost, after `limitMs` at the latest. Never rejects. */
   close(limitMs: number): Promise<void>;
 }

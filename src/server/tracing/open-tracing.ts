@@ -33,12 +33,13 @@ export async function openTracing(options: TracingOptions): Promise<Tracing | un
   try {
     const registered = registeredTracer(version);
     // What has registered the SDK ends it, too.
-    if (registered) return { tracer: new CallSpans(registered), close: async () => {} };
+    if (registered) return { tracer: new CallSpans(registered), to: 'the SDK of this process', close: async () => {} };
     if (otlp === 'off' || isSwitchedOff(variables)) return undefined;
     const settings = spanSettings(variables);
     const { openCollector } = await import('./collector.ts');
-    const { provider, close } = openCollector(tracesUrl(otlp), settings, version, logger);
-    return { tracer: new CallSpans(provider.getTracer(NAME, version)), close };
+    const to = tracesUrl(otlp);
+    const { provider, close } = openCollector(to, settings, version, logger);
+    return { tracer: new CallSpans(provider.getTracer(NAME, version)), to, close };
   } catch (error) {
     logger.error(`no traces are sent: ${whyNot(error)}`);
     return undefined;

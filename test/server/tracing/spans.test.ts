@@ -87,6 +87,7 @@ it('a call is a span in the trace of its caller, over gRPC, HTTP and Connect, wi
     },
   });
   const caller = await Caller.of(server);
+  expect((await server.line('serving'))['traces']).toBe(`${collector.url}/v1/traces`);
   expect(await caller.order('one', traced())).toBe(0);
   expect(
     await caller.post('/api/generateOrderNumber', '{"store_id":7}', { ...traced(), 'idempotency-key': 'two' }),
