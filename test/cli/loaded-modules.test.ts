@@ -35,6 +35,19 @@ it.each(['--version', '--help'])('%s loads no command', async (flag) => {
   expect(files).toEqual(ENTRY);
 });
 
+it('serve --help loads the settings, but no server', async () => {
+  const report = newReport();
+  expect(await orderNumbers(['serve', '--help'], { env: report.env })).toMatchObject({ exitCode: 0, stderr: '' });
+  const { files, packages } = report.loaded();
+  expect(packages).toEqual(['commander']);
+  expect(files).toContain('src/server/settings.ts');
+  expect(
+    files.filter((path) =>
+      /^src\/(server\/(server\.ts|grpc|http|log\/|methods)|engines\/(sqlite|registry))/.test(path),
+    ),
+  ).toEqual([]);
+});
+
 /** What every client command loads beside the client. */
 const CLIENT_COMMAND = [
   ...ENTRY,

@@ -3,9 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Command, Option } from 'commander';
 import { contradictions } from '../../server/contradictions.ts';
 import type { Logger } from '../../server/log/log.ts';
-import { createLog } from '../../server/log/log.ts';
 import { protectionOf } from '../../server/protection.ts';
-import { serve } from '../../server/server.ts';
 import type { ServeSettings } from '../../server/settings.ts';
 import { SERVE_SETTINGS } from '../../server/settings.ts';
 import { endAtOnce, hangupCalls, stopSignals } from '../../server/stop-signals.ts';
@@ -62,6 +60,11 @@ export function serveCommand(): Command {
 }
 
 async function run(settings: ServeSettings): Promise<void> {
+  // Not loaded for --help and --check.
+  const [{ createLog }, { serve }] = await Promise.all([
+    import('../../server/log/log.ts'),
+    import('../../server/server.ts'),
+  ]);
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
   const log = createLog(settings.logLevel);
   for (const warning of mistypedVariables()) log.logger.warn(warning);
