@@ -89,8 +89,8 @@ describe('the server, from its tarball', () => {
     const prefix = join(folder, 'prefix');
     await npm(folder, [...INSTALL, ...PATIENCE, '--global', '--prefix', prefix, tarball], own);
     await servesFirstNumber(folder, join(prefix, 'bin/order-numbers'), node);
-    const runOnce = ['exec', '--yes', '--prefer-offline', ...PATIENCE, '--package', tarball, '--', 'order-numbers'];
-    const { stdout } = await npm(folder, [...runOnce, '--version'], own);
+    const npx = ['exec', '--yes', '--prefer-offline', ...PATIENCE, `file:${tarball}`, '--'];
+    const { stdout } = await npm(folder, [...npx, '--version'], own);
     expect(stdout).toBe(`${versionOf('order-number-generator')}\n`);
   });
 });
