@@ -36,6 +36,7 @@ test-failover: node_modules/.installed ## Kill PostgreSQL and servers under load
 
 check: node_modules/.installed test/server/console/node_modules/.installed ## Check types, lint, format and the generated code
 	@$(BIN)/tsc -p .
+	@$(BIN)/tsc -p packages/client --noEmit
 	@$(BIN)/tsc -p src/server/console
 	@$(BIN)/tsc -p test/server/console
 	@$(BIN)/oxlint --deny-warnings

@@ -84,11 +84,16 @@ it('the client has what its sources load, and no part of the server', () => {
   expect(files.filter((path) => /health|reflection|_pb|library-log/.test(path) && path.endsWith('.js'))).toEqual([]);
 });
 
-it('the client needs the packages that this repository tests it with, or newer ones', () => {
+it('the client needs what its code requires, as this repository tests it or newer', () => {
   const own = manifestOf(ROOT)['dependencies'] as Record<string, string>;
   const needed = manifestOf(PACKAGES[CLIENT])['dependencies'] as Record<string, string>;
-  const expected = ['@bufbuild/protobuf', '@grpc/grpc-js'].map((name) => [name, `^${own[name]}`]);
-  expect(needed).toEqual(Object.fromEntries(expected));
+  const expected = ['@bufbuild/protobuf', '@grpc/grpc-js'];
+  expect(needed).toEqual(Object.fromEntries(expected.map((name) => [name, `^${own[name]}`])));
+  const code = published[CLIENT].files.filter((path) => path.endsWith('.js'));
+  const text = code.map((path) => readFileSync(join(PACKAGES[CLIENT], path), 'utf8')).join('\n');
+  const required = [...text.matchAll(/\brequire\("((?:@[^/"]+\/)?[^./"][^/"]*)/g)];
+  const names = new Set(required.map((match) => match[1]!).filter((name) => !name.startsWith('node:')));
+  expect([...names].toSorted()).toEqual(expected);
 });
 
 it('the client works by import and by require, which share one copy of it', async () => {
