@@ -79,7 +79,7 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     flag: '--http-listen <host:port|off>',
     variable: 'ORDERS_HTTP_LISTEN',
     default: '127.0.0.1:3000',
-    help: 'address to serve HTTP on (POST /api/generateOrderNumber, /readyz), or off',
+    help: 'address to serve HTTP on (every method in JSON, POST /api/generateOrderNumber, /readyz, a console), or off',
     parse: trimmed(parseAddressOrOff),
   },
   metricsListen: {

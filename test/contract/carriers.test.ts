@@ -178,6 +178,19 @@ it('every method gives the same answers over gRPC, Connect in JSON and gRPC-Web'
   expect(called.toSorted()).toEqual(service.methods.map(({ name }) => name).toSorted());
 });
 
+it('every method asks for its verb on every carrier, whatever else the caller may do', async () => {
+  const { fixture, carriers } = await serve();
+  const called: Step[] = [...METHODS, ['CreateStore', { store: { storeId: 30 } }]];
+  for (const [name, request] of called) {
+    const { verb } = fixture.options.methods[service.methods.find((one) => one.name === name)!.localName]!.method;
+    for (const [carrier, transport] of Object.entries(carriers)) {
+      const refusal = await call(transport, [name, request, `all but ${verb}`]).catch(refusalIn);
+      expect([name, carrier, refusal]).toMatchObject([name, carrier, { reason: 'VERB_FORBIDDEN' }]);
+    }
+  }
+  expect(fixture.disk.rows).toEqual([]);
+});
+
 it('REQUEST_ID_REQUIRED is the same on every carrier', async () => {
   const { carriers } = await serve({ requireRequestId: true });
   for (const transport of Object.values(carriers)) {
@@ -191,7 +204,9 @@ const CALLERS: Authenticator = {
   authenticate({ authorization }) {
     if (authorization === 'Bearer unknown') throw tokenUnknown();
     if (authorization === 'Bearer reader') return { name: 'reader', verbs: new Set(['read']), stores: new Set([7n]) };
-    return { name: 'shop', verbs: EVERY_VERB, stores: 'all' };
+    const lacking = /^Bearer all but (.+)$/.exec(authorization ?? '')?.[1];
+    const verbs = new Set([...EVERY_VERB].filter((verb) => verb !== lacking));
+    return { name: 'shop', verbs, stores: 'all' };
   },
 };
 
