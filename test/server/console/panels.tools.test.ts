@@ -1,13 +1,16 @@
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { freeAddress } from '../../support/network/free-address.ts';
 import { LocalServer } from '../../support/processes/local-server.ts';
+import { testFolder } from '../../support/processes/server-process.ts';
 import { requireTools } from '../../support/required-tool.ts';
+import { entryOf, tokenOf, writeTokens } from '../../support/security/tokens.ts';
 import { until } from '../../support/until.ts';
 import { ConsoleFixture, newPage, openStreams, useChromium } from './chromium.ts';
 
 useChromium();
 
-it('shows that the server serves, its last order ID and its figures, and later that it does not answer', async (test) => {
+it('shows that the server serves, its last order ID and its figures', async (test) => {
   const console = await ConsoleFixture.start(test);
   await console.client.allocate({ storeId: 7, requestId: 'cart-1', count: 3 });
   await console.open();
@@ -24,49 +27,81 @@ it('shows that the server serves, its last order ID and its figures, and later t
       .getByRole('img', { name: new RegExp(`^${title}: .*highest of the last minutes [\\d.]*[1-9]`) })
       .waitFor();
   }
+});
+
+it('shows that the server does not answer, and everything again when it does', async (test) => {
+  const ledger = join(testFolder(), 'orders.db');
+  const later = await ConsoleFixture.start(test, { ledger });
+  await later.client.allocate({ storeId: 8, requestId: 'cart-1' });
+  await later.server.stop();
+  const console = await ConsoleFixture.start(test);
+  const page = await console.open();
+  await console.shows('stores-count', '0 stores');
+  await console.shows('feed-state', 'live');
   await console.server.stop();
-  await console.shows('state', 'Not serving: the server does not answer');
+  await console.shows('state', /^Not serving: the server does not answer$/);
+  expect(await page.locator('#state').getAttribute('class')).toBe('state bad');
+  const again = new LocalServer(ledger, { args: ['--http-listen', new URL(console.http).host] });
+  await again.serving();
+  await console.shows('state', /^Serving$/);
+  await console.shows('stores-count', '1 store');
+  await page.locator('[data-order="1"]').waitFor();
+  await console.shows('last-order-id', /^1$/);
 });
 
 it('says why a server does not serve', async (test) => {
   requireTools(test, 'chromium');
   const http = await freeAddress();
+  const tokens = join(testFolder(), 'tokens.json');
+  writeTokens(tokens, entryOf(tokenOf('operator')));
   // Nothing listens at the address of the database.
-  const server = new LocalServer(`postgres://orders@${await freeAddress()}/orders`, { args: ['--http-listen', http] });
+  const args = ['--http-listen', http, '--tokens', tokens];
+  const server = new LocalServer(`postgres://orders@${await freeAddress()}/orders`, { args });
   await server.line(/cannot be opened yet/);
   const page = await newPage();
   await page.goto(`http://${http}`);
   await page.locator('#state.bad').waitFor();
+  // Everyone may know, and with a token the figures say the same.
+  expect(await page.locator('#state').innerText()).toBe('Not serving: database unreachable');
+  await page.locator('#token-input').fill(tokenOf('operator'));
+  await page.locator('#token-input').press('Enter');
+  await page.locator('#about-server').filter({ hasText: 'on postgres' }).waitFor();
   expect(await page.locator('#state').innerText()).toBe('Not serving: database unreachable');
 });
 
 it('the latest orders are live, bounded, and of one store if it is named', async (test) => {
   const console = await ConsoleFixture.start(test);
-  await console.client.allocate({ storeId: 7, requestId: 'before' });
+  const before = Array.from({ length: 49 }, (_, i) =>
+    console.client.allocate({ storeId: 8, requestId: `before-${i}` }),
+  );
+  await Promise.all(before);
   const page = await console.open();
   await console.shows('feed-state', 'live');
-  const orderIds = async () => (await console.rows('#feed-table')).map(([orderId]) => orderId);
-  expect(await orderIds()).toEqual(['1']);
-  await console.client.allocate({ storeId: 8, requestId: 'after', count: 2 });
-  await page.locator('[data-order="2"]').waitFor();
-  expect((await console.rows('#feed-table'))[0]!.slice(0, 4)).toEqual(['2', '8', '100 to 101', '–']);
-  await page.getByRole('button', { name: 'Open the order with the ID 2' }).click();
-  expect(await console.details()).toMatchObject({ 'Request ID': 'after' });
+  await page.locator('[data-order="1"]').waitFor();
+  await console.client.allocate({ storeId: 7, requestId: 'of-7' });
+  await console.client.allocate({ storeId: 8, requestId: 'run', count: 2 });
+  await page.locator('[data-order="51"]').waitFor();
+  await page.locator('[data-order="1"]').waitFor({ state: 'detached' });
+  const rows = await console.rows('#feed-table');
+  expect(rows.map(([orderId]) => orderId)).toEqual([51, ...Array.from({ length: 49 }, (_, i) => 50 - i)].map(String));
+  expect(rows[0]!.slice(0, 4)).toEqual(['51', '8', '149 to 150', '–']);
+  await page.getByRole('button', { name: 'Open the order with the ID 51' }).click();
+  expect(await console.details()).toMatchObject({ 'Request ID': 'run' });
 
   await page.locator('#feed-store').fill('7');
   await page.locator('#feed-store').press('Enter');
   await console.shows('feed-state', 'live');
-  await page.locator('[data-order="2"]').waitFor({ state: 'detached' });
+  await page.locator('[data-order="51"]').waitFor({ state: 'detached' });
   await console.client.allocate({ storeId: 8, requestId: 'other' });
   await console.client.allocate({ storeId: 7, requestId: 'own' });
-  await page.locator('[data-order="5"]').waitFor();
-  expect(await orderIds()).toEqual(['5', '1']);
+  await page.locator('[data-order="54"]').waitFor();
+  expect((await console.rows('#feed-table')).map(([orderId]) => orderId)).toEqual(['54', '50']);
 
   await page.locator('#feed-pause').click();
   await console.shows('feed-state', 'paused');
   await console.client.allocate({ storeId: 7, requestId: 'paused' });
   await page.locator('#feed-pause').click();
-  await page.locator('[data-order="6"]').waitFor();
+  await page.locator('[data-order="55"]').waitFor();
 });
 
 it('orders that come faster than anyone reads are looked at once per second', async (test) => {
@@ -103,12 +138,14 @@ it('a store is created and edited, with a preview of its display number', async 
   expect(await page.locator('#store-id').isDisabled()).toBe(true);
   await page.locator('#store-suffix').fill('');
   expect(await console.text('store-preview')).toBe('W-005001');
+  // Only what was changed here is changed: another one's change meanwhile stays.
+  await console.client.updateStore(7, { minDigits: 8 });
   await page.getByRole('button', { name: 'Save' }).click();
   await page.locator('#store-dialog').waitFor({ state: 'hidden' });
   expect(await console.client.getStore(7)).toMatchObject({
     prefix: 'W-',
     suffix: '',
-    minDigits: 6,
+    minDigits: 8,
     firstNumber: 5000n,
   });
 

@@ -28,7 +28,7 @@ const onFailure = ({ code, message }) => {
 };
 
 const search = new SearchPanel(api);
-const status = new StatusPanel(api, onFailure);
+const status = new StatusPanel(api, { onServingAgain: () => void stores.load(), onFailure });
 const feed = new FeedPanel(api, { open: (allocation) => search.open(allocation), onFailure });
 const verify = new VerifyPanel(api, { onRunning: (isRunning) => feed.hold(isRunning), onFailure });
 const storeDialog = new StoreDialog(api, (store) => stores.put(store));
@@ -45,19 +45,16 @@ function start() {
   follow();
 }
 
-/** Opens the streams of the page. */
+/** Opens the streams of the page, if it is in sight. */
 function follow() {
   watching.abort();
+  if (document.hidden) return feed.stop();
   watching = new AbortController();
   void status.run(watching.signal);
   void feed.restart();
 }
 
 // A browser opens six connections to a server for all of its tabs, so that those out of sight hold none.
-document.addEventListener('visibilitychange', () => {
-  if (!document.hidden) return follow();
-  watching.abort();
-  feed.stop();
-});
+document.addEventListener('visibilitychange', follow);
 window.addEventListener('pagehide', () => verify.stop());
 start();

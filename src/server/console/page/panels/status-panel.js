@@ -27,11 +27,13 @@ export class StatusPanel {
 
   /**
    * @param {import('../calls/orders-api.js').OrdersApi} api
-   * @param {(error: import('../calls/call-error.js').CallError) => void} onFailure
+   * @param {object} actions
+   * @param {() => void} actions.onServingAgain
+   * @param {(error: import('../calls/call-error.js').CallError) => void} actions.onFailure
    */
-  constructor(api, onFailure) {
+  constructor(api, actions) {
     this.api = api;
-    this.onFailure = onFailure;
+    this.actions = actions;
     byId('figures', HTMLElement).append(
       ...[this.#rate, this.#latency, this.#queue, this.#batch].map(({ root }) => root),
     );
@@ -48,7 +50,7 @@ export class StatusPanel {
       () => this.#watch(signal),
       signal,
       (error) => {
-        this.onFailure(error);
+        this.actions.onFailure(error);
         this.#note.hidden = error.code === 'unavailable';
         setText(this.#note, whyEmpty(error));
         void this.#probe();
@@ -98,6 +100,7 @@ export class StatusPanel {
    * @param {string} reason
    */
   #tell(isServing, reason) {
+    if (isServing && this.#state.classList.contains('bad')) this.actions.onServingAgain();
     this.#state.className = `state ${isServing ? 'good' : 'bad'}`;
     setText(this.#state, isServing ? 'Serving' : `Not serving: ${reason === '' ? 'no reason given' : reason}`);
     setText(this.#asOf, `as of ${clocks(new Date())}`);
