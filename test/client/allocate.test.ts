@@ -212,7 +212,7 @@ describe('requests', () => {
     [{ address: 'localhost:1', unreachableTimeoutMs: -1 }, 'unreachableTimeoutMs -1'],
     [{ address: 'localhost:1', timeoutMs: 0 }, 'timeoutMs 0'],
     [{ address: 'localhost:1', attemptTimeoutMs: Number.NaN }, 'attemptTimeoutMs NaN'],
-    [{ address: 'localhost:1', tls: { cert: 'PEM' } }, 'tls.key'],
+    [{ address: 'localhost:1', tls: { cert: '-----BEGIN CERTIFICATE-----' } }, 'tls.key'],
     [{ address: 'localhost:1', token: 'a\nb' }, 'token'],
   ])('does not start with invalid options: %o', (options, named) => {
     expect(() => clientOf(options.address, options)).toThrow(TypeError);
