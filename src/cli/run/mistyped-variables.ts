@@ -5,6 +5,8 @@ import { environment } from './environment.ts';
 
 /** Variables that Kubernetes sets in every container for a service whose name begins with `orders`. */
 const FOREIGN = /^ORDERS_(SERVICE_.*|PORT(_.*)?|.+_SERVICE_(HOST|PORT)(_.*)?|.+_PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$/;
+/** Other servers are told their port alone; ours is part of the address that it listens at. */
+const PORT = /_PORT$/;
 /** How our variables begin, spelled correctly and mistyped. */
 const OURS = /^ORDERS_/;
 const LOOKS_LIKE_OURS = /^ORD[A-Z]*_/i;
@@ -16,7 +18,7 @@ export function mistypedVariables(env: Environment = environment()): string[] {
   const known = [...Object.values(SERVE_SETTINGS).map(({ variable }) => variable), ...CLIENT_VARIABLES];
   return Object.keys(env).flatMap((name) => {
     if (!LOOKS_LIKE_OURS.test(name) || known.includes(name) || FOREIGN.test(name)) return [];
-    const [nearest, distance] = nearestOf(name.toUpperCase(), known);
+    const [nearest, distance] = nearestOf(name.toUpperCase().replace(PORT, '_LISTEN'), known);
     if (!OURS.test(name) && distance > TYPO) return [];
     const hint =
       distance < nearest.length / 2 ? `: did you mean ${meanings(nearest)}?` : '; serve --help lists the settings';
