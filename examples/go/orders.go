@@ -21,7 +21,7 @@ const (
 	maxBackoff  = 2 * time.Second
 )
 
-// ErrRefused is a definite answer: this call allocated nothing, and the same call will not do better.
+// ErrRefused is a definite answer: this call allocated nothing, and repeating it will not help.
 var ErrRefused = errors.New("refused")
 
 // Allocate returns the allocation of an order: the same one however often it is called with the same requestID.

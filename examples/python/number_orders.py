@@ -25,7 +25,7 @@ METADATA = [("authorization", f"Bearer {TOKEN}")] if TOKEN else []
 
 
 class Refused(Exception):
-    """A definite answer: this call allocated nothing, and the same call will not do better."""
+    """A definite answer: this call allocated nothing, and repeating it will not help."""
 
 
 def wait_or_refuse(error, attempt, what):

@@ -5,7 +5,7 @@ require "net/http"
 
 # Numbers orders exactly once, by HTTP and JSON.
 module OrderNumbers
-  # A definite answer: this call allocated nothing, and the same call will not do better.
+  # A definite answer: this call allocated nothing, and repeating it will not help.
   class Refused < StandardError; end
 
   # The call may have succeeded: repeat it with the same request_id.

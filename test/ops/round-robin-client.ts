@@ -1,5 +1,5 @@
 // A program for balancers.tools.test.ts, with gRPC's own library and its round robin: numbers one order after the other
-// until it is killed, by the one rule of retries, and prints each order_id or the error that ended the call.
+// until it is killed, by the retry rule, and prints each order_id or the error that ended the call.
 import { credentials, status } from '@grpc/grpc-js';
 import { OrderNumberServiceClient } from '../../src/wire/gen/orders/v1/orders.ts';
 

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Example\Orders;
 
-/** A definite answer: this call allocated nothing, and the same call will not do better. */
+/** A definite answer: this call allocated nothing, and repeating it will not help. */
 final class Refused extends \RuntimeException
 {
 }

@@ -22,7 +22,7 @@ import java.util.function.LongConsumer;
 
 /** Numbers orders exactly once, and follows the numbers that are given. */
 public final class OrderNumbers {
-  /** A definite answer: this call allocated nothing, and the same call will not do better. */
+  /** A definite answer: this call allocated nothing, and repeating it will not help. */
   public static final class RefusedException extends RuntimeException {
     RefusedException(String message, Throwable cause) {
       super(message, cause);
