@@ -320,6 +320,7 @@ describe('a check of settings', () => {
 
   it('says nothing of a ledger or listener whose setting is invalid', async () => {
     const report = await checkHere([
+      ...ANY_PORTS,
       '--ledger',
       'mysql://h/db',
       '--ledger-read',
@@ -342,8 +343,9 @@ describe('a check of settings', () => {
   });
 
   it('names an address that this machine does not have', async () => {
+    const path = join(testFolder(), 'orders.db');
     // TEST-NET-1: no machine has it.
-    const report = await checkHere(['--ledger', join(testFolder(), 'orders.db'), '--grpc-listen', '192.0.2.1:0']);
+    const report = await checkHere([...ANY_PORTS, '--ledger', path, '--grpc-listen', '192.0.2.1:0']);
     expect(problems(report)).toEqual([expect.stringMatching(/^--grpc-listen: cannot listen on 192\.0\.2\.1:0 /)]);
   });
 
@@ -388,7 +390,15 @@ describe('a check of settings', () => {
 
   it('calls nothing unguarded whose guard has an invalid value', async () => {
     const path = join(testFolder(), 'orders.db');
-    const report = await checkHere(['--ledger', path, '--grpc-listen', '0.0.0.0:0', '--tokens', '--tls-cert']);
+    const report = await checkHere([
+      ...ANY_PORTS,
+      '--ledger',
+      path,
+      '--grpc-listen',
+      '0.0.0.0:0',
+      '--tokens',
+      '--tls-cert',
+    ]);
     expect(problems(report)[0]).toMatch(/^--tokens: argument '--tls-cert' is invalid/);
     expect(report.findings.filter(({ text }) => /anyone|plaintext/.test(text))).toEqual([]);
   });
@@ -396,7 +406,7 @@ describe('a check of settings', () => {
   it('frees the addresses that it looked at', async () => {
     const path = join(testFolder(), 'orders.db');
     const address = await freeAddress();
-    expect(await checkHere(['--ledger', path, '--grpc-listen', address])).toMatchObject({
+    expect(await checkHere([...ANY_PORTS, '--ledger', path, '--grpc-listen', address])).toMatchObject({
       findings: expect.anything(),
     });
     const server = new LocalServer(path, { args: ['--grpc-listen', address] });
