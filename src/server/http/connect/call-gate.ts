@@ -11,6 +11,7 @@ import { pathOf } from './descriptors.ts';
 import { EXCHANGE } from './exchange.ts';
 import { IncomingBodies } from './incoming-bodies.ts';
 import { malformedMessage } from './malformed-message.ts';
+import type { SentMessage } from './request-form.ts';
 import { ENVELOPE_BYTES, isEnveloped, messageIn } from './request-form.ts';
 
 const KEY_HEADER =
@@ -48,16 +49,17 @@ export function callGate(
       throw refuse(error);
     }
     exchange.enter(call);
+    let sent: SentMessage | undefined;
     try {
       const key = raw.headers['idempotency-key'];
       if (key !== undefined) throw keyInHeader(String(key));
       exchange.body = await bodies.read(raw, maxBytes, isEnveloped(raw.headers) ? ENVELOPE_BYTES : 0);
+      sent = messageIn(exchange.body, raw.headers);
     } catch (thrown) {
       const error = call.refusalOf(thrown);
       exchange.take().refused(error);
       throw refuse(error);
     }
-    const sent = messageIn(exchange.body, raw.headers);
     const found = sent && malformedMessage(sent, method.input, registry);
     if (!found) return;
     exchange.take().refused(found.error);

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { isGrpcWeb } from './request-form.ts';
 
 /** Timers take no more than 2^31-1 ms: a longer one would fire at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
@@ -11,17 +12,17 @@ const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 10
  * caller has set none. What cannot be read is left to the library, which refuses it.
  */
 export function boundDeadline(headers: IncomingHttpHeaders, defaultMs: number | undefined): void {
-  const isGrpcWeb = headers['content-type']?.startsWith('application/grpc-web') ?? false;
-  const name = isGrpcWeb ? 'grpc-timeout' : 'connect-timeout-ms';
-  const toHeader = (ms: number) => (isGrpcWeb ? `${Math.floor(ms / 1000)}S` : String(ms));
+  const isWeb = isGrpcWeb(headers);
+  const name = isWeb ? 'grpc-timeout' : 'connect-timeout-ms';
+  const toHeader = (ms: number) => (isWeb ? `${Math.floor(ms / 1000)}S` : String(ms));
   const sent = headers[name];
   if (sent === undefined) {
-    if (defaultMs !== undefined) headers[name] = isGrpcWeb ? `${defaultMs}m` : String(defaultMs);
-  } else if (isTooFar(String(sent), isGrpcWeb)) headers[name] = toHeader(MAX_TIMEOUT_MS);
+    if (defaultMs !== undefined) headers[name] = isWeb ? `${defaultMs}m` : String(defaultMs);
+  } else if (isTooFar(String(sent), isWeb)) headers[name] = toHeader(MAX_TIMEOUT_MS);
 }
 
-function isTooFar(sent: string, isGrpcWeb: boolean): boolean {
-  if (!isGrpcWeb) return /^\d{1,10}$/.test(sent) && Number(sent) > MAX_TIMEOUT_MS;
+function isTooFar(sent: string, isWeb: boolean): boolean {
+  if (!isWeb) return /^\d{1,10}$/.test(sent) && Number(sent) > MAX_TIMEOUT_MS;
   const [, amount, unit = ''] = GRPC_TIMEOUT.exec(sent) ?? [];
   return Number(amount) * (UNITS[unit] ?? 0) > MAX_TIMEOUT_MS;
 }

@@ -13,7 +13,7 @@ import { toConnectError } from './connect-error.ts';
 import { pathOf, readDescriptors } from './descriptors.ts';
 import { Exchange, EXCHANGE } from './exchange.ts';
 import { MessageBridge } from './message-bridge.ts';
-import { otherContentType } from './request-form.ts';
+import { otherContentType, simplifyContentType } from './request-form.ts';
 import { ConnectStream } from './stream-call.ts';
 import type { AnswerForm } from './unary-call.ts';
 import { ConnectUnaryCall } from './unary-call.ts';
@@ -57,6 +57,7 @@ export function connectRoutes({ methods, door, requestTimeoutMs, isLast }: Conne
   return (app: FastifyInstance, _options: unknown, done: () => void): void => {
     app.addHook('onRequest', (request, reply, next) => {
       const isStream = streaming.has(request.routeOptions.url ?? '');
+      simplifyContentType(request.raw.headers);
       const remedy = otherContentType(request.raw.headers, isStream);
       if (request.method !== 'POST') refuse(reply.header('allow', 'POST'), 'METHOD_NOT_ALLOWED', POST_ONLY);
       else if (remedy !== undefined) refuse(reply, 'UNSUPPORTED_MEDIA_TYPE', remedy);

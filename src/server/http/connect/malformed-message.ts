@@ -1,5 +1,5 @@
-import type { DescMessage, FileRegistry, JsonValue } from '@bufbuild/protobuf';
-import { fromBinary, fromJson } from '@bufbuild/protobuf';
+import type { DescField, DescMessage, FileRegistry } from '@bufbuild/protobuf';
+import { fromBinary, fromJsonString, ScalarType } from '@bufbuild/protobuf';
 import { messageOf, OrderError } from '../../../core/errors.ts';
 import type { JsonSource } from '../../../core/text/json-text.ts';
 import { isWhole, parseJson } from '../../../core/text/json-text.ts';
@@ -10,6 +10,11 @@ const MAY_ROUND = /\d{16}|\d[.eE]/;
 /** The most characters of a value from a caller that a message shows. */
 const MAX_SHOWN = 64;
 const MAX_PATH = 256;
+/** The library's messages may have the whole of a value in them. */
+const MAX_MESSAGE = 512;
+
+/** How a number may be written in a string: BigInt reads "0x7" and " 7", too. */
+const NUMBER_TEXT = /^-?\d[\d.eE+-]*$/;
 
 /** What is wrong with a message, and where, if that is known: in the names of the caller, `requests[3].storeId`. */
 export interface Malformed {
@@ -56,9 +61,10 @@ function malformedJson(bytes: Buffer, desc: DescMessage, registry: FileRegistry)
   const found = inMessage(json, desc, '');
   if (found) return found;
   try {
-    fromJson(desc, json as JsonValue, { registry, ignoreUnknownFields: false });
+    // The text still has both values of a name that occurs twice.
+    fromJsonString(desc, text, { registry, ignoreUnknownFields: false });
   } catch (error) {
-    const message = messageOf(error);
+    const message = messageOf(error).slice(0, MAX_MESSAGE);
     return malformed(/field [\w.]+\.(\w+) from JSON/.exec(message)?.[1] ?? '', message);
   }
   return undefined;
@@ -88,15 +94,19 @@ function inMessage(json: unknown, desc: DescMessage, path: string): Malformed | 
     const items: readonly unknown[] = Array.isArray(value) ? value : [value];
     for (const [i, item] of items.entries()) {
       const itemAt = Array.isArray(value) ? `${at}[${i}]` : at;
-      const found = field.message
-        ? inMessage(item, field.message, itemAt)
-        : item instanceof Inexact
-          ? inexact(item, itemAt)
-          : undefined;
+      const found = field.message ? inMessage(item, field.message, itemAt) : inScalar(item, field, itemAt);
       if (found) return found;
     }
   }
   return undefined;
+}
+
+function inScalar(value: unknown, { scalar }: DescField, path: string): Malformed | undefined {
+  if (value instanceof Inexact) return inexact(value, path);
+  const isNumber = scalar === ScalarType.INT64 || scalar === ScalarType.INT32;
+  if (!isNumber || typeof value !== 'string' || NUMBER_TEXT.test(value)) return undefined;
+  const shown = JSON.stringify(value.slice(0, MAX_SHOWN));
+  return malformed(path, `${path} ${shown} is not a number; send decimal digits`, { [nameOf(path)]: value });
 }
 
 function inexact({ source }: Inexact, path: string): Malformed {

@@ -30,7 +30,10 @@ describe('the text of a message in JSON', () => {
       '"key" is not a field of AllocateOrderRequest; its fields are storeId, requestId',
     ],
     ['{"storeId": 7, "store_id": 8}', 'store_id', expect.stringContaining('set multiple times')],
-    ['{"storeId": "seven"}', 'store_id', expect.stringContaining('store_id')],
+    ['{"storeId": 7, "storeId": 8}', undefined, expect.stringContaining('duplicate object key "storeId"')],
+    ['{"storeId": "seven"}', 'storeId', 'storeId "seven" is not a number; send decimal digits'],
+    ['{"storeId": "0x7"}', 'storeId', 'storeId "0x7" is not a number; send decimal digits'],
+    ['{"storeId": " 7"}', 'storeId', 'storeId " 7" is not a number; send decimal digits'],
     ['', undefined, 'the message is empty; send a JSON object, such as {}'],
     ['storeId=7', undefined, 'the message is not JSON'],
     [`${'['.repeat(200)}`, undefined, 'the message is nested too deeply'],
@@ -71,6 +74,13 @@ describe('the text of a message in JSON', () => {
     }
   });
 
+  it('is not in the answer as a whole', async () => {
+    const fixture = await HttpFixture.open();
+    const { json } = await callConnect(fixture, 'AllocateOrder', { storeId: '7'.repeat(5000) });
+    expect(reasonOf(json)).toBe('REQUEST_MALFORMED');
+    expect(json.message?.length).toBeLessThanOrEqual(512);
+  });
+
   it('is checked over gRPC-Web, too', async () => {
     const fixture = await HttpFixture.open();
     const answer = await fixture.ask(`${SERVICE_PATH}/AllocateOrder`, {
@@ -80,6 +90,46 @@ describe('the text of a message in JSON', () => {
     });
     expect(answer.body).toContain('grpc-status: 3');
     expect(fixture.ended).toEqual([['http', 'AllocateOrder', 'REQUEST_MALFORMED']]);
+  });
+});
+
+describe('an envelope', () => {
+  const request = envelope('{"storeId": 9007199254740993}');
+  it.each([
+    ['with flags that mean nothing', Buffer.concat([Buffer.of(4), request.subarray(1)])],
+    ['that another one follows', Buffer.concat([request, envelope('{}')])],
+    ['that is cut off', request.subarray(0, -1)],
+    ['without its length', request.subarray(0, 3)],
+    ['that is absent', Buffer.alloc(0)],
+  ])('%s is refused, so that no message comes in unread', async (_name, body) => {
+    const fixture = await HttpFixture.open();
+    const headers = { 'content-type': 'application/grpc-web+json' };
+    const answer = await fixture.ask(`${SERVICE_PATH}/AllocateOrder`, { method: 'POST', body, headers });
+    expect(answer.body).toContain('grpc-status: 3');
+    expect(answer.body).toContain('the%20body%20must%20be%20one%20envelope');
+    expect(fixture.ended).toEqual([['http', 'AllocateOrder', 'REQUEST_MALFORMED']]);
+    expect(fixture.disk.rows).toEqual([]);
+  });
+});
+
+describe('a Content-Type', () => {
+  it('may be written in each way that means JSON in UTF-8', async () => {
+    const fixture = await HttpFixture.open();
+    for (const type of [
+      'Application/JSON',
+      'application/json; charset="utf-8"',
+      'application/json ;charset=UTF8; v=1',
+    ]) {
+      const { status } = await callConnect(fixture, 'AllocateOrder', '{"storeId": 7}', { 'content-type': type });
+      expect([type, status]).toEqual([type, 200]);
+    }
+  });
+
+  it('of another charset is told what to send', async () => {
+    const fixture = await HttpFixture.open();
+    const latin1 = { 'content-type': 'application/json; charset=latin1' };
+    const { status, json } = await callConnect(fixture, 'AllocateOrder', '{"storeId": 7}', latin1);
+    expect([status, json['reason']]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE']);
   });
 });
 
