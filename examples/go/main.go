@@ -58,7 +58,7 @@ func connect(server string) (ordersv1.OrderNumberServiceClient, error) {
 	connection, err := grpc.NewClient(server,
 		grpc.WithTransportCredentials(transport),
 		grpc.WithPerRPCCredentials(token(os.Getenv("ORDERS_TOKEN"))),
-		// Without a ping a connection that fell silent is noticed late.
+		// Without a ping, a dead connection is detected late.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second}),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnecting}),
 	)

@@ -10,7 +10,7 @@ export function customDisplayId(orderNumbers: OrderNumbersClient, storeId: numbe
   return async ({ items = [] }: NewOrder): Promise<string | undefined> => {
     // One cart becomes one order, so the cart is the key: completing it again gets the same number.
     const cartId = items.find((item) => item.cart_id)?.cart_id;
-    // A draft or an import has no cart, and so nothing to retry with: it keeps the number of Medusa.
+    // A draft or an import has no cart, and so nothing to retry with: it keeps Medusa's own number.
     if (cartId === undefined) return undefined;
     const { displayNumber } = await orderNumbers.allocate({ storeId, requestId: cartId });
     return displayNumber;

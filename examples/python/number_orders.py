@@ -80,7 +80,7 @@ def allocate_all(orders, count):
 
 def connect():
     server, ca = os.environ.get("ORDERS_SERVER", "127.0.0.1:50051"), os.environ.get("ORDERS_CLIENT_TLS_CA")
-    # Without a ping a connection that fell silent is noticed late; by default, reconnecting waits up to 2 minutes.
+    # Without a ping, a dead connection is detected late; by default, reconnecting waits up to 2 minutes.
     options = [("grpc.keepalive_time_ms", 10_000), ("grpc.max_reconnect_backoff_ms", 2_000)]
     if ca:
         return grpc.secure_channel(server, grpc.ssl_channel_credentials(Path(ca).read_bytes()), options)

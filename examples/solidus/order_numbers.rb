@@ -3,7 +3,7 @@
 require "json"
 require "net/http"
 
-# Numbers orders exactly once, by HTTP and JSON.
+# Numbers orders exactly once, over HTTP with JSON.
 module OrderNumbers
   # A definite answer: this call allocated nothing, and repeating it will not help.
   class Refused < StandardError; end

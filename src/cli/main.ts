@@ -91,7 +91,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/operator/token.ts')).tokenCommand(),
   },
   completion: {
-    description: 'print what completes order-numbers in bash, zsh or fish',
+    description: 'print a completion script for bash, zsh or fish',
     usage: '<shell>',
     load: async () => (await import('./commands/completion.ts')).completionCommand(wholeProgram),
   },

@@ -8,8 +8,8 @@ export type Id = bigint | number;
 /** The server's address, the credentials, and the time limits of calls. */
 export interface ClientOptions {
   /**
-   * host:port, not a URL; the port defaults to 50051. Default 127.0.0.1:50051: no environment variable is read, but for
-   * the proxy.
+   * host:port, not a URL; the port defaults to 50051. Default 127.0.0.1:50051: no environment variable is read, except
+   * for those of a proxy.
    */
   readonly address?: string | undefined;
   /** Sent as `authorization: Bearer …`. */

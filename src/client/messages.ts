@@ -156,7 +156,7 @@ export function fromVerifyStep({ event }: wire.VerifyLedgerResponse): VerifyStep
   }
 }
 
-/** Copies every field, so that one without a value is a property all the same. */
+/** Copies every field, so that one without a value is a property, too. */
 export function fromServerStatus({ activity, ...status }: wire.WatchServerResponse): ServerStatus {
   return {
     ...status,

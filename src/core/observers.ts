@@ -1,7 +1,7 @@
 import type { OrderError } from './errors.ts';
 import type { ClosedReason } from './ledger-state.ts';
 
-/** A batch that has ended, as the calls see it whose requests were in it. */
+/** A batch that has ended, as it is reported to the calls that had requests in it. */
 export interface EndedBatch {
   /** Its requests. */
   readonly requests: number;

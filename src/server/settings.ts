@@ -233,7 +233,7 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     flag: '--otlp <url|off>',
     variable: 'OTEL_EXPORTER_OTLP_ENDPOINT',
     default: 'off',
-    help: 'send traces to this OpenTelemetry collector, by OTLP over HTTP (port 4318); needs packages of its own',
+    help: 'send traces to this OpenTelemetry collector, by OTLP over HTTP (port 4318); needs extra packages',
     parse: trimmed(parseCollectorUrl),
   },
 };

@@ -20,7 +20,7 @@ it('systemd finds no mistake in the unit', (test) => {
   expect(analyze('verify')).toEqual({ status: 0, said: '' });
 });
 
-it('systemd finds no protection missing that the server can do with', (test) => {
+it('systemd finds no protection missing that the server could use', (test) => {
   requireTools(test, 'systemd-analyze');
   const { status, said } = analyze('security', '--offline=true', `--threshold=${MAX_EXPOSURE}`);
   console.log(said.trim().split('\n').at(-1));

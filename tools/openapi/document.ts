@@ -59,8 +59,8 @@ const TIMEOUT = {
   name: 'Connect-Timeout-Ms',
   in: 'header',
   description:
-    'The deadline of the call, in milliseconds from now. A call with one answer has --http-request-timeout-ms unless ' +
-    'it is set, a stream has none.',
+    'The deadline of the call, in milliseconds from now. Without it, a call with one answer has that of ' +
+    '--http-request-timeout-ms, and a stream has none.',
   schema: { type: 'integer', minimum: 0, maximum: 9_999_999_999 },
 };
 
@@ -128,7 +128,10 @@ function operationOf(method: DescMethod, schemas: Schemas, examples: Examples): 
 /** What never becomes a call; whatever refuses a stream is in its last envelope. */
 function refusal(): Schema {
   const schema = { $ref: '#/components/schemas/HttpRefusal' };
-  return { description: 'The request is none of this method.', content: { 'application/json': { schema } } };
+  return {
+    description: 'The request is not a valid call of this method.',
+    content: { 'application/json': { schema } },
+  };
 }
 
 /** One response for every status: the codes of an error are in its body. */

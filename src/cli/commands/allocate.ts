@@ -78,7 +78,7 @@ function jsonOf(answer: Allocated): string {
   return JSON.stringify({ allocation: allocationJson(answer), replayed: answer.replayed });
 }
 
-/** A row of CSV has no message inside of another. */
+/** A CSV row cannot have a message inside another. */
 function rowsOf(flags: OutputFlags): Promise<RowForm<Allocated>> {
   const table = alone((answer: Allocated) => allocationTable(answer, [['replayed', answer.replayed ? 'yes' : 'no']]));
   const fields = [...ALLOCATION_FIELDS, 'replayed'] as const;

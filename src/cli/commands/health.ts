@@ -27,7 +27,7 @@ export function healthCommand(): Command {
       ),
     )
     .addOption(
-      new Option('--timeout-ms <ms>', 'time limit of the one attempt')
+      new Option('--timeout-ms <ms>', 'time limit of the single attempt')
         .default(DEFAULT_TIMEOUT_MS)
         .argParser(asOptionParser(trimmed(wholeNumber(1, MAX_TIMEOUT_MS)))),
     );

@@ -77,7 +77,7 @@ function viewFor(server: string, context: CommandContext): View {
 function terminalView(server: string, context: CommandContext): View {
   const frame = new LiveFrame(context.output);
   const draw = (step: ServerStatus | LostServer) =>
-    // The width of this moment: the terminal may have another one by now.
+    // The current width: the terminal may have been resized.
     frame.draw(serverFrame(server, step, context.terminalWidth ?? Infinity));
   return {
     show: draw,

@@ -38,13 +38,13 @@ function pathsBelow({ path, subcommands }: CompletedCommand): string[] {
   return subcommands.map(({ name }) => quoted(`${path} ${name}`));
 }
 
-/** What the shell offers where no value of an option is due. */
+/** What the shell offers if no option value is expected. */
 function assignments({ subcommands, options, argument }: CompletedCommand): string {
   const words = [...subcommands.map(({ name }) => name), ...(argument?.words ?? []), ...options.flatMap(namesOf)];
   return `words=${quoted(words.join(' '))}${argument?.isFile ? ' files=yes' : ''}`;
 }
 
-/** What it offers behind options that take a value. Options with the same values share a line. */
+/** What it offers after options that take a value. Options with the same values share a line. */
 function valueCases(commands: readonly CompletedCommand[]): string[] {
   const patterns = new Map<string, string[]>();
   for (const { path, options } of commands) {
@@ -52,7 +52,7 @@ function valueCases(commands: readonly CompletedCommand[]): string[] {
       const { value } = option;
       if (!value) continue;
       const words = value.words.join(' ');
-      // What has a value that may be omitted can be followed by anything.
+      // After an option whose value may be omitted, anything may follow.
       const action = value.isOptional
         ? `words="${words} $words"`
         : `words=${quoted(words)} files=${value.isFile ? 'yes' : ''}`;

@@ -23,7 +23,7 @@ export interface CompletedOption extends Pick<Described, 'description'> {
   readonly value: CompletedValue | undefined;
 }
 
-/** What can be said of a value before it is typed. */
+/** What is known about a value before it is typed. */
 export interface CompletedValue {
   /** What stands for it in the help, such as host:port. */
   readonly name: string;
@@ -35,7 +35,7 @@ export interface CompletedValue {
 
 /** A shell shows a description beside the word, on one line. */
 const MAX_DESCRIPTION = 60;
-/** What the help writes in the place of a value, and is no placeholder. */
+/** Words that the help shows in place of a value and that are not placeholders. */
 const LITERALS: ReadonlySet<string> = new Set(['true', 'false', 'all', 'none', 'off']);
 /** Placeholders of the path of a file. */
 const FILES: ReadonlySet<string> = new Set(['file', 'path', 'ledger', 'target', 'backup', 'folder']);

@@ -5,7 +5,7 @@ import { environment } from './environment.ts';
 
 /** Variables that Kubernetes sets in every container for a service whose name begins with `orders`. */
 const FOREIGN = /^ORDERS_(SERVICE_.*|PORT(_.*)?|.+_SERVICE_(HOST|PORT)(_.*)?|.+_PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$/;
-/** Other servers are told their port alone; ours is part of the address that it listens at. */
+/** Other servers have a variable for the port alone; here the port is part of the listen address. */
 const PORT = /_PORT$/;
 /** How our variables begin, spelled correctly and mistyped. */
 const OURS = /^ORDERS_/;

@@ -29,7 +29,7 @@ export function ledgerOption(help: string): Option {
   return new Option('--ledger <path>', help).env(variable).default(standard, standard).argParser(parseLedgerPath);
 }
 
-/** What JSON looks like that is no message of the proto. */
+/** The form of JSON that is not a message of the proto. */
 export const PLAIN_JSON = 'json, one object per line, with 64-bit numbers as strings';
 
 /** Gives an operator's command the forms of its output. */

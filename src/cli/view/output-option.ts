@@ -10,7 +10,7 @@ export interface OutputFlags {
 /** What the forms of one command look like, as its help has it. */
 export interface OutputForms {
   readonly json: string;
-  /** Absent if its data are no rows. */
+  /** Absent if its data are not rows. */
   readonly csv?: string;
 }
 

@@ -46,8 +46,8 @@ export function parseServerAddress(text: string): ServerAddress {
 }
 
 /**
- * What a URL means as an address, and whether with TLS; undefined for any other text. A URL is not an address, because its
- * port would not be ours by default, and its path would count for nothing.
+ * What a URL means as an address, and whether with TLS; undefined for any other text. A URL is not an address, because
+ * its default port is not ours, and its path would be ignored.
  */
 export function addressInUrl(text: string): { readonly address: string; readonly usesTls: boolean } | undefined {
   const [, scheme = '', authority = ''] = URL_LIKE.exec(text) ?? [];

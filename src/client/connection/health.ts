@@ -5,7 +5,7 @@ import { Connection } from './connection.ts';
 import type { Policy } from '../policy.ts';
 import { withRetries } from '../retry.ts';
 
-/** What a server says of itself. */
+/** What a server says about its health. */
 export interface Health {
   readonly isServing: boolean;
   /** Why it is not serving, such as `disk full`; undefined if it serves or does not say. */
@@ -17,7 +17,7 @@ const ONCE: Policy = { mayRetry: () => false, advice: undefined };
 /** The trailer in which our server says why it is not serving. */
 const REASON_TRAILER = 'not-serving-reason';
 
-/** Asks the server at `address` how it is, by grpc.health.v1. */
+/** Asks the server at `address` for its health, by grpc.health.v1. */
 export class HealthProbe {
   readonly #connection: Connection;
   readonly #timeoutMs: number;

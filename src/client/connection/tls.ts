@@ -37,7 +37,10 @@ export function security(host: string | undefined, tls: DiagnosisTls | undefined
   };
 }
 
-/** Throws a TypeError that names the option: the library has no word for it, and takes a `ca` that it cannot read. */
+/**
+ * Throws a TypeError that names the option: the library's own error does not, and the library accepts a `ca` that it
+ * cannot read.
+ */
 function encrypted({ ca, key, cert }: DiagnosisTls, verify?: VerifyOptions): ChannelCredentials {
   if (ca) firstCertificate('tls.ca', ca);
   try {

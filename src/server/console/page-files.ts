@@ -7,7 +7,7 @@ export interface PageFile {
   /** Its path on the server: `/` for the page itself, and `/console/…` for what belongs to it. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** What is served, with an entity tag of it. Read once, at the first request. */
+  /** What is served, with its entity tag. Read once, at the first request. */
   content(): PageContent;
 }
 
@@ -28,7 +28,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 
 /**
  * A browser runs scripts and shows styles of this server only, sends data to this server only, and lets no other page
- * embed this one. Text that comes from a ledger can become markup by no mistake of the page: there is no trusted type.
+ * embed this one. No mistake in the page can turn text from a ledger into markup: there are no trusted types.
  */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",

@@ -7,7 +7,7 @@ import { refuse } from './answer.ts';
 export interface WebAccess {
   /** The host that the server listens on. */
   readonly listenHost: string;
-  /** Further hosts of the server; undefined if every host is, because each call needs credentials anyway. */
+  /** Further hosts of the server; undefined if any host is accepted, because each call needs credentials anyway. */
   readonly hosts: readonly string[] | undefined;
   /** The origins of other sites whose pages may call the server. */
   readonly origins: readonly string[];
@@ -20,7 +20,7 @@ const ALLOWED = ['Authorization', 'Idempotency-Key', 'Traceparent', 'Tracestate'
 /** How long a browser may keep the answer to its preflight request. */
 const MAX_AGE_SECONDS = 7200;
 
-/** Refuses requests that mean another host, and lets pages of the origins call. Call it before routes are added. */
+/** Refuses requests for another host, and lets pages of the origins call. Call it before routes are added. */
 export function guardWebAccess(app: FastifyInstance, { listenHost, hosts, origins }: WebAccess): void {
   if (hosts) app.addHook('onRequest', hostGuard(listenHost, hosts));
   // Loaded only if it is switched on.
@@ -30,7 +30,7 @@ export function guardWebAccess(app: FastifyInstance, { listenHost, hosts, origin
 function hostGuard(listenHost: string, hosts: readonly string[]) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     const { host } = request.raw.headers;
-    // A client of HTTP/1.0 may leave it out; a browser does not. Probes come to the address of a container, and learn
+    // A client of HTTP/1.0 may leave it out; a browser does not. Probes call a container by its address, and learn
     // nothing.
     if (host === undefined || isProbe(request) || isAllowedHost(host, listenHost, hosts)) return done();
     const shown = JSON.stringify(host.slice(0, 128));

@@ -87,7 +87,7 @@ function wrongFields({ error: { reason, fields }, pathOf, where }: Refusal): rea
   return named.length > 0 ? named.map((field) => pathOf(field)) : (MISSING[reason] ?? []);
 }
 
-/** Cuts a value to its first bytes, at a character's border. */
+/** Cuts a value to its first bytes, at a character boundary. */
 function cut(value: string): string {
   const bytes = Buffer.from(value);
   return bytes.length <= MAX_VALUE_BYTES

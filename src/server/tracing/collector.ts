@@ -49,8 +49,8 @@ export function openCollector(url: string, settings: SpanSettings, version: stri
 }
 
 /**
- * Hands spans to the library's queue, which sends them in batches, and bounds how many are on the way: those of an
- * export that takes long count, too. Further ones are dropped.
+ * Hands spans to the library's queue, which sends them in batches, and bounds how many are on the way: those of a slow
+ * export count, too. Further ones are dropped.
  */
 class SpanSender implements SpanProcessor {
   readonly #processor: BatchSpanProcessor;
@@ -79,7 +79,7 @@ class SpanSender implements SpanProcessor {
 
   onEnd(span: Parameters<SpanProcessor['onEnd']>[0]): void {
     if (this.#underWay >= this.#most) {
-      const why = `traces are dropped, because ${this.#most} spans wait for the collector: sample fewer, or set OTEL_BSP_MAX_QUEUE_SIZE`;
+      const why = `traces are dropped, because ${this.#most} spans wait for the collector: sample fewer, or raise OTEL_BSP_MAX_QUEUE_SIZE`;
       return this.#losses.add('full', 1, why);
     }
     this.#underWay++;
@@ -96,7 +96,8 @@ class SpanSender implements SpanProcessor {
 
   /** Says what is lost at the end. */
   giveUp(): void {
-    if (this.#underWay > 0) this.#losses.add('failed', this.#underWay, 'the last traces were not sent before the end');
+    if (this.#underWay > 0)
+      this.#losses.add('failed', this.#underWay, 'the last traces were not sent before the server stopped');
     this.#losses.flush();
   }
 }

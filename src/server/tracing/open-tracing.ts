@@ -24,15 +24,15 @@ export interface TracingOptions {
 }
 
 /**
- * Opens the way of the spans: an SDK of OpenTelemetry that the process has loaded before (`node --import`), or else the
- * collector. Undefined if there is neither. Never rejects: a server numbers
- * without traces, too, and the log says why it has none.
+ * Opens the destination of the spans: an SDK of OpenTelemetry that the process has loaded before (`node --import`), or
+ * else the collector. Undefined if there is neither. Never rejects: a server numbers without traces, too, and the log
+ * says why it has none.
  */
 export async function openTracing(options: TracingOptions): Promise<Tracing | undefined> {
   const { otlp, variables, version, logger } = options;
   try {
     const registered = registeredTracer(version);
-    // What has registered the SDK ends it, too.
+    // The code that registered the SDK also shuts it down.
     if (registered) return { tracer: new CallSpans(registered), to: 'the SDK of this process', close: async () => {} };
     if (otlp === 'off' || isSwitchedOff(variables)) return undefined;
     const settings = spanSettings(variables);

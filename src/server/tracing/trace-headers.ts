@@ -27,7 +27,7 @@ export function traceHeadersOf({ traceparent, tracestate }: IncomingHttpHeaders)
   return { traceparent: String(traceparent), tracestate: tracestate === undefined ? undefined : String(tracestate) };
 }
 
-/** Undefined if there are no headers; a traceparent that is not valid is as if there were none. */
+/** Undefined if there are no headers; a traceparent that is not valid counts as none. */
 export function remoteParentOf(headers: TraceHeaders | undefined): RemoteParent | undefined {
   if (!headers) return undefined;
   const [, version, traceId, spanId, flags, more] = TRACEPARENT.exec(headers.traceparent) ?? [];

@@ -15,11 +15,11 @@ const SAMPLERS = [
 
 /** How spans are chosen and sent, by the names and defaults of OpenTelemetry's specification. */
 export interface SpanSettings {
-  /** Which calls have a span; the default takes the callers' decisions, and all calls without one. */
+  /** Which calls have a span; by default, the caller decides, and a call without a decision has one. */
   readonly sampler: (typeof SAMPLERS)[number];
   /** The share of the traces that are kept, from 0 to 1; the samplers whose names have `ratio` use it. */
   readonly ratio: number;
-  /** From one export to the next, unless so many spans wait that one is full. */
+  /** The time between two exports, unless enough spans wait to fill an export. */
   readonly scheduledDelayMillis: number;
   readonly exportTimeoutMillis: number;
   /** Spans that wait or are being sent, at most; further ones are dropped. */
@@ -33,7 +33,7 @@ export function isSwitchedOff(variables: Variables): boolean {
   return variables['OTEL_SDK_DISABLED']?.toLowerCase() === 'true' || variables['OTEL_TRACES_EXPORTER'] === 'none';
 }
 
-/** Throws an Error whose message names the variable that cannot be followed, and its remedy. */
+/** Throws an Error whose message names the variable whose value cannot be used, and the remedy. */
 export function spanSettings(variables: Variables): SpanSettings {
   const protocol = 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL';
   one(variables, 'OTEL_TRACES_EXPORTER', ['otlp', 'none']);
@@ -52,7 +52,7 @@ export function spanSettings(variables: Variables): SpanSettings {
   };
 }
 
-/** The value if it is one of these; undefined if there is none. An empty variable is as good as none. */
+/** The value if it is one of these; undefined if there is none. An empty variable counts as none. */
 function one<Value extends string>(variables: Variables, name: string, values: readonly Value[]): Value | undefined {
   return read(variables, name, undefined, (text) => {
     const value = values.find((known) => known === text);

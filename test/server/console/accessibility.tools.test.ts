@@ -17,7 +17,7 @@ const DEVICES: readonly [name: string, options: BrowserContextOptions][] = [
 ];
 
 describe.each(DEVICES)('%s', (_name, options) => {
-  it('axe finds nothing to mend, and nothing is wider than the screen', async (test) => {
+  it('axe finds no violation, and nothing is wider than the screen', async (test) => {
     const console = await ConsoleFixture.start(test);
     const prefix = 'A-very-long-prefix-of-32-letters';
     await console.client.createStore({ storeId: 9007199254740993n, firstNumber: 2n ** 62n, prefix, suffix: prefix });

@@ -63,7 +63,7 @@ it(
     });
     await page.locator('#verify-start').click();
     await begun.promise;
-    await shows('feed-state', 'waits for the verification');
+    await shows('feed-state', 'paused during the verification');
     await until('two streams are open', () => openStreams(openCalls).join() === 'VerifyLedger,WatchServer');
     await page.close({ runBeforeUnload: false });
     server.child.kill('SIGCONT');

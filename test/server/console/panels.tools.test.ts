@@ -104,7 +104,7 @@ it('the latest orders are live, bounded, and of one store if it is named', async
   await page.locator('[data-order="55"]').waitFor();
 });
 
-it('orders that come faster than anyone reads are looked at once per second', async (test) => {
+it('orders that come faster than anyone can read are read once per second', async (test) => {
   const console = await ConsoleFixture.start(test);
   const page = await console.open();
   await console.shows('feed-state', 'live');

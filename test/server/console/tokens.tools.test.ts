@@ -63,7 +63,7 @@ it('with a token for some stores shows these, and why the rest is empty', async 
   await console.shows('store-error', /manage/);
 });
 
-it('asks again when a token is revoked, and shows nothing of the one before with another', async (test) => {
+it('asks again when a token is revoked, and shows nothing from it under the next one', async (test) => {
   const { console, tokens } = await started(test);
   const page = await console.open();
   await console.useToken(ALL);

@@ -73,7 +73,7 @@ function ledger(): string {
   return join(testFolder(), 'orders.db');
 }
 
-it('a call is a span in the trace of its caller, over gRPC, HTTP and Connect, with the times of its batch; a stop sends the last', async () => {
+it('a call is a span in the trace of its caller, over gRPC, HTTP and Connect, with the times of its batch; a stop sends the last spans', async () => {
   const collector = await Collector.open();
   const server = new ServerProcess(ledger(), {
     args: ['--log-level', 'debug'],
@@ -250,7 +250,7 @@ it('a collector that hangs delays no order, costs no more than its bound, and is
   const lost = server.log.filter((line) => 'spans_lost' in line);
   expect(lost.map((line) => [line['spans_lost'], line.msg])).toEqual([
     [1, expect.stringContaining('traces are dropped, because 10 spans wait for the collector')],
-    [10, 'the last traces were not sent before the end'],
+    [10, 'the last traces were not sent before the server stopped'],
     [189, expect.stringContaining('traces are dropped')],
   ]);
 });
@@ -275,7 +275,7 @@ it('a collector that is not there is named in the log, and the orders are number
   expect(lost.reduce((sum, spans) => sum + spans)).toBe(2);
 });
 
-it('an SDK that the process has registered before gets the spans, and --otlp is not looked at', async () => {
+it('an SDK that the process has registered before gets the spans, and --otlp is ignored', async () => {
   const [theirs, ours] = [await Collector.open(), await Collector.open()];
   const exporter = new OTLPTraceExporter({ url: `${theirs.url}/theirs` });
   const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });

@@ -45,7 +45,7 @@ function start() {
   follow();
 }
 
-/** Opens the streams of the page, if it is in sight. */
+/** Opens the streams of the page, if it is visible. */
 function follow() {
   watching.abort();
   if (document.hidden) return feed.stop();
@@ -54,7 +54,7 @@ function follow() {
   void feed.restart();
 }
 
-// A browser opens six connections to a server for all of its tabs, so that those out of sight hold none.
+// A browser opens six connections to a server for all of its tabs, so a hidden tab holds none.
 document.addEventListener('visibilitychange', follow);
 window.addEventListener('pagehide', () => verify.stop());
 start();

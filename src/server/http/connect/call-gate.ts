@@ -15,7 +15,7 @@ import type { SentMessage } from './request-form.ts';
 import { ENVELOPE_BYTES, isEnveloped, messageIn } from './request-form.ts';
 
 const KEY_HEADER =
-  'the header Idempotency-Key counts for POST /api/generateOrderNumber only; send request_id in the message';
+  'the header Idempotency-Key is for POST /api/generateOrderNumber only; send request_id in the message';
 
 /**
  * Admits or refuses calls before anything of their bodies is read, then reads them within their bounds. What it throws

@@ -9,7 +9,7 @@ const UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 10
 
 /**
  * Bounds the deadline of a call, which is in its headers: no further away than a timer reaches, and `defaultMs` if its
- * caller has set none. What cannot be read is left to the library, which refuses it.
+ * caller has set none. A deadline that cannot be read is left to the library, which refuses it.
  */
 export function boundDeadline(headers: IncomingHttpHeaders, defaultMs: number | undefined): void {
   const isWeb = isGrpcWeb(headers);

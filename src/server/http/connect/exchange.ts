@@ -30,7 +30,7 @@ export class Exchange implements AsyncIterable<Uint8Array> {
   /** Hands the call over, once, to what ends it. */
   take(): Call<IncomingMessage> {
     const call = this.#entered;
-    if (!call) throw new Error('a call came in past the gate');
+    if (!call) throw new Error('a call has bypassed the gate');
     this.#entered = undefined;
     return call;
   }

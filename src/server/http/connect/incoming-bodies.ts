@@ -8,8 +8,9 @@ interface Incoming {
 }
 
 /**
- * Reads bodies, and bounds what the incomplete ones take in all: a client may begin many large ones, and end none. The
- * oldest has to go, because an honest one is complete soon. The server's own time limit ends a body that does not arrive.
+ * Reads bodies, and bounds the memory of the incomplete ones: a client may begin many large bodies and finish none. The
+ * oldest is dropped, because that of an honest client is soon complete. The server's own time limit ends a body that
+ * does not arrive.
  */
 export class IncomingBodies {
   readonly #maxBytesInAll: number;

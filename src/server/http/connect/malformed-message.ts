@@ -16,13 +16,16 @@ const MAX_MESSAGE = 512;
 /** How a number may be written in a string: BigInt reads "0x7" and " 7", too. */
 const NUMBER_TEXT = /^-?\d[\d.eE+-]*$/;
 
-/** What is wrong with a message, and where, if that is known: in the names of the caller, `requests[3].storeId`. */
+/**
+ * What is wrong with a message, and where, if that is known: by the names that the caller used, such as
+ * `requests[3].storeId`.
+ */
 export interface Malformed {
   readonly error: OrderError;
   readonly where?: string;
 }
 
-/** A number whose text says more than JSON.parse keeps. */
+/** A number that JSON.parse would round. */
 class Inexact {
   readonly source: string;
 
@@ -115,7 +118,7 @@ function inexact({ source }: Inexact, path: string): Malformed {
   return malformed(path, `${path} ${shown} cannot be read exactly: ${remedy}`, { [nameOf(path)]: source });
 }
 
-/** A field under another name would be lost, and with a request_id the caller's right to retry. */
+/** An unknown field would be lost; if it is a misspelt request_id, the caller can no longer retry safely. */
 function unknownField(key: string, { fields, name }: DescMessage, path: string): Malformed {
   const shown = JSON.stringify(key.slice(0, MAX_SHOWN));
   const alike = fields.find((field) => plain(field.name) === plain(key));

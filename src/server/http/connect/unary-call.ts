@@ -35,7 +35,7 @@ export class ConnectUnaryCall extends UnaryCall<unknown, unknown> {
 
   /**
    * Settles when the call is answered. At its deadline it rejects at once, with a bare DEADLINE_EXCEEDED as gRPC does:
-   * a batch may have the request, and the call counts as what becomes of that.
+   * a batch may have the request, and the outcome of the batch decides how the call is counted.
    */
   get answered(): Promise<Message> {
     const { signal } = this.#context;

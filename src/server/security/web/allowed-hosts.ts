@@ -18,9 +18,9 @@ export function parseHosts(text: string): readonly string[] {
 
 /**
  * Whether a request with this Host header means this server: by a name of the loopback, by the address that it listens
- * on, or by one of `hosts`. Any other name may be a foreign page's, which has let it point to this address (DNS
- * rebinding) so that a browser sends it requests. A server that listens on every address is meant by any of them: an
- * address cannot be rebound.
+ * on, or by one of `hosts`. Any other name may belong to a foreign page that makes it resolve to this address (DNS
+ * rebinding), so that a browser lets the page call this server. A server that listens on every address accepts any IP
+ * address: an address cannot be rebound.
  */
 export function isAllowedHost(header: string, listenHost: string, hosts: readonly string[]): boolean {
   const named = HOST_HEADER.exec(header.toLowerCase())?.[1];

@@ -42,7 +42,7 @@ it('P9: an older copy put over the database, in its inode, is noticed after a ch
   expect(() => commit('f')).toThrow(/was overwritten while it was open/);
 });
 
-it('what a checkpoint has written half is not taken for another database, and compared again when it ends', () => {
+it('a half-written checkpoint is not taken for another database, and is compared again when it ends', () => {
   const { files, writer, commit, older } = checkpointedLedger();
   const whole = readFileSync(files.database);
   commit('e');

@@ -68,7 +68,7 @@ it('a caller has as many streams as over gRPC, and one more when the client of o
   await vi.waitUntil(async () => 'progress' in (await first()), PATIENT);
 });
 
-it('incomplete bodies have a bound in all, and the oldest has to go', async () => {
+it('incomplete bodies are bounded in total, and the oldest is dropped', async () => {
   const bodies = new IncomingBodies(100 * KIB);
   const ends: string[] = [];
   const port = await serve((request, response) => {

@@ -82,7 +82,7 @@ it('P7: a call whose batch is under way at its deadline is not told that it fail
   expect(again.json).toMatchObject({ allocation: { orderId: '1' }, replayed: true });
 });
 
-it('P7: an unknown outcome names the key that it made, as trailing metadata, and when to retry', async () => {
+it('P7: an unknown outcome names the key that the server created, as trailing metadata, and when to retry', async () => {
   const fixture = await HttpFixture.open();
   fixture.ledger.failNext('not persisted');
   const { status, headers, json } = await callConnect(fixture, 'AllocateOrder', { storeId: 7 });

@@ -11,7 +11,7 @@ export class CallError extends Error {
 }
 
 /**
- * Whether a retry may succeed although nobody changes anything.
+ * Whether a retry may succeed without any other change.
  *
  * @param {unknown} error
  */
@@ -19,7 +19,7 @@ export function mayPass(error) {
   return !(error instanceof CallError) || !LASTING.has(error.code);
 }
 
-/** Refusals that stay until the token, the request or the server is another. */
+/** Refusals that last until the token, the request or the server changes. */
 const LASTING = new Set([
   'already_exists',
   'failed_precondition',

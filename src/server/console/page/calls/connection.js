@@ -2,7 +2,7 @@ import { CallError, toCallError } from './call-error.js';
 import { fromEnvelopes, toEnvelope } from './envelopes.js';
 
 const SERVICE = '/orders.v1.OrderNumberService/';
-/** How long a call may take that is no stream. */
+/** The time limit of a call that is not a stream. */
 const CALL_MS = 15_000;
 /** The flag of the last message of a stream, which says how it ended. */
 const END_OF_STREAM = 2;

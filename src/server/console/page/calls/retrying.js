@@ -3,12 +3,12 @@ import { mayPass, toCallError } from './call-error.js';
 /** The pause after the first failure; it doubles up to the longest. */
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
-/** What has run for so long has worked, so that the next pause is short again. */
+/** A run of at least this long counts as a success: the next pause is short again. */
 const WORKED_MS = 5_000;
 
 /**
- * Runs what is meant to go on, such as a stream, again whenever it ends, until the signal aborts or a failure is one
- * that a retry cannot mend.
+ * Runs something that should not end, such as a stream, and restarts it whenever it ends, until the signal aborts or a
+ * failure cannot be fixed by retrying.
  *
  * @param {() => Promise<void>} run
  * @param {AbortSignal} signal

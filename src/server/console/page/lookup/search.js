@@ -11,7 +11,7 @@ import { displayNumber, numberShownAs, pattern } from './display-number.js';
 /**
  * @typedef {object} Hit
  * @property {Allocation} allocation
- * @property {string[]} foundAs what of it is the text that was looked for
+ * @property {string[]} foundAs which of its fields are the text that was looked for
  */
 
 /**
@@ -85,7 +85,7 @@ async function searchStore(api, text, storeId) {
 }
 
 /**
- * Whether a row still looks like this is checked against the row: the store may have looked otherwise at its time.
+ * The row that is found must have this display number: the store may have had another format at its time.
  *
  * @param {OrdersApi} api
  * @param {string} text

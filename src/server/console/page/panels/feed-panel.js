@@ -6,10 +6,10 @@ import { shownNumber } from './allocation-details.js';
 /** @typedef {import('../calls/orders-api.js').Allocation} Allocation */
 
 const ROWS = 50;
-/** More rows per second than this are more than anyone reads: the page then looks once per second instead. */
+/** Nobody can follow more rows per second than this: the page then reads the newest once per second instead. */
 const READABLE_PER_SECOND = 50;
 const SAMPLE_MS = 1_000;
-/** So many quiet samples in a row bring the stream back. */
+/** After this many quiet samples in a row, the page streams again. */
 const QUIET_SAMPLES = 5;
 
 /**
@@ -59,7 +59,7 @@ export class FeedPanel {
   async restart() {
     this.stop();
     if (this.#isPaused) return this.#tell('paused');
-    if (this.#isHeld) return this.#tell('waits for the verification');
+    if (this.#isHeld) return this.#tell('paused during the verification');
     const { signal } = (this.#running = new AbortController());
     this.#note.hidden = true;
     this.#tell('connecting…');
@@ -140,7 +140,7 @@ export class FeedPanel {
    * @param {AbortSignal} signal
    */
   async #sample(signal) {
-    this.#tell('faster than a list can be read: the newest, once per second');
+    this.#tell('too fast to read: the newest, once per second');
     for (let quiet = 0; quiet < QUIET_SAMPLES;) {
       await pause(SAMPLE_MS, signal);
       signal.throwIfAborted();

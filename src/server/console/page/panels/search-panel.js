@@ -60,7 +60,7 @@ export class SearchPanel {
     const storeText = this.#store.value.trim();
     const storeId = numberIn(this.#store);
     this.clear();
-    if (storeText !== '' && storeId === undefined) return this.#warn(`“${storeText}” is no store ID.`);
+    if (storeText !== '' && storeId === undefined) return this.#warn(`“${storeText}” is not a store ID.`);
     const own = this.#searches;
     try {
       const { hits, notes } = await search(this.api, text, storeId);

@@ -4,9 +4,9 @@ import { byId, setText } from '../view/elements.js';
 import { grouped, rounded } from '../view/figures.js';
 import { clocks } from '../view/times.js';
 
-/** The server tells its figures once per second; silence for so long is a lost connection. */
+/** The server tells its figures once per second; silence for this long means that the connection is lost. */
 const SILENCE_MS = 6_000;
-/** How often the state is asked for while no stream tells it. */
+/** How often to poll the state while no stream reports it. */
 const POLL_MS = 5_000;
 
 /** Whether the server serves, and its figures. */
@@ -106,7 +106,7 @@ export class StatusPanel {
     setText(this.#asOf, `as of ${clocks(new Date())}`);
   }
 
-  /** Asks for what the server tells everyone. */
+  /** Asks for the state, which the server tells everyone. */
   async #probe() {
     try {
       const response = await fetch('/readyz', { cache: 'no-store' });

@@ -9,9 +9,9 @@ import { StoreList } from './store-list.js';
 /** @typedef {import('../calls/messages.js').Store} Store */
 
 const ROWS = 12;
-/** So many stores fit into a page without slowing it down; those beyond are found by their ID. */
+/** As many stores as a page can hold without slowing down; the others are found by their ID. */
 const MOST_STORES = 50_000;
-/** How often the rows in sight are read again. */
+/** How often the visible rows are read again. */
 const REFRESH_MS = 5_000;
 
 /** @type {readonly { title: string, key: import('./store-list.js').SortKey, isNumber: boolean }[]} */
@@ -107,7 +107,7 @@ export class StoresPanel {
   }
 
   /**
-   * Reads the rows in sight again from time to time.
+   * Reads the visible rows again from time to time.
    *
    * @param {AbortSignal} signal
    */

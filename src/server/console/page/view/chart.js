@@ -2,11 +2,11 @@ import { element } from './elements.js';
 import { clocks } from './times.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
-/** What a chart shows, in minutes: the fewest that have room for what was heard. */
+/** The time spans that a chart may show, in minutes; it takes the shortest that fits its points. */
 const WINDOWS = [1, 2, 5];
 const MINUTE_MS = 60_000;
 const LONGEST_MS = 5 * MINUTE_MS;
-/** Points further apart than this are not joined: nothing was heard in between. */
+/** Points further apart than this are not joined: there are no values in between. */
 const GAP_MS = 3_500;
 const WIDTH = 300;
 const HEIGHT = 56;

@@ -23,7 +23,7 @@ export function fullTime(iso) {
 }
 
 /**
- * The time of day as text, for where no element can be.
+ * The time of day as text, for a place that takes no element.
  *
  * @param {Date} date
  */

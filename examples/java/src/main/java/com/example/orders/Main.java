@@ -71,7 +71,7 @@ public final class Main {
     }
     return Grpc.newChannelBuilder(environment.getOrDefault("ORDERS_SERVER", "127.0.0.1:50051"), credentials)
         .intercept(MetadataUtils.newAttachHeadersInterceptor(headers))
-        .keepAliveTime(10, TimeUnit.SECONDS) // Without a ping a connection that fell silent is noticed late.
+        .keepAliveTime(10, TimeUnit.SECONDS) // Without a ping, a dead connection is detected late.
         .build();
   }
 
