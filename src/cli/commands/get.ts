@@ -39,9 +39,7 @@ Examples:
     .action(async (flags: GetFlags) => {
       const key = keyOf(flags);
       if (key === undefined) {
-        return command.error(
-          'error: give one key to look up: --order-id <n>, or --store <id> with --order-number <n> or --request-id <key>',
-        );
+        return command.error(`error: ${keyWanted(flags)}`);
       }
       await withClient(command, async (client, { output }) => {
         const allocation = await client.getAllocation(key);
@@ -49,6 +47,19 @@ Examples:
         for (const line of form.row(allocation)) await output.line(line);
       });
     });
+}
+
+/** Why the flags name no key: those who have only a number often do not know that each store has its own. */
+function keyWanted({ orderId, store, orderNumber, requestId }: GetFlags): string {
+  if (orderId === undefined && store === undefined) {
+    if (orderNumber !== undefined && requestId === undefined) {
+      return `each store can have an order_number ${orderNumber}: add --store <id>`;
+    }
+    if (orderNumber === undefined && requestId !== undefined) {
+      return 'each store has request ids of its own: add --store <id>';
+    }
+  }
+  return 'give one key to look up: --order-id <n>, or --store <id> with --order-number <n> or --request-id <key>';
 }
 
 /** Undefined unless the flags name exactly one key. */
