@@ -79,13 +79,21 @@ function runOf(first: bigint, count: number, to: string): string {
   return count === 1 ? String(first) : `${first}${to}${first + BigInt(count) - 1n}`;
 }
 
+/** The first and the last display number of a run: the last one has the format of the first. */
+function displayedRun(allocation: Allocation): string {
+  const { count, displayNumber: first, prefix, suffix, minDigits, orderNumber } = allocation;
+  if (count === 1) return first;
+  const last = String(orderNumber + BigInt(count) - 1n).padStart(minDigits, '0');
+  return `${first} to ${prefix}${last}${suffix}`;
+}
+
 /** One allocation for people, one field per line; a run shows its first and its last numbers. */
 export function allocationTable(allocation: Allocation, more: readonly (readonly [string, string])[] = []): string {
   const { orderId, orderNumber, count } = allocation;
   return table([
     ['order id', runOf(orderId, count, ' to ')],
     ['order number', runOf(orderNumber, count, ' to ')],
-    ['display number', allocation.displayNumber],
+    ['display number', displayedRun(allocation)],
     ['store', String(allocation.storeId)],
     ['request id', allocation.requestId],
     ...(allocation.caller === '' ? [] : [['caller', allocation.caller]]),

@@ -85,7 +85,9 @@ it('requests a run and shows its first and last numbers', async () => {
   const { exitCode, stdout } = await orderNumbers(args);
   expect(exitCode).toBe(0);
   expect(asked).toEqual([{ storeId: 7n, count: 10, requestId: 'x' }]);
-  expect(stdout).toMatch(/^order id +5 to 14\norder number +100 to 109\n/);
+  expect(stdout).toMatch(
+    /^order id +5 to 14\norder number +100 to 109\ndisplay number +A-000100\/26 to A-000109\/26\n/,
+  );
 });
 
 describe('failures', () => {
