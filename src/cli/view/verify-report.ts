@@ -64,7 +64,8 @@ export class VerifyReport {
     const rows = shown.map((sequence) => [
       nameOf(sequence),
       String(sequence.first),
-      String(sequence.last),
+      // A store that has given no number has no last one; its end is one below its first.
+      sequence.last < sequence.first && sequence.count === 0n ? '-' : String(sequence.last),
       grouped(sequence.count),
       this.#remark(sequence),
     ]);
