@@ -82,9 +82,11 @@ function requireNotBelow(above: bigint, backup: LedgerSummary, evidence: Evidenc
 }
 
 function ahead(files: LedgerFiles, backup: LedgerSummary, evidence: Evidence, isDenied: boolean): LedgerRefused {
+  // A ledger that can be read is its own witness.
+  const source = evidence.witness === files.database ? '' : ` according to ${evidence.witness}`;
   return new LedgerRefused(
     `${isDenied ? '--nothing-numbered-since is not true: ' : ''}the backup ends at order_id ${backup.lastOrderId}, but ` +
-      `${evidence.end} was already given by ${files.database} according to ${evidence.witness}; use a newer backup, or ` +
+      `${evidence.end} was already given by ${files.database}${source}; use a newer backup, or ` +
       `give up the numbers in between with ${evidence.doubt === undefined ? '--accept-loss' : '--continue-above ORDER_ID'}`,
   );
 }
