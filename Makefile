@@ -83,7 +83,8 @@ screenshots: node_modules/.installed test/server/console/node_modules/.installed
 	@touch $@
 
 packages: node_modules/.installed ## Pack the server and the client for npm, into packages/
-	@npm pack --silent --pack-destination packages . ./packages/client
+	@npm pack --silent --pack-destination packages . ./packages/client >/dev/null
+	@ls packages/*.tgz
 
 clean: ## Remove installed and built files, but not data/
 	rm -rf node_modules bench/node_modules test/server/console/node_modules .tools dist packages/*.tgz packages/client/dist
