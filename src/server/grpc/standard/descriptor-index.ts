@@ -1,100 +1,53 @@
-import { BinaryReader } from '@bufbuild/protobuf/wire';
+import type { AnyDesc, DescFile, FileRegistry } from '@bufbuild/protobuf';
+import { toBinary } from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 
-/** Wire type of strings, bytes and messages. */
-const LENGTH_DELIMITED = 2;
-/** Field numbers of google.protobuf.FileDescriptorProto. */
-const FILE_NAME = 1;
-const FILE_PACKAGE = 2;
-const FILE_DEPENDENCY = 3;
-const FILE_SERVICE = 6;
-
-/** How a descriptor names its parts: its own name is always field 1. */
-interface Shape {
-  /** The shapes inside it, per field number. */
-  readonly parts: Readonly<Record<number, Shape>>;
-  /** Values of an enum are named beside it, not inside it. */
-  readonly isTransparent?: boolean;
-}
-
-const LEAF: Shape = { parts: {} };
-const ENUM: Shape = { parts: { 2: { ...LEAF, isTransparent: true } } };
-const MESSAGE: { parts: Record<number, Shape> } = { parts: { 2: LEAF, 4: ENUM, 8: LEAF } };
-MESSAGE.parts[3] = MESSAGE;
-const SERVICE: Shape = { parts: { 2: LEAF } };
-const FILE: Shape = { parts: { 4: MESSAGE, 5: ENUM, [FILE_SERVICE]: SERVICE } };
-
-interface DescriptorFile {
-  /** Not decoded, because a decoder would drop the fields that it does not know. */
-  readonly bytes: Buffer;
-  readonly dependencies: readonly string[];
-}
-
-/** The files of a google.protobuf.FileDescriptorSet, by their names and by what they declare. */
+/** The files of a descriptor set, by their names and by what they declare. */
 export class DescriptorIndex {
   /** Full names of all services. */
-  readonly services: string[] = [];
-  readonly #files = new Map<string, DescriptorFile>();
-  /** Names of files. */
-  readonly #bySymbol = new Map<string, string>();
+  readonly services: readonly string[];
+  readonly #files = new Map<string, DescFile>();
+  readonly #bySymbol = new Map<string, DescFile>();
 
-  constructor(descriptorSet: Uint8Array) {
-    for (const { bytes } of fields(descriptorSet)) this.#add(bytes);
+  constructor(registry: FileRegistry) {
+    for (const file of registry.files) this.#files.set(file.proto.name, file);
+    for (const declared of registry) {
+      for (const symbol of symbolsOf(declared)) this.#bySymbol.set(symbol, declared.file);
+    }
+    this.services = [...registry].filter(({ kind }) => kind === 'service').map(({ typeName }) => typeName);
   }
 
-  /** A file and everything that it imports; undefined if no file has that name. */
+  /** A file and everything that it imports, as google.protobuf.FileDescriptorProto; undefined if no file has that name. */
   withImports(name: string): Buffer[] | undefined {
-    if (!this.#files.has(name)) return undefined;
-    const names = new Set([name]);
-    for (const wanted of names)
-      for (const dependency of this.#files.get(wanted)?.dependencies ?? []) names.add(dependency);
-    return [...names].flatMap((wanted) => this.#files.get(wanted)?.bytes ?? []);
+    const file = this.#files.get(name);
+    if (!file) return undefined;
+    const files = new Set([file]);
+    for (const { dependencies } of files) for (const imported of dependencies) files.add(imported);
+    return Array.from(files, ({ proto }) => Buffer.from(toBinary(FileDescriptorProtoSchema, proto)));
   }
 
   /** The name of the file that declares this symbol. */
   fileOf(symbol: string): string | undefined {
-    return this.#bySymbol.get(symbol);
-  }
-
-  #add(bytes: Buffer): void {
-    const all = [...fields(bytes)];
-    const texts = (field: number) =>
-      all.filter(({ number }) => number === field).map((found) => found.bytes.toString());
-    const [name = ''] = texts(FILE_NAME);
-    if (this.#files.has(name)) return;
-    this.#files.set(name, { bytes, dependencies: texts(FILE_DEPENDENCY) });
-    const [scope = ''] = texts(FILE_PACKAGE);
-    for (const symbol of symbolsIn(bytes, FILE, scope)) this.#bySymbol.set(symbol, name);
-    const services = all.filter(({ number }) => number === FILE_SERVICE);
-    this.services.push(...services.map((service) => qualified(scope, nameOf(service.bytes))));
+    return this.#bySymbol.get(symbol)?.proto.name;
   }
 }
 
-/** Full names of everything that a descriptor declares inside `scope`. */
-function* symbolsIn(bytes: Buffer, { parts }: Shape, scope: string): Generator<string> {
-  for (const { number, bytes: part } of fields(bytes)) {
-    const shape = parts[number];
-    if (!shape) continue;
-    const name = qualified(shape.isTransparent ? scope.replace(/\.?[^.]*$/, '') : scope, nameOf(part));
-    yield name;
-    yield* symbolsIn(part, shape, name);
-  }
-}
-
-function qualified(scope: string, name: string): string {
-  return scope === '' ? name : `${scope}.${name}`;
-}
-
-function nameOf(descriptor: Buffer): string {
-  for (const { number, bytes } of fields(descriptor)) if (number === 1) return bytes.toString();
-  return '';
-}
-
-/** The strings and messages in a message. */
-function* fields(message: Uint8Array): Generator<{ readonly number: number; readonly bytes: Buffer }> {
-  const reader = new BinaryReader(message);
-  while (reader.pos < reader.len) {
-    const [number, type] = reader.tag();
-    if (Number(type) === LENGTH_DELIMITED) yield { number, bytes: Buffer.from(reader.bytes()) };
-    else reader.skip(type);
+/** Full names of what a descriptor declares: its own, and those of its parts. */
+function symbolsOf(declared: Exclude<AnyDesc, DescFile>): string[] {
+  switch (declared.kind) {
+    case 'message':
+      return [
+        declared.typeName,
+        ...[...declared.fields, ...declared.oneofs].map(({ name }) => `${declared.typeName}.${name}`),
+      ];
+    case 'service':
+      return [declared.typeName, ...declared.methods.map(({ name }) => `${declared.typeName}.${name}`)];
+    case 'enum': {
+      // The values of an enum are named beside it, not inside it.
+      const scope = declared.typeName.replace(/[^.]*$/, '');
+      return [declared.typeName, ...declared.values.map(({ name }) => scope + name)];
+    }
+    default:
+      return [];
   }
 }

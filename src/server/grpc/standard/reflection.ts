@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Server, ServerDuplexStream, ServiceDefinition, UntypedHandleCall } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { toOrderError } from '../../../core/refusals.ts';
@@ -8,6 +7,7 @@ import type {
   ServerReflectionResponse,
 } from '../../../wire/gen/grpc/reflection/v1/reflection.ts';
 import { ServerReflectionService } from '../../../wire/gen/grpc/reflection/v1/reflection.ts';
+import { readDescriptorSet } from '../../../wire/descriptors.ts';
 import { REFLECTION_STREAMS } from '../../limits.ts';
 import { enteredBy } from '../entrance.ts';
 import { DescriptorIndex } from './descriptor-index.ts';
@@ -28,7 +28,7 @@ const METHOD: CalledMethod = { name: 'ServerReflectionInfo', verb: 'none' };
  * Returns the method by its paths.
  */
 export function addReflection(server: Server): readonly (readonly [path: string, method: CalledMethod])[] {
-  const index = new DescriptorIndex(readFileSync(new URL('../../../wire/gen/descriptor.binpb', import.meta.url)));
+  let index: DescriptorIndex | undefined;
   const streams = new StreamLimit('ServerReflectionInfo', REFLECTION_STREAMS);
   const serverReflectionInfo = (call: Call) => {
     const fail = (error: unknown) => call.emit('error', toStatus(toOrderError(error, false), true));
@@ -41,7 +41,9 @@ export function addReflection(server: Server): readonly (readonly [path: string,
         ended?.removeEventListener('abort', end);
         leave();
       });
-      answerAll(call, (request) => answer(index, request), fail);
+      // Few servers are ever asked, and a start need not wait for it.
+      const descriptors = (index ??= new DescriptorIndex(readDescriptorSet()));
+      answerAll(call, (request) => answer(descriptors, request), fail);
     } catch (error) {
       fail(error);
     }

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
 import type { DescMessage, DescMethod, DescService, FileRegistry } from '@bufbuild/protobuf';
-import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
-import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { readDescriptorSet } from '../../../wire/descriptors.ts';
 
 const SERVICE = 'orders.v1.OrderNumberService';
 
@@ -13,8 +11,7 @@ export interface Descriptors {
 
 /** Reads what `make generate` has written. */
 export function readDescriptors(): Descriptors {
-  const bytes = readFileSync(new URL('../../../wire/gen/descriptor.binpb', import.meta.url));
-  const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, bytes));
+  const registry = readDescriptorSet();
   const service = registry.getService(SERVICE);
   if (!service) throw new Error(`the descriptor set has no ${SERVICE}; run make generate`);
   return { service, registry };

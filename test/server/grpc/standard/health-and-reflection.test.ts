@@ -46,7 +46,13 @@ it.each(['v1', 'v1alpha'])(
     expect(files?.some((file) => file.includes('orders/v1/orders.proto'))).toBe(true);
     expect(files?.some((file) => file.includes('google.protobuf') && file.includes('Timestamp'))).toBe(true);
 
-    for (const name of ['Allocation', 'Allocation.order_id', 'GetAllocationRequest.key', 'VERIFY_FINDING_KIND_HOLE']) {
+    for (const name of [
+      'Allocation',
+      'Allocation.order_id',
+      'GetAllocationRequest.key',
+      'GetAllocationRequest.order_id',
+      'VERIFY_FINDING_KIND_HOLE',
+    ]) {
       const found = await ask({ fileContainingSymbol: `orders.v1.${name}` });
       expect([name, found.fileDescriptorResponse?.fileDescriptorProto.length]).toEqual([name, files?.length]);
     }
