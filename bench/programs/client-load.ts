@@ -12,7 +12,7 @@ import { quantile } from '../statistics.ts';
 const [module = '', address = '', combine = 'true'] = process.argv.slice(2);
 const { createClient } = (await import(module)) as typeof import('../../src/client/index.ts');
 const client: OrderNumbersClient = createClient({ address, ...(combine === 'false' && { combine: false }) });
-/** The distance between the stores of successive orders, so that they are not neighbours. */
+/** The distance between the stores of successive orders, so that they are not neighbors. */
 const STEP = 7919;
 let next = 0;
 

@@ -32,7 +32,7 @@ export interface FairQueueOptions<Item> {
 interface Line<Item> {
   readonly key: unknown;
   readonly items: Fifo<Item>;
-  /** Its neighbours among the lines of the same length. */
+  /** Its neighbors among the lines of the same length. */
   before: Line<Item> | undefined;
   after: Line<Item> | undefined;
 }

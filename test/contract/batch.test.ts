@@ -36,7 +36,7 @@ describe.each(ENGINES)('a batch on $name', (engine) => {
     await engine.assertDense(ledger);
   });
 
-  it('P6: a bad request has the status that it has alone, and does not touch its neighbours', async () => {
+  it('P6: a bad request has the status that it has alone, and does not touch its neighbors', async () => {
     const { client, ledger } = await serve(engine, '--auto-create-stores=false');
     await client.createStore({ storeId: 7n });
     await client.createStore({ storeId: 9n, firstNumber: 2n ** 63n - 1n });

@@ -55,7 +55,7 @@ it('its schemas describe each example, and each answer of a server', async () =>
     expect([method, errorsOf(requestBody, contentOf(requestBody).example)]).toEqual([method, []]);
     expect([method, errorsOf(responses[200], contentOf(responses[200]).example)]).toEqual([method, []]);
     expect([method, errorsOf(responses[200], await answerOf(fixture, method, request))]).toEqual([method, []]);
-    // A misspelt field is not described.
+    // A misspelled field is not described.
     expect(errorsOf(requestBody, { ...request, requestID: 'a' })).toContainEqual([
       'additionalProperties',
       '',

@@ -32,7 +32,7 @@ describe.each(DEVICES)('%s', (_name, options) => {
     await console.shows('stores-count', '31 stores');
     expect(await look()).toEqual([]);
     await console.find('2');
-    await page.locator('.neighbours table').nth(1).waitFor();
+    await page.locator('.neighbors table').nth(1).waitFor();
     await page.locator('#verify-start').click();
     await console.shows('verify-verdict', 'No gaps');
     expect(await look()).toEqual([]);

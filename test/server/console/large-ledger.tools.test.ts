@@ -45,8 +45,8 @@ it(
     await page.keyboard.type('150');
     await page.keyboard.press('Enter');
     await shows('search-details', 'Order 150 of store 9998');
-    await page.locator('.neighbours table').nth(1).waitFor();
-    expect(await page.locator('.neighbours tr.here').allInnerTexts()).toEqual([
+    await page.locator('.neighbors table').nth(1).waitFor();
+    expect(await page.locator('.neighbors tr.here').allInnerTexts()).toEqual([
       expect.stringMatching(/^509998\s+9998\s+150\s/),
       expect.stringMatching(/^509998\s+9998\s+150\s/),
     ]);

@@ -209,7 +209,7 @@ it('everything can be done with the keyboard', async (test) => {
   expect(await focused()).toBe('search-text');
   await page.keyboard.type('1');
   await page.keyboard.press('Enter');
-  await page.locator('.neighbours table').nth(1).waitFor();
+  await page.locator('.neighbors table').nth(1).waitFor();
   for (const next of ['search-store', 'Find', '2']) {
     await page.keyboard.press('Tab');
     expect(await focused()).toBe(next);

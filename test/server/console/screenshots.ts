@@ -19,7 +19,7 @@ const ROOT = new URL('../../..', import.meta.url).pathname;
 const MAX_BYTES = 100 * 1024;
 /** How long orders come before the pictures are taken, so that the charts have something to show. */
 const LOAD_MS = 50_000;
-/** The height of what is shown of an order: all of it, and the neighbours in its store. */
+/** The height of what is shown of an order: all of it, and the neighbors in its store. */
 const ORDER_PIXELS = 500;
 const STORES = [
   { storeId: 7, firstNumber: 5000, prefix: 'W-', minDigits: 6, suffix: '/26' },
@@ -101,7 +101,7 @@ async function takePicture(name: string, page: Page): Promise<void> {
     await page.locator('#search-text').fill('W-005042/26');
     await page.locator('#search-store').fill('7');
     await page.locator('#search-store').press('Enter');
-    await page.locator('.neighbours table').nth(1).waitFor();
+    await page.locator('.neighbors table').nth(1).waitFor();
   }
   const path = join(ROOT, `docs/console-${name}.png`);
   const box = name === 'order' ? await page.locator('#search').boundingBox() : null;

@@ -45,7 +45,7 @@ describe('a search', () => {
       'Order ID': '2 to 11',
       'Order number': '5001 to 5010',
       Count: '10',
-      'Format then': 'prefix W-, 6 digits at least, suffix /26',
+      'Format at the time': 'prefix W-, at least 6 digits, suffix /26',
     });
   });
 
@@ -86,7 +86,7 @@ describe('a search', () => {
     expect(await console.details()).toMatchObject({ 'Request ID': 'cart-2' });
   });
 
-  it('shows who took an order, and its neighbours in its store and among all orders', async (test) => {
+  it('shows who took an order, and its neighbors in its store and among all orders', async (test) => {
     const folder = testFolder();
     const tokens = join(folder, 'tokens.json');
     writeTokens(tokens, entryOf(tokenOf('shop'), { name: 'checkout-eu' }));
@@ -98,12 +98,12 @@ describe('a search', () => {
     await console.find('102', '7');
     expect(await console.details()).toMatchObject({ Caller: 'checkout-eu', 'Order ID': '6' });
     const orderIds = async (table: number) => {
-      await console.page.locator('.neighbours table').nth(1).waitFor();
-      return (await console.rows(`.neighbours > div:nth-child(${table})`)).map(([orderId]) => orderId);
+      await console.page.locator('.neighbors table').nth(1).waitFor();
+      return (await console.rows(`.neighbors > div:nth-child(${table})`)).map(([orderId]) => orderId);
     };
     expect(await orderIds(1)).toEqual(['2', '4', '6', '8']);
     expect(await orderIds(2)).toEqual(['4', '5', '6', '7', '8']);
-    await console.page.locator('.neighbours').getByRole('button', { name: 'Open the order with the ID 5' }).click();
+    await console.page.locator('.neighbors').getByRole('button', { name: 'Open the order with the ID 5' }).click();
     await console.shows('search-details', 'Order 102 of store 8');
     expect(await console.page.evaluate(() => document.activeElement?.textContent)).toBe('Order 102 of store 8');
   });

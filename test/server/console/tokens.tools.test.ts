@@ -47,7 +47,7 @@ it('with a token for some stores shows these, and why the rest is empty', async 
   await page.locator('[data-order="1"]').waitFor();
   await console.find('cart-1', '7');
   expect(await console.details()).toMatchObject({ Caller: 'everything' });
-  await console.shows('search-details', /Neighbours among all orders: some has access only to some stores \(7\)/);
+  await console.shows('search-details', /Neighbors among all orders: some has access only to some stores \(7\)/);
   await console.find('100', '8');
   expect(await console.text('search-notes')).toMatch(/store 8/);
   expect(await console.text('search-details')).toBe('');

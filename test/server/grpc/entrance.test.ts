@@ -100,7 +100,7 @@ describe('a token that ends between the headers of a call and its message', () =
   });
 });
 
-it('P5: a token that ends while racing copies wait takes no answer from them, nor from their neighbours', async () => {
+it('P5: a token that ends while racing copies wait takes no answer from them, nor from their neighbors', async () => {
   const { address, callers, ledger, allocator } = await GuardedFixture.open();
   const names = ['shop', 'shop', 'kiosk', 'bystander'];
   for (const name of names) callers.add(name);

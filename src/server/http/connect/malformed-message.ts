@@ -118,7 +118,7 @@ function inexact({ source }: Inexact, path: string): Malformed {
   return malformed(path, `${path} ${shown} cannot be read exactly: ${remedy}`, { [nameOf(path)]: source });
 }
 
-/** An unknown field would be lost; if it is a misspelt request_id, the caller can no longer retry safely. */
+/** An unknown field would be lost; if it is a misspelled request_id, the caller can no longer retry safely. */
 function unknownField(key: string, { fields, name }: DescMessage, path: string): Malformed {
   const shown = JSON.stringify(key.slice(0, MAX_SHOWN));
   const alike = fields.find((field) => plain(field.name) === plain(key));

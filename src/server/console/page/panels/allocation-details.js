@@ -5,11 +5,11 @@ import { fullTime, timeOfDay } from '../view/times.js';
 
 /** @typedef {import('../calls/orders-api.js').Allocation} Allocation */
 
-/** How many neighbours are shown on either side. */
-const NEIGHBOURS = 2;
+/** How many neighbors are shown on either side. */
+const NEIGHBORS = 2;
 
 /**
- * A whole allocation, with its neighbours in its store and in the ledger, which are filled in when they are read.
+ * A whole allocation, with its neighbors in its store and in the ledger, which are filled in when they are read.
  *
  * @param {import('../calls/orders-api.js').OrdersApi} api
  * @param {Allocation} allocation
@@ -17,13 +17,13 @@ const NEIGHBOURS = 2;
  */
 export function allocationDetails(api, allocation, open) {
   const heading = element('h3', { tabindex: '-1' }, `Order ${shownNumber(allocation)} of store ${allocation.storeId}`);
-  const neighbours = element('div', { class: 'neighbours' });
+  const neighbors = element('div', { class: 'neighbors' });
   const inStore = element('div', {});
   const inLedger = element('div', {});
-  neighbours.append(inStore, inLedger);
-  fillNeighbours(inStore, `Neighbours in store ${allocation.storeId}`, allocation.storeId);
-  fillNeighbours(inLedger, 'Neighbours among all orders', undefined);
-  const root = element('article', { class: 'details' }, heading, fieldsOf(allocation), neighbours);
+  neighbors.append(inStore, inLedger);
+  fillNeighbors(inStore, `Neighbors in store ${allocation.storeId}`, allocation.storeId);
+  fillNeighbors(inLedger, 'Neighbors among all orders', undefined);
+  const root = element('article', { class: 'details' }, heading, fieldsOf(allocation), neighbors);
   return { root, heading };
 
   /**
@@ -31,14 +31,14 @@ export function allocationDetails(api, allocation, open) {
    * @param {string} title
    * @param {bigint | undefined} storeId
    */
-  async function fillNeighbours(place, title, storeId) {
+  async function fillNeighbors(place, title, storeId) {
     try {
       const { orderId, count } = allocation;
       const [before, after] = await Promise.all([
-        api.listAllocations({ storeId, beforeOrderId: orderId, newestFirst: true, pageSize: NEIGHBOURS }),
-        api.listAllocations({ storeId, afterOrderId: orderId + BigInt(count) - 1n, pageSize: NEIGHBOURS }),
+        api.listAllocations({ storeId, beforeOrderId: orderId, newestFirst: true, pageSize: NEIGHBORS }),
+        api.listAllocations({ storeId, afterOrderId: orderId + BigInt(count) - 1n, pageSize: NEIGHBORS }),
       ]);
-      place.replaceChildren(neighbourTable(title, [...before.toReversed(), allocation, ...after], allocation, open));
+      place.replaceChildren(neighborTable(title, [...before.toReversed(), allocation, ...after], allocation, open));
     } catch (error) {
       place.replaceChildren(element('p', { class: 'muted' }, `${title}: ${toCallError(error).message}`));
     }
@@ -71,7 +71,7 @@ function fieldsOf(allocation) {
     ['Caller', caller === '' ? element('span', { class: 'muted' }, 'not recorded (open server)') : caller],
     ['Request ID', element('span', { class: 'mono' }, requestId)],
     ['Created', fullTime(createTime)],
-    ['Format then', formatOf(allocation)],
+    ['Format at the time', formatOf(allocation)],
   ];
   return element('dl', {}, ...rows.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, value)]));
 }
@@ -80,7 +80,7 @@ function fieldsOf(allocation) {
 function formatOf({ prefix, suffix, minDigits }) {
   const parts = [
     prefix === '' ? 'no prefix' : `prefix ${prefix}`,
-    minDigits === 0 ? 'not padded' : `${minDigits} digits at least`,
+    minDigits === 0 ? 'not padded' : `at least ${minDigits} digits`,
     suffix === '' ? 'no suffix' : `suffix ${suffix}`,
   ];
   return parts.join(', ');
@@ -92,7 +92,7 @@ function formatOf({ prefix, suffix, minDigits }) {
  * @param {Allocation} here
  * @param {(allocation: Allocation) => void} open
  */
-function neighbourTable(title, rows, here, open) {
+function neighborTable(title, rows, here, open) {
   const names = ['Order ID', 'Store', 'Number', 'Time'];
   const head = element('tr', {}, ...names.map((name) => element('th', { scope: 'col' }, name)));
   const body = rows.map((row) => {
