@@ -17,7 +17,7 @@ const MAX_UNSENT_BACKOFF_MS = 250;
 /** After this time without a connection, or with a failed attempt, a call is reported. */
 const NOTICE_MS = 1_000;
 /** Problems that last until a setting is changed. */
-const LASTING: ReadonlySet<ConnectionProblem | undefined> = new Set([
+const PERMANENT: ReadonlySet<ConnectionProblem | undefined> = new Set([
   'needs-tls',
   'needs-plaintext',
   'certificate',
@@ -136,7 +136,7 @@ export class Retries {
 
 /** Whether only a changed setting can help. If a server was reached before, the problem may pass by itself. */
 export function isLasting({ problem }: Failure, connection: ConnectionState): boolean {
-  return LASTING.has(problem) && !connection.hasConnected;
+  return PERMANENT.has(problem) && !connection.hasConnected;
 }
 
 /** Reports once that a call keeps retrying although it should have been answered. */

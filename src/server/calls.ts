@@ -169,16 +169,16 @@ class Call<Source> {
   }
 
   /**
-   * Counts each request of a call that has several. One line has all that were refused, at the level of the gravest.
+   * Counts each request of a call that has several. One line has all that were refused, at the level of the worst.
    */
   answeredEach(answers: readonly Answer[]): void {
     const { transport, context } = this.#door;
-    const { counts, gravest } = summaryOf(answers);
+    const { counts, worst } = summaryOf(answers);
     for (const [result, requests] of counts) context.observer.requestsEnded(transport.name, result, requests);
     const fields = Object.fromEntries(Array.from(counts, ([result, requests]) => [result, String(requests)]));
-    if (!gravest) return this.answered(() => fields);
+    if (!worst) return this.answered(() => fields);
     const ms = this.#end('OK', () => fields);
-    logRefusal(context.logger, gravest, this.#line({ ...fields, reason: gravest.reason }, ms));
+    logRefusal(context.logger, worst, this.#line({ ...fields, reason: worst.reason }, ms));
   }
 
   /** Logs at the level error if an operator should look, and at info if the caller made a mistake. */

@@ -79,7 +79,7 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     flag: '--http-listen <host:port|off>',
     variable: 'ORDERS_HTTP_LISTEN',
     default: '127.0.0.1:3000',
-    help: 'address to serve HTTP on (every method in JSON, POST /api/generateOrderNumber, /readyz, a console), or off',
+    help: 'address to serve HTTP on (every method in JSON, POST /api/generateOrderNumber, /readyz, the console), or off',
     parse: trimmed(parseAddressOrOff),
   },
   metricsListen: {
@@ -191,7 +191,7 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     flag: '--http-hosts <names|none>',
     variable: 'ORDERS_HTTP_HOSTS',
     default: 'none',
-    help: 'without tokens: further names in the Host header of HTTP requests, such as orders.internal; others are refused',
+    help: 'without tokens: further names to accept in the Host header of HTTP requests, such as orders.internal; others are refused',
     parse: trimmed(parseHosts),
   },
   httpOrigins: {

@@ -19,8 +19,8 @@ export function completionCommand(wholeProgram: () => Promise<Command>): Command
     .addHelpText(
       'after',
       `
-The script completes commands, options, and the words that options take. It has
-them all in itself, so it runs nothing while you type.
+The script completes commands, options, and the values of options. It contains
+all of them, so it runs nothing while you type.
 
 Examples:
   echo 'eval "$(order-numbers completion bash)"' >> ~/.bashrc

@@ -35,8 +35,8 @@ export function healthCommand(): Command {
     .addHelpText(
       'after',
       `
-Asks once, by grpc.health.v1, for which no token is needed. Exit code: 0 if it is serving, 1 if it is not or does not
-answer, 2 for wrong usage.
+Asks once, by grpc.health.v1, which needs no token. Exit code: 0 if the server
+is serving, 1 if it is not or does not answer, 2 for wrong usage.
 
 With --json: {"status": "SERVING"}, or {"status": "NOT_SERVING", "reason": "disk full"}.
 

@@ -35,15 +35,17 @@ export function topCommand(): Command {
     .addHelpText(
       'after',
       `
-A step per second: whether the server serves and why not, its last order id, what
-waits for a batch, and what it did in the last second: requests numbered,
-replayed (numbers given before) and refused, how long half and 99 of 100 calls
-took, batches, their size and their commits. The first step has only the state.
+One step per second: whether the server serves, and if not, why; its last
+order_id; how many requests wait for a batch; and what it did in the last second:
+requests numbered, replayed (numbers given before) and refused, p50 and p99 of
+the calls for numbers and of the commits, batches and their size. The first step
+has only the state.
 
 On a terminal the figures are redrawn in place; otherwise each step is a line.
 With --json: one object per line, as WatchServerResponse in the proto; what was
 not measured is null. It reconnects for as long as it takes. A token needs the
-verb read for all stores. Several servers of a ledger each tell of themselves.
+verb read for all stores. If several servers share a ledger, each reports on
+itself.
 
 Examples:
   order-numbers top

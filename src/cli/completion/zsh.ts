@@ -47,11 +47,11 @@ ${calls.join('\n')}
 }
 
 function optionSpec({ long, short, description, value }: CompletedOption): string {
-  const told = `[${description.replaceAll(/[\\[\]]/g, String.raw`\$&`)}]`;
+  const help = `[${description.replaceAll(/[\\[\]]/g, String.raw`\$&`)}]`;
   const takes = value ? `:${value.isOptional ? ':' : ''}${action(value)}` : '';
   const name = `--${long}${value ? '=' : ''}`;
-  if (short === undefined) return quoted(`${name}${told}${takes}`);
-  return `${quoted(`(-${short} --${long})`)}{-${short},${name}}${quoted(`${told}${takes}`)}`;
+  if (short === undefined) return quoted(`${name}${help}${takes}`);
+  return `${quoted(`(-${short} --${long})`)}{-${short},${name}}${quoted(`${help}${takes}`)}`;
 }
 
 /** The message that names a value, and what completes it. */

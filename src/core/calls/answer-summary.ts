@@ -7,17 +7,17 @@ export interface AnswerSummary {
   /** How many requests ended with each result. */
   readonly counts: ReadonlyMap<'OK' | Reason, number>;
   /** The refusal that an operator should see first; undefined if no request was refused. */
-  readonly gravest: OrderError | undefined;
+  readonly worst: OrderError | undefined;
 }
 
 export function summaryOf(answers: readonly Answer[]): AnswerSummary {
   const counts = new Map<'OK' | Reason, number>();
-  let gravest: OrderError | undefined;
+  let worst: OrderError | undefined;
   for (const answer of answers) {
     const error = answer instanceof OrderError ? answer : undefined;
     const result = error?.reason ?? 'OK';
     counts.set(result, (counts.get(result) ?? 0) + 1);
-    if (error && (!gravest || (isOurs(error) && !isOurs(gravest)))) gravest = error;
+    if (error && (!worst || (isOurs(error) && !isOurs(worst)))) worst = error;
   }
-  return { counts, gravest };
+  return { counts, worst };
 }

@@ -23,13 +23,13 @@ interface Waiting {
  * wait costs less than to refuse its requests one by one, to a caller that sends them again.
  */
 export class BatchLimit {
-  readonly #most: number;
+  readonly #maxRequests: number;
   readonly #waiting: FairQueue<Waiting>;
   readonly #full = queueFull();
   #underWay = 0;
 
   constructor({ requests, maxWaiting }: BatchLimitOptions) {
-    this.#most = requests;
+    this.#maxRequests = requests;
     this.#waiting = new FairQueue<Waiting>({
       maxQueue: maxWaiting,
       maxQueueShare: 1,
@@ -66,7 +66,7 @@ export class BatchLimit {
   }
 
   get #hasRoom(): boolean {
-    return this.#underWay + MAX_REQUESTS <= this.#most;
+    return this.#underWay + MAX_REQUESTS <= this.#maxRequests;
   }
 
   #next(): void {

@@ -118,7 +118,7 @@ function closeUnlessTrusted(session: Http2Session, { failedAttempts }: DoorConte
 /** The admitted call of a handler. Throws for a method that is not checked here. */
 export function enteredBy(rpc: object): Call<Arrival> {
   const entered = (streamOf(rpc) as EnteredStream)[ENTERED];
-  if (!entered) throw new Error('a call came in past the entrance');
+  if (!entered) throw new Error('a call has bypassed the entrance');
   return entered;
 }
 

@@ -30,7 +30,7 @@ export function admission(door: CallDoor<IncomingMessage>) {
 /** The admitted call of a request. */
 export function enteredBy(request: EnteredRequest): Call<IncomingMessage> {
   const call = request[ENTERED];
-  if (!call) throw new Error('a request came in past the door');
+  if (!call) throw new Error('a request has bypassed the door');
   return call;
 }
 

@@ -54,13 +54,13 @@ export function openCollector(url: string, settings: SpanSettings, version: stri
  */
 class SpanSender implements SpanProcessor {
   readonly #processor: BatchSpanProcessor;
-  readonly #most: number;
+  readonly #maxSpans: number;
   readonly #losses: SpanLosses;
   /** Spans that have ended, and for which the collector has not answered. */
   #underWay = 0;
 
   constructor(exporter: SpanExporter, settings: SpanSettings, losses: SpanLosses, url: string) {
-    this.#most = settings.maxQueueSize;
+    this.#maxSpans = settings.maxQueueSize;
     this.#losses = losses;
     const watched: SpanExporter = {
       export: (spans, done) =>
@@ -78,8 +78,8 @@ class SpanSender implements SpanProcessor {
   onStart(): void {}
 
   onEnd(span: Parameters<SpanProcessor['onEnd']>[0]): void {
-    if (this.#underWay >= this.#most) {
-      const why = `traces are dropped, because ${this.#most} spans wait for the collector: sample fewer, or raise OTEL_BSP_MAX_QUEUE_SIZE`;
+    if (this.#underWay >= this.#maxSpans) {
+      const why = `traces are dropped, because ${this.#maxSpans} spans wait for the collector: sample fewer, or raise OTEL_BSP_MAX_QUEUE_SIZE`;
       return this.#losses.add('full', 1, why);
     }
     this.#underWay++;

@@ -46,7 +46,7 @@ it.each(['debug', 'trace'])('at level %s every call is in the log', async (level
   }
 });
 
-it('a batch has one line: at level debug if all is well, else at the level of its gravest refusal', async () => {
+it('a batch has one line: at level debug if all is well, else at the level of its worst refusal', async () => {
   const server = new LocalServer(await ENGINES[0]!.newLedger(), { args: ['--log-level', 'debug'] });
   const client = new GrpcClient(await server.serving());
   await client.batch({ requestId: 'a' }, { requestId: 'b' });

@@ -31,7 +31,7 @@ export class IncomingBodies {
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const announced = Number(request.headers['content-length'] ?? 0);
     let chunks: Buffer[] = [];
-    const mostBytes = maxBytes + envelopeBytes;
+    const limitBytes = maxBytes + envelopeBytes;
     const tooLarge = (bytes: number) => requestTooLarge(bytes - envelopeBytes, maxBytes);
     const refuse = (error: Error) => {
       chunks = [];
@@ -45,7 +45,7 @@ export class IncomingBodies {
       chunks.push(chunk);
       incoming.bytes += chunk.length;
       this.#bytes += chunk.length;
-      if (incoming.bytes > mostBytes) refuse(tooLarge(Math.max(incoming.bytes, announced)));
+      if (incoming.bytes > limitBytes) refuse(tooLarge(Math.max(incoming.bytes, announced)));
       else this.#makeRoom();
     });
     request.once('end', () => {
@@ -53,7 +53,7 @@ export class IncomingBodies {
       resolve(Buffer.concat(chunks));
     });
     for (const event of ['close', 'error']) request.once(event, () => refuse(cancelled()));
-    if (announced > mostBytes) refuse(tooLarge(announced));
+    if (announced > limitBytes) refuse(tooLarge(announced));
     return promise;
   }
 

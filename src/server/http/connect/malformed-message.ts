@@ -59,7 +59,7 @@ function malformedJson(bytes: Buffer, desc: DescMessage, registry: FileRegistry)
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     json = parseJson(text, MAY_ROUND.test(text) ? toInexact : undefined);
   } catch (error) {
-    return malformed('', whyNoJson(error, bytes.length));
+    return malformed('', jsonProblem(error, bytes.length));
   }
   const found = inMessage(json, desc, '');
   if (found) return found;
@@ -73,7 +73,7 @@ function malformedJson(bytes: Buffer, desc: DescMessage, registry: FileRegistry)
   return undefined;
 }
 
-function whyNoJson(error: unknown, bytes: number): string {
+function jsonProblem(error: unknown, bytes: number): string {
   if (bytes === 0) return 'the message is empty; send a JSON object, such as {}';
   if (error instanceof RangeError) return 'the message is nested too deeply';
   return error instanceof SyntaxError ? 'the message is not JSON' : 'the message is not UTF-8';
@@ -121,9 +121,9 @@ function inexact({ source }: Inexact, path: string): Malformed {
 /** An unknown field would be lost; if it is a misspelled request_id, the caller can no longer retry safely. */
 function unknownField(key: string, { fields, name }: DescMessage, path: string): Malformed {
   const shown = JSON.stringify(key.slice(0, MAX_SHOWN));
-  const alike = fields.find((field) => plain(field.name) === plain(key));
+  const similar = fields.find((field) => plain(field.name) === plain(key));
   const known = fields.map(({ jsonName }) => jsonName).join(', ');
-  const remedy = alike ? `did you mean ${alike.jsonName}?` : `its fields are ${known || 'none'}`;
+  const remedy = similar ? `did you mean ${similar.jsonName}?` : `its fields are ${known || 'none'}`;
   return malformed(path, `${shown} is not a field of ${name}; ${remedy}`);
 }
 

@@ -16,11 +16,11 @@ export class CallError extends Error {
  * @param {unknown} error
  */
 export function mayPass(error) {
-  return !(error instanceof CallError) || !LASTING.has(error.code);
+  return !(error instanceof CallError) || !PERMANENT.has(error.code);
 }
 
 /** Refusals that last until the token, the request or the server changes. */
-const LASTING = new Set([
+const PERMANENT = new Set([
   'already_exists',
   'failed_precondition',
   'invalid_argument',

@@ -4,7 +4,7 @@ import { mayPass, toCallError } from './call-error.js';
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
 /** A run of at least this long counts as a success: the next pause is short again. */
-const WORKED_MS = 5_000;
+const STABLE_MS = 5_000;
 
 /**
  * Runs something that should not end, such as a stream, and restarts it whenever it ends, until the signal aborts or a
@@ -25,7 +25,7 @@ export async function keepRunning(run, signal, onFailure) {
       onFailure(toCallError(error));
       if (!mayPass(error)) return;
     }
-    if (performance.now() - started > WORKED_MS) pauseMs = FIRST_PAUSE_MS;
+    if (performance.now() - started > STABLE_MS) pauseMs = FIRST_PAUSE_MS;
     await pause(pauseMs, signal);
     pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
   }

@@ -99,8 +99,8 @@ async function searchDisplayNumber(api, text, storeId) {
   const orderNumber = numberShownAs(store, text);
   if (orderNumber === undefined) return { allocation: undefined, note };
   const allocation = await found(api.getAllocation({ orderNumber: { storeId, orderNumber } }));
-  const isShownSo = allocation !== undefined && displayNumber(allocation, orderNumber) === text;
-  return { allocation: isShownSo ? allocation : undefined, note };
+  const isMatch = allocation !== undefined && displayNumber(allocation, orderNumber) === text;
+  return { allocation: isMatch ? allocation : undefined, note };
 }
 
 /**

@@ -10,7 +10,7 @@ import { StoreList } from './store-list.js';
 
 const ROWS = 12;
 /** As many stores as a page can hold without slowing down; the others are found by their ID. */
-const MOST_STORES = 50_000;
+const MAX_STORES = 50_000;
 /** How often the visible rows are read again. */
 const REFRESH_MS = 5_000;
 
@@ -69,10 +69,10 @@ export class StoresPanel {
         pageToken = page.nextPageToken;
         this.#draw();
         setText(this.#count, `${grouped(this.#list.size)} read…`);
-      } while (pageToken !== '' && this.#list.size < MOST_STORES);
+      } while (pageToken !== '' && this.#list.size < MAX_STORES);
       this.#isListed = true;
       setText(this.#count, counted(this.#list.size, 'store'));
-      if (pageToken !== '') this.#tell(`These are the first ${grouped(MOST_STORES)}; any other is found by its ID.`);
+      if (pageToken !== '') this.#tell(`These are the first ${grouped(MAX_STORES)}; any other is found by its ID.`);
     } catch (error) {
       if (signal.aborted) return;
       this.#fail(toCallError(error));
@@ -132,7 +132,7 @@ export class StoresPanel {
     this.#list.page = 0;
     this.#draw();
     const storeId = toNumber(text);
-    const isComplete = this.#isListed && this.#list.size < MOST_STORES;
+    const isComplete = this.#isListed && this.#list.size < MAX_STORES;
     if (storeId === undefined || isComplete || this.#list.has(storeId)) return;
     try {
       this.put(await this.api.getStore(storeId, this.#reading?.signal));

@@ -3,7 +3,7 @@ import { byId, element, numberIn, setText } from '../view/elements.js';
 import { counted, grouped } from '../view/figures.js';
 
 /** A ledger can be so broken that its findings would fill the memory of a page. */
-const MOST_FINDINGS = 200;
+const MAX_FINDINGS = 200;
 
 /** The verification of the ledger or of one store, with its progress and its verdict. */
 export class VerifyPanel {
@@ -96,7 +96,7 @@ export class VerifyPanel {
 
   /** @param {HTMLLIElement} item */
   #list(item) {
-    if (this.#findings.childElementCount < MOST_FINDINGS) this.#findings.append(item);
+    if (this.#findings.childElementCount < MAX_FINDINGS) this.#findings.append(item);
   }
 
   /**
@@ -108,7 +108,7 @@ export class VerifyPanel {
     if (sequences === 0n) return this.#tell('', 'Nothing to verify: there is no order of this store.');
     const read = `${counted(rows, 'row')} and ${counted(sequences, 'sequence')} read in ${seconds.toFixed(1)} s, as of order ID ${asOfOrderId}.`;
     if (ok) return this.#tell('good', `No gaps, no duplicates. ${read}`);
-    const shown = findings > MOST_FINDINGS ? ` (the first ${grouped(MOST_FINDINGS)} are shown)` : '';
+    const shown = findings > MAX_FINDINGS ? ` (the first ${grouped(MAX_FINDINGS)} are shown)` : '';
     this.#tell('bad', `${counted(findings, 'finding')}${shown}. ${read}`);
   }
 

@@ -69,8 +69,8 @@ export class Chart {
 
   #draw() {
     const end = this.#points.at(-1)?.time ?? 0;
-    const heardMs = end - (this.#points[0]?.time ?? 0);
-    const minutes = WINDOWS.find((window) => heardMs <= window * MINUTE_MS) ?? 5;
+    const spanMs = end - (this.#points[0]?.time ?? 0);
+    const minutes = WINDOWS.find((window) => spanMs <= window * MINUTE_MS) ?? 5;
     this.#windowMs = minutes * MINUTE_MS;
     const top = Math.max(...this.#points.flatMap(({ values }) => values.map((value) => value ?? 0)), 0);
     this.#lines.forEach((line, i) => line.setAttribute('d', this.#path(i, end, top).join('')));
