@@ -113,6 +113,7 @@ export class Checkout {
   }
 }
 
+/** With a count it ends by itself, and a signal on its way out would kill it. */
 function isEndless(line: string): boolean {
-  return / (watch|top)\b/.test(line);
+  return / (watch|top)\b/.test(line) && !line.includes(' --count ');
 }
