@@ -40,6 +40,11 @@ const PROTOCOL: readonly Said[] = [
 const METRICS: readonly Said[] = [['curl', /^order_numbers_last_order_id 2$/m]];
 const COMMAND_LINE: readonly Said[] = [
   ['list', /^orderId,storeId,[^]*\n2,7,101,1,101,[^]*,order-1002,/],
+  ['get', /order id +2\n/],
+  ['get', /order id +2\n/],
+  ['get', /order id +2\n/],
+  ['stores', /^STORE [^]*\n +7 /],
+  ['list', /^2,7,101,1,101,[^\n]*,order-1002,[^\n]*$/],
   ['top', /^TIME +STATE +LAST ID [^]*\n[-0-9]+ [:0-9]+ +serving +2 /],
   ['completion', /^complete -F _order_numbers order-numbers$/m],
 ];
