@@ -145,7 +145,7 @@ describe.each(ENGINES)('who may do what, on $name', (engine) => {
       const init = path.startsWith('/api') ? { method: 'POST', body: path === BATCH ? `[${order}]` : order } : {};
       const answer = await fetch(`http://${http}${path}`, { headers, ...init });
       const json = (await answer.json()) as HttpRefusal | [HttpRefusal];
-      // Of a batch, what became of its one order.
+      // For a batch, the result of its one order.
       const { reason, status: code = answer.status } = Array.isArray(json) ? json[0] : json;
       return reason === undefined ? String(answer.status) : `${code} ${reason}`;
     };

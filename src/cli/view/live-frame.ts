@@ -4,7 +4,7 @@ const UP = (lines: number) => (lines === 0 ? '' : `\u001B[${lines}A`);
 const CLEAR_LINE = '\u001B[K';
 const CLEAR_BELOW = '\u001B[J';
 
-/** Some lines of a terminal that are drawn again and again in the same place; the last ones stay. */
+/** Lines at a terminal that are redrawn in place; the last ones stay. */
 export class LiveFrame {
   readonly #output: Output;
   #lines = 0;

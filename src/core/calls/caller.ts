@@ -14,7 +14,7 @@ export interface Allocated {
   readonly replayed: boolean;
 }
 
-/** Whoever waits for the answer to one request: a call, or one of the requests of a call. It gets one answer. */
+/** What waits for the answer to one request: a call, or one of the requests of a call. It gets one answer. */
 export interface Caller {
   readonly signal: CallSignal;
   /** The key for the fair queue: the caller's name, or its connection if it has none. */

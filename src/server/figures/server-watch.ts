@@ -35,7 +35,7 @@ export class ServerWatch {
   #timer: NodeJS.Timeout | undefined;
   #activity: Activity | undefined;
 
-  /** `status` is asked for each step. The meter runs while there is a watcher. */
+  /** `status` is called for each step. The meter runs while there is a watcher. */
   constructor(meter: ActivityMeter, status: () => ServerStatus) {
     this.#meter = meter;
     this.#status = status;

@@ -22,9 +22,9 @@ export interface AnsweredMethod<Request, Response> extends CalledMethod {
   describe(request: Request): Record<string, string>;
   /** The fields of the response that are logged. */
   describeResponse?(response: Response): Record<string, string>;
-  /** Counts and logs a call that was answered, in the place of what is done for one with one request. */
+  /** Counts and logs a call that was answered, instead of the default for a call with one request. */
   record?(call: EnteredCall, response: Response): void;
-  /** The path of an error's field in the request; at its top unless given. */
+  /** The path of an error's field in the request; the top of the request unless given. */
   pathOf?(field: string, request: Request): string;
   /** Whether the caller can retry without risk, because it sent a key or only reads. */
   mayRetry(request: Request, error: OrderError): boolean;
@@ -66,8 +66,8 @@ export function unary<Request, Response>(method: UnaryMethod<Request, Response>)
 }
 
 /**
- * As `unary`, without a promise per call: most calls are of these methods, and what a waiting call holds, the garbage
- * collector moves. The call itself waits in the allocator.
+ * As `unary`, without a promise per call: most calls are of these methods, and the garbage collector has to move all
+ * that a waiting call holds. The call itself waits in the allocator.
  */
 export function allocating<Request, Response>(
   allocator: Allocator,

@@ -15,7 +15,7 @@ it('no caller can forge a line of the log, whatever its texts contain', async ()
   const folder = testFolder();
   const tokens = join(folder, 'tokens.json');
   const token = newToken();
-  // Of the characters that a name may have, those that something might read as its own.
+  // The characters of a name that a parser might take for its own syntax.
   writeTokens(tokens, entryOf(token, { name: '-_.0' }));
   const server = new ServerProcess(join(folder, 'orders.db'), { args: ['--tokens', tokens, '--log-level', 'debug'] });
   const written = text(server.child.stdout!);

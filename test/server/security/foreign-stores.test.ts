@@ -72,7 +72,7 @@ describe.each(ENGINES)('a token for some stores, on $name', (engine) => {
       (id) => ({ $case: 'orderId', value: id === FOREIGN ? 2n : NOWHERE }),
       (storeId) => ({ $case: 'orderNumber', value: { storeId, orderNumber: 100n } }),
       (storeId) => ({ $case: 'requestId', value: { storeId, requestId: 'taken' } }),
-      // Of its own store.
+      // In its own store.
       (id) => ({ $case: 'requestId', value: { storeId: id === FOREIGN ? FOREIGN : 7n, requestId: 'taken' } }),
     ];
     for (const keyOf of keys) {

@@ -20,7 +20,7 @@ export interface ReceivedSpan {
   readonly attributes: Readonly<Record<string, unknown>>;
   /** 0 unset, 2 an error. */
   readonly status: number;
-  /** Of the process that sent it. */
+  /** The attributes of the process that sent it. */
   readonly resource: Readonly<Record<string, unknown>>;
 }
 
@@ -63,7 +63,7 @@ export class Collector {
 /** The fields of one message, by their numbers; those that are texts or messages are bytes. */
 type Fields = ReadonlyMap<number, readonly unknown[]>;
 
-/** Of an ExportTraceServiceRequest (opentelemetry/proto/collector/trace/v1). */
+/** The spans of an ExportTraceServiceRequest (opentelemetry/proto/collector/trace/v1). */
 function spansOf(request: Uint8Array): ReceivedSpan[] {
   return messages(read(request), 1).flatMap((resourceSpans) => {
     const resource = attributesOf(messages(resourceSpans, 1)[0]!, 1);
@@ -94,7 +94,7 @@ function attributesOf(fields: Fields, number: number): Record<string, unknown> {
   return Object.fromEntries(messages(fields, number).map((pair) => [text(pair, 1), valueOf(messages(pair, 2)[0]!)]));
 }
 
-/** Of an AnyValue: a text, an integer or a double. */
+/** The value of an AnyValue: a text, an integer or a double. */
 function valueOf(value: Fields): unknown {
   if (value.has(1)) return text(value, 1);
   return value.has(3) ? Number(value.get(3)![0]) : doubleOf(value.get(4)![0] as bigint);

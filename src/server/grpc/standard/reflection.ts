@@ -41,7 +41,7 @@ export function addReflection(server: Server): readonly (readonly [path: string,
         ended?.removeEventListener('abort', end);
         leave();
       });
-      // Few servers are ever asked, and a start need not wait for it.
+      // Few servers are ever asked for it, and a start need not wait for it.
       const descriptors = (index ??= new DescriptorIndex(readDescriptorSet()));
       answerAll(call, (request) => answer(descriptors, request), fail);
     } catch (error) {

@@ -68,7 +68,7 @@ export function connectRoutes({ methods, door, requestTimeoutMs, isLast }: Conne
       unsent.watch(reply.raw);
       (request as OwnRequest)[OWN] = exchange;
       request.body = exchange;
-      // The library builds a URL of it, and nothing else.
+      // The library only builds a URL from it.
       request.raw.headers.host = 'localhost';
       const isStream = streaming.has(request.routeOptions.url ?? '');
       boundDeadline(request.raw.headers, isStream ? undefined : requestTimeoutMs);

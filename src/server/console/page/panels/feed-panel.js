@@ -13,8 +13,8 @@ const SAMPLE_MS = 1_000;
 const QUIET_SAMPLES = 5;
 
 /**
- * The latest orders, live. While they come at a pace that can be read, each is shown as it is committed; above it the page
- * reads the newest ones once per second, so that it costs a busy server no more than an idle one.
+ * The latest orders, live. While they come at a pace that can be read, each is shown as it is committed; at a higher
+ * pace the page reads the newest ones once per second, so that it costs a busy server no more than an idle one.
  */
 export class FeedPanel {
   #body = byId('feed-table', HTMLTableElement).tBodies[0];
