@@ -66,7 +66,7 @@ async function shop() {
   db.on('connect', (session) => sessions.add(session)).on('remove', (session) => sessions.delete(session));
   onTestFinished(async () => {
     await db.end();
-    // The database is dropped next, and end() does not wait for the last words of its sessions.
+    // The database is dropped next, and end() does not wait until the sessions have closed.
     await until('its sessions have ended', () => sessions.size === 0);
   });
   await db.query(readFileSync(`${ROOT}examples/outbox/orders.sql`, 'utf8'));

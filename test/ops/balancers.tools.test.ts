@@ -123,7 +123,7 @@ async function startHaproxy(file: string, { grpc, http }: Readonly<Record<'grpc'
   onTestFinished(async () => {
     haproxy.kill('SIGKILL');
     if (haproxy.exitCode === null && haproxy.signalCode === null) await once(haproxy, 'exit');
-    // It warns of what it does not like in a configuration.
+    // HAProxy warns of what is doubtful in a configuration.
     expect(said.split('\n').filter((line) => /\[(WARNING|ALERT)\]/.test(line) && !line.includes('is DOWN'))).toEqual(
       [],
     );

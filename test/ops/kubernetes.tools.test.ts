@@ -50,7 +50,7 @@ describe.each(['sqlite', 'postgres'])('ops/kubernetes/%s.yaml', (file) => {
 
   it('has only what the schemas of Kubernetes allow', (test) => {
     requireTools(test, 'kubernetes-validate');
-    // Exit code 1 if not.
+    // It exits with 1, and this throws, if the schemas do not allow something.
     const said = execFileSync(toolPath('kubernetes-validate'), ['--strict', join(ROOT, path)], { encoding: 'utf8' });
     expect(said).not.toContain('WARN');
   });
@@ -63,7 +63,7 @@ describe.each(['sqlite', 'postgres'])('ops/kubernetes/%s.yaml', (file) => {
     expect(metadata.labels).toEqual(NAME);
     expect(spec.serviceAccountName).toBe('order-numbers');
     const selectors = objects.flatMap(({ spec: own }) => own.selector ?? own.podSelector ?? []);
-    // That of a Service is plain.
+    // The selector of a Service has no matchLabels.
     const labels = selectors.map((selector) => ('matchLabels' in selector ? selector.matchLabels : selector));
     expect(labels).toEqual(objects.map(() => NAME));
     const ports = spec.containers[0].ports.map(({ name }) => name);
@@ -89,7 +89,7 @@ describe.each(['sqlite', 'postgres'])('ops/kubernetes/%s.yaml', (file) => {
       expect(CONTAINERFILE).toContain(`\nVOLUME ${mountPath}\n`);
     for (const { name, value } of container.env.filter((variable) => variable.name.startsWith('ORDERS_'))) {
       const setting = Object.values(SERVE_SETTINGS).find(({ variable }) => variable === name);
-      // Those of a Secret have no value here.
+      // Variables from a Secret have no value here.
       expect(() => setting!.parse(value ?? setting!.default)).not.toThrow();
     }
     const drainMs = SERVE_SETTINGS.drainTimeoutMs.parse(SERVE_SETTINGS.drainTimeoutMs.default);

@@ -34,7 +34,7 @@ it('P1 P4: standby.md, line by line: the primary crashes, and its standby has ev
   const machines = await Machines.start();
   const blocks = [...documentAt('docs/standby.md').text.matchAll(/^ *```sh\n *# (?:on )?(\w+)\n([^]*?)\n *```$/gm)];
   for (const [, machine, lines] of blocks) {
-    // Its machine is lost before it is promoted.
+    // The primary's machine is lost before the standby is promoted.
     if (lines!.includes('pg_promote')) await machines.kill('db1');
     for (const line of lines!.split('\n')) await machines.run(machine!, line.trim());
   }

@@ -20,7 +20,7 @@ const CASES: readonly (readonly [typed: string, offered: readonly string[]])[] =
   ['order-numbers stores list --output c', ['csv']],
   ['order-numbers verify --output ', ['table', 'json']],
   ['order-numbers list --server ', []],
-  // A value that is called like a command is none.
+  // An option value with the name of a command is not a command.
   ['order-numbers list --server get --outp', ['--output']],
   ['order-numbers allocate --tls f', ['false']],
   ['order-numbers serve --metrics-secure t', ['true']],

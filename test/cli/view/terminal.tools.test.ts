@@ -54,6 +54,6 @@ it.for([
   const address = await server.serving();
   const top = await atTerminal(realTerminal, ['top', '--count', '1', '--server', address]);
   expect(top).toMatchObject({ exitCode: 0, said: expect.stringContaining('serving') });
-  // What cannot redraw gets lines, which have none.
+  // A terminal that cannot redraw gets lines, which have no colors.
   expect(top.said.includes('\u001B[3')).toBe(isColored && env.TERM !== 'dumb');
 });

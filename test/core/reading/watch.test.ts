@@ -40,7 +40,7 @@ it('a watcher that falls behind reads again at once, and not when its next curso
   // The last batch is more than is kept: nothing is left for it in memory.
   for (let i = 0; i < 3; i++) await commit(ledger, ...ones(500));
   void watcher.reach(1501n);
-  // More than is between two live messages, and less than until a cursor.
+  // Longer than the pause between two live messages, and shorter than the time until a cursor is due.
   await vi.advanceTimersByTimeAsync(1000);
   await until('it has read the backlog', () => watcher.seen.length >= 1501);
   expect(watcher.seen).toEqual(Array.from({ length: 1501 }, (_, i) => BigInt(i + 1)));

@@ -34,6 +34,6 @@ it('an allocation of one server reaches a watcher of another within 100 ms, and 
   client.close();
   watcher.close();
   expect(seen).toEqual(given);
-  // Each waits anew for the other server to look; the quickest had to wait for nothing else on this machine.
+  // Each waits for the other server's next poll; the quickest had to wait for nothing else on this machine.
   expect(Math.min(...latenciesMs)).toBeLessThan(LATENCY_MS);
 });

@@ -130,7 +130,7 @@ it('a store is created and edited, with a preview of its display number', async 
   await console.shows('stores-table', 'W-005000/26');
   const { displayNumber } = await console.client.allocate({ storeId: 7, requestId: 'cart-1' });
   expect(displayNumber).toBe('W-005000/26');
-  // The rows in sight are read again by themselves.
+  // The visible rows are read again without a click.
   await console.shows('stores-table', 'W-005001/26');
 
   await page.getByRole('button', { name: 'Edit store 7' }).click();

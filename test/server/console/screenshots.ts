@@ -19,7 +19,7 @@ const ROOT = new URL('../../..', import.meta.url).pathname;
 const MAX_BYTES = 100 * 1024;
 /** How long orders come before the pictures are taken, so that the charts have something to show. */
 const LOAD_MS = 50_000;
-/** The height of what is shown of an order: all of it, and the neighbors in its store. */
+/** The height of the picture of an order: all of the order, and the neighbors in its store. */
 const ORDER_PIXELS = 500;
 const STORES = [
   { storeId: 7, firstNumber: 5000, prefix: 'W-', minDigits: 6, suffix: '/26' },

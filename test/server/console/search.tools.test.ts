@@ -55,7 +55,7 @@ describe('a search', () => {
     await console.client.allocate({ storeId: 7, requestId: 'cart-1' });
     await console.client.updateStore(7, { prefix: 'B-' });
     await console.open();
-    // The row of number 100 looks otherwise than the store makes it look today.
+    // The row of number 100 has another format than the store has today.
     for (const text of ['A-100', 'B-100']) {
       await console.find(text, '7');
       expect(await console.text('search-notes')).toMatch(/not found under today’s format, B-#\./);
