@@ -29,7 +29,7 @@ export function checkOptions(options: ClientOptions): void {
   checkEach('', options, OPTIONS);
 }
 
-/** A time limit in milliseconds; Infinity is none. Throws a TypeError that names it if it is not one. */
+/** A time limit in milliseconds; Infinity is none. Throws a TypeError that names the option if the value is not one. */
 export function toTimeout(name: string, value: number): number {
   if (typeof value === 'number' && value > 0) return value;
   throw new TypeError(`${name} ${describe(value)} is not valid: it must be a number of milliseconds above 0`);
@@ -46,7 +46,7 @@ function checkEach(prefix: string, options: object, checks: Readonly<Record<stri
   }
 }
 
-/** Never shows it. */
+/** The message never shows the token. */
 function checkToken(name: string, value: unknown): void {
   if (typeof value === 'string' && TOKEN.test(value)) return;
   throw new TypeError(`${name} is not valid: it must be a string of printable ASCII without spaces`);
@@ -60,7 +60,10 @@ function checkTls(name: string, value: unknown): void {
   checkEach(`${name}.`, value, TLS_OPTIONS);
 }
 
-/** Never shows it, because it may be a key. The TLS library skips what it cannot read, and then trusts no server. */
+/**
+ * The message never shows the text, because it may be a key. The TLS library skips what it cannot read, and then trusts
+ * no server.
+ */
 function checkPem(name: string, value: unknown): void {
   const isText = typeof value === 'string' || value instanceof Uint8Array;
   if (isText && Buffer.from(value as string).includes('-----BEGIN ')) return;

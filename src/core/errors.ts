@@ -22,7 +22,7 @@ export class OrderError extends Error {
 }
 
 /** Whether an operator should look at a refusal; otherwise the caller made a mistake. */
-export function isOurs({ cause, reason }: OrderError): boolean {
+export function needsOperator({ cause, reason }: OrderError): boolean {
   return cause !== undefined || reason === 'INTERNAL' || reason === 'OUTCOME_UNKNOWN';
 }
 

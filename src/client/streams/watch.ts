@@ -50,7 +50,7 @@ export function watchAllocations(
   );
 }
 
-/** The same for what a server is doing. */
+/** The same for the status of a server. */
 export function watchServer(
   connection: Connection,
   options: WatchOptions,

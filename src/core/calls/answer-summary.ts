@@ -1,4 +1,4 @@
-import { isOurs, OrderError } from '../errors.ts';
+import { needsOperator, OrderError } from '../errors.ts';
 import type { Reason } from '../reasons.ts';
 import type { Answer } from './batch-call.ts';
 
@@ -17,7 +17,7 @@ export function summaryOf(answers: readonly Answer[]): AnswerSummary {
     const error = answer instanceof OrderError ? answer : undefined;
     const result = error?.reason ?? 'OK';
     counts.set(result, (counts.get(result) ?? 0) + 1);
-    if (error && (!worst || (isOurs(error) && !isOurs(worst)))) worst = error;
+    if (error && (!worst || (needsOperator(error) && !needsOperator(worst)))) worst = error;
   }
   return { counts, worst };
 }

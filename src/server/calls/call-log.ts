@@ -1,5 +1,5 @@
 import type { OrderError } from '../../core/errors.ts';
-import { isOurs } from '../../core/errors.ts';
+import { needsOperator } from '../../core/errors.ts';
 import type { Logger } from '../log/log.ts';
 import type { SpanIds } from '../tracing/trace-headers.ts';
 
@@ -35,7 +35,7 @@ export function callLine({ method, caller, ms, peer, span }: LoggedCall, fields:
 
 /** Logs at the level error if an operator should look, and at info if the caller made a mistake. */
 export function logRefusal(logger: Logger, error: OrderError, line: object): void {
-  if (isOurs(error)) logger.error({ ...line, err: error.cause }, error.message);
+  if (needsOperator(error)) logger.error({ ...line, err: error.cause }, error.message);
   else logger.info(line, error.message);
 }
 

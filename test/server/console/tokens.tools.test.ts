@@ -51,7 +51,7 @@ it('with a token for some stores shows these, and why the rest is empty', async 
   await console.find('100', '8');
   expect(await console.text('search-notes')).toMatch(/store 8/);
   expect(await console.text('search-details')).toBe('');
-  // Another one's orders are as if they did not exist.
+  // Orders of other stores are as if they did not exist.
   await console.find('2');
   expect(await console.text('search-notes')).toMatch(/No order has the order ID 2/);
 
