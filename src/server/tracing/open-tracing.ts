@@ -11,6 +11,9 @@ import { isSwitchedOff, spanSettings } from './variables.ts';
 /** The packages that only a server with --otlp needs, as npm takes them. */
 export const PACKAGES =
   '@opentelemetry/sdk-trace@3.1 @opentelemetry/resources@3.1 @opentelemetry/exporter-trace-otlp-proto@0.301';
+/** The collector of traces alone, which other programs read. */
+const NOT_READ = 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT';
+const REMEDY = 'set OTEL_EXPORTER_OTLP_ENDPOINT, or --otlp, to the URL of the collector';
 /** The name of the tracer. */
 const NAME = 'order-numbers';
 
@@ -34,7 +37,11 @@ export async function openTracing(options: TracingOptions): Promise<Tracing | un
     const registered = registeredTracer(version);
     // The code that registered the SDK also shuts it down.
     if (registered) return { tracer: new CallSpans(registered), to: 'the SDK of this process', close: async () => {} };
-    if (otlp === 'off' || isSwitchedOff(variables)) return undefined;
+    if (isSwitchedOff(variables)) return undefined;
+    if (otlp === 'off') {
+      if (variables[NOT_READ]) logger.warn(`no traces are sent: ${NOT_READ} is not read; ${REMEDY}`);
+      return undefined;
+    }
     const settings = spanSettings(variables);
     const { openCollector } = await import('./collector.ts');
     const to = tracesUrl(otlp);
