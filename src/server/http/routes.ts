@@ -112,8 +112,9 @@ function toText(body: string | Buffer): string {
 
 function refuseUnknown(request: FastifyRequest, reply: FastifyReply, allowed: ReadonlyMap<string, string>): void {
   const allow = allowed.get(pathOf(request));
-  if (allow === undefined) refuse(reply, 'NOT_FOUND', 'nothing is served at this path');
-  else refuse(reply.header('allow', allow), 'METHOD_NOT_ALLOWED', `this path allows ${allow} only`);
+  if (allow === undefined) {
+    refuse(reply, 'NOT_FOUND', `nothing is served at this path; the methods are listed at ${OPENAPI_PATH}`);
+  } else refuse(reply.header('allow', allow), 'METHOD_NOT_ALLOWED', `this path allows ${allow} only`);
 }
 
 /** The path without the query, which must not be logged: some clients put credentials into it. */
