@@ -19,7 +19,7 @@ export interface RefusalDetails {
   readonly metadata: Record<string, string>;
   /** After how long to retry, if that is right. */
   readonly retryMs: number | undefined;
-  /** The fields of the request that are wrong, by their paths; undefined if the request is not to blame. */
+  /** The fields of the request that are wrong, by their paths; undefined if none is. */
   readonly wrongFields: readonly string[] | undefined;
 }
 

@@ -61,7 +61,10 @@ export function refusalFor(error: OrderError, mayRetry: boolean): Refusal {
   return { error, mayRetry, pathOf: (field) => field };
 }
 
-/** The google.rpc.Status of a refusal (https://google.aip.dev/193). RetryInfo only if the caller may retry. */
+/**
+ * The google.rpc.Status of a refusal (https://google.aip.dev/193). RetryInfo only if the caller may retry, BadRequest only
+ * if a field is wrong rather than the whole message.
+ */
 export function toRpcStatus(refusal: Refusal): Status {
   const { error, mayRetry } = refusal;
   const { message, reason } = error;
@@ -81,10 +84,10 @@ export function keyToRetryWith({ reason, fields }: OrderError): string | undefin
   return reason === 'OUTCOME_UNKNOWN' ? fields['request_id'] : undefined;
 }
 
-function wrongFields({ error: { reason, fields }, pathOf, where }: Refusal): readonly string[] {
+function wrongFields({ error: { reason, fields }, pathOf, where }: Refusal): readonly string[] | undefined {
   if (where !== undefined) return [where];
   const named = Object.keys(fields);
-  return named.length > 0 ? named.map((field) => pathOf(field)) : (MISSING[reason] ?? []);
+  return named.length > 0 ? named.map((field) => pathOf(field)) : MISSING[reason];
 }
 
 /** Cuts a value to its first bytes, at a character boundary. */

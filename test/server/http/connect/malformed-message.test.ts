@@ -5,7 +5,7 @@ import { callConnect, envelope, PATIENT, reasonOf, SERVICE_PATH, streamConnect }
 /** What the answer says about the place of a fault. */
 function faultOf(json: Awaited<ReturnType<typeof callConnect>>['json']) {
   const violations = json.details?.find(({ type }) => type === 'google.rpc.BadRequest')?.debug['fieldViolations'];
-  return [reasonOf(json), (violations as { field: string }[])[0]?.field, json.message];
+  return [reasonOf(json), (violations as { field: string }[] | undefined)?.[0]?.field, json.message];
 }
 
 describe('the text of a message in JSON', () => {
@@ -51,6 +51,7 @@ describe('the text of a message in JSON', () => {
         field,
         message,
       ]);
+      expect(json.details).toHaveLength(field === undefined ? 1 : 2);
     }
     expect(fixture.ended).toEqual(CASES.map(() => ['http', 'AllocateOrder', 'REQUEST_MALFORMED']));
     expect(fixture.disk.rows).toEqual([]);
