@@ -1,6 +1,8 @@
 import type { DescField, DescMessage, FileRegistry } from '@bufbuild/protobuf';
 import { fromBinary, fromJsonString, ScalarType } from '@bufbuild/protobuf';
+import { MAX_REQUESTS } from '../../../core/calls/batch-call.ts';
 import { messageOf, OrderError } from '../../../core/errors.ts';
+import { batchSizeInvalid } from '../../../core/refusals.ts';
 import type { JsonSource } from '../../../core/text/json-text.ts';
 import { isWhole, parseJson } from '../../../core/text/json-text.ts';
 import type { SentMessage } from './request-form.ts';
@@ -85,7 +87,7 @@ function toInexact(_key: string, value: unknown, context?: JsonSource): unknown 
   return Number.isSafeInteger(value) && isWhole(source) ? value : new Inexact(source);
 }
 
-/** The first wrong value of a message: an unknown field, or a number that is not exact. */
+/** The first fault of a message: an unknown field, a number that is not exact, or too many requests. */
 function inMessage(json: unknown, desc: DescMessage, path: string): Malformed | undefined {
   if (json instanceof Inexact) return inexact(json, path);
   // Well-known types have forms of their own, and whatever is no object the library refuses.
@@ -95,6 +97,10 @@ function inMessage(json: unknown, desc: DescMessage, path: string): Malformed | 
     const field = desc.fields.find(({ jsonName, name }) => key === jsonName || key === name);
     if (!field) return unknownField(key, desc, at);
     const items: readonly unknown[] = Array.isArray(value) ? value : [value];
+    // Tens of thousands of empty ones fit in a message; to read them would keep every other caller waiting.
+    if (field.fieldKind === 'list' && items.length > MAX_REQUESTS) {
+      return { error: batchSizeInvalid(items.length, MAX_REQUESTS) };
+    }
     for (const [i, item] of items.entries()) {
       const itemAt = Array.isArray(value) ? `${at}[${i}]` : at;
       const found = field.message ? inMessage(item, field.message, itemAt) : inScalar(item, field, itemAt);

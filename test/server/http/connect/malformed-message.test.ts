@@ -68,6 +68,13 @@ describe('the text of a message in JSON', () => {
     expect(fixture.disk.rows).toEqual([]);
   });
 
+  it('is not read further if it has more requests than a batch may have', async () => {
+    const fixture = await HttpFixture.open();
+    const requests = [...Array.from({ length: 1000 }, () => ({})), { unknown: 1 }];
+    const { json } = await callConnect(fixture, 'BatchAllocateOrders', { requests });
+    expect(faultOf(json)).toMatchObject(['BATCH_SIZE_INVALID', 'requests', expect.any(String)]);
+  });
+
   it('may have numbers that are exact, and names in either form', async () => {
     const fixture = await HttpFixture.open();
     for (const body of ['{"storeId": 9007199254740991}', '{"store_id": "9007199254740993"}', '{"storeId": 1e3}']) {
