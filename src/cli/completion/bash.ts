@@ -1,4 +1,5 @@
 import type { CompletedCommand, CompletedOption } from './completed-commands.ts';
+import { quoted } from '../view/shell-word.ts';
 
 /** The completion of these commands for bash 3.2 or newer, which needs no package for it. */
 export function bashCompletion(commands: readonly CompletedCommand[]): string {
@@ -65,8 +66,4 @@ function valueCases(commands: readonly CompletedCommand[]): string[] {
 
 function namesOf({ long, short }: CompletedOption): string[] {
   return [`--${long}`, ...(short === undefined ? [] : [`-${short}`])];
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

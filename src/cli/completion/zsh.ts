@@ -1,4 +1,5 @@
 import type { CompletedCommand, CompletedOption, CompletedValue } from './completed-commands.ts';
+import { quoted } from '../view/shell-word.ts';
 
 /** The completion of these commands for zsh. */
 export function zshCompletion(commands: readonly CompletedCommand[]): string {
@@ -63,8 +64,4 @@ function action({ name, words, isFile }: CompletedValue): string {
 
 function nameOf(path: string): string {
   return `_order-numbers${path === '' ? '' : `-${path.replaceAll(' ', '-')}`}`;
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -4,7 +4,7 @@ import { INT64_MAX } from '../../core/allocation.ts';
 import { LedgerRefused } from '../../core/errors.ts';
 import type { StoreSink } from '../../core/move/imported-store.ts';
 import type { JsonSource } from '../../core/text/json-text.ts';
-import { parseJson } from '../../core/text/json-text.ts';
+import { isJsonObject, parseJson } from '../../core/text/json-text.ts';
 import type { TableFile } from './dynamodb-export.ts';
 import { findTable } from './dynamodb-export.ts';
 import { Problems, show, checkedNumber } from './import-rows.ts';
@@ -184,9 +184,9 @@ function parseItem(
     onProblem(`${show(text)} is not JSON: write one item per line`);
     return undefined;
   }
-  if (line === 1 && isObject(value) && 'Items' in value) throw notLines(text, path);
-  const item = isObject(value) && 'Item' in value ? value['Item'] : value;
-  if (isObject(item)) return item;
+  if (line === 1 && isJsonObject(value) && 'Items' in value) throw notLines(text, path);
+  const item = isJsonObject(value) && 'Item' in value ? value['Item'] : value;
+  if (isJsonObject(item)) return item;
   onProblem(`${show(text)} is not an item: write one item per line, with StoreID and OrderNumber or OrderID`);
   return undefined;
 }
@@ -218,9 +218,5 @@ function keepDigits(_: string, value: unknown, context?: JsonSource): unknown {
 
 /** The digits of a DynamoDB number, or any other attribute unchanged. */
 function numberOf(attribute: unknown): unknown {
-  return isObject(attribute) && 'N' in attribute ? attribute['N'] : attribute;
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isJsonObject(attribute) && 'N' in attribute ? attribute['N'] : attribute;
 }

@@ -65,3 +65,8 @@ export function isWhole(source: string): boolean {
   const point = whole.length + Number(exponent);
   return point >= digits.length || /^0*$/.test(digits.slice(Math.max(0, point)));
 }
+
+/** Whether a value that was parsed is an object: neither null nor an array. */
+export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

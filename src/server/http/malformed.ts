@@ -1,5 +1,5 @@
 import { OrderError } from '../../core/errors.ts';
-import { isWhole, parseJson } from '../../core/text/json-text.ts';
+import { isJsonObject, isWhole, parseJson } from '../../core/text/json-text.ts';
 
 /** The answer to a malformed request, as in the original sample. */
 export const MALFORMED = 'Malformed Request';
@@ -35,7 +35,7 @@ export function whyMalformed(body: unknown): string {
 }
 
 function whyNoOrder(parsed: unknown, name = 'the order'): string {
-  if (!isObject(parsed)) return `${name} is not a JSON object; send {"store_id": 7}`;
+  if (!isJsonObject(parsed)) return `${name} is not a JSON object; send {"store_id": 7}`;
   if (!('store_id' in parsed)) return 'store_id is missing; send {"store_id": 7}';
   const range = `a whole number from 1 to ${Number.MAX_SAFE_INTEGER}`;
   return typeof parsed.store_id === 'number'
@@ -76,9 +76,9 @@ function toExactText(_key: string, value: unknown, context?: { readonly source?:
 
 /** `exact` is the same order, or has the texts of its numbers. */
 function postedOrder(order: unknown, exact: unknown): PostedOrder {
-  const { store_id: storeId, request_id: key, count = 1 } = isObject(order) ? order : {};
-  const texts = isObject(exact) ? exact : {};
-  const isWholeNumber = (name: string) => !isObject(texts[name]) || isWhole(String(texts[name]['source']));
+  const { store_id: storeId, request_id: key, count = 1 } = isJsonObject(order) ? order : {};
+  const texts = isJsonObject(exact) ? exact : {};
+  const isWholeNumber = (name: string) => !isJsonObject(texts[name]) || isWhole(String(texts[name]['source']));
   return {
     ...(isStoreId(storeId) && isWholeNumber('store_id')
       ? { storeId, why: undefined }
@@ -121,8 +121,4 @@ function sourceOf(body: string): string {
 
 function isStoreId(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 1;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 import { INT64_MAX } from '../../core/allocation.ts';
-import { parseJson } from '../../core/text/json-text.ts';
+import { isJsonObject, parseJson } from '../../core/text/json-text.ts';
 import { exactNumber, printable } from '../../core/text/plain-text.ts';
 import type { Verb } from './principal.ts';
 import { VERBS } from './principal.ts';
@@ -53,7 +53,7 @@ export function endOf({ expires }: TokenEntry): number {
 export function parseTokenFile(text: string): TokenEntry[] {
   if (text.trim() === '') throw new Error('it is empty');
   const file = parsed(text);
-  if (!isRecord(file)) throw new Error('it is not a JSON object');
+  if (!isJsonObject(file)) throw new Error('it is not a JSON object');
   // Before the fields, which may differ in another version.
   if (file['version'] !== VERSION) {
     throw new Error(`its version is ${shown(file['version'])}, but this release knows only version ${VERSION}`);
@@ -122,9 +122,9 @@ export function endOfDay(day: string): number {
 }
 
 function parseEntry(value: unknown, index: number): TokenEntry {
-  const name: unknown = isRecord(value) ? value['name'] : undefined;
+  const name: unknown = isJsonObject(value) ? value['name'] : undefined;
   const place = `tokens[${index}]${name === undefined ? '' : ` (${shown(name)})`}`;
-  if (!isRecord(value)) throw new Error(`${place} is not an object`);
+  if (!isJsonObject(value)) throw new Error(`${place} is not an object`);
   requireKnown(value, ENTRY_FIELDS, place);
   const field = <Value>(key: string, parse: (field: unknown) => Value): Value => {
     if (value[key] === undefined) throw new Error(`${place} has no field ${key}`);
@@ -241,8 +241,4 @@ function wrong(value: unknown, what: string): string {
 function shown(value: unknown): string {
   const text = printable(withoutTokens(JSON.stringify(value) ?? 'missing'));
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -4,7 +4,7 @@ import { MAX_REQUESTS } from '../../../core/calls/batch-call.ts';
 import { messageOf, OrderError } from '../../../core/errors.ts';
 import { batchSizeInvalid } from '../../../core/refusals.ts';
 import type { JsonSource } from '../../../core/text/json-text.ts';
-import { isWhole, parseJson } from '../../../core/text/json-text.ts';
+import { isJsonObject, isWhole, parseJson } from '../../../core/text/json-text.ts';
 import type { SentMessage } from './request-form.ts';
 
 /** A text without these has only numbers that JSON.parse gives exactly. */
@@ -91,7 +91,7 @@ function toInexact(_key: string, value: unknown, context?: JsonSource): unknown 
 function inMessage(json: unknown, desc: DescMessage, path: string): Malformed | undefined {
   if (json instanceof Inexact) return inexact(json, path);
   // Well-known types have forms of their own, and whatever is no object the library refuses.
-  if (!isObject(json) || desc.typeName.startsWith('google.protobuf.')) return undefined;
+  if (!isJsonObject(json) || desc.typeName.startsWith('google.protobuf.')) return undefined;
   for (const [key, value] of Object.entries(json)) {
     const at = path === '' ? key : `${path}.${key}`;
     const field = desc.fields.find(({ jsonName, name }) => key === jsonName || key === name);
@@ -146,8 +146,4 @@ function nameOf(path: string): string {
 
 function plain(name: string): string {
   return name.replaceAll(/[_-]/g, '').toLowerCase();
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

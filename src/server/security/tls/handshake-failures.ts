@@ -64,7 +64,7 @@ export function failureOf(error: Error, { authorizationError }: TLSSocket): Fail
 }
 
 /** The code of OpenSSL's verification in words. */
-export function whyRefused(authorizationError: unknown): string {
+function whyRefused(authorizationError: unknown): string {
   const code = authorizationError instanceof Error ? authorizationError.message : String(authorizationError);
   return VERIFICATION[code] ?? code;
 }

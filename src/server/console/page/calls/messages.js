@@ -22,7 +22,7 @@
  */
 
 /** The last number of every sequence. */
-export const LAST_NUMBER = 2n ** 63n - 1n;
+const LAST_NUMBER = 2n ** 63n - 1n;
 const DEFAULT_FIRST_NUMBER = '100';
 
 /**
