@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createLogTo } from '../../../src/server/log/log.ts';
 import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
 import { KnownCallers } from '../../support/security/known-callers.ts';
+import { callConnect, reasonOf } from './connect/connect-client.ts';
 import { BATCH_PATH, HttpFixture, ORDER_PATH, orderRequest, RawConnection } from './http-fixture.ts';
 
 const REFUSED = { message: 'nobody known', reason: 'TOKEN_INVALID' };
@@ -20,6 +21,12 @@ describe('a request without valid credentials', () => {
     }
     expect(fixture.allocator.signals).toEqual([]);
     expect(fixture.ended).toEqual(Array.from({ length: 3 }, () => ['http', 'generateOrderNumber', 'TOKEN_INVALID']));
+  });
+
+  it('is told the same by the methods in JSON', async () => {
+    const { fixture } = await openGuarded();
+    const { status, headers, json } = await callConnect(fixture, 'AllocateOrder', { storeId: 7 });
+    expect([status, headers['www-authenticate'], reasonOf(json)]).toEqual([401, 'Bearer', 'TOKEN_INVALID']);
   });
 
   it('is answered before its body has come, whatever that will be', async () => {

@@ -1,7 +1,6 @@
 import type { FileRegistry } from '@bufbuild/protobuf';
 import { fromBinary } from '@bufbuild/protobuf';
-import type { Code } from '@connectrpc/connect';
-import { ConnectError } from '@connectrpc/connect';
+import { Code, ConnectError } from '@connectrpc/connect';
 import { toRpcStatus } from '../../methods/rpc-status.ts';
 import type { Refusal } from '../../methods/unary.ts';
 import { messageAt } from './descriptors.ts';
@@ -14,5 +13,7 @@ export function toConnectError(refusal: Refusal, registry: FileRegistry): Connec
     return { desc, value: fromBinary(desc, value) };
   });
   // The codes of Connect are those of gRPC.
-  return new ConnectError(message, code as Code, undefined, legible);
+  // HTTP demands it of a 401.
+  const metadata = code === Code.Unauthenticated ? { 'www-authenticate': 'Bearer' } : undefined;
+  return new ConnectError(message, code as Code, metadata, legible);
 }
