@@ -13,7 +13,7 @@ import { movedAway, placeOf } from '../file/ledger-row.ts';
 import { requireWritable } from '../file/owner.ts';
 import { requireKnownVersion, requireOurs, upgradeOf } from '../file/schema.ts';
 import { readWalHeader } from '../file/wal-file.ts';
-import type { DatabaseFile } from '../recovery/database-without-wal-process.ts';
+import type { DatabaseFile } from '../recovery/immutable-database.ts';
 import { lookWithoutWal } from '../recovery/database-without-wal.ts';
 import { checkBeforeOpening, damaged, isEmptyFile, missing, requireNotBehind } from '../recovery/opening-check.ts';
 

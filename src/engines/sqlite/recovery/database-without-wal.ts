@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DatabaseFile, DatabaseWithoutWal, Job } from './database-without-wal-process.ts';
+import type { Job } from './database-without-wal-process.ts';
+import type { DatabaseFile, DatabaseWithoutWal } from './immutable-database.ts';
 
 // A short-lived process does what needs a descriptor of the database file. Closing one in this process would drop any
 // POSIX locks that SQLite holds on the file here (https://www.sqlite.org/howtocorrupt.html, section 2.2). That costs a

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
-import type { DatabaseWithoutWal } from './database-without-wal-process.ts';
+import type { DatabaseWithoutWal } from './immutable-database.ts';
 import { readGeneration } from '../file/checkpoint.ts';
 import { openReadConnection } from '../file/connection.ts';
 import { readWithoutWal } from './database-without-wal.ts';
