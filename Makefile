@@ -10,7 +10,7 @@ REBUILD := rebuild --loglevel=error node \
 INSTALL := ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools test-examples test-failover check format generate tools bench packages screenshots clean
+.PHONY: help run test test-tools test-examples test-faults check format generate tools bench packages screenshots clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -30,9 +30,8 @@ test-examples: node_modules/.installed ## Run the examples in other languages ag
 	@$(BIN)/vitest run --project examples $(ARGS)
 
 # The long form: make test has a few rounds of each.
-test-failover: node_modules/.installed ## Kill PostgreSQL and servers under load, 190 times
-	@FAILOVER=full $(BIN)/vitest run --project plain test/failover/failover.test.ts \
-	  test/faults/process/kill.test.ts test/client/kill.test.ts test/cli/commands/operator/migrate-interrupted.test.ts
+test-faults: node_modules/.installed ## Run the fault labs, or those in ARGS="failover --rounds 40"; ARGS=--help lists them
+	@$(NODE) test/faults/run.ts $(ARGS)
 
 check: node_modules/.installed test/server/console/node_modules/.installed ## Check types, lint, format and the generated code
 	@$(BIN)/tsc -p .

@@ -15,7 +15,7 @@ import { failedCommitSuite } from './failed-commit-suite.ts';
 failedCommitSuite(SQLITE);
 
 // The fate of a file's WAL, whose failed frames and pages in memory must not be trusted. PostgreSQL restarts by
-// itself after a failed fsync; the fate of its commits then is tested in test/failover.
+// itself after a failed fsync; the fate of its commits then is tested in test/faults/failover.
 
 it('P7: after a failed fsync the WAL with the unsynced frames is replaced by a new one', async (test) => {
   requireTools(test, 'gcc');

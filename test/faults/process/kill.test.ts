@@ -7,48 +7,53 @@ import type { AllocateOrderRequest, Allocation } from '../../../src/wire/gen/ord
 import { assertDense } from '../../support/ledgers/density.ts';
 import type { OrdersClient } from '../../support/clients/orders-client.ts';
 import { connect } from '../../support/clients/orders-client.ts';
-import { IS_LONG } from '../../support/long-form.ts';
 import { POSTGRES } from '../../support/engines/postgres-engine.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
+import { faultRun, timeoutMs } from '../frame/fault-run.ts';
 import { killedAfterCommitSuite } from './killed-after-commit-suite.ts';
 
-const ROUNDS = IS_LONG ? 20 : 4;
+const RUN = faultRun('process', { short: 4, long: 20 });
+const ROUNDS = RUN.rounds;
 /** The kill comes later in each round; the last round of the short form is as late as that of the long one. */
-const ANSWERS_PER_ROUND = IS_LONG ? 23 : 145;
+const ANSWERS_PER_ROUND = RUN.isLong ? 23 : 145;
 /** Turns of the event loop until the kill: 0 to 6 in the long form, 0, 2, 4 and 6 in the short one. */
-const TURNS_PER_ROUND = IS_LONG ? 1 : 2;
+const TURNS_PER_ROUND = RUN.isLong ? 1 : 2;
 const CALLERS = 32;
 const STORES = 5;
 
-// A file and its WAL; servers killed on a shared PostgreSQL are in test/failover.
-it('P1 P2 P4 P5: kill -9 under load loses no answered order, leaves no hole and numbers nothing twice', async () => {
-  const ledger = join(testFolder(), 'orders.db');
-  const answered: Allocation[] = [];
-  let unanswered: AllocateOrderRequest[] = [];
+// A file and its WAL; servers killed on a shared PostgreSQL are in the lab failover.
+it(
+  'P1 P2 P4 P5: kill -9 under load loses no answered order, leaves no hole and numbers nothing twice',
+  async () => {
+    const ledger = join(testFolder(), 'orders.db');
+    const answered: Allocation[] = [];
+    let unanswered: AllocateOrderRequest[] = [];
 
-  for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
+      const server = new ServerProcess(ledger);
+      const client = connect(await server.serving());
+      // Everything recovered from the WAL is in the database, and so on the disk, before anything is answered.
+      expect(walSize(ledger)).toBe(0);
+      expectInFile(assertDense(ledger), answered);
+      answered.push(...(await retryTwice(client, unanswered)));
+
+      // Answers until the kill, plus some turns of the event loop, so that it comes at any moment.
+      const kill = { afterAnswers: 50 + ANSWERS_PER_ROUND * round, thenTurns: (round * TURNS_PER_ROUND) % 7 };
+      const load = await loadUntilKilled(server, client, `round-${round}`, kill);
+      client.close();
+      answered.push(...load.answered);
+      unanswered = load.unanswered;
+    }
+
     const server = new ServerProcess(ledger);
     const client = connect(await server.serving());
-    // Everything recovered from the WAL is in the database, and so on the disk, before anything is answered.
-    expect(walSize(ledger)).toBe(0);
-    expectInFile(assertDense(ledger), answered);
     answered.push(...(await retryTwice(client, unanswered)));
-
-    // Answers until the kill, plus some turns of the event loop, so that it comes at any moment.
-    const kill = { afterAnswers: 50 + ANSWERS_PER_ROUND * round, thenTurns: (round * TURNS_PER_ROUND) % 7 };
-    const load = await loadUntilKilled(server, client, `round-${round}`, kill);
     client.close();
-    answered.push(...load.answered);
-    unanswered = load.unanswered;
-  }
-
-  const server = new ServerProcess(ledger);
-  const client = connect(await server.serving());
-  answered.push(...(await retryTwice(client, unanswered)));
-  client.close();
-  expect(await server.stop()).toBe(0);
-  expectInFile(assertDense(ledger), answered);
-});
+    expect(await server.stop()).toBe(0);
+    expectInFile(assertDense(ledger), answered);
+  },
+  timeoutMs(RUN),
+);
 
 killedAfterCommitSuite(POSTGRES);
 

@@ -2,8 +2,8 @@ import type { ChildProcess } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { faultRun } from '../../../faults/frame/fault-run.ts';
 import { fillLedger, fills } from '../../../support/ledgers/filled-ledger.ts';
-import { IS_LONG } from '../../../support/long-form.ts';
 import { move, textOfDatabase, textOfFile, whileServed } from '../../../support/ledgers/moved-ledger.ts';
 import { connect } from '../../../support/clients/orders-client.ts';
 import { newDatabase, query } from '../../../support/postgres/database.ts';
@@ -22,6 +22,7 @@ import {
 import { TcpProxy } from '../../../support/network/tcp-proxy.ts';
 import { until } from '../../../support/until.ts';
 
+const RUN = faultRun('process', { short: 3, long: 7 });
 /** Two chunks. */
 const ROWS = 6_000;
 
@@ -64,7 +65,7 @@ async function whileMoving(child: ChildProcess, url: string, holds: string): Pro
 
 it('P1 P2 P5 P8: a move killed at any moment resumes where it stopped, and the two ledgers never both number', async () => {
   // Three chunks, or eight in the long form, so that no step is too short to be hit.
-  const [rows, kills] = IS_LONG ? [37_000, 7] : [12_500, 3];
+  const [rows, kills] = RUN.isLong ? [37_000, 7] : [12_500, 3];
   const { from, to } = await ledgers(rows);
   // Each run has to copy what the file allocated since the last one.
   const moments: ((end: bigint) => string)[] = [

@@ -1,6 +1,6 @@
-import type { Allocation, OrderNumbersClient } from '../../src/client/index.ts';
-import { OrderNumbersError } from '../../src/client/index.ts';
-import { until } from '../support/until.ts';
+import type { Allocation, OrderNumbersClient } from '../../../src/client/index.ts';
+import { OrderNumbersError } from '../../../src/client/index.ts';
+import { until } from '../../support/until.ts';
 import type { History } from './history.ts';
 import { textOf } from './history.ts';
 

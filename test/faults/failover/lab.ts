@@ -1,12 +1,12 @@
 import { onTestFinished } from 'vitest';
-import type { ClientOptions, OrderNumbersClient } from '../../src/client/index.ts';
-import { createClient } from '../../src/client/index.ts';
-import type { DenseRow } from '../support/ledgers/dense-rows.ts';
-import { isBatch } from '../support/postgres/batch-query.ts';
-import { PostgresCluster } from '../support/postgres/cluster/cluster.ts';
-import { assertDense } from '../support/postgres/density.ts';
-import { ServerProcess } from '../support/processes/server-process.ts';
-import { Balancer, TcpProxy } from '../support/network/tcp-proxy.ts';
+import type { ClientOptions, OrderNumbersClient } from '../../../src/client/index.ts';
+import { createClient } from '../../../src/client/index.ts';
+import type { DenseRow } from '../../support/ledgers/dense-rows.ts';
+import { isBatch } from '../../support/postgres/batch-query.ts';
+import { PostgresCluster } from '../../support/postgres/cluster/cluster.ts';
+import { assertDense } from '../../support/postgres/density.ts';
+import { ServerProcess } from '../../support/processes/server-process.ts';
+import { Balancer, TcpProxy } from '../../support/network/tcp-proxy.ts';
 
 const DATABASE = 'orders';
 const STANDBY = 'standby';

@@ -1,14 +1,15 @@
 import { expect, it } from 'vitest';
-import { IS_LONG } from '../support/long-form.ts';
+import { faultRun, timeoutMs } from '../frame/fault-run.ts';
 import { FailoverLab } from './lab.ts';
 import type { Kind, Tally } from './rounds.ts';
 import { Rounds } from './rounds.ts';
 
+const RUN = faultRun('failover', { short: 8, long: 160 });
+const IS_LONG = RUN.isLong;
 const ROUNDS: Readonly<Record<Kind, number>> = IS_LONG
   ? { 'kill with promotion': 50, 'cut after COMMIT': 50, 'server kill': 50, 'restart without failover': 10 }
   : { 'kill with promotion': 2, 'cut after COMMIT': 3, 'server kill': 2, 'restart without failover': 1 };
 const SERVERS = 3;
-const LIMIT_MS = IS_LONG ? 3_600_000 : 120_000;
 /** Faults without an error for any caller: another server, or another connection, is available at once. */
 const WITHOUT_ERRORS: readonly Kind[] = ['cut after COMMIT', 'server kill'];
 
@@ -31,7 +32,7 @@ it(
     for (const { reads } of rounds.tallies.values()) expect(reads).toBeGreaterThan(0);
     for (const kind of WITHOUT_ERRORS) expect(rounds.tallies.get(kind)).toMatchObject({ errors: 0 });
   },
-  LIMIT_MS,
+  timeoutMs(RUN),
 );
 
 /** All rounds; the kinds take turns until each has had its rounds. */

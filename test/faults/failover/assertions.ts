@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { DenseRow } from '../support/ledgers/dense-rows.ts';
+import type { DenseRow } from '../../support/ledgers/dense-rows.ts';
 import type { Answered, History } from './history.ts';
 import { isIndefinite, textOf, textOfRow } from './history.ts';
 

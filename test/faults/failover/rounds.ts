@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { OrderNumbersClient } from '../../src/client/index.ts';
+import type { OrderNumbersClient } from '../../../src/client/index.ts';
 import { assertKept } from './assertions.ts';
 import { Callers } from './callers.ts';
 import type { FailoverLab } from './lab.ts';

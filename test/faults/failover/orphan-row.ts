@@ -1,6 +1,6 @@
-import type { Allocation, OrderNumbersClient } from '../../src/client/index.ts';
-import { AWAITS_STANDBY, commitAwaitsStandby } from '../support/postgres/standby-wait.ts';
-import { until } from '../support/until.ts';
+import type { Allocation, OrderNumbersClient } from '../../../src/client/index.ts';
+import { AWAITS_STANDBY, commitAwaitsStandby } from '../../support/postgres/standby-wait.ts';
+import { until } from '../../support/until.ts';
 import type { FailoverLab } from './lab.ts';
 import type { Asked } from './history.ts';
 import { History } from './history.ts';

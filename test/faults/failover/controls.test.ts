@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { commitAwaitsStandby } from '../support/postgres/standby-wait.ts';
+import { commitAwaitsStandby } from '../../support/postgres/standby-wait.ts';
 import { assertKept } from './assertions.ts';
 import { Callers } from './callers.ts';
 import { FailoverLab } from './lab.ts';

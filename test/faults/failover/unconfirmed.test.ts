@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import type { Allocation, OrderNumbersClient } from '../../src/client/index.ts';
-import { commitAwaitsStandby } from '../support/postgres/standby-wait.ts';
-import { until } from '../support/until.ts';
+import type { Allocation, OrderNumbersClient } from '../../../src/client/index.ts';
+import { commitAwaitsStandby } from '../../support/postgres/standby-wait.ts';
+import { until } from '../../support/until.ts';
 import { assertKept } from './assertions.ts';
 import { FailoverLab } from './lab.ts';
 import { isIndefinite, History } from './history.ts';

@@ -1,6 +1,6 @@
-import type { Allocated, Allocation } from '../../src/client/index.ts';
-import { OrderNumbersError } from '../../src/client/index.ts';
-import type { DenseRow } from '../support/ledgers/dense-rows.ts';
+import type { Allocated, Allocation } from '../../../src/client/index.ts';
+import { OrderNumbersError } from '../../../src/client/index.ts';
+import type { DenseRow } from '../../support/ledgers/dense-rows.ts';
 
 /** What a caller asks for, with a request_id of its own. */
 export interface Asked {

@@ -1,4 +1,4 @@
-import type { OrderNumbersClient } from '../../src/client/index.ts';
+import type { OrderNumbersClient } from '../../../src/client/index.ts';
 import type { Answered, Asked, History } from './history.ts';
 
 const STORES = 4;
