@@ -119,8 +119,9 @@ it('health loads the client and its own file only: it runs every few seconds', a
 /** What only commands other than `serve` use: the operators' tools, the client, tables and files of other shops. */
 const NOT_SERVED =
   /^src\/client\/(?!connection\/address)|^src\/cli\/check\/(?!refused-values)|\/(look-at-(file|database)|allocate|backup|backup-check|restore[\w-]*|import[\w-]*|migrate|move[\w-]*|verify-(file|database|report)|operator-command|columns)\.ts$/;
-/** OpenTelemetry's SDK is for a server that sends traces. */
+/** OpenTelemetry is for a server that sends traces. */
 const NOT_SERVED_PACKAGES = new Set([
+  '@opentelemetry/api',
   '@opentelemetry/sdk-trace',
   'ajv',
   'cli-progress',

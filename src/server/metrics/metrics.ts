@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Counter, Histogram, Registry } from '@prometheus-io/client';
+import Counter from '@prometheus-io/client/lib/counter.js';
+import Histogram from '@prometheus-io/client/lib/histogram.js';
+import Registry from '@prometheus-io/client/lib/registry.js';
 import type { Address } from '../address.ts';
 import type { Reason } from '../../core/reasons.ts';
 import type { PageServer, PageServerOptions } from './page-server.ts';

@@ -1,5 +1,5 @@
 import type { Registry } from '@prometheus-io/client';
-import { Counter } from '@prometheus-io/client';
+import Counter from '@prometheus-io/client/lib/counter.js';
 import type { Reason } from '../../core/reasons.ts';
 import type { TokenSources } from '../security/token-reload.ts';
 import type { ReloadObserver } from '../security/tls/certificates.ts';

@@ -1,10 +1,8 @@
 import type { Tracer } from '@opentelemetry/api';
-import { ProxyTracerProvider, trace } from '@opentelemetry/api';
 import { messageOf } from '../../core/errors.ts';
 import type { Logger } from '../log/log.ts';
 import { tracesUrl } from './collector-url.ts';
-import { CallSpans } from './call-spans.ts';
-import type { Tracing } from './call-tracer.ts';
+import type { CallTracer, Tracing } from './call-tracer.ts';
 import type { Variables } from './variables.ts';
 import { isSwitchedOff, spanSettings } from './variables.ts';
 
@@ -16,6 +14,8 @@ const NOT_READ = 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT';
 const REMEDY = 'set OTEL_EXPORTER_OTLP_ENDPOINT, or --otlp, to the URL of the collector';
 /** The name of the tracer. */
 const NAME = 'order-numbers';
+/** What an SDK registers is here, whichever copy of OpenTelemetry's API it has loaded. */
+const REGISTERED = Symbol.for('opentelemetry.js.api.1');
 
 export interface TracingOptions {
   /** The URL of an OTLP collector. */
@@ -34,9 +34,9 @@ export interface TracingOptions {
 export async function openTracing(options: TracingOptions): Promise<Tracing | undefined> {
   const { otlp, variables, version, logger } = options;
   try {
-    const registered = registeredTracer(version);
+    const registered = await registeredTracer(version);
     // The code that registered the SDK also shuts it down.
-    if (registered) return { tracer: new CallSpans(registered), to: 'the SDK of this process', close: async () => {} };
+    if (registered) return { tracer: await callSpans(registered), to: 'the SDK of this process', close: async () => {} };
     if (isSwitchedOff(variables)) return undefined;
     if (otlp === 'off') {
       if (variables[NOT_READ]) logger.warn(`no traces are sent: ${NOT_READ} is not read; ${REMEDY}`);
@@ -46,7 +46,7 @@ export async function openTracing(options: TracingOptions): Promise<Tracing | un
     const { openCollector } = await import('./collector.ts');
     const to = tracesUrl(otlp);
     const { provider, close } = openCollector(to, settings, version, logger);
-    return { tracer: new CallSpans(provider.getTracer(NAME, version)), to, close };
+    return { tracer: await callSpans(provider.getTracer(NAME, version)), to, close };
   } catch (error) {
     logger.error(`no traces are sent: ${whyNot(error)}`);
     return undefined;
@@ -64,11 +64,18 @@ export async function whyNoTraces(variables: Variables): Promise<string | undefi
   }
 }
 
-/** A tracer of the SDK that the process has registered, if it has. */
-function registeredTracer(version: string): Tracer | undefined {
+/** A tracer of the SDK that the process has registered, if it has. A server without traces does not load the API. */
+async function registeredTracer(version: string): Promise<Tracer | undefined> {
+  if (!(REGISTERED in globalThis)) return undefined;
+  const { ProxyTracerProvider, trace } = await import('@opentelemetry/api');
   const provider = trace.getTracerProvider();
   const of = [NAME, version] as const;
   return provider instanceof ProxyTracerProvider ? provider.getDelegateTracer(...of) : provider.getTracer(...of);
+}
+
+async function callSpans(tracer: Tracer): Promise<CallTracer> {
+  const { CallSpans } = await import('./call-spans.ts');
+  return new CallSpans(tracer);
 }
 
 function whyNot(error: unknown): string {
