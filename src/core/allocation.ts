@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { OrderError } from './errors.ts';
 
 /** The lowest number that a 64-bit column can hold, damaged or not. */
@@ -70,7 +69,7 @@ export function checkRequestId(requestId: string): void {
  */
 export function newRequestId(): string {
   const time = Date.now().toString(16).padStart(12, '0');
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${crypto.randomUUID().slice(15)}`;
 }
 
 /** The last of the run in the sequence over all stores. */

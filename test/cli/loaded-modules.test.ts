@@ -9,11 +9,13 @@ import { ServerProcess, testFolder } from '../support/processes/server-process.t
 
 // What is loaded is most of the time that a start takes.
 
-/** Writes the URL of each module that is loaded, in threads too, to a file. */
+/** Writes the URL of each module that is loaded to a file; `thread` is before those that a thread has loaded. */
 const REPORT = `
   import { appendFileSync } from 'node:fs';
   import { registerHooks } from 'node:module';
-  const report = (url, context, next) => (appendFileSync(process.env.LOADED, url + '\\n'), next(url, context));
+  import { isMainThread } from 'node:worker_threads';
+  const where = isMainThread ? '' : 'thread ';
+  const report = (url, context, next) => (appendFileSync(process.env.LOADED, where + url + '\\n'), next(url, context));
   registerHooks({ load: report });
 `;
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -142,6 +144,12 @@ it('serve on SQLite loads neither PostgreSQL nor operator commands', async () =>
   expect(packages.filter((name) => name.startsWith('pg') || NOT_SERVED_PACKAGES.has(name))).toEqual([]);
 });
 
+it('the threads of a ledger load no part of Node.js that takes longer to load than all of their own', async () => {
+  const { inThreads } = await loadedByServe(join(testFolder(), 'orders.db'));
+  // Neither crypto nor zlib, child_process or fs/promises.
+  expect(inThreads).toEqual(['fs', 'path', 'url', 'util']);
+});
+
 it('serve on PostgreSQL loads neither SQLite nor operator commands', async () => {
   const { files, packages } = await loadedByServe(await newDatabase());
   expect(files).toContain('src/engines/postgres/postgres-ledger.ts');
@@ -162,14 +170,18 @@ function newReport() {
   const path = join(testFolder(), 'loaded');
   return {
     env: { LOADED: path, NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(REPORT)}` },
-    /** Paths of files from the repository's root, and names of packages, each once and in order. */
+    /**
+     * Paths of files from the repository's root, names of packages, and the modules of Node.js in threads, each once and in
+     * order.
+     */
     loaded() {
       const urls = readFileSync(path, 'utf8').split('\n');
       const found = (pattern: RegExp) =>
         [...new Set(urls.map((url) => pattern.exec(url)?.[1]).filter((name) => name !== undefined))].toSorted();
       return {
-        files: found(new RegExp(`^file://${ROOT}(src/[^?]*)$`)),
+        files: found(new RegExp(`^(?:thread )?file://${ROOT}(src/[^?]*)$`)),
         packages: found(/.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/),
+        inThreads: found(/^thread node:(.*)/),
       };
     },
   };

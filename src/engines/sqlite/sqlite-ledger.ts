@@ -12,8 +12,9 @@ import type { Fence } from './file/fence.ts';
 import { takeFence } from './file/fence.ts';
 import { FileWatch } from './disk/file-watch.ts';
 import { closedReason, explainFailure, isFinal, isLoss } from './disk/failures.ts';
-import type { FileSizes, LedgerFiles } from './file/ledger-files.ts';
-import { fileSizes, locateLedger } from './file/ledger-files.ts';
+import { fileSizes } from './disk/file-sizes.ts';
+import type { LedgerFiles } from './file/ledger-files.ts';
+import { locateLedger } from './file/ledger-files.ts';
 import { requireOpenable } from './recovery/open-ledger.ts';
 import { storeOutcome } from './statements/store-transaction.ts';
 import { packRequests, unpackOutcomes } from './threads/packed-batch.ts';
@@ -77,7 +78,7 @@ export class SqliteLedger implements Ledger {
     return this.#feed.lastOrderId;
   }
 
-  readonly fileSizes = (): Promise<FileSizes> => fileSizes(this.#files);
+  readonly fileSizes = () => fileSizes(this.#files);
 
   ready(): Promise<void> {
     return this.#opened;

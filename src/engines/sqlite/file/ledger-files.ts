@@ -1,5 +1,4 @@
 import { existsSync, lstatSync, realpathSync, rmSync, statSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { LedgerRefused, messageOf } from '../../../core/errors.ts';
 import { requireNoMountPoint } from './mount-points.ts';
@@ -80,17 +79,6 @@ export function existingFilesBeside(path: string): string[] {
   const suffix = COMPANION_SUFFIXES.find((end) => path.endsWith(end)) ?? '';
   const database = path.slice(0, path.length - suffix.length);
   return ['', ...COMPANION_SUFFIXES].map((end) => database + end).filter((file) => existsSync(file));
-}
-
-/** In bytes. */
-export interface FileSizes {
-  readonly database: number;
-  readonly wal: number;
-}
-
-export async function fileSizes(files: LedgerFiles): Promise<FileSizes> {
-  const [database, wal] = await Promise.all([stat(files.database), stat(files.wal).catch(() => ({ size: 0 }))]);
-  return { database: database.size, wal: wal.size };
 }
 
 /** Removes an unused database, with what SQLite may have left beside it. */

@@ -1,10 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import type Database from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
 import { raiseGeneration } from './checkpoint.ts';
 
 /** Marks the file as a ledger in its header: "ORDN". */
 const APPLICATION_ID = 0x4f52444e;
+
+/** A UUIDv4 (RFC 9562, section 5.4) of SQLite's random numbers: to load node:crypto takes longer than to create a ledger. */
+const NEW_LEDGER_ID = `SELECT lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) ||
+  '-a' || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))`;
 
 /**
  * Each entry brings the schema from version i to version i + 1 and is never edited once released. All
@@ -92,7 +95,8 @@ export function requireOurs(path: string, applicationId: number): void {
  */
 export function migrate(db: Database.Database): { readonly before: number; readonly after: number } {
   const before = requireKnownSchema(db);
-  db.function('new_ledger_id', () => randomUUID());
+  const ledgerId = db.prepare(NEW_LEDGER_ID).pluck().get();
+  db.function('new_ledger_id', () => ledgerId);
   for (const [i, migration] of MIGRATIONS.entries()) {
     if (i < before) continue;
     db.transaction(() => {

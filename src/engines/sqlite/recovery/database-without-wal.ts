@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Job } from './database-without-wal-process.ts';
@@ -26,6 +25,8 @@ export function syncDatabase(database: string): void {
 function run(job: Job, database: string): string {
   // Like this file, source (.ts) or compiled (.js).
   const program = fileURLToPath(new URL(`./database-without-wal-process${extname(import.meta.url)}`, import.meta.url));
+  // Few openings need it, and the writer thread would load it at every one.
+  const { execFileSync } = process.getBuiltinModule('node:child_process');
   return execFileSync(process.execPath, [program, job, database], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
