@@ -36,7 +36,8 @@ export async function openTracing(options: TracingOptions): Promise<Tracing | un
   try {
     const registered = await registeredTracer(version);
     // The code that registered the SDK also shuts it down.
-    if (registered) return { tracer: await callSpans(registered), to: 'the SDK of this process', close: async () => {} };
+    if (registered)
+      return { tracer: await callSpans(registered), to: 'the SDK of this process', close: async () => {} };
     if (isSwitchedOff(variables)) return undefined;
     if (otlp === 'off') {
       if (variables[NOT_READ]) logger.warn(`no traces are sent: ${NOT_READ} is not read; ${REMEDY}`);
