@@ -22,6 +22,7 @@ const OPTIONS = {
   test: { type: 'string' },
   json: { type: 'boolean' },
   record: { type: 'boolean' },
+  page: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -34,6 +35,7 @@ Runs the tests of these labs, or of all, in their long form: faults under load, 
   --test NAME  only tests whose name contains this
   --json       prints one JSON object per test on standard output
   --record     writes what the page shows to test/faults/record/; the tree has to be clean, its commit on main
+  --page       runs nothing: writes what is recorded into docs/reliability.md
 
 Labs:
 `;
@@ -47,6 +49,12 @@ async function main(args: readonly string[]): Promise<number> {
   if (values.help) {
     const width = Math.max(...known.map(({ name }) => name.length));
     process.stdout.write(HELP + known.map(({ name, what }) => `  ${name.padEnd(width)}  ${what}\n`).join(''));
+    return 0;
+  }
+  if (values.page) {
+    // Prettier takes longer to load than all else here.
+    const { writePage } = await import('./page.ts');
+    await writePage();
     return 0;
   }
   const chosen = positionals.length === 0 ? known : positionals.map((name) => labNamed(name, known));

@@ -1,0 +1,69 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { RunRecord } from './frame/record.ts';
+import { labs } from './labs.ts';
+import { readRecords, recordText, withRecord } from './page.ts';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+const PAGE = readFileSync(join(ROOT, 'docs/reliability.md'), 'utf8');
+const RECORDS = readRecords();
+
+const RECORD: RunRecord = {
+  lab: 'failover',
+  test: 'P1 P4: what holds | or not',
+  file: 'test/faults/failover/failover.test.ts',
+  engine: 'PostgreSQL',
+  promises: 'P1 P4',
+  rounds: 1200,
+  seed: 7,
+  date: '2026-11-27',
+  commit: '0123456789',
+  command: 'make test-faults ARGS="failover --rounds 1200 --seed 7"',
+  injected: { 'kill of the primary': 1000, 'cut after COMMIT': 200 },
+  counts: { asked: 12_000, acknowledged: 11_000, found: 11_000, lost: 0, twice: 0, holes: 0 },
+  controls: { 'no synchronous standby': 'order_id 5 is lost' },
+};
+
+describe('the record in docs/reliability.md', () => {
+  it('is what the records say: make test-faults ARGS=--page writes it', async () => {
+    expect(PAGE).toBe(withRecord(PAGE, await recordText(RECORDS)));
+  });
+
+  it('shows every fault of a run with its engine, promises, rounds, seed, date, commit and command', async () => {
+    const text = await recordText([RECORD]);
+    expect(text).toContain('1 runs, 1,200 faults injected: 12,000 asked, 11,000 acknowledged, 11,000 found, 0 lost');
+    expect(text.replaceAll(/ +/g, ' ')).toContain('| kill of the primary | 1,000 | PostgreSQL | P1 P4 | 1 |');
+    expect(text).toContain(String.raw`what holds \| or not`);
+    for (const part of ['1,200', '7', '2026-11-27', '0123456789', 'order_id 5 is lost', RECORD.command]) {
+      expect(text.replaceAll('\\', '').replaceAll(/\s+/g, ' ')).toContain(part);
+    }
+  });
+
+  it('names a lab in each record, and a red control for each lab', () => {
+    const names = new Set(labs().map(({ name }) => name));
+    expect(RECORDS.filter(({ lab }) => !names.has(lab))).toEqual([]);
+    const recorded = new Set(RECORDS.map(({ lab }) => lab));
+    const controlled = new Set(RECORDS.flatMap(({ lab, controls }) => (Object.keys(controls).length > 0 ? [lab] : [])));
+    expect([...recorded].filter((lab) => !controlled.has(lab))).toEqual([]);
+  });
+
+  it.for(RECORDS)('$lab: $test: exists, and held', ({ file, test, counts, injected }) => {
+    expect(existsSync(join(ROOT, file))).toBe(true);
+    expect(readFileSync(join(ROOT, file), 'utf8')).toContain(test);
+    expect(counts).toMatchObject({ lost: 0, twice: 0, holes: 0 });
+    expect(Object.values(injected).every((times) => times > 0)).toBe(true);
+  });
+
+  it('names only commits that are here', () => {
+    // An archive has no commits, and a shallow clone has not all of them.
+    if (git('rev-parse', '--is-shallow-repository').stdout.trim() !== 'false') return;
+    const commits = [...new Set(RECORDS.map(({ commit }) => commit))];
+    expect(commits.filter((commit) => git('merge-base', '--is-ancestor', commit, 'HEAD').status !== 0)).toEqual([]);
+  });
+});
+
+function git(...args: string[]) {
+  return spawnSync('git', args, { cwd: ROOT, encoding: 'utf8' });
+}
