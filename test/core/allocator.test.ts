@@ -87,11 +87,12 @@ describe('checks', () => {
     await expectLedger(fixture.ledger, 'x'.repeat(128));
   });
 
-  it('a call without a request_id gets a UUIDv7 of its own', async () => {
+  it('a call without a request_id gets a UUIDv7 of its own, and keeps its caller', async () => {
     const fixture = new Fixture();
-    const answers = await Promise.all([fixture.allocate(''), fixture.allocate('')]);
+    const answers = await Promise.all([fixture.allocate(''), fixture.allocate('', { caller: 'checkout' })]);
     expect(answers).toMatchObject([pair(1n), pair(2n)]);
     for (const { allocation } of answers) expect(allocation.requestId).toMatch(UUID_V7);
+    expect(answers.map(({ allocation }) => allocation.caller)).toEqual(['', 'checkout']);
     expect(await fixture.allocate(answers[0].allocation.requestId)).toMatchObject(pair(1n, true));
   });
 
@@ -379,7 +380,8 @@ describe('a full queue', () => {
       const key = `key-${round}`;
       const { release, answers } = await fixture.inFlight(key);
       const cancel = new AbortController();
-      const [first, second] = [fixture.allocate('w', { signal: cancel.signal }), fixture.allocate('w')];
+      const first = fixture.allocate('w', { origin: 'b', signal: cancel.signal });
+      const second = fixture.allocate('w');
       answers.push(
         fixture.allocate(key),
         fixture.allocate(key, { origin: 'b' }),
@@ -393,6 +395,21 @@ describe('a full queue', () => {
       expect(await Promise.all(answers)).toHaveLength(4);
       await expect(first).rejects.toEqual(refused('CANCELLED'));
       expect(await second).toMatchObject({ replayed: round > 0 });
+    }
+  });
+
+  it("P6: a caller's copies take its share of the room for copies, at least one, and no more", async () => {
+    for (const [maxQueue, share] of [
+      [4, 2],
+      [1, 1],
+    ] as const) {
+      const fixture = new Fixture({ maxQueue });
+      const { release, answers } = await fixture.inFlight('a');
+      for (let copy = 0; copy < share; copy++) answers.push(fixture.allocate('a'));
+      await expect(fixture.allocate('a')).rejects.toEqual(refused('QUEUE_FULL'));
+      if (share < maxQueue) answers.push(fixture.allocate('a', { origin: 'b' }));
+      release();
+      await expect(Promise.all(answers)).resolves.toMatchObject(answers.map((_, i) => pair(1n, i > 0)));
     }
   });
 
@@ -520,6 +537,15 @@ describe('a commit that fails', () => {
     await expect(fixture.allocate('a')).rejects.toMatchObject({
       cause: expect.objectContaining({ message: 'the disk failed' }),
     });
+  });
+
+  it('P7: with any other refusal is an unknown outcome, too: the ledger may have refused after it wrote', async () => {
+    const { allocator, ledger } = new Fixture();
+    const refusal = new OrderError('LEDGER_DAMAGED', 'found by the commit');
+    ledger.commit = () => Promise.reject(refusal);
+    await expect(allocator.allocate({ ...CALL, requestId: 'a' })).rejects.toEqual(
+      refused('OUTCOME_UNKNOWN', { request_id: 'a' }),
+    );
   });
 
   it('P6: on a full disk is reported, and its calls allocate nothing', async () => {

@@ -70,6 +70,18 @@ describe('bounds', () => {
     expect(other.hasBegun()).toBe(false);
   });
 
+  it('P6: a full lane makes room in itself only, however many calls a caller has in another one', async () => {
+    const { ask } = newQueue();
+    const flood = Array.from({ length: 6 }, () => ask('short', HERE, 'flood'));
+    for (const name of ['a', 'a', 'b']) ask('long', HERE, name);
+    const newcomer = ask('long', HERE, 'c');
+    const refused: string[] = [];
+    for (const { answer } of flood) answer.catch(() => refused.push('flood'));
+    newcomer.answer.catch(() => refused.push('newcomer'));
+    await settled();
+    expect(refused).toEqual(['newcomer']);
+  });
+
   it('P6: abandoned calls make room for others and never begin', async () => {
     const { queue, ask } = newQueue();
     ask('long');
