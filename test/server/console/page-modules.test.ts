@@ -1,7 +1,11 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { CallError } from '../../../src/server/console/page/calls/call-error.js';
 import { fromEnvelopes, toEnvelope } from '../../../src/server/console/page/calls/envelopes.js';
 import { countOf, toNumber, toStore } from '../../../src/server/console/page/calls/messages.js';
+import { keepRunning } from '../../../src/server/console/page/calls/retrying.js';
+import { toVerifyStep } from '../../../src/server/console/page/calls/server-messages.js';
 import { displayNumber, numberShownAs } from '../../../src/server/console/page/lookup/display-number.js';
+import { search } from '../../../src/server/console/page/lookup/search.js';
 import { StoreList } from '../../../src/server/console/page/panels/store-list.js';
 
 // What of the page needs no browser.
@@ -46,6 +50,63 @@ it('a display number is read back under the format that made it, and under no ot
     expect([text, numberShownAs(format, text)]).toEqual([text, undefined]);
   }
   expect(numberShownAs({ prefix: '9', suffix: '9', minDigits: 0 }, '9')).toBeUndefined();
+});
+
+it('a display number finds an order only if that was its display number at its time', async () => {
+  const today = {
+    storeId: 7n,
+    firstNumber: 1n,
+    nextNumber: 9n,
+    prefix: 'W-',
+    suffix: '',
+    minDigits: 3,
+    createTime: '',
+  };
+  const order = {
+    orderId: 4n,
+    storeId: 7n,
+    orderNumber: 5n,
+    count: 1,
+    displayNumber: '',
+    requestId: 'r',
+    createTime: '',
+  };
+  const found = async (prefix: string) => {
+    const getAllocation = (key: object) =>
+      'orderNumber' in key
+        ? Promise.resolve({ ...order, caller: '', prefix, suffix: '', minDigits: 3 })
+        : Promise.reject(new CallError('not_found', ''));
+    const api = { getAllocation, getStore: () => Promise.resolve(today) };
+    const { hits } = await search(api as unknown as Parameters<typeof search>[0], 'W-005', 7n);
+    return hits.map(({ foundAs }) => foundAs);
+  };
+  expect(await found('W-')).toEqual([['display number']]);
+  expect(await found('')).toEqual([]);
+});
+
+it('a verdict is good only if it says so: JSON leaves out what is false', () => {
+  const verdict = { rows: '3', findings: '1' };
+  expect(toVerifyStep({ verdict })).toMatchObject({ ok: false, rows: 3n, findings: 1n });
+  expect(toVerifyStep({ verdict: { ...verdict, ok: true } })).toMatchObject({ ok: true });
+});
+
+it('what should not end is started again after longer and longer pauses, until no retry can help', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  const stop = new AbortController();
+  onTestFinished(() => {
+    stop.abort();
+    vi.useRealTimers();
+  });
+  const starts: number[] = [];
+  const failures: string[] = [];
+  const run = () => {
+    starts.push(performance.now());
+    return Promise.reject(new CallError(starts.length < 7 ? 'unavailable' : 'unauthenticated', ''));
+  };
+  void keepRunning(run, stop.signal, ({ code }) => failures.push(code));
+  await vi.advanceTimersByTimeAsync(120_000);
+  expect(starts.map((start) => start - starts[0]!)).toEqual([0, 1000, 3000, 7000, 15_000, 25_000, 35_000]);
+  expect(failures).toEqual([...Array.from({ length: 6 }, () => 'unavailable'), 'unauthenticated']);
 });
 
 it('stores are sorted exactly beyond 2^53, searched, and cut into pages', () => {
