@@ -5,9 +5,17 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { expect, it, onTestFinished } from 'vitest';
-import { clientCertificateOf } from '../../../src/server/security/client-certificate.ts';
+import { clientCertificateOf, ConnectedCertificate } from '../../../src/server/security/client-certificate.ts';
 import type { Certificate } from '../../support/network/certificates.ts';
-import { AUTHORITY, CHECKOUT, EXPIRED_CHECKOUT, FORGED, SIGNED, STRANGER } from '../../support/network/certificates.ts';
+import {
+  AUTHORITY,
+  CHECKOUT,
+  EXPIRED_CHECKOUT,
+  FORGED,
+  NAMESAKE_AUTHORITY,
+  SIGNED,
+  STRANGER,
+} from '../../support/network/certificates.ts';
 
 /** The server's side of a connection of TLS. */
 async function accepted(certificate?: Certificate): Promise<Socket> {
@@ -62,6 +70,15 @@ it.each([
   ['an expired one', EXPIRED_CHECKOUT],
 ] as const)('is undefined if the client showed %s', async (_what, certificate) => {
   expect(clientCertificateOf(await accepted(certificate))).toBeUndefined();
+});
+
+it('ends with the authority that has signed it, also if another one of that name takes its place', () => {
+  const certificate = new ConnectedCertificate(new X509Certificate(CHECKOUT.cert));
+  const [authority, namesake] = [AUTHORITY, NAMESAKE_AUTHORITY].map(({ cert }) => new X509Certificate(cert));
+  certificate.endUnlessSignedBy([namesake!, authority!]);
+  expect(certificate.ended.aborted).toBe(false);
+  certificate.endUnlessSignedBy([namesake!]);
+  expect(certificate.ended.aborted).toBe(true);
 });
 
 it('is undefined without TLS', async () => {

@@ -197,6 +197,7 @@ describe('what a principal has opened', () => {
     ['its removal', [], /^the operator has changed the rights of checkout; call again$/],
     ['its expiry', [{ ...before, expires: '2027-06-29' }], /^the access of checkout expired at the end of 2027-06-29/],
     ['narrower stores', [{ ...before, stores: ['7'] }], /^the operator has changed the rights of checkout/],
+    ['wider stores', [{ ...before, stores: ['7', '8', '9'] }], /^the operator has changed the rights of checkout/],
     ['other stores', [{ ...before, stores: ['7', '9'] }], /^the operator has changed the rights of checkout/],
     ['all stores', [{ ...before, stores: 'all' }], /^the operator has changed the rights of checkout/],
     ['narrower verbs', [{ ...before, verbs: ['read'] }], /^the operator has changed the rights of checkout/],

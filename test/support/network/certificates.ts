@@ -25,6 +25,8 @@ export const ELSEWHERE_CERTIFICATE = certificate('elsewhere');
 /** Signs the certificates below, unless they say otherwise. */
 export const AUTHORITY = certificate('authority');
 export const OTHER_AUTHORITY = certificate('other-authority');
+/** Has the name of {@link AUTHORITY}, and another key. */
+export const NAMESAKE_AUTHORITY = certificate('namesake');
 
 /** For 127.0.0.1 and localhost. */
 export const SIGNED = certificate('signed');

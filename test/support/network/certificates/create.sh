@@ -64,3 +64,17 @@ sign forged authority 'subjectAltName = @names
 URI.1 = "spiffe://example.com/a, DNS:checkout.example.com"
 DNS.1 = forged.example.com' 2020 2126
 rm between.crt between.key
+# Without key identifiers, so that only its signatures tell it from the authority whose name it has.
+cat > "$work/namesake" << CONFIG
+[req]
+distinguished_name = name
+prompt = no
+x509_extensions = extensions
+[name]
+[extensions]
+basicConstraints = critical, CA:TRUE
+subjectKeyIdentifier = none
+authorityKeyIdentifier = none
+CONFIG
+openssl req -x509 -config "$work/namesake" -nodes -days 36500 -subj /CN=authority \
+  -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -keyout namesake.key -out namesake.crt 2> "$work/log" || cat "$work/log"
