@@ -15,6 +15,17 @@ export interface LabOptions {
   readonly servers: number;
   /** Whether commits wait for the standby; only a control test says no. */
   readonly isSynchronous?: boolean;
+  /** Where the first primary has its data, if not with its standby. */
+  readonly primaryFolder?: string;
+  /** Of the first primary. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** A primary that was not fenced when its standby was promoted. */
+export interface OldPrimary {
+  /** Servers reach it again, and lose the new one once: they look for the primary among both. */
+  comesBack(): Promise<void>;
+  isGone(): Promise<void>;
 }
 
 /**
@@ -23,6 +34,7 @@ export interface LabOptions {
  */
 export class FailoverLab {
   readonly #isSynchronous: boolean;
+  readonly #isApart: boolean;
   primary: PostgresCluster;
   standby!: PostgresCluster;
   /** From the servers to PostgreSQL: first to the primary, then to the standby. */
@@ -37,8 +49,9 @@ export class FailoverLab {
     primary: PostgresCluster,
     ways: readonly [TcpProxy, TcpProxy],
     balancer: Balancer,
-    { isSynchronous = true }: LabOptions,
+    { isSynchronous = true, primaryFolder }: LabOptions,
   ) {
+    this.#isApart = primaryFolder !== undefined;
     this.primary = primary;
     this.#ways = ways;
     this.#balancer = balancer;
@@ -49,7 +62,8 @@ export class FailoverLab {
 
   /** Resolves when all servers serve; closed when the test ends. */
   static async start(options: LabOptions): Promise<FailoverLab> {
-    const primary = await PostgresCluster.start();
+    const { primaryFolder: folder, settings = {} } = options;
+    const primary = await PostgresCluster.start({ settings, ...(folder === undefined ? {} : { folder }) });
     onTestFinished(() => primary.close());
     await primary.query(`create database ${DATABASE}`);
     const [way, otherWay, balancer] = await Promise.all([
@@ -62,6 +76,11 @@ export class FailoverLab {
     await lab.makeStandby();
     await Promise.all(Array.from({ length: options.servers }, () => lab.startServer()));
     return lab;
+  }
+
+  /** One address for all servers: a balancer's. */
+  get address(): string {
+    return this.#balancer.address;
   }
 
   /** A client of all servers, through the balancer; closed when the test ends. */
@@ -104,6 +123,33 @@ export class FailoverLab {
     await Promise.all([old.discard(), this.replication.close()]);
   }
 
+  /** The standby takes over while the old primary, which servers no longer reach, goes on. */
+  async failOverBeside(): Promise<OldPrimary> {
+    const old = this.primary;
+    const [toOld, toNew] = this.#ways;
+    toOld.refuse();
+    await this.replication.close();
+    await this.standby.promote();
+    this.primary = this.standby;
+    this.#ways = [toNew, toOld];
+    return {
+      comesBack: async () => {
+        await toOld.flow();
+        toNew.cut();
+      },
+      isGone: () => old.discard(),
+    };
+  }
+
+  /** Each server has reached the primary of now. */
+  async everyServerReads(): Promise<void> {
+    for (const server of this.servers) {
+      const client = createClient({ address: await server.serving(), timeoutMs: 30_000 });
+      await client.getAllocation({ orderId: 1n });
+      client.close();
+    }
+  }
+
   /** Kill -9 for the primary, then a restart on the same data. */
   async restartPrimary(): Promise<void> {
     await this.primary.kill();
@@ -113,7 +159,8 @@ export class FailoverLab {
   /** Resolves when commits wait for the new standby, if they have to. */
   async makeStandby(): Promise<void> {
     this.replication = await TcpProxy.start(this.primary.address);
-    this.standby = await this.primary.makeStandby(STANDBY, this.replication.address);
+    const folder = this.#isApart ? undefined : this.primary.parent;
+    this.standby = await this.primary.makeStandby(STANDBY, this.replication.address, folder);
     this.#ways[1].target = this.standby.address;
     if (!this.#isSynchronous) return;
     await this.primary.requireSync(STANDBY);

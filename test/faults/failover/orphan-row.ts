@@ -1,9 +1,10 @@
-import type { Allocation, OrderNumbersClient } from '../../../src/client/index.ts';
+import type { Allocated, Allocation, OrderNumbersClient } from '../../../src/client/index.ts';
 import { AWAITS_STANDBY, commitAwaitsStandby } from '../../support/postgres/standby-wait.ts';
 import { until } from '../../support/until.ts';
 import type { FailoverLab } from './lab.ts';
-import type { Asked } from './history.ts';
-import { History } from './history.ts';
+import type { Asked } from '../history/history.ts';
+import { History } from '../history/history.ts';
+import { pairOf } from '../history/pair.ts';
 
 /** The request of the orphan row: visible on the primary, while no standby has it. */
 export const ORPHAN = { storeId: 7n, requestId: 'orphan', count: 1 };
@@ -30,10 +31,11 @@ export async function orphanByCancel(lab: FailoverLab): Promise<History> {
 }
 
 /** Allocates, and adds the answer to the history. */
-export async function ask(client: OrderNumbersClient, history: History, asked: Asked): Promise<void> {
-  const startMs = performance.now();
+export async function ask(client: OrderNumbersClient, history: History, asked: Asked): Promise<Allocated> {
+  const call = history.begin('a caller', asked);
   const answer = await client.allocate(asked);
-  history.answered.push({ ...asked, startMs, endMs: performance.now(), answer });
+  history.answered(call, pairOf(answer), answer.replayed);
+  return answer;
 }
 
 /** Leaves a commit that waits for a standby without replication; the server that asked for it is dead. */
@@ -45,6 +47,7 @@ async function leaveWaiting(lab: FailoverLab): Promise<History> {
   // Now every server knows that BEFORE is confirmed.
   for (const other of lab.servers) await (await lab.clientOf(other)).getAllocation({ orderId: 1 });
   lab.replication.stall();
+  history.begin('a caller without an answer', ORPHAN);
   const answer: Promise<Allocation | undefined> = client.allocate(ORPHAN).catch(() => undefined);
   await commitAwaitsStandby(lab);
   await lab.killServer(server!);

@@ -1,110 +1,104 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { OrderNumbersClient } from '../../../src/client/index.ts';
-import { assertKept } from './assertions.ts';
-import { Callers } from './callers.ts';
+import { Random } from '../frame/random.ts';
+import type { Tally } from '../frame/tally.ts';
+import type { Verdict } from '../history/check-history.ts';
+import { assertHistory } from '../history/check-history.ts';
+import { History } from '../history/history.ts';
+import { Load } from '../history/load.ts';
+import { Reader, Watcher } from '../history/observers.ts';
+import { Operator } from '../history/operators.ts';
+import { FAULTS } from './faults.ts';
 import type { FailoverLab } from './lab.ts';
-import { Reader, Watcher } from './observers.ts';
-import { History } from './history.ts';
 
-const CALLERS = 12;
-const ANSWERS_BEFORE = 40;
-const ANSWERS_AFTER = 60;
-/** Above this, each round has a store of its own. */
-const OWN_STORES_ABOVE = 1000n;
+const ANSWERS_BEFORE = 60;
+const ANSWERS_AFTER = 80;
+/** After so many rounds all calls end, and the history is compared with the ledger. */
+const ROUNDS_PER_CHECK = 8;
 
-/** What goes wrong in the middle of a round, under load. */
-interface Fault {
-  inject(lab: FailoverLab, round: number): Promise<unknown>;
-  /** Restores, while the load goes on, what the next round needs. */
-  heal?(lab: FailoverLab): Promise<unknown>;
-}
-
-/** The four kinds of faults. */
-export const KINDS = {
-  /** The primary dies, and its standby takes over. */
-  'kill with promotion': { inject: (lab) => lab.failOver(), heal: (lab) => lab.makeStandby() },
-  /** A server's connection is lost after COMMIT was sent, and before its answer. */
-  'cut after COMMIT': { inject: (lab) => lab.cutNextAnswer() },
-  /** A server dies, and another one starts. */
-  'server kill': {
-    inject: (lab, round) => lab.killServer(lab.servers[round % lab.servers.length]!),
-    heal: (lab) => lab.startServer(),
-  },
-  /** The primary dies and starts again. */
-  'restart without failover': { inject: (lab) => lab.restartPrimary() },
-} as const satisfies Record<string, Fault>;
-
-export type Kind = keyof typeof KINDS;
-
-/** How callers and readers fared in all rounds of a kind. */
-export interface Tally {
-  rounds: number;
-  calls: number;
-  acknowledged: number;
-  errors: number;
-  slowestMs: number;
-  /** Reads that were answered. */
-  reads: number;
-}
-
-/** A lab with its callers, reader and watchers, for any number of rounds. */
+/** A lab with its load, observers and operator, for any number of rounds. */
 export class Rounds {
   readonly #lab: FailoverLab;
-  readonly history = new History();
-  readonly #clients: readonly OrderNumbersClient[];
+  readonly #tally: Tally;
+  readonly #random: Random;
   readonly #watchers: readonly Watcher[];
   readonly #reader: Reader;
-  #round = 0;
-  readonly tallies = new Map<Kind, Tally>();
+  readonly #operator: Operator;
+  readonly history = new History();
+  #load: Load;
+  #loads = 1;
 
-  constructor(lab: FailoverLab) {
+  constructor(lab: FailoverLab, tally: Tally, seed: number) {
     this.#lab = lab;
-    this.#clients = Array.from({ length: CALLERS }, () => lab.client());
-    this.#watchers = [new Watcher(lab.client(), this.history), new Watcher(lab.client(), this.history)];
-    this.#reader = new Reader(lab.client(), this.history);
+    this.#tally = tally;
+    this.#random = new Random(seed);
+    this.#load = this.#newLoad();
+    const { history } = this;
+    this.#watchers = [new Watcher(lab.client(), history, 'w1'), new Watcher(lab.client(), history, 'w2', 3n)];
+    this.#reader = new Reader(lab.client(), history, 'a reader');
+    this.#operator = new Operator({ client: lab.client(), history });
   }
 
-  /** Load, the fault, and load again; then the history is compared with the ledger. */
-  async run(kind: Kind): Promise<void> {
-    const round = ++this.#round;
-    const ownStoreId = OWN_STORES_ABOVE + BigInt(round);
-    const before = {
-      calls: this.history.calls,
-      acknowledged: this.history.answered.length,
-      reads: this.#reader.answers,
-    };
-    const callers = new Callers(this.#clients, this.history, `round-${round}`, ownStoreId);
-    this.#reader.storeId = ownStoreId;
-    await callers.moreAnswers(ANSWERS_BEFORE);
+  /** So many rounds: the faults take turns, in another order each time. */
+  async run(rounds: number): Promise<Verdict> {
+    const names = Object.keys(FAULTS);
+    let turn: string[] = [];
+    for (let round = 1; round <= rounds; round++) {
+      if (turn.length === 0) turn = shuffled(names, this.#random);
+      await this.#round(turn.pop()!);
+      if (round % ROUNDS_PER_CHECK === 0 && round < rounds) await this.#check(true);
+      this.#tally.progress(round);
+    }
+    return this.#check(false);
+  }
+
+  /** Load, the fault, and load again. */
+  async #round(name: string): Promise<void> {
+    const fault = FAULTS[name]!;
+    const first = this.history.calls.length;
+    await this.#load.answers(ANSWERS_BEFORE);
     // So that the fault may hit any moment of a batch.
-    for (let turn = 0; turn < round % 11; turn++) await nextTurn();
-    const fault: Fault = KINDS[kind];
-    await fault.inject(this.#lab, round);
-    await Promise.all([callers.moreAnswers(ANSWERS_AFTER), fault.heal?.(this.#lab)]);
-    await callers.stop();
-    await this.assertKept();
-
-    const tally = this.tallies.get(kind) ?? { rounds: 0, calls: 0, acknowledged: 0, errors: 0, slowestMs: 0, reads: 0 };
-    this.tallies.set(kind, {
-      rounds: tally.rounds + 1,
-      calls: tally.calls + this.history.calls - before.calls,
-      acknowledged: tally.acknowledged + this.history.answered.length - before.acknowledged,
-      errors: tally.errors + callers.errors,
-      slowestMs: Math.max(tally.slowestMs, callers.slowestMs),
-      reads: tally.reads + this.#reader.answers - before.reads,
-    });
+    for (let turns = this.#random.below(11); turns > 0; turns--) await nextTurn();
+    await fault.inject(this.#lab, this.#random, this.#load);
+    this.#tally.inject(name);
+    await Promise.all([this.#load.answers(ANSWERS_AFTER), fault.heal?.(this.#lab)]);
+    if (!fault.isUnseen) return;
+    const failed = this.history.calls.slice(first).filter(({ endMs, answer }) => endMs !== undefined && !answer);
+    if (failed.length > 0) throw new Error(`${name}: ${failed.length} callers saw an error`);
   }
 
-  /** Only while no call is in progress. */
-  async assertKept(): Promise<void> {
+  /** While no call is in progress; `goesOn` if rounds follow. */
+  async #check(goesOn: boolean): Promise<Verdict> {
+    await this.#load.stop();
+    if (!goesOn) await Promise.all([this.#reader.stop(), this.#operator.stop()]);
     const rows = await this.#lab.rows();
     const last = rows.at(-1);
     const end = last ? last.order_id + BigInt(last.count) - 1n : 0n;
     await Promise.all(this.#watchers.map((watcher) => watcher.reaches(end)));
-    assertKept(this.history, rows);
+    const verdict = assertHistory(this.history, rows);
+    if (goesOn) {
+      this.#load = this.#newLoad();
+      return verdict;
+    }
+    await Promise.all(this.#watchers.map((watcher) => watcher.stop()));
+    if (this.#reader.answers === 0) throw new Error('no read was answered');
+    this.#tally.count(verdict);
+    return verdict;
   }
 
-  async stop(): Promise<void> {
-    await Promise.all([this.#reader.stop(), ...this.#watchers.map((watcher) => watcher.stop())]);
+  #newLoad(): Load {
+    return new Load({
+      history: this.history,
+      addresses: [this.#lab.address],
+      name: `load-${this.#loads++}`,
+      seed: this.#random.below(2 ** 31),
+      combining: 1,
+      single: 3,
+      callers: 4,
+    });
   }
+}
+
+function shuffled<T>(list: readonly T[], random: Random): T[] {
+  const left = [...list];
+  return Array.from(list, () => left.splice(random.below(left.length), 1)[0]!);
 }

@@ -25,8 +25,8 @@ export interface TallyOptions {
  * What one test injected, counted and controlled. Free of vitest, for programs that run without it.
  *
  *     const run = faultRun('kill', { short: 4, long: 200 });
- *     it(TEST, async () => {
- *       const tally = new Tally(run, TEST);
+ *     it('P1 P4: what holds', async ({ task }) => {
+ *       const tally = new Tally(run, task.name);
  *       …
  *       tally.end();
  *     }, timeoutMs(run));

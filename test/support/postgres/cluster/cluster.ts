@@ -83,6 +83,16 @@ export class PostgresCluster {
     return data;
   }
 
+  /** The folder in which its own was created. */
+  get parent(): string {
+    return dirname(this.#folder);
+  }
+
+  /** Whether there is a process; it ends by itself if it cannot go on. */
+  get isRunning(): boolean {
+    return this.#postmaster?.isRunning === true;
+  }
+
   get port(): number {
     return this.#port;
   }
@@ -139,9 +149,10 @@ export class PostgresCluster {
    * A new server that streams from this one, under this name; closed along with it. Instead of a former primary
    * that is to be a standby of the promoted one, discard it and make a new standby.
    * @param primary where it finds this one: a proxy's address, if the network between them is to fail
+   * @param folder where its folder is created; beside this one's, unless given
    */
-  async makeStandby(name: string, primary = this.address): Promise<PostgresCluster> {
-    const standby = new PostgresCluster(this.#programs, dirname(this.#folder));
+  async makeStandby(name: string, primary = this.address, folder = this.parent): Promise<PostgresCluster> {
+    const standby = new PostgresCluster(this.#programs, folder);
     this.#standbys.push(standby);
     const [host, port] = primary.split(':');
     const connection = `host=${host} port=${port} user=postgres application_name=${name}`;
