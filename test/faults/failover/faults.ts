@@ -46,6 +46,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       lab.replication.stall();
       await commitAwaitsStandby(lab);
       await lab.restartPrimary();
+      await lab.isAheadOfStandby();
       await lab.replication.flow();
     },
   },
@@ -56,6 +57,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       lab.replication.stall();
       await commitAwaitsStandby(lab);
       await lab.restartPrimary();
+      await lab.isAheadOfStandby();
       await lab.failOver();
     },
     heal: (lab) => lab.makeStandby(),

@@ -1,15 +1,20 @@
+import { tmpdir } from 'node:os';
 import { onTestFinished } from 'vitest';
 import type { ClientOptions, OrderNumbersClient } from '../../../src/client/index.ts';
 import { createClient } from '../../../src/client/index.ts';
+import { memoryFolder } from '../../support/disk/memory-folder.ts';
 import type { DenseRow } from '../../support/ledgers/dense-rows.ts';
 import { isBatch } from '../../support/postgres/batch-query.ts';
 import { PostgresCluster } from '../../support/postgres/cluster/cluster.ts';
 import { assertDense } from '../../support/postgres/density.ts';
 import { ServerProcess } from '../../support/processes/server-process.ts';
+import { until } from '../../support/until.ts';
 import { Balancer, TcpProxy } from '../../support/network/tcp-proxy.ts';
 
 const DATABASE = 'orders';
 const STANDBY = 'standby';
+const STANDBY_ROOM_BYTES = 1024 ** 3;
+const IS_OLD = /is an old primary/;
 
 export interface LabOptions {
   readonly servers: number;
@@ -23,7 +28,7 @@ export interface LabOptions {
 
 /** A primary that was not fenced when its standby was promoted. */
 export interface OldPrimary {
-  /** Servers reach it again, and lose the new one once: they look for the primary among both. */
+  /** Servers reach it again, while they lose the new one; resolves when each has refused it and reaches the new one. */
   comesBack(): Promise<void>;
   isGone(): Promise<void>;
 }
@@ -134,8 +139,13 @@ export class FailoverLab {
     this.#ways = [toNew, toOld];
     return {
       comesBack: async () => {
+        const refusals = this.servers.map(({ log }) => ({ log, from: log.length }));
+        toNew.refuse();
         await toOld.flow();
-        toNew.cut();
+        await until('each server refuses the old primary', () =>
+          refusals.every(({ log, from }) => log.slice(from).some((line) => IS_OLD.test(JSON.stringify(line)))),
+        );
+        await toNew.flow();
       },
       isGone: () => old.discard(),
     };
@@ -159,7 +169,7 @@ export class FailoverLab {
   /** Resolves when commits wait for the new standby, if they have to. */
   async makeStandby(): Promise<void> {
     this.replication = await TcpProxy.start(this.primary.address);
-    const folder = this.#isApart ? undefined : this.primary.parent;
+    const folder = this.#isApart ? (memoryFolder(STANDBY_ROOM_BYTES) ?? tmpdir()) : this.primary.parent;
     this.standby = await this.primary.makeStandby(STANDBY, this.replication.address, folder);
     this.#ways[1].target = this.standby.address;
     if (!this.#isSynchronous) return;
@@ -170,6 +180,15 @@ export class FailoverLab {
   /** Loses the answer to the next batch of a server, and its connection, when the batch is committed. */
   cutNextAnswer(): Promise<void> {
     return this.#ways[0].cutAnswerOfNext(isBatch);
+  }
+
+  /** Throws unless the primary has numbers that the standby has not. */
+  async isAheadOfStandby(): Promise<void> {
+    const sql = 'SELECT last_order_id FROM order_numbers.ledger';
+    const [ahead] = await this.primary.query(sql, DATABASE);
+    const [behind] = await this.standby.query(sql, DATABASE);
+    const [end, confirmed] = [BigInt(ahead!['last_order_id'] as bigint), BigInt(behind!['last_order_id'] as bigint)];
+    if (end <= confirmed) throw new Error(`the primary ends at ${end}, and the standby at ${confirmed}`);
   }
 
   /** Queries the primary directly. */

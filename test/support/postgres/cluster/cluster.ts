@@ -199,6 +199,11 @@ export class PostgresCluster {
     this.#running.resume();
   }
 
+  /** The next line of its log that matches; rejects when it ends without it. */
+  nextLine(pattern: RegExp): Promise<void> {
+    return this.#running.nextLine(pattern);
+  }
+
   /** The end of its log, for messages. */
   said(): string {
     return this.#postmaster?.said() ?? '';
