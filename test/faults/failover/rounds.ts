@@ -12,8 +12,10 @@ import type { FailoverLab } from './lab.ts';
 
 const ANSWERS_BEFORE = 60;
 const ANSWERS_AFTER = 80;
-/** After so many rounds all calls end, and the history is compared with the ledger. */
-const ROUNDS_PER_CHECK = 8;
+/** So often all calls end, and the history is compared with the ledger. */
+const CHECKS = 20;
+const MIN_ROUNDS_PER_CHECK = 8;
+const READER_PAUSE_MS = 5;
 
 /** A lab with its load, observers and operator, for any number of rounds. */
 export class Rounds {
@@ -34,18 +36,19 @@ export class Rounds {
     this.#load = this.#newLoad();
     const { history } = this;
     this.#watchers = [new Watcher(lab.client(), history, 'w1'), new Watcher(lab.client(), history, 'w2', 3n)];
-    this.#reader = new Reader(lab.client(), history, 'a reader');
+    this.#reader = new Reader(lab.client(), history, 'a reader', READER_PAUSE_MS);
     this.#operator = new Operator({ client: lab.client(), history });
   }
 
   /** So many rounds: the faults take turns, in another order each time. */
   async run(rounds: number): Promise<Verdict> {
     const names = Object.keys(FAULTS);
+    const perCheck = Math.max(MIN_ROUNDS_PER_CHECK, Math.ceil(rounds / CHECKS));
     let turn: string[] = [];
     for (let round = 1; round <= rounds; round++) {
       if (turn.length === 0) turn = shuffled(names, this.#random);
       await this.#round(turn.pop()!);
-      if (round % ROUNDS_PER_CHECK === 0 && round < rounds) await this.#check(true);
+      if (round % perCheck === 0 && round < rounds) await this.#check(true);
       this.#tally.progress(round);
     }
     return this.#check(false);
