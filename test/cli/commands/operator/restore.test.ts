@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { afterAll, expect, it, onTestFinished } from 'vitest';
 import { assertDense } from '../../../support/ledgers/density.ts';
 import { fillLedger, fills } from '../../../support/ledgers/filled-ledger.ts';
 import { connect } from '../../../support/clients/orders-client.ts';
@@ -13,14 +14,30 @@ import { LocalServer } from '../../../support/processes/local-server.ts';
 import { ORDER_NUMBERS, testFolder } from '../../../support/processes/server-process.ts';
 import { atTerminal, pretendedTerminal } from '../../../support/processes/terminal.ts';
 
+/** Made by the first test that needs it; the others copy its files. */
+let made: Promise<string> | undefined;
+afterAll(async () => rmSync((await made) ?? '', { recursive: true, force: true }));
+
 /** A ledger that a server has brought to 15, and a backup of it that ends at 9, by the commands themselves. */
 async function olderBackup() {
+  const original = await (made ??= makeOlderBackup());
   const ledger = join(testFolder(), 'orders.db');
   const from = join(testFolder(), 'backup.db');
-  await allocate(ledger, 9, 'kept');
-  expect(await localOrderNumbers(['backup', '--ledger', ledger, from])).toMatchObject({ exitCode: 0 });
-  await allocate(ledger, 6, 'lost');
+  for (const suffix of ['', '.mark']) copyFileSync(join(original, `orders.db${suffix}`), ledger + suffix);
+  copyFileSync(join(original, 'backup.db'), from);
   return { ledger, from };
+}
+
+async function makeOlderBackup(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'order-numbers-'));
+  const ledger = join(folder, 'orders.db');
+  await allocate(ledger, 9, 'kept');
+  const command = ['backup', '--ledger', ledger, join(folder, 'backup.db')];
+  expect(await localOrderNumbers(command)).toMatchObject({ exitCode: 0 });
+  await allocate(ledger, 6, 'lost');
+  // Nothing is left in the WAL, which would have to be copied, too.
+  expect(readdirSync(folder).toSorted()).toEqual(['backup.db', 'orders.db', 'orders.db.lock', 'orders.db.mark']);
+  return folder;
 }
 
 /** Runs a server for this many calls of store 7; returns their pairs. */
