@@ -63,6 +63,7 @@ it(
       tally.progress(round);
     }
     await load.stop();
+    expect(load.answered).toBeGreaterThanOrEqual(ANSWERS * RUN.rounds);
     tally.count(assertHistory(history, assertDense(ledger)));
     const says = await withoutClamp();
     tally.control('create_time is the time of day, unclamped', /create_time falls/.test(says), says);
