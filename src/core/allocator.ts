@@ -162,11 +162,11 @@ export class Allocator {
     if (allocation.count !== pending.request.count) {
       return this.#refuse(pending, mismatch(pending.request, allocation.count), batch);
     }
-    this.#forget(pending);
     if (!replayed) {
       counts.allocated++;
       counts.createTimeMs = allocation.createTimeMs;
     }
+    if (!this.#forget(pending)) return;
     counts.replayed += pending.callers.length - (replayed ? 0 : 1);
     // Exactly one racing copy, the first that still waits, is told that the pair is new.
     const { callers } = pending;
@@ -174,13 +174,15 @@ export class Allocator {
     for (const caller of callers) caller.resolve(caller === first ? outcome : { allocation, replayed: true }, batch);
   }
 
-  #forget(pending: Pending): void {
-    if (!this.#pending.delete(pending.key)) return;
+  /** Returns false if its callers have their answers: a drain does not wait longer than its limit. */
+  #forget(pending: Pending): boolean {
+    if (!this.#pending.delete(pending.key)) return false;
     for (let i = 1; i < pending.callers.length; i++) this.#copies.leave(pending.callers[i]!.origin);
+    return true;
   }
 
   #refuse(pending: Pending, error: unknown, batch?: EndedBatch): void {
-    this.#forget(pending);
+    if (!this.#forget(pending)) return;
     const refusal = error instanceof OrderError ? error : outcomeUnknown(pending.request, error);
     for (const caller of pending.callers) caller.reject(refusal, batch);
   }

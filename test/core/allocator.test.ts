@@ -684,6 +684,25 @@ describe('draining', () => {
   });
 });
 
+it.each([undefined, 'not persisted'] as const)(
+  'P7: past the limit of a drain no caller is answered a second time if the commit ends later: %s',
+  async (fault) => {
+    const { allocator, ledger } = new Fixture();
+    if (fault) ledger.failNext(fault);
+    const held = ledger.holdNext();
+    const told: string[] = [];
+    const caller = { ...CALL, resolve: () => void told.push('resolved'), reject: () => void told.push('rejected') };
+    for (const requestId of ['a', 'a', 'b']) allocator.enqueue({ ...CALL, requestId }, caller);
+    await held.begun;
+    expect(await allocator.drain(1)).toBe(false);
+    held.release();
+    // Idle: the commit has ended, and whatever it was to tell has been told.
+    expect(await allocator.drain(60_000)).toBe(true);
+    await turnOfTheEventLoop();
+    expect(told).toEqual(['rejected', 'rejected', 'rejected']);
+  },
+);
+
 it('each caller is told of the batch that had its request, a racing copy and a refused one too', async () => {
   const { allocator, ledger } = new Fixture();
   const told: [requestId: string, result: string, batch: EndedBatch | undefined][] = [];
