@@ -9,7 +9,10 @@ import { AttemptFailed } from '../failure.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Holder, WaitingRequest } from './waiting-request.ts';
 
-/** One call of BatchAllocateOrders. It is cancelled once all of its callers have left. */
+/**
+ * One call of BatchAllocateOrders. It is cancelled once all of its callers have left; before it is sent, as soon as one
+ * has.
+ */
 export class Batch implements Holder {
   readonly #requests: WaitingRequest[];
   readonly #attempt: Attempt<BatchAllocateOrdersResponse>;
@@ -54,7 +57,11 @@ export class Batch implements Holder {
     } catch (error) {
       const failed = error instanceof AttemptFailed ? error : new AttemptFailed(error, true);
       if (isUnimplemented(failed)) return this.#requests;
-      for (const request of this.#requests) if (request.isHeldBy(this)) request.fail(failed);
+      for (const request of this.#requests) {
+        if (!request.isHeldBy(this)) continue;
+        if (this.#stop.signal.aborted) request.sendAgain();
+        else request.fail(failed);
+      }
     } finally {
       this.#deadlines.clear();
     }
@@ -64,7 +71,8 @@ export class Batch implements Holder {
   release(): boolean {
     const wasSent = this.#attempt.wasSent();
     this.#callers--;
-    if (this.#callers === 0) this.#stop.abort();
+    // A message that waits for a connection would be sent whole: the others get a call without this request.
+    if (this.#callers === 0 || !wasSent) this.#stop.abort();
     return wasSent;
   }
 }

@@ -12,7 +12,7 @@ export type OrderAnswer = Pick<AllocateOrdersResponse, 'allocation' | 'replayed'
 
 /** The holder of a request until it is answered: the queue, then a batch. */
 export interface Holder {
-  /** Drops a request whose caller has left. Returns whether it was sent. */
+  /** Drops a request whose caller has left. Returns whether it was sent; if not, it never will be. */
   release(request: WaitingRequest): boolean;
 }
 
@@ -126,6 +126,12 @@ export class WaitingRequest implements AllocateOrdersRequest {
   fail(error: unknown): void {
     this.#forget();
     void this.#tryAgain(error);
+  }
+
+  /** Sends it with another call, because its own was cancelled before it was sent. */
+  sendAgain(): void {
+    this.#forget();
+    this.#sender.sendAgain(this);
   }
 
   /** Ends an attempt because the caller's time is up or its signal is aborted. */

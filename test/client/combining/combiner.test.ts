@@ -324,6 +324,23 @@ describe('each caller of a combined call', () => {
   });
 });
 
+describe('P7: a caller that leaves before its call is sent', () => {
+  it('is not in the call that the others wait for, so nothing was done', async () => {
+    const server = await FakeServer.start(ALL_GIVEN);
+    const client = server.client();
+    const stop = new AbortController();
+    const stayed = ask(client, 'k1', 'k2');
+    const left = errorsOf([client.allocate({ storeId: 1, requestId: 'k3' }, stop)]);
+    // The call is made; a connection needs further turns.
+    await turn();
+    stop.abort();
+    const [error] = await left;
+    expect(error).toMatchObject({ code: 'CANCELLED', outcome: 'refused' });
+    expect((await Promise.all(stayed)).map(({ requestId }) => requestId)).toEqual(['k1', 'k2']);
+    expect(keysOf(server.seen).flat().toSorted()).toEqual(['k1', 'k2']);
+  });
+});
+
 describe('P5 P7: an answer that does not say which request it is for counts as none', () => {
   it.each([
     ['is a result short', (all: Results) => all.slice(0, -1)],
