@@ -177,10 +177,11 @@ export async function withDiagnosis(failure: Failure, connection: ConnectionStat
 
 /**
  * Whether a refusal also settles the earlier attempts, which sent the same request. A full queue, for instance, does
- * not: an earlier attempt may have arrived before it was full.
+ * not: an earlier attempt may have arrived before it was full. Neither does REQUEST_ID_MISMATCH: the other request with
+ * this key may only wait for its numbers, and if it leaves without them, an earlier attempt that arrives late gets some.
  */
 function settlesAll({ code, reason }: Failure): boolean {
-  return code === 'INVALID_ARGUMENT' || reason === 'REQUEST_ID_MISMATCH' || reason === 'SEQUENCE_EXHAUSTED';
+  return code === 'INVALID_ARGUMENT' || reason === 'SEQUENCE_EXHAUSTED';
 }
 
 /** The error of a call that its caller stopped. */
