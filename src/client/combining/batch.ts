@@ -1,7 +1,11 @@
 import type { StatusObject } from '@grpc/grpc-js';
 import { Metadata, status } from '@grpc/grpc-js';
 import { Status } from '../../wire/gen/google/rpc/status.ts';
-import type { BatchAllocateOrdersResponse, BatchAllocateOrdersResult } from '../../wire/gen/orders/v1/orders.ts';
+import type {
+  Allocation,
+  BatchAllocateOrdersResponse,
+  BatchAllocateOrdersResult,
+} from '../../wire/gen/orders/v1/orders.ts';
 import { OrderNumberServiceService as service } from '../../wire/gen/orders/v1/orders.ts';
 import { DETAILS_TRAILER } from '../../wire/status-details.ts';
 import type { Attempt, Connection } from '../connection/connection.ts';
@@ -79,16 +83,20 @@ export class Batch implements Holder {
 
 /** A result that cannot be read, or is that of another request, counts as no answer. */
 function settle(request: WaitingRequest, { result }: BatchAllocateOrdersResult): void {
-  const { storeId, requestId } = request;
   if (result?.$case === 'response') {
     const { allocation } = result.value;
-    if (allocation && (allocation.requestId !== requestId || allocation.storeId !== storeId)) {
+    if (allocation && !isAnswerTo(request, allocation)) {
       return request.fail(answerless(`the answer is for request_id ${allocation.requestId} of another request`));
     }
     return request.succeed(result.value);
   }
   if (result === undefined || result.value.code === status.OK) return request.fail(answerless('the result is empty'));
   request.fail(new AttemptFailed(callError(result.value), true));
+}
+
+/** Two requests of one call may have the same key, and different counts. */
+function isAnswerTo(request: WaitingRequest, { storeId, requestId, count }: Allocation): boolean {
+  return requestId === request.requestId && storeId === request.storeId && count === request.count;
 }
 
 function answerless(message: string): AttemptFailed {

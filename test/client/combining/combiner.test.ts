@@ -372,6 +372,23 @@ describe('P5 P7: an answer that does not say which request it is for counts as n
   });
 });
 
+/** Each request gets the numbers of another one. */
+const swapped = ({ requests }: BatchAllocateOrdersRequest): Ending => ({
+  response: {
+    results: requests.toReversed().map(({ count, ...request }) => {
+      const { allocation: first, replayed } = given(request).response;
+      return resultOf({ response: { allocation: { ...first, count }, replayed } });
+    }),
+  },
+});
+
+it('P5: an answer with another count is that of another request with the same key', async () => {
+  const server = await FakeServer.start({ allocateOrder: ['silence'], batchAllocateOrders: [swapped, 'silence'] });
+  const client = server.client({ timeoutMs: 1500 });
+  const counts = [1, 2].map((count) => client.allocate({ storeId: 1, requestId: 'k1', count }));
+  for (const error of await errorsOf(counts)) expect(error).toMatchObject({ outcome: 'unknown' });
+});
+
 describe('a server without BatchAllocateOrders', () => {
   it('P5: gets the same requests singly, with the same keys, and is asked again on the next connection', async () => {
     const address = await freeAddress();
