@@ -10,7 +10,7 @@ REBUILD := rebuild --loglevel=error node \
 INSTALL := ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools test-examples test-faults check format generate tools bench packages screenshots clean
+.PHONY: help run test test-tools test-examples test-faults sim check format generate tools bench packages screenshots clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -32,6 +32,9 @@ test-examples: node_modules/.installed ## Run the examples in other languages ag
 # The long form: make test has a few rounds of each.
 test-faults: node_modules/.installed ## Run the fault labs, or those in ARGS="failover --rounds 40"; ARGS=--help lists them
 	@$(NODE) test/faults/run.ts $(ARGS)
+
+sim: node_modules/.installed ## Simulate core and client: 5,000 seeds, or SEED=7 with its trace; ARGS=--help lists the options
+	@$(NODE) test/faults/simulator/run.ts $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 check: node_modules/.installed test/server/console/node_modules/.installed ## Check types, lint, format and the generated code
 	@$(BIN)/tsc -p .

@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { faultRun, timeoutMs } from '../frame/fault-run.ts';
+import { Tally } from '../frame/tally.ts';
+import type { PlantedBug } from './loading/planted-bugs.ts';
+import { PLANTED_BUGS } from './loading/planted-bugs.ts';
+import type { Sum } from './simulate.ts';
+import { missing, simulate } from './simulate.ts';
+
+const RUN = faultRun('simulator', { short: 100, long: 500_000 });
+const ROOT = new URL('../../../', import.meta.url);
+/** From so many seeds on, each fault and each branch has to come up. */
+const ENOUGH_SEEDS = 1_000;
+/** Each planted bug has to be seen within so many seeds. */
+const SEEDS_PER_BUG = 3_000;
+const JOBS = RUN.isLong ? availableParallelism() : 1;
+/** The short form plants only some of them: each is a thread with a copy of src. */
+const PLANTED = RUN.isLong ? PLANTED_BUGS : PLANTED_BUGS.slice(0, 2);
+
+describe('the simulator', () => {
+  it(
+    'P1 P2 P3 P4 P5 P6 P7: clients, core and a model engine keep every promise under faults, on a seeded clock',
+    async ({ task }) => {
+      const tally = new Tally(RUN, task.name, { engine: 'model' });
+      const onProgress = ({ runs }: Sum) => tally.progress(runs);
+      const { sum } = await simulate({ seed: RUN.seed, seeds: RUN.rounds, jobs: JOBS, onProgress });
+      expect(sum.failures.map(({ seed, violations }) => [`make sim SEED=${seed}`, ...violations])).toEqual([]);
+      expect(sum.small, 'seeds with less than 3 lives, 200 calls or 5 faults').toBe(0);
+      expect(sum.runs < ENOUGH_SEEDS ? [] : missing(sum), 'faults and branches that never came up').toEqual([]);
+      for (const [fault, times] of sum.injected) tally.inject(fault, times);
+      for (const bug of PLANTED) {
+        const { seen, seeds } = await firstSeen(bug);
+        tally.control(bug.name, seen !== undefined, seen === undefined ? '' : `seed ${seeds}: ${seen}`);
+      }
+      tally.count({ asked: sum.calls, acknowledged: sum.acknowledged, found: sum.rows });
+      tally.end();
+    },
+    timeoutMs(RUN),
+  );
+
+  it('replays a run from its seed: the same hash, in another thread as well', async () => {
+    const [one, other] = await Promise.all([1, 2].map(() => simulate({ seed: 11, seeds: 5 })));
+    expect(one!.sum.hash).toBe(other!.sum.hash);
+    const next = await simulate({ seed: 12, seeds: 5 });
+    expect(next.sum.hash).not.toBe(one!.sum.hash);
+  });
+
+  it('prints the shortest trace of a failure', async () => {
+    const bug = PLANTED_BUGS.find(({ name }) => name === 'a mismatch joined as a copy')!;
+    const { seeds } = await firstSeen(bug);
+    const { lines } = await simulate({ seed: seeds, seeds: 1, bug, withTrace: true });
+    expect(lines.join('\n')).toMatch(bug.shows);
+    // It began with 200 calls.
+    expect(lines.filter((line) => / call {2,}\d/.test(line)).length).toBeLessThan(100);
+  });
+
+  it.each(PLANTED_BUGS)('can plant: $name', ({ changes }) => {
+    for (const { file, from, to } of changes) {
+      expect(readFileSync(new URL(file, ROOT), 'utf8').split(from), `${file}: ${from}`).toHaveLength(2);
+      expect(to).not.toBe(from);
+    }
+  });
+});
+
+async function firstSeen(bug: PlantedBug): Promise<{ seen: string | undefined; seeds: number }> {
+  const { sum } = await simulate({ seed: 1, seeds: SEEDS_PER_BUG, bug, stopsEarly: true });
+  const seen = sum.failures.flatMap(({ violations }) => violations).find((sentence) => bug.shows.test(sentence));
+  return { seen, seeds: sum.runs };
+}
