@@ -121,11 +121,17 @@ function reportLost(astray: readonly Call[], answered: readonly Call[], rows: Ro
 }
 
 /** P7 and "nothing that nobody asked for": of rows without an answer, and of calls that were refused. */
-export function checkUnanswered(history: History, rows: Rows, { acknowledgedMs }: Answers, findings: Findings): void {
+export function checkUnanswered(
+  history: History,
+  rows: Rows,
+  { acknowledgedMs }: Answers,
+  mayBeRefused: (refusal: string) => boolean,
+  findings: Findings,
+): void {
   const open = new Map<string, Call[]>();
   const withoutKey = new Map<string, number>();
   for (const call of history.calls) {
-    if (call.refusal !== undefined && !isExpected(call.refusal)) {
+    if (call.refusal !== undefined && !isExpected(call.refusal) && !mayBeRefused(call.refusal)) {
       findings.add(`${nameOf(call)} was refused: ${call.refusal}`);
     }
     if (call.answer) continue;

@@ -12,6 +12,8 @@ import { Rows } from './rows.ts';
 export interface CheckOptions {
   /** Ranges that an operator declared lost. */
   readonly losses?: readonly DeclaredLoss[];
+  /** Which refusals some calls have to expect, beside those for which there was no room. */
+  readonly mayBeRefused?: (refusal: string) => boolean;
 }
 
 /** What a history and the ledger say together: the counts for a Tally, and a sentence per violation. */
@@ -24,12 +26,13 @@ export interface Verdict extends Counts {
  * never answered may have left a row or not; all else has to be exactly as it was told. With the rows alone, sequences
  * begin at 1 and at 100; a snapshot has its own beginnings, and counters that have to agree.
  */
-export function checkHistory(history: History, contents: LedgerContents, { losses = [] }: CheckOptions = {}): Verdict {
+export function checkHistory(history: History, contents: LedgerContents, options: CheckOptions = {}): Verdict {
+  const { losses = [], mayBeRefused = () => false } = options;
   const findings = new Findings();
   const rows = new Rows(contents);
   checkSequences(rows, contents, losses, findings);
   const answers = checkAnswers(history, rows, losses, findings);
-  checkUnanswered(history, rows, answers, findings);
+  checkUnanswered(history, rows, answers, mayBeRefused, findings);
   checkOrder(answers.allocated, findings);
   checkObservers(history, rows, answers, losses, findings);
   return {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
-import type { OrderNumbersClient } from '../../../src/client/index.ts';
+import type { ClientOptions, OrderNumbersClient } from '../../../src/client/index.ts';
 import { createClient } from '../../../src/client/index.ts';
 import type { OrdersClient } from '../../support/clients/orders-client.ts';
 import { connect } from '../../support/clients/orders-client.ts';
@@ -27,6 +27,8 @@ export interface LoadOptions {
   readonly history: History;
   /** host:port, where servers are or will be again: clients take turns. */
   readonly addresses: readonly string[];
+  /** Of the clients, such as a token and TLS. */
+  readonly client?: Omit<ClientOptions, 'address'>;
   /** Makes request_ids unique; two loads on one ledger have two names. Default: load. */
   readonly name?: string;
   readonly seed?: number;
@@ -39,8 +41,6 @@ export interface LoadOptions {
   readonly stores?: readonly bigint[];
   /** Sends no request_id: then a call without an answer is not sent again, and nothing is replayed. */
   readonly isKeyless?: boolean;
-  /** For servers that ask for one. */
-  readonly token?: string;
 }
 
 type Send = (asked: Asked) => Promise<void>;
@@ -116,7 +116,7 @@ export class Load {
     }
     return Array.from({ length: combining + single }, (_, i) => {
       const combine = i < combining;
-      const client = createClient({ address: address(i), combine, timeoutMs: TIMEOUT_MS, token: options.token });
+      const client = createClient({ timeoutMs: TIMEOUT_MS, ...options.client, address: address(i), combine });
       onTestFinished(() => client.close());
       const kind = combine ? 'combining' : 'single';
       return { send: this.#exactlyOnce(`${this.#name}-${kind}-${i}`, client), count: callers ?? (combine ? 32 : 8) };

@@ -5,6 +5,8 @@ import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
 import type { History } from './history.ts';
 
 const PAUSE_MS = 100;
+/** A backup is a process of its own. */
+const BACKUP_ONE_IN = 8;
 /** Above those that a load numbers for. */
 const FIRST_STORE = 1_000_000n;
 
@@ -37,14 +39,14 @@ export class Operator {
 
   async #work(): Promise<void> {
     const { history, pauseMs = PAUSE_MS } = this.#options;
-    while (!this.#isStopping) {
+    for (let round = 0; !this.#isStopping; round++) {
       await delay(pauseMs);
       const last = history.calls.findLast(({ answer }) => answer);
       if (!last) continue;
       await this.#readCounter(last.storeId);
       await this.#changeStores();
       await this.#verify();
-      await this.#backUp();
+      if (round % BACKUP_ONE_IN === 0) await this.#backUp();
     }
   }
 

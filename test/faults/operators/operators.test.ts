@@ -1,0 +1,89 @@
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { newDatabase } from '../../support/postgres/database.ts';
+import { assertDense } from '../../support/postgres/density.ts';
+import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
+import { faultRun, timeoutMs } from '../frame/fault-run.ts';
+import { Tally } from '../frame/tally.ts';
+import { assertHistory, checkHistory } from '../history/check-history.ts';
+import { History } from '../history/history.ts';
+import { Load } from '../history/load.ts';
+import { Reader, Watcher } from '../history/observers.ts';
+import { Operator } from '../history/operators.ts';
+import { isGuestRefused, Shop } from './shop.ts';
+
+const RUN = faultRun('operators', { short: 1, long: 25 });
+const ANSWERS = RUN.isLong ? 1_000 : 100;
+const STEP = ['stores get', 'stores create', 'stores update', 'verify', 'backup'];
+const CHANGES = ['token create', 'token revoke', 'certificate', 'migrate'];
+
+it(
+  'P1 P2 P3 P4 P5 P7: whatever an operator does under load, between kills and over a move to PostgreSQL, all answers hold',
+  async ({ task }) => {
+    const tally = new Tally(RUN, task.name, { engine: 'SQLite, then PostgreSQL' });
+    const history = new History();
+    const shop = await Shop.open(history);
+    const { address, ...client } = shop.options;
+    const load = new Load({ history, addresses: [address!], client, seed: RUN.seed });
+    const watchers = [new Watcher(shop.client(), history, 'w1'), new Watcher(shop.client(), history, 'w2', 2n)];
+    const reader = new Reader(shop.client(), history, 'a reader', 20);
+    const { ledger, folder } = shop;
+    const operator = new Operator({ client: shop.client(), history, backup: { ledger, folder } });
+    for (let round = 1; round <= RUN.rounds; round++) {
+      await load.answers(ANSWERS);
+      await shop.changeTokens();
+      shop.changeCertificate();
+      await shop.kill();
+      await shop.start();
+      tally.inject('kill -9 under load and an operator');
+      tally.progress(round);
+    }
+    await load.answers(ANSWERS);
+    await operator.stop();
+    await shop.moveTo(await newDatabase());
+    tally.inject('move to PostgreSQL under load');
+    await load.answers(ANSWERS);
+    await Promise.all([load.stop(), reader.stop()]);
+
+    const rows = await assertDense(shop.ledger);
+    const last = rows.at(-1)!;
+    await Promise.all(watchers.map((watcher) => watcher.reaches(last.order_id + BigInt(last.count) - 1n)));
+    await Promise.all(watchers.map((watcher) => watcher.stop()));
+    const verdict = assertHistory(history, rows, { mayBeRefused: isGuestRefused });
+    expect(reader.answers).toBeGreaterThan(0);
+    expect([...history.answers.keys()]).toEqual(expect.arrayContaining([...STEP, ...CHANGES]));
+    tally.count(verdict);
+    const { lost, violations } = checkHistory(history, rows.slice(0, -1), { mayBeRefused: isGuestRefused });
+    tally.control(
+      'the last row is taken out of the ledger',
+      lost > 0 || violations.length > 0,
+      violations[0] ?? 'nothing',
+    );
+    tally.end();
+    expect(verdict.found).toBe(verdict.acknowledged);
+  },
+  timeoutMs(RUN),
+);
+
+it(
+  'control: a move of a backup instead of the ledger loses what was acknowledged since',
+  async ({ task }) => {
+    const tally = new Tally(RUN, task.name, { engine: 'SQLite, then PostgreSQL', promises: 'P4 P5' });
+    const history = new History();
+    const shop = await Shop.open(history);
+    const { address, ...client } = shop.options;
+    const load = new Load({ history, addresses: [address!], client, combining: 1, single: 0, callers: 4 });
+    await load.answers(20);
+    const copy = join(shop.folder, 'copy.db');
+    expect(await orderNumbers(['backup', '--ledger', shop.ledger, copy])).toMatchObject({ exitCode: 0 });
+    await load.answers(20);
+    await load.stop();
+    await shop.moveTo(await newDatabase(), copy);
+    const { lost, violations } = checkHistory(history, await assertDense(shop.ledger));
+    tally.inject('move to PostgreSQL');
+    tally.control('a backup is moved instead of the ledger', lost > 0, violations[0] ?? 'nothing is lost');
+    tally.end();
+    expect(lost).toBeGreaterThan(0);
+  },
+  timeoutMs(RUN),
+);
