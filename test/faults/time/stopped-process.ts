@@ -6,9 +6,9 @@ import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import { until } from '../../support/until.ts';
 import type { History } from '../history/history.ts';
+import { STORE } from './one-attempt.ts';
 
 const CALLER = new URL('caller.ts', import.meta.url).pathname;
-const STORE = 7n;
 
 interface Printed {
   readonly i: number;
