@@ -1,6 +1,6 @@
 import type { Losses } from './declared-losses.ts';
 import type { SeenStore } from './all-rows-check.ts';
-import { orderNumberIndex } from './index-check.ts';
+import { misplacedOrderNumbers, orderNumberIndex } from './index-check.ts';
 import { checkLosses } from './sequence-check.ts';
 import { type Finding, mismatch, type VerifyEvent } from './events.ts';
 
@@ -17,6 +17,8 @@ export interface StoreCounter {
 export interface StoreEntries {
   readonly storeId: bigint;
   readonly entries: bigint;
+  /** As in RequestIdPage. */
+  readonly misplaced: bigint | undefined;
 }
 
 /** The counters of the stores against their rows. */
@@ -42,10 +44,11 @@ export class CountersCheck {
   }
 
   /** Rows of a store that the index of order_numbers has. */
-  addEntries({ storeId, entries }: StoreEntries): void {
+  *addEntries({ storeId, entries, misplaced = 0n }: StoreEntries): Generator<Finding> {
     const seen = this.#seen?.get(storeId);
     if (seen) seen.entries += Number(entries);
     else this.#strayEntries.set(storeId, (this.#strayEntries.get(storeId) ?? 0) + Number(entries));
+    if (misplaced > 0n) yield misplacedOrderNumbers(storeId, misplaced, entries);
   }
 
   /** The next store's counter. */

@@ -27,14 +27,25 @@ export function faultyIndex({ name, fault }: IndexFault, end: bigint): Finding {
   return mismatch(undefined, 1n, end, `the index ${name} ${fault}`);
 }
 
-/** The index of request_ids has to have every row. */
-export function* checkRequestIdIndex(entries: bigint, rows: bigint, end: bigint): Generator<Finding> {
-  if (entries === rows) return;
-  yield mismatch(undefined, 1n, end, `the index of request_ids has ${entries} entries for ${rows} rows`);
+/** The index of request_ids has to have every row, under its own key: a retry whose row it does not find is numbered again. */
+export function* checkRequestIdIndex(
+  { entries, misplaced }: { readonly entries: bigint; readonly misplaced: bigint },
+  rows: bigint,
+  end: bigint,
+): Generator<Finding> {
+  const name = 'the index of request_ids has';
+  if (entries !== rows) yield mismatch(undefined, 1n, end, `${name} ${entries} entries for ${rows} rows`);
+  if (misplaced > 0n) yield mismatch(undefined, 1n, end, `${name} ${misplaced} entries that differ from their rows`);
 }
 
 /** The index of order_numbers does not have every row of a store. */
 export function orderNumberIndex(storeId: bigint, entries: number, rows: number): Finding {
   const message = `the index of order_numbers has ${entries} entries for ${rows} rows of store ${storeId}`;
   return mismatch(storeId, 1n, BigInt(rows), message);
+}
+
+/** Entries of the index of order_numbers do not lead to their rows. */
+export function misplacedOrderNumbers(storeId: bigint, misplaced: bigint, entries: bigint): Finding {
+  const message = `the index of order_numbers has ${misplaced} entries of store ${storeId} that differ from their rows`;
+  return mismatch(storeId, 1n, entries, message);
 }

@@ -53,8 +53,7 @@ async function* readStores(source: VerifySource, losses: Losses, pass: AllRowsCh
   const check = new CountersCheck(losses, pass.stores);
   if (indexes.byOrderNumber) {
     for await (const stores of source.orderNumberEntries()) {
-      for (const entries of stores) check.addEntries(entries);
-      yield [pass.progress(end)];
+      yield [...stores.flatMap((entries) => [...check.addEntries(entries)]), pass.progress(end)];
     }
   }
   for await (const stores of source.stores(indexes)) {
@@ -102,12 +101,13 @@ async function* readRows(
   yield [...reading.finish(losses)];
 }
 
-/** Every (store_id, request_id) has one row, and its index has every row. */
+/** Every (store_id, request_id) has one row, and its index leads there. */
 async function* readRequestIds(source: VerifySource, pass: AllRowsCheck): Pages {
   const { end } = source.ledger;
-  let counted = 0n;
-  for await (const { repeated, entries } of source.requestIds()) {
-    counted += entries;
+  const counted = { entries: 0n, misplaced: 0n };
+  for await (const { repeated, entries, misplaced = 0n } of source.requestIds()) {
+    counted.entries += entries;
+    counted.misplaced += misplaced;
     yield [...repeated.map(repeatedRequestId), pass.progress(end)];
   }
   yield [...checkRequestIdIndex(counted, pass.rows, end)];

@@ -43,6 +43,8 @@ export interface OneStore {
 export interface RequestIdPage {
   readonly repeated: readonly RepeatedRequestId[];
   readonly entries: bigint;
+  /** How many of them differ from the row that they lead to; undefined if the engine does not compare them. */
+  readonly misplaced: bigint | undefined;
 }
 
 /** Pages of at most `size` rows, or a few more; `read` returns the rows that follow a place. */

@@ -113,7 +113,7 @@ export class PostgresVerifySource implements VerifySource {
     for (let after: readonly unknown[] = ['', INT64_MIN]; ;) {
       const keys = await this.#read<KeyRow>(columns, 'verify_request_ids', ...after, this.ledger.end, ROWS_PER_READ);
       const last = keys.at(-1);
-      yield { repeated: keys.filter(({ rows }) => rows > 1n), entries: last?.entries ?? 0n };
+      yield { repeated: keys.filter(({ rows }) => rows > 1n), entries: last?.entries ?? 0n, misplaced: undefined };
       // Fewer: the end of the index, as above.
       if (!last || last.keys < ROWS_PER_READ) return;
       after = [last.requestId, last.storeId];

@@ -21,6 +21,9 @@ const BELOW_ALL = -1e19;
 const ABOVE_REQUEST_IDS = '\u{10ffff}';
 const ROW = 'order_number AS orderNumber, order_id AS orderId, count, create_time_ms AS createTimeMs';
 
+/** Reads the row of each entry itself, without the index. */
+const ITS_ROW = 'LEFT JOIN allocations its NOT INDEXED ON its.order_id = entry.order_id';
+
 /** The place at which a page begins. */
 type Place = bigint | number;
 
@@ -87,8 +90,10 @@ export class SqliteVerifySource implements VerifySource {
 
   orderNumberEntries(): AsyncIterable<readonly StoreEntries[]> {
     const count = this.#db.prepare<[bigint, bigint, number], StoreEntries>(
-      `SELECT store_id AS storeId, count(*) AS entries FROM allocations INDEXED BY ${BY_ORDER_NUMBER}
-       WHERE store_id > ? AND order_id <= ? GROUP BY store_id ORDER BY store_id LIMIT ?`,
+      `SELECT entry.store_id AS storeId, count(*) AS entries,
+         sum(${differs('order_number')}) AS misplaced
+       FROM allocations entry INDEXED BY ${BY_ORDER_NUMBER} ${ITS_ROW}
+       WHERE entry.store_id > ? AND entry.order_id <= ? GROUP BY entry.store_id ORDER BY entry.store_id LIMIT ?`,
     );
     const read = (after: bigint) => count.all(after, this.ledger.end, COUNTED_STORES_PER_READ);
     return pagesOf(COUNTED_STORES_PER_READ, 0n, ({ storeId }) => storeId, read);
@@ -104,11 +109,15 @@ export class SqliteVerifySource implements VerifySource {
       `SELECT request_id AS requestId, store_id AS storeId, count(*) AS rows, min(order_id) AS least,
          max(order_id) AS greatest FROM ${index} WHERE ${range} GROUP BY request_id, store_id HAVING count(*) > 1`,
     );
-    const count = this.#db.prepare<[string, string, bigint], bigint>(`SELECT count(*) FROM ${index} WHERE ${range}`);
+    const count = this.#db.prepare<[string, string, bigint], Omit<RequestIdPage, 'repeated'>>(
+      `SELECT count(*) AS entries, ifnull(sum(${differs('request_id')}), 0) AS misplaced
+       FROM allocations entry INDEXED BY ${BY_REQUEST_ID} ${ITS_ROW}
+       WHERE entry.request_id > ? AND entry.request_id <= ? AND entry.order_id <= ?`,
+    );
     for (let after = ''; after !== ABOVE_REQUEST_IDS;) {
       const upTo = boundary.pluck().get(after, REQUEST_IDS_PER_READ) ?? ABOVE_REQUEST_IDS;
       const page = [after, upTo, this.ledger.end] as const;
-      yield { repeated: repeated.all(...page), entries: count.pluck().get(...page)! };
+      yield { repeated: repeated.all(...page), ...count.get(...page)! };
       after = upTo;
     }
   }
@@ -120,6 +129,11 @@ export class SqliteVerifySource implements VerifySource {
        FROM stores WHERE store_id > ? AND store_id <= ? ORDER BY store_id LIMIT ?`,
     );
   }
+}
+
+/** Whether an entry of an index, which begins with this column and store_id in some order, is not its row's. */
+function differs(column: string): string {
+  return `its.store_id IS NOT entry.store_id OR its.${column} IS NOT entry.${column}`;
 }
 
 function rowsEndOf(storeId: string): string {
