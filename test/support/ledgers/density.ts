@@ -15,7 +15,7 @@ export function assertDense(path: string): readonly AllocationRow[] {
 }
 
 /** Reads in one snapshot, so that no server has to stop for it. */
-function readLedger(path: string): LedgerSnapshot<AllocationRow> {
+export function readLedger(path: string): LedgerSnapshot<AllocationRow> {
   const db = new Database(path, { readonly: true, fileMustExist: true });
   try {
     db.defaultSafeIntegers(true);
