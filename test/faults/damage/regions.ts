@@ -1,13 +1,11 @@
 import Database from 'better-sqlite3';
 import type { LedgerFiles } from '../../../src/engines/sqlite/file/ledger-files.ts';
-import type { Notice } from './service.ts';
 
 /** Bytes of a file, from the first up to and without the last. */
 export type Range = readonly [from: number, to: number];
 
-/** A part of the database, and what a flipped bit in it does. */
+/** A part of the database. */
 export interface Region {
-  /** In the page's table. */
   readonly name: string;
   readonly ranges: readonly Range[];
 }
@@ -62,6 +60,3 @@ function usedBytes(bytes: Buffer, start: number, before: number, pageBytes: numb
         [start + content, start + pageBytes],
       ];
 }
-
-/** What notices a flipped bit in each region, at least one of them if it has an effect on a number. */
-export type Noticed = Readonly<Record<string, readonly Notice[]>>;

@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { testFolder } from '../../support/processes/server-process.ts';
+import { faultRun, timeoutMs } from '../frame/fault-run.ts';
+import { Random } from '../frame/random.ts';
+import { Tally } from '../frame/tally.ts';
+import { FLIP_ROWS } from './flips.ts';
+import { GivingLedger } from './giving-ledger.ts';
+import { flipped, put } from './ledger-bytes.ts';
+import { regionsOf } from './regions.ts';
+import type { Outcome } from './service.ts';
+import { NOTICES, serve, twiceIn } from './service.ts';
+
+/** Flipped bits per region of the database, of which there are 15. */
+const RUN = faultRun('damage', { short: 1, long: 400 });
+const TEST = 'P5 P9: a flipped bit anywhere in the database gives no number twice unless verify says so before';
+
+it(
+  TEST,
+  async () => {
+    const tally = new Tally(RUN, TEST);
+    const folder = testFolder();
+    const ledger = new GivingLedger(folder, 'orders');
+    ledger.fill();
+    const { bytes, given } = ledger.moment();
+    const place = join(folder, 'damaged');
+    const random = new Random(RUN.seed);
+    const wrong: string[] = [];
+    for (const { name, ranges } of regionsOf(ledger.files, bytes.database!)) {
+      for (let i = 0; i < RUN.rounds; i++) {
+        const [from, to] = random.pick(ranges);
+        const [offset, bit] = [random.between(from, to - 1), random.below(8)];
+        const files = put({ ...bytes, database: flipped(bytes.database!, offset, bit) }, place);
+        const outcome = await serve(files, given);
+        const twice = twiceIn(given, outcome.after);
+        tally.inject(`${name}: ${whatHappened(outcome, twice)}`);
+        tally.count({ asked: outcome.after.length, acknowledged: outcome.after.length, found: outcome.after.length });
+        const problem = problemOf(name, outcome, twice);
+        if (problem !== undefined) wrong.push(`bit ${bit} of byte ${offset}, in ${name}: ${problem}`);
+        if (twice > 0 && !outcome.noticed.has('verify')) tally.count({ twice });
+        tally.progress(i);
+      }
+    }
+    expect(wrong).toEqual([]);
+    await control(tally, folder);
+    tally.end();
+  },
+  timeoutMs(RUN),
+);
+
+function whatHappened({ noticed, wrongReads }: Outcome, twice: number): string {
+  const first = NOTICES.find((notice) => noticed.has(notice));
+  const effect = twice > 0 ? ', otherwise a retry numbered again' : wrongReads > 0 ? ', otherwise a wrong lookup' : '';
+  return (first === undefined ? 'without effect' : `noticed, ${first}`) + effect;
+}
+
+/** What contradicts the table of the page. */
+function problemOf(region: string, { noticed, wrongReads }: Outcome, twice: number): string | undefined {
+  const row = FLIP_ROWS.find(({ regions }) => regions.includes(region));
+  if (!row) return 'no row of the table is about it';
+  const unforeseen = [...noticed.keys()].filter((notice) => !row.noticed.includes(notice));
+  if (unforeseen.length > 0) return `unforeseen: ${unforeseen.join(', ')}`;
+  const isSaid = noticed.has('verify');
+  if (wrongReads > 0 && !(isSaid && row.mayReadWrong)) return `${wrongReads} lookups were wrong`;
+  if (twice > 0 && !(isSaid && row.mayGiveTwice)) return `${twice} pairs were given twice`;
+  return undefined;
+}
+
+/** A verification that does not compare an index with its rows, as it was once, does not notice what gives numbers twice. */
+async function control(tally: Tally, folder: string): Promise<void> {
+  const ledger = new GivingLedger(folder, 'control');
+  ledger.fill();
+  const { bytes, given } = ledger.moment();
+  const region = regionsOf(ledger.files, bytes.database!).find(
+    ({ name }) => name === 'allocations_by_request_id, leaf',
+  );
+  const key = Buffer.from(given[7]!.requestId, 'latin1');
+  const places = [...placesOf(bytes.database!, key)].filter((at) =>
+    region!.ranges.some(([from, to]) => at >= from && at < to),
+  );
+  const files = put({ ...bytes, database: flipped(bytes.database!, places[0]!, 0) }, join(folder, 'damaged'));
+  const outcome = await serve(files, given, { verifies: false });
+  const twice = twiceIn(given, outcome.after);
+  const isRed = twice > 0 && outcome.noticed.size === 0;
+  tally.control('nobody verifies', isRed, `${twice} pairs given twice, noticed by ${outcome.noticed.size}`);
+}
+
+function* placesOf(bytes: Buffer, sought: Buffer): Generator<number> {
+  for (let at = bytes.indexOf(sought); at !== -1; at = bytes.indexOf(sought, at + 1)) yield at;
+}

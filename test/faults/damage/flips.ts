@@ -1,0 +1,68 @@
+import type { Notice } from './service.ts';
+
+/** What a flipped bit in a region of the database can do, for the page's table and for the tests that hold it. */
+export interface FlipRow {
+  /** The regions of regions.ts that it is about. */
+  readonly regions: readonly string[];
+  readonly damage: string;
+  /** Who may notice, each of them for some bits. */
+  readonly noticed: readonly Notice[];
+  /** What a bit may do that nothing notices. */
+  readonly unnoticed: string;
+  /** Whether lookups may be answered wrongly until the damage is noticed. */
+  readonly mayReadWrong?: boolean;
+  /** Whether a retry may be numbered again until the damage is noticed. */
+  readonly mayGiveTwice?: boolean;
+}
+
+const LATER: readonly Notice[] = ['verify', 'a read', 'a commit'];
+
+/** In each region other bits have no effect at all. */
+export const FLIP_ROWS: readonly FlipRow[] = [
+  {
+    regions: ['header', 'sqlite_schema, leaf'],
+    damage: 'database: its header, its schema',
+    noticed: ['refused at start', ...LATER],
+    unnoticed: 'a bound or a default in the text of the schema',
+  },
+  {
+    regions: ['ledger, leaf'],
+    damage: 'database: the counter of order_ids',
+    noticed: ['refused at start', ...LATER],
+    unnoticed: '',
+  },
+  {
+    regions: ['stores, interior', 'stores, leaf'],
+    damage: 'database: stores and their counters',
+    noticed: ['refused at start', ...LATER],
+    unnoticed: 'the style of later display numbers; a create_time',
+  },
+  {
+    regions: ['allocations, interior', 'allocations, leaf'],
+    damage: 'database: allocations',
+    noticed: ['refused at start', ...LATER],
+    unnoticed: 'the style, the caller or the create_time of one allocation',
+    mayReadWrong: true,
+  },
+  {
+    regions: ['allocations_by_request_id, interior', 'allocations_by_request_id, leaf'],
+    damage: 'database: the index of request_ids',
+    noticed: ['refused at start', ...LATER],
+    unnoticed: '',
+    mayReadWrong: true,
+    mayGiveTwice: true,
+  },
+  {
+    regions: ['allocations_by_order_number, interior', 'allocations_by_order_number, leaf'],
+    damage: 'database: the index of order_numbers',
+    noticed: ['refused at start', ...LATER],
+    unnoticed: '',
+    mayReadWrong: true,
+  },
+  {
+    regions: ['declared_losses, leaf', 'free list, trunk', 'free list, leaf'],
+    damage: 'database: declared losses, free pages',
+    noticed: LATER,
+    unnoticed: '',
+  },
+];
