@@ -22,6 +22,7 @@ export class Callers {
   readonly #clients: readonly OrderNumbersClient[];
   readonly #watching: { watch: SeenWatch; stop: AbortController }[] = [];
   #ended = 0;
+  #isOver = false;
 
   constructor(plan: Plan, record: RunRecord, clock: VirtualClock, disk: IndexedDisk) {
     this.#plan = plan;
@@ -54,16 +55,18 @@ export class Callers {
   begin(): void {
     for (const call of this.#plan.calls) this.#clock.after(call.atMs, () => void this.#call(call));
     for (const watcher of this.#plan.watchers) {
-      this.#clock.after(1, () => this.#watch(watcher, watcher.fromTheStart ? 0n : undefined));
+      this.#watch(watcher, watcher.fromTheStart ? 0n : undefined);
     }
   }
 
   end(): void {
+    this.#isOver = true;
     for (const { stop } of this.#watching) stop.abort();
     for (const client of this.#clients) client.close();
   }
 
   disturb(event: PlannedEvent): void {
+    if (this.#isOver) return;
     if (event.what === 'create store') void this.#createStore(event.client, event.storeId);
     if (event.what === 'update store') void this.#updateStore(event.client, event.storeId);
     if (event.what === 'lookup') void this.#lookUp(event.client);
