@@ -97,7 +97,8 @@ export class HighWaterMark {
   }
 
   /**
-   * Removes the base, because the WAL is empty and the database holds all that the mark says. On disk when it returns.
+   * Removes the base, because the WAL is empty, on disk as well, and the database holds all that the mark says. On disk
+   * when it returns.
    */
   forgetBase(): void {
     ftruncateSync(this.#descriptor, this.#lineBytes);

@@ -6,6 +6,7 @@ import { checkpoint, completeCheckpoint, raiseGeneration } from '../file/checkpo
 import type { FileIdentity } from '../disk/held-files.ts';
 import { isDiskFull } from '../disk/disk-room.ts';
 import { HeldFiles } from '../disk/held-files.ts';
+import { syncFile } from '../file/fsync.ts';
 import { holdersOf } from '../file/holders.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
 import type { OpenLedger } from '../recovery/open-ledger.ts';
@@ -178,7 +179,11 @@ export class Writer {
         this.#held.requireNotOverwritten();
         guard.close();
         if (checkpoint(db, 'TRUNCATE').busy) mark.sync();
-        else mark.forgetBase();
+        else {
+          // After a power cut, an older WAL without a base would fit an older copy of the database.
+          syncFile(this.#options.files.wal);
+          mark.forgetBase();
+        }
       }
     } finally {
       this.#release();
