@@ -21,7 +21,7 @@ run: node_modules/.installed ## Start the server on data/orders.db; ARGS=--help 
 test: node_modules/.installed ## Run all tests, or those in ARGS=test/core/allocator.test.ts
 	@$(BIN)/vitest run --project plain $(ARGS)
 
-# They need gcc, strace, sqlite3, openssl, curl, script, pgbouncer, psql, pgbench, Redis, Chromium, root and make tools.
+# They need gcc, strace, sqlite3, openssl, curl, script, pgbouncer, psql, pgbench, Redis, Chromium, root, loop devices and make tools.
 test-tools: node_modules/.installed test/server/console/node_modules/.installed ## Run the tests that need gcc, strace, psql, root and more
 	@$(BIN)/vitest run --project tools $(ARGS)
 

@@ -4,8 +4,8 @@ import { delimiter, join } from 'node:path';
 import type { TestContext } from 'vitest';
 
 /**
- * What some tests cannot do without: commands, and `registry` (npm reaches one), `root` (the right to mount) and `linux`
- * (its /proc).
+ * What some tests cannot do without: commands, and `registry` (npm reaches one), `root` (the right to mount), `loop`
+ * (loop devices, to mount a file as a disk) and `linux` (its /proc).
  */
 export type Tool =
   | 'gcc'
@@ -35,11 +35,13 @@ export type Tool =
   | 'kubernetes-validate'
   | 'compose-spec'
   | 'systemd-analyze'
+  | 'mkfs.ext4'
   | 'registry'
   | 'bash'
   | 'zsh'
   | 'fish'
   | 'root'
+  | 'loop'
   | 'linux';
 
 const TOOLS_FOLDER = new URL('../../.tools', import.meta.url).pathname;
@@ -72,11 +74,13 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   'kubernetes-validate': 'run make tools',
   'compose-spec': 'run make tools',
   'systemd-analyze': 'install systemd',
+  'mkfs.ext4': 'install e2fsprogs',
   registry: 'let npm reach its registry',
   bash: 'install bash',
   zsh: 'install zsh',
   fish: 'install fish',
   root: 'run the tests as root',
+  loop: 'run the tests as root where losetup finds a free loop device',
   linux: 'run the tests on Linux, which has /proc',
 };
 
@@ -94,7 +98,7 @@ export function requireTools(test: TestContext, ...tools: Tool[]): void {
 }
 
 /** What is a command. */
-export type Command = Exclude<Tool, 'registry' | 'root' | 'linux'>;
+export type Command = Exclude<Tool, 'registry' | 'root' | 'loop' | 'linux'>;
 
 /** Where a command is: in the repository's .tools folder or in the path. */
 export function toolPath(tool: Command): string {
@@ -106,6 +110,7 @@ export function toolPath(tool: Command): string {
 function isThere(tool: Tool): boolean {
   if (tool === 'registry') return spawnSync('npm', ['ping', '--fetch-retries', '2']).status === 0;
   if (tool === 'root') return process.getuid?.() === 0;
+  if (tool === 'loop') return spawnSync('losetup', ['--find']).status === 0;
   if (tool === 'linux') return process.platform === 'linux';
   return findTool(tool) !== undefined;
 }

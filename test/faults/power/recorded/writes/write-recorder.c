@@ -1,22 +1,24 @@
 /*
- * Records what a process does to the files of a ledger: preloaded with LD_PRELOAD, it writes one line to the file
- * WRITE_RECORD for each call that changes or syncs a file whose path begins with WRITE_RECORD_OF:
+ * Records what a process does to the files in a folder: preloaded with LD_PRELOAD, it writes one line to the file
+ * WRITE_RECORD for each call that changes or syncs a file in WRITE_RECORD_OF, or that folder itself:
  *
- *   create NAME | write NAME OFFSET HEX | truncate NAME LENGTH | sync NAME | unlink NAME
+ *   create NAME | write NAME OFFSET HEX | truncate NAME LENGTH | sync NAME | unlink NAME | rename NAME NEW-NAME
  *
- * While the file WRITE_RECORD_FAILS exists, the next sync of the -wal file fails, removes it and is recorded as
+ * NAME is the file's name, or `.` for the folder. Files in folders below it, and those that no power cut concerns
+ * (-shm and .lock), are left out. A line is written before the call returns, so that the order is that of the calls.
  *
- *   lost NAME
+ * While the file WRITE_RECORD_ARMED exists, it says what happens at the next sync of a -wal file, which removes it:
  *
- * because the system takes the pages for written then, and no later sync writes them.
- *
- * NAME is what follows in the path, or `database`, or `folder`. A line is written before the call returns, so that the order is that of the calls.
+ *   fails   the sync fails with EIO. Recorded as `lost NAME`, because the system takes the pages for written then, and
+ *           no later sync writes them
+ *   kills   the process is killed before the sync
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,17 +28,21 @@
 
 static pthread_mutex_t recording = PTHREAD_MUTEX_INITIALIZER;
 
-/* What follows WRITE_RECORD_OF in a path; NULL where the path is another one. */
+static int ends(const char *text, const char *end) {
+  size_t length = strlen(text), count = strlen(end);
+  return length >= count && strcmp(text + length - count, end) == 0;
+}
+
+/* The name of a file in the folder, `.` for the folder itself; NULL for any other path. */
 static const char *name_in(const char *path) {
-  const char *prefix = getenv("WRITE_RECORD_OF");
-  if (!prefix) return NULL;
-  size_t length = strlen(prefix);
-  if (strncmp(path, prefix, strlen(path)) == 0 && prefix[strlen(path)] == '/') return "folder";
-  if (strncmp(path, prefix, length) != 0) return NULL;
-  static const char *const names[] = {"", "-wal", "-journal", ".mark", ".told"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (strcmp(path + length, names[i]) == 0) return i == 0 ? "database" : names[i];
-  return NULL;
+  const char *folder = getenv("WRITE_RECORD_OF");
+  if (!folder) return NULL;
+  size_t length = strlen(folder);
+  if (strncmp(path, folder, length) != 0) return NULL;
+  if (path[length] == '\0') return ".";
+  if (path[length] != '/') return NULL;
+  const char *name = path + length + 1;
+  return strchr(name, '/') || strchr(name, ' ') || ends(name, "-shm") || ends(name, ".lock") ? NULL : name;
 }
 
 static const char *name_of(int fd, char path[4096]) {
@@ -66,7 +72,11 @@ static void record_event(const char *event, const char *name, long long number) 
 static void record_write(const char *name, const unsigned char *bytes, size_t count, long long offset) {
   char *line = malloc(2 * count + 4200);
   int length = sprintf(line, "write %s %lld ", name, offset);
-  for (size_t i = 0; i < count; i++) length += sprintf(line + length, "%02x", bytes[i]);
+  static const char digits[] = "0123456789abcdef";
+  for (size_t i = 0; i < count; i++) {
+    line[length++] = digits[bytes[i] >> 4];
+    line[length++] = digits[bytes[i] & 15];
+  }
   line[length++] = '\n';
   record(line, (size_t)length);
   free(line);
@@ -105,11 +115,25 @@ int ftruncate(int fd, off_t length) {
   return ftruncate64(fd, length);
 }
 
+/* Whether this happens now; it happens once. */
+static int armed(const char *name, const char *fault) {
+  const char *path = getenv("WRITE_RECORD_ARMED");
+  if (!path || !ends(name, "-wal")) return 0;
+  char text[16] = "";
+  int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return 0;
+  ssize_t length = syscall(SYS_read, fd, text, sizeof text - 1);
+  syscall(SYS_close, fd);
+  if (length < 0 || strcmp(text, fault) != 0) return 0;
+  syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+  return 1;
+}
+
 int fsync(int fd) {
   char path[4096];
   const char *name = name_of(fd, path);
-  const char *fails = getenv("WRITE_RECORD_FAILS");
-  if (name && fails && strcmp(name, "-wal") == 0 && unlink(fails) == 0) {
+  if (name && armed(name, "kills")) kill(getpid(), SIGKILL);
+  if (name && armed(name, "fails")) {
     record_event("lost", name, 0);
     errno = EIO;
     return -1;
@@ -123,18 +147,41 @@ int fdatasync(int fd) {
   return fsync(fd);
 }
 
-int unlink(const char *path) {
-  int result = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+static int unlinked(const char *path, int result) {
   const char *name = name_in(path);
   if (name && result == 0) record_event("unlink", name, 0);
   return result;
 }
 
+int unlink(const char *path) {
+  return unlinked(path, (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+}
+
+/* That of the library does not call its own unlink by name. Folders are not recorded. */
+int remove(const char *path) {
+  int result = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+  if (result != 0 && errno == EISDIR) return (int)syscall(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR);
+  return unlinked(path, result);
+}
+
+int rename(const char *from, const char *to) {
+  const char *name = name_in(from), *new_name = name_in(to);
+  int result = (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to);
+  if (result != 0 || (!name && !new_name)) return result;
+  /* A file that comes from elsewhere would come with unrecorded bytes. */
+  if (!name || !new_name) abort();
+  char line[8400];
+  record(line, (size_t)snprintf(line, sizeof line, "rename %s %s\n", name, new_name));
+  return result;
+}
+
 static int opened(const char *path, int flags, mode_t mode) {
   const char *name = name_in(path);
-  int isNew = name && (flags & O_CREAT) && syscall(SYS_faccessat, AT_FDCWD, path, F_OK) != 0;
+  int was_there = name && syscall(SYS_faccessat, AT_FDCWD, path, F_OK) == 0;
   int fd = (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
-  if (isNew && fd >= 0) record_event("create", name, 0);
+  if (!name || fd < 0) return fd;
+  if (!was_there && (flags & O_CREAT)) record_event("create", name, 0);
+  if (was_there && (flags & O_TRUNC)) record_event("truncate", name, 0);
   return fd;
 }
 

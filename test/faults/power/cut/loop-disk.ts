@@ -1,0 +1,83 @@
+import type { ChildProcess } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { toolPath } from '../../../support/required-tool.ts';
+import { testFolder } from '../../../support/processes/server-process.ts';
+import { until } from '../../../support/until.ts';
+
+const DISK_BYTES = 256 * 2 ** 20;
+/** The journal is written at an fsync, and else not soon: what is not synced stays in memory. */
+const MOUNT_OPTIONS = 'loop,commit=300';
+
+/** A file as a disk with ext4 on it, whose power can be cut. Needs gcc, root and loop devices. */
+export class LoopDisk {
+  /** Where it is mounted. */
+  readonly folder: string;
+  readonly #image: string;
+  readonly #program: string;
+  #isMounted = false;
+
+  /** A new, empty one; unmounted when the test ends. */
+  constructor() {
+    const own = testFolder();
+    this.folder = join(own, 'mounted');
+    this.#image = join(own, 'disk');
+    this.#program = join(own, 'shut-down');
+    mkdirSync(this.folder);
+    writeFileSync(this.#image, '');
+    truncateSync(this.#image, DISK_BYTES);
+    const source = new URL('shut-down.c', import.meta.url).pathname;
+    execFileSync(toolPath('gcc'), ['-Wall', '-Werror', '-O1', '-o', this.#program, source]);
+    execFileSync(toolPath('mkfs.ext4'), ['-q', this.#image]);
+    this.#mount();
+    // Before the folder is removed: what is called last is run first.
+    onTestFinished(() => this.#unmount());
+  }
+
+  /**
+   * Cuts the power of the machine on which this process runs, and gives it back: nothing that it has not synced is on the
+   * disk. It is stopped before: while a disk goes, an fsync may succeed that put nothing on it.
+   */
+  async cutPower(writer: ChildProcess, how: 'stopped' | 'killed'): Promise<void> {
+    const exit = exited(writer);
+    writer.kill(how === 'stopped' ? 'SIGSTOP' : 'SIGKILL');
+    if (how === 'killed') await exit;
+    else await until('every thread of the process is stopped', () => isStopped(writer.pid!));
+    execFileSync(this.#program, [this.folder]);
+    writer.kill('SIGKILL');
+    await exit;
+    this.#unmount();
+    this.#mount();
+  }
+
+  #mount(): void {
+    execFileSync('mount', ['-o', MOUNT_OPTIONS, this.#image, this.folder]);
+    this.#isMounted = true;
+  }
+
+  #unmount(): void {
+    if (this.#isMounted) execFileSync('umount', [this.folder]);
+    this.#isMounted = false;
+  }
+}
+
+/** Whether none of its threads runs; one inside a system call stops as it returns. */
+function isStopped(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1');
+      // The name before may have spaces and parentheses.
+      return 'TDt'.includes(stat.slice(stat.lastIndexOf(')') + 2)[0]!);
+    } catch {
+      // It has just ended.
+      return false;
+    }
+  });
+}
+
+function exited(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => void child.once('exit', () => resolve()));
+}
