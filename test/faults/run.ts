@@ -13,6 +13,8 @@ import { labs } from './labs.ts';
 const ROOT = new URL('../..', import.meta.url).pathname;
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
 const MAX_SEED = 1_000_000;
+/** Labs wait for the processes that they start; more would wait for each other. */
+const MAX_WORKERS = '2';
 /** What a run with --record may have changed. */
 const RECORDED = [':!test/faults/record', ':!docs/reliability.md'];
 
@@ -22,6 +24,7 @@ const OPTIONS = {
   test: { type: 'string' },
   json: { type: 'boolean' },
   record: { type: 'boolean' },
+  add: { type: 'boolean' },
   page: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -35,6 +38,7 @@ Runs the tests of these labs, or of all, in their long form: faults under load, 
   --test NAME  only tests whose name contains this
   --json       prints one JSON object per test on standard output
   --record     writes what the page shows to test/faults/record/; the tree has to be clean, its commit on main
+  --add        records beside runs of the same tests with other seeds, not in their place
   --page       runs nothing: writes what is recorded into docs/reliability.md
 
 Labs:
@@ -70,6 +74,7 @@ async function main(args: readonly string[]): Promise<number> {
       FAULTS_SEED: String(seed),
       FAULTS_ROUNDS: rounds === undefined ? '' : String(rounds),
       FAULTS_RECORD: folder,
+      FAULTS_RECORD_NAME: values.add ? 'seed' : '',
     });
     report(folder, values.json === true);
     // Each of them held, whatever became of the others.
@@ -117,7 +122,7 @@ function git(...args: string[]) {
 }
 
 async function runTests(chosen: readonly Lab[], test: string | undefined, env: Readonly<Record<string, string>>) {
-  const args = [VITEST, 'run', '--project', 'plain', '--project', 'tools'];
+  const args = [VITEST, 'run', '--project', 'plain', '--project', 'tools', '--maxWorkers', MAX_WORKERS];
   if (test !== undefined) args.push('-t', test.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`));
   const child = spawn(process.execPath, [...args, ...chosen.flatMap(({ tests }) => tests)], {
     cwd: ROOT,

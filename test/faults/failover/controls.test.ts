@@ -59,14 +59,18 @@ it(
   timeoutMs(RUN),
 );
 
-it('P4 P5: a replay waits until a standby has its row; where that is lost, the request gets another one', async () => {
-  const { lab, history, replay } = await replayOfOrphanRow(true);
-  await commitAwaitsStandby(lab);
-  expect(history.acknowledged).toBe(1);
-  await lab.failOver();
-  await replay;
-  assertHistory(history, await lab.rows());
-});
+it(
+  'P4 P5: a replay waits until a standby has its row; where that is lost, the request gets another one',
+  async () => {
+    const { lab, history, replay } = await replayOfOrphanRow(true);
+    await commitAwaitsStandby(lab);
+    expect(history.acknowledged).toBe(1);
+    await lab.failOver();
+    await replay;
+    assertHistory(history, await lab.rows());
+  },
+  timeoutMs(RUN),
+);
 
 /** Red if an acknowledged pair is lost. */
 function endControl(test: string, control: string, { lost, violations }: Verdict): void {

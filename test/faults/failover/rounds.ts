@@ -15,7 +15,9 @@ const ANSWERS_AFTER = 80;
 /** So often all calls end, and the history is compared with the ledger. */
 const CHECKS = 20;
 const MIN_ROUNDS_PER_CHECK = 8;
-const READER_PAUSE_MS = 5;
+/** Reads and verifications read all of a ledger that grows. */
+const READER_PAUSE_MS = 50;
+const OPERATOR_PAUSE_MS = 1_000;
 
 /** A lab with its load, observers and operator, for any number of rounds. */
 export class Rounds {
@@ -37,7 +39,7 @@ export class Rounds {
     const { history } = this;
     this.#watchers = [new Watcher(lab.client(), history, 'w1'), new Watcher(lab.client(), history, 'w2', 3n)];
     this.#reader = new Reader(lab.client(), history, 'a reader', READER_PAUSE_MS);
-    this.#operator = new Operator({ client: lab.client(), history });
+    this.#operator = new Operator({ client: lab.client(), history, pauseMs: OPERATOR_PAUSE_MS });
   }
 
   /** So many rounds: the faults take turns, in another order each time. */
@@ -61,8 +63,8 @@ export class Rounds {
     await this.#load.answers(ANSWERS_BEFORE);
     // So that the fault may hit any moment of a batch.
     for (let turns = this.#random.below(11); turns > 0; turns--) await nextTurn();
-    await fault.inject(this.#lab, this.#random, this.#load);
-    this.#tally.inject(name);
+    const other = await fault.inject(this.#lab, this.#random, this.#load);
+    this.#tally.inject(other ?? name);
     await Promise.all([this.#load.answers(ANSWERS_AFTER), fault.heal?.(this.#lab)]);
     if (!fault.isUnseen) return;
     const failed = this.history.calls.slice(first).filter(({ endMs, answer }) => endMs !== undefined && !answer);

@@ -41,7 +41,10 @@ export interface RunRecord {
   readonly controls: Readonly<Record<string, string>>;
 }
 
-/** Writes a record if FAULTS_RECORD says where; 1 is test/faults/record. Dated, and with the commit of the working tree. */
+/**
+ * Writes a record, dated and with the commit of the working tree, if FAULTS_RECORD says where; 1 is test/faults/record.
+ * One per test, or with FAULTS_RECORD_NAME=seed per test and seed.
+ */
 export function writeRecord(run: Omit<RunRecord, 'date' | 'commit'>): void {
   const folder = process.env['FAULTS_RECORD'];
   if (folder === undefined || folder === '') return;
@@ -63,7 +66,8 @@ export function writeRecord(run: Omit<RunRecord, 'date' | 'commit'>): void {
   };
   const path = join(folder === '1' ? RECORDS : folder, lab);
   mkdirSync(path, { recursive: true });
-  writeFileSync(join(path, `${slugOf(test)}.json`), `${JSON.stringify(record, undefined, 2)}\n`);
+  const suffix = process.env['FAULTS_RECORD_NAME'] === 'seed' ? `-seed-${seed}` : '';
+  writeFileSync(join(path, `${slugOf(test)}${suffix}.json`), `${JSON.stringify(record, undefined, 2)}\n`);
 }
 
 /** What repeats a run. */
