@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { LedgerFiles } from '../file/ledger-files.ts';
 
 /** In bytes. */
-interface FileSizes {
+export interface FileSizes {
   readonly database: number;
   readonly wal: number;
 }
