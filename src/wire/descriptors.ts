@@ -3,8 +3,12 @@ import type { FileRegistry } from '@bufbuild/protobuf';
 import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 
-/** Reads the descriptors of everything that is served, which `make generate` writes. It takes some 20 ms. */
+const DESCRIPTORS = new URL('gen/descriptor.binpb', import.meta.url);
+
+let registry: FileRegistry | undefined;
+
+/** The descriptors of everything that is served, which `make generate` writes. Read once, which takes some 20 ms. */
 export function readDescriptorSet(): FileRegistry {
-  const bytes = readFileSync(new URL('gen/descriptor.binpb', import.meta.url));
-  return createFileRegistry(fromBinary(FileDescriptorSetSchema, bytes));
+  registry ??= createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(DESCRIPTORS)));
+  return registry;
 }

@@ -89,7 +89,7 @@ export function httpRoutes({
   });
   void app.register(connectRoutes({ ...connect, isLast: ({ request }) => isLast(request) }));
   serveOpenApi(app);
-  serveConsole(app, files);
+  serveConsole(app, files, (request, reply) => refuseUnknown(request, reply, allowed));
   for (const { path, answer } of probesOf(state)) {
     app.get(path, (_request, reply) => {
       const { status, json } = answer();
