@@ -1,7 +1,8 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { freeAddress } from '../../../support/network/free-address.ts';
-import { ServerProcess } from '../../../support/processes/server-process.ts';
+import { ServerProcess, testFolder } from '../../../support/processes/server-process.ts';
 import { LoopDisk } from './loop-disk.ts';
 
 /** A ledger on a disk whose power is cut, and its server, always at the same address. */
@@ -23,10 +24,29 @@ export class CutLedger {
 
   /** Starts a server; rejects if it refuses what it finds. */
   async start(env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-    const args = ['--grpc-listen', this.address, '--http-listen', 'off', '--metrics-listen', 'off'];
-    this.#server = new ServerProcess(this.path, { args, env });
+    this.#server = this.#spawn(env);
     await this.#server.serving();
     return this.#server;
+  }
+
+  /** Starts a server that waits with all its modules loaded; what this resolves to lets it begin, and waits for it. */
+  async prepare(env: Readonly<Record<string, string>> = {}): Promise<() => Promise<ServerProcess>> {
+    const go = join(testFolder(), 'go');
+    const warm = `--import ${new URL('warm-start.ts', import.meta.url).href}`;
+    const options = env['NODE_OPTIONS'] ?? process.env['NODE_OPTIONS'] ?? '';
+    const next = this.#spawn({ ...env, NODE_OPTIONS: `${options} ${warm}`.trim(), START_WHEN: go });
+    await next.line('warm');
+    return async () => {
+      writeFileSync(go, '');
+      this.#server = next;
+      await next.serving();
+      return next;
+    };
+  }
+
+  #spawn(env: Readonly<Record<string, string>>): ServerProcess {
+    const args = ['--grpc-listen', this.address, '--http-listen', 'off', '--metrics-listen', 'off'];
+    return new ServerProcess(this.path, { args, env });
   }
 
   /** Cuts the power under the server. */

@@ -85,11 +85,12 @@ class ReplayLane {
     this.#rounds++;
     const server = await this.#ledger.start(this.#shim.env);
     await this.#allocate('first');
+    const next = await this.#ledger.prepare(patched(...this.#patches));
     this.#shim.arm('fsync-fails-then-killed');
     const retried = this.#allocate('killed');
     await server.exit();
     tally?.inject('kill between a write and its fsync');
-    await this.#ledger.start(patched(...this.#patches));
+    await next();
     if (!(await retried)) throw new Error('it was not replayed, but numbered by the second server');
     await this.#ledger.cut('stopped');
     tally?.inject('power cut after a replay');
