@@ -7,7 +7,8 @@ import { isMainThread } from 'node:worker_threads';
 
 const LOOK_MS = 5;
 
-if (isMainThread) {
+// Not in its threads, and not in the programs that it runs.
+if (isMainThread && process.argv[1]?.endsWith('order-numbers.js')) {
   await Promise.all([
     import('../../../../src/cli/commands/serve.ts'),
     import('../../../../src/server/server.ts'),
