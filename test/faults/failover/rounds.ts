@@ -94,6 +94,8 @@ export class Rounds {
     return new Load({
       history: this.history,
       addresses: [this.#lab.address],
+      // Longer than any failover, so that only a fault is an error.
+      client: { timeoutMs: 60_000 },
       name: `load-${this.#loads++}`,
       seed: this.#random.below(2 ** 31),
       combining: 1,
