@@ -3,6 +3,8 @@ import type { FileRegistry } from '@bufbuild/protobuf';
 import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 
+export const ORDER_NUMBER_SERVICE = 'orders.v1.OrderNumberService';
+
 const DESCRIPTORS = new URL('gen/descriptor.binpb', import.meta.url);
 
 let registry: FileRegistry | undefined;

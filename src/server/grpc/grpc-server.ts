@@ -7,6 +7,9 @@ import type { Address } from '../address.ts';
 import { listenOn } from '../address.ts';
 import type { CalledMethod, DoorContext } from '../calls.ts';
 import { KEEP_ALIVE_MS, MAX_BATCH_BYTES, MAX_CONNECTIONS, MIN_CALLS_PER_CONNECTION } from '../limits.ts';
+import { ORDER_NUMBER_SERVICE, readDescriptorSet } from '../../wire/descriptors.ts';
+import type { MessageForm } from '../../wire/message-form.ts';
+import { messageFormOf } from '../../wire/message-form.ts';
 import { OrderNumberServiceService } from '../../wire/gen/orders/v1/orders.ts';
 import type { ServedMethod } from '../methods/served-method.ts';
 import { enteredBy, guardCalls } from './entrance.ts';
@@ -20,7 +23,7 @@ import { addReflection } from './standard/reflection.ts';
 
 /** Bounds of what one client can take. */
 const LIMITS = {
-  // One for all methods; those that take less are in limits/request-size.ts.
+  // One for all methods; those that take less are in enforcement/request-size.ts.
   'grpc.max_receive_message_length': MAX_BATCH_BYTES,
   // Until enforcement/call-windows.ts gives a connection more.
   'grpc.max_concurrent_streams': MIN_CALLS_PER_CONNECTION,
@@ -119,6 +122,16 @@ function addOrders(
   const methods = Object.entries(orders);
   const handlers = Object.fromEntries(methods.map(([name, served]) => [name, handlerOf(served)]));
   const large = new Set(methods.filter(([, { method }]) => method.isBatch).map(([name]) => name));
-  addService(server, service, handlers, large, (call, error) => enteredBy(call).refused(error));
+  addService(server, service, handlers, {
+    large,
+    forms: requestForms(),
+    onRefused: (call, error) => enteredBy(call).refused(error),
+  });
   return Object.entries(orders).map(([name, { method }]) => [service[name]!.path, method]);
+}
+
+/** How the requests of the methods are written, by the names of the methods in camelCase. */
+function requestForms(): ReadonlyMap<string, MessageForm> {
+  const methods = readDescriptorSet().getService(ORDER_NUMBER_SERVICE)?.methods ?? [];
+  return new Map(methods.map(({ localName, input }) => [localName, messageFormOf(input)]));
 }

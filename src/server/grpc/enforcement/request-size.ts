@@ -1,16 +1,28 @@
 import type { Server, ServiceDefinition, UntypedHandleCall } from '@grpc/grpc-js';
-import type { OrderError } from '../../../core/errors.ts';
+import { OrderError } from '../../../core/errors.ts';
 import { requestTooLarge } from '../../../core/refusals.ts';
+import type { MessageForm } from '../../../wire/message-form.ts';
+import { isMessage, NOT_BINARY } from '../../../wire/message-form.ts';
 import { MAX_REQUEST_BYTES } from '../../limits.ts';
 import { toStatus } from '../status.ts';
 
-/** What a handler gets in the place of a message that is too large for its method. */
-export class Oversized {
+/** What a handler gets in the place of a message that it must not see. */
+export class RefusedMessage {
   readonly refusal: OrderError;
 
-  constructor(bytes: number) {
-    this.refusal = requestTooLarge(bytes, MAX_REQUEST_BYTES);
+  constructor(refusal: OrderError) {
+    this.refusal = refusal;
   }
+}
+
+/** The messages that a service takes. */
+export interface RequestBounds {
+  /** The names of methods whose messages may be as large as the library's limit; those of others have MAX_REQUEST_BYTES. */
+  readonly large?: ReadonlySet<string>;
+  /** How the messages of a method must be written, by its name; what the decoder makes of them is enough for others. */
+  readonly forms?: ReadonlyMap<string, MessageForm>;
+  /** Told of each call that was refused for its message. */
+  onRefused?(call: object, error: OrderError): void;
 }
 
 /** The parts of a call that every kind of it has. */
@@ -20,35 +32,49 @@ interface AnyCall {
 }
 
 /**
- * Adds a service, and refuses messages above MAX_REQUEST_BYTES except those of `large` methods: the library has one
- * limit for all. A method that reads several messages finds them {@link Oversized}.
+ * Adds a service, and refuses messages that are too large for their method, or are none: the library has one limit for
+ * all, and answers INTERNAL to what cannot be decoded. A method that reads several messages finds a {@link RefusedMessage}.
  */
 export function addService(
   server: Server,
   service: ServiceDefinition,
   handlers: Readonly<Record<string, UntypedHandleCall>>,
-  large: ReadonlySet<string> = new Set(),
-  onRefused: (call: object, error: OrderError) => void = () => {},
+  { large = new Set(), forms = new Map(), onRefused = () => {} }: RequestBounds = {},
 ): void {
-  const small = Object.keys(service).filter((name) => !large.has(name));
-  const definitions = small.map((name) => [name, sized(service[name]!)]);
-  const guarded = small.map((name) => [name, refusing(handlers[name]!, onRefused)]);
-  server.addService(
-    { ...service, ...(Object.fromEntries(definitions) as ServiceDefinition) },
-    { ...handlers, ...(Object.fromEntries(guarded) as Record<string, UntypedHandleCall>) },
-  );
+  const names = Object.keys(service);
+  const definitions = names.map((name) => {
+    const maxBytes = large.has(name) ? Infinity : MAX_REQUEST_BYTES;
+    return [name, bounded(service[name]!, maxBytes, forms.get(name))] as const;
+  });
+  const guarded = names.map((name) => [name, refusing(handlers[name]!, onRefused)] as const);
+  server.addService(Object.fromEntries(definitions) as ServiceDefinition, Object.fromEntries(guarded));
 }
 
-function sized(method: ServiceDefinition[string]): ServiceDefinition[string] {
-  const deserialize = (bytes: Buffer): unknown =>
-    bytes.length <= MAX_REQUEST_BYTES ? method.requestDeserialize(bytes) : new Oversized(bytes.length);
-  return { ...method, requestDeserialize: deserialize };
+function bounded(
+  method: ServiceDefinition[string],
+  maxBytes: number,
+  form: MessageForm | undefined,
+): ServiceDefinition[string] {
+  const requestDeserialize = (bytes: Buffer): unknown => {
+    if (bytes.length > maxBytes) return new RefusedMessage(requestTooLarge(bytes.length, maxBytes));
+    if (form && !isMessage(bytes, form)) return malformed();
+    try {
+      return method.requestDeserialize(bytes);
+    } catch {
+      return malformed();
+    }
+  };
+  return { ...method, requestDeserialize };
+}
+
+function malformed(): RefusedMessage {
+  return new RefusedMessage(new OrderError('REQUEST_MALFORMED', NOT_BINARY));
 }
 
 function refusing(handle: UntypedHandleCall, onRefused: (call: object, error: OrderError) => void): UntypedHandleCall {
   const next = handle as (call: AnyCall, callback?: (status: object) => void) => void;
   const guarded = (call: AnyCall, callback?: (status: object) => void): void => {
-    if (!(call.request instanceof Oversized)) return next(call, callback);
+    if (!(call.request instanceof RefusedMessage)) return next(call, callback);
     const { refusal } = call.request;
     const status = toStatus(refusal, false);
     if (callback) callback(status);

@@ -11,7 +11,7 @@ import { readDescriptorSet } from '../../../wire/descriptors.ts';
 import { REFLECTION_STREAMS } from '../../limits.ts';
 import { enteredBy } from '../entrance.ts';
 import { DescriptorIndex } from './descriptor-index.ts';
-import { addService, Oversized } from '../enforcement/request-size.ts';
+import { addService, RefusedMessage } from '../enforcement/request-size.ts';
 import { send } from '../../methods/sending.ts';
 import { StreamLimit } from '../../methods/stream-limit.ts';
 import { goneSignal } from '../enforcement/gone-signal.ts';
@@ -68,8 +68,8 @@ function answerAll(
   fail: (error: unknown) => void,
 ): void {
   const gone = goneSignal(call);
-  call.on('data', (request: ServerReflectionRequest | Oversized) => {
-    if (request instanceof Oversized) return fail(request.refusal);
+  call.on('data', (request: ServerReflectionRequest | RefusedMessage) => {
+    if (request instanceof RefusedMessage) return fail(request.refusal);
     call.pause();
     const { host } = request;
     const message = { validHost: host, originalRequest: request, messageResponse: answerTo(request) };

@@ -1,7 +1,5 @@
 import type { DescMessage, DescMethod, DescService, FileRegistry } from '@bufbuild/protobuf';
-import { readDescriptorSet } from '../../../wire/descriptors.ts';
-
-const SERVICE = 'orders.v1.OrderNumberService';
+import { ORDER_NUMBER_SERVICE, readDescriptorSet } from '../../../wire/descriptors.ts';
 
 /** The service, and every message that it may send or receive. */
 export interface Descriptors {
@@ -12,8 +10,8 @@ export interface Descriptors {
 /** Reads what `make generate` has written. */
 export function readDescriptors(): Descriptors {
   const registry = readDescriptorSet();
-  const service = registry.getService(SERVICE);
-  if (!service) throw new Error(`the descriptor set has no ${SERVICE}; run make generate`);
+  const service = registry.getService(ORDER_NUMBER_SERVICE);
+  if (!service) throw new Error(`the descriptor set has no ${ORDER_NUMBER_SERVICE}; run make generate`);
   return { service, registry };
 }
 

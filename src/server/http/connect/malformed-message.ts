@@ -5,6 +5,8 @@ import { messageOf, OrderError } from '../../../core/errors.ts';
 import { batchSizeInvalid } from '../../../core/refusals.ts';
 import type { JsonSource } from '../../../core/text/json-text.ts';
 import { isJsonObject, isWhole, parseJson } from '../../../core/text/json-text.ts';
+import type { MessageForm } from '../../../wire/message-form.ts';
+import { isMessage, messageFormOf, NOT_BINARY } from '../../../wire/message-form.ts';
 import type { SentMessage } from './request-form.ts';
 
 /** A text without these has only numbers that JSON.parse gives exactly. */
@@ -46,12 +48,25 @@ export function malformedMessage(
   registry: FileRegistry,
 ): Malformed | undefined {
   if (isJson) return malformedJson(bytes, desc, registry);
+  return isMessage(bytes, formOf(desc)) && isReadable(bytes, desc) ? undefined : malformed('', NOT_BINARY);
+}
+
+/** The library finds what is no text. */
+function isReadable(bytes: Buffer, desc: DescMessage): boolean {
   try {
     fromBinary(desc, bytes);
+    return true;
   } catch {
-    return malformed('', 'the message is not in the binary form of Protocol Buffers');
+    return false;
   }
-  return undefined;
+}
+
+const forms = new WeakMap<DescMessage, MessageForm>();
+
+function formOf(desc: DescMessage): MessageForm {
+  let form = forms.get(desc);
+  if (!form) forms.set(desc, (form = messageFormOf(desc)));
+  return form;
 }
 
 function malformedJson(bytes: Buffer, desc: DescMessage, registry: FileRegistry): Malformed | undefined {

@@ -93,16 +93,19 @@ describe('sizes', () => {
     expect((await listAfter(ledger, 0n, 10)).map(({ requestId }) => requestId)).toEqual(['cart-1']);
   });
 
-  it('a malformed AllocateOrderRequest, or an empty stream, is refused and harms nothing', async () => {
-    const { address, ledger } = await serveInProcess();
+  it('P6: a malformed AllocateOrderRequest, or an empty stream, is refused and harms nothing', async () => {
+    const { address, ledger, observer } = await serveInProcess();
     const client = await HostileClient.connect(address);
-    const badMessages = [
-      Buffer.from([0x08]),
-      Buffer.alloc(1000, 0xff),
-      Buffer.from([0x12, 0x02, 0xff, 0xfe]),
-      Buffer.alloc(0),
-    ];
-    for (const message of badMessages) expect((await client.call(message)).grpcStatus).not.toBe(status.OK);
+    // The second and the third begin like a message; one has a field with the number 0, the other a store as bytes.
+    const malformed = ['08', '080700ffffff', '0a0208071a0161', 'ff'.repeat(1000)];
+    for (const hex of malformed) {
+      expect((await client.call(Buffer.from(hex, 'hex'))).grpcStatus).toBe(status.INVALID_ARGUMENT);
+    }
+    const method = expect.objectContaining({ name: 'AllocateOrder' }) as CalledMethod;
+    const times = malformed.map(() => ['grpc', method, 'REQUEST_MALFORMED', expect.any(Number)]);
+    expect(observer.ended.mock.calls).toEqual(times);
+    const invalid = [Buffer.from([0x12, 0x02, 0xff, 0xfe]), Buffer.alloc(0)];
+    for (const message of invalid) expect((await client.call(message)).grpcStatus).toBe(status.INVALID_ARGUMENT);
 
     const empty = client.open();
     const answer = answerOf(empty);
