@@ -5,6 +5,7 @@ import { messageOf, OrderError } from '../../../core/errors.ts';
 import { batchSizeInvalid } from '../../../core/refusals.ts';
 import type { JsonSource } from '../../../core/text/json-text.ts';
 import { isJsonObject, isWhole, parseJson } from '../../../core/text/json-text.ts';
+import { printable } from '../../../core/text/plain-text.ts';
 import type { MessageForm } from '../../../wire/message-form.ts';
 import { isMessage, messageFormOf, NOT_BINARY } from '../../../wire/message-form.ts';
 import type { SentMessage } from './request-form.ts';
@@ -84,7 +85,8 @@ function malformedJson(bytes: Buffer, desc: DescMessage, registry: FileRegistry)
     // The text still has both values of a name that occurs twice.
     fromJsonString(desc, text, { registry, ignoreUnknownFields: false });
   } catch (error) {
-    const message = messageOf(error).slice(0, MAX_MESSAGE);
+    // It quotes the value, which may have half of a surrogate pair: gRPC-Web could not send that.
+    const message = printable(messageOf(error).slice(0, MAX_MESSAGE)).toWellFormed();
     return malformed(/field [\w.]+\.(\w+) from JSON/.exec(message)?.[1] ?? '', message);
   }
   return undefined;

@@ -89,6 +89,20 @@ describe('the text of a message in JSON', () => {
     expect(json.message?.length).toBeLessThanOrEqual(512);
   });
 
+  it('is refused over gRPC-Web although its text cannot be quoted: half of a surrogate pair, control characters', async () => {
+    const fixture = await HttpFixture.open();
+    const headers = { 'content-type': 'application/grpc-web+json' };
+    for (const json of [String.raw`"\ud800"`, String.raw`"\u0000\u2028"`]) {
+      const answer = await fixture.ask(`${SERVICE_PATH}/AllocateOrder`, {
+        method: 'POST',
+        body: envelope(json),
+        headers,
+      });
+      expect(answer.body).toMatch(/grpc-status: 3\r\n/);
+      expect(decodeURIComponent(answer.body)).not.toMatch(/AllocateOrderRequest from JSON: "[\0\u2028]/);
+    }
+  });
+
   it('is checked over gRPC-Web, too', async () => {
     const fixture = await HttpFixture.open();
     const answer = await fixture.ask(`${SERVICE_PATH}/AllocateOrder`, {
