@@ -53,7 +53,8 @@ async function* readStores(source: VerifySource, losses: Losses, pass: AllRowsCh
   const check = new CountersCheck(losses, pass.stores);
   if (indexes.byOrderNumber) {
     for await (const stores of source.orderNumberEntries()) {
-      yield [...stores.flatMap((entries) => [...check.addEntries(entries)]), pass.progress(end)];
+      for (const entries of stores) yield [...check.addEntries(entries)];
+      yield [pass.progress(end)];
     }
   }
   for await (const stores of source.stores(indexes)) {

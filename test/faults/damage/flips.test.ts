@@ -13,12 +13,11 @@ import { NOTICES, serve, twiceIn } from './service.ts';
 
 /** Flipped bits per region of the database, of which there are 15. */
 const RUN = faultRun('damage', { short: 1, long: 400 });
-const TEST = 'P5 P9: a flipped bit anywhere in the database gives no number twice unless verify says so before';
 
 it(
-  TEST,
-  async () => {
-    const tally = new Tally(RUN, TEST);
+  'P5 P9: a flipped bit anywhere in the database gives no number twice unless verify says so before',
+  async ({ task }) => {
+    const tally = new Tally(RUN, task.name);
     const folder = testFolder();
     const ledger = new GivingLedger(folder, 'orders');
     ledger.fill();
@@ -75,16 +74,17 @@ async function control(tally: Tally, folder: string): Promise<void> {
     ({ name }) => name === 'allocations_by_request_id, leaf',
   );
   const key = Buffer.from(given[7]!.requestId, 'latin1');
-  const places = [...placesOf(bytes.database!, key)].filter((at) =>
-    region!.ranges.some(([from, to]) => at >= from && at < to),
-  );
-  const files = put({ ...bytes, database: flipped(bytes.database!, places[0]!, 0) }, join(folder, 'damaged'));
+  const isInIndex = (at: number) => region!.ranges.some(([from, to]) => at >= from && at < to);
+  const place = placesOf(bytes.database!, key).find(isInIndex);
+  const files = put({ ...bytes, database: flipped(bytes.database!, place!, 0) }, join(folder, 'damaged'));
   const outcome = await serve(files, given, { verifies: false });
   const twice = twiceIn(given, outcome.after);
   const isRed = twice > 0 && outcome.noticed.size === 0;
   tally.control('nobody verifies', isRed, `${twice} pairs given twice, noticed by ${outcome.noticed.size}`);
 }
 
-function* placesOf(bytes: Buffer, sought: Buffer): Generator<number> {
-  for (let at = bytes.indexOf(sought); at !== -1; at = bytes.indexOf(sought, at + 1)) yield at;
+function placesOf(bytes: Buffer, sought: Buffer): number[] {
+  const places: number[] = [];
+  for (let at = bytes.indexOf(sought); at !== -1; at = bytes.indexOf(sought, at + 1)) places.push(at);
+  return places;
 }

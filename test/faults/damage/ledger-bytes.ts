@@ -17,8 +17,11 @@ export function killed(files: LedgerFiles, folder: string): LedgerBytes {
 }
 
 export function readBytes(files: LedgerFiles): LedgerBytes {
-  const read = (path: string) => (existsSync(path) ? readFileSync(path) : undefined);
-  return { database: read(files.database), wal: read(files.wal), mark: read(files.mark) };
+  return { database: bytesOf(files.database), wal: bytesOf(files.wal), mark: bytesOf(files.mark) };
+}
+
+function bytesOf(path: string): Buffer | undefined {
+  return existsSync(path) ? readFileSync(path) : undefined;
 }
 
 /** Puts these files into a folder, which is emptied before. */

@@ -36,7 +36,7 @@ export function isLoss(error: unknown): error is ThreadFailure {
   return error instanceof ThreadFailure && error.errorName === 'HeldFilesChanged';
 }
 
-/** Whether trying again cannot help, because an operator has to act. */
+/** Whether trying again cannot help, because an operator has to act: not if it is a PassingRefusal, which has a code. */
 export function isFinal(error: unknown): boolean {
-  return !(error instanceof ThreadFailure) || error.errorName === 'LedgerRefused';
+  return !(error instanceof ThreadFailure) || (error.errorName === 'LedgerRefused' && error.code === '');
 }

@@ -1,6 +1,7 @@
 import { accessSync, chmodSync, constants, existsSync, lchownSync, lstatSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { LedgerRefused } from '../../../core/errors.ts';
+import { PassingRefusal } from '../disk/passing-refusal.ts';
 import type { LedgerFiles } from './ledger-files.ts';
 import { existingFilesBeside } from './ledger-files.ts';
 
@@ -68,8 +69,9 @@ function notWritable(place: string, error: unknown): LedgerRefused {
   const { uid, gid } = stat;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'EROFS') {
-    return new LedgerRefused(
+    return new PassingRefusal(
       `${place} is on a file system that is mounted read-only; mount it for writing, or name another place`,
+      code,
     );
   }
   const self = process.geteuid?.();

@@ -11,6 +11,7 @@ import { checkpoint, completeCheckpoint, raiseGeneration, readBaseNow } from '..
 import { openWriteConnection } from '../file/connection.ts';
 import { readWithoutWal, syncDatabase } from './database-without-wal.ts';
 import { isDiskFull, requireRoom } from '../disk/disk-room.ts';
+import { PassingRefusal } from '../disk/passing-refusal.ts';
 import { HighWaterMark, readMark } from '../file/high-water-mark.ts';
 import { syncFolder } from '../file/fsync.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
@@ -171,7 +172,8 @@ function makeDurable(db: Database.Database, files: LedgerFiles): boolean {
 function fullBeforeCheck(files: LedgerFiles, use: LedgerUse, error: unknown): Error {
   const withoutWal = existsSync(files.database) && !readWalHeader(files.wal) && readWithoutWal(files.database);
   if (typeof withoutWal !== 'object' || use === 'moved') {
-    return new LedgerRefused(`${whyFull(files, error)}; free some space there, or name another place`);
+    const remedy = 'free some space there, or name another place';
+    return new PassingRefusal(`${whyFull(files, error)}; ${remedy}`, 'SQLITE_FULL');
   }
   const end = { ledgerId: withoutWal.ledgerId, lastOrderId: BigInt(withoutWal.lastOrderId) };
   compareWithMark(files, readMark(files.mark), end);

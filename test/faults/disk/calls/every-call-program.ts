@@ -13,18 +13,18 @@ import { LedgerLife } from './ledger-life.ts';
 
 const [, , folder = '', lives = '[]', atOnce = '1'] = process.argv;
 const faults = JSON.parse(lives) as (CallFault | null)[];
-const next = faults.entries();
+const next = faults.values();
 
 async function live(slotNumber: number): Promise<void> {
   const slot = new FaultSlot(process.env['CALL_FAULTS']!, slotNumber);
   const place = join(folder, `slot-${slotNumber}`);
   const beside = join(folder, `beside-${slotNumber}`);
   symlinkSync(place, beside);
-  for (const [i, fault] of next) {
+  for (const fault of next) {
     rmSync(place, { recursive: true, force: true });
     mkdirSync(place);
     const life = new LedgerLife(place, beside, slot, fault ?? undefined);
-    const outcome = await outcomeOf(life, i % 2 === 0 ? 'running' : 'stopped');
+    const outcome = await outcomeOf(life, (fault?.nth ?? 0) % 2 === 0 ? 'running' : 'stopped');
     const { hits, counts } = slot;
     const calls = life.calls ?? counts;
     process.stdout.write(`${JSON.stringify({ ...outcome, fault: fault ?? undefined, hits, calls } satisfies Life)}\n`);

@@ -8,23 +8,21 @@ import { Tally } from '../../frame/tally.ts';
 import type { Control } from './controls.ts';
 import { CONTROLS } from './controls.ts';
 import type { Life } from './every-call.ts';
-import { everyFault, livesOf, nameOf } from './every-call.ts';
+import { everyFault, FOUND, livesOf, nameOf } from './every-call.ts';
 import type { CallCounts, CallFault } from './fault-slots.ts';
 
 /** Lives; each fault at each call of a life has one, and a life is about 200 calls long. */
 const RUN = faultRun('disk', { short: 24, long: 1_000_000 });
 /** They wait more than they compute. */
 const AT_ONCE = 6;
-const TEST =
-  'P1 P2 P3 P4 P5 P7: whichever write, fsync, open or truncate fails, once or for ever, nothing is lost or given twice';
 
 it(
-  TEST,
+  'P1 P2 P3 P4 P5 P7: whichever write, fsync, open or truncate fails, once or for ever, nothing is lost or given twice',
   async (test) => {
     requireTools(test, 'gcc', 'linux');
-    const tally = new Tally(RUN, TEST);
+    const tally = new Tally(RUN, test.task.name);
     const folder = testFolder();
-    const faults = chosen(everyFault(await callsOfALife(join(folder, 'clean'))));
+    const faults = [...chosen(everyFault(await callsOfALife(join(folder, 'clean')))), ...FOUND];
     const wrong: string[] = [];
     let lives = 0;
     for await (const life of livesOf({ folder, faults, atOnce: AT_ONCE })) {

@@ -24,7 +24,7 @@ export interface Life {
 
 /** The errors of each call, each of which comes once and for ever. */
 const ERRORS: Readonly<Record<FaultyCall, readonly CallError[]>> = {
-  write: ['EIO', 'ENOSPC', 'short', 'short, then ENOSPC'],
+  write: ['EIO', 'ENOSPC', 'EROFS', 'short', 'short, then ENOSPC'],
   fsync: ['EIO', 'ENOSPC'],
   open: ['EIO', 'ENOSPC', 'EMFILE'],
   truncate: ['EIO', 'ENOSPC'],
@@ -59,6 +59,11 @@ function timesOf(error: CallError, times: number): number {
 export function nameOf({ call, error, times }: CallFault): string {
   return `${call}: ${error}, ${times === -1 ? 'for ever' : 'once'}`;
 }
+
+/** Faults at which a server gave up that only had to wait for room: they are in every run. */
+export const FOUND: readonly CallFault[] = [138, 140, 142, 144, 146, 148].map((nth) => {
+  return { call: 'write', error: 'ENOSPC', nth, times: -1 };
+});
 
 export interface Lives {
   readonly folder: string;

@@ -15,23 +15,19 @@ const RETRY_MS = 3;
 /** Kinds of refusals after which the outcome is open; see docs/protocol.md. */
 const OPEN_KINDS = new Set<string>(['unavailable', 'cancelled']);
 
-/** Whether the ledger says that it is open. */
-export interface Service {
-  readonly isOpen: boolean;
-}
-
 /** Callers in the process of a ledger, exactly once: they retry with the same request_id until they have a pair. */
 export class LedgerCallers {
   readonly #history: History;
-  readonly #service: Service;
+  /** Whether the ledger says that it is open. */
+  readonly #isOpen: () => boolean;
   readonly #problem: (sentence: string) => void;
   #allocator: Allocator | undefined;
   readonly #requests: AllocationRequest[][] = [];
   #keys = 0;
 
-  constructor(history: History, service: Service, problem: (sentence: string) => void) {
+  constructor(history: History, isOpen: () => boolean, problem: (sentence: string) => void) {
     this.#history = history;
-    this.#service = service;
+    this.#isOpen = isOpen;
     this.#problem = problem;
   }
 
@@ -103,7 +99,7 @@ export class LedgerCallers {
     for (const [i, answer] of answers.entries()) {
       const { [i]: asked } = calls;
       if (!(answer instanceof OrderError)) {
-        if (!this.#service.isOpen) this.#problem('a number was given before the ledger was opened again');
+        if (!this.#isOpen()) this.#problem('a number was given before the ledger was opened again');
         this.#history.answered(asked!, answer.allocation, answer.replayed, endMs);
         continue;
       }

@@ -13,7 +13,7 @@ import { LedgerCallers } from './ledger-callers.ts';
 /** A service that has not answered by then does not resume. */
 const PATIENCE_MS = 30_000;
 /** Calls go on so long while a fault lasts. */
-const LASTING_MS = 120;
+const LASTING_MS = 250;
 const LONGEST_CHECKPOINT_MS = 200;
 const POLL_MS = 4;
 /** What an observer is told when even reads have to wait. */
@@ -42,6 +42,7 @@ export class LedgerLife {
   readonly #callers: LedgerCallers;
   #ledger: SqliteLedger | undefined;
   #isOpen = false;
+  #wasOpen = false;
   #isReadable = false;
   /** Nothing but a start helps: the last opening was refused. */
   #hasEnded = false;
@@ -53,13 +54,11 @@ export class LedgerLife {
     this.path = join(folder, 'orders.db');
     this.#slot = slot;
     this.#lasts = fault?.times === -1;
-    const life = this;
-    const service = {
-      get isOpen() {
-        return life.#isOpen;
-      },
-    };
-    this.#callers = new LedgerCallers(this.history, service, (sentence) => this.problems.push(sentence));
+    this.#callers = new LedgerCallers(
+      this.history,
+      () => this.#isOpen,
+      (sentence) => this.problems.push(sentence),
+    );
     slot.arm(fault);
   }
 
@@ -95,6 +94,7 @@ export class LedgerLife {
   async #heal(healing: Healing): Promise<void> {
     if (this.#isGivenUp && this.said.every((why) => why === ''))
       this.problems.push('calls failed, and it did not say why');
+    if (this.#hasEnded && this.#wasOpen) this.problems.push(`it gave up instead of waiting: ${this.said.at(-1)}`);
     if (healing === 'stopped') await this.#stop();
     this.#slot.heal();
     this.#isGivenUp = false;
@@ -161,7 +161,10 @@ export class LedgerLife {
 
   #observer(): LedgerObserver {
     return {
-      opened: () => this.#become(true, true),
+      opened: () => {
+        this.#wasOpen = true;
+        this.#become(true, true);
+      },
       waiting: (why) => {
         this.said.push(why);
         this.#become(false, !CLOSED.test(why));
@@ -201,11 +204,12 @@ export class LedgerLife {
 
   async #changeStore(): Promise<void> {
     if (this.#isGivenUp || !this.#ledger) return;
-    const changed = this.#ledger.updateStore(7n, { prefix: 'W-' }).catch(() => {});
     const sinceMs = performance.now();
-    let isDone = false;
-    void changed.then(() => (isDone = true));
-    while (!isDone && !this.#isOverdue(sinceMs)) await delay(POLL_MS);
+    const changed = this.#ledger.updateStore(7n, { prefix: 'W-' }).then(
+      () => true,
+      () => true,
+    );
+    while (!(await Promise.race([changed, delay(POLL_MS, false)])) && !this.#isOverdue(sinceMs));
   }
 
   /** When the database was written last. */
