@@ -85,9 +85,9 @@ export class HighWaterMark {
     }
   }
 
-  /** Written in place, at constant length, in one write: only a power cut can tear it. */
+  /** Written in place, at constant length, in one write: only a power cut or a failing disk can tear it. */
   write(mark: Mark): void {
-    writeSync(this.#descriptor, encode(mark), 0, 'latin1');
+    this.#writeAt(encode(mark), 0);
   }
 
   /** Puts the base on disk, and the last written mark with it. */
@@ -117,7 +117,15 @@ export class HighWaterMark {
   #writeBase(base: Base): void {
     const line = encodeBase(++this.#sequence, base);
     const slot = (this.#sequence - 1) % BASE_SLOTS;
-    writeSync(this.#descriptor, line, this.#lineBytes + slot * line.length, 'latin1');
+    this.#writeAt(line, this.#lineBytes + slot * line.length);
+  }
+
+  /** A disk that fills up may take a part without an error, and say so at the next write only. */
+  #writeAt(text: string, position: number): void {
+    const bytes = Buffer.from(text, 'latin1');
+    for (let done = 0; done < bytes.length;) {
+      done += writeSync(this.#descriptor, bytes, done, bytes.length - done, position + done);
+    }
   }
 }
 
