@@ -11,8 +11,8 @@ import type { Life } from './every-call.ts';
 import { everyFault, FOUND, livesOf, nameOf } from './every-call.ts';
 import type { CallCounts, CallFault } from './fault-slots.ts';
 
-/** Lives; each fault at each call of a life has one, and a life is about 200 calls long. */
-const RUN = faultRun('disk', { short: 24, long: 1_000_000 });
+/** Lives, at most: each fault at each call of a life has one, and a life has about 270 calls. */
+const RUN = faultRun('disk', { short: 24, long: 2500 });
 /** They wait more than they compute. */
 const AT_ONCE = 6;
 
