@@ -118,6 +118,14 @@ it('health loads the client and its own file only: it runs every few seconds', a
   );
 });
 
+it('without a terminal a command of an operator loads no progress bar', async () => {
+  const report = newReport();
+  const command = ['verify', join(testFolder(), 'none.db')];
+  expect(await orderNumbers(command, { env: report.env })).toMatchObject({ exitCode: 1, stdout: '' });
+  expect(report.loaded().packages).toContain('better-sqlite3');
+  expect(report.loaded().packages).not.toContain('cli-progress');
+});
+
 /** What only commands other than `serve` use: the operators' tools, the client, tables and files of other shops. */
 const NOT_SERVED =
   /^src\/client\/(?!connection\/address)|^src\/cli\/check\/(?!refused-values)|\/(look-at-(file|database)|allocate|backup|backup-check|restore[\w-]*|import[\w-]*|migrate|move[\w-]*|verify-(file|database|report)|operator-command|columns)\.ts$/;

@@ -93,7 +93,7 @@ async function show(
   { output, json }: CommandContext,
 ): Promise<number> {
   const report = new VerifyReport();
-  const bar = json ? undefined : ProgressBar.onTerminal(process.stderr, environment()['TERM']);
+  const bar = json ? undefined : await ProgressBar.onTerminal(process.stderr, environment()['TERM']);
   let isGood: boolean | undefined;
   try {
     for await (const step of steps) {

@@ -48,7 +48,7 @@ export async function runOperator(
 ): Promise<void> {
   const stop = new AbortController();
   onStopSignal((name) => stop.abort(new Error(`stopped by ${name}: ${afterStop}`)));
-  const bar = json ? undefined : ProgressBar.onTerminal(process.stderr, environment()['TERM']);
+  const bar = json ? undefined : await ProgressBar.onTerminal(process.stderr, environment()['TERM']);
   await runCommand(json, async (context) => {
     for (const warning of mistypedVariables()) context.say(`warning: ${warning}`);
     try {

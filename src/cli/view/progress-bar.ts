@@ -1,4 +1,4 @@
-import { SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 
 /** Shows people the progress of a long command, one step after the other. */
 export class ProgressBar {
@@ -6,14 +6,14 @@ export class ProgressBar {
   readonly #bar: SingleBar;
   #step: string | undefined;
 
-  /** Undefined if this is not a terminal, or one whose cursor does not move. `kind` is the value of TERM. */
-  static onTerminal(stream: NodeJS.WriteStream, kind: string | undefined): ProgressBar | undefined {
-    return stream.isTTY && kind !== 'dumb' ? new ProgressBar(stream) : undefined;
-  }
-
-  constructor(stream: NodeJS.WriteStream) {
-    this.#stream = stream;
-    this.#bar = new SingleBar({
+  /**
+   * Resolves to undefined if this is not a terminal, or one whose cursor does not move. `kind` is the value of TERM. Only a
+   * command that draws one loads the package for it.
+   */
+  static async onTerminal(stream: NodeJS.WriteStream, kind: string | undefined): Promise<ProgressBar | undefined> {
+    if (!stream.isTTY || kind === 'dumb') return undefined;
+    const bars = await import('cli-progress');
+    const bar = new bars.SingleBar({
       stream,
       format: '{step} [{bar}] {percentage}%  {note}',
       barCompleteChar: '=',
@@ -24,6 +24,12 @@ export class ProgressBar {
       // Other lines are written in between.
       forceRedraw: true,
     });
+    return new ProgressBar(stream, bar);
+  }
+
+  private constructor(stream: NodeJS.WriteStream, bar: SingleBar) {
+    this.#stream = stream;
+    this.#bar = bar;
   }
 
   /** `note` is shown after the bar. */

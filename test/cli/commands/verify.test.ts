@@ -187,16 +187,16 @@ it('a verification without a verdict proves nothing', async () => {
   expect(refused).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringMatching(/\(LEDGER_REOPENING\)\n$/) });
 });
 
-it('the progress bar is drawn on a terminal, gives way to lines and leaves nothing behind', () => {
+it('the progress bar is drawn on a terminal, gives way to lines and leaves nothing behind', async () => {
   const terminal = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY: true, columns: 80 });
-  const bar = ProgressBar.onTerminal(terminal as unknown as NodeJS.WriteStream, 'xterm')!;
+  const bar = (await ProgressBar.onTerminal(terminal as unknown as NodeJS.WriteStream, 'xterm'))!;
   bar.update('verifying', 1, 4, '1,000,000 rows');
   bar.clear();
   bar.stop();
   const drawn = String(terminal.read());
   expect(drawn).toContain('] 25%  1,000,000 rows');
   expect(drawn).toContain('\r\u001B[K');
-  expect(ProgressBar.onTerminal(new PassThrough() as unknown as NodeJS.WriteStream, 'xterm')).toBeUndefined();
+  expect(await ProgressBar.onTerminal(new PassThrough() as unknown as NodeJS.WriteStream, 'xterm')).toBeUndefined();
 });
 
 /** A real server with three orders of two stores. */

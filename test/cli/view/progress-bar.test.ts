@@ -12,6 +12,6 @@ it.each([
   ['xterm-256color', false, false],
   ['dumb', true, false],
   ['dumb', false, false],
-])('a bar is drawn only if the cursor can be moved: TERM=%s, a terminal: %s', (term, isTTY, isDrawn) => {
-  expect(ProgressBar.onTerminal(stream(isTTY), term) !== undefined).toBe(isDrawn);
+])('a bar is drawn only if the cursor can be moved: TERM=%s, a terminal: %s', async (term, isTTY, isDrawn) => {
+  expect((await ProgressBar.onTerminal(stream(isTTY), term)) !== undefined).toBe(isDrawn);
 });
