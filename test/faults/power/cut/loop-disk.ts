@@ -8,8 +8,11 @@ import { testFolder } from '../../../support/processes/server-process.ts';
 import { until } from '../../../support/until.ts';
 
 const DISK_BYTES = 256 * 2 ** 20;
-/** The journal is written at an fsync, and else not soon: what is not synced stays in memory. */
-const MOUNT_OPTIONS = 'loop,commit=300';
+/**
+ * What is not synced stays in memory: the journal is written at an fsync, and else not soon, and a file that was emptied
+ * before is not written out when it is closed, as ext4 does otherwise.
+ */
+const MOUNT_OPTIONS = 'loop,commit=300,noauto_da_alloc';
 
 /** A file as a disk with ext4 on it, whose power can be cut. Needs gcc, root and loop devices. */
 export class LoopDisk {
