@@ -41,6 +41,13 @@ describe('the record in docs/reliability.md', () => {
     }
   });
 
+  it('adds up the runs of a test with several seeds', async () => {
+    const text = (await recordText([RECORD, { ...RECORD, seed: 8, rounds: 300 }])).replaceAll(/ +/g, ' ');
+    expect(text).toContain('| kill of the primary | 2,000 | PostgreSQL | P1 P4 | 1 |');
+    expect(text).toContain('| 1,500 | 7, 8 | 2026-11-27 | 0123456789 |');
+    expect(text).toContain('| 1 | 24,000 | 22,000 | 22,000 | 0 | 0 | 0 |');
+  });
+
   it('names a lab in each record, and a red control for each lab', () => {
     const names = new Set(labs().map(({ name }) => name));
     expect(RECORDS.filter(({ lab }) => !names.has(lab))).toEqual([]);

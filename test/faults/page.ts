@@ -28,8 +28,11 @@ export async function writePage(): Promise<void> {
 /** What stands between the marks of the page. */
 export async function recordText(records: readonly RunRecord[], known: readonly Lab[] = labs()): Promise<string> {
   const sections = known.flatMap(({ name, what }) => {
-    const ofLab = records.filter(({ lab }) => lab === name);
-    return ofLab.length === 0 ? [] : [section(name, what, ofLab)];
+    const ofLab = Map.groupBy(
+      records.filter(({ lab }) => lab === name),
+      ({ file, test, engine }) => `${file} ${test} ${engine}`,
+    );
+    return ofLab.size === 0 ? [] : [section(name, what, [...ofLab.values()].map(together))];
   });
   const text = [summary(records), ...sections].join('\n\n');
   const options = await prettier.resolveConfig(PAGE);
@@ -58,7 +61,35 @@ function summary(records: readonly RunRecord[]): string {
   );
 }
 
-function section(name: string, what: string, records: readonly RunRecord[]): string {
+/** What several runs of a test did, with other seeds. */
+interface Runs extends Omit<RunRecord, 'seed' | 'command'> {
+  readonly seeds: string;
+  readonly commands: readonly string[];
+}
+
+function together(records: readonly RunRecord[]): Runs {
+  const { seed: _seed, command: _command, ...last } = records.at(-1)!;
+  const unique = (name: 'seed' | 'date' | 'commit') => [...new Set(records.map((record) => record[name]))].join(', ');
+  return {
+    ...last,
+    rounds: records.reduce((rounds, record) => rounds + record.rounds, 0),
+    seeds: unique('seed'),
+    date: unique('date'),
+    commit: unique('commit'),
+    injected: sum(records.map(({ injected }) => injected)),
+    counts: sum(records.map(({ counts }) => ({ ...counts }))) as unknown as Counts,
+    controls: Object.assign({}, ...records.map(({ controls }) => controls)) as Record<string, string>,
+    commands: records.map(({ command }) => command),
+  };
+}
+
+function sum(counts: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const each of counts) for (const [name, n] of Object.entries(each)) sums[name] = (sums[name] ?? 0) + n;
+  return sums;
+}
+
+function section(name: string, what: string, records: readonly Runs[]): string {
   const faults = records.flatMap((record, i) =>
     Object.entries(record.injected).map(([fault, times]) => [
       cell(fault),
@@ -68,11 +99,11 @@ function section(name: string, what: string, records: readonly RunRecord[]): str
       String(i + 1),
     ]),
   );
-  const runs = records.map(({ test, file, rounds, seed, date, commit }, i) => [
+  const runs = records.map(({ test, file, rounds, seeds, date, commit }, i) => [
     String(i + 1),
     `\`${file}\`: ${cell(test)}`,
     number(rounds),
-    String(seed),
+    seeds,
     date,
     commit,
   ]);
@@ -80,24 +111,24 @@ function section(name: string, what: string, records: readonly RunRecord[]): str
   return [
     `### Lab ${name}: ${what}`,
     table(['fault', 'injected', 'engine', 'promises', 'run'], faults),
-    table(['run', 'test', 'rounds', 'seed', 'date', 'commit'], runs),
+    table(['run', 'test', 'rounds', 'seeds', 'date', 'commit'], runs),
     table(['run', 'asked', 'acknowledged', 'found', 'lost', 'twice', 'holes'], counts),
     [...records.flatMap((record, i) => controlLines(record, i + 1)), ...repeatLines(records)].join('\n'),
   ].join('\n\n');
 }
 
-function controlLines({ controls }: RunRecord, run: number): string[] {
+function controlLines({ controls }: Runs, run: number): string[] {
   return Object.entries(controls).map(([control, says]) => {
     const short = says.length > MAX_SAYS ? `${says.slice(0, MAX_SAYS)}…` : says;
     return `- Control of run ${run}, red: ${cell(control)}: ${cell(short)}`;
   });
 }
 
-function repeatLines(records: readonly RunRecord[]): string[] {
-  const runs = Map.groupBy(records.entries(), ([, { command }]) => command);
+function repeatLines(records: readonly Runs[]): string[] {
+  const each = records.flatMap(({ commands }, i) => commands.map((command) => ({ command, run: i + 1 })));
+  const runs = Map.groupBy(each, ({ command }) => command);
   return [...runs].map(([command, ofCommand]) => {
-    const numbers = ofCommand.map(([i]) => i + 1);
-    return `- Run ${numbers.join(', ')} again: \`${command}\``;
+    return `- Run ${ofCommand.map(({ run }) => run).join(', ')} again: \`${command}\``;
   });
 }
 
