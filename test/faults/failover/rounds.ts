@@ -10,13 +10,13 @@ import { Operator } from '../history/operators.ts';
 import { FAULTS } from './faults.ts';
 import type { FailoverLab } from './lab.ts';
 
-const ANSWERS_BEFORE = 60;
-const ANSWERS_AFTER = 80;
+const ANSWERS_BEFORE = 40;
+const ANSWERS_AFTER = 50;
 /** So often all calls end, and the history is compared with the ledger. */
 const CHECKS = 20;
 const MIN_ROUNDS_PER_CHECK = 8;
 /** Reads and verifications read all of a ledger that grows. */
-const READER_PAUSE_MS = 50;
+const READER_PAUSE_MS = 100;
 const OPERATOR_PAUSE_MS = 1_000;
 
 /** A lab with its load, observers and operator, for any number of rounds. */
@@ -100,7 +100,7 @@ export class Rounds {
       seed: this.#random.below(2 ** 31),
       combining: 1,
       single: 3,
-      callers: 4,
+      callers: 3,
     });
   }
 }
