@@ -349,6 +349,10 @@ describe('P5 P7: an answer that does not say which request it is for counts as n
     ['has empty results', (all: Results) => all.map(() => ({ result: undefined }))],
     ['has a status OK', (all: Results) => all.map(() => resultOf(bare(status.OK) as never))],
     ['is in another order', (all: Results) => [all[1]!, all[2]!, all[0]!]],
+    [
+      'is for another store',
+      (all: Results) => all.map((_, i) => resultOf(given({ storeId: 8n, requestId: `k${i + 1}` }))),
+    ],
   ])('if it %s', async (_, spoil) => {
     const spoilt = (request: BatchAllocateOrdersRequest): Ending => ({
       response: { results: spoil((allGiven(request) as { response: { results: Results } }).response.results) },
