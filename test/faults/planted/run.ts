@@ -1,0 +1,147 @@
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { Tally } from '../frame/tally.ts';
+import type { PlantedBug } from './planted-bug.ts';
+import { plantedBugs } from './planted-bug.ts';
+import { TestSession } from './checks.ts';
+import { TreeCopy } from './tree-copy.ts';
+import type { Trial, Verdict } from './trial.ts';
+import { areTyped, doesStart, findWrong, redBefore, tryBug } from './trial.ts';
+
+const OPTIONS = {
+  jobs: { type: 'string' },
+  json: { type: 'boolean' },
+  suites: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+const HELP = `make test-planted [ARGS="[NAME…] [options]"]
+
+Plants each bug of test/faults/planted/ alone in a copy of the tree. A bug is caught if the copy still has right types, a
+server still starts, and the test that the patch names fails because an expectation did not hold. A name is that of a
+patch or of its folder; default: all. Types and servers are checked of all bugs together, and of each alone if that fails.
+
+  --jobs N  so many copies at the same time; default: half of the processors
+  --json    prints one JSON object per bug on standard output
+  --suites  runs the whole files of the tests first, not only the tests that have to fail
+`;
+
+/** A command line that cannot be run. */
+class Misuse extends Error {}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(args);
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const bugs = chosen(plantedBugs(), positionals);
+  const jobs = Math.min(bugs.length, jobsOf(values.jobs) ?? Math.max(1, Math.floor(availableParallelism() / 2)));
+  const copies = Array.from({ length: jobs }, () => new TreeCopy());
+  process.on('exit', () => copies.forEach((copy) => copy.remove()));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+
+  const sessions = copies.map(({ folder }) => new TestSession(folder));
+  const first = copies[0]!;
+  say('the copy without any bug: its types, a server, and the tests that the bugs name');
+  const [untypedBefore, unstartedBefore, red] = await Promise.all([
+    areTyped(first),
+    doesStart(first),
+    redBefore(sessions[0]!, bugs, values.suites === true),
+  ]);
+  const broken = untypedBefore ?? unstartedBefore;
+  if (broken !== undefined) throw new Error(`the copy is broken without any bug: ${broken}`);
+  say(`types and a server with the bugs, all ${bugs.length} together`);
+  const untyped = await findWrong(first, bugs, areTyped);
+  const unstarted = await findWrong(first, bugs, doesStart);
+  const reasons: readonly (readonly [Verdict, ReadonlyMap<string, string>])[] = [
+    ['red before', red],
+    ['wrong types', untyped],
+    ['no server', unstarted],
+  ];
+  const trials: Trial[] = [];
+  const waiting = bugs.values();
+  const refused = (bug: PlantedBug): Trial | undefined => {
+    const reason = reasons.find(([, says]) => says.has(bug.name));
+    return reason && { bug, verdict: reason[0], says: reason[1].get(bug.name)!, seconds: 0 };
+  };
+  const work = async (copy: TreeCopy, i: number): Promise<void> => {
+    for (const bug of waiting) {
+      const trial = refused(bug) ?? (await tryBug(copy, sessions[i]!, bug));
+      trials.push(trial);
+      print(trial, `${trials.length}/${bugs.length}`, values.json === true);
+    }
+  };
+  await Promise.all(copies.map(work));
+  await Promise.all(sessions.map((session) => session.close()));
+  return conclude(trials, positionals.length === 0);
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new Misuse(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+function jobsOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[1-9]\d?$/.test(text)) throw new Misuse(`--jobs ${text} is not a number from 1 to 99`);
+  return Number(text);
+}
+
+function chosen(bugs: readonly PlantedBug[], names: readonly string[]): readonly PlantedBug[] {
+  const unknown = names.find((name) => !bugs.some((bug) => bug.name === name || bug.room === name));
+  if (unknown !== undefined) throw new Misuse(`no planted bug and no room is called ${unknown}`);
+  return names.length === 0 ? bugs : bugs.filter(({ name, room }) => names.includes(name) || names.includes(room));
+}
+
+function print({ bug, verdict, says, seconds }: Trial, place: string, json: boolean): void {
+  const { room, name, what, breaks, file, titles } = bug;
+  if (json) {
+    const test = [file, ...titles].join(' > ');
+    process.stdout.write(`${JSON.stringify({ room, name, bug: what, breaks, test, verdict, says, seconds })}\n`);
+    return;
+  }
+  process.stdout.write(`${place} ${verdict.padEnd(14)} ${room}/${name} (${seconds.toFixed(0)} s): ${says}\n`);
+}
+
+/** Prints the table, records a whole run that caught everything, and returns the exit code. */
+function conclude(trials: readonly Trial[], isWhole: boolean): number {
+  const rooms = Map.groupBy(trials, ({ bug }) => bug.room);
+  for (const [room, tried] of [...rooms].toSorted()) {
+    const caught = tried.filter(({ verdict }) => verdict === 'caught').length;
+    say(`${room.padEnd(12)} ${String(tried.length).padStart(3)} planted ${String(caught).padStart(3)} caught`);
+  }
+  const missed = trials.filter(({ verdict }) => verdict !== 'caught');
+  for (const { bug, verdict, says } of missed) say(`${verdict}: ${bug.room}/${bug.name}, ${bug.what}: ${says}`);
+  say(`${trials.length} bugs planted, ${trials.length - missed.length} caught by the test that they name`);
+  if (missed.length > 0) return 1;
+  if (isWhole) record(rooms);
+  return 0;
+}
+
+function record(rooms: ReadonlyMap<string, readonly Trial[]>): void {
+  const run = { lab: 'planted', rounds: 1, seed: 1, isLong: false };
+  const tally = new Tally(run, 'every planted bug is caught by the test that it names', {
+    engine: 'SQLite and PostgreSQL',
+    promises: 'P1 to P10',
+    file: 'test/faults/planted/run.ts',
+    command: 'make test-planted',
+  });
+  for (const [room, tried] of rooms) tally.inject(`a bug in ${room}`, tried.length);
+  tally.end();
+}
+
+function say(text: string): void {
+  process.stderr.write(`test-planted: ${text}\n`);
+}
+
+main(process.argv.slice(2)).then(
+  (code) => (process.exitCode = code),
+  (error: unknown) => {
+    say(error instanceof Error ? error.message : String(error));
+    process.exitCode = error instanceof Misuse ? 2 : 1;
+  },
+);
