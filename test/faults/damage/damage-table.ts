@@ -11,10 +11,11 @@ export function damageTable(): readonly (readonly [damage: string, noticed: stri
 }
 
 function flips() {
-  return FLIP_ROWS.map(({ damage, noticed, unnoticed, mayReadWrong, mayGiveTwice }) => {
+  return FLIP_ROWS.map(({ damage, noticed, unnoticed, mayLeaveHole, mayReadWrong, mayGiveTwice }) => {
     const risks = [
-      mayGiveTwice && 'until `verify` has run, a retry may be numbered again',
-      mayReadWrong && !mayGiveTwice && 'until `verify` has run, lookups may be wrong',
+      mayGiveTwice && 'until verify has run, a retry may be numbered again',
+      mayLeaveHole && 'until verify has run, numbering may go on above a hole',
+      mayReadWrong && !mayGiveTwice && 'until verify has run, lookups may be wrong',
       unnoticed !== '' && `not noticed: ${unnoticed}`,
     ];
     return [`a flipped bit in the ${damage}`, anyOf(noticed), risks.filter(Boolean).join('; ') || NOTHING] as const;

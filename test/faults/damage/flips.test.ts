@@ -12,7 +12,7 @@ import type { Outcome } from './service.ts';
 import { NOTICES, serve, twiceIn } from './service.ts';
 
 /** Flipped bits per region of the database, of which there are 15. */
-const RUN = faultRun('damage', { short: 1, long: 400 });
+const RUN = faultRun('damage', { short: 1, long: 500 });
 
 it(
   'P5 P9: a flipped bit anywhere in the database gives no number twice unless verify says so before',

@@ -9,6 +9,8 @@ export interface FlipRow {
   readonly noticed: readonly Notice[];
   /** What a bit may do that nothing notices. */
   readonly unnoticed: string;
+  /** Whether numbering may go on above a hole until the damage is noticed. */
+  readonly mayLeaveHole?: boolean;
   /** Whether lookups may be answered wrongly until the damage is noticed. */
   readonly mayReadWrong?: boolean;
   /** Whether a retry may be numbered again until the damage is noticed. */
@@ -29,13 +31,15 @@ export const FLIP_ROWS: readonly FlipRow[] = [
     regions: ['ledger, leaf'],
     damage: 'counter of order_ids',
     noticed: ['refused at start', ...LATER],
-    unnoticed: '',
+    unnoticed: 'a create_time that stands still',
+    mayLeaveHole: true,
   },
   {
     regions: ['stores, interior', 'stores, leaf'],
     damage: 'stores and their counters',
     noticed: ['refused at start', ...LATER],
     unnoticed: 'the style of later display numbers; a create_time',
+    mayLeaveHole: true,
   },
   {
     regions: ['allocations, interior', 'allocations, leaf'],
