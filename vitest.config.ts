@@ -18,7 +18,7 @@ const EXAMPLES = 'test/examples/**/*.tools.test.ts';
 
 /** Small files that run long: some share a suite, others wait for servers. */
 const LONG =
-  /(engine-suite|contract|drain|kill|silent-network|docs-commands|failover\/[a-z]+|examples\/php\.tools)\.test\.ts$/;
+  /(engine-suite|contract|drain|kill|silent-network|docs-commands|failover\/[a-z]+|kill\/[a-z]+|examples\/php\.tools)\.test\.ts$/;
 
 /** Without the results of an earlier run vitest starts small files last, and the end of a run would wait for these. */
 class LongFirst extends BaseSequencer {

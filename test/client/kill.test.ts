@@ -9,7 +9,7 @@ import { clientOf } from './fake-server.ts';
 import { until } from '../support/until.ts';
 import { killedAfterCommitSuite, serveOn } from './killed-after-commit-suite.ts';
 
-const RUN = faultRun('process', { short: 2, long: 5 });
+const RUN = faultRun('kill', { short: 2, long: 5 });
 /** Callers of a client that combines them, and of one that does not. */
 const CALLERS = [
   { combine: true, callers: 200 },

@@ -15,12 +15,15 @@ export type { LogLine } from '../log-lines.ts';
 const ROOT = new URL('../../..', import.meta.url).pathname;
 /** The one entry of the command line. */
 export const ORDER_NUMBERS = join(ROOT, 'src/cli/order-numbers.js');
+const SERVE = [ORDER_NUMBERS, 'serve'];
 
 export interface ServeOptions {
   /** Flags beside --grpc-listen and --ledger. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** The arguments of Node.js for another program than `order-numbers serve`, with the same flags. */
+  readonly program?: readonly string[];
   /** A command that runs the server, such as strace with its flags. */
   readonly wrapper?: readonly string[];
 }
@@ -35,8 +38,8 @@ export class ServerProcess {
   stderr = '';
 
   /** Starts a server on any free port; `ledger` is the path of its file. */
-  constructor(ledger: string, { args = [], env = {}, cwd = ROOT, wrapper = [] }: ServeOptions = {}) {
-    const command = [...wrapper, process.execPath, ORDER_NUMBERS, 'serve', '--ledger', ledger, ...args];
+  constructor(ledger: string, { args = [], env = {}, cwd = ROOT, program = SERVE, wrapper = [] }: ServeOptions = {}) {
+    const command = [...wrapper, process.execPath, ...program, '--ledger', ledger, ...args];
     for (const listener of ['--grpc-listen', '--http-listen', '--metrics-listen']) {
       if (!args.includes(listener)) command.push(listener, '127.0.0.1:0');
     }

@@ -22,7 +22,7 @@ import {
 import { TcpProxy } from '../../../support/network/tcp-proxy.ts';
 import { until } from '../../../support/until.ts';
 
-const RUN = faultRun('process', { short: 3, long: 7 });
+const RUN = faultRun('kill', { short: 3, long: 7 });
 /** Two chunks. */
 const ROWS = 6_000;
 

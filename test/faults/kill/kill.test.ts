@@ -1,0 +1,45 @@
+import { expect, it } from 'vitest';
+import { POSTGRES } from '../../support/engines/postgres-engine.ts';
+import { faultRun, timeoutMs } from '../frame/fault-run.ts';
+import { at, backupEnd, callEnd, instantEnd } from './ends.ts';
+import { killedAfterCommitSuite } from './killed-after-commit-suite.ts';
+import { control, killRounds } from './rounds.ts';
+
+/** Every so many lives end in a backup. */
+const LIVES_PER_BACKUP = 4;
+
+const RUN = faultRun('kill', { short: LIVES_PER_BACKUP, long: 600 });
+
+it(
+  'P1 to P7: kill -9 at random instants and in backups, while operators ask, loses and repeats nothing',
+  async (test) => {
+    const tally = await killRounds(RUN, test, {
+      hasOperators: true,
+      endOf: (life, random) => {
+        if (life % LIVES_PER_BACKUP === 1) return backupEnd(Math.floor(life / LIVES_PER_BACKUP), random);
+        return instantEnd(random, RUN.isLong ? 4_000 : 400);
+      },
+    });
+    const early = 'replies before the commit';
+    if (RUN.isLong) await control(tally, early, { ends: [at('before BEGIN', 23)], broken: early }, 'lost');
+    expect(() => tally.end()).not.toThrow();
+  },
+  timeoutMs(RUN),
+);
+
+const ON_POSTGRES = faultRun('kill', { short: 1, long: 100 });
+
+it(
+  'P1 to P7: on PostgreSQL, a server killed at each point of a call loses and repeats nothing',
+  async (test) => {
+    const tally = await killRounds(ON_POSTGRES, test, { engine: POSTGRES, endOf: callEnd });
+    const anew = 'a watch that begins anew without its cursor';
+    const ends = [at('batch formed', 20)];
+    const options = { engine: POSTGRES, ends, savesCursor: false };
+    if (ON_POSTGRES.isLong) await control(tally, anew, options, /watched .* twice/);
+    expect(() => tally.end()).not.toThrow();
+  },
+  timeoutMs(ON_POSTGRES),
+);
+
+killedAfterCommitSuite(POSTGRES);
