@@ -36,14 +36,9 @@ export class ServerClock {
     await until('a commit is held', () => existsSync(`${this.#control}.held`));
   }
 
-  /** As before {@link holdCommits}, and at this distance from the true time. */
-  goesOn(offsetMs = 0): void {
-    this.#set({ offsetMs });
-  }
-
-  /** Ahead by so much, while commits are still held. */
-  isAheadWhileHeld(offsetMs: number): void {
-    this.#set({ offsetMs, isHeld: true });
+  /** At the true time. */
+  goesOn(): void {
+    this.#set({});
   }
 
   #set(state: ClockState): void {
