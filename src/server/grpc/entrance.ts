@@ -1,7 +1,8 @@
-import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { Http2Session, IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
-import type { OrderError } from '../../core/errors.ts';
+import { status } from '@grpc/grpc-js';
+import { OrderError } from '../../core/errors.ts';
 import type { Peer } from '../address.ts';
 import { peerOf } from '../address.ts';
 import type { Call, CalledMethod, DoorContext, Transport } from '../calls.ts';
@@ -71,6 +72,7 @@ export function guardCalls(server: Server, methods: ReadonlyMap<string, CalledMe
       if (authorization !== undefined) headers.authorization = undefined;
       const door = isGrpc(headers) ? doors.get(String(headers[':path'])) : undefined;
       if (door && !enter(stream, door, authorization, headers)) return;
+      if (isCompressed(headers)) return refuseCompressed(stream);
       if (door?.method.isBatch) incoming.watch(stream);
       answer(stream, headers);
     });
@@ -127,13 +129,27 @@ function isGrpc(headers: IncomingHttpHeaders): boolean {
   return headers['content-type']?.startsWith('application/grpc') ?? false;
 }
 
-/** Answers with a status only, and reads nothing more of the call. */
-function refuse(stream: ServerHttp2Stream, error: OrderError): void {
+function isCompressed({ 'grpc-encoding': encoding = 'identity' }: IncomingHttpHeaders): boolean {
+  return encoding !== 'identity';
+}
+
+/**
+ * The library would decompress every message of a call at once: a frame of 16 KiB may have 60 of them, each with more
+ * than a hundred thousand requests.
+ */
+function refuseCompressed(stream: EnteredStream): void {
+  const error = new OrderError('REQUEST_MALFORMED', 'the message is compressed; send it without compression');
+  refuse(stream, error, { 'grpc-status': status.UNIMPLEMENTED, 'grpc-accept-encoding': 'identity' });
+  stream[ENTERED]?.refused(error);
+}
+
+/** Answers with a status only, that of the error unless `others` has one, and reads nothing more of the call. */
+function refuse(stream: ServerHttp2Stream, error: OrderError, others: OutgoingHttpHeaders = {}): void {
   // The client may leave at any time.
   stream.on('error', () => {});
   const { code, details, metadata } = toStatus(error, false);
-  const status = { 'grpc-status': code, 'grpc-message': encodeURI(details), ...metadata.toHttp2Headers() };
-  stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto', ...status }, { endStream: true });
+  const answer = { 'grpc-status': code, 'grpc-message': encodeURI(details), ...metadata.toHttp2Headers(), ...others };
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto', ...answer }, { endStream: true });
   // Drops what still arrives, and ends a stream whose client does not. A reset in this turn would replace the answer.
   stream.resume();
   setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));

@@ -3,6 +3,7 @@ import type { ClientHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect as connectSocket, createServer } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { connectivityState, credentials, status } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Allocator } from '../../../../src/core/allocator.ts';
@@ -24,6 +25,7 @@ import { serviceContext } from '../../../support/processes/service-context.ts';
 const KIB = 1024;
 const REQUEST = { storeId: 7n, requestId: 'cart-1' };
 const MAX_STREAMS = 1000;
+const PATHS = { allocateOrder: '/orders.v1.OrderNumberService/AllocateOrder', check: '/grpc.health.v1.Health/Check' };
 const LIST_ALLOCATIONS = '/orders.v1.OrderNumberService/ListAllocations';
 
 describe('sizes', () => {
@@ -77,6 +79,23 @@ describe('sizes', () => {
     held.release();
     expect((await Promise.all(underWay)).map(([first]) => first?.$case)).toEqual(underWay.map(() => 'response'));
     expect((await batch(100))[0]?.$case).toBe('response');
+  });
+
+  it('P6: a compressed message is refused, however small, by every service: nothing is decompressed', async () => {
+    const { address, ledger, observer } = await serveInProcess();
+    const client = await HostileClient.connect(address);
+    for (const path of [PATHS.allocateOrder, PATHS.check]) {
+      const stream = client.open({ 'grpc-encoding': 'gzip' }, path);
+      const responded = once(stream, 'response');
+      const answer = answerOf(stream);
+      stream.end(compressed(encode(REQUEST)));
+      expect((await responded)[0]).toMatchObject({ 'grpc-accept-encoding': 'identity' });
+      expect((await answer).grpcStatus).toBe(status.UNIMPLEMENTED);
+    }
+    const method = expect.objectContaining({ name: 'AllocateOrder' }) as CalledMethod;
+    expect(observer.ended.mock.calls).toEqual([['grpc', method, 'REQUEST_MALFORMED', expect.any(Number)]]);
+    expect((await client.call(encode(REQUEST), { 'grpc-encoding': 'identity' })).grpcStatus).toBe(status.OK);
+    expect(await listAfter(ledger, 0n, 10)).toHaveLength(1);
   });
 
   it('headers of 4 KiB pass, those above 16 KiB are refused, and the connection stays open', async () => {
@@ -442,4 +461,11 @@ function pingCounter(onPing: (isAnswer: boolean) => unknown, preface: number): (
       rest = rest.subarray(HEADER_BYTES + rest.readUIntBE(0, 3));
     }
   };
+}
+
+/** A message in gzip, with the prefix that says so. */
+function compressed(message: Uint8Array): Buffer {
+  const bytes = framed(gzipSync(message));
+  bytes[0] = 1;
+  return bytes;
 }
