@@ -16,6 +16,7 @@ const VALUES = [
   'postgres://orders:4s3cret@db1:x/orders',
   "postgres://orders:it's s3cret@db1/orders?x",
   'postgres://orders:s3cret@1@db1/orders',
+  'postgres://orders:1@s3cret@db1/orders',
   'postgres://orders:s3cret/1@db1/orders',
   'postgres://orders:x s3cret@db1/orders',
   'postgres://a:s3cret@db1/orders,postgres://b:s3cret@db2/orders',
