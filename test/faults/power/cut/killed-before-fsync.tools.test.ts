@@ -13,7 +13,7 @@ import type { Patch } from '../patched-source.ts';
 import { WITHOUT_CHECKPOINT, patched } from '../patches.ts';
 import { CutLedger } from './cut-ledger.ts';
 
-const RUN = faultRun('power', { short: 1, long: 40 });
+const RUN = faultRun('power', { short: 1, long: 20 });
 const LANES = RUN.isLong ? 4 : 1;
 const CONTROL_ROUNDS = 10;
 /** A client retries for so long, over restarts. */

@@ -8,7 +8,7 @@ import type { OperatorCommand } from './operator-commands.ts';
 import type { RecordChangeName } from './writes/record-changes.ts';
 import { RecordedLedger } from './state-checks.ts';
 
-const RUN = faultRun('power', { short: 1, long: 20 });
+const RUN = faultRun('power', { short: 1, long: 6 });
 const SHARE = RUN.isLong ? 1 : 0.3;
 
 const COMMANDS: readonly OperatorCommand[] = ['token create', 'backup', 'restore', 'import'];

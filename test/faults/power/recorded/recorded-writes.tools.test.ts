@@ -17,7 +17,7 @@ import { askedLine, givenLine } from './lives/told.ts';
 /** A round is a ledger: the first one has a life that is written down, later ones wander. */
 const RUN = faultRun('power', { short: 1, long: 4 });
 /** The share of the writes after which it looks, apart from those that put the mark on disk. */
-const SHARE = RUN.isLong ? 0.3 : 0.1;
+const SHARE = RUN.isLong ? 0.15 : 0.1;
 const CUTS = RUN.isLong ? 4 : 1;
 
 /** So many ledgers at the same time. */
@@ -78,7 +78,7 @@ it(
     requireTools(test, 'gcc');
     const tally = new Tally(RUN, test.task.name);
     const faults = await eachRound(tally, async (ledger) =>
-      count(tally, 'kill at a write', await check(ledger, { end: 'kill', share: RUN.isLong ? 1 : SHARE })),
+      count(tally, 'kill at a write', await check(ledger, { end: 'kill', share: RUN.isLong ? 0.3 : SHARE })),
     );
     expect(faults).toEqual([]);
     const first = await recorded(0);
@@ -120,7 +120,7 @@ it(
     const faults = await eachRound(tally, async (ledger) => {
       const found: string[] = [];
       for (const end of ['kill, older copy', 'power cut, older copy'] as const) {
-        const result = await check(ledger, { end, share: SHARE / 4, cuts: 0 });
+        const result = await check(ledger, { end, share: SHARE / (RUN.isLong ? 2 : 4), cuts: 0 });
         found.push(...count(tally, end, result));
         refused += result.refused;
         tally.inject('refused', result.refused);

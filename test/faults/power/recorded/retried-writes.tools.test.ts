@@ -10,7 +10,7 @@ import type { Patch } from '../patched-source.ts';
 import { WITHOUT_CHECKPOINT, WITHOUT_REWRITE } from '../patches.ts';
 import { RecordedLedger } from './state-checks.ts';
 
-const RUN = faultRun('power', { short: 1, long: 40 });
+const RUN = faultRun('power', { short: 1, long: 20 });
 const CUTS = { seed: RUN.seed, end: 'power cut', share: 1, isLong: RUN.isLong } as const;
 
 const ledgers: RecordedLedger[] = [];
