@@ -3,10 +3,8 @@ import { parseArgs } from 'node:util';
 import { Tally } from '../frame/tally.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { plantedBugs } from './planted-bug.ts';
-import { TestSession } from './checks.ts';
-import { TreeCopy } from './tree-copy.ts';
-import type { Trial, Verdict } from './trial.ts';
-import { areTyped, doesStart, findWrong, redBefore, tryBug } from './trial.ts';
+import type { Trial } from './trial.ts';
+import { tryAll } from './trials.ts';
 
 const OPTIONS = {
   jobs: { type: 'string' },
@@ -37,43 +35,13 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const bugs = chosen(plantedBugs(), positionals);
   const jobs = Math.min(bugs.length, jobsOf(values.jobs) ?? Math.max(1, Math.floor(availableParallelism() / 2)));
-  const copies = Array.from({ length: jobs }, () => new TreeCopy());
-  process.on('exit', () => copies.forEach((copy) => copy.remove()));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
-
-  const sessions = copies.map(({ folder }) => new TestSession(folder));
-  const first = copies[0]!;
-  say('the copy without any bug: its types, a server, and the tests that the bugs name');
-  const [untypedBefore, unstartedBefore, red] = await Promise.all([
-    areTyped(first),
-    doesStart(first),
-    redBefore(sessions[0]!, bugs, values.suites === true),
-  ]);
-  const broken = untypedBefore ?? unstartedBefore;
-  if (broken !== undefined) throw new Error(`the copy is broken without any bug: ${broken}`);
-  say(`types and a server with the bugs, all ${bugs.length} together`);
-  const untyped = await findWrong(first, bugs, areTyped);
-  const unstarted = await findWrong(first, bugs, doesStart);
-  const reasons: readonly (readonly [Verdict, ReadonlyMap<string, string>])[] = [
-    ['red before', red],
-    ['wrong types', untyped],
-    ['no server', unstarted],
-  ];
-  const trials: Trial[] = [];
-  const waiting = bugs.values();
-  const refused = (bug: PlantedBug): Trial | undefined => {
-    const reason = reasons.find(([, says]) => says.has(bug.name));
-    return reason && { bug, verdict: reason[0], says: reason[1].get(bug.name)!, seconds: 0 };
-  };
-  const work = async (copy: TreeCopy, i: number): Promise<void> => {
-    for (const bug of waiting) {
-      const trial = refused(bug) ?? (await tryBug(copy, sessions[i]!, bug));
-      trials.push(trial);
-      print(trial, `${trials.length}/${bugs.length}`, values.json === true);
-    }
-  };
-  await Promise.all(copies.map(work));
-  await Promise.all(sessions.map((session) => session.close()));
+  say(
+    `${bugs.length} bugs in ${jobs} ${jobs === 1 ? 'copy' : 'copies'}; first the tests that they name, without any bug`,
+  );
+  let count = 0;
+  const onTrial = (trial: Trial) => print(trial, `${++count}/${bugs.length}`, values.json === true);
+  const trials = await tryAll(bugs, { jobs, areWhole: values.suites === true, onTrial });
   return conclude(trials, positionals.length === 0);
 }
 

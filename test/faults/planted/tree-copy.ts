@@ -40,7 +40,8 @@ export class TreeCopy {
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    // A process that was just ended may still write.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
   /** By hard links, so that modules are found inside the copy; by a symbolic link if the disk is another one. */
