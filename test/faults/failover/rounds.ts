@@ -38,8 +38,8 @@ export class Rounds {
     this.#load = this.#newLoad();
     const { history } = this;
     this.#watchers = [new Watcher(lab.client(), history, 'w1'), new Watcher(lab.client(), history, 'w2', 3n)];
-    this.#reader = new Reader(lab.client(), history, 'a reader', READER_PAUSE_MS);
-    this.#operator = new Operator({ client: lab.client(), history, pauseMs: OPERATOR_PAUSE_MS });
+    this.#reader = new Reader(lab.client(), history, 'a reader', READER_PAUSE_MS, true);
+    this.#operator = new Operator({ client: lab.client(), history, pauseMs: OPERATOR_PAUSE_MS, mayLag: true });
   }
 
   /** So many rounds: the faults take turns, in another order each time. */

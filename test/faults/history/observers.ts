@@ -52,16 +52,19 @@ export class Reader {
   readonly #history: History;
   readonly #by: string;
   readonly #pauseMs: number;
+  readonly #mayLag: boolean;
   readonly #atWork: Promise<void>;
   #isStopping = false;
   /** Lookups and lists that were answered, NOT_FOUND included. */
   answers = 0;
 
-  constructor(client: OrderNumbersClient, history: History, by: string, pauseMs = 0) {
+  /** `mayLag`: lists may end before what was acknowledged, as they do on PostgreSQL while nothing can be confirmed. */
+  constructor(client: OrderNumbersClient, history: History, by: string, pauseMs = 0, mayLag = false) {
     this.#client = client;
     this.#history = history;
     this.#by = by;
     this.#pauseMs = pauseMs;
+    this.#mayLag = mayLag;
     this.#atWork = this.#read();
     this.#atWork.catch(() => {});
   }
@@ -112,7 +115,7 @@ export class Reader {
     );
     // An empty one has no end.
     if (!list || list.length === 0) return;
-    this.#history.listed(this.#by, startMs, list.map(pairOf));
+    this.#history.listed(this.#by, startMs, list.map(pairOf), { isWhole: !this.#mayLag });
     this.answers++;
   }
 }
