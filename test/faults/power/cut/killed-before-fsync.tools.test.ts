@@ -10,7 +10,7 @@ import { History } from '../../history/history.ts';
 import { pairOf } from '../../history/pair.ts';
 import { LIMIT_MS } from '../limit.ts';
 import type { Patch } from '../patched-source.ts';
-import { WITHOUT_CHECKPOINT, patched } from '../patches.ts';
+import { IN_ONE_PROCESS, WITHOUT_CHECKPOINT, patched } from '../patches.ts';
 import { CutLedger } from './cut-ledger.ts';
 
 const RUN = faultRun('power', { short: 1, long: 20 });
@@ -49,7 +49,8 @@ it(
 );
 
 async function controlWithoutCheckpoint(): Promise<string | undefined> {
-  const lane = await ReplayLane.create(WITHOUT_CHECKPOINT);
+  // In one process, so that it starts before the system writes back what the killed server left in its memory.
+  const lane = await ReplayLane.create([...WITHOUT_CHECKPOINT, ...IN_ONE_PROCESS]);
   for (let round = 1; round <= CONTROL_ROUNDS; round++) {
     await lane.round();
     try {
