@@ -33,7 +33,8 @@ it(
         const outcome = await serve(files, given);
         const twice = twiceIn(given, outcome.after);
         tally.inject(`${name}: ${whatHappened(outcome, twice)}`);
-        tally.count({ asked: outcome.after.length, acknowledged: outcome.after.length, found: outcome.after.length });
+        const told = outcome.after.length;
+        tally.count({ asked: told, acknowledged: told, found: told - twice });
         const problem = problemOf(name, outcome, twice);
         if (problem !== undefined) wrong.push(`bit ${bit} of byte ${offset}, in ${name}: ${problem}`);
         if (twice > 0 && !outcome.noticed.has('verify')) tally.count({ twice });
