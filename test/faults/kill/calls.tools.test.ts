@@ -2,10 +2,10 @@ import { expect, it } from 'vitest';
 import { SQLITE } from '../../support/engines/sqlite-engine.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
 import { requireTools } from '../../support/required-tool.ts';
-import { faultRun, timeoutMs } from '../frame/fault-run.ts';
+import { faultRun } from '../frame/fault-run.ts';
 import { systemCallEnd } from './ends.ts';
 import { killedAfterCommitSuite } from './killed-after-commit-suite.ts';
-import { control, killRounds } from './rounds.ts';
+import { control, killRounds, limitMs } from './rounds.ts';
 import { CALLS, compileShim } from './server/shim.ts';
 
 const RUN = faultRun('kill', { short: Object.keys(CALLS).length, long: 400 });
@@ -21,7 +21,7 @@ it(
     await control(tally, early, { ends: [{ at: 'a system call', point, nth: 100, library }], broken: early }, 'lost');
     expect(() => tally.end()).not.toThrow();
   },
-  timeoutMs(RUN),
+  limitMs(RUN),
 );
 
 killedAfterCommitSuite(SQLITE);

@@ -51,7 +51,7 @@ export async function ledgerLives(options: LedgerLivesOptions): Promise<Verdict>
   const { engine, random, ends, onKilled, hasOperators = false, broken, savesCursor = true } = options;
   const folder = testFolder();
   const ledger = (await engine?.newLedger()) ?? join(folder, 'orders.db');
-  const address = await freeAddress();
+  const address = await lastingAddress();
   const history = new History();
   if (options.isVersion1) history.earlier.push(...rowsOf(version1Ledger(ledger)).rows.map(pairOfRow));
   const tokens = new Tokens(join(folder, 'tokens.json'), address, history);
@@ -91,7 +91,11 @@ export async function ledgerLives(options: LedgerLivesOptions): Promise<Verdict>
   const contents = engine ? await engine.assertDense(ledger) : readLedger(ledger);
   const rows = 'rows' in contents ? contents.rows : contents;
   const last = rows.at(-1)!;
-  await watcher.stopAt(last.order_id + BigInt(last.count) - 1n);
+  const end = last.order_id + BigInt(last.count) - 1n;
+  await watcher.reaches(end);
+  await watcher.restart();
+  await watcher.reaches(end);
+  await watcher.stop();
   client.close();
   const exitCode = await server.stop();
   if (exitCode !== 0) throw new Error(`the last server ended with ${exitCode}: ${server.said()}`);
@@ -100,4 +104,13 @@ export async function ledgerLives(options: LedgerLivesOptions): Promise<Verdict>
   function onBackup(copy: string, startMs: number): void {
     history.listed('a backup', startMs, assertDense(copy).map(pairOfRow));
   }
+}
+
+/**
+ * A free address that stays free while no server is there. On 127.0.0.1 any outgoing connection may take the port, even
+ * one of a client to this very port, which then has connected to itself.
+ */
+async function lastingAddress(): Promise<string> {
+  const address = await freeAddress();
+  return process.platform === 'linux' ? address.replace('127.0.0.1', '127.0.0.2') : address;
 }

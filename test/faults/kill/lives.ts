@@ -15,7 +15,7 @@ const MAIN = new URL('server/main.ts', import.meta.url).pathname;
 /** What kills a process that passes points, before its own program. */
 export const WITH_POINTS = ['--import', POINTS] as const;
 /** A server that does not reach its point within so many answers is killed anyway. */
-const PATIENCE_ANSWERS = 10_000;
+const PATIENCE_ANSWERS = 5_000;
 /** So that a backup has some pages to copy. */
 const ANSWERS_BEFORE_BACKUP = 300;
 
@@ -123,8 +123,8 @@ export class Lives {
     // Only one of them leaves behind what no other server can serve.
     const broken = end || this.#options.broken === 'replays without a lookup' ? this.#options.broken : undefined;
     const listen = ['--grpc-listen', address];
-    const env = { ...killOf(end, this.#hits), ...(broken !== undefined && { BROKEN: broken }) };
-    if (end?.at === 'a point' || broken !== undefined) {
+    const env: Record<string, string> = { ...killOf(end, this.#hits), ...(broken !== undefined && { BROKEN: broken }) };
+    if (end?.at === 'a point' || 'FREQUENT_CHECKPOINTS' in env || broken !== undefined) {
       const program = [...(broken === undefined ? [] : ['--import', BROKEN]), ...WITH_POINTS, MAIN];
       return new ServerProcess(ledger, { program, args: listen, env });
     }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { faultRun, timeoutMs } from '../frame/fault-run.ts';
+import { faultRun } from '../frame/fault-run.ts';
 import { at, beginning, pointEnd } from './ends.ts';
-import { control, killRounds } from './rounds.ts';
+import { control, killRounds, limitMs } from './rounds.ts';
 
 /** The short form has one of each kind, and the controls. */
 const SHORT = [
@@ -10,6 +10,7 @@ const SHORT = [
   at('after COMMIT', 10),
   at('before a checkpoint is recorded', 1),
 ];
+const BROKEN = ['replies before the commit', 'numbers from memory', 'replays without a lookup'] as const;
 const RUN = faultRun('kill', { short: SHORT.length, long: 1_200 });
 
 it(
@@ -18,15 +19,15 @@ it(
     const beginningOf = RUN.isLong ? beginning : () => ({ isVersion1: true, ends: SHORT });
     const tally = await killRounds(RUN, test, { beginningOf, endOf: pointEnd });
 
-    const early = 'replies before the commit';
-    await control(tally, early, { ends: [at('before BEGIN', 23)], broken: early }, 'lost');
-    const counting = 'numbers from memory';
-    await control(tally, counting, { ends: [at('before BEGIN', 20)], broken: counting }, 'holes');
-    const forgetful = 'replays without a lookup';
-    await control(tally, forgetful, { ends: [at('after COMMIT', 20)], broken: forgetful }, 'twice');
+    const [early, counting, forgetful] = BROKEN;
     const anew = 'a watch that begins anew without its cursor';
-    await control(tally, anew, { ends: [at('before BEGIN', 20)], savesCursor: false }, /watched .* twice/);
+    await Promise.all([
+      control(tally, early, { ends: [at('before BEGIN', 31)], broken: early }, 'lost'),
+      control(tally, counting, { ends: [at('before BEGIN', 20)], broken: counting }, 'holes'),
+      control(tally, forgetful, { ends: [at('after COMMIT', 20)], broken: forgetful }, 'twice'),
+      control(tally, anew, { ends: [], savesCursor: false }, /watched .* twice/),
+    ]);
     expect(() => tally.end()).not.toThrow();
   },
-  timeoutMs(RUN),
+  limitMs(RUN),
 );

@@ -1,5 +1,6 @@
 import type { TestContext } from 'vitest';
 import type { FaultRun } from '../frame/fault-run.ts';
+import { timeoutMs } from '../frame/fault-run.ts';
 import { Random } from '../frame/random.ts';
 import { Tally } from '../frame/tally.ts';
 import type { LedgerLivesOptions } from './ledger-lives.ts';
@@ -9,6 +10,13 @@ import type { End } from './lives.ts';
 /** A ledger is checked, and another one begun, after so many lives. */
 const LIVES_PER_LEDGER = 50;
 const MAX_SHOWN = 10;
+/** Servers are started one after the other, each of which takes seconds on a busy machine. */
+const PATIENCE_MS = 300_000;
+
+/** The time limit of a test, for vitest. */
+export function limitMs(run: FaultRun): number {
+  return Math.max(PATIENCE_MS, timeoutMs(run));
+}
 
 export interface RoundsOptions extends Omit<LedgerLivesOptions, 'random' | 'ends' | 'onKilled' | 'isVersion1'> {
   /** How the nth ledger begins. Default: it is new, and its first life ends like any other. */

@@ -3,8 +3,8 @@ import Database from 'better-sqlite3';
 
 // Loaded with --import before sqlite-points.ts: writers that break one promise each, for the negative controls.
 
-/** A batch is answered before its commit: every eighth commits all since the one before. */
-const BATCHES_PER_COMMIT = 8n;
+/** A batch is answered before its commit: one of 32 commits all since the one before. */
+const BATCHES_PER_COMMIT = 32n;
 /** A counter in memory reserves so many numbers at a time. */
 const RESERVED = 1000n;
 

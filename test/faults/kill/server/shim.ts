@@ -32,5 +32,7 @@ export function compileShim(folder: string): string {
 export function shimVariables(library: string, point: CallPoint, nth: number, hits: string): Record<string, string> {
   const [kind, suffix, when] = CALLS[point];
   const call = `${kind} ${suffix} ${nth} ${when}`;
-  return { LD_PRELOAD: library, KILL_CALL: call, KILL_POINT: point, KILL_HITS: hits };
+  const variables = { LD_PRELOAD: library, KILL_CALL: call, KILL_POINT: point, KILL_HITS: hits };
+  // Only checkpoints change the database.
+  return suffix === '.db' ? { ...variables, FREQUENT_CHECKPOINTS: 'true' } : variables;
 }
