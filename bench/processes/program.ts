@@ -24,7 +24,8 @@ export class Program<Question extends object, Answer> {
     try {
       const answered = once(this.#child, 'message', { signal: ended.signal }) as Promise<[Answered<Answer>]>;
       answered.catch(() => {});
-      this.#child.send(question);
+      // A program that has ended takes none, which `gone` tells.
+      this.#child.send(question, () => {});
       const [answer] = await Promise.race([answered, gone]);
       if ('failed' in answer) throw new Error(answer.failed);
       return answer.result;

@@ -12,9 +12,13 @@ import { allocation, bare, clientOf, detailed, FakeServer, ours, resultOf } from
 const MAX_CALLS = 8;
 
 /** The answer to one request: the number in its key is its order_id. */
-const given = ({ storeId, requestId }: Pick<AllocateOrdersRequest, 'storeId' | 'requestId'>) => ({
+const given = ({
+  storeId,
+  requestId,
+  count = 1,
+}: Pick<AllocateOrdersRequest, 'storeId' | 'requestId'> & { readonly count?: number }) => ({
   response: {
-    allocation: allocation(BigInt(requestId.replaceAll(/\D/g, '') || 1), { storeId, requestId }),
+    allocation: allocation(BigInt(requestId.replaceAll(/\D/g, '') || 1), { storeId, requestId, count }),
     replayed: false,
   },
 });

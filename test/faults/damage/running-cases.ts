@@ -17,10 +17,12 @@ export interface RunningCase {
   readonly risk?: string;
 }
 
+const WRITE = `const { openSync, readFileSync, writeSync } = require('node:fs');
+writeSync(openSync(process.argv[1], 'r+'), readFileSync(0), 0, undefined, Number(process.argv[2]));`;
+
 /** Another process writes: see locateLedger. */
 function overwrite(path: string, bytes: Buffer, offset = 0): void {
-  const to = [`of=${path}`, 'conv=notrunc', 'status=none', 'oflag=seek_bytes', `seek=${offset}`];
-  execFileSync('dd', to, { input: bytes });
+  execFileSync(process.execPath, ['-e', WRITE, path, String(offset)], { input: bytes });
 }
 
 function replace(path: string, by: string): void {

@@ -5,13 +5,25 @@ import { credentials, Metadata, status } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { FailedAttempts } from '../../../src/server/security/failed-attempts.ts';
 import { ServerReflectionClient } from '../../../src/wire/gen/grpc/reflection/v1/reflection.ts';
-import { AllocateOrderResponse, OrderNumberServiceClient } from '../../../src/wire/gen/orders/v1/orders.ts';
+import {
+  AllocateOrderResponse,
+  AllocateOrdersRequest,
+  BatchAllocateOrdersRequest,
+  OrderNumberServiceClient,
+} from '../../../src/wire/gen/orders/v1/orders.ts';
 import { GrpcClient } from '../../support/clients/grpc-client.ts';
 import { connect, errorDetails, failureOf } from '../../support/clients/orders-client.ts';
 import { answerOf, encode, framed, HostileClient } from '../../support/network/hostile-client.ts';
 import { GuardedFixture } from './guarded-fixture.ts';
 
 const ORDER = encode({ storeId: 7n, requestId: 'cart-1' });
+const RUN = AllocateOrdersRequest.fromPartial({ storeId: 7n, count: 1, requestId: 'cart-1' });
+/** The same order as a message of each method. */
+const MESSAGES = {
+  AllocateOrder: ORDER,
+  AllocateOrders: AllocateOrdersRequest.encode(RUN).finish(),
+  BatchAllocateOrders: BatchAllocateOrdersRequest.encode({ requests: [RUN] }).finish(),
+};
 const MB = 1024 * 1024;
 
 describe('a call without valid credentials', () => {
@@ -62,11 +74,11 @@ describe('a call without valid credentials', () => {
 });
 
 describe('a token that ends between the headers of a call and its message', () => {
-  it.each(['AllocateOrder', 'AllocateOrders', 'BatchAllocateOrders'])('allocates nothing by %s', async (method) => {
+  it.each(Object.entries(MESSAGES))('allocates nothing by %s', async (method, message) => {
     const { fixture, stream } = await openSlowly(method);
     fixture.callers.revoke('shop');
     const answer = answerOf(stream);
-    stream.end(framed(method.startsWith('Batch') ? batchOf(ORDER) : ORDER));
+    stream.end(framed(message));
     expect(await answer).toMatchObject({ grpcStatus: status.UNAUTHENTICATED, grpcMessage: 'nobody known' });
     expect(fixture.ledger.batches).toEqual([]);
     expect(fixture.ended).toEqual([[method, 'TOKEN_INVALID']]);
@@ -336,11 +348,6 @@ async function openSlowly(method: string) {
   await client.ping();
   expect(fixture.callers.asked).toHaveLength(1);
   return { fixture, stream };
-}
-
-/** One request of BatchAllocateOrders, field 1. */
-function batchOf(request: Uint8Array): Buffer {
-  return Buffer.concat([Buffer.from([0x0a, request.length]), request]);
 }
 
 /** Resolves to the status of AllocateOrder with a token, on the connection of the stub. */
