@@ -91,10 +91,11 @@ function isNamed(test: string, folder: string): boolean {
 }
 
 function becomes(template: string, test: string): boolean {
-  const parts = template
-    .split(/%[sid]|\$[\w.]+/)
-    .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`));
-  return new RegExp(`^${parts.join('.+')}$`).test(test);
+  const parts = template.split(/%[sid]|\$[\w.]+/);
+  // One of values alone becomes any name.
+  if (parts.join('').trim() === '') return false;
+  const escaped = parts.map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`));
+  return new RegExp(`^${escaped.join('.+')}$`).test(test);
 }
 
 function git(...args: string[]) {
