@@ -1,0 +1,74 @@
+import { expect, it } from 'vitest';
+import { faultRun, timeoutMs } from '../frame/fault-run.ts';
+import { Tally } from '../frame/tally.ts';
+import { AttackedServer } from './attacked-server.ts';
+import type { Defence } from './attacks/all-attacks.ts';
+import { ATTACKS } from './attacks/all-attacks.ts';
+import { smuggle } from './smuggling.ts';
+import { duplicateStorm } from './storm.ts';
+
+const TEST = 'P1 to P6: a server under attack answers its honest clients, loses nothing, and has its memory back';
+/** Rounds of all attacks; the short form has two of them, once. */
+const run = faultRun('hostile', { short: 1, long: 3 });
+const SHORT: ReadonlySet<string> = new Set(['rapid reset', 'a CONTINUATION flood']);
+/** Answers that the honest clients get before the attacks, and during each; and what it does meanwhile, at least. */
+const [WARM_UP, ANSWERS, TIMES] = run.isLong ? [10_000, 1000, 1000] : [300, 50, 200];
+/** The attack that finds out that a protection is missing. */
+const CONTROLS: Readonly<Record<string, string>> = {
+  'bound of unfinished messages': 'messages without an end',
+  'rule about compression': 'decompression bombs',
+};
+/** So that every connection that a server takes is there at the same time. */
+const TIMES_OF: Readonly<Record<string, number>> = { '10,000 connections': 12_000, 'half-open connections': 4000 };
+
+it(
+  'P1 to P6: a server under attack answers its honest clients, loses nothing, and has its memory back',
+  async () => {
+    const tally = new Tally(run, TEST);
+    for (const defence of Object.keys(ATTACKS) as Defence[]) expect(await attack(defence, tally)).toEqual([]);
+    for (const protection of run.isLong ? Object.keys(CONTROLS) : []) await control(protection, tally);
+    await controlOfStorm(tally);
+    tally.end();
+  },
+  timeoutMs(run),
+);
+
+/** Returns what the history of the honest clients contradicts. */
+async function attack(defence: Defence, tally: Tally): Promise<readonly string[]> {
+  const names = Object.keys(ATTACKS[defence]).filter((name) => run.isLong || SHORT.has(name));
+  if (names.length === 0) return [];
+  const server = await AttackedServer.start({ defence, warmUp: WARM_UP });
+  for (let round = 0; round < run.rounds; round++) {
+    tally.progress(round + 1);
+    for (const name of names) {
+      const { did, broken } = await server.under(name, ANSWERS, run.isLong ? (TIMES_OF[name] ?? TIMES) : TIMES);
+      expect(broken).toEqual([]);
+      tally.inject(name, did);
+    }
+    if (defence !== 'open') continue;
+    expect(await duplicateStorm(server.address, server.history, `storm-${round}`)).toEqual([]);
+    tally.inject('1,000 copies of a request at the same time');
+    const { sent, served } = await smuggle(server.http);
+    expect(served).toEqual([]);
+    tally.inject('a request that hides another one', sent);
+  }
+  const verdict = await server.end();
+  tally.count(verdict);
+  return verdict.violations;
+}
+
+/** An attack on a server that is without what stops it. */
+async function control(protection: string, tally: Tally): Promise<void> {
+  const server = await AttackedServer.start({ without: [protection], warmUp: WARM_UP });
+  const { broken } = await server.under(CONTROLS[protection]!, ANSWERS, Infinity);
+  await server.kill();
+  tally.control(`without the ${protection}`, broken.length > 0, broken.join('; '));
+}
+
+async function controlOfStorm(tally: Tally): Promise<void> {
+  const server = await AttackedServer.start({ without: ['keys of some copies'], warmUp: WARM_UP });
+  const faults = await duplicateStorm(server.address, server.history, 'storm');
+  const { violations } = await server.end();
+  const says = [...faults, ...violations].slice(0, 2).join('; ');
+  tally.control('without the keys of some copies', faults.length > 0 && violations.length > 0, says);
+}
