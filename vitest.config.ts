@@ -61,8 +61,8 @@ function project(name: string, files: { readonly include: string[]; readonly exc
       // Files share the processes, and so what they import; a test leaves nothing behind in its process.
       isolate: false,
       // Servers are started and killed and disks are waited for; a hanging test still ends.
-      testTimeout: 60_000,
-      hookTimeout: 60_000,
+      testTimeout: 180_000,
+      hookTimeout: 180_000,
     },
   };
 }

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { newDatabase } from '../../support/postgres/database.ts';
 import { assertDense } from '../../support/postgres/density.ts';
 import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
+import { until } from '../../support/until.ts';
 import { faultRun, timeoutMs } from '../frame/fault-run.ts';
 import { Tally } from '../frame/tally.ts';
 import { assertHistory, checkHistory } from '../history/check-history.ts';
@@ -39,6 +40,7 @@ it(
       tally.progress(round);
     }
     await load.answers(ANSWERS);
+    await until('each command was answered once', () => STEP.every((name) => history.answers.has(name)));
     await operator.stop();
     await shop.moveTo(await newDatabase());
     tally.inject('move to PostgreSQL under load');
