@@ -36,6 +36,7 @@ export type Tool =
   | 'compose-spec'
   | 'systemd-analyze'
   | 'mkfs.ext4'
+  | 'prlimit'
   | 'registry'
   | 'bash'
   | 'zsh'
@@ -75,6 +76,7 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   'compose-spec': 'run make tools',
   'systemd-analyze': 'install systemd',
   'mkfs.ext4': 'install e2fsprogs',
+  prlimit: 'install prlimit (util-linux)',
   registry: 'let npm reach its registry',
   bash: 'install bash',
   zsh: 'install zsh',

@@ -47,13 +47,19 @@ async function callsOfALife(folder: string): Promise<CallCounts> {
   throw new Error('there was no life');
 }
 
-/** All, or as many as there are rounds. */
+/**
+ * All, or as many as there are rounds: first, in any order, one error for each call, once and for ever, and then the
+ * others. So twice as many rounds as there are calls fail each of them.
+ */
 function chosen(faults: readonly CallFault[]): readonly CallFault[] {
   const random = new Random(RUN.seed);
   const shuffled = faults
     .map((fault) => ({ fault, place: random.below(2 ** 30) }))
-    .toSorted((a, b) => a.place - b.place);
-  return shuffled.slice(0, RUN.rounds).map(({ fault }) => fault);
+    .toSorted((a, b) => a.place - b.place)
+    .map(({ fault }) => fault);
+  const groups = Map.groupBy(shuffled, ({ call, nth, times }) => `${call} ${nth} ${times === -1}`);
+  const first = new Set([...groups.values()].map(([fault]) => fault!));
+  return [...first, ...shuffled.filter((fault) => !first.has(fault))].slice(0, RUN.rounds);
 }
 
 /** Red if at least one fault of each call is noticed. */
