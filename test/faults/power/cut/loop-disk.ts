@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { toolPath } from '../../../support/required-tool.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
@@ -19,6 +19,8 @@ export class LoopDisk {
   /** Where it is mounted. */
   readonly folder: string;
   readonly #image: string;
+  readonly #copied: string;
+  readonly #copyFolder: string;
   readonly #program: string;
   #isMounted = false;
 
@@ -27,8 +29,11 @@ export class LoopDisk {
     const own = testFolder();
     this.folder = join(own, 'mounted');
     this.#image = join(own, 'disk');
+    this.#copied = join(own, 'copy');
+    this.#copyFolder = join(own, 'mounted-copy');
     this.#program = join(own, 'shut-down');
     mkdirSync(this.folder);
+    mkdirSync(this.#copyFolder);
     writeFileSync(this.#image, '');
     truncateSync(this.#image, DISK_BYTES);
     const source = new URL('shut-down.c', import.meta.url).pathname;
@@ -55,6 +60,37 @@ export class LoopDisk {
     this.#mount();
   }
 
+  /**
+   * Runs `look` on a copy of the disk as a power cut at this moment leaves it: what the system has not written to the
+   * disk is not in the copy. The writer is stopped meanwhile, and goes on.
+   */
+  async lookAfterCut(writer: ChildProcess, look: (folder: string) => void): Promise<void> {
+    writer.kill('SIGSTOP');
+    try {
+      await until('every thread of the process is stopped', () => isStopped(writer.pid!, 'Tt'));
+      await this.#copy();
+      execFileSync('mount', ['-o', MOUNT_OPTIONS, this.#copied, this.#copyFolder]);
+      try {
+        look(this.#copyFolder);
+      } finally {
+        execFileSync('umount', [this.#copyFolder]);
+      }
+    } finally {
+      writer.kill('SIGCONT');
+    }
+  }
+
+  /** A copy of one moment: nothing is written to the disk while it is copied. */
+  async #copy(): Promise<void> {
+    const device = execFileSync('findmnt', ['--noheadings', '--output', 'SOURCE', this.folder], { encoding: 'utf8' });
+    const written = () => readFileSync(`/sys/block/${basename(device.trim())}/stat`, 'latin1');
+    await until('the disk is quiet while it is copied', () => {
+      const before = written();
+      execFileSync('cp', ['--sparse=always', this.#image, this.#copied]);
+      return written() === before;
+    });
+  }
+
   #mount(): void {
     execFileSync('mount', ['-o', MOUNT_OPTIONS, this.#image, this.folder]);
     this.#isMounted = true;
@@ -66,13 +102,13 @@ export class LoopDisk {
   }
 }
 
-/** Whether none of its threads runs; one inside a system call stops as it returns. */
-function isStopped(pid: number): boolean {
+/** Whether none of its threads runs. One that waits inside a system call, D, stops as it returns. */
+function isStopped(pid: number, states = 'TDt'): boolean {
   return readdirSync(`/proc/${pid}/task`).every((thread) => {
     try {
       const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1');
       // The name before may have spaces and parentheses.
-      return 'TDt'.includes(stat.slice(stat.lastIndexOf(')') + 2)[0]!);
+      return states.includes(stat.slice(stat.lastIndexOf(')') + 2)[0]!);
     } catch {
       // It has just ended.
       return false;

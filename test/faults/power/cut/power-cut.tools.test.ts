@@ -13,7 +13,7 @@ import { LIMIT_MS } from '../limit.ts';
 import { WITHOUT_FULL, patched } from '../patches.ts';
 import { CutLedger } from './cut-ledger.ts';
 
-const RUN = faultRun('power', { short: 2, long: 280 });
+const RUN = faultRun('power', { short: 2, long: 60 });
 /** So many ledgers at the same time, each on a disk of its own: a start waits more than it computes. */
 const LANES = RUN.isLong ? 6 : 1;
 /** A loss needs a cut between a commit and the write-back of its pages: about every second round has one. */
