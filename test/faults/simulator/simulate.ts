@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { PlantedBug } from './loading/planted-bugs.ts';
 import type { Said, Sum, Work } from './worker.ts';
+import type { FinishedRun } from './world/run-judge.ts';
 import { EXPECTED_BRANCHES, EXPECTED_FAULTS } from './world/expected.ts';
 
 export type { Sum } from './worker.ts';
@@ -14,6 +15,7 @@ export interface Simulation {
   readonly bug?: PlantedBug;
   readonly stopsEarly?: boolean;
   readonly withTrace?: boolean;
+  readonly withRuns?: boolean;
   readonly onProgress?: (sum: Sum) => void;
 }
 
@@ -21,24 +23,27 @@ export interface Simulation {
 export interface Simulated {
   readonly sum: Sum;
   readonly lines: readonly string[];
+  readonly runs: readonly FinishedRun[];
 }
 
 /** Runs consecutive seeds in threads of their own, in which time and chance are the simulator's. */
 export async function simulate(simulation: Simulation): Promise<Simulated> {
-  const { seed, seeds, jobs = 1, bug, stopsEarly = false, withTrace = false } = simulation;
+  const { seed, seeds, jobs = 1, bug, stopsEarly = false, withTrace = false, withRuns = false } = simulation;
   const sum = emptySum();
   const lines: string[] = [];
+  const runs: FinishedRun[] = [];
   const threads = Array.from({ length: Math.min(jobs, seeds) }, (_, i) => {
     const mine = Math.floor((seeds - i - 1) / jobs) + 1;
-    const work: Work = { first: seed + i, step: jobs, seeds: mine, stopsEarly, bug, withTrace };
+    const work: Work = { first: seed + i, step: jobs, seeds: mine, stopsEarly, bug, withTrace, withRuns };
     return runThread(work, (said) => {
       add(sum, said.sum);
       lines.push(...said.lines);
+      runs.push(...said.runs);
       simulation.onProgress?.(sum);
     });
   });
   await Promise.all(threads);
-  return { sum, lines };
+  return { sum, lines, runs };
 }
 
 /** The faults and branches that a long run had to have, and that did not come. */

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { loadSimulated } from './loading/hooks.ts';
 import type { PlantedBug } from './loading/planted-bugs.ts';
 import { replaceGlobals } from './time/globals.ts';
+import type { FinishedRun } from './world/run-judge.ts';
 
 /** What a thread of the simulator is to do. */
 export interface Work {
@@ -14,6 +15,8 @@ export interface Work {
   readonly bug: PlantedBug | undefined;
   /** For one seed: its lines, and if it fails, those of a shorter run. */
   readonly withTrace: boolean;
+  /** Whether to hand over what the judge of each run saw. */
+  readonly withRuns: boolean;
 }
 
 /** What several runs came to. */
@@ -39,13 +42,14 @@ export interface Said {
   readonly sum: Sum;
   readonly isLast: boolean;
   readonly lines: readonly string[];
+  readonly runs: readonly FinishedRun[];
 }
 
 const SAY_EVERY = 200;
 const MAX_FAILURES = 20;
 
 const realSetImmediate = setImmediate;
-const { first, step, seeds, stopsEarly, bug, withTrace } = workerData as Work;
+const { first, step, seeds, stopsEarly, bug, withTrace, withRuns } = workerData as Work;
 loadSimulated(bug);
 const { run } = await import('./world/run.ts');
 const { planOf } = await import('./world/plan.ts');
@@ -55,10 +59,12 @@ replaceGlobals();
 if (!withTrace) Error.stackTraceLimit = 0;
 
 let sum = nothing();
+let runs: FinishedRun[] = [];
 for (let i = 0; i < seeds; i++) {
   const result = await run(planOf(first + i * step), withTrace);
   const faults = [...result.injected.values()].reduce((all, times) => all + times, 0);
   sum.runs++;
+  if (withRuns) runs.push(copyOf(result.finished));
   sum.calls += result.calls;
   sum.acknowledged += result.acknowledged;
   sum.rows += result.rows;
@@ -86,8 +92,17 @@ for (let i = 0; i < seeds; i++) {
 }
 
 function say(isLast: boolean, lines: readonly string[] = []): void {
-  parentPort!.postMessage({ sum, isLast, lines } satisfies Said);
+  parentPort!.postMessage({ sum, isLast, lines, runs } satisfies Said);
   sum = nothing();
+  runs = [];
+}
+
+/** Errors lose their fields on the way to another thread. */
+function copyOf({ disk: { rows, stores, byKey }, calls, watches, duplicated }: FinishedRun): FinishedRun {
+  const plain = calls.map(({ error, ...call }) => {
+    return { ...call, error: error && { outcome: error.outcome, code: error.code, reason: error.reason } };
+  });
+  return { disk: { rows, stores, byKey }, calls: plain, watches, duplicated };
 }
 
 function nothing(): Sum {

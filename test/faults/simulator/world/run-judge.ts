@@ -14,7 +14,7 @@ export interface SeenCall {
   readonly start: number;
   end: number;
   answer: Allocated | undefined;
-  error: OrderNumbersError | undefined;
+  error: Pick<OrderNumbersError, 'outcome' | 'code' | 'reason'> | undefined;
 }
 
 /** What one watcher saw, and from where on. */
@@ -28,7 +28,7 @@ export interface SeenWatch {
 
 /** A finished run. */
 export interface FinishedRun {
-  readonly disk: IndexedDisk;
+  readonly disk: Pick<IndexedDisk, 'rows' | 'stores' | 'byKey'>;
   readonly calls: readonly SeenCall[];
   readonly watches: readonly SeenWatch[];
   /** Keys of requests that the network has duplicated: a copy may be done although the other one was refused. */
@@ -49,7 +49,7 @@ export function judgeRun({ disk, calls, watches, duplicated }: FinishedRun): str
 
 type Violated = (sentence: string) => void;
 
-function density({ rows, stores }: IndexedDisk, violated: Violated): void {
+function density({ rows, stores }: FinishedRun['disk'], violated: Violated): void {
   let orderId = 1n;
   let createTimeMs = 0;
   const next = new Map<bigint, bigint>();
@@ -68,7 +68,7 @@ function density({ rows, stores }: IndexedDisk, violated: Violated): void {
 }
 
 /** Each answer is a row, that of its own request. */
-function answers({ byKey }: IndexedDisk, calls: readonly SeenCall[], violated: Violated): void {
+function answers({ byKey }: FinishedRun['disk'], calls: readonly SeenCall[], violated: Violated): void {
   const toldNew = new Set<string>();
   for (const { storeId, requestId, count, answer } of calls) {
     if (!answer) continue;
@@ -88,7 +88,7 @@ function answers({ byKey }: IndexedDisk, calls: readonly SeenCall[], violated: V
 
 /** What was refused for certain is not there, and nothing is there that nobody asked for. */
 function refusals(
-  { rows }: IndexedDisk,
+  { rows }: FinishedRun['disk'],
   calls: readonly SeenCall[],
   duplicated: ReadonlySet<string>,
   violated: Violated,
@@ -127,7 +127,11 @@ function order(calls: readonly SeenCall[], violated: Violated): void {
 }
 
 /** A watcher saw every row once, in order, up to its cursor. */
-function watched({ rows }: IndexedDisk, { storeId, start, cursor, rows: seen }: SeenWatch, violated: Violated): void {
+function watched(
+  { rows }: FinishedRun['disk'],
+  { storeId, start, cursor, rows: seen }: SeenWatch,
+  violated: Violated,
+): void {
   if (start === undefined) return;
   const from = start;
   const isDue = (row: Allocation) =>

@@ -4,6 +4,7 @@ import { Callers } from './callers.ts';
 import { IndexedDisk } from '../engine/indexed-disk.ts';
 import { Messages } from './messages.ts';
 import type { Plan } from './plan.ts';
+import type { FinishedRun } from './run-judge.ts';
 import { judgeRun } from './run-judge.ts';
 import { RunRecord } from './run-record.ts';
 import { Servers } from './servers.ts';
@@ -31,6 +32,8 @@ export interface RunResult {
   readonly injected: ReadonlyMap<string, number>;
   /** How often each branch was reached. */
   readonly branches: ReadonlyMap<string, number>;
+  /** What its judge saw. */
+  readonly finished: FinishedRun;
 }
 
 /** Runs a plan from its first call to the drain of the last server, and judges it. */
@@ -64,8 +67,8 @@ export async function run(plan: Plan, keepsLines = false): Promise<RunResult> {
     record.violated(`something threw: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   }
   const { calls, watches } = callers;
-  const { duplicated } = servers;
-  for (const sentence of judgeRun({ disk, calls, watches, duplicated })) record.violated(sentence);
+  const finished: FinishedRun = { disk, calls, watches, duplicated: servers.duplicated };
+  for (const sentence of judgeRun(finished)) record.violated(sentence);
   return {
     seed: plan.seed,
     violations: record.violations,
@@ -79,5 +82,6 @@ export async function run(plan: Plan, keepsLines = false): Promise<RunResult> {
     virtualMs: clock.nowMs,
     injected: record.injections,
     branches: record.branches,
+    finished,
   };
 }
