@@ -30,8 +30,8 @@ describe('the simulator', () => {
       expect(sum.runs < ENOUGH_SEEDS ? [] : missing(sum), 'faults and branches that never came up').toEqual([]);
       for (const [fault, times] of sum.injected) tally.inject(fault, times);
       for (const bug of PLANTED) {
-        const { seen, seeds } = await firstSeen(bug);
-        tally.control(bug.name, seen !== undefined, seen === undefined ? '' : `seed ${seeds}: ${seen}`);
+        const { seen, seed } = await firstSeen(bug);
+        tally.control(bug.name, seen !== undefined, seen === undefined ? '' : `seed ${seed}: ${seen}`);
       }
       tally.count({ asked: sum.calls, acknowledged: sum.acknowledged, found: sum.rows });
       tally.end();
@@ -48,8 +48,8 @@ describe('the simulator', () => {
 
   it('prints the shortest trace of a failure', async () => {
     const bug = PLANTED_BUGS.find(({ name }) => name === 'a mismatch joined as a copy')!;
-    const { seeds } = await firstSeen(bug);
-    const { lines } = await simulate({ seed: seeds, seeds: 1, bug, withTrace: true });
+    const { seed } = await firstSeen(bug);
+    const { lines } = await simulate({ seed, seeds: 1, bug, withTrace: true });
     expect(lines.join('\n')).toMatch(bug.shows);
     // It began with 200 calls.
     expect(lines.filter((line) => / call {2,}\d/.test(line)).length).toBeLessThan(100);
@@ -63,8 +63,14 @@ describe('the simulator', () => {
   });
 });
 
-async function firstSeen(bug: PlantedBug): Promise<{ seen: string | undefined; seeds: number }> {
-  const { sum } = await simulate({ seed: 1, seeds: SEEDS_PER_BUG, bug, stopsEarly: true });
+/** In the run that is known to show it, or else in the first one that does. */
+async function firstSeen(bug: PlantedBug): Promise<{ seen: string | undefined; seed: number }> {
+  const known = await seenFrom(bug, bug.seed, 1);
+  return known.seen === undefined ? seenFrom(bug, 1, SEEDS_PER_BUG) : known;
+}
+
+async function seenFrom(bug: PlantedBug, from: number, seeds: number) {
+  const { sum } = await simulate({ seed: from, seeds, bug, stopsEarly: true });
   const seen = sum.failures.flatMap(({ violations }) => violations).find((sentence) => bug.shows.test(sentence));
-  return { seen, seeds: sum.runs };
+  return { seen, seed: from + sum.runs - 1 };
 }

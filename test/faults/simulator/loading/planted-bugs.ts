@@ -1,6 +1,8 @@
 /** A bug that is put into a copy of some files as they are loaded; the files themselves stay as they are. */
 export interface PlantedBug {
   readonly name: string;
+  /** A seed whose run shows it, as long as plans are drawn as they are now. */
+  readonly seed: number;
   /** What a violation says that shows it. */
   readonly shows: RegExp;
   readonly changes: readonly {
@@ -13,11 +15,13 @@ export interface PlantedBug {
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'answer given to the neighbour',
+    seed: 1,
     shows: /was given the numbers of/,
     changes: [{ file: 'src/core/allocator.ts', from: 'outcomes[i], now', to: 'outcomes[(i + 1) % batch.length], now' }],
   },
   {
     name: 'results of a combined call in another order',
+    seed: 1,
     shows: /was sent the numbers of/,
     changes: [
       {
@@ -29,6 +33,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'the client takes the answer to another request',
+    seed: 17,
     shows: /the caller of .* got the numbers of/,
     changes: [
       {
@@ -40,6 +45,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a retry with a new key',
+    seed: 1,
     shows: /nobody asked for it/,
     changes: [
       {
@@ -51,6 +57,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'reply before commit',
+    seed: 1,
     shows: /was answered before its numbers were on disk/,
     changes: [
       {
@@ -62,6 +69,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a number for a cancelled call',
+    seed: 2,
     shows: /had gone before its batch was formed/,
     changes: [
       {
@@ -73,6 +81,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a mismatch joined as a copy',
+    seed: 2,
     shows: /with another count was joined to it/,
     changes: [
       {
@@ -84,6 +93,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a replay of another count is answered',
+    seed: 4,
     shows: /asked for \d+ numbers and got \d+/,
     changes: [
       { file: 'src/core/allocator.ts', from: 'if (allocation.count !== pending.request.count) {', to: 'if (false) {' },
@@ -91,6 +101,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'last in, first out',
+    seed: 1,
     shows: /was overtaken by a later request/,
     changes: [
       {
@@ -102,6 +113,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a drain refuses the batch under way',
+    seed: 19,
     shows: /whose batch was under way, was told DRAINING/,
     changes: [
       {
@@ -113,6 +125,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a failed commit is a definite refusal',
+    seed: 1,
     shows: /whose batch was under way, was told CANCELLED/,
     changes: [
       {
@@ -124,6 +137,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'every racing copy is told that the pair is new',
+    seed: 1,
     shows: /was told as new|were told as new|were told that its numbers are new/,
     changes: [
       {
@@ -135,6 +149,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a result list one short is accepted',
+    seed: 10,
     shows: /have no answer/,
     changes: [
       {
@@ -146,6 +161,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a request that was sent counts as not sent',
+    seed: 1,
     shows: /all of its callers were refused/,
     changes: [
       {
@@ -157,6 +173,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'those who left stay in a combined call that is not sent',
+    seed: 13,
     shows: /all of its callers were refused/,
     changes: [
       {
@@ -168,6 +185,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a mismatch settles the attempts before it',
+    seed: 437,
     shows: /all of its callers were refused/,
     changes: [
       {
@@ -179,6 +197,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a commit that ends after the drain answers again',
+    seed: 26,
     shows: /was answered twice/,
     changes: [
       {
@@ -190,6 +209,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a watch resumes one too far',
+    seed: 1,
     shows: /a watcher saw order_id/,
     changes: [
       { file: 'src/client/streams/watch.ts', from: 'afterOrderId = cursor;', to: 'afterOrderId = cursor + 1n;' },
@@ -197,6 +217,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'a watch takes the rest of a batch for the whole',
+    seed: 5,
     shows: /a watcher saw order_id|did not see the last rows/,
     changes: [
       {
