@@ -1,4 +1,6 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { OrderNumbersClient } from '../../../src/client/index.ts';
 import { createClient } from '../../../src/client/index.ts';
 import type { Engine } from '../../support/engines/engines.ts';
 import { assertDense, readLedger } from '../../support/ledgers/density.ts';
@@ -96,13 +98,23 @@ export async function ledgerLives(options: LedgerLivesOptions): Promise<Verdict>
   await watcher.restart();
   await watcher.reaches(end);
   await watcher.stop();
+  if (broken === undefined) await verify(client, history);
   client.close();
   const exitCode = await server.stop();
   if (exitCode !== 0) throw new Error(`the last server ended with ${exitCode}: ${server.said()}`);
+  // One test has many of them.
+  rmSync(folder, { recursive: true });
   return checkHistory(history, contents);
 
   function onBackup(copy: string, startMs: number): void {
     history.listed('a backup', startMs, assertDense(copy).map(pairOfRow));
+  }
+}
+
+async function verify(client: OrderNumbersClient, history: History): Promise<void> {
+  for await (const step of client.verifyLedger()) {
+    if (step.kind === 'finding') history.contradict(`the last verification found: ${step.message}`);
+    if (step.kind === 'verdict' && !step.ok) history.contradict('the last verdict is bad');
   }
 }
 
