@@ -9,10 +9,10 @@ import { duplicateStorm } from './storm.ts';
 
 const TEST = 'P1 to P6: a server under attack answers its honest clients, loses nothing, and has its memory back';
 /** Rounds of all attacks; the short form has two of them, once. */
-const run = faultRun('hostile', { short: 1, long: 3 });
+const run = faultRun('hostile', { short: 1, long: 2 });
 const SHORT: ReadonlySet<string> = new Set(['rapid reset', 'a CONTINUATION flood']);
 /** Answers that the honest clients get before the attacks, and during each; and what it does meanwhile, at least. */
-const [WARM_UP, ANSWERS, TIMES] = run.isLong ? [10_000, 1000, 1000] : [300, 50, 200];
+const [WARM_UP, ANSWERS, TIMES] = run.isLong ? [3000, 300, 200] : [300, 50, 200];
 /** The attack that finds out that a protection is missing. */
 const CONTROLS: Readonly<Record<string, string>> = {
   'bound of unfinished messages': 'messages without an end',
@@ -39,8 +39,8 @@ async function attack(defence: Defence, tally: Tally): Promise<readonly string[]
   if (names.length === 0) return [];
   const server = await AttackedServer.start({ defence, warmUp: WARM_UP });
   for (let round = 0; round < run.rounds; round++) {
-    tally.progress(round + 1);
     for (const name of names) {
+      tally.progress(round + 1);
       const { did, broken } = await server.under(name, ANSWERS, run.isLong ? (TIMES_OF[name] ?? TIMES) : TIMES);
       expect(broken).toEqual([]);
       tally.inject(name, did);
