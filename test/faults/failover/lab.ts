@@ -90,7 +90,7 @@ export class FailoverLab {
 
   /** A client of all servers, through the balancer; closed when the test ends. */
   client(options: Partial<ClientOptions> = {}): OrderNumbersClient {
-    const client = createClient({ address: this.#balancer.address, timeoutMs: 10_000, ...options });
+    const client = createClient({ address: this.#balancer.address, timeoutMs: 60_000, ...options });
     onTestFinished(() => client.close());
     return client;
   }
