@@ -10,7 +10,9 @@ const UNREADABLE_HEADER = /^(Failed to add metadata entry [^:]*):.*/s;
  */
 export function logLibrary(logger: Logger): void {
   setLogger({
-    error: (message: unknown) => logger.error(textOf(message)),
+    // A header that cannot be read is the caller's mistake; any stranger may send thousands of them.
+    error: (message: unknown) =>
+      UNREADABLE_HEADER.test(String(message)) ? logger.info(textOf(message)) : logger.error(textOf(message)),
     info: (message: unknown) => logger.info(textOf(message)),
     debug: (message: unknown) => logger.debug(textOf(message)),
   });
