@@ -2,9 +2,6 @@ import type { RunResult } from './world/run.ts';
 import type { Plan } from './world/plan.ts';
 import { run } from './world/run.ts';
 
-/** Runs that a search for a shorter one takes, at most. */
-const MAX_RUNS = 1_000;
-
 /** The name of a violation: the same for all keys and numbers. */
 export function kindOf(sentence: string): string {
   return sentence.replaceAll(/\b(k\d+|[0-9a-f-]{36}|bad-\w+|client-\d+)\b/g, '…').replaceAll(/\d+(\.\d+)?/g, 'N');
@@ -12,11 +9,11 @@ export function kindOf(sentence: string): string {
 
 /**
  * A part of a failing plan that fails in the same way, with as few calls, events and message faults as a search in halves
- * finds. Returns its run with all lines.
+ * finds in so many runs. Returns its run with all lines.
  */
-export async function shrink(plan: Plan): Promise<RunResult> {
+export async function shrink(plan: Plan, maxRuns: number): Promise<RunResult> {
   const kinds = new Set((await run(plan)).violations.map(kindOf));
-  const search = new Search(plan, async (part) =>
+  const search = new Search(plan, maxRuns, async (part) =>
     (await run(part)).violations.some((sentence) => kinds.has(kindOf(sentence))),
   );
   await search.take({ ...search.best, messageFaults: 0 });
@@ -27,16 +24,17 @@ export async function shrink(plan: Plan): Promise<RunResult> {
 class Search {
   best: Plan;
   readonly #fails: (plan: Plan) => Promise<boolean>;
-  #runs = 0;
+  #runsLeft: number;
 
-  constructor(plan: Plan, fails: (plan: Plan) => Promise<boolean>) {
+  constructor(plan: Plan, maxRuns: number, fails: (plan: Plan) => Promise<boolean>) {
     this.best = plan;
+    this.#runsLeft = maxRuns;
     this.#fails = fails;
   }
 
   /** Returns whether the plan fails, too; then it is the best. */
   async take(plan: Plan): Promise<boolean> {
-    if (this.#runs++ >= MAX_RUNS || !(await this.#fails(plan))) return false;
+    if (this.#runsLeft-- <= 0 || !(await this.#fails(plan))) return false;
     this.best = plan;
     return true;
   }

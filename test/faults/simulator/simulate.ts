@@ -15,6 +15,8 @@ export interface Simulation {
   readonly bug?: PlantedBug;
   readonly stopsEarly?: boolean;
   readonly withTrace?: boolean;
+  /** Runs that the search for a shorter one takes, at most: 1,000 by default. */
+  readonly shrinkRuns?: number;
   readonly withRuns?: boolean;
   readonly onProgress?: (sum: Sum) => void;
 }
@@ -28,13 +30,22 @@ export interface Simulated {
 
 /** Runs consecutive seeds in threads of their own, in which time and chance are the simulator's. */
 export async function simulate(simulation: Simulation): Promise<Simulated> {
-  const { seed, seeds, jobs = 1, bug, stopsEarly = false, withTrace = false, withRuns = false } = simulation;
+  const {
+    seed,
+    seeds,
+    jobs = 1,
+    bug,
+    stopsEarly = false,
+    withTrace = false,
+    shrinkRuns = 1_000,
+    withRuns = false,
+  } = simulation;
   const sum = emptySum();
   const lines: string[] = [];
   const runs: FinishedRun[] = [];
   const threads = Array.from({ length: Math.min(jobs, seeds) }, (_, i) => {
     const mine = Math.floor((seeds - i - 1) / jobs) + 1;
-    const work: Work = { first: seed + i, step: jobs, seeds: mine, stopsEarly, bug, withTrace, withRuns };
+    const work: Work = { first: seed + i, step: jobs, seeds: mine, stopsEarly, bug, withTrace, shrinkRuns, withRuns };
     return runThread(work, (said) => {
       add(sum, said.sum);
       lines.push(...said.lines);

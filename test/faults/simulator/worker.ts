@@ -15,6 +15,8 @@ export interface Work {
   readonly bug: PlantedBug | undefined;
   /** For one seed: its lines, and if it fails, those of a shorter run. */
   readonly withTrace: boolean;
+  /** Runs that the search for the shorter one takes, at most. */
+  readonly shrinkRuns: number;
   /** Whether to hand over what the judge of each run saw. */
   readonly withRuns: boolean;
 }
@@ -49,7 +51,7 @@ const SAY_EVERY = 200;
 const MAX_FAILURES = 20;
 
 const realSetImmediate = setImmediate;
-const { first, step, seeds, stopsEarly, bug, withTrace, withRuns } = workerData as Work;
+const { first, step, seeds, stopsEarly, bug, withTrace, shrinkRuns, withRuns } = workerData as Work;
 loadSimulated(bug);
 const { run } = await import('./world/run.ts');
 const { planOf } = await import('./world/plan.ts');
@@ -80,7 +82,7 @@ for (let i = 0; i < seeds; i++) {
   // The last ones are kept: a planted bug shows itself in one of them.
   if (sum.failures.length > MAX_FAILURES) sum.failures.shift();
   if (withTrace && i === seeds - 1) {
-    say(true, violations.length === 0 ? result.lines : (await shrink(planOf(seed))).lines);
+    say(true, violations.length === 0 ? result.lines : (await shrink(planOf(seed), shrinkRuns)).lines);
     break;
   }
   const isSeen = bug ? violations.some((sentence) => bug.shows.test(sentence)) : violations.length > 0;
