@@ -1,3 +1,4 @@
+import { OrderError } from '../errors.ts';
 import type { DeclaredLoss } from './declared-losses.ts';
 import type { IndexFault, RepeatedRequestId } from './index-check.ts';
 import type { LedgerToVerify, PassRow, StoreRow } from './all-rows-check.ts';
@@ -47,8 +48,11 @@ export interface RequestIdPage {
   readonly misplaced: bigint | undefined;
 }
 
-/** Pages of at most `size` rows, or a few more; `read` returns the rows that follow a place. */
-export async function* pagesOf<Row, Place>(
+/**
+ * Pages of at most `size` rows, or a few more; `read` returns the rows that follow a place. Throws LEDGER_DAMAGED if a
+ * page ends where it began or before: damaged pages may lead in a circle, and reading them would never end.
+ */
+export async function* pagesOf<Row, Place extends bigint | number>(
   size: number,
   first: Place,
   placeOf: (row: Row) => Place,
@@ -60,6 +64,14 @@ export async function* pagesOf<Row, Place>(
     if (last === undefined) return;
     yield rows;
     if (rows.length < size) return;
-    after = placeOf(last);
+    const place = placeOf(last);
+    requireProgress(after, place);
+    after = place;
   }
+}
+
+/** Throws LEDGER_DAMAGED unless the second place follows the first. */
+export function requireProgress<Place extends bigint | number | string>(from: Place, to: Place): void {
+  if (to > from) return;
+  throw new OrderError('LEDGER_DAMAGED', `the ledger is damaged: what follows ${from} leads back to ${to}`);
 }

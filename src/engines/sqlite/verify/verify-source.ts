@@ -5,7 +5,7 @@ import type { RepeatedRequestId } from '../../../core/verify/index-check.ts';
 import type { LedgerToVerify, PassRow, StoreRow } from '../../../core/verify/all-rows-check.ts';
 import type { StoreCounter, StoreEntries } from '../../../core/verify/counters-check.ts';
 import type { Indexes, OneStore, RequestIdPage, VerifySource } from '../../../core/verify/verify-source.ts';
-import { pagesOf } from '../../../core/verify/verify-source.ts';
+import { pagesOf, requireProgress } from '../../../core/verify/verify-source.ts';
 
 /** Each read is a short transaction, so that no checkpoint waits for a verification. */
 const ROWS_PER_READ = 10_000;
@@ -116,6 +116,7 @@ export class SqliteVerifySource implements VerifySource {
     );
     for (let after = ''; after !== ABOVE_REQUEST_IDS;) {
       const upTo = boundary.pluck().get(after, REQUEST_IDS_PER_READ) ?? ABOVE_REQUEST_IDS;
+      requireProgress(after, upTo);
       const page = [after, upTo, this.ledger.end] as const;
       yield { repeated: repeated.all(...page), ...count.get(...page)! };
       after = upTo;

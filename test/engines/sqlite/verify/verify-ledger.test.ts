@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -71,6 +72,20 @@ it('a ledger that grows meanwhile is verified up to the end it had, through the 
   }
   done.abort();
   await Promise.all(load);
+});
+
+it('P9: pages of stores that lead in a circle end the verification', async () => {
+  const path = join(testFolder(), 'orders.db');
+  makeLedger(path, { rows: 3_000, stores: 3_000 });
+  const db = new Database(path);
+  const root = Number(db.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'stores'").pluck().get());
+  const pageBytes = Number(db.pragma('page_size', { simple: true }));
+  db.close();
+  // The last child of the root is the root itself.
+  const bytes = readFileSync(path);
+  bytes.writeUInt32BE(root, (root - 1) * pageBytes + 8);
+  writeFileSync(path, bytes);
+  await expect(verify(path)).rejects.toThrow(/leads back|malformed/);
 });
 
 it('a file that does not exist is named, and not created', async () => {
