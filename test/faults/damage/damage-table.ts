@@ -12,10 +12,13 @@ export function damageTable(): readonly (readonly [damage: string, noticed: stri
 
 function flips() {
   return FLIP_ROWS.map(({ damage, noticed, unnoticed, mayLeaveHole, mayReadWrong, mayGiveTwice }) => {
+    const meanwhile = [
+      mayLeaveHole && 'numbering may go on above a hole',
+      mayReadWrong && 'lookups may be wrong',
+      mayGiveTwice && 'a retry may be numbered again',
+    ].filter((each) => each !== undefined);
     const risks = [
-      mayGiveTwice && 'until verify has run, a retry may be numbered again',
-      mayLeaveHole && 'until verify has run, numbering may go on above a hole',
-      mayReadWrong && !mayGiveTwice && 'until verify has run, lookups may be wrong',
+      meanwhile.length > 0 && `until verify has run, ${meanwhile.join(', ')}`,
       unnoticed !== '' && `not noticed: ${unnoticed}`,
     ];
     return [`a flipped bit in the ${damage}`, anyOf(noticed), risks.filter(Boolean).join('; ') || NOTHING] as const;

@@ -40,6 +40,8 @@ export const FLIP_ROWS: readonly FlipRow[] = [
     noticed: ['refused at start', ...LATER],
     unnoticed: 'the style of later display numbers; a create_time',
     mayLeaveHole: true,
+    mayReadWrong: true,
+    mayGiveTwice: true,
   },
   {
     regions: ['allocations, interior', 'allocations, leaf'],
@@ -47,6 +49,7 @@ export const FLIP_ROWS: readonly FlipRow[] = [
     noticed: ['refused at start', ...LATER],
     unnoticed: 'the style, the caller or the create_time of one allocation',
     mayReadWrong: true,
+    mayGiveTwice: true,
   },
   {
     regions: ['allocations_by_request_id, interior', 'allocations_by_request_id, leaf'],
@@ -62,6 +65,8 @@ export const FLIP_ROWS: readonly FlipRow[] = [
     noticed: ['refused at start', ...LATER],
     unnoticed: '',
     mayReadWrong: true,
+    // A page that points into another index lets this one write into it.
+    mayGiveTwice: true,
   },
   {
     regions: ['declared_losses, leaf', 'free list, trunk', 'free list, leaf'],
