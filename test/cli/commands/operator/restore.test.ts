@@ -51,7 +51,9 @@ async function allocate(ledger: string, count: number, name: string) {
   }
   client.close();
   expect(await server.stop()).toBe(0);
-  expect(server.log.filter(({ level, msg }) => level >= 40 && !msg.startsWith('created'))).toEqual([]);
+  // This process may have clients of other tests, whose proxies are gone, and whose library is the server's.
+  const expected = /^created|^the gRPC library: Failed to connect to proxy/;
+  expect(server.log.filter(({ level, msg }) => level >= 40 && !expected.test(msg))).toEqual([]);
   return pairs;
 }
 
