@@ -12,6 +12,7 @@ import {
 } from '../../../../src/core/refusals.ts';
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../../../src/core/store.ts';
 import type { IndexedDisk } from './indexed-disk.ts';
+import { elapsed } from '../time/simulated-time.ts';
 import { IndexedReads } from './indexed-disk.ts';
 
 /** How a write can fail. Callers cannot distinguish the first two. */
@@ -189,7 +190,7 @@ export class SimulatedLedger implements Ledger {
 
   /** Lets time pass; forever once the process is gone. */
   async #pass(ms: number): Promise<void> {
-    if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
+    if (ms > 0) await elapsed(ms);
     if (this.#isDead) await forever();
   }
 }

@@ -18,9 +18,13 @@ import { decoded, encoded } from '../network/payload.ts';
 import type { ArrivedCall, Payload, Replies, ServerEnd } from '../network/server-end.ts';
 import type { Carrier } from './carried-calls.ts';
 import { CarriedCall, CarriedStream } from './carried-calls.ts';
+import { elapsed } from '../time/simulated-time.ts';
 import { ObservedAllocator } from './observed-allocator.ts';
 import { ServerJudge } from './server-judge.ts';
 import type { JudgeRecord } from './server-judge.ts';
+
+/** What the last answers take to leave a server that stops. */
+const LAST_ANSWERS_MS = 20;
 
 type Definition = (typeof service)[keyof typeof service];
 
@@ -151,7 +155,7 @@ export class ServerLife implements ServerEnd {
       this.#record.violated(`a drain has ended with ${this.judge.unanswered} requests that have no answer`);
     }
     // The last answers leave before the connections are closed.
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await elapsed(LAST_ANSWERS_MS);
     if (!this.isAlive) return false;
     this.#closing.abort();
     this.isAlive = false;
