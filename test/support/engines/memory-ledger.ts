@@ -3,7 +3,7 @@ import { DEFAULT_FIRST_NUMBER, INT64_MAX } from '../../../src/core/allocation.ts
 import { OrderError } from '../../../src/core/errors.ts';
 import type { CommitListener, Ledger, LedgerReads, Outcome } from '../../../src/core/ledger.ts';
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../../src/core/store.ts';
-import { DEFAULT_STORE } from '../../../src/core/store.ts';
+import { changedStore, DEFAULT_STORE } from '../../../src/core/store.ts';
 import { MemoryReads } from './memory-reads.ts';
 
 /** How a commit can fail. In the first two cases it rejects with the same error: callers cannot distinguish them. */
@@ -113,23 +113,12 @@ export class MemoryLedger implements Ledger {
   }
 
   async updateStore(storeId: bigint, changes: StoreChanges): Promise<ChangedStore> {
-    const store = this.#disk.stores.get(storeId);
-    if (!store) throw new OrderError('STORE_NOT_FOUND', `store ${storeId} does not exist`);
-    const isUsed = store.lastNumber >= store.firstNumber;
-    const { firstNumber = store.firstNumber } = changes;
-    if (isUsed && firstNumber !== store.firstNumber) {
-      throw new OrderError('FIRST_NUMBER_FIXED', `store ${storeId} has numbered`);
-    }
-    const changed: Store = {
-      ...store,
-      firstNumber,
-      lastNumber: isUsed ? store.lastNumber : firstNumber - 1n,
-      prefix: changes.prefix ?? store.prefix,
-      suffix: changes.suffix ?? store.suffix,
-      minDigits: changes.minDigits ?? store.minDigits,
-    };
-    this.#disk.stores.set(storeId, changed);
-    return { before: store, after: changed };
+    const before = this.#disk.stores.get(storeId);
+    if (!before) throw new OrderError('STORE_NOT_FOUND', `store ${storeId} does not exist`);
+    const after = changedStore(before, changes);
+    if (after instanceof OrderError) throw after;
+    this.#disk.stores.set(storeId, after);
+    return { before, after };
   }
 
   onCommitted(listener: CommitListener): () => void {

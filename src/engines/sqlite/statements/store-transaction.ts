@@ -2,6 +2,7 @@ import type Database from 'better-sqlite3';
 import { OrderError } from '../../../core/errors.ts';
 import { firstNumberFixed, storeExists, storeNotFound, storeUnknown } from '../../../core/refusals.ts';
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../../core/store.ts';
+import { changedStore } from '../../../core/store.ts';
 import type { StoreRow } from './rows.ts';
 import { toStore } from './rows.ts';
 
@@ -46,18 +47,12 @@ export class StoreTransaction {
   #updateKnown(storeId: bigint, changes: StoreChanges): ChangedStore | StoreRefusal {
     const row = this.#select.get(storeId);
     if (!row) return 'not found';
-    const firstNumber = changes.firstNumber ?? row.first_number;
-    const isUsed = row.last_number >= row.first_number;
-    if (isUsed && firstNumber !== row.first_number) return 'first number fixed';
-    this.#update.run(
-      firstNumber,
-      isUsed ? row.last_number : firstNumber - 1n,
-      changes.prefix ?? row.prefix,
-      changes.suffix ?? row.suffix,
-      changes.minDigits ?? row.min_digits,
-      storeId,
-    );
-    return { before: toStore(row), after: this.#read(storeId) };
+    const before = toStore(row);
+    const after = changedStore(before, changes);
+    if (after instanceof OrderError) return 'first number fixed';
+    const { firstNumber, lastNumber, prefix, suffix, minDigits } = after;
+    this.#update.run(firstNumber, lastNumber, prefix, suffix, minDigits, storeId);
+    return { before, after };
   }
 
   #read(storeId: bigint): Store {

@@ -2,15 +2,9 @@ import type { AllocationRequest } from '../../../../src/core/allocation.ts';
 import { OrderError } from '../../../../src/core/errors.ts';
 import type { CommitListener, Ledger, LedgerReads, Outcome } from '../../../../src/core/ledger.ts';
 import { CommitFeed } from '../../../../src/core/reading/commit-feed.ts';
-import {
-  firstNumberFixed,
-  ledgerFull,
-  ledgerUnusable,
-  storeExists,
-  storeNotFound,
-  storeUnknown,
-} from '../../../../src/core/refusals.ts';
+import { ledgerFull, ledgerUnusable, storeExists, storeNotFound, storeUnknown } from '../../../../src/core/refusals.ts';
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../../../src/core/store.ts';
+import { changedStore } from '../../../../src/core/store.ts';
 import type { IndexedDisk } from './indexed-disk.ts';
 import { elapsed } from '../time/simulated-time.ts';
 import { IndexedReads } from './indexed-disk.ts';
@@ -109,17 +103,8 @@ export class SimulatedLedger implements Ledger {
     return this.#storeWrite(storeId, () => {
       const before = this.#disk.stores.get(storeId);
       if (!before) throw storeNotFound(storeId);
-      const isUsed = before.lastNumber >= before.firstNumber;
-      const { firstNumber = before.firstNumber } = changes;
-      if (isUsed && firstNumber !== before.firstNumber) throw firstNumberFixed(storeId);
-      const after: Store = {
-        ...before,
-        firstNumber,
-        lastNumber: isUsed ? before.lastNumber : firstNumber - 1n,
-        prefix: changes.prefix ?? before.prefix,
-        suffix: changes.suffix ?? before.suffix,
-        minDigits: changes.minDigits ?? before.minDigits,
-      };
+      const after = changedStore(before, changes);
+      if (after instanceof OrderError) throw after;
       return { result: { before, after }, persist: () => this.#disk.stores.set(storeId, after) };
     });
   }
