@@ -141,7 +141,8 @@ export class Allocator {
     const formedAt = performance.now();
     const ended = (): EndedBatch => ({ requests: batch.length, formedAt, ms: performance.now() - formedAt });
     try {
-      const outcomes = await this.#options.ledger.commit(batch.map((pending) => pending.request));
+      const requests = batch.map((pending) => pending.request);
+      const outcomes = await this.#options.ledger.commit(requests, (index) => this.#isWanted(batch[index]!));
       const now = ended();
       const counts = { allocated: 0, replayed: 0, createTimeMs: 0, ms: now.ms };
       for (const [i, pending] of batch.entries()) this.#answer(pending, outcomes[i], now, counts);

@@ -104,8 +104,11 @@ export interface Ledger {
    * A request for a store that does not exist is refused with STORE_NOT_FOUND if the engine was told not to create
    * stores. Rejects with LEDGER_FULL if it is proven that nothing of the batch is durable; after any other rejection
    * the outcome is unknown.
+   *
+   * An engine that has to form the batch again, because another server was first, refuses with CANCELLED what is not
+   * wanted any more by then: `isWanted` takes the place of a request in the batch.
    */
-  commit(batch: readonly AllocationRequest[]): Promise<readonly Outcome[]>;
+  commit(batch: readonly AllocationRequest[], isWanted?: (index: number) => boolean): Promise<readonly Outcome[]>;
 
   /** Creates a store. Rejects with STORE_EXISTS, or with OUTCOME_UNKNOWN if it may have been created. */
   createStore(store: StoreSettings): Promise<Store>;

@@ -42,6 +42,7 @@ async function* readEverything(source: VerifySource, losses: Losses): Pages {
     yield [...pass.takeFindings(losses), pass.progress(rows.at(-1)!.orderId)];
   }
   yield [...pass.finish(losses)];
+  yield (source.indexFaults?.() ?? []).map((fault) => faultyIndex(fault, end));
   yield* readStores(source, losses, pass, indexes);
   if (indexes.byRequestId) yield* readRequestIds(source, pass);
   yield [pass.progress(end)];

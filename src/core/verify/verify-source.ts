@@ -15,6 +15,8 @@ export interface VerifySource {
   indexes(): Promise<Indexes>;
   /** All rows up to the end, in order_id order. */
   allocations(): AsyncIterable<readonly PassRow[]>;
+  /** What that reading found wrong with indexes that it compared on the way; undefined if it compares none. */
+  readonly indexFaults?: () => readonly IndexFault[];
   /** All stores, in store_id order; the end of their rows only if that takes no scan per store. */
   stores(indexes: Indexes): AsyncIterable<readonly StoreCounter[]>;
   store(storeId: bigint): Promise<OneStore>;
