@@ -10,7 +10,7 @@ export interface Engine {
 
 /** Which ledger to serve, and how. */
 export interface LedgerSettings {
-  /** Path of the SQLite ledger, or the URL of a PostgreSQL database. */
+  /** Path of the SQLite ledger, or the URL of a PostgreSQL database or of a DynamoDB table. */
   readonly ledger: string;
   /** The URL of a standby for reads. */
   readonly ledgerRead: string | 'off';

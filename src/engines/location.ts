@@ -1,13 +1,19 @@
 import { existsSync } from 'node:fs';
+import { isDynamodbUrl, parseDynamodbUrl } from './dynamodb/connection/dynamodb-url.ts';
 import type { PostgresUrl } from './postgres/connection/postgres-url.ts';
 import { isPostgresUrl, parsePostgresUrl } from './postgres/connection/postgres-url.ts';
 import { hasControlCharacter, settingText } from '../core/text/plain-text.ts';
 
 /** Each is a folder beside this file. */
-export type EngineName = 'sqlite' | 'postgres';
+export type EngineName = 'sqlite' | 'postgres' | 'dynamodb';
 
 const PATH = 'Use the path of an SQLite file, such as data/orders.db';
 const URL = 'postgres://user@host:5432/database';
+/** Instead of a command for files. */
+const OWN_TOOLS = {
+  postgres: 'PostgreSQL has tools of its own, such as pg_basebackup',
+  dynamodb: 'a table of DynamoDB is backed up and restored by point-in-time recovery, see docs/dynamodb.md',
+} as const;
 
 /**
  * What no path looks like, and why. Taken as a path, each would create a new ledger that numbers from 1 again, perhaps
@@ -27,23 +33,42 @@ const NO_PATHS: readonly (readonly [pattern: RegExp, why: string])[] = [
 
 /** The engine that keeps the ledger at this place, which {@link parseLedger} has accepted. */
 export function engineOf(ledger: string): EngineName {
-  return isPostgresUrl(ledger) ? 'postgres' : 'sqlite';
+  if (isPostgresUrl(ledger)) return 'postgres';
+  return isDynamodbUrl(ledger) ? 'dynamodb' : 'sqlite';
 }
 
 /** The same place for messages: without secrets. */
 export function ledgerName(ledger: string): string {
-  return engineOf(ledger) === 'postgres' ? parsePostgresUrl(ledger).name : ledger;
+  switch (engineOf(ledger)) {
+    case 'postgres':
+      return parsePostgresUrl(ledger).name;
+    case 'dynamodb':
+      return parseDynamodbUrl(ledger).name;
+    case 'sqlite':
+      return ledger;
+  }
 }
 
-/** The path of an SQLite file or the URL of a PostgreSQL database. Throws an Error that says what a good value is. */
+/** The path of an SQLite file or the URL of a database or table. Throws an Error that says what a good value is. */
 export function parseLedger(text: string): string {
-  return engineOf(text) === 'postgres' ? checkedUrl(text) : checkedPath(text, `${PATH}, or ${URL}`);
+  const url = settingText(text);
+  switch (engineOf(text)) {
+    case 'postgres':
+      parsePostgresUrl(url);
+      return url;
+    case 'dynamodb':
+      parseDynamodbUrl(url);
+      return url;
+    case 'sqlite':
+      return checkedPath(text, `${PATH}, or ${URL}`);
+  }
 }
 
 /** For what works on SQLite's files only. */
 export function parseLedgerPath(text: string): string {
-  if (engineOf(text) === 'sqlite') return checkedPath(text, PATH);
-  throw new Error(`${PATH}: PostgreSQL has tools of its own, such as pg_basebackup.`);
+  const engine = engineOf(text);
+  if (engine === 'sqlite') return checkedPath(text, PATH);
+  throw new Error(`${PATH}: ${OWN_TOOLS[engine]}.`);
 }
 
 /** For what works on PostgreSQL's databases only. */
@@ -53,12 +78,7 @@ export function parseLedgerUrl(text: string): PostgresUrl {
 
 export function parseLedgerRead(text: string): string {
   const url = settingText(text);
-  return url === 'off' ? url : checkedUrl(url);
-}
-
-function checkedUrl(text: string): string {
-  const url = settingText(text);
-  parsePostgresUrl(url);
+  if (url !== 'off') parsePostgresUrl(url);
   return url;
 }
 

@@ -28,6 +28,11 @@ const ENGINES: Readonly<Record<EngineName, EntryPoints>> = {
     loadVerifier: async () => (await import('./postgres/operator/verify-database.ts')).verifyPostgresLedger,
     loadOnlooker: async () => (await import('./postgres/operator/look-at-database.ts')).lookAtDatabase,
   },
+  dynamodb: {
+    load: () => import('./dynamodb/engine.ts'),
+    loadVerifier: async () => (await import('./dynamodb/operator/verify-table.ts')).verifyTable,
+    loadOnlooker: async () => (await import('./dynamodb/operator/look-at-table.ts')).lookAtTable,
+  },
 };
 
 /** Starts the engine that --ledger means. Rejects if its settings rule that out. */
@@ -50,7 +55,7 @@ export interface VerifiedLedger {
   verify(storeId: bigint | undefined): AsyncIterable<VerifyEvent>;
 }
 
-/** The ledger in an SQLite file or a PostgreSQL database, to be verified. */
+/** The ledger at a place that --ledger may name, to be verified. */
 export function verifiedLedgerAt(location: string): VerifiedLedger {
   return { name: ledgerName(location), verify: (storeId) => verifyAt(location, storeId) };
 }

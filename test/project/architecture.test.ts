@@ -39,6 +39,11 @@ const ROOMS: readonly {
   { room: 'src/wire/', files: [], packages: ['@grpc/grpc-js', '@bufbuild/protobuf'] },
   { room: 'src/engines/sqlite/', files: ['src/core/', 'src/engines/engine.ts'], packages: ['better-sqlite3'] },
   { room: 'src/engines/postgres/', files: ['src/core/', 'src/engines/engine.ts'], packages: ['pg'] },
+  {
+    room: 'src/engines/dynamodb/',
+    files: ['src/core/', 'src/engines/engine.ts'],
+    packages: ['@aws-sdk/client-dynamodb'],
+  },
   { room: 'src/engines/', files: ['src/core/'], packages: [] },
   {
     room: 'src/server/security/',
@@ -159,6 +164,8 @@ describe('imports', () => {
   it('every npm package in use is a dependency, and every dependency is in use', () => {
     const manifest = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as {
       dependencies: Record<string, string>;
+      /** Only a server on DynamoDB loads them. */
+      optionalDependencies: Record<string, string>;
       /** All of them are optional: a server without --otlp does without. */
       peerDependencies: Record<string, string>;
     };
@@ -166,8 +173,9 @@ describe('imports', () => {
     const used = new Set([...SOURCES, ...generated].flatMap(({ packages }) => packages));
     // @connectrpc/connect-fastify imports it as a peer, which not every package manager installs by itself.
     used.add('@connectrpc/connect-node');
+    const { dependencies, optionalDependencies, peerDependencies } = manifest;
     expect([...used].toSorted()).toEqual(
-      Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).toSorted(),
+      Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies }).toSorted(),
     );
   });
 });

@@ -1,0 +1,14 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import type { DynamodbUrl } from './dynamodb-url.ts';
+
+/**
+ * The SDK's client, which finds credentials by its own chain: variables, profiles, roles. It sends each request once: this
+ * engine knows which ones may be repeated, and when. Throws an Error if there is no region.
+ */
+export function newClient({ region, endpoint }: DynamodbUrl): DynamoDBClient {
+  return new DynamoDBClient({
+    maxAttempts: 1,
+    ...(region !== undefined && { region }),
+    ...(endpoint !== undefined && { endpoint }),
+  });
+}

@@ -1,0 +1,167 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { META } from '../table/keys.ts';
+import type { Table } from '../table/table.ts';
+import { integerOf } from '../table/item.ts';
+import type { LedgerView } from '../log/ledger-view.ts';
+import type { LogEntry } from '../log/log-entry.ts';
+import { derivedItems } from './derived-items.ts';
+
+/** How far the derived items are complete is raised at most this often: the item is written once a time. */
+const RAISE_MS = 100;
+/** How long the entry of another server may be in sight before this one writes its items, too. */
+const OTHERS_MS = 2000;
+/** The pause after a failure. */
+const FAILURE_MS = 500;
+/** Entries whose items may be missing, at most. */
+const MAX_TAIL = 64;
+/** The attribute of META. */
+export const INDEXED_TO = 'indexed_to';
+
+/** An entry whose items may be missing. */
+interface Pending {
+  readonly entry: LogEntry;
+  readonly isOwn: boolean;
+  readonly seenAt: number;
+  state: 'missing' | 'being written' | 'written';
+}
+
+/**
+ * Writes the derived items of log entries, off the path of the answers, and raises the mark of how far they are complete.
+ * The mark only passes an entry whose items somebody has seen written: this server, or its writer, which says so in a
+ * later entry of its own.
+ */
+export class Indexer {
+  readonly #table: Table;
+  readonly #view: LedgerView;
+  readonly #server: string;
+  /** Those above the mark, by their positions. */
+  readonly #pending = new Map<number, Pending>();
+  /** What the writers of entries have said. */
+  readonly #saidIndexedTo = new Map<string, number>();
+  /** The mark as it was read last; undefined if it was never set. */
+  #mark: bigint | undefined;
+  #isRunning = false;
+  #isClosed = false;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(table: Table, view: LedgerView, server: string, mark: bigint | undefined) {
+    this.#table = table;
+    this.#view = view;
+    this.#server = server;
+    this.#mark = mark;
+  }
+
+  /** The view has applied an entry. What was there at the start is completed at once, whoever wrote it. */
+  add(entry: LogEntry, isAtStart: boolean): void {
+    const { position, server, indexedTo } = entry;
+    const isOwn = server === this.#server || isAtStart;
+    this.#saidIndexedTo.set(server, Math.max(indexedTo, this.#saidIndexedTo.get(server) ?? 0));
+    if (position <= this.#view.indexedTo) return;
+    this.#pending.set(position, { entry, isOwn, seenAt: performance.now(), state: 'missing' });
+    if (isOwn) void this.#write(position);
+    if (!this.#isRunning) void this.#run();
+  }
+
+  /** The entries of this process up to here have their items. */
+  get ownIndexedTo(): number {
+    for (const [position, { isOwn, state }] of this.#pending) if (isOwn && state !== 'written') return position - 1;
+    return this.#view.head.position;
+  }
+
+  /** Waits while too many entries have no items yet. */
+  async hasRoom(): Promise<void> {
+    while (!this.#isClosed && this.#view.head.position - this.#view.indexedTo >= MAX_TAIL) await this.#changed.promise;
+  }
+
+  /** Resolves when the items of all entries so far are written and the mark is behind them, as far as that goes. */
+  async idle(): Promise<void> {
+    const end = this.#view.head.position;
+    while (!this.#isClosed && this.#view.indexedTo < end) await this.#changed.promise;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#tell();
+  }
+
+  async #write(position: number): Promise<void> {
+    const pending = this.#pending.get(position);
+    if (!pending || pending.state !== 'missing') return;
+    pending.state = 'being written';
+    while (!this.#isClosed && this.#pending.has(position)) {
+      try {
+        await this.#table.putAll(derivedItems(pending.entry));
+        pending.state = 'written';
+        return;
+      } catch {
+        // Nothing waits for it but the tail, which says so.
+        await delay(FAILURE_MS, undefined, { ref: false });
+      }
+    }
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    while (!this.#isClosed && this.#pending.size > 0) {
+      const wrote = await this.#raise().catch(() => false);
+      if (!wrote && this.#isOverdue()) this.#takeOver();
+      this.#forget();
+      if (this.#pending.size > 0) await delay(RAISE_MS, undefined, { ref: false });
+    }
+    this.#isRunning = false;
+  }
+
+  /** Raises the mark to the end of the unbroken run of entries that have their items. */
+  async #raise(): Promise<boolean> {
+    let position = this.#view.indexedTo;
+    while (this.#isComplete(position + 1)) position++;
+    if (position === this.#view.indexedTo) return this.#isOverdue() && (await this.#readMark());
+    const to = BigInt(position);
+    if (this.#mark !== undefined && this.#mark >= to) return this.#readMark();
+    const isRaised = await this.#table.raise(META, INDEXED_TO, this.#mark, to);
+    if (!isRaised) return this.#readMark();
+    this.#mark = to;
+    this.#view.indexed(position);
+    return true;
+  }
+
+  /** Whether it has come further than this server knew. */
+  async #readMark(): Promise<boolean> {
+    const item = await this.#table.get(META);
+    const before = this.#view.indexedTo;
+    if (item) {
+      this.#mark = integerOf(item, INDEXED_TO);
+      this.#view.indexed(Number(this.#mark));
+    }
+    return this.#view.indexedTo > before;
+  }
+
+  #isComplete(position: number): boolean {
+    const pending = this.#pending.get(position);
+    if (!pending) return false;
+    return pending.state === 'written' || (this.#saidIndexedTo.get(pending.entry.server) ?? 0) >= position;
+  }
+
+  #isOverdue(): boolean {
+    const first = this.#pending.get(this.#view.indexedTo + 1);
+    return first !== undefined && performance.now() - first.seenAt > OTHERS_MS;
+  }
+
+  /** Writes what other servers should have written. */
+  #takeOver(): void {
+    const now = performance.now();
+    for (const [position, { seenAt, state }] of this.#pending) {
+      if (state === 'missing' && now - seenAt > OTHERS_MS && !this.#isComplete(position)) void this.#write(position);
+    }
+  }
+
+  #forget(): void {
+    for (const position of this.#pending.keys()) if (position <= this.#view.indexedTo) this.#pending.delete(position);
+    this.#tell();
+  }
+
+  #tell(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+}

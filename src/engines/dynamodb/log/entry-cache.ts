@@ -1,0 +1,41 @@
+import type { LedgerView } from './ledger-view.ts';
+import type { LogEntry } from './log-entry.ts';
+import { readEntries } from './log-reader.ts';
+import type { Table } from '../table/table.ts';
+
+/** Entries that are kept: a list reads the same one for page after page. */
+const MAX_ENTRIES = 32;
+
+/** The entries that were read last. None ever changes while its table is the same, so they are kept for one view. */
+export class EntryCache {
+  readonly #table: Table;
+  readonly #entries = new Map<number, LogEntry>();
+  #view: LedgerView | undefined;
+
+  constructor(table: Table) {
+    this.#table = table;
+  }
+
+  /** Those of these positions that the log has, in order. */
+  async read(view: LedgerView, positions: readonly number[]): Promise<readonly LogEntry[]> {
+    if (this.#view !== view) this.#entries.clear();
+    this.#view = view;
+    const found = new Map<number, LogEntry>();
+    for (const entry of view.tail) found.set(entry.position, entry);
+    for (const position of positions) {
+      const entry = this.#entries.get(position);
+      if (entry) found.set(position, entry);
+    }
+    const others = positions.filter((position) => !found.has(position));
+    for (const entry of await readEntries(this.#table, others)) {
+      found.set(entry.position, entry);
+      if (this.#view === view) this.#entries.set(entry.position, entry);
+    }
+    // Those that were read first leave.
+    for (const position of this.#entries.keys()) {
+      if (this.#entries.size <= MAX_ENTRIES) break;
+      this.#entries.delete(position);
+    }
+    return positions.flatMap((position) => found.get(position) ?? []);
+  }
+}

@@ -1,0 +1,172 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { LedgerRefused, OrderError } from '../../../core/errors.ts';
+import type { LedgerObserver } from '../../../core/observers.ts';
+import { ledgerReopening, ledgerUnusable, stoppedBeforeOpen } from '../../../core/refusals.ts';
+import { failureOf, reasonOf } from '../table/failures.ts';
+import type { Head, LedgerView } from './ledger-view.ts';
+import type { Write } from './open-log.ts';
+import { OpenLog, requireServed } from './open-log.ts';
+import type { LedgerPlace } from './opening.ts';
+import { readLedger } from './opening.ts';
+import { TurnTaking } from './turn-taking.ts';
+
+/** Between two attempts to open it: at first, and at most. */
+const FIRST_PAUSE_MS = 20;
+const MAX_PAUSE_MS = 500;
+
+/**
+ * The log of a ledger, the only place where numbers are created: the entry at each position is written once, by the
+ * server that is first. When the table fails, this opens it again, and accepts no other ledger and no older copy.
+ */
+export class Log {
+  readonly #place: LedgerPlace;
+  readonly #observer: LedgerObserver;
+  readonly #onEnd: (lastOrderId: bigint) => void;
+  readonly #turns = new TurnTaking(crypto.randomUUID());
+  #open: OpenLog | undefined;
+  #opening: Promise<OpenLog>;
+  /** The end of the log as it was seen last, whatever became of the table. */
+  #saw: Head | undefined;
+  /** The last write, until it is settled. */
+  #turn: Promise<unknown> = Promise.resolve();
+  readonly #closing = new AbortController();
+
+  /** Starts to open the log. `onEnd` is told when its end has moved. */
+  constructor(place: LedgerPlace, observer: LedgerObserver, onEnd: (lastOrderId: bigint) => void) {
+    this.#place = place;
+    this.#observer = observer;
+    this.#onEnd = onEnd;
+    this.#opening = this.#openUntilDone();
+    this.#opening.catch(ignore);
+  }
+
+  /** Resolves when the log is open, and no write is in progress whose outcome is not known. */
+  async ready(): Promise<void> {
+    await this.#turn.catch(ignore);
+    await this.#opening;
+  }
+
+  /** What is known of the log. Throws LEDGER_REOPENING while that must not be shown. */
+  get view(): LedgerView {
+    return this.#shown().view;
+  }
+
+  /** The view with everything in it that was in the log when this was called. */
+  async current(): Promise<LedgerView> {
+    const log = this.#shown();
+    try {
+      await log.catchUp();
+    } catch (error) {
+      this.#reopen(log, error);
+      throw error instanceof OrderError ? error : ledgerReopening(error);
+    }
+    if (this.#shown() !== log) throw ledgerReopening();
+    return log.view;
+  }
+
+  /** Runs one write at a time, in order. If its outcome is not known, it rejects, and the log is opened again. */
+  write<Answer>(write: Write<Answer>): Promise<Answer> {
+    const work = async () => {
+      const log = await this.#opening;
+      try {
+        return await log.write(write);
+      } catch (error) {
+        this.#reopen(log, error);
+        throw error;
+      }
+    };
+    const answer = this.#turn.then(work, work);
+    answer.catch(ignore);
+    this.#turn = answer;
+    return answer;
+  }
+
+  /** Resolves when the derived items of the whole log are written. */
+  async indexed(): Promise<void> {
+    await (await this.#opening).indexed();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#open?.close();
+    this.#open = undefined;
+    await this.#turn.catch(ignore);
+    await this.#opening.catch(ignore);
+  }
+
+  #shown(): OpenLog {
+    if (!this.#open || this.#open.isUnsettled) throw ledgerReopening();
+    return this.#open;
+  }
+
+  /** Gives up what is known of the log, and reads it again. */
+  #reopen(log: OpenLog, why: unknown): void {
+    if (this.#open !== log) return;
+    this.#open = undefined;
+    log.close();
+    this.#observer.waiting(`lost the table (${reasonOf(why)}); opening it again`, 'database unreachable');
+    this.#opening = this.#openUntilDone();
+    this.#opening.catch(ignore);
+  }
+
+  /** Tries until the log is open. Until it was open once, what only an operator can change is final. */
+  async #openUntilDone(): Promise<OpenLog> {
+    let toldWhy: string | undefined;
+    for (let pauseMs = FIRST_PAUSE_MS; !this.#closing.signal.aborted; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+      try {
+        return await this.#openOnce();
+      } catch (error) {
+        const why = reasonOf(error);
+        if (this.#saw === undefined && isFinal(error)) throw this.#fail(why);
+        if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`, 'database unreachable');
+        toldWhy = why;
+      }
+      await delay(pauseMs);
+    }
+    throw stoppedBeforeOpen();
+  }
+
+  async #openOnce(): Promise<OpenLog> {
+    const began = performance.now();
+    const found = await readLedger(this.#place, this.#saw);
+    const log = new OpenLog(this.#place, found, began, this.#turns, {
+      followed: (view) => this.#followed(view),
+      unsettled: (why) => {
+        const text = `${this.#place.name} did not confirm a write (${reasonOf(why)}); asking again`;
+        this.#observer.waiting(text, 'database unreachable');
+      },
+      settled: (view) => this.#tellOpened(view, false),
+    });
+    requireServed(this.#place.name, log.view);
+    this.#open = log;
+    this.#followed(log.view);
+    this.#tellOpened(log.view, found.isNew);
+    return log;
+  }
+
+  #followed(view: LedgerView): void {
+    this.#saw = view.head;
+    this.#onEnd(view.lastOrderId);
+  }
+
+  #tellOpened({ genesis, lastOrderId }: LedgerView, isNew: boolean): void {
+    const { ledgerId } = genesis;
+    this.#observer.opened({ where: this.#place.name, ledgerId, lastOrderId, isNew, bytes: undefined });
+  }
+
+  #fail(why: string): OrderError {
+    const failure = ledgerUnusable(new LedgerRefused(why));
+    this.#observer.failed(failure);
+    return failure;
+  }
+}
+
+/** Whether an operator has to act, so that no retry helps. */
+function isFinal(error: unknown): boolean {
+  if (error instanceof LedgerRefused || (error instanceof OrderError && error.reason === 'LEDGER_DAMAGED')) return true;
+  const failure = failureOf(error);
+  return failure === 'denied' || failure === 'refused';
+}
+
+/** Whoever waits for it sees the rejection. */
+function ignore(): void {}

@@ -1,0 +1,205 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { LedgerRefused } from '../../../core/errors.ts';
+import { Indexer } from '../index/indexer.ts';
+import { failureOf, NoAnswer } from '../table/failures.ts';
+import { textOf } from '../table/item.ts';
+import { entryItem } from './entry-item.ts';
+import { HeadProof } from './head-proof.ts';
+import type { LedgerView } from './ledger-view.ts';
+import type { LogChange, LogEntry } from './log-entry.ts';
+import { entriesAfter } from './log-reader.ts';
+import type { FoundLedger, LedgerPlace } from './opening.ts';
+import { SharedRun } from './shared-run.ts';
+import type { TurnTaking } from './turn-taking.ts';
+
+/** Between two attempts to put an entry: at first, and at most. */
+const FIRST_PAUSE_MS = 20;
+const MAX_PAUSE_MS = 500;
+
+/** What a write comes to as of the head of the log. */
+export interface Formed<Answer> {
+  readonly answer: Answer;
+  /** Undefined if there is nothing to write. */
+  readonly change: LogChange | undefined;
+  /** Whether the answer is only good if nothing follows the head. */
+  readonly restsOnHead: boolean;
+}
+
+/** A write of the log. */
+export interface Write<Answer> {
+  /** Looks up what `form` needs, under a pin. */
+  prepare(view: LedgerView): Promise<void>;
+  /** Called again after every lost race. Changes nothing. */
+  form(view: LedgerView): Formed<Answer>;
+  /** Whether nobody waits for the answer any more, so that nothing has to be formed again. */
+  isAbandoned(): boolean;
+}
+
+/** What happens to a log while it is open. */
+export interface LogListener {
+  /** An entry was applied: the view has it. */
+  followed(view: LedgerView): void;
+  /** Nobody knows whether a put that was sent is done. */
+  unsettled(why: unknown): void;
+  settled(view: LedgerView): void;
+}
+
+/**
+ * A log that is open. Whatever rejects with anything but an OrderError leaves it in a state that is not known, so that it
+ * has to be opened again.
+ */
+export class OpenLog {
+  readonly view: LedgerView;
+  readonly #place: LedgerPlace;
+  readonly #server: string;
+  readonly #turns: TurnTaking;
+  readonly #listener: LogListener;
+  readonly #indexer: Indexer;
+  readonly #proof: HeadProof;
+  readonly #readings: SharedRun<boolean>;
+  #isUnsettled = false;
+  #isClosed = false;
+  #putMs = 0;
+
+  /** `readAt` is when the reading of what was found began. */
+  constructor(
+    place: LedgerPlace,
+    { view, tail, mark }: FoundLedger,
+    readAt: number,
+    turns: TurnTaking,
+    listener: LogListener,
+  ) {
+    this.view = view;
+    this.#place = place;
+    this.#server = turns.server;
+    this.#turns = turns;
+    this.#listener = listener;
+    this.#indexer = new Indexer(place.table, view, turns.server, mark);
+    this.#proof = new HeadProof(place.table);
+    this.#proof.renew(readAt);
+    this.#readings = new SharedRun(() => this.#catchUp());
+    for (const entry of tail) {
+      view.apply(entry);
+      this.#indexer.add(entry, true);
+    }
+  }
+
+  get isUnsettled(): boolean {
+    return this.#isUnsettled;
+  }
+
+  /** Follows the log to the end that it has now, or to a later one. Resolves to whether the view has moved. */
+  catchUp(): Promise<boolean> {
+    return this.#readings.fromNow();
+  }
+
+  /** One at a time. Resolves once the answer is in the table, and nothing that it rests on can change any more. */
+  async write<Answer>(write: Write<Answer>): Promise<Answer> {
+    const { pauseMs } = this.#turns;
+    if (pauseMs > 0) await delay(pauseMs);
+    await this.#indexer.hasRoom();
+    const release = this.view.pin();
+    try {
+      await Promise.all([write.prepare(this.view), this.#proof.require(this.view.head)]);
+      return await this.#append(write);
+    } finally {
+      release();
+    }
+  }
+
+  /** Resolves when the derived items of the whole log are written. */
+  indexed(): Promise<void> {
+    return this.#indexer.idle();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#indexer.close();
+  }
+
+  async #append<Answer>(write: Write<Answer>): Promise<Answer> {
+    const { view } = this;
+    for (let lostRaces = 0; ; lostRaces++) {
+      requireServed(this.#place.name, view);
+      const { change, answer, restsOnHead } = write.form(view);
+      if (!change) {
+        if (restsOnHead && (await this.catchUp())) continue;
+        return answer;
+      }
+      const entry: LogEntry = {
+        ...change,
+        position: view.head.position + 1,
+        previous: view.head.batchId,
+        batchId: crypto.randomUUID(),
+        server: this.#server,
+        indexedTo: this.#indexer.ownIndexedTo,
+        putMs: this.#putMs,
+        lostRaces,
+      };
+      if (await this.#settle(entry)) {
+        // A reader may have seen it first.
+        if (view.head.position < entry.position) this.#follow(entry);
+        return answer;
+      }
+      await this.catchUp();
+      if (write.isAbandoned()) throw new NoAnswer('the write was given up before it was done');
+    }
+  }
+
+  /**
+   * Puts an entry until it is known who has its position, and resolves to whether it is this one. Until then nothing else
+   * is put there, so a late copy of an earlier attempt does no harm.
+   */
+  async #settle(entry: LogEntry): Promise<boolean> {
+    const item = entryItem(entry);
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+      const began = performance.now();
+      try {
+        const found = await this.#place.table.putNew(item);
+        if (this.#isUnsettled) {
+          this.#isUnsettled = false;
+          this.#listener.settled(this.view);
+        }
+        if (found) return textOf(found, 'batch') === entry.batchId;
+        this.#putMs = performance.now() - began;
+        this.#proof.renew(began);
+        return true;
+      } catch (error) {
+        const failure = failureOf(error);
+        if (failure === 'unknown' && !this.#isUnsettled) {
+          this.#isUnsettled = true;
+          this.#listener.unsettled(error);
+        }
+        // Definite only if no earlier attempt may be done yet.
+        if (failure !== 'unknown' && failure !== 'throttled' && !this.#isUnsettled) throw error;
+      }
+      if (this.#isClosed) throw new NoAnswer('the server stopped before the write was done');
+      await delay(pauseMs);
+      // The head, because an older copy in its place would take the entry.
+      await this.#proof.require({ position: entry.position - 1, batchId: entry.previous });
+    }
+  }
+
+  async #catchUp(): Promise<boolean> {
+    const { view } = this;
+    const { position } = view.head;
+    await this.#proof.require(view.head);
+    for await (const entries of entriesAfter(this.#place.table, position)) {
+      for (const entry of entries) if (entry.position > view.head.position) this.#follow(entry);
+    }
+    return view.head.position > position;
+  }
+
+  #follow(entry: LogEntry): void {
+    this.view.apply(entry);
+    this.#indexer.add(entry, false);
+    this.#turns.follow(entry);
+    this.#listener.followed(this.view);
+  }
+}
+
+/** Throws LedgerRefused if nothing may be numbered there. */
+export function requireServed(name: string, { movedTo, isMoving }: LedgerView): void {
+  if (movedTo !== undefined) throw new LedgerRefused(`the ledger of ${name} has moved to ${movedTo}; serve that one`);
+  if (isMoving) throw new LedgerRefused(`a ledger is being moved into ${name}; finish that with order-numbers migrate`);
+}

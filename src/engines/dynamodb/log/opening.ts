@@ -1,0 +1,115 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { LedgerRefused } from '../../../core/errors.ts';
+import type { ExpectedLedger } from '../../../core/expected-ledger.ts';
+import { mayCreate, notCreated, requireExpectedId } from '../../../core/expected-ledger.ts';
+import { INDEXED_TO } from '../index/indexer.ts';
+import { failureOf } from '../table/failures.ts';
+import { integerOf } from '../table/item.ts';
+import { logKey, META } from '../table/keys.ts';
+import type { TableAdmin } from '../table/table-admin.ts';
+import type { Table } from '../table/table.ts';
+import { genesisItem, toGenesis } from './entry-item.ts';
+import type { Head } from './ledger-view.ts';
+import { LedgerView } from './ledger-view.ts';
+import type { Genesis, LogEntry } from './log-entry.ts';
+import { entriesAfter, readEntry } from './log-reader.ts';
+
+/** Between two looks at a table that is being created: at first, and at most. */
+const FIRST_PAUSE_MS = 20;
+const MAX_PAUSE_MS = 500;
+
+/** The ledger of a table as it was found. */
+export interface FoundLedger {
+  readonly view: LedgerView;
+  /** The entries behind those whose derived items are complete, in order. The view does not have them yet. */
+  readonly tail: readonly LogEntry[];
+  /** How far the derived items are complete, as the table says; undefined if it does not. */
+  readonly mark: bigint | undefined;
+  readonly isNew: boolean;
+}
+
+/** Where a ledger is, and which one may be there. */
+export interface LedgerPlace {
+  readonly table: Table;
+  readonly admin: TableAdmin;
+  /** Without secrets. */
+  readonly name: string;
+  readonly expected: ExpectedLedger;
+}
+
+/**
+ * Reads the ledger of a table, or creates it. Rejects with LedgerRefused if that is another one than the expected one, or
+ * than the one that this process `saw`, or if it ends before the entry that it saw: the table was replaced by an older
+ * copy, and continuing would give numbers twice.
+ */
+export async function readLedger(place: LedgerPlace, saw: Head | undefined): Promise<FoundLedger> {
+  const { table, name } = place;
+  const { genesis, isNew } = await readGenesis(place, saw !== undefined);
+  requireExpectedId(name, genesis.ledgerId, place.expected);
+  const found = await readFrom(table, name, genesis);
+  if (saw) await requireSeen(place, saw, genesis);
+  return { ...found, isNew };
+}
+
+/** The view of a ledger that exists, without changing anything. Rejects with LedgerRefused if there is none. */
+export async function readView(table: Table, name: string): Promise<LedgerView> {
+  const first = await table.get(logKey(0)).catch((error: unknown) => {
+    if (failureOf(error) === 'no table') return undefined;
+    throw error;
+  });
+  if (!first) throw new LedgerRefused(`no ledger exists in ${name}; check the name of the table and its region`);
+  const { view, tail } = await readFrom(table, name, toGenesis(first));
+  for (const entry of tail) view.apply(entry);
+  return view;
+}
+
+async function readFrom(table: Table, name: string, genesis: Genesis): Promise<Omit<FoundLedger, 'isNew'>> {
+  const meta = await table.get(META);
+  const mark = meta && integerOf(meta, INDEXED_TO);
+  const indexedTo = Number(mark ?? 0n);
+  const indexed = indexedTo === 0 ? undefined : await readEntry(table, indexedTo);
+  if (indexedTo > 0 && !indexed) throw new LedgerRefused(`${name} is damaged: its log lacks entry ${indexedTo}`);
+  const tail: LogEntry[] = [];
+  for await (const entries of entriesAfter(table, indexedTo)) tail.push(...entries);
+  return { view: new LedgerView(genesis, indexed), tail, mark };
+}
+
+async function readGenesis(place: LedgerPlace, mustExist: boolean): Promise<{ genesis: Genesis; isNew: boolean }> {
+  const { table, name, expected } = place;
+  const found = await readFirst(place, mustExist);
+  if (found) return { genesis: toGenesis(found), isNew: false };
+  if (mustExist) throw new LedgerRefused(`${name} is empty, but had a ledger; put that table back`);
+  if (!mayCreate(expected)) throw notCreated(name, expected);
+  const genesis: Genesis = { ledgerId: crypto.randomUUID(), firstOrderId: 1n, isMoving: false };
+  // Another server may create it at the same time: then that one is it.
+  const other = await table.putNew(genesisItem(genesis));
+  return other ? { genesis: toGenesis(other), isNew: false } : { genesis, isNew: true };
+}
+
+/** The first item of the log. Creates the table if there is none, and that is allowed. */
+async function readFirst({ table, admin, name, expected }: LedgerPlace, mustExist: boolean) {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+    try {
+      return await table.get(logKey(0));
+    } catch (error) {
+      if (failureOf(error) !== 'no table') throw error;
+    }
+    // It may be there, but not ready yet.
+    const status = await admin.status();
+    if (status === undefined) {
+      if (mustExist) throw new LedgerRefused(`${name} is gone; put that table back`);
+      if (!mayCreate(expected)) throw notCreated(name, expected);
+      await admin.create();
+    }
+    await delay(pauseMs);
+  }
+}
+
+async function requireSeen({ table, name }: LedgerPlace, saw: Head, genesis: Genesis): Promise<void> {
+  const batchId = saw.position === 0 ? genesis.ledgerId : (await readEntry(table, saw.position))?.batchId;
+  if (batchId === saw.batchId) return;
+  throw new LedgerRefused(
+    `${name} does not have entry ${saw.position} of the log that was served: it is an older copy or another ledger, and ` +
+      'continuing would give numbers twice; put the newest copy back, or restart this server if that is what is wanted',
+  );
+}

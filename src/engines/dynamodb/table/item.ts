@@ -1,0 +1,36 @@
+/** The key of an item: its partition, and its place there, a decimal number as text. */
+export interface Key {
+  readonly partition: string;
+  readonly sort: string;
+}
+
+/** Strings, and whole numbers of up to 38 digits. */
+export type Attributes = Readonly<Record<string, string | bigint>>;
+
+export interface Item extends Key {
+  readonly attributes: Attributes;
+}
+
+/** Two keys are the same if these texts are. */
+export function keyText({ partition, sort }: Key): string {
+  return `${partition} ${sort}`;
+}
+
+/** Throws an Error for an item that this engine has not written. */
+export function textOf({ partition, attributes }: Item, name: string): string {
+  const value = attributes[name];
+  if (typeof value === 'string') return value;
+  throw new Error(`the item ${partition} is damaged: it has no text ${name}`);
+}
+
+/** Throws an Error for an item that this engine has not written. */
+export function integerOf({ partition, attributes }: Item, name: string): bigint {
+  const value = attributes[name];
+  if (typeof value === 'bigint') return value;
+  throw new Error(`the item ${partition} is damaged: it has no number ${name}`);
+}
+
+/** For numbers that fit a double: counts, times, positions. */
+export function numberOf(item: Item, name: string): number {
+  return Number(integerOf(item, name));
+}

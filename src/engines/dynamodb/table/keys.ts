@@ -1,0 +1,71 @@
+import type { Key } from './item.ts';
+
+/** order_ids of one partition of the index of order_ids. */
+const ORDER_IDS = 1_000_000n;
+/** Partitions of the list of stores. */
+export const STORE_LISTS = 16;
+/** Digits of a position in the log, at most: with those of a number, as many as DynamoDB's numbers have. */
+const POSITION_DIGITS = 18;
+
+/** How far the derived items are complete. */
+export const META: Key = { partition: 'meta', sort: '0' };
+
+/** One item a position: who writes it first has numbered. */
+export function logKey(position: number): Key {
+  return { partition: `log#${position}`, sort: '0' };
+}
+
+/** One item an allocation. */
+export function requestKey({ storeId, requestId }: { readonly storeId: bigint; readonly requestId: string }): Key {
+  return { partition: `req#${storeId}#${requestId}`, sort: '0' };
+}
+
+export function storePartition(storeId: bigint): string {
+  return `store#${storeId}`;
+}
+
+/** One item a store and log entry that allocates there, at the first of its order_numbers. */
+export function runKey(storeId: bigint, firstOrderNumber: bigint): Key {
+  return { partition: storePartition(storeId), sort: String(firstOrderNumber) };
+}
+
+/**
+ * One item a store and log entry that creates or changes it: behind the run that the store has given last, 0 if none, and
+ * in the order of the log. So the newest item of a store is the last one of its partition.
+ */
+export function changeKey(storeId: bigint, lastGiven: bigint, position: number): Key {
+  const fraction = String(position).padStart(POSITION_DIGITS, '0');
+  return { partition: storePartition(storeId), sort: `${lastGiven}.${fraction}` };
+}
+
+/** Which partition of the index of order_ids has this one. */
+export function orderIdBucket(orderId: bigint): bigint {
+  return orderId / ORDER_IDS;
+}
+
+/** The first order_id of a bucket. */
+export function firstOfBucket(bucket: bigint): bigint {
+  return bucket * ORDER_IDS;
+}
+
+/** One item a log entry and bucket that it touches, at its last order_id. */
+export function orderIdKey(bucket: bigint, lastOrderId: bigint): Key {
+  return { partition: `oid#${bucket}`, sort: String(lastOrderId) };
+}
+
+/** One item a store. */
+export function storeListKey(storeId: bigint): Key {
+  return { partition: storeListPartition(Number(storeId % BigInt(STORE_LISTS))), sort: String(storeId) };
+}
+
+export function storeListPartition(list: number): string {
+  return `stores#${list}`;
+}
+
+/** The declared losses of the whole ledger: there are few. */
+export const LOSSES = 'losses';
+
+/** One item a declared loss, in the order of the log. */
+export function lossKey(position: number, index: number): Key {
+  return { partition: LOSSES, sort: `${position}.${String(index).padStart(POSITION_DIGITS, '0')}` };
+}

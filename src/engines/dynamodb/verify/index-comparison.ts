@@ -1,0 +1,59 @@
+import type { IndexFault } from '../../../core/verify/index-check.ts';
+import { derivedItems } from '../index/derived-items.ts';
+import type { LogEntry } from '../log/log-entry.ts';
+import type { Item } from '../table/item.ts';
+import { keyText } from '../table/item.ts';
+import type { Table } from '../table/table.ts';
+
+/** The indexes, by the first word of their partitions. */
+const INDEXES: Readonly<Record<string, string>> = {
+  req: 'of request_ids',
+  store: 'of order_numbers',
+  oid: 'of order_ids',
+  stores: 'of stores',
+  losses: 'of declared losses',
+};
+
+/** Compares the derived items of log entries with what the entries say. */
+export class IndexComparison {
+  readonly #table: Table;
+  /** Behind it, items may be missing. */
+  readonly #indexedTo: number;
+  readonly #faults = new Map<string, { missing: number; different: number }>();
+
+  constructor(table: Table, indexedTo: number) {
+    this.#table = table;
+    this.#indexedTo = indexedTo;
+  }
+
+  async compare(entries: readonly LogEntry[]): Promise<void> {
+    const expected = entries.flatMap((entry) => {
+      return derivedItems(entry).map((item) => ({ item, mayLack: entry.position > this.#indexedTo }));
+    });
+    const found = await this.#table.getAll(expected.map(({ item }) => item));
+    for (const { item, mayLack } of expected) {
+      const there = found.get(keyText(item));
+      if (!there && !mayLack) this.#faultsOf(item).missing++;
+      if (there && !isSame(there, item)) this.#faultsOf(item).different++;
+    }
+  }
+
+  faults(): readonly IndexFault[] {
+    return [...this.#faults].map(([name, { missing, different }]) => ({
+      name,
+      fault: `lacks ${missing} items, and ${different} differ from the log`,
+    }));
+  }
+
+  #faultsOf({ partition }: Item): { missing: number; different: number } {
+    const name = INDEXES[partition.split('#')[0]!] ?? partition;
+    const faults = this.#faults.get(name) ?? { missing: 0, different: 0 };
+    this.#faults.set(name, faults);
+    return faults;
+  }
+}
+
+function isSame({ attributes: found }: Item, { attributes }: Item): boolean {
+  const names = Object.keys(attributes);
+  return names.length === Object.keys(found).length && names.every((name) => found[name] === attributes[name]);
+}

@@ -1,0 +1,151 @@
+import type { Allocation } from '../../../core/allocation.ts';
+import { OrderError } from '../../../core/errors.ts';
+import type { Store } from '../../../core/store.ts';
+import type { LedgerToVerify, PassRow } from '../../../core/verify/all-rows-check.ts';
+import type { StoreCounter } from '../../../core/verify/counters-check.ts';
+import type { DeclaredLoss } from '../../../core/verify/declared-losses.ts';
+import type { IndexFault } from '../../../core/verify/index-check.ts';
+import type { Indexes, OneStore, VerifySource } from '../../../core/verify/verify-source.ts';
+import { pagesOf } from '../../../core/verify/verify-source.ts';
+import { toLoss, toStoreAt } from '../index/derived-items.ts';
+import { findStore } from '../index/lookups.ts';
+import { positionsOfStore } from '../index/positions.ts';
+import { listedStores } from '../index/store-list.ts';
+import type { LedgerView } from '../log/ledger-view.ts';
+import type { LogEntry } from '../log/log-entry.ts';
+import { readEntries } from '../log/log-reader.ts';
+import { LOSSES, storePartition } from '../table/keys.ts';
+import type { Table } from '../table/table.ts';
+import { IndexComparison } from './index-comparison.ts';
+
+/** Log entries of one read: with their derived items, a few thousand items. */
+const ENTRIES_PER_READ = 20;
+const STORES_PER_READ = 100;
+const LOSSES_PER_READ = 1000;
+
+/** The reads of a verification of a log, up to the head that it had when the verification began. */
+export class DynamodbVerifySource implements VerifySource {
+  readonly ledger: LedgerToVerify;
+  readonly #table: Table;
+  readonly #view: LedgerView;
+  readonly #position: number;
+  readonly #ledgerId: string;
+  readonly #tail: readonly LogEntry[];
+  readonly #comparison: IndexComparison;
+
+  /** Up to the head of a view that has caught up with the log. */
+  constructor(table: Table, view: LedgerView) {
+    const { genesis, lastOrderId, head, indexedTo, tail } = view;
+    const above = { rowsAbove: 0n, hasMoreAbove: false };
+    this.ledger = { firstOrderId: genesis.firstOrderId, lastOrderId, ...above, end: lastOrderId };
+    this.#table = table;
+    this.#view = view;
+    this.#position = head.position;
+    this.#ledgerId = genesis.ledgerId;
+    this.#tail = [...tail];
+    this.#comparison = new IndexComparison(table, indexedTo);
+  }
+
+  async declaredLosses(): Promise<readonly DeclaredLoss[]> {
+    const losses: DeclaredLoss[] = [];
+    for await (const items of this.#table.pages({ partition: LOSSES }, LOSSES_PER_READ)) {
+      for (const { storeId = null, first, last } of items.map(toLoss)) losses.push({ storeId, first, last });
+    }
+    return losses.toSorted((a, b) => compare(a.storeId ?? 0n, b.storeId ?? 0n) || compare(a.first, b.first));
+  }
+
+  /** Both are compared with the log, entry by entry. */
+  async indexes(): Promise<Indexes> {
+    return { faults: [], byOrderNumber: false, byRequestId: false };
+  }
+
+  /** Reads the log from end to end, follows its chain, and compares everything that it leads to. */
+  async *allocations(): AsyncGenerator<readonly PassRow[]> {
+    let previous = this.#ledgerId;
+    for (let first = 1; first <= this.#position; first += ENTRIES_PER_READ) {
+      const size = Math.min(ENTRIES_PER_READ, this.#position - first + 1);
+      const positions = Array.from({ length: size }, (_, i) => first + i);
+      const entries = await readEntries(this.#table, positions);
+      for (const [i, position] of positions.entries()) {
+        const entry = entries[i];
+        if (entry?.position !== position) throw damaged(`its log lacks entry ${position}`);
+        if (entry.previous !== previous)
+          throw damaged(`entry ${position} of its log does not follow the one before it`);
+        previous = entry.batchId;
+      }
+      await this.#comparison.compare(entries);
+      const rows = entries.flatMap(({ allocations }) => allocations.map(toRow));
+      if (rows.length > 0) yield rows;
+    }
+  }
+
+  indexFaults(): readonly IndexFault[] {
+    return this.#comparison.faults();
+  }
+
+  stores(): AsyncIterable<readonly StoreCounter[]> {
+    const read = async (after: bigint) => {
+      const ids = await listedStores(this.#table, after, STORES_PER_READ);
+      const counters = await Promise.all(ids.map((storeId) => this.#counter(storeId)));
+      return counters.filter((counter) => counter !== undefined);
+    };
+    return pagesOf(STORES_PER_READ, 0n, ({ storeId }) => storeId, read);
+  }
+
+  async store(storeId: bigint): Promise<OneStore> {
+    const counter = await this.#counter(storeId);
+    return { lastNumber: counter?.rowsEnd ?? undefined, counter };
+  }
+
+  async *storeRows(storeId: bigint): AsyncGenerator<readonly PassRow[]> {
+    const release = this.#view.pin();
+    try {
+      for await (const position of positionsOfStore(this.#table, this.#view, storeId, 1, false)) {
+        if (position > this.#position) return;
+        const entries = await readEntries(this.#table, [position]);
+        yield entries.flatMap(({ allocations }) => allocations.filter((each) => each.storeId === storeId).map(toRow));
+      }
+    } finally {
+      release();
+    }
+  }
+
+  async *orderNumberEntries(): AsyncGenerator<never> {}
+
+  async *requestIds(): AsyncGenerator<never> {}
+
+  /** What the newest item of a store says, or the tail where that is newer. */
+  async #counter(storeId: bigint): Promise<StoreCounter | undefined> {
+    const inTail = this.#tail.flatMap(({ stores, allocations, position }) => {
+      const store = stores.find((each) => each.storeId === storeId);
+      return store ? [{ store, position, isRun: allocations.some((each) => each.storeId === storeId) }] : [];
+    });
+    const found = await findStore(this.#table, storeId);
+    const newest = inTail.at(-1);
+    const isNewer = newest !== undefined && newest.position > (found?.position ?? 0);
+    const store = isNewer ? newest.store : found?.store;
+    if (!store) return undefined;
+    const lastRun = inTail.findLast(({ isRun }) => isRun);
+    const rowsEnd = isNewer && lastRun ? lastRun.store.lastNumber : (found?.run?.last ?? (await this.#rowsEnd(store)));
+    return { storeId, firstNumber: store.firstNumber, lastNumber: store.lastNumber, rowsEnd };
+  }
+
+  /** The end of the last run of a store that was changed since; null if it never had one. */
+  async #rowsEnd({ storeId, lastNumber }: Store): Promise<bigint | null> {
+    const range = { partition: storePartition(storeId), to: String(lastNumber), newestFirst: true };
+    const [item] = await this.#table.list(range, 1);
+    return (item && toStoreAt(item, storeId).run?.last) ?? null;
+  }
+}
+
+function toRow({ orderId, orderNumber, storeId, count, createTimeMs }: Allocation): PassRow {
+  return { orderId, orderNumber, storeId, count: BigInt(count), createTimeMs: BigInt(createTimeMs) };
+}
+
+function damaged(what: string): OrderError {
+  return new OrderError('LEDGER_DAMAGED', `the ledger is damaged: ${what}`);
+}
+
+function compare(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
