@@ -4,6 +4,7 @@ import type { Allocation, BatchAllocateOrdersResult } from '../../src/wire/gen/o
 import type { Engine } from '../support/engines/engines.ts';
 import { ENGINES } from '../support/engines/engines.ts';
 import { errorDetails, failureOf, statusDetails } from '../support/clients/orders-client.ts';
+import { DYNAMODB } from '../support/engines/dynamodb-engine.ts';
 import { POSTGRES } from '../support/engines/postgres-engine.ts';
 import { batchFaultsSuite } from './batch-faults-suite.ts';
 import { serveOn } from './contract-faults-suite.ts';
@@ -13,6 +14,7 @@ import { serveOn } from './contract-faults-suite.ts';
 type Result = BatchAllocateOrdersResult['result'];
 
 batchFaultsSuite(POSTGRES);
+batchFaultsSuite(DYNAMODB);
 
 describe.each(ENGINES)('a batch on $name', (engine) => {
   it('P1 P2 P3: results are in the order of the requests, and so are the new pairs inside each store', async () => {

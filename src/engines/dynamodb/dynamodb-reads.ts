@@ -98,16 +98,18 @@ export class DynamodbReads implements LedgerReads {
         const found = allocations.find(covers);
         if (found) return found;
       }
-      const position = await this.#positionOf(view, key);
+      const position = await ('orderId' in key
+        ? this.#positionOf(view, key.orderId)
+        : findOrderNumber(this.#table, key.storeId, key.orderNumber));
       if (position === undefined || position > view.head.position) return undefined;
       const [entry] = await this.#entries.read(view, [position]);
       return entry?.allocations.find(covers);
     });
   }
 
-  #positionOf(view: LedgerView, key: Exclude<AllocationKey, { requestId: string }>): Promise<number | undefined> {
-    if ('orderId' in key) return positionOf(this.#table, view, key.orderId);
-    return findOrderNumber(this.#table, key.storeId, key.orderNumber);
+  /** The position of the first entry that ends at an order_id or above it. */
+  async #positionOf(view: LedgerView, orderId: bigint): Promise<number> {
+    return this.#entries.positionOf(view, orderId) ?? positionOf(this.#table, view, orderId);
   }
 
   async #store(view: LedgerView, storeId: bigint): Promise<Store | undefined> {
@@ -147,8 +149,8 @@ export class DynamodbReads implements LedgerReads {
   async *#positions(view: LedgerView, range: AllocationRange): AsyncGenerator<number> {
     const { afterOrderId, upToOrderId, newestFirst = false, storeId } = range;
     const end = view.head.position;
-    const least = await positionOf(this.#table, view, afterOrderId + 1n);
-    const most = Math.min(end, await positionOf(this.#table, view, upToOrderId));
+    const least = await this.#positionOf(view, afterOrderId + 1n);
+    const most = upToOrderId >= view.lastOrderId ? end : await this.#positionOf(view, upToOrderId);
     if (least > most) return;
     const from = newestFirst ? most : least;
     if (storeId !== undefined) {

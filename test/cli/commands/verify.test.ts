@@ -52,7 +52,7 @@ describe.each(ENGINES)('on $name', (engine) => {
   it('P1 P2: a hole is named, and the exit code is 1', async () => {
     const { ledger, stop } = await servedLedger(engine);
     await stop();
-    await engine.execute(ledger, 'DELETE FROM allocations WHERE order_id = 2');
+    await engine.deleteOrder(ledger, 2n);
     const { exitCode, stdout, stderr } = await orderNumbers(['verify', ledger]);
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
     expect(stdout).toMatch(/^hole in all stores, 2: /m);

@@ -5,7 +5,7 @@ import { parseDynamodbUrl } from '../../../src/engines/dynamodb/connection/dynam
 import { DynamodbLedger } from '../../../src/engines/dynamodb/dynamodb-ledger.ts';
 import { TableAdmin } from '../../../src/engines/dynamodb/table/table-admin.ts';
 import { Table } from '../../../src/engines/dynamodb/table/table.ts';
-import { setCounters } from '../../support/dynamodb/counters.ts';
+import { setCounters } from '../../support/dynamodb/log-access.ts';
 import { newTableUrl } from '../../support/dynamodb/dynalite.ts';
 import type { TestLedger } from '../../support/engines/engine-suite.ts';
 import { engineSuite } from '../../support/engines/engine-suite.ts';

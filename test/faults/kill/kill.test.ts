@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { DYNAMODB } from '../../support/engines/dynamodb-engine.ts';
 import { POSTGRES } from '../../support/engines/postgres-engine.ts';
 import { faultRun } from '../frame/fault-run.ts';
 import { at, backupEnd, callEnd, instantEnd } from './ends.ts';
@@ -42,3 +43,4 @@ it(
 );
 
 killedAfterCommitSuite(POSTGRES);
+killedAfterCommitSuite(DYNAMODB);

@@ -101,7 +101,7 @@ describe.each(ENGINES)('WatchServer, on $name', (engine) => {
       lastOrderId: 3n,
       waitingRequests: 0,
       version: packageVersion(),
-      engine: engine.name === 'PostgreSQL' ? 'postgres' : 'sqlite',
+      engine: { SQLite: 'sqlite', PostgreSQL: 'postgres', DynamoDB: 'dynamodb' }[engine.name],
     });
     const measured = steps.seen.filter(({ activity }) => activity?.batchSize !== undefined);
     for (const { activity } of measured) {

@@ -1,5 +1,6 @@
 import type { TestContext } from 'vitest';
 import type { DenseRow } from '../ledgers/dense-rows.ts';
+import { DYNAMODB } from './dynamodb-engine.ts';
 import { POSTGRES } from './postgres-engine.ts';
 import type { ServeOptions, ServerProcess } from '../processes/server-process.ts';
 import { SQLITE } from './sqlite-engine.ts';
@@ -13,8 +14,16 @@ export interface Engine {
   absentLedger(): Promise<string>;
   /** Asserts that its rows are dense, past the server; returns them in order_id order. */
   assertDense(ledger: string): Promise<readonly DenseRow[]>;
-  /** Changes its tables past the server. */
-  execute(ledger: string, sql: string): Promise<void>;
+  /** Adds this many orders of 10 stores, past the server, with long keys and the time 1 s after 1970. */
+  addOrders(ledger: string, count: number): Promise<void>;
+  /** Sets the last create_time past the server: that of an order which was numbered while a clock was wrong. */
+  setLastCreateTime(ledger: string, createTimeMs: number): Promise<void>;
+  /** Takes an order out of its rows, past all servers, and leaves the counters. */
+  deleteOrder(ledger: string, orderId: bigint): Promise<void>;
+  /** Makes reads of stores fail in a way that no server foresees; undefined if there is none: a failing table is reopened. */
+  readonly breakStoreReads: ((ledger: string) => Promise<void>) | undefined;
+  /** Whether its disk can be full, which is proven to burn nothing (LEDGER_FULL). */
+  readonly canBeFull: boolean;
   /** Damages it, so that the lists of its allocations cannot be read any more. */
   damage(ledger: string): Promise<void>;
   /** A new ledger that fails on demand. First line of its test, which is skipped if a tool is missing. */
@@ -37,7 +46,7 @@ export interface FaultyLedger {
 
   /** The next commit that begins fails, and only that one. */
   failNextCommit(): Promise<void>;
-  /** Every commit fails on a full disk, until {@link freeDisk}. */
+  /** Every commit fails on a full disk, until {@link freeDisk}; they reject on an engine that has none. */
   fillDisk(): Promise<void>;
   freeDisk(): Promise<void>;
 
@@ -51,4 +60,4 @@ export interface FaultyLedger {
   killAfterCommit(server: ServerProcess): Promise<void>;
 }
 
-export const ENGINES: readonly Engine[] = [SQLITE, POSTGRES];
+export const ENGINES: readonly Engine[] = [SQLITE, POSTGRES, DYNAMODB];

@@ -1,5 +1,6 @@
 import { onTestFinished } from 'vitest';
 import type { Engine, FaultyLedger } from './engines.ts';
+import { ordersSql } from '../ledgers/orders-sql.ts';
 import { isBatch } from '../postgres/batch-query.ts';
 import { newDatabaseWithSchema } from '../postgres/database-with-schema.ts';
 import { newDatabase, query } from '../postgres/database.ts';
@@ -27,7 +28,11 @@ export const POSTGRES: Engine = {
   newLedger: newDatabaseWithSchema,
   absentLedger: newDatabase,
   assertDense,
-  execute,
+  addOrders: (url, count) => execute(url, ordersSql(count)),
+  setLastCreateTime: (url, ms) => execute(url, `UPDATE ledger SET last_create_time_ms = ${ms}`),
+  deleteOrder: (url, orderId) => execute(url, `DELETE FROM allocations WHERE order_id = ${orderId}`),
+  breakStoreReads: (url) => execute(url, 'ALTER TABLE stores RENAME TO elsewhere'),
+  canBeFull: true,
   damage: (url) => execute(url, DAMAGE),
 
   async newFaultyLedger() {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
 import { assertDense } from '../ledgers/density.ts';
+import { ordersSql } from '../ledgers/orders-sql.ts';
 import type { Engine, FaultyLedger } from './engines.ts';
 import { FsyncShim } from '../disk/fsync-shim.ts';
 import { requireTools } from '../required-tool.ts';
@@ -20,7 +21,11 @@ export const SQLITE: Engine = {
   newLedger: async () => newLedger(),
   absentLedger: async () => newLedger(),
   assertDense: async (path) => assertDense(path),
-  execute: async (path, sql) => execute(path, sql),
+  addOrders: async (path, count) => execute(path, ordersSql(count)),
+  setLastCreateTime: async (path, ms) => execute(path, `UPDATE ledger SET last_create_time_ms = ${ms}`),
+  deleteOrder: async (path, orderId) => execute(path, `DELETE FROM allocations WHERE order_id = ${orderId}`),
+  breakStoreReads: async (path) => execute(path, 'ALTER TABLE stores RENAME TO elsewhere'),
+  canBeFull: true,
 
   async damage(path) {
     // Before the first checkpoint all pages are read from the WAL.

@@ -5,7 +5,7 @@ export interface DynamodbUrl {
   readonly region: string | undefined;
   /** Undefined means that of the region. */
   readonly endpoint: string | undefined;
-  /** What may be logged. */
+  /** What may be logged: the URL has no secrets. */
   readonly name: string;
 }
 
@@ -45,7 +45,7 @@ export function parseDynamodbUrl(text: string): DynamodbUrl {
       `${REMEDY}&endpoint=http://127.0.0.1:8000: ${endpoint} is not an http or https URL without a password.`,
     );
   }
-  return { table, region, endpoint, name: `dynamodb://${table}` };
+  return { table, region, endpoint, name: text };
 }
 
 function isHttpUrl(text: string): boolean {

@@ -16,6 +16,17 @@ export class EntryCache {
     this.#table = table;
   }
 
+  /** The position of the entry that gave an order_id, if that is in the tail or was read lately. */
+  positionOf(view: LedgerView, orderId: bigint): number | undefined {
+    const isThere = (entry: LogEntry) => {
+      const [first] = entry.allocations;
+      return first !== undefined && first.orderId <= orderId && orderId <= entry.lastOrderId;
+    };
+    const found =
+      view.tail.find(isThere) ?? (this.#view === view ? [...this.#entries.values()].find(isThere) : undefined);
+    return found?.position;
+  }
+
   /** Those of these positions that the log has, in order. */
   async read(view: LedgerView, positions: readonly number[]): Promise<readonly LogEntry[]> {
     if (this.#view !== view) this.#entries.clear();

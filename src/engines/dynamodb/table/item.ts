@@ -1,3 +1,5 @@
+import { OrderError } from '../../../core/errors.ts';
+
 /** The key of an item: its partition, and its place there, a decimal number as text. */
 export interface Key {
   readonly partition: string;
@@ -16,21 +18,25 @@ export function keyText({ partition, sort }: Key): string {
   return `${partition} ${sort}`;
 }
 
-/** Throws an Error for an item that this engine has not written. */
+/** Throws LEDGER_DAMAGED for an item that this engine has not written. */
 export function textOf({ partition, attributes }: Item, name: string): string {
   const value = attributes[name];
   if (typeof value === 'string') return value;
-  throw new Error(`the item ${partition} is damaged: it has no text ${name}`);
+  throw damaged(partition, `text ${name}`);
 }
 
-/** Throws an Error for an item that this engine has not written. */
+/** Throws LEDGER_DAMAGED for an item that this engine has not written. */
 export function integerOf({ partition, attributes }: Item, name: string): bigint {
   const value = attributes[name];
   if (typeof value === 'bigint') return value;
-  throw new Error(`the item ${partition} is damaged: it has no number ${name}`);
+  throw damaged(partition, `number ${name}`);
 }
 
 /** For numbers that fit a double: counts, times, positions. */
 export function numberOf(item: Item, name: string): number {
   return Number(integerOf(item, name));
+}
+
+function damaged(partition: string, lacks: string): OrderError {
+  return new OrderError('LEDGER_DAMAGED', `the ledger is damaged: its item ${partition} has no ${lacks}`);
 }

@@ -1,0 +1,108 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+
+/** A put of a log entry: what commits a batch. */
+const LOG_PUT = /"log#\d+"/;
+
+type Answer = { readonly status: number; readonly body: string };
+
+/** The network between servers and DynamoDB, and what goes wrong with it. */
+export class DynamodbProxy {
+  readonly #upstream: URL;
+  readonly #server = createServer((asked, answer) => void this.#pass(asked, answer));
+  #port = 0;
+  #held: { readonly begun: PromiseWithResolvers<void>; readonly released: PromiseWithResolvers<void> } | undefined;
+  #failsNext = false;
+  #onNextCommitted: (() => void) | undefined;
+
+  private constructor(endpoint: string) {
+    this.#upstream = new URL(endpoint);
+  }
+
+  static async start(endpoint: string): Promise<DynamodbProxy> {
+    const proxy = new DynamodbProxy(endpoint);
+    await proxy.allow();
+    return proxy;
+  }
+
+  get endpoint(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** Ends all connections, and refuses new ones. */
+  refuse(): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  async allow(): Promise<void> {
+    this.#server.listen(this.#port, '127.0.0.1');
+    await once(this.#server, 'listening');
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Puts of the log wait from now on, until {@link release}. */
+  hold(): void {
+    this.#held = { begun: Promise.withResolvers(), released: Promise.withResolvers() };
+  }
+
+  /** Resolves when one waits. */
+  async isHeld(): Promise<void> {
+    await this.#held?.begun.promise;
+  }
+
+  release(): void {
+    this.#held?.released.resolve();
+    this.#held = undefined;
+  }
+
+  /** The next put of the log that arrives is refused as invalid. */
+  failNext(): void {
+    this.#failsNext = true;
+  }
+
+  /** The next put of the log is done, and its answer is lost. */
+  loseNextAnswer(onCommitted: () => void): void {
+    this.#onNextCommitted = onCommitted;
+  }
+
+  async #pass(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
+    const body = await text(asked);
+    const isPut = String(asked.headers['x-amz-target']).endsWith('.PutItem') && LOG_PUT.test(body);
+    const fails = isPut && this.#failsNext;
+    if (fails) this.#failsNext = false;
+    if (isPut && !fails && this.#held) {
+      const { begun, released } = this.#held;
+      begun.resolve();
+      await released.promise;
+    }
+    const { status, body: answered } = fails ? invalid() : await this.#ask(asked, body);
+    const onCommitted = isPut && !fails ? this.#onNextCommitted : undefined;
+    if (onCommitted) {
+      this.#onNextCommitted = undefined;
+      onCommitted();
+      answer.destroy();
+      return;
+    }
+    answer.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' });
+    answer.end(answered);
+  }
+
+  /** Even if the client has gone meanwhile: what it sent arrives. */
+  async #ask(asked: IncomingMessage, body: string): Promise<Answer> {
+    const { hostname, port } = this.#upstream;
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const { headers, method } = asked;
+    request({ hostname, port, method, path: '/', headers }, resolve).on('error', reject).end(body);
+    const response = await promise;
+    return { status: response.statusCode ?? 500, body: await text(response) };
+  }
+}
+
+function invalid(): Answer {
+  const type = 'com.amazon.coral.validate#ValidationException';
+  return { status: 400, body: JSON.stringify({ __type: type, message: 'this put fails' }) };
+}
