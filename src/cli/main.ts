@@ -84,6 +84,12 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     takesSettings: true,
     load: async () => (await import('./commands/operator/migrate.ts')).migrateCommand(),
   },
+  dynamodb: {
+    description: 'print the table of a DynamoDB ledger, or rebuild its indexes',
+    takesSettings: true,
+    usage: '[command]',
+    load: async () => (await import('./commands/operator/dynamodb.ts')).dynamodbCommand(),
+  },
   token: {
     description: 'create, list and revoke the tokens that a server accepts',
     takesSettings: true,

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import type { DynamodbUrl } from './dynamodb/connection/dynamodb-url.ts';
 import { isDynamodbUrl, parseDynamodbUrl } from './dynamodb/connection/dynamodb-url.ts';
 import type { PostgresUrl } from './postgres/connection/postgres-url.ts';
 import { isPostgresUrl, parsePostgresUrl } from './postgres/connection/postgres-url.ts';
@@ -74,6 +75,12 @@ export function parseLedgerPath(text: string): string {
 /** For what works on PostgreSQL's databases only. */
 export function parseLedgerUrl(text: string): PostgresUrl {
   return parsePostgresUrl(settingText(text));
+}
+
+/** For what works on DynamoDB's tables only. */
+export function parseLedgerTable(text: string): DynamodbUrl & { readonly url: string } {
+  const url = settingText(text);
+  return { ...parseDynamodbUrl(url), url };
 }
 
 export function parseLedgerRead(text: string): string {

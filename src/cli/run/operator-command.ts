@@ -39,11 +39,11 @@ export function withOperatorOutput(command: Command): Command {
 
 /**
  * Runs a command that a signal can stop; see {@link runCommand}. The signal only asks: `work` decides when it stops and
- * what it leaves. `afterStop` says in the message what holds then.
+ * what it leaves, and may resolve to an exit code. `afterStop` says in the message what holds then.
  */
 export async function runOperator(
   { json = false }: Pick<OutputFlags, 'json'>,
-  work: (context: OperatorContext) => Promise<void>,
+  work: (context: OperatorContext) => Promise<number | void>,
   afterStop = 'nothing was changed',
 ): Promise<void> {
   const stop = new AbortController();
@@ -52,7 +52,7 @@ export async function runOperator(
   await runCommand(json, async (context) => {
     for (const warning of mistypedVariables()) context.say(`warning: ${warning}`);
     try {
-      await work({ ...context, signal: stop.signal, bar });
+      return await work({ ...context, signal: stop.signal, bar });
     } finally {
       bar?.stop();
     }

@@ -3,11 +3,12 @@ import type { DynamodbUrl } from './dynamodb-url.ts';
 
 /**
  * The SDK's client, which finds credentials by its own chain: variables, profiles, roles. It sends each request once: this
- * engine knows which ones may be repeated, and when. Throws an Error if there is no region.
+ * engine knows which ones may be repeated, and when. What only reads may have it repeat a throttled one. Throws an Error if
+ * there is no region.
  */
-export function newClient({ region, endpoint }: DynamodbUrl): DynamoDBClient {
+export function newClient({ region, endpoint }: DynamodbUrl, maxAttempts = 1): DynamoDBClient {
   return new DynamoDBClient({
-    maxAttempts: 1,
+    maxAttempts,
     ...(region !== undefined && { region }),
     ...(endpoint !== undefined && { endpoint }),
   });

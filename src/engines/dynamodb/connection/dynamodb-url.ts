@@ -10,6 +10,7 @@ export interface DynamodbUrl {
 }
 
 const REMEDY = 'Use dynamodb://TABLE?region=eu-central-1';
+const NAMES = 'a table has 3 to 255 letters, digits, underscores, dots and hyphens, and nothing else';
 
 /**
  * The names that a table may have:
@@ -27,11 +28,7 @@ export function isDynamodbUrl(text: string): boolean {
 /** Throws an Error whose message says what a valid URL is. Credentials are never part of it. */
 export function parseDynamodbUrl(text: string): DynamodbUrl {
   const [, table = '', query = ''] = /^dynamodb:\/\/([^/?#@]*)(?:\?([^#]*))?$/i.exec(text) ?? [];
-  if (!TABLE.test(table)) {
-    throw new Error(
-      `${REMEDY}: a table has 3 to 255 letters, digits, underscores, dots and hyphens, and nothing else.`,
-    );
-  }
+  if (!TABLE.test(table)) throw new Error(`${REMEDY}: ${NAMES}.`);
   const parameters = new URLSearchParams(query);
   for (const name of parameters.keys()) {
     if (!PARAMETERS.has(name)) throw new Error(`Unknown parameter ${name}; allowed: ${[...PARAMETERS].join(', ')}.`);
@@ -46,6 +43,12 @@ export function parseDynamodbUrl(text: string): DynamodbUrl {
     );
   }
   return { table, region, endpoint, name: text };
+}
+
+/** The name of a table alone. Throws an Error whose message says what a valid one is. */
+export function parseTableName(text: string): string {
+  if (TABLE.test(text)) return text;
+  throw new Error(`Use a name such as orders: ${NAMES}.`);
 }
 
 function isHttpUrl(text: string): boolean {

@@ -53,7 +53,8 @@ export class IndexComparison {
   }
 }
 
-function isSame({ attributes: found }: Item, { attributes }: Item): boolean {
+/** Whether a found item has what it should have. */
+export function isSame({ attributes: found }: Item, { attributes }: Item): boolean {
   const names = Object.keys(attributes);
   return names.length === Object.keys(found).length && names.every((name) => found[name] === attributes[name]);
 }

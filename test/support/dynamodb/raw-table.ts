@@ -1,0 +1,60 @@
+import type { AttributeValue, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { parseDynamodbUrl } from '../../../src/engines/dynamodb/connection/dynamodb-url.ts';
+import { testClient } from './dynalite.ts';
+
+type Values = Record<string, AttributeValue>;
+
+/** The items of a ledger's table as DynamoDB has them, past every server. */
+export class RawTable {
+  readonly name: string;
+  readonly client: DynamoDBClient;
+
+  static async of(url: string): Promise<RawTable> {
+    return new RawTable(parseDynamodbUrl(url).table, await testClient());
+  }
+
+  private constructor(name: string, client: DynamoDBClient) {
+    this.name = name;
+    this.client = client;
+  }
+
+  /** In the order of their keys. */
+  async items(isWanted: (partition: string) => boolean = () => true): Promise<Values[]> {
+    const all: Values[] = [];
+    let start: Values | undefined;
+    do {
+      const page = await this.client.send(new ScanCommand({ TableName: this.name, ExclusiveStartKey: start }));
+      all.push(...(page.Items ?? []));
+      start = page.LastEvaluatedKey;
+    } while (start !== undefined);
+    const wanted = all.filter(({ pk }) => isWanted(pk!.S!));
+    return wanted.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  }
+
+  async put(item: Values): Promise<void> {
+    await this.client.send(new PutItemCommand({ TableName: this.name, Item: item }));
+  }
+
+  async delete({ pk, sk }: Values): Promise<void> {
+    await this.client.send(new DeleteItemCommand({ TableName: this.name, Key: { pk: pk!, sk: sk! } }));
+  }
+
+  /** Every item whose partition matches, one or more. */
+  async deleteAll(partition: RegExp): Promise<void> {
+    const items = await this.items((each) => partition.test(each));
+    if (items.length === 0) throw new Error(`no item matches ${partition}`);
+    for (const item of items) await this.delete(item);
+  }
+
+  /** Sets attributes of the items whose partition matches, one or more. */
+  async change(partition: RegExp, attributes: Values): Promise<void> {
+    const items = await this.items((each) => partition.test(each));
+    if (items.length === 0) throw new Error(`no item matches ${partition}`);
+    for (const item of items) await this.put({ ...item, ...attributes });
+  }
+}
+
+function keyOf({ pk, sk }: Values): string {
+  return `${pk!.S} ${sk!.N}`;
+}
