@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { parseJson } from '../../../src/core/text/json-text.ts';
+import { isJsonObject, isWhole, parseJson } from '../../../src/core/text/json-text.ts';
 
 const MODULE = new URL('../../../src/core/text/json-text.ts', import.meta.url).href;
 
@@ -12,6 +12,8 @@ describe('JSON from elsewhere', () => {
     '1e3',
     '{"a":"\\\\","b":"\\"[[","__proto__":1}',
     `[${'[],'.repeat(101)}1]`,
+    `[${'{},'.repeat(101)}1]`,
+    `["a\\"${'['.repeat(101)}"]`,
   ])('%j is parsed as JSON.parse does', (text) => {
     expect(parseJson(text)).toEqual(JSON.parse(text));
   });
@@ -50,11 +52,44 @@ describe('JSON from elsewhere', () => {
   });
 });
 
+describe('a JSON number', () => {
+  it.each([
+    '5',
+    '-5',
+    '10',
+    '5.0',
+    '5.00',
+    '1e3',
+    '1E3',
+    '1e+3',
+    '1.5e1',
+    '12.50e1',
+    '150e-1',
+    '1500e-2',
+    '0e-5',
+    '0.0',
+  ])('%s is whole', (source) => {
+    expect(isWhole(source)).toBe(true);
+  });
+
+  it.each(['5.5', '-0.5', '10.01', '5.55', '0.10', '1.25e1', '1.05e1', '15e-1', '15E-1', '1e-10', '15e-10', '1.5e-1'])(
+    '%s is not',
+    (source) => {
+      expect(isWhole(source)).toBe(false);
+    },
+  );
+});
+
+it('a JSON object is neither null nor an array', () => {
+  expect([{}, { a: 1 }].map(isJsonObject)).toEqual([true, true]);
+  expect([null, [], ['a'], 'text', 5, true, undefined].filter(isJsonObject)).toEqual([]);
+});
+
 // In a process of its own: the heap of this one has to stay whole.
 it.each(['with a reviver', 'without'])('a long truncated text does not harm the heap, %s', async (name) => {
   const levels = name === 'without' ? 20_000 : 3;
   const script = `
-    import { parseJson } from '${MODULE}';
+    import { isJsonObject, isWhole, parseJson } from '${MODULE}';
     const text = '['.repeat(${levels}) + '1,'.repeat(100_000) + '{"a":{"b';
     const refused = [];
     for (let i = 0; i < 20; i++) {
