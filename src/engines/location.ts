@@ -1,20 +1,25 @@
 import { existsSync } from 'node:fs';
+import type { Capabilities, EngineName } from './capabilities.ts';
+import { CAPABILITIES } from './capabilities.ts';
 import type { DynamodbUrl } from './dynamodb/connection/dynamodb-url.ts';
 import { isDynamodbUrl, parseDynamodbUrl } from './dynamodb/connection/dynamodb-url.ts';
 import type { PostgresUrl } from './postgres/connection/postgres-url.ts';
 import { isPostgresUrl, parsePostgresUrl } from './postgres/connection/postgres-url.ts';
 import { hasControlCharacter, settingText } from '../core/text/plain-text.ts';
 
-/** Each is a folder beside this file. */
-export type EngineName = 'sqlite' | 'postgres' | 'dynamodb';
-
 const PATH = 'Use the path of an SQLite file, such as data/orders.db';
-const URL = 'postgres://user@host:5432/database';
-/** Instead of a command for files. */
-const OWN_TOOLS = {
+const URLS = 'postgres://user@host:5432/database, or dynamodb://TABLE?region=eu-central-1';
+/** What takes the place of backup, restore and declare-loss where an engine does not have them. */
+const OWN_TOOLS: Readonly<Record<EngineName, string>> = {
+  sqlite: 'use order-numbers backup and order-numbers restore for the file of an SQLite ledger',
   postgres: 'PostgreSQL has tools of its own, such as pg_basebackup',
-  dynamodb: 'a table of DynamoDB is backed up and restored by point-in-time recovery, see docs/dynamodb.md',
-} as const;
+  dynamodb:
+    'DynamoDB keeps backups itself, for point-in-time recovery: to go back, stop all servers, restore to a new table with aws ' +
+    'dynamodb restore-table-to-point-in-time, check it with order-numbers verify dynamodb://NEW-TABLE, and start servers ' +
+    'with --ledger dynamodb://NEW-TABLE and the --expect-ledger-id of the old one. A server that starts cannot know ' +
+    'which numbers were given after that time, and would give them again: if there may be any, import counters above ' +
+    'them into a new ledger instead, with order-numbers import --csv',
+};
 
 /**
  * What no path looks like, and why. Taken as a path, each would create a new ledger that numbers from 1 again, perhaps
@@ -38,6 +43,11 @@ export function engineOf(ledger: string): EngineName {
   return isDynamodbUrl(ledger) ? 'dynamodb' : 'sqlite';
 }
 
+/** What operators can do with the ledger at this place. */
+export function capabilitiesOf(ledger: string): Capabilities {
+  return CAPABILITIES[engineOf(ledger)];
+}
+
 /** The same place for messages: without secrets. */
 export function ledgerName(ledger: string): string {
   switch (engineOf(ledger)) {
@@ -52,24 +62,27 @@ export function ledgerName(ledger: string): string {
 
 /** The path of an SQLite file or the URL of a database or table. Throws an Error that says what a good value is. */
 export function parseLedger(text: string): string {
+  const engine = engineOf(text);
+  if (engine === 'sqlite') return checkedPath(text, `${PATH}, or ${URLS}`);
   const url = settingText(text);
-  switch (engineOf(text)) {
-    case 'postgres':
-      parsePostgresUrl(url);
-      return url;
-    case 'dynamodb':
-      parseDynamodbUrl(url);
-      return url;
-    case 'sqlite':
-      return checkedPath(text, `${PATH}, or ${URL}`);
-  }
+  if (engine === 'postgres') parsePostgresUrl(url);
+  else parseDynamodbUrl(url);
+  return url;
 }
 
 /** For what works on SQLite's files only. */
 export function parseLedgerPath(text: string): string {
   const engine = engineOf(text);
-  if (engine === 'sqlite') return checkedPath(text, PATH);
+  if (CAPABILITIES[engine].backup) return checkedPath(text, PATH);
   throw new Error(`${PATH}: ${OWN_TOOLS[engine]}.`);
+}
+
+/** For a ledger that was put back to an earlier time by the tools of its engine. */
+export function parseRestoredLedger(text: string): PostgresUrl {
+  const engine = engineOf(text);
+  // What is no URL at all may be meant as one.
+  if (engine === 'sqlite' || CAPABILITIES[engine].declareLoss) return parseLedgerUrl(text);
+  throw new Error(`Use postgres://user@host:5432/database: ${OWN_TOOLS[engine]}.`);
 }
 
 /** For what works on PostgreSQL's databases only. */

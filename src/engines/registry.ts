@@ -1,7 +1,7 @@
 import type { LedgerObserver } from '../core/observers.ts';
 import type { VerifyEvent } from '../core/verify/events.ts';
+import type { EngineName } from './capabilities.ts';
 import type { Engine, LedgerLook, LedgerSettings, ServedLedger } from './engine.ts';
-import type { EngineName } from './location.ts';
 import { engineOf, ledgerName } from './location.ts';
 
 /** What verifies the ledger at a place by itself. */

@@ -1,4 +1,4 @@
-import { engineOf } from '../engines/location.ts';
+import { capabilitiesOf, ledgerName } from '../engines/location.ts';
 import type { ServeSettings } from './settings.ts';
 
 /** Settings that are valid individually, but not together. */
@@ -13,7 +13,7 @@ export interface Contradiction {
 /** All contradictions, the most important one first. */
 export function contradictions(settings: ServeSettings): Contradiction[] {
   return [
-    standbyOfAFile(settings),
+    standbyOfAnother(settings),
     halfOfAPair(settings),
     certificatesWithoutTls(settings),
     unguardedMetrics(settings),
@@ -38,8 +38,8 @@ function unguardedMetrics({ metricsSecure, tlsCert, tlsKey, tokens }: ServeSetti
   return { flag: '--metrics-secure', text, between: ['metricsSecure', 'tlsCert', 'tlsKey', 'tokens'] };
 }
 
-function standbyOfAFile({ ledger, ledgerRead }: ServeSettings): Contradiction | undefined {
-  if (ledgerRead === 'off' || engineOf(ledger) === 'postgres') return undefined;
-  const text = `--ledger-read needs a PostgreSQL ledger, but --ledger is ${ledger}: omit it, or give --ledger postgres://…`;
+function standbyOfAnother({ ledger, ledgerRead }: ServeSettings): Contradiction | undefined {
+  if (ledgerRead === 'off' || capabilitiesOf(ledger).ledgerRead) return undefined;
+  const text = `--ledger-read needs a PostgreSQL ledger, but --ledger is ${ledgerName(ledger)}: omit it, or give --ledger postgres://…`;
   return { flag: '--ledger-read', text, between: ['ledger', 'ledgerRead'] };
 }

@@ -31,7 +31,7 @@ export function verifyCommand(): Command {
   const command = new Command('verify')
     .argument(
       '[ledger]',
-      'an SQLite file or a postgres:// URL to read directly, even while a server runs (default: ask the server)',
+      'an SQLite file, or a postgres:// or dynamodb:// URL, to read directly, even while a server runs (default: ask the server)',
       parseLedger,
     )
     .addOption(
@@ -51,7 +51,8 @@ Examples:
   order-numbers verify
   order-numbers verify --store 32913
   order-numbers verify data/orders.db --json | tail -n 1
-  order-numbers verify postgres://verifier@standby/orders`,
+  order-numbers verify postgres://verifier@standby/orders
+  order-numbers verify 'dynamodb://orders?region=eu-central-1'`,
     )
     .action(async (location: string | undefined, flags: VerifyFlags) => {
       if (location === undefined) {
@@ -62,7 +63,9 @@ Examples:
         return;
       }
       if (location === '') {
-        command.error('error: the path is empty: give an SQLite file or a postgres:// URL, or omit it to ask a server');
+        command.error(
+          'error: the path is empty: give an SQLite file, or a postgres:// or dynamodb:// URL, or omit it to ask a server',
+        );
       }
       if (command.getOptionValueSource('server') === 'cli') {
         command.error('error: --server and a path name two ledgers: give only one of them');

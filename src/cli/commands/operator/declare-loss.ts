@@ -3,7 +3,7 @@ import type { DeclaredLoss } from '../../../engines/postgres/operator/declare-lo
 import { declareLoss } from '../../../engines/postgres/operator/declare-loss.ts';
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { PostgresUrl } from '../../../engines/postgres/connection/postgres-url.ts';
-import { parseLedgerUrl } from '../../../engines/location.ts';
+import { parseRestoredLedger } from '../../../engines/location.ts';
 import { askToGoOn } from '../../run/agreement.ts';
 import { fieldTable } from '../../view/columns.ts';
 import { jsonLine } from '../../view/json-form.ts';
@@ -42,7 +42,7 @@ Examples:
 export function declareLossCommand(): Command {
   return withOperatorOutput(
     new Command('declare-loss')
-      .argument('<url>', 'the database: postgres://user@host:5432/database', asOptionParser(parseLedgerUrl))
+      .argument('<url>', 'the database: postgres://user@host:5432/database', asOptionParser(parseRestoredLedger))
       .addOption(
         new Option('--continue-above <order_id>', 'the last order_id that any caller received (required)')
           .argParser(parseNumber)

@@ -38,8 +38,9 @@ export function parseDynamodbUrl(text: string): DynamodbUrl {
   if (region !== undefined && !REGION.test(region)) throw new Error(`${REMEDY}: ${region} is not a region.`);
   const endpoint = parameters.get('endpoint') ?? undefined;
   if (endpoint !== undefined && !isHttpUrl(endpoint)) {
+    // Not shown, because it may have a password.
     throw new Error(
-      `${REMEDY}&endpoint=http://127.0.0.1:8000: ${endpoint} is not an http or https URL without a password.`,
+      `${REMEDY}&endpoint=http://127.0.0.1:8000: an endpoint is an http or https URL without a password.`,
     );
   }
   return { table, region, endpoint, name: text };
