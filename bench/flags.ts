@@ -11,6 +11,7 @@ export const MEASUREMENTS = [
   'stores',
   'surface',
   'postgres',
+  'dynamodb',
   'start',
 ] as const;
 export type Measurement = (typeof MEASUREMENTS)[number];
@@ -76,6 +77,8 @@ Named ones replace them:
   --surface          a million allocations listed, watched and verified;
                      allocations with and without 50 watchers
   --postgres         one server and four servers on one PostgreSQL
+  --dynamodb         the ledger and the sample's counters on one dynalite; write
+                     units of an order
   --start            start time of commands with and without the compile cache
 `;
 
@@ -100,6 +103,7 @@ export function parseFlags(args: readonly string[]): Flags {
       stores: { type: 'boolean' },
       surface: { type: 'boolean' },
       postgres: { type: 'boolean' },
+      dynamodb: { type: 'boolean' },
       peers: { type: 'boolean' },
       start: { type: 'boolean' },
       'write-docs': { type: 'boolean', default: false },

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Flags, Measurement } from '../flags.ts';
 import type { Measured } from '../report/result.ts';
 import { measureComparison } from './comparison.ts';
+import { measureDynamodb } from './dynamodb.ts';
 import { measureLedgerSize } from './ledger-size.ts';
 import { measureMemory } from './memory.ts';
 import { measureOpenLoop } from './open-loop.ts';
@@ -29,6 +30,7 @@ const BY_FLAG: Readonly<Record<Measurement, (options: MeasureOptions) => Promise
   stores: async (options) => ({ stores: await measureStores(options) }),
   surface: async (options) => ({ surface: await measureSurface(options) }),
   postgres: async (options) => ({ postgres: await measurePostgres(options) }),
+  dynamodb: async (options) => ({ dynamodb: await measureDynamodb(options) }),
   peers: async (options) => ({ peers: await measurePeers(options) }),
   start: async (options) => ({ start: await measureStart(options) }),
 };

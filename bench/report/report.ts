@@ -1,4 +1,5 @@
 import { comparisonSections, comparisonTargets } from './comparison-sections.ts';
+import { dynamodbSections, dynamodbTargets } from './dynamodb-sections.ts';
 import { ledgerSizeSections, ledgerSizeTargets, storesSections } from './ledger-sections.ts';
 import { memorySections, memoryTargets, openLoopSections, overloadSections, overloadTargets } from './load-sections.ts';
 import { peersSections, peersTargets } from './peers-sections.ts';
@@ -25,6 +26,7 @@ const KINDS: { readonly [Key in keyof Required<Measured>]: KindReport<Key> } = {
   stores: { sections: storesSections },
   surface: { sections: surfaceSections, targets: surfaceTargets },
   postgres: { sections: postgresSections, targets: postgresTargets },
+  dynamodb: { sections: dynamodbSections, targets: dynamodbTargets },
   start: { sections: startSections, targets: startTargets },
 };
 

@@ -1,5 +1,6 @@
 import type { Machine } from '../machine.ts';
 import type { Comparison } from '../measurements/comparison.ts';
+import type { DynamodbResult } from '../measurements/dynamodb.ts';
 import type { LedgerSize } from '../measurements/ledger-size.ts';
 import type { Memory } from '../measurements/memory.ts';
 import type { OpenLoop } from '../measurements/open-loop.ts';
@@ -20,6 +21,7 @@ export interface Measured {
   readonly stores?: Stores;
   readonly surface?: Surface;
   readonly postgres?: PostgresThroughput;
+  readonly dynamodb?: DynamodbResult;
   readonly peers?: PeersResult;
   readonly start?: Start;
 }

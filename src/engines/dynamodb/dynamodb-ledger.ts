@@ -21,6 +21,8 @@ import { NoAnswer } from './table/failures.ts';
 
 /** How long a write is tried before its callers are told that its outcome is unknown. */
 const WRITE_MS = 30_000;
+/** How long a server that stops waits for what is derived from the log. */
+const CLOSE_MS = 1000;
 /** Writes of stores in progress or waiting. */
 const MAX_STORE_WRITES = 1000;
 /** How often the log is looked at for entries of other servers, while there are listeners. */
@@ -108,8 +110,15 @@ export class DynamodbLedger implements Ledger {
     return leave;
   }
 
+  /** Resolves when everything that is derived from the log so far is written. */
+  indexed(): Promise<void> {
+    return this.#log.indexed();
+  }
+
   async close(): Promise<void> {
     this.#feed.close();
+    // Otherwise the next server would have to do it.
+    await settledWithin(CLOSE_MS, this.indexed());
     await this.#log.close();
   }
 

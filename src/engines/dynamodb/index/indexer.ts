@@ -43,6 +43,7 @@ export class Indexer {
   #isRunning = false;
   #isClosed = false;
   #changed = Promise.withResolvers<void>();
+  #hurry = Promise.withResolvers<void>();
 
   constructor(table: Table, view: LedgerView, server: string, mark: bigint | undefined) {
     this.#table = table;
@@ -76,6 +77,7 @@ export class Indexer {
   /** Resolves when the items of all entries so far are written and the mark is behind them, as far as that goes. */
   async idle(): Promise<void> {
     const end = this.#view.head.position;
+    this.#hurry.resolve();
     while (!this.#isClosed && this.#view.indexedTo < end) await this.#changed.promise;
   }
 
@@ -106,9 +108,15 @@ export class Indexer {
       const wrote = await this.#raise().catch(() => false);
       if (!wrote && this.#isOverdue()) this.#takeOver();
       this.#forget();
-      if (this.#pending.size > 0) await delay(RAISE_MS, undefined, { ref: false });
+      if (this.#pending.size > 0) await this.#pause();
     }
     this.#isRunning = false;
+  }
+
+  /** Shorter if somebody waits for all. */
+  async #pause(): Promise<void> {
+    await Promise.race([delay(RAISE_MS, undefined, { ref: false }), this.#hurry.promise]);
+    this.#hurry = Promise.withResolvers();
   }
 
   /** Raises the mark to the end of the unbroken run of entries that have their items. */
