@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'vitest';
 import { expect, it } from 'vitest';
+import { newTableUrl } from '../support/dynamodb/dynalite.ts';
 import { newDatabase } from '../support/postgres/database.ts';
 import { LocalServer } from '../support/processes/local-server.ts';
 import { ServerProcess } from '../support/processes/server-process.ts';
@@ -78,6 +79,7 @@ const IMPORT: readonly Said[] = [
   ['migrate --from', /last_order_id +77\n[^]*moved: serve it/],
 ];
 
+const TABLES: readonly Said[] = [['print-table', /AWS::DynamoDB::Table/]];
 const UPGRADE: readonly Said[] = [['migrate --to', /version \d+, unchanged/]];
 const DATABASES: readonly Said[] = [...UPGRADE, ['psql', /^/], ['verify', /no gaps, no duplicates/]];
 
@@ -86,6 +88,7 @@ const RUN_HERE = [
   'docs/benchmarks.md',
   'docs/clients.md',
   'docs/command-line.md',
+  'docs/dynamodb.md',
   'docs/metrics.md',
   'docs/http.md',
   'docs/migration.md',
@@ -158,6 +161,16 @@ export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => 
     // The printed schema was complete: nothing is left to upgrade.
     const upgraded = await checkout.run([`npx order-numbers migrate --to ${printed}`], UPGRADE);
     expect(upgraded).toEqual(allSay(UPGRADE));
+  });
+
+  it('dynamodb.md: a server on a table, and the table for CloudFormation', async (test) => {
+    require(test);
+    const checkout = new Checkout(tools);
+    checkout.replace(/'dynamodb:\/\/orders\?region=eu-central-1'/g, await newTableUrl());
+    const lines = linesOf('docs/dynamodb.md');
+    expect(await openedBy(lines.filter(isServe), checkout)).toHaveLength(1);
+    const commands = lines.filter((line) => !isServe(line));
+    expect(await checkout.run(commands, TABLES)).toEqual(allSay(TABLES));
   });
 
   it.each(DOCUMENTS)('$path: make knows its targets', async (document) => {
