@@ -44,6 +44,8 @@ export interface LedgerEnd {
   readonly lastOrderId: bigint;
   /** The greatest id of a store; 0 if there is none. */
   readonly lastStoreId: bigint;
+  /** Whether there may be more, which cannot be confirmed now: what ends at lastOrderId is not the whole. */
+  readonly mayHaveMore?: boolean;
 }
 
 /**

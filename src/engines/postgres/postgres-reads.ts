@@ -118,11 +118,13 @@ export class PostgresReads implements LedgerReads {
     const [row] = await this.#query<SnapshotRow>(this.#primaryPool(), 'SELECT * FROM order_numbers.ledger_end()');
     const { ledger_id: ledgerId, last_order_id: lastOrderId, last_store_id: lastStoreId, timeline } = this.#ours(row);
     const isConfirmed = await this.#position.covers({ lastOrderId, timeline }, CONFIRM_END_MS);
-    return { ledgerId, lastOrderId: isConfirmed ? lastOrderId : this.#position.lastOrderId, lastStoreId };
+    const end = isConfirmed ? lastOrderId : this.#position.lastOrderId;
+    return { ledgerId, lastOrderId: end, lastStoreId, mayHaveMore: !isConfirmed };
   }
 
   async *verify(storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
-    const { lastOrderId } = await this.end();
+    const { lastOrderId, mayHaveMore } = await this.end();
+    if (mayHaveMore) throw ledgerReopening();
     const standby = await this.#askStandby('ledger_end()', []);
     const pool = this.#standby && standby && standby.lastOrderId >= lastOrderId ? this.#standby : this.#primaryPool();
     try {

@@ -14,6 +14,7 @@ import type {
   WatchAllocationsResponse,
 } from '../../wire/gen/orders/v1/orders.ts';
 import type { AllocationKey, LedgerReads } from '../../core/ledger.ts';
+import { ledgerReopening } from '../../core/refusals.ts';
 import type { PagedList } from '../../core/reading/paging.ts';
 import { pageSize, readPage } from '../../core/reading/paging.ts';
 import type { Watch } from '../../core/reading/watch.ts';
@@ -123,8 +124,10 @@ async function listAllocations(
   if (beforeOrderId !== undefined) checkNumber('before_order_id', beforeOrderId);
   const limit = pageSize(request.pageSize);
   return inTurn(async (reads) => {
-    const { ledgerId, lastOrderId } = await reads.end();
-    const isBounded = beforeOrderId !== undefined && beforeOrderId <= lastOrderId;
+    const { ledgerId, lastOrderId, mayHaveMore = false } = await reads.end();
+    const isBounded = beforeOrderId !== undefined && beforeOrderId <= lastOrderId + 1n;
+    // It would end early, and look whole. A page after the first has the end of that one.
+    if (mayHaveMore && !isBounded && request.pageToken === '') throw ledgerReopening();
     const list: PagedList<Allocation> = {
       name: ['ListAllocations', filterOf(request), ledgerId],
       whole: { after: afterOrderId, end: isBounded ? beforeOrderId - 1n : lastOrderId },

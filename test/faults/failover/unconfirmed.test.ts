@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Allocation, OrderNumbersClient } from '../../../src/client/index.ts';
+import type { Allocation, ListFilter, OrderNumbersClient } from '../../../src/client/index.ts';
 import { commitAwaitsStandby } from '../../support/postgres/standby-wait.ts';
 import { until } from '../../support/until.ts';
 import { faultRun, timeoutMs } from '../frame/fault-run.ts';
@@ -43,7 +43,7 @@ it(
 );
 
 it(
-  'P4: no look-up, list or watch shows a row that no standby has, until it has it',
+  'P4: no look-up, list, verification or watch shows a row that no standby has, or ends before it, until it has it',
   async () => {
     const { lab, client, history } = await labWithOrphanRow();
     const watched: bigint[] = [];
@@ -55,8 +55,10 @@ it(
     })();
     // Until the row is confirmed or gone, neither it nor NOT_FOUND is an answer.
     const looks = lookups(client).map((look) => expect(look(1_500)).rejects.toSatisfy(isIndefinite));
-    await Promise.all(looks);
-    expect(await list(client)).toEqual([1n]);
+    // Nor is a list without it.
+    const ends = [list(client), list(client, { newestFirst: true }), verify(client)];
+    await Promise.all([...looks, ...ends.map((end) => expect(end).rejects.toSatisfy(isIndefinite))]);
+    expect(await list(client, { beforeOrderId: ORPHAN_ORDER_ID })).toEqual([1n]);
     await until('the watcher has seen the first', () => watched.length > 0);
     expect(watched).toEqual([1n]);
 
@@ -110,10 +112,14 @@ function lookups(client: OrderNumbersClient): ((timeoutMs: number) => Promise<Al
   ];
 }
 
-async function list(client: OrderNumbersClient): Promise<bigint[]> {
+async function list(client: OrderNumbersClient, filter: ListFilter = {}): Promise<bigint[]> {
   const orderIds: bigint[] = [];
-  for await (const { orderId } of client.listAllocations()) orderIds.push(orderId);
+  for await (const { orderId } of client.listAllocations(filter, { timeoutMs: 3_000 })) orderIds.push(orderId);
   return orderIds;
+}
+
+async function verify(client: OrderNumbersClient): Promise<void> {
+  for await (const step of client.verifyLedger()) if (step.kind === 'verdict') expect(step.ok).toBe(true);
 }
 
 /** The number of idle sessions that have read the row: the reads that wait until it is confirmed. */
