@@ -151,8 +151,9 @@ describe('callers', () => {
     const copy = fixture.allocate('shared', { origin: 'retry' });
     gone.abort();
     const other = fixture.allocate('x', { origin: 'other' });
-    await expect(flood[1]).rejects.toEqual(refused('QUEUE_FULL'));
+    const displaced = expect(flood[1]).rejects.toEqual(refused('QUEUE_FULL'));
     release();
+    await displaced;
     expect(await Promise.all([copy, other])).toMatchObject([pair(4n), pair(3n)]);
     await expectLedger(fixture.ledger, 'first', 'a', 'x', 'shared');
   });

@@ -1,9 +1,11 @@
 import {
+  copyFileSync,
   existsSync,
   linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -104,6 +106,24 @@ it('P9: a ledger that is behind its mark is not backed up over a better backup',
   new HighWaterMark(mark, { ledgerId, lastOrderId: 20n }).close();
   await expect(backup(database, target, { force: true })).rejects.toThrow(/ends at order_id 14, but 20 was already/);
   expect(assertDense(target)).toHaveLength(10);
+});
+
+it('P9: a copy that is behind the mark is no backup, whatever lies at the path of its ledger by the end', async () => {
+  const { database, mark, target } = source();
+  const [older, newest] = ['older.db', 'newest.db'].map((name) => join(dirname(target), name));
+  const { ledgerId } = await backup(database, older!);
+  const writer = openWriteConnection(database);
+  giveNumbers(writer, fills(3, { name: 'newest' }));
+  writer.close();
+  new HighWaterMark(mark, { ledgerId, lastOrderId: 17n }).close();
+  renameSync(database, newest!);
+  copyFileSync(older!, database);
+  const onProgress = () => {
+    if (existsSync(newest!)) renameSync(newest!, database);
+  };
+  await expect(backup(database, target, { onProgress })).rejects.toThrow(/ends at order_id 14, but 17 was already/);
+  expect(readdirSync(dirname(target))).toEqual(['older.db']);
+  expect(assertDense(database)).toHaveLength(13);
 });
 
 it.each([
