@@ -2,13 +2,18 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { documentAt, tableRows } from '../project/documents.ts';
 import type { RunRecord } from './frame/record.ts';
 import { labs } from './labs.ts';
-import { readRecords, recordText, withRecord } from './page.ts';
+import { PAGE, readRecords, RECORD_PAGE, recordText, summaryText, withSummary } from './page.ts';
+import { countsAt, countsRow, titlesIn } from './pages/counts.ts';
+import { namesOf, promisesIn } from './pages/promises.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-const PAGE = readFileSync(join(ROOT, 'docs/reliability.md'), 'utf8');
 const RECORDS = readRecords();
+/** What tests a lab, or this page, and injects nothing. */
+const NO_FAULTS =
+  /^test\/faults\/((frame|history|planted)\/|page\.test|damage\/damage-table|simulator\/(engine\/|judge)|power\/patches)/;
 
 const RECORD: RunRecord = {
   lab: 'failover',
@@ -21,33 +26,47 @@ const RECORD: RunRecord = {
   date: '2026-11-27',
   commit: '0123456789',
   command: 'make test-faults ARGS="failover --rounds 1200 --seed 7"',
-  injected: { 'kill of the primary': 1000, 'cut after COMMIT': 200 },
+  injected: { 'primary killed': 1000, 'cut after COMMIT': 200 },
   counts: { asked: 12_000, acknowledged: 11_000, found: 11_000, lost: 0, twice: 0, holes: 0 },
   controls: { 'no synchronous standby': 'order_id 5 is lost' },
 };
 
-describe('the record in docs/reliability.md', () => {
+describe('the record in the docs', () => {
   it('is what the records say: make test-faults ARGS=--page writes it', async () => {
-    expect(PAGE).toBe(withRecord(PAGE, await recordText(RECORDS)));
+    const page = readFileSync(PAGE, 'utf8');
+    expect(page).toBe(withSummary(page, await summaryText(RECORDS)));
+    expect(readFileSync(RECORD_PAGE, 'utf8')).toBe(await recordText(RECORDS));
+  });
+
+  it('has a row for each lab, with its faults by what they are, and the command of its only run', async () => {
+    const text = plain(await summaryText([RECORD]));
+    expect(text).toContain('1 runs injected 1,000 kills, 200 cut, cancelled and stranded commits. Of all calls:');
+    expect(text).toContain('12,000 asked, 11,000 acknowledged, 11,000 found, 0 lost, 0 twice, 0 holes.');
+    expect(text).toContain(
+      '| [failover](reliability-record.md#lab-failover) | 2 kinds: 1,000 kills, 200 cut, cancelled and stranded commits ' +
+        '| PostgreSQL | P1, P4 | 1,200 | 7 | 11,000 | 0, 0, 0 | 1 | 2026-11-27 | 0123456789 ' +
+        `| \`${RECORD.command}\` |`,
+    );
+    const both = plain(await summaryText([RECORD, { ...RECORD, seed: 8, rounds: 300, command: 'another' }]));
+    expect(both).toContain('| 1,500 | 7, 8 | 22,000 | 0, 0, 0 | 1 | 2026-11-27 | 0123456789 | `make test-faults ARGS=');
   });
 
   it('shows every fault of a run with its engine, promises, rounds, seed, date, commit and command', async () => {
-    const text = await recordText([RECORD]);
-    expect(text).toContain('1 runs, 1,200 faults injected: 12,000 asked, 11,000 acknowledged, 11,000 found, 0 lost');
-    expect(text.replaceAll(/ +/g, ' ')).toContain('| kill of the primary | 1,000 | PostgreSQL | P1 P4 | 1 |');
+    const text = plain(await recordText([RECORD]));
+    expect(text).toContain('| primary killed | 1,000 | PostgreSQL | P1 P4 | 1 |');
     expect(text).toContain(String.raw`what holds \| or not`);
-    for (const part of ['1,200', '7', '2026-11-27', '0123456789', 'order_id 5 is lost', RECORD.command]) {
-      expect(text.replaceAll('\\', '').replaceAll(/\s+/g, ' ')).toContain(part);
-    }
+    expect(text).toContain('| 1,200 | 7 | 2026-11-27 | 0123456789 |');
+    for (const part of ['order_id 5 is lost', RECORD.command]) expect(text.replaceAll('\\', '')).toContain(part);
   });
 
   it('adds up the runs of a test with several seeds', async () => {
-    const text = (await recordText([RECORD, { ...RECORD, seed: 8, rounds: 300 }])).replaceAll(/ +/g, ' ');
-    expect(text).toContain('| kill of the primary | 2,000 | PostgreSQL | P1 P4 | 1 |');
+    const text = plain(await recordText([RECORD, { ...RECORD, seed: 8, rounds: 300 }]));
+    expect(text).toContain('| primary killed | 2,000 | PostgreSQL | P1 P4 | 1 |');
     expect(text).toContain('| 1,500 | 7, 8 | 2026-11-27 | 0123456789 |');
     expect(text).toContain('| 1 | 24,000 | 22,000 | 22,000 | 0 | 0 | 0 |');
-    const many = await recordText([RECORD, { ...RECORD, seed: 8 }, { ...RECORD, seed: 9 }]);
-    expect(many).toContain('again: `make test-faults ARGS="failover --rounds 1200 --seed S"`');
+    const seeded = (seed: number) => ({ ...RECORD, seed, command: RECORD.command.replace('7', `${seed}`) });
+    const many = await recordText([7, 8, 9].map(seeded));
+    expect(many).toContain('run 1: `make test-faults ARGS="failover --rounds 1200 --seed S"`');
   });
 
   it('names a lab in each record, and a red control for each lab', () => {
@@ -73,12 +92,57 @@ describe('the record in docs/reliability.md', () => {
   });
 
   it('names only commits that are here', () => {
-    // An archive has no commits, and a shallow clone has not all of them.
-    if (git('rev-parse', '--is-shallow-repository').stdout.trim() !== 'false') return;
+    if (!hasHistory()) return;
     const commits = [...new Set(RECORDS.map(({ commit }) => commit))];
     expect(commits.filter((commit) => git('merge-base', '--is-ancestor', commit, 'HEAD').status !== 0)).toEqual([]);
   });
 });
+
+describe('the table of faults', () => {
+  it('has a row for every test of a lab, or for the suite that it runs', () => {
+    const rows = sectionOf('Which fault each test injects');
+    const isListed = (file: string) => rows.includes(`\`${file}\``);
+    const tests = globSync('test/faults/**/*.test.ts', { cwd: ROOT }).filter((file) => !NO_FAULTS.test(file));
+    expect(tests.length).toBeGreaterThan(30);
+    expect(tests.filter((file) => ![file, ...suitesOf(file)].some(isListed))).toEqual([]);
+  });
+});
+
+describe('the table of tests', () => {
+  const rows = tableRows({ path: PAGE, text: sectionOf('How many tests name each promise') })
+    .map((cells) => cells.slice(1, -1))
+    .filter(([date]) => /^\d/.test(date ?? ''));
+
+  it('has what make test-faults ARGS="--counts COMMIT" says of its newest commit', () => {
+    const [, commit = ''] = rows.at(-1)!;
+    const row = `| ${rows.at(-1)!.join(' | ')} |`;
+    expect(hasHistory() ? countsRow(countsAt(commit)) : row).toBe(row);
+  });
+
+  it('counts tests and tables of tests, by the promises in their titles', () => {
+    const code =
+      "it('P1 P4: a', () => {}); it.each<[string]>([['it(x']])('P2 to P4: %s', (a: string) => {});\n" +
+      "describe('P9', () => { it.skipIf(no)(`P10 ${x}: c`, async () => {}, 10); }); it.each(['d', 'e']); exit('f', 1);";
+    expect(titlesIn(code)).toEqual(['P1 P4: a', 'P2 to P4: %s', 'P10  : c']);
+    expect(promisesIn('P2 to P4, P1 and P10: P11x')).toEqual([1, 2, 3, 4, 10]);
+    expect(namesOf([1, 2, 4, 5, 6, 10])).toBe('P1, P2, P4 to P6, P10');
+  });
+});
+
+/** Without the spaces that align a table. */
+function plain(text: string): string {
+  return text.replaceAll(/\s+/g, ' ');
+}
+
+function sectionOf(heading: string): string {
+  return documentAt('docs/reliability.md').text.split(`\n## ${heading}\n`)[1]!.split('\n## ')[0]!;
+}
+
+/** The suites beside a test file, or above it, that it imports. */
+function suitesOf(file: string): string[] {
+  const code = readFileSync(join(ROOT, file), 'utf8');
+  return [...code.matchAll(/from '(\.[^']+-suite\.ts)'/g)].map(([, path]) => join(dirname(file), path!));
+}
 
 /** Whether a file of this folder has a test of this name, or one with values in its name that becomes it. */
 function isNamed(test: string, folder: string): boolean {
@@ -96,6 +160,11 @@ function becomes(template: string, test: string): boolean {
   if (parts.join('').trim() === '') return false;
   const escaped = parts.map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`));
   return new RegExp(`^${escaped.join('.+')}$`).test(test);
+}
+
+/** An archive has no commits, and a shallow clone has not all of them. */
+function hasHistory(): boolean {
+  return git('rev-parse', '--is-shallow-repository').stdout.trim() === 'false';
 }
 
 function git(...args: string[]) {

@@ -16,7 +16,7 @@ const MAX_SEED = 1_000_000;
 /** Labs wait for the processes that they start; more would wait for each other. */
 const MAX_WORKERS = '2';
 /** What a run with --record may have changed. */
-const RECORDED = [':!test/faults/record', ':!docs/reliability.md'];
+const RECORDED = [':!test/faults/record', ':!docs/reliability.md', ':!docs/reliability-record.md'];
 
 const OPTIONS = {
   rounds: { type: 'string' },
@@ -26,6 +26,7 @@ const OPTIONS = {
   record: { type: 'boolean' },
   add: { type: 'boolean' },
   page: { type: 'boolean' },
+  counts: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -39,7 +40,8 @@ Runs the tests of these labs, or of all, in their long form: faults under load, 
   --json       prints one JSON object per test on standard output
   --record     writes what the page shows to test/faults/record/; the tree has to be clean, its commit on main
   --add        records beside runs of the same tests with other seeds, not in their place
-  --page       runs nothing: writes what is recorded into docs/reliability.md
+  --page       runs nothing: writes what is recorded into docs/reliability.md and docs/reliability-record.md
+  --counts C   runs nothing: prints how many tests there are at commit C, and how many name each promise
 
 Labs:
 `;
@@ -57,8 +59,13 @@ async function main(args: readonly string[]): Promise<number> {
   }
   if (values.page) {
     // Prettier takes longer to load than all else here.
-    const { writePage } = await import('./page.ts');
-    await writePage();
+    const { writePages } = await import('./page.ts');
+    await writePages();
+    return 0;
+  }
+  if (values.counts !== undefined) {
+    const { countsAt, countsRow } = await import('./pages/counts.ts');
+    process.stdout.write(`${countsRow(countsAt(values.counts))}\n`);
     return 0;
   }
   const chosen = positionals.length === 0 ? known : positionals.map((name) => labNamed(name, known));

@@ -118,8 +118,10 @@ async function list(client: OrderNumbersClient, filter: ListFilter = {}): Promis
   return orderIds;
 }
 
-async function verify(client: OrderNumbersClient): Promise<void> {
-  for await (const step of client.verifyLedger()) if (step.kind === 'verdict') expect(step.ok).toBe(true);
+async function verify(client: OrderNumbersClient): Promise<string[]> {
+  const kinds: string[] = [];
+  for await (const { kind } of client.verifyLedger()) kinds.push(kind);
+  return kinds;
 }
 
 /** The number of idle sessions that have read the row: the reads that wait until it is confirmed. */
