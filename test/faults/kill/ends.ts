@@ -1,6 +1,6 @@
 import type { Random } from '../frame/random.ts';
 import type { End } from './lives.ts';
-import type { ServerPoint } from './server/points.ts';
+import type { ServerPoint, TablePoint } from './server/points.ts';
 import type { Beginning } from './rounds.ts';
 import { BACKUP_POINTS, CALL_POINTS } from './server/points.ts';
 import type { CallPoint } from './server/shim.ts';
@@ -25,7 +25,7 @@ export function at(point: ServerPoint, nth: number): End {
 }
 
 /** How many times a server passes a point before it is killed there, at most: a start passes once. */
-const MOST: Readonly<Record<Exclude<ServerPoint, 'in a migration' | 'after a migration'>, number>> = {
+const MOST: Readonly<Record<Exclude<ServerPoint, 'in a migration' | 'after a migration' | TablePoint>, number>> = {
   decoded: 300,
   queued: 200,
   'batch formed': 60,
@@ -42,6 +42,16 @@ const MOST: Readonly<Record<Exclude<ServerPoint, 'in a migration' | 'after a mig
   'before the recovery': 1,
   'after the recovery': 1,
   'when it has opened': 1,
+};
+
+/** The same of writes to DynamoDB: the mark is raised ten times a second. */
+const MOST_WRITES: Readonly<Record<TablePoint, number>> = {
+  'before the put of the log': 60,
+  'after the put of the log': 60,
+  'before derived items': 150,
+  'after derived items': 150,
+  'before the mark is raised': 10,
+  'after the mark is raised': 10,
 };
 
 /** The same of system calls: the WAL is written for each page of a commit, and emptied twice by a start. */
@@ -76,6 +86,14 @@ export function pointEnd(life: number, random: Random): End {
 export function callEnd(life: number, random: Random): End {
   const point = CALL_POINTS[life % CALL_POINTS.length]!;
   return at(point, random.between(1, MOST[point]));
+}
+
+/** Those of a ledger on DynamoDB: of a call, and of its writes. */
+export function tableEnd(life: number, random: Random): End {
+  const writes = Object.keys(MOST_WRITES) as TablePoint[];
+  if (life % 2 === 1) return callEnd(Math.floor(life / 2), random);
+  const point = writes[Math.floor(life / 2) % writes.length]!;
+  return at(point, random.between(1, MOST_WRITES[point]));
 }
 
 export function systemCallEnd(life: number, random: Random, library: string): End {

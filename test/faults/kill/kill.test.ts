@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { DYNAMODB } from '../../support/engines/dynamodb-engine.ts';
 import { POSTGRES } from '../../support/engines/postgres-engine.ts';
 import { faultRun } from '../frame/fault-run.ts';
-import { at, backupEnd, callEnd, instantEnd } from './ends.ts';
+import { at, backupEnd, callEnd, instantEnd, tableEnd } from './ends.ts';
 import { killedAfterCommitSuite } from './killed-after-commit-suite.ts';
 import { control, killRounds, limitMs } from './rounds.ts';
 
@@ -40,6 +40,24 @@ it(
     expect(() => tally.end()).not.toThrow();
   },
   limitMs(ON_POSTGRES),
+);
+
+/** One life that ends after the put of the log, and one in a call. */
+const ON_DYNAMODB = faultRun('kill', { short: 2, long: 100 });
+
+it(
+  'P1 to P7: on DynamoDB, a server killed at each point of a call and of its writes loses and repeats nothing',
+  async (test) => {
+    const beginningOf = ON_DYNAMODB.isLong
+      ? {}
+      : { beginningOf: () => ({ ends: [at('after the put of the log', 20)] }) };
+    const tally = await killRounds(ON_DYNAMODB, test, { engine: DYNAMODB, endOf: tableEnd, ...beginningOf });
+    const anew = 'a watch that begins anew without its cursor';
+    const options = { engine: DYNAMODB, ends: [], savesCursor: false };
+    if (ON_DYNAMODB.isLong) await control(tally, anew, options, /watched .* twice/);
+    expect(() => tally.end()).not.toThrow();
+  },
+  limitMs(ON_DYNAMODB),
 );
 
 killedAfterCommitSuite(POSTGRES);

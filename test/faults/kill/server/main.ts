@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { Allocator } from '../../../../src/core/allocator.ts';
 import type { LedgerObserver } from '../../../../src/core/observers.ts';
+import { engineOf } from '../../../../src/engines/location.ts';
 import { startEngine } from '../../../../src/engines/registry.ts';
 import { parseAddress, formatAddress } from '../../../../src/server/address.ts';
 import { startGrpcServer } from '../../../../src/server/grpc/grpc-server.ts';
@@ -39,6 +40,7 @@ const observer: LedgerObserver = {
   transaction: () => {},
 };
 
+if (engineOf(settings.ledger) === 'dynamodb') await import('./dynamodb-points.ts');
 const { ledger: served } = await startEngine(settings, observer);
 const ledger = new LedgerWithPoints(served);
 const allocator = new Allocator({ ...limits, ledger });

@@ -28,12 +28,29 @@ export const START_POINTS = [
   'when it has opened',
 ] as const;
 
+/** What a write of a ledger on DynamoDB passes: the log has a batch before anything is derived from it. */
+export const TABLE_POINTS = [
+  'before the put of the log',
+  'after the put of the log',
+  'before derived items',
+  'after derived items',
+  'before the mark is raised',
+  'after the mark is raised',
+] as const;
+
 /** What a backup passes, which is a process of its own. */
 export const BACKUP_POINTS = ['in a backup', 'before a backup is in its place'] as const;
 
-export const SERVER_POINTS = [...CALL_POINTS, ...TRANSACTION_POINTS, ...CHECKPOINT_POINTS, ...START_POINTS] as const;
+export const SERVER_POINTS = [
+  ...CALL_POINTS,
+  ...TRANSACTION_POINTS,
+  ...CHECKPOINT_POINTS,
+  ...START_POINTS,
+  ...TABLE_POINTS,
+] as const;
 
 export type ServerPoint = (typeof SERVER_POINTS)[number];
+export type TablePoint = (typeof TABLE_POINTS)[number];
 export type BackupPoint = (typeof BACKUP_POINTS)[number];
 export type Point = ServerPoint | BackupPoint;
 
