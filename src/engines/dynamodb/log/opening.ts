@@ -46,9 +46,8 @@ export async function readLedger(place: LedgerPlace, saw: Head | undefined): Pro
   const { table, name } = place;
   const { genesis, isNew } = await readGenesis(place, saw !== undefined);
   requireExpectedId(name, genesis.ledgerId, place.expected);
-  const found = await readFrom(table, name, genesis);
   if (saw) await requireSeen(place, saw, genesis);
-  return { ...found, isNew };
+  return { ...(await readFrom(table, name, genesis)), isNew };
 }
 
 /** The view of a ledger that exists, without changing anything. Rejects with LedgerRefused if there is none. */
@@ -68,7 +67,12 @@ async function readFrom(table: Table, name: string, genesis: Genesis): Promise<O
   const mark = meta && integerOf(meta, INDEXED_TO);
   const indexedTo = Number(mark ?? 0n);
   const indexed = indexedTo === 0 ? undefined : await readEntry(table, indexedTo);
-  if (indexedTo > 0 && !indexed) throw new LedgerRefused(`${name} is damaged: its log lacks entry ${indexedTo}`);
+  if (indexedTo > 0 && !indexed) {
+    throw new LedgerRefused(
+      `the log of ${name} lacks entry ${indexedTo}, which its other items know: a part of it is an older copy; put the ` +
+        'newest copy back',
+    );
+  }
   const tail: LogEntry[] = [];
   for await (const entries of entriesAfter(table, indexedTo)) tail.push(...entries);
   return { view: new LedgerView(genesis, indexed), tail, mark };
