@@ -86,8 +86,8 @@ export interface LedgerReads {
  *
  * - A batch is one transaction: all of its new allocations become durable together, or none does.
  * - When `commit` resolves, the whole batch is on disk, replays included: it survives kill -9 and a power cut.
- * - Numbers come from counters read inside that transaction. Nothing is numbered from memory, so a refused or failed
- *   request leaves no hole.
+ * - Numbers come from counters read inside that transaction, or known to be up to date by a condition of it. So a refused
+ *   or failed request leaves no hole.
  * - New pairs are given in the order of the batch, and create_time never falls, whatever the clock does.
  * - When `commit` rejects, the state on disk is unknown. The engine then gives no number, replay or read until it has
  *   reopened the ledger and put on disk whatever it found there. It may go on showing what it knows to be confirmed.
