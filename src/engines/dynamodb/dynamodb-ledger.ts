@@ -21,8 +21,6 @@ import { NoAnswer } from './table/failures.ts';
 
 /** How long a write is tried before its callers are told that its outcome is unknown. */
 const WRITE_MS = 30_000;
-/** How long a server that stops waits for what is derived from the log. */
-const CLOSE_MS = 1000;
 /** Writes of stores in progress or waiting. */
 const MAX_STORE_WRITES = 1000;
 /** How often the log is looked at for entries of other servers, while there are listeners. */
@@ -117,8 +115,6 @@ export class DynamodbLedger implements Ledger {
 
   async close(): Promise<void> {
     this.#feed.close();
-    // Otherwise the next server would have to do it.
-    await settledWithin(CLOSE_MS, this.indexed());
     await this.#log.close();
   }
 

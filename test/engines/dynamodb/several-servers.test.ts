@@ -66,6 +66,21 @@ it('P2: a change of a store on one server counts for the next order on another',
   expect(await other.ledger.reads.getStore(7n)).toMatchObject({ prefix: 'B', lastNumber: 6n });
 });
 
+it('P6: what nobody waits for any more is not numbered anew after a lost race, and burns nothing', async () => {
+  const url = await newTableUrl();
+  const [one, other] = [await OpenedLedger.open(url), await OpenedLedger.open(url)];
+  await one.ledger.createStore({ storeId: 7n, firstNumber: 100n, prefix: '', suffix: '', minDigits: 0 });
+  // This server has not seen the store yet, so its first put finds the position taken.
+  let asked = 0;
+  const wantedOnce = (index: number) => index === 1 || asked++ === 0;
+  const requests = ['cancelled', 'kept'].map((requestId) => ({ storeId: 7n, requestId, count: 1, caller: '' }));
+  const [cancelled, kept] = await other.ledger.commit(requests, wantedOnce);
+  expect(asked).toBe(2);
+  expect(cancelled).toMatchObject({ refused: { reason: 'CANCELLED' } });
+  expect(kept).toMatchObject({ allocation: { orderId: 1n, orderNumber: 100n } });
+  expect(await DYNAMODB.assertDense(url)).toHaveLength(1);
+});
+
 /** Those of a server and those of the one before it are the same. */
 function requestsOf(server: number, batch: number): AllocationRequest[] {
   return [server, (server + SERVERS - 1) % SERVERS].map((owner) => {

@@ -81,6 +81,13 @@ export class Indexer {
     while (!this.#isClosed && this.#view.indexedTo < end) await this.#changed.promise;
   }
 
+  /** Resolves when the entries of this process have their items; then the mark is raised as far as it can be. */
+  async ownIdle(): Promise<void> {
+    const end = this.#view.head.position;
+    while (!this.#isClosed && this.ownIndexedTo < end) await this.#changed.promise;
+    await this.#raise().catch(() => false);
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#tell();
@@ -94,6 +101,7 @@ export class Indexer {
       try {
         await this.#table.putAll(derivedItems(pending.entry));
         pending.state = 'written';
+        this.#tell();
         return;
       } catch {
         // Nothing waits for it but the tail, which says so.

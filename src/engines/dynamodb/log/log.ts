@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LedgerRefused, OrderError } from '../../../core/errors.ts';
 import type { LedgerObserver } from '../../../core/observers.ts';
+import { settledWithin } from '../../../core/settled-within.ts';
 import { ledgerReopening, ledgerUnusable, stoppedBeforeOpen } from '../../../core/refusals.ts';
 import { failureOf, reasonOf } from '../table/failures.ts';
 import type { Head, LedgerView } from './ledger-view.ts';
@@ -13,6 +14,8 @@ import { TurnTaking } from './turn-taking.ts';
 /** Between two attempts to open it: at first, and at most. */
 const FIRST_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 500;
+/** How long a server that stops waits until its last entries have their derived items. */
+const CLOSE_MS = 1000;
 
 /**
  * The log of a ledger, the only place where numbers are created: the entry at each position is written once, by the
@@ -88,6 +91,8 @@ export class Log {
 
   async close(): Promise<void> {
     this.#closing.abort();
+    // Otherwise another server has to do it.
+    if (this.#open) await settledWithin(CLOSE_MS, this.#open.ownIndexed());
     this.#open?.close();
     this.#open = undefined;
     await this.#turn.catch(ignore);

@@ -112,6 +112,11 @@ export class OpenLog {
     return this.#indexer.idle();
   }
 
+  /** Resolves when those of the entries of this process are. */
+  ownIndexed(): Promise<void> {
+    return this.#indexer.ownIdle();
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#indexer.close();
