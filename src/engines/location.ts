@@ -77,6 +77,18 @@ export function parseLedgerPath(text: string): string {
   throw new Error(`${PATH}: ${OWN_TOOLS[engine]}.`);
 }
 
+/** For what creates a ledger with counters of another shop. */
+export function parseImportTarget(text: string): string {
+  switch (engineOf(text)) {
+    case 'sqlite':
+      return checkedPath(text, `${PATH}, or dynamodb://TABLE?region=eu-central-1`);
+    case 'postgres':
+      throw new Error(`${PATH}, and move that to PostgreSQL afterwards, with order-numbers migrate.`);
+    case 'dynamodb':
+      return parseLedger(text);
+  }
+}
+
 /** For a ledger that was put back to an earlier time by the tools of its engine. */
 export function parseRestoredLedger(text: string): PostgresUrl {
   const engine = engineOf(text);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'vitest';
 import { expect, it } from 'vitest';
 import { newTableUrl } from '../support/dynamodb/dynalite.ts';
+import { Sample } from '../support/dynamodb/sample.ts';
 import { newDatabase } from '../support/postgres/database.ts';
 import { LocalServer } from '../support/processes/local-server.ts';
 import { ServerProcess } from '../support/processes/server-process.ts';
@@ -71,6 +72,8 @@ const OPERATIONS: readonly Said[] = [
 ];
 const RESTORE: readonly Said[] = [['restore', /last_order_id +2\n/]];
 const IMPORT: readonly Said[] = [
+  ['import --dynamodb', /next_order_id +4\n[^]*dry run/],
+  ['import --dynamodb', /next_order_id +4\n/],
   ['import --dynamodb', /next_order_id +78\n[^]*dry run/],
   ['import --dynamodb', /next_order_id +78\n/],
   ['printf', /^$/],
@@ -140,11 +143,16 @@ export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => 
     const url = await newDatabase();
     checkout.replace(DATABASE, url);
     writeFileSync(join(checkout.folder, 'table.json'), SAMPLE_TABLE);
+    const sample = await Sample.create();
+    for (const storeId of [7n, 8n, 7n]) await sample.order(storeId);
+    checkout.replace(/dynamodb:\/\/orders[^']*/g, await newTableUrl());
+    checkout.replace(/dynamodb:\/\/sample[^']*/g, sample.url);
     const lines = linesOf('docs/migration.md');
     const commands = lines.filter((line) => !isServe(line));
     expect(await checkout.run(commands, IMPORT)).toEqual(allSay(IMPORT));
-    const [opened] = await openedBy(lines.filter(isServe), checkout);
-    expect(opened).toMatchObject({ last_order_id: '77' });
+    const opened = await openedBy(lines.filter(isServe), checkout);
+    expect(opened).toMatchObject([{ last_order_id: '3' }, { last_order_id: '77' }]);
+    await expect(sample.order(7n)).rejects.toMatchObject({ name: 'ValidationException' });
   });
 
   it('postgres.md: servers and commands on one database', async (test) => {
@@ -208,6 +216,7 @@ async function openedBy(lines: readonly string[], checkout: Checkout) {
     const [, ledger, ...args] = checkout
       .here(line)
       .replace(/^.* serve /, '')
+      .replaceAll("'", '')
       .split(' ');
     const server = new LocalServer(ledger!, { args });
     await server.serving();

@@ -23,10 +23,10 @@ export interface OperatorContext extends CommandContext {
 /** The path of an SQLite file: a ledger or a backup. */
 export const parseLedgerPath = asOptionParser(ledgerPath);
 
-/** --ledger, as `serve` has it, for commands that work on SQLite files only. */
-export function ledgerOption(help: string): Option {
+/** --ledger, as `serve` has it, for commands that work on SQLite files only unless `parse` takes other ledgers, too. */
+export function ledgerOption(help: string, flag = '--ledger <path>', parse = parseLedgerPath): Option {
   const { variable, default: standard } = SERVE_SETTINGS.ledger;
-  return new Option('--ledger <path>', help).env(variable).default(standard, standard).argParser(parseLedgerPath);
+  return new Option(flag, help).env(variable).default(standard, standard).argParser(parse);
 }
 
 /** The form of JSON that is not a message of the proto. */

@@ -5,7 +5,7 @@ import { testClient } from './dynalite.ts';
 
 type Values = Record<string, AttributeValue>;
 
-/** The items of a ledger's table as DynamoDB has them, past every server. */
+/** The items of a table, a ledger's or the sample's, as DynamoDB has them, past every server. */
 export class RawTable {
   readonly name: string;
   readonly client: DynamoDBClient;
@@ -28,7 +28,7 @@ export class RawTable {
       all.push(...(page.Items ?? []));
       start = page.LastEvaluatedKey;
     } while (start !== undefined);
-    const wanted = all.filter(({ pk }) => isWanted(pk!.S!));
+    const wanted = all.filter(({ pk }) => isWanted(pk?.S ?? ''));
     return wanted.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   }
 
@@ -55,6 +55,6 @@ export class RawTable {
   }
 }
 
-function keyOf({ pk, sk }: Values): string {
-  return `${pk!.S} ${sk!.N}`;
+function keyOf({ pk, sk, StoreID }: Values): string {
+  return StoreID?.N ?? `${pk!.S} ${sk!.N}`;
 }

@@ -206,5 +206,6 @@ export class OpenLog {
 /** Throws LedgerRefused if nothing may be numbered there. */
 export function requireServed(name: string, { movedTo, isMoving }: LedgerView): void {
   if (movedTo !== undefined) throw new LedgerRefused(`the ledger of ${name} has moved to ${movedTo}; serve that one`);
-  if (isMoving) throw new LedgerRefused(`a ledger is being moved into ${name}; finish that with order-numbers migrate`);
+  if (isMoving)
+    throw new LedgerRefused(`a ledger is being moved into ${name}; finish that with order-numbers migrate or import`);
 }

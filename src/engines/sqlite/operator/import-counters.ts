@@ -3,7 +3,12 @@ import { resolve } from 'node:path';
 import type Database from 'better-sqlite3';
 import { SqliteError } from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
-import type { ImportedStore } from '../../../core/move/imported-store.ts';
+import type {
+  ChangeListener,
+  ImportedCounters,
+  ImportSummary,
+  ProgressListener,
+} from '../../../core/move/imported-counters.ts';
 import { checkBeforeOpening } from '../recovery/opening-check.ts';
 import { checkpoint } from '../file/checkpoint.ts';
 import { takeFence } from '../file/fence.ts';
@@ -15,33 +20,6 @@ import { keepOwner } from '../file/owner.ts';
 import type { OpenLedger } from '../recovery/open-ledger.ts';
 import { openLedger } from '../recovery/open-ledger.ts';
 import { isEmpty, requireKnownSchema, requireLedger } from '../file/schema.ts';
-
-/** The numbers with which an old shop continues. */
-export interface ImportedCounters {
-  /** The first order_id that the ledger gives, 1 to 2^63-1. */
-  readonly nextOrderId: bigint;
-  readonly stores: Iterable<ImportedStore> & { readonly size: number };
-}
-
-/** What an import does to one store: creates it, changes its first number, or leaves it unchanged. */
-export type StoreChange = ImportedStore & { readonly change: 'make' | 'set' | 'keep' };
-
-/** What an import does, or would do. */
-export interface ImportSummary {
-  /** Undefined for a ledger that does not exist yet. */
-  readonly ledgerId: string | undefined;
-  /** The current first order_id of the ledger; undefined if it does not exist yet. */
-  readonly currentFirstOrderId: bigint | undefined;
-  readonly nextOrderId: bigint;
-  readonly stores: number;
-  readonly storesMade: number;
-  readonly storesSet: number;
-  /** False if the import would change nothing. */
-  readonly isNeeded: boolean;
-}
-
-type ChangeListener = (change: StoreChange) => void;
-type ProgressListener = (done: number, all: number) => void;
 
 interface FirstNumbers {
   readonly first: bigint;

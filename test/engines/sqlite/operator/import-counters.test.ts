@@ -5,7 +5,7 @@ import { INT64_MAX } from '../../../../src/core/allocation.ts';
 import { openReadConnection, openWriteConnection } from '../../../../src/engines/sqlite/file/connection.ts';
 import { takeFence } from '../../../../src/engines/sqlite/file/fence.ts';
 import { readMark } from '../../../../src/engines/sqlite/file/high-water-mark.ts';
-import type { StoreChange } from '../../../../src/engines/sqlite/operator/import-counters.ts';
+import type { StoreChange } from '../../../../src/core/move/imported-counters.ts';
 import { importCounters, planImport } from '../../../../src/engines/sqlite/operator/import-counters.ts';
 import { ImportStaging } from '../../../../src/engines/sqlite/operator/import-staging.ts';
 import { locateLedger } from '../../../../src/engines/sqlite/file/ledger-files.ts';

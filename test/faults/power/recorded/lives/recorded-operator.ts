@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { changeTokens } from '../../../../../src/cli/token/change-tokens.ts';
-import type { ImportedCounters } from '../../../../../src/engines/sqlite/operator/import-counters.ts';
+import type { ImportedCounters } from '../../../../../src/core/move/imported-counters.ts';
 import { importCounters } from '../../../../../src/engines/sqlite/operator/import-counters.ts';
 import { backupLedger } from '../../../../../src/engines/sqlite/operator/backup.ts';
 import { restoreLedger } from '../../../../../src/engines/sqlite/operator/restore.ts';
