@@ -15,6 +15,7 @@ it('publishes each end once: neither replays alone nor a known end move it', () 
   feed.committed(1n, [given(1n)]);
   feed.committed(1n, [given(1n, true)]);
   feed.endsAt(1n);
+  feed.listen((_, allocations) => expect(allocations).toEqual([]));
   feed.endsAt(7n);
   feed.committed(5n, [given(5n)]);
   expect(heard).toEqual(['1: 1', '7: ']);

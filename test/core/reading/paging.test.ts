@@ -45,6 +45,12 @@ describe('pages of a list', () => {
     expect(await readPage(empty.list, '')).toEqual({ items: [], nextPageToken: '' });
   });
 
+  it('end with one that is not full, whatever is left of their range', async () => {
+    const { list } = numbers();
+    expect(await readPage({ ...list, read: async () => [1n] }, '')).toEqual({ items: [1n], nextPageToken: '' });
+    expect(await readPage({ ...list, read: async () => [] }, '')).toEqual({ items: [], nextPageToken: '' });
+  });
+
   it('have tokens that are the same on every server, and whose form stays', async () => {
     const { nextPageToken } = await readPage(numbers().list, '');
     expect(nextPageToken).toBe(tokenOf(1, NAME, { after: 2n, end: 5n }));
