@@ -35,6 +35,13 @@ describe('JSON from elsewhere', () => {
     }
   });
 
+  it('counts on behind an object or an array that has ended', () => {
+    for (const ended of ['{}', '[]', '{"a":"b"}']) {
+      expect(() => parseJson(`[${ended},${'['.repeat(100)}${']'.repeat(100)}]`)).toThrow(RangeError);
+      expect(parseJson(`[${ended},${'['.repeat(99)}${']'.repeat(99)}]`)).toBeDefined();
+    }
+  });
+
   it.each([
     ['many', '[[['.repeat(50)],
     ['behind quotes', '\\"{'.repeat(50)],
