@@ -10,7 +10,7 @@ REBUILD := rebuild --loglevel=error node \
 INSTALL := ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools test-examples test-faults test-planted sim check format generate tools bench packages screenshots clean
+.PHONY: help run test test-tools test-examples test-faults test-planted test-mutations sim check format generate tools bench packages screenshots clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -39,6 +39,10 @@ sim: node_modules/.installed ## Simulate core and client: 5,000 seeds, or SEED=7
 # Each is a patch in test/faults/planted/, with the test that has to fail.
 test-planted: node_modules/.installed ## Plant bugs, each alone in a copy, and see a test fail; ARGS=--help
 	@$(NODE) test/faults/planted/run.ts $(ARGS)
+
+# With the switches that Stryker's instrumenter puts into the code, which nothing else needs.
+test-mutations: node_modules/.installed test/faults/mutation/node_modules/.installed ## Change the core in 2,500 small ways, and see tests fail; ARGS=--help
+	@$(NODE) test/faults/mutation/run.ts $(ARGS)
 
 check: node_modules/.installed test/server/console/node_modules/.installed ## Check types, lint, format and the generated code
 	@$(BIN)/tsc -p .
@@ -83,7 +87,7 @@ bench: node_modules/.installed bench/node_modules/.installed ## Run the benchmar
 screenshots: node_modules/.installed test/server/console/node_modules/.installed ## Take the pictures of docs/console.md with Chromium
 	@$(NODE) test/server/console/screenshots.ts
 
-# The plots, and the tests of the console, need libraries that nothing else does.
+# The plots, the tests of the console and the mutation run need libraries that nothing else does.
 %/node_modules/.installed: %/package.json %/package-lock.json
 	npm $(INSTALL) --prefix $*
 	@touch $@
@@ -93,7 +97,7 @@ packages: node_modules/.installed ## Pack the server and the client for npm, int
 	@ls packages/*.tgz
 
 clean: ## Remove installed and built files, but not data/
-	rm -rf node_modules bench/node_modules test/server/console/node_modules .tools dist packages/*.tgz packages/client/dist
+	rm -rf node_modules bench/node_modules test/server/console/node_modules test/faults/mutation/node_modules .mutation .tools dist packages/*.tgz packages/client/dist
 	cd examples && rm -rf python/.venv python/orders python/*.egg-info go/gen go/number-orders \
 	  java/target php/vendor
 

@@ -1,0 +1,2 @@
+/** Of a session, after a mutant that hangs: a new one goes on behind it. */
+export const HUNG = 75;
