@@ -1,6 +1,5 @@
 import { DEFAULT_FIRST_NUMBER, INT64_MAX } from './allocation.ts';
 import { OrderError } from './errors.ts';
-import { firstNumberFixed } from './refusals.ts';
 
 /** Digits that display_number pads to, at most: those of 2^63-1. */
 export const MAX_DIGITS = 19;
@@ -48,21 +47,6 @@ export const DEFAULT_STORE: Omit<StoreSettings, 'storeId'> = {
   suffix: '',
   minDigits: 0,
 };
-
-/** The store after these changes, or FIRST_NUMBER_FIXED: once it has numbered, its first number stays. */
-export function changedStore(before: Store, changes: StoreChanges): Store | OrderError {
-  const isUsed = before.lastNumber >= before.firstNumber;
-  const firstNumber = changes.firstNumber ?? before.firstNumber;
-  if (isUsed && firstNumber !== before.firstNumber) return firstNumberFixed(before.storeId);
-  return {
-    ...before,
-    firstNumber,
-    lastNumber: isUsed ? before.lastNumber : firstNumber - 1n,
-    prefix: changes.prefix ?? before.prefix,
-    suffix: changes.suffix ?? before.suffix,
-    minDigits: changes.minDigits ?? before.minDigits,
-  };
-}
 
 /** Throws STORE_FIELD_INVALID if one of the values is out of its bounds. */
 export function checkStoreChanges({ firstNumber, prefix, suffix, minDigits }: StoreChanges): void {

@@ -6,7 +6,7 @@ import { CommitFeed } from '../../core/reading/commit-feed.ts';
 import { storeExists, storeNotFound, storeUnknown } from '../../core/refusals.ts';
 import { settledWithin } from '../../core/settled-within.ts';
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../core/store.ts';
-import { changedStore } from '../../core/store.ts';
+import { changedStore } from '../../core/changed-store.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DynamodbReads } from './dynamodb-reads.ts';
 import { findAllocations, findStore } from './index/lookups.ts';

@@ -3,7 +3,8 @@ import { DEFAULT_FIRST_NUMBER, INT64_MAX } from '../../../src/core/allocation.ts
 import { OrderError } from '../../../src/core/errors.ts';
 import type { CommitListener, Ledger, LedgerReads, Outcome } from '../../../src/core/ledger.ts';
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../../src/core/store.ts';
-import { changedStore, DEFAULT_STORE } from '../../../src/core/store.ts';
+import { changedStore } from '../../../src/core/changed-store.ts';
+import { DEFAULT_STORE } from '../../../src/core/store.ts';
 import { MemoryReads } from './memory-reads.ts';
 
 /** How a commit can fail. In the first two cases it rejects with the same error: callers cannot distinguish them. */

@@ -2,7 +2,7 @@ import type Database from 'better-sqlite3';
 import { OrderError } from '../../../core/errors.ts';
 import { firstNumberFixed, storeExists, storeNotFound, storeUnknown } from '../../../core/refusals.ts';
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../../core/store.ts';
-import { changedStore } from '../../../core/store.ts';
+import { changedStore } from '../../../core/changed-store.ts';
 import type { StoreRow } from './rows.ts';
 import { toStore } from './rows.ts';
 

@@ -4,7 +4,7 @@ import type { CommitListener, Ledger, LedgerReads, Outcome } from '../../../../s
 import { CommitFeed } from '../../../../src/core/reading/commit-feed.ts';
 import { ledgerFull, ledgerUnusable, storeExists, storeNotFound, storeUnknown } from '../../../../src/core/refusals.ts';
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../../../src/core/store.ts';
-import { changedStore } from '../../../../src/core/store.ts';
+import { changedStore } from '../../../../src/core/changed-store.ts';
 import type { IndexedDisk } from './indexed-disk.ts';
 import { elapsed } from '../time/simulated-time.ts';
 import { IndexedReads } from './indexed-disk.ts';
