@@ -10,18 +10,13 @@
  *   hits     calls that have failed
  *   counts   all calls of each kind, failed ones included
  */
-#define _GNU_SOURCE
+#include "../../../support/disk/preloaded.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum { WRITE = 1, FSYNC, OPEN, TRUNCATE, KINDS };
 
@@ -55,13 +50,8 @@ static struct slot *slot_of_path(const char *path) {
 }
 
 static struct slot *slot_of(int fd) {
-  char link[64], path[4096];
-  if (!slots) return NULL;
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  ssize_t length = readlink(link, path, sizeof path - 1);
-  if (length < 0) return NULL;
-  path[length] = '\0';
-  return slot_of_path(path);
+  char path[PATH_BYTES];
+  return slots ? slot_of_path(path_of(fd, path)) : NULL;
 }
 
 /* Counts a call; returns 0 if it is not to fail, otherwise which of the failing ones it is. */
@@ -92,10 +82,6 @@ ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t offset) {
   return length < 0 ? -1 : syscall(SYS_pwrite64, fd, bytes, length, offset);
 }
 
-ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset) {
-  return pwrite64(fd, bytes, count, offset);
-}
-
 ssize_t write(int fd, const void *bytes, size_t count) {
   ssize_t length = allowed(fd, count);
   return length < 0 ? -1 : syscall(SYS_write, fd, bytes, length);
@@ -119,27 +105,7 @@ int ftruncate64(int fd, off64_t length) {
   return fails(slot, TRUNCATE) ? failed(slot) : (int)syscall(SYS_ftruncate, fd, length);
 }
 
-int ftruncate(int fd, off_t length) {
-  return ftruncate64(fd, length);
-}
-
 static int opened(const char *path, int flags, mode_t mode) {
   struct slot *slot = slot_of_path(path);
   return fails(slot, OPEN) ? failed(slot) : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
-}
-
-int open64(const char *path, int flags, ...) {
-  va_list rest;
-  va_start(rest, flags);
-  mode_t mode = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(rest, mode_t) : 0;
-  va_end(rest);
-  return opened(path, flags, mode);
-}
-
-int open(const char *path, int flags, ...) {
-  va_list rest;
-  va_start(rest, flags);
-  mode_t mode = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(rest, mode_t) : 0;
-  va_end(rest);
-  return opened(path, flags, mode);
 }

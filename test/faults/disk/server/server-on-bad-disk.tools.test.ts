@@ -34,16 +34,13 @@ it(
     const random = new Random(RUN.seed);
     const disk = new SmallDisk(SMALL_MB);
     const loaded = await LoadedServer.start(disk.folder, {}, RUN.seed);
-    for (let round = 1; round <= RUN.rounds; round++) {
-      await loaded.load.answers(ANSWERS);
+    await eachRound(loaded, tally, async () => {
       const before = loaded.complaints;
       disk.fill(random.below(MAX_BLOCKS_LEFT));
       await loaded.complains(before);
       disk.free();
       tally.inject('full disk, space given back');
-      await loaded.load.answers(ANSWERS);
-      tally.progress(round);
-    }
+    });
     expect(loaded.server.child.exitCode).toBeNull();
     tally.count(await loaded.end());
     tally.end();
@@ -59,8 +56,7 @@ it(
     const disk = new FragileDisk(FRAGILE_MB);
     disk.mount();
     const loaded = await LoadedServer.start(disk.folder, {}, RUN.seed);
-    for (let round = 1; round <= RUN.rounds; round++) {
-      await loaded.load.answers(ANSWERS);
+    await eachRound(loaded, tally, async () => {
       const before = loaded.complaints;
       disk.fail();
       await loaded.complains(before);
@@ -68,9 +64,7 @@ it(
       await loaded.server.stop();
       disk.repair();
       expect(await loaded.startAgain()).toBe(true);
-      await loaded.load.answers(ANSWERS);
-      tally.progress(round);
-    }
+    });
     tally.count(await loaded.end());
     await loaded.server.stop();
     tally.end();
@@ -84,8 +78,7 @@ it(
     requireTools(test, 'gcc', 'linux', 'prlimit');
     const tally = new Tally(RUN, test.task.name);
     const { loaded, slot } = await onFaultyDisk(RUN.seed);
-    for (let round = 1; round <= RUN.rounds; round++) {
-      await loaded.load.answers(ANSWERS);
+    await eachRound(loaded, tally, async () => {
       const { pid } = loaded.server.child;
       const before = loaded.complaints;
       limitDescriptors(pid!, Math.max(...readdirSync(`/proc/${pid}/fd`).map(Number)) - 4);
@@ -94,9 +87,7 @@ it(
       await loaded.complains(before + 1);
       limitDescriptors(pid!, 1024);
       tally.inject('no descriptors after a failed commit');
-      await loaded.load.answers(ANSWERS);
-      tally.progress(round);
-    }
+    });
     expect(loaded.server.child.exitCode).toBeNull();
     tally.count(await loaded.end());
     tally.end();
@@ -111,14 +102,11 @@ it(
     const tally = new Tally(RUN, test.task.name);
     const random = new Random(RUN.seed);
     const { loaded, slot } = await onFaultyDisk(RUN.seed);
-    for (let round = 1; round <= RUN.rounds; round++) {
-      await loaded.load.answers(ANSWERS);
+    await eachRound(loaded, tally, async (round) => {
       if (round % 2 === 0) await failAtStart(loaded, slot, tally, random);
       else await failUnderLoad(loaded, slot, tally, random);
       slot.arm(undefined);
-      await loaded.load.answers(ANSWERS);
-      tally.progress(round);
-    }
+    });
     tally.count(await loaded.end());
     expect(await loaded.server.stop()).toBe(0);
     await control(tally);
@@ -126,6 +114,20 @@ it(
   },
   timeoutMs(RUN),
 );
+
+/** Callers get answers before and after each fault. */
+async function eachRound(
+  { load }: LoadedServer,
+  tally: Tally,
+  injectFault: (round: number) => Promise<void>,
+): Promise<void> {
+  for (let round = 1; round <= RUN.rounds; round++) {
+    await load.answers(ANSWERS);
+    await injectFault(round);
+    await load.answers(ANSWERS);
+    tally.progress(round);
+  }
+}
 
 const CONTROL = 'a failed commit counts as done';
 

@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { freeAddress } from '../../../support/network/free-address.ts';
 import { ServerProcess, testFolder } from '../../../support/processes/server-process.ts';
+import { History } from '../../history/history.ts';
+import { Load } from '../../history/load.ts';
 import { LoopDisk } from './loop-disk.ts';
+
+/** What the tests with such a disk need. */
+export const TOOLS = ['gcc', 'mkfs.ext4', 'root', 'loop'] as const;
+const CALLERS = 8;
 
 /** A ledger on a disk whose power is cut, and its server, always at the same address. */
 export class CutLedger {
@@ -53,4 +59,13 @@ export class CutLedger {
   async cut(how: 'stopped' | 'killed'): Promise<void> {
     await this.disk.cutPower(this.#server!.child, how);
   }
+}
+
+/** A served ledger with callers at work, and the history of what they were told. */
+export async function ledgerUnderLoad(seed: number, env: Readonly<Record<string, string>> = {}) {
+  const history = new History();
+  const ledger = await CutLedger.create();
+  const server = await ledger.start(env);
+  const load = new Load({ history, addresses: [ledger.address], seed, callers: CALLERS });
+  return { history, ledger, server, load };
 }

@@ -10,11 +10,10 @@ import { Random } from '../../frame/random.ts';
 import { Tally } from '../../frame/tally.ts';
 import type { Verdict } from '../../history/check-history.ts';
 import { checkHistory } from '../../history/check-history.ts';
-import { History } from '../../history/history.ts';
-import { Load } from '../../history/load.ts';
+import type { History } from '../../history/history.ts';
 import { LIMIT_MS } from '../limit.ts';
 import { WITHOUT_FULL, patched } from '../patches.ts';
-import { CutLedger } from './cut-ledger.ts';
+import { ledgerUnderLoad, TOOLS } from './cut-ledger.ts';
 
 const RUN = faultRun('power', { short: 3, long: 300 });
 /** A new ledger after so many: each check reads the whole history. */
@@ -24,7 +23,7 @@ const CONTROL_ROUNDS = 20;
 it(
   'P1 P2 P3 P4 P5: what the disk of a server under load has at any moment is all that a power cut needs to leave',
   async (test) => {
-    requireTools(test, 'gcc', 'mkfs.ext4', 'root', 'loop');
+    requireTools(test, ...TOOLS);
     const tally = new Tally(RUN, test.task.name);
     const random = new Random(RUN.seed);
     for (let done = 0; done < RUN.rounds; done += CUTS_PER_LEDGER) {
@@ -50,10 +49,7 @@ async function serveAndCut(
   onCut: (round: number) => void,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Verdict> {
-  const history = new History();
-  const ledger = await CutLedger.create();
-  const server = await ledger.start(env);
-  const load = new Load({ history, addresses: [ledger.address], seed: random.below(1e6), callers: 8 });
+  const { history, ledger, server, load } = await ledgerUnderLoad(random.below(1e6), env);
   let verdict: Verdict | undefined;
   for (let round = 1; round <= cuts; round++) {
     await load.answers(random.between(10, 60));

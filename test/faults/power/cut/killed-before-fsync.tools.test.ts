@@ -11,7 +11,7 @@ import { pairOf } from '../../history/pair.ts';
 import { LIMIT_MS } from '../limit.ts';
 import type { Patch } from '../patched-source.ts';
 import { IN_ONE_PROCESS, WITHOUT_CHECKPOINT, patched } from '../patches.ts';
-import { CutLedger } from './cut-ledger.ts';
+import { CutLedger, TOOLS } from './cut-ledger.ts';
 
 const RUN = faultRun('power', { short: 1, long: 20 });
 const LANES = RUN.isLong ? 4 : 1;
@@ -22,7 +22,7 @@ const TIMEOUT_MS = 100_000;
 it(
   'P1 P2 P4 P5: what was replayed after a kill before its fsync survives a power cut right after the replay',
   async (test) => {
-    requireTools(test, 'gcc', 'mkfs.ext4', 'root', 'loop');
+    requireTools(test, ...TOOLS);
     const tally = new Tally(RUN, test.task.name);
     let round = 0;
     await Promise.all(

@@ -7,11 +7,11 @@ import { Random } from '../../frame/random.ts';
 import { Tally } from '../../frame/tally.ts';
 import type { Verdict } from '../../history/check-history.ts';
 import { checkHistory } from '../../history/check-history.ts';
-import { History } from '../../history/history.ts';
-import { Load } from '../../history/load.ts';
+import type { Load } from '../../history/load.ts';
 import { LIMIT_MS } from '../limit.ts';
 import { WITHOUT_FULL, patched } from '../patches.ts';
-import { CutLedger } from './cut-ledger.ts';
+import type { CutLedger } from './cut-ledger.ts';
+import { ledgerUnderLoad, TOOLS } from './cut-ledger.ts';
 
 const RUN = faultRun('power', { short: 2, long: 60 });
 /** So many ledgers at the same time, each on a disk of its own: a start waits more than it computes. */
@@ -22,16 +22,13 @@ const CONTROL_ROUNDS = 10;
 it(
   'P1 P2 P3 P4 P5 P7: power cuts under load lose no answered order and number nothing twice',
   async (test) => {
-    requireTools(test, 'gcc', 'mkfs.ext4', 'root', 'loop');
+    requireTools(test, ...TOOLS);
     const tally = new Tally(RUN, test.task.name);
     const random = new Random(RUN.seed);
     let round = 0;
     await Promise.all(
       Array.from({ length: LANES }, async (_, lane) => {
-        const history = new History();
-        const ledger = await CutLedger.create();
-        await ledger.start();
-        const load = new Load({ history, addresses: [ledger.address], seed: RUN.seed + lane, callers: 8 });
+        const { history, ledger, load } = await ledgerUnderLoad(RUN.seed + lane);
         while (round++ < RUN.rounds) {
           tally.progress(round);
           await cutUnderLoad(ledger, load, random, tally);
@@ -62,10 +59,7 @@ async function cutUnderLoad(ledger: CutLedger, load: Load, random: Random, tally
 async function controlWithoutFull(random: Random): Promise<string | undefined> {
   const env = patched(...WITHOUT_FULL);
   for (let round = 1; round <= CONTROL_ROUNDS; round++) {
-    const history = new History();
-    const ledger = await CutLedger.create();
-    await ledger.start(env);
-    const load = new Load({ history, addresses: [ledger.address], seed: round, callers: 8 });
+    const { history, ledger, load } = await ledgerUnderLoad(round, env);
     await cutUnderLoad(ledger, load, random);
     load.leave();
     try {

@@ -13,18 +13,12 @@
  *           no later sync writes them
  *   kills   the process is killed before the sync
  */
-#define _GNU_SOURCE
-#include <dlfcn.h>
+#include "../../../../support/disk/preloaded.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 static pthread_mutex_t recording = PTHREAD_MUTEX_INITIALIZER;
 
@@ -45,13 +39,8 @@ static const char *name_in(const char *path) {
   return strchr(name, '/') || strchr(name, ' ') || ends(name, "-shm") || ends(name, ".lock") ? NULL : name;
 }
 
-static const char *name_of(int fd, char path[4096]) {
-  char link[64];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  ssize_t length = readlink(link, path, 4095);
-  if (length < 0) return NULL;
-  path[length] = '\0';
-  return name_in(path);
+static const char *name_of(int fd, char path[PATH_BYTES]) {
+  return path_of(fd, path) ? name_in(path) : NULL;
 }
 
 static void record(const char *line, size_t length) {
@@ -83,19 +72,15 @@ static void record_write(const char *name, const unsigned char *bytes, size_t co
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t offset) {
-  char path[4096];
+  char path[PATH_BYTES];
   const char *name = name_of(fd, path);
   ssize_t written = syscall(SYS_pwrite64, fd, bytes, count, offset);
   if (name && written > 0) record_write(name, bytes, (size_t)written, offset);
   return written;
 }
 
-ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset) {
-  return pwrite64(fd, bytes, count, offset);
-}
-
 ssize_t write(int fd, const void *bytes, size_t count) {
-  char path[4096];
+  char path[PATH_BYTES];
   const char *name = name_of(fd, path);
   ssize_t written = syscall(SYS_write, fd, bytes, count);
   /* Where an appending write began is known afterwards only. */
@@ -104,15 +89,11 @@ ssize_t write(int fd, const void *bytes, size_t count) {
 }
 
 int ftruncate64(int fd, off64_t length) {
-  char path[4096];
+  char path[PATH_BYTES];
   const char *name = name_of(fd, path);
   int result = (int)syscall(SYS_ftruncate, fd, length);
   if (name && result == 0) record_event("truncate", name, length);
   return result;
-}
-
-int ftruncate(int fd, off_t length) {
-  return ftruncate64(fd, length);
 }
 
 /* Whether this happens now; it happens once. */
@@ -130,7 +111,7 @@ static int armed(const char *name, const char *fault) {
 }
 
 int fsync(int fd) {
-  char path[4096];
+  char path[PATH_BYTES];
   const char *name = name_of(fd, path);
   if (name && armed(name, "kills")) kill(getpid(), SIGKILL);
   if (name && armed(name, "fails")) {
@@ -183,20 +164,4 @@ static int opened(const char *path, int flags, mode_t mode) {
   if (!was_there && (flags & O_CREAT)) record_event("create", name, 0);
   if (was_there && (flags & O_TRUNC)) record_event("truncate", name, 0);
   return fd;
-}
-
-int open64(const char *path, int flags, ...) {
-  va_list rest;
-  va_start(rest, flags);
-  mode_t mode = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(rest, mode_t) : 0;
-  va_end(rest);
-  return opened(path, flags, mode);
-}
-
-int open(const char *path, int flags, ...) {
-  va_list rest;
-  va_start(rest, flags);
-  mode_t mode = (flags & (O_CREAT | O_TMPFILE)) ? va_arg(rest, mode_t) : 0;
-  va_end(rest);
-  return opened(path, flags, mode);
 }
