@@ -4,7 +4,8 @@ import type { AllocationRequest } from '../../../src/core/allocation.ts';
 import type { Outcome } from '../../../src/core/ledger.ts';
 import type { CommitFault } from '../../support/engines/memory-ledger.ts';
 import { MemoryLedger } from '../../support/engines/memory-ledger.ts';
-import { IndexedDisk, keyOf } from '../simulator/engine/indexed-disk.ts';
+import { keyOf } from '../seeded/run-judge.ts';
+import { IndexedDisk } from '../simulator/engine/indexed-disk.ts';
 import { ObservedAllocator } from '../simulator/server/observed-allocator.ts';
 import { ServerJudge } from '../simulator/server/server-judge.ts';
 

@@ -1,8 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import * as fc from 'fast-check';
-import { loadSimulated } from '../simulator/loading/hooks.ts';
-import type { PlantedBug } from '../simulator/loading/planted-bugs.ts';
-import { replaceGlobals } from '../simulator/time/globals.ts';
+import { loadSimulated } from '../seeded/loading/hooks.ts';
+import type { PlantedBug } from '../seeded/loading/planted-bug.ts';
+import { replaceGlobals } from '../seeded/time/globals.ts';
+import { STAND_INS } from '../simulator/loading/stand-ins.ts';
 import type { Plan } from '../simulator/world/plan.ts';
 
 export interface ClientWork {
@@ -22,7 +23,7 @@ export interface Checked {
 }
 
 const { seed, runs, bug } = workerData as ClientWork;
-loadSimulated(bug);
+loadSimulated(STAND_INS, bug?.changes ?? []);
 const { run } = await import('../simulator/world/run.ts');
 const { planOf } = await import('../simulator/world/plan.ts');
 replaceGlobals();

@@ -1,13 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Allocation } from '../../../src/core/allocation.ts';
+import type { Allocated } from '../../../src/client/api.ts';
 import { OrderNumbersError } from '../../../src/client/index.ts';
 import { checkHistory } from '../history/check-history.ts';
 import { History } from '../history/history.ts';
 import type { Pair } from '../history/pair.ts';
 import { pairOf } from '../history/pair.ts';
 import { simulate } from './simulate.ts';
-import type { FinishedRun, SeenCall } from './world/run-judge.ts';
-import { judgeRun } from './world/run-judge.ts';
+import type { FinishedRun, SeenCall } from '../seeded/run-judge.ts';
+import { judgeRun } from '../seeded/run-judge.ts';
 
 const SEEDS = 3;
 
@@ -123,7 +124,7 @@ function historyOf({ disk, calls, watches }: FinishedRun, known = disk.rows): re
       continue;
     }
     const call = history.begin('client', { storeId, requestId: requestId ?? '', count }, start);
-    if (answer) history.answered(call, pairOf(answer), answer.replayed, end);
+    if (answer) history.answered(call, pairOf(answer as Allocated), answer.replayed, end);
     else history.failed(call, errorOf(error!), end);
   }
   for (const { storeId, start, cursor, rows } of watches) {

@@ -1,95 +1,15 @@
-import { Worker } from 'node:worker_threads';
-import type { PlantedBug } from './loading/planted-bugs.ts';
-import type { Said, Sum, Work } from './worker.ts';
-import type { FinishedRun } from './world/run-judge.ts';
+import type { Simulated, Simulation, Sum } from '../seeded/simulate.ts';
+import { missingOf, simulateIn } from '../seeded/simulate.ts';
 import { EXPECTED_BRANCHES, EXPECTED_FAULTS } from './world/expected.ts';
 
-export type { Sum } from './worker.ts';
+export type { Sum } from '../seeded/simulate.ts';
 
-export interface Simulation {
-  /** The first seed. */
-  readonly seed: number;
-  readonly seeds: number;
-  /** Threads; one by default. */
-  readonly jobs?: number;
-  readonly bug?: PlantedBug;
-  readonly stopsEarly?: boolean;
-  readonly withTrace?: boolean;
-  /** Runs that the search for a shorter one takes, at most: 1,000 by default. */
-  readonly shrinkRuns?: number;
-  readonly withRuns?: boolean;
-  readonly onProgress?: (sum: Sum) => void;
-}
-
-/** What a simulation came to, and the lines of a trace if it had one. */
-export interface Simulated {
-  readonly sum: Sum;
-  readonly lines: readonly string[];
-  readonly runs: readonly FinishedRun[];
-}
-
-/** Runs consecutive seeds in threads of their own, in which time and chance are the simulator's. */
-export async function simulate(simulation: Simulation): Promise<Simulated> {
-  const {
-    seed,
-    seeds,
-    jobs = 1,
-    bug,
-    stopsEarly = false,
-    withTrace = false,
-    shrinkRuns = 1_000,
-    withRuns = false,
-  } = simulation;
-  const sum = emptySum();
-  const lines: string[] = [];
-  const runs: FinishedRun[] = [];
-  const threads = Array.from({ length: Math.min(jobs, seeds) }, (_, i) => {
-    const mine = Math.floor((seeds - i - 1) / jobs) + 1;
-    const work: Work = { first: seed + i, step: jobs, seeds: mine, stopsEarly, bug, withTrace, shrinkRuns, withRuns };
-    return runThread(work, (said) => {
-      add(sum, said.sum);
-      lines.push(...said.lines);
-      runs.push(...said.runs);
-      simulation.onProgress?.(sum);
-    });
-  });
-  await Promise.all(threads);
-  return { sum, lines, runs };
+/** Runs consecutive seeds in threads of their own. */
+export function simulate(simulation: Simulation): Promise<Simulated> {
+  return simulateIn(new URL('./worker.ts', import.meta.url), simulation);
 }
 
 /** The faults and branches that a long run had to have, and that did not come. */
-export function missing({ injected, branches }: Sum): string[] {
-  return [
-    ...EXPECTED_FAULTS.filter((fault) => !injected.has(fault)).map((fault) => `fault: ${fault}`),
-    ...EXPECTED_BRANCHES.filter((branch) => !branches.has(branch)).map((branch) => `branch: ${branch}`),
-  ];
-}
-
-function runThread(work: Work, onSaid: (said: Said) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // None of the flags and hooks of a test runner.
-    const thread = new Worker(new URL('./worker.ts', import.meta.url), { workerData: work, execArgv: [] });
-    thread.on('message', (said: Said) => {
-      onSaid(said);
-      if (said.isLast) resolve(void thread.terminate());
-    });
-    thread.once('error', reject);
-    thread.once('exit', (code) => reject(new Error(`a thread of the simulator ended with ${code}`)));
-  });
-}
-
-function add(sum: Sum, more: Sum): void {
-  for (const name of ['runs', 'calls', 'acknowledged', 'rows', 'lives', 'virtualMs', 'turns', 'small'] as const) {
-    sum[name] += more[name];
-  }
-  sum.hash = (sum.hash ^ more.hash) >>> 0;
-  for (const name of ['injected', 'branches'] as const) {
-    for (const [key, times] of more[name]) sum[name].set(key, (sum[name].get(key) ?? 0) + times);
-  }
-  sum.failures.push(...more.failures);
-}
-
-function emptySum(): Sum {
-  const counts = { runs: 0, calls: 0, acknowledged: 0, rows: 0, lives: 0, virtualMs: 0, turns: 0, hash: 0, small: 0 };
-  return { ...counts, injected: new Map(), branches: new Map(), failures: [] };
+export function missing(sum: Sum): string[] {
+  return missingOf({ faults: EXPECTED_FAULTS, branches: EXPECTED_BRANCHES }, sum);
 }

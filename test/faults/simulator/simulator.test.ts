@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { faultRun, timeoutMs } from '../frame/fault-run.ts';
 import { Tally } from '../frame/tally.ts';
-import type { PlantedBug } from './loading/planted-bugs.ts';
+import type { PlantedBug } from '../seeded/loading/planted-bug.ts';
 import { PLANTED_BUGS } from './loading/planted-bugs.ts';
 import type { Sum } from './simulate.ts';
 import { missing, simulate } from './simulate.ts';

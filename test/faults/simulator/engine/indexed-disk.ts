@@ -3,13 +3,9 @@ import { INT64_MAX, lastOrderIdOf } from '../../../../src/core/allocation.ts';
 import type { AllocationKey, AllocationRange, Outcome } from '../../../../src/core/ledger.ts';
 import { OrderError } from '../../../../src/core/errors.ts';
 import { sequenceExhausted, storeNotFound } from '../../../../src/core/refusals.ts';
+import { keyOf } from '../../seeded/run-judge.ts';
 import { MemoryDisk, newStore } from '../../../support/engines/memory-ledger.ts';
 import { MemoryReads } from '../../../support/engines/memory-reads.ts';
-
-/** The key of a request, as a text. */
-export function keyOf({ storeId, requestId }: Pick<AllocationRequest, 'storeId' | 'requestId'>): string {
-  return `${storeId} ${requestId}`;
-}
 
 /** What one transaction has numbered; nothing of it is on the disk until it is told to persist. */
 export interface Transaction {

@@ -6,7 +6,7 @@ import { ledgerFull, ledgerUnusable, storeExists, storeNotFound, storeUnknown } 
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../../../src/core/store.ts';
 import { changedStore } from '../../../../src/core/changed-store.ts';
 import type { IndexedDisk } from './indexed-disk.ts';
-import { elapsed } from '../time/simulated-time.ts';
+import { elapsed } from '../../seeded/time/simulated-time.ts';
 import { IndexedReads } from './indexed-disk.ts';
 
 /** How a write can fail. Callers cannot distinguish the first two. */

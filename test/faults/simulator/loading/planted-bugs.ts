@@ -1,16 +1,4 @@
-/** A bug that is put into a copy of some files as they are loaded; the files themselves stay as they are. */
-export interface PlantedBug {
-  readonly name: string;
-  /** A seed whose run shows it, as long as plans are drawn as they are now. */
-  readonly seed: number;
-  /** What a violation says that shows it. */
-  readonly shows: RegExp;
-  readonly changes: readonly {
-    readonly file: string;
-    readonly from: string;
-    readonly to: string;
-  }[];
-}
+import type { PlantedBug } from '../../seeded/loading/planted-bug.ts';
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   {

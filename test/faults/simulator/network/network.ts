@@ -1,4 +1,4 @@
-import type { VirtualClock } from '../time/virtual-clock.ts';
+import type { VirtualClock } from '../../seeded/time/virtual-clock.ts';
 import type { ServerEnd } from './server-end.ts';
 
 /** What can happen to a message on its way. */

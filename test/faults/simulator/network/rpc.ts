@@ -1,6 +1,6 @@
 import { Metadata, status } from '@grpc/grpc-js';
 import { BatchAllocateOrdersResponse } from '../../../../src/wire/gen/orders/v1/orders.ts';
-import type { VirtualTimer } from '../time/virtual-clock.ts';
+import type { VirtualTimer } from '../../seeded/time/virtual-clock.ts';
 import type { SimulatedConnection } from './connection.ts';
 import type { Fate, Network } from './network.ts';
 import type { ArrivedCall, Payload, Replies, WireStatus } from './server-end.ts';

@@ -4,7 +4,7 @@ import type { OrderError } from '../../../../src/core/errors.ts';
 import type { Reason } from '../../../../src/core/reasons.ts';
 import type { BatchAllocateOrdersResult } from '../../../../src/wire/gen/orders/v1/orders.ts';
 import type { IndexedDisk } from '../engine/indexed-disk.ts';
-import { keyOf } from '../engine/indexed-disk.ts';
+import { keyOf } from '../../seeded/run-judge.ts';
 
 /** One request of a call, from its arrival at the allocator to its answer. */
 export interface Place {

@@ -11,14 +11,14 @@ import type {
 } from '../../../../src/wire/gen/orders/v1/orders.ts';
 import { OrderNumberServiceService as service } from '../../../../src/wire/gen/orders/v1/orders.ts';
 import { status } from '@grpc/grpc-js';
-import { keyOf } from '../engine/indexed-disk.ts';
+import { keyOf } from '../../seeded/run-judge.ts';
 import type { SimulatedLedger } from '../engine/simulated-ledger.ts';
 import { failure } from '../network/rpc.ts';
 import { decoded, encoded } from '../network/payload.ts';
 import type { ArrivedCall, Payload, Replies, ServerEnd } from '../network/server-end.ts';
 import type { Carrier } from './carried-calls.ts';
 import { CarriedCall, CarriedStream } from './carried-calls.ts';
-import { elapsed } from '../time/simulated-time.ts';
+import { elapsed } from '../../seeded/time/simulated-time.ts';
 import { ObservedAllocator } from './observed-allocator.ts';
 import { ServerJudge } from './server-judge.ts';
 import type { JudgeRecord } from './server-judge.ts';

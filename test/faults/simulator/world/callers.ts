@@ -2,10 +2,10 @@ import { createClient } from '../../../../src/client/client.ts';
 import type { OrderNumbersClient } from '../../../../src/client/api.ts';
 import { OrderNumbersError } from '../../../../src/client/order-numbers-error.ts';
 import type { IndexedDisk } from '../engine/indexed-disk.ts';
-import type { VirtualClock } from '../time/virtual-clock.ts';
+import type { VirtualClock } from '../../seeded/time/virtual-clock.ts';
 import type { Plan, PlannedCall, PlannedEvent, PlannedWatcher } from './plan.ts';
-import type { SeenCall, SeenWatch } from './run-judge.ts';
-import type { RunRecord } from './run-record.ts';
+import type { SeenCall, SeenWatch } from '../../seeded/run-judge.ts';
+import type { RunRecord } from '../../seeded/run-record.ts';
 
 /** A call may take this much longer than its time: timers are late, and a last attempt is looked into. */
 const SLACK_MS = 700;

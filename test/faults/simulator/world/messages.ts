@@ -1,10 +1,10 @@
 import type { Fate, MessageFault, Network } from '../network/network.ts';
 import { MESSAGE_FAULTS } from '../network/network.ts';
 import type { ServerEnd } from '../network/server-end.ts';
-import type { VirtualClock } from '../time/virtual-clock.ts';
+import type { VirtualClock } from '../../seeded/time/virtual-clock.ts';
 import type { Plan } from './plan.ts';
-import { Random } from './random.ts';
-import type { RunRecord } from './run-record.ts';
+import { Random } from '../../seeded/random.ts';
+import type { RunRecord } from '../../seeded/run-record.ts';
 import type { Servers } from './servers.ts';
 
 /** Codes that proxies answer with by themselves: UNKNOWN, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE. */

@@ -1,6 +1,6 @@
 import type { WriteFault, WritePoint } from '../engine/simulated-ledger.ts';
 import type { LifeSettings } from '../server/server-life.ts';
-import { Random } from './random.ts';
+import { Random } from '../../seeded/random.ts';
 
 /** One allocation that a caller asks for. */
 export interface PlannedCall {

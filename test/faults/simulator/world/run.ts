@@ -1,40 +1,19 @@
 import { beginNetwork } from '../network/network.ts';
-import { beginTime } from '../time/globals.ts';
+import { beginTime } from '../../seeded/time/globals.ts';
 import { Callers } from './callers.ts';
 import { IndexedDisk } from '../engine/indexed-disk.ts';
 import { Messages } from './messages.ts';
 import type { Plan } from './plan.ts';
-import type { FinishedRun } from './run-judge.ts';
-import { judgeRun } from './run-judge.ts';
-import { RunRecord } from './run-record.ts';
+import type { FinishedRun } from '../../seeded/run-judge.ts';
+import { judgeRun } from '../../seeded/run-judge.ts';
+import type { RunResult } from '../../seeded/thread.ts';
+import { RunRecord } from '../../seeded/run-record.ts';
 import { Servers } from './servers.ts';
 
 /** After this much virtual time a run counts as stuck. */
 const LONGEST_MS = 300_000;
 /** How long watchers may take to see the last rows. */
 const WATCH_MS = 20_000;
-
-/** What came of a run. */
-export interface RunResult {
-  readonly seed: number;
-  /** A sentence per violation; empty if every promise was kept. */
-  readonly violations: readonly string[];
-  readonly hash: number;
-  readonly lines: readonly string[];
-  readonly lives: number;
-  readonly calls: number;
-  readonly acknowledged: number;
-  readonly rows: number;
-  readonly virtualMs: number;
-  /** Timers and immediates that have run. */
-  readonly turns: number;
-  /** How often each fault took effect. */
-  readonly injected: ReadonlyMap<string, number>;
-  /** How often each branch was reached. */
-  readonly branches: ReadonlyMap<string, number>;
-  /** What its judge saw. */
-  readonly finished: FinishedRun;
-}
 
 /** Runs a plan from its first call to the drain of the last server, and judges it. */
 export async function run(plan: Plan, keepsLines = false): Promise<RunResult> {

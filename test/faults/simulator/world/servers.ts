@@ -1,13 +1,13 @@
 import type { AllocationRequest } from '../../../../src/core/allocation.ts';
 import type { IndexedDisk } from '../engine/indexed-disk.ts';
-import { keyOf } from '../engine/indexed-disk.ts';
+import { keyOf } from '../../seeded/run-judge.ts';
 import type { Disturbance, WriteCourse, WriteFault, WritePoint } from '../engine/simulated-ledger.ts';
 import { SimulatedLedger } from '../engine/simulated-ledger.ts';
 import { ServerLife } from '../server/server-life.ts';
-import type { VirtualClock } from '../time/virtual-clock.ts';
+import type { VirtualClock } from '../../seeded/time/virtual-clock.ts';
 import type { Plan, PlannedEvent, PlannedLife } from './plan.ts';
-import { Random } from './random.ts';
-import type { RunRecord } from './run-record.ts';
+import { Random } from '../../seeded/random.ts';
+import type { RunRecord } from '../../seeded/run-record.ts';
 
 /** Faults that only a new life ends: the last one has none. */
 const FINAL: ReadonlySet<WriteFault> = new Set(['never answers', 'cannot reopen']);

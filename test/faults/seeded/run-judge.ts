@@ -1,9 +1,11 @@
-import type { Allocation } from '../../../../src/core/allocation.ts';
-import { lastOrderIdOf } from '../../../../src/core/allocation.ts';
-import type { Allocated } from '../../../../src/client/api.ts';
-import type { OrderNumbersError } from '../../../../src/client/order-numbers-error.ts';
-import type { IndexedDisk } from '../engine/indexed-disk.ts';
-import { keyOf } from '../engine/indexed-disk.ts';
+import type { Allocation, AllocationRequest } from '../../../src/core/allocation.ts';
+import { lastOrderIdOf } from '../../../src/core/allocation.ts';
+import type { Allocated } from '../../../src/client/api.ts';
+import type { OrderNumbersError } from '../../../src/client/order-numbers-error.ts';
+import type { Store } from '../../../src/core/store.ts';
+
+/** What a judge looks at in an answer. */
+export type SeenAnswer = Pick<Allocated, 'orderId' | 'orderNumber' | 'storeId' | 'requestId' | 'count' | 'replayed'>;
 
 /** One call of a client, as its caller saw it. Times are turns of the clock, of which no two events share one. */
 export interface SeenCall {
@@ -13,7 +15,7 @@ export interface SeenCall {
   readonly count: number;
   readonly start: number;
   end: number;
-  answer: Allocated | undefined;
+  answer: SeenAnswer | undefined;
   error: Pick<OrderNumbersError, 'outcome' | 'code' | 'reason'> | undefined;
 }
 
@@ -26,13 +28,25 @@ export interface SeenWatch {
   readonly rows: bigint[];
 }
 
+/** What a run has left behind: the rows in the order of their order_ids, and by their keys. */
+export interface FinishedLedger {
+  readonly rows: readonly Allocation[];
+  readonly stores: ReadonlyMap<bigint, Store>;
+  readonly byKey: ReadonlyMap<string, Allocation>;
+}
+
 /** A finished run. */
 export interface FinishedRun {
-  readonly disk: Pick<IndexedDisk, 'rows' | 'stores' | 'byKey'>;
+  readonly disk: FinishedLedger;
   readonly calls: readonly SeenCall[];
   readonly watches: readonly SeenWatch[];
   /** Keys of requests that the network has duplicated: a copy may be done although the other one was refused. */
   readonly duplicated: ReadonlySet<string>;
+}
+
+/** The key of a request, as a text. */
+export function keyOf({ storeId, requestId }: Pick<AllocationRequest, 'storeId' | 'requestId'>): string {
+  return `${storeId} ${requestId}`;
 }
 
 /** Judges a run by P1 to P7; returns a sentence per violation. It looks at each row and each call once. */
@@ -49,7 +63,7 @@ export function judgeRun({ disk, calls, watches, duplicated }: FinishedRun): str
 
 type Violated = (sentence: string) => void;
 
-function density({ rows, stores }: FinishedRun['disk'], violated: Violated): void {
+function density({ rows, stores }: FinishedLedger, violated: Violated): void {
   let orderId = 1n;
   let createTimeMs = 0;
   const next = new Map<bigint, bigint>();
@@ -68,7 +82,7 @@ function density({ rows, stores }: FinishedRun['disk'], violated: Violated): voi
 }
 
 /** Each answer is a row, that of its own request. */
-function answers({ byKey }: FinishedRun['disk'], calls: readonly SeenCall[], violated: Violated): void {
+function answers({ byKey }: FinishedLedger, calls: readonly SeenCall[], violated: Violated): void {
   const toldNew = new Set<string>();
   for (const { storeId, requestId, count, answer } of calls) {
     if (!answer) continue;
@@ -88,7 +102,7 @@ function answers({ byKey }: FinishedRun['disk'], calls: readonly SeenCall[], vio
 
 /** What was refused for certain is not there, and nothing is there that nobody asked for. */
 function refusals(
-  { rows }: FinishedRun['disk'],
+  { rows }: FinishedLedger,
   calls: readonly SeenCall[],
   duplicated: ReadonlySet<string>,
   violated: Violated,
@@ -111,7 +125,7 @@ function refusals(
 function order(calls: readonly SeenCall[], violated: Violated): void {
   const told = calls.filter(({ answer }) => answer && !answer.replayed);
   const ended = told.toSorted((a, b) => a.end - b.end);
-  const highest = new Map<bigint, Allocated>();
+  const highest = new Map<bigint, SeenAnswer>();
   let i = 0;
   for (const call of told.toSorted((a, b) => a.start - b.start)) {
     for (; ended[i]!.end < call.start; i++) {
@@ -128,7 +142,7 @@ function order(calls: readonly SeenCall[], violated: Violated): void {
 
 /** A watcher saw every row once, in order, up to its cursor. */
 function watched(
-  { rows }: FinishedRun['disk'],
+  { rows }: FinishedLedger,
   { storeId, start, cursor, rows: seen }: SeenWatch,
   violated: Violated,
 ): void {

@@ -1,4 +1,4 @@
-import type { VirtualClock } from '../time/virtual-clock.ts';
+import type { VirtualClock } from './time/virtual-clock.ts';
 import { Trace } from './trace.ts';
 
 /** Violations that one run reports, at most. */

@@ -1,4 +1,4 @@
-import type { Random } from '../world/random.ts';
+import type { Random } from '../random.ts';
 
 /** The wall clock of a run begins here, in milliseconds since 1970. */
 const EPOCH_MS = Date.UTC(2026, 0, 1);
@@ -7,15 +7,28 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const nextTick = process.nextTick.bind(process);
 
+/**
+ * One of several processes that share a thread. Whatever runs until the next timer belongs to the process of the timer
+ * before, and so do the timers that it sets.
+ */
+export interface SimulatedProcess {
+  /** None of its timers runs any more. */
+  isDead: boolean;
+  /** How far its wall clock is ahead of the others. */
+  aheadMs: number;
+}
+
 /** What setTimeout and setImmediate return under a virtual clock. */
 export class VirtualTimer {
   readonly at: number;
   readonly order: number;
+  readonly process: SimulatedProcess | undefined;
   run: (() => void) | undefined;
 
-  constructor(at: number, order: number, run: () => void) {
+  constructor(at: number, order: number, process: SimulatedProcess | undefined, run: () => void) {
     this.at = at;
     this.order = order;
+    this.process = process;
     this.run = run;
   }
 
@@ -38,6 +51,8 @@ export class VirtualClock {
   nowMs = 0;
   /** The timers and immediates that have run. */
   turns = 0;
+  /** Whose turn it is; undefined if it is nobody's. */
+  process: SimulatedProcess | undefined;
   /** Called after each of them, before any promise settles. */
   afterTurn: (() => void) | undefined;
   readonly #random: Random;
@@ -55,7 +70,7 @@ export class VirtualClock {
 
   /** By Date.now(): whole milliseconds. */
   get wallMs(): number {
-    return Math.floor(this.#wallOffsetMs + this.nowMs);
+    return Math.floor(this.#wallOffsetMs + this.nowMs + (this.process?.aheadMs ?? 0));
   }
 
   /** Sets the wall clock ahead or back; the monotonic time does not notice. */
@@ -69,15 +84,15 @@ export class VirtualClock {
     return this.after(this.#random.chance(0.1) ? whole + this.#random.below(4) / 2 : whole, run);
   }
 
-  /** Runs after exactly this time, which may be a fraction of a millisecond. */
-  after(ms: number, run: () => void): VirtualTimer {
-    const timer = new VirtualTimer(this.nowMs + ms, this.#order++, run);
+  /** Runs after exactly this time, which may be a fraction of a millisecond, by default as the process of this turn. */
+  after(ms: number, run: () => void, process = this.process): VirtualTimer {
+    const timer = new VirtualTimer(this.nowMs + ms, this.#order++, process, run);
     this.#push(timer);
     return timer;
   }
 
   immediate(run: () => void): VirtualTimer {
-    const timer = new VirtualTimer(this.nowMs, this.#order++, run);
+    const timer = new VirtualTimer(this.nowMs, this.#order++, this.process, run);
     this.#immediates.push(timer);
     return timer;
   }
@@ -111,8 +126,9 @@ export class VirtualClock {
     for (;;) {
       const timer = this.#isImmediateNext() ? this.#immediates[this.#firstImmediate++] : this.#pop();
       if (!timer) return false;
-      const { run } = timer;
-      if (!run) continue;
+      const { run, process } = timer;
+      if (!run || process?.isDead) continue;
+      this.process = process;
       if (timer.at > this.nowMs) this.nowMs = timer.at;
       timer.run = undefined;
       this.turns++;

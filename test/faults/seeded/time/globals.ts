@@ -1,6 +1,6 @@
 import type { VirtualTimer } from './virtual-clock.ts';
 import { VirtualClock } from './virtual-clock.ts';
-import { Random } from '../world/random.ts';
+import { Random } from '../random.ts';
 
 let clock = new VirtualClock(new Random(0));
 let random = new Random(0);

@@ -1,0 +1,103 @@
+import { Worker } from 'node:worker_threads';
+import type { FinishedRun } from './run-judge.ts';
+import type { PlantedBug } from './loading/planted-bug.ts';
+import type { Said, Sum, Work } from './thread.ts';
+
+export type { Sum } from './thread.ts';
+
+export interface Simulation {
+  /** The first seed. */
+  readonly seed: number;
+  readonly seeds: number;
+  /** Threads; one by default. */
+  readonly jobs?: number;
+  readonly bug?: PlantedBug;
+  readonly stopsEarly?: boolean;
+  readonly withTrace?: boolean;
+  /** Runs that the search for a shorter one takes, at most: 1,000 by default. */
+  readonly shrinkRuns?: number;
+  readonly withRuns?: boolean;
+  readonly onProgress?: (sum: Sum) => void;
+}
+
+/** What a simulation came to, and the lines of a trace if it had one. */
+export interface Simulated {
+  readonly sum: Sum;
+  readonly lines: readonly string[];
+  readonly runs: readonly FinishedRun[];
+}
+
+/** What a long run has to inject, and to reach. */
+export interface Expected {
+  readonly faults: readonly string[];
+  readonly branches: readonly string[];
+}
+
+/**
+ * Runs consecutive seeds in threads of their own, in which time and chance are the simulator's. `worker` is the module of
+ * such a thread.
+ */
+export async function simulateIn(worker: URL, simulation: Simulation): Promise<Simulated> {
+  const {
+    seed,
+    seeds,
+    jobs = 1,
+    bug,
+    stopsEarly = false,
+    withTrace = false,
+    shrinkRuns = 1_000,
+    withRuns = false,
+  } = simulation;
+  const sum = emptySum();
+  const lines: string[] = [];
+  const runs: FinishedRun[] = [];
+  const threads = Array.from({ length: Math.min(jobs, seeds) }, (_, i) => {
+    const mine = Math.floor((seeds - i - 1) / jobs) + 1;
+    const work: Work = { first: seed + i, step: jobs, seeds: mine, stopsEarly, bug, withTrace, shrinkRuns, withRuns };
+    return runThread(worker, work, (said) => {
+      add(sum, said.sum);
+      lines.push(...said.lines);
+      runs.push(...said.runs);
+      simulation.onProgress?.(sum);
+    });
+  });
+  await Promise.all(threads);
+  return { sum, lines, runs };
+}
+
+/** The faults and branches that a long run had to have, and that did not come. */
+export function missingOf({ faults, branches }: Expected, sum: Sum): string[] {
+  return [
+    ...faults.filter((fault) => !sum.injected.has(fault)).map((fault) => `fault: ${fault}`),
+    ...branches.filter((branch) => !sum.branches.has(branch)).map((branch) => `branch: ${branch}`),
+  ];
+}
+
+function runThread(worker: URL, work: Work, onSaid: (said: Said) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // None of the flags and hooks of a test runner.
+    const thread = new Worker(worker, { workerData: work, execArgv: [] });
+    thread.on('message', (said: Said) => {
+      onSaid(said);
+      if (said.isLast) resolve(void thread.terminate());
+    });
+    thread.once('error', reject);
+    thread.once('exit', (code) => reject(new Error(`a thread of the simulator ended with ${code}`)));
+  });
+}
+
+function add(sum: Sum, more: Sum): void {
+  for (const name of ['runs', 'calls', 'acknowledged', 'rows', 'lives', 'virtualMs', 'turns', 'small'] as const) {
+    sum[name] += more[name];
+  }
+  sum.hash = (sum.hash ^ more.hash) >>> 0;
+  for (const name of ['injected', 'branches'] as const) {
+    for (const [key, times] of more[name]) sum[name].set(key, (sum[name].get(key) ?? 0) + times);
+  }
+  sum.failures.push(...more.failures);
+}
+
+function emptySum(): Sum {
+  const counts = { runs: 0, calls: 0, acknowledged: 0, rows: 0, lives: 0, virtualMs: 0, turns: 0, hash: 0, small: 0 };
+  return { ...counts, injected: new Map(), branches: new Map(), failures: [] };
+}
