@@ -59,14 +59,14 @@ export class DynamodbReads implements LedgerReads {
 
   getAllocation(key: AllocationKey): Promise<Allocation | undefined> {
     return this.#read(async () => {
-      const found = await this.#find(this.#log.view, key);
+      const found = await this.#find(await this.#log.proven(), key);
       return found ?? this.#find(await this.#log.current(), key);
     });
   }
 
   listAllocations(range: AllocationRange): Promise<readonly Allocation[]> {
     return this.#read(async () => {
-      const known = this.#log.view;
+      const known = await this.#log.proven();
       const view = range.upToOrderId <= known.lastOrderId ? known : await this.#log.current();
       return pinned(view, () => this.#list(view, range));
     });
@@ -84,8 +84,11 @@ export class DynamodbReads implements LedgerReads {
   }
 
   async *verify(storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
-    const source = await this.#read(async () => new DynamodbVerifySource(this.#table, await this.#log.current()));
-    yield* verifyLedger(source, storeId);
+    try {
+      yield* verifyLedger(new DynamodbVerifySource(this.#table, await this.#log.current()), storeId);
+    } catch (error) {
+      throw toReadError(error);
+    }
   }
 
   async #find(view: LedgerView, key: AllocationKey): Promise<Allocation | undefined> {
@@ -166,9 +169,13 @@ export class DynamodbReads implements LedgerReads {
     try {
       return await read();
     } catch (error) {
-      throw error instanceof OrderError ? error : ledgerReopening(error);
+      throw toReadError(error);
     }
   }
+}
+
+function toReadError(error: unknown): OrderError {
+  return error instanceof OrderError ? error : ledgerReopening(error);
 }
 
 function isOf(allocation: Allocation, key: Exclude<AllocationKey, { requestId: string }>): boolean {

@@ -34,6 +34,7 @@ export class Indexer {
   readonly #table: Table;
   readonly #view: LedgerView;
   readonly #server: string;
+  readonly #prove: () => Promise<void>;
   /** Those above the mark, by their positions. */
   readonly #pending = new Map<number, Pending>();
   /** What the writers of entries have said. */
@@ -45,8 +46,10 @@ export class Indexer {
   #changed = Promise.withResolvers<void>();
   #hurry = Promise.withResolvers<void>();
 
-  constructor(table: Table, view: LedgerView, server: string, mark: bigint | undefined) {
+  /** `prove` rejects if another table is in the place of the one that has the log. */
+  constructor(table: Table, view: LedgerView, server: string, mark: bigint | undefined, prove: () => Promise<void>) {
     this.#table = table;
+    this.#prove = prove;
     this.#view = view;
     this.#server = server;
     this.#mark = mark;
@@ -99,6 +102,7 @@ export class Indexer {
     pending.state = 'being written';
     while (!this.#isClosed && this.#pending.has(position)) {
       try {
+        await this.#prove();
         await this.#table.putAll(derivedItems(pending.entry));
         pending.state = 'written';
         this.#tell();
@@ -134,6 +138,7 @@ export class Indexer {
     if (position === this.#view.indexedTo) return this.#isOverdue() && (await this.#readMark());
     const to = BigInt(position);
     if (this.#mark !== undefined && this.#mark >= to) return this.#readMark();
+    await this.#prove();
     const isRaised = await this.#table.raise(META, INDEXED_TO, this.#mark, to);
     if (!isRaised) return this.#readMark();
     this.#mark = to;

@@ -19,13 +19,15 @@ export async function positionOf(table: Table, view: LedgerView, orderId: bigint
   // It is older than the tail unless it is above the end of the tail's first entry.
   const inTail = tail.findIndex((entry) => entry.lastOrderId >= first);
   if (inTail > 0) return tail[inTail]!.position;
+  const known = tail[0]?.position ?? head.position;
   const bucket = orderIdBucket(first);
   // Many numbers may have been lost at once, and then the next buckets have no item at all.
-  return (
+  const found =
     (await findOrderId(table, first)) ??
     (await findOrderId(table, firstOfBucket(bucket + 1n))) ??
-    (await halvedPosition(table, first, tail[0]?.position ?? head.position))
-  );
+    (await halvedPosition(table, first, known));
+  // The items of the tail are written in any order: those of its first entry may be missing, and of the next be there.
+  return Math.min(found, known);
 }
 
 /** The same among the entries up to one that is known to end there or above, without an index. */

@@ -3,7 +3,7 @@ import { OrderError } from '../../../core/errors.ts';
 import type { Store } from '../../../core/store.ts';
 import type { Genesis, LogEntry } from './log-entry.ts';
 
-/** Stores that are kept in memory, at least all of the tail: a server of more looks some of them up again. */
+/** Stores that are kept in memory beside those of the tail: a server of more looks some of them up again. */
 const MAX_STORES = 200_000;
 
 /** The last entry of the log. */
@@ -129,14 +129,23 @@ export class LedgerView {
 
   /** A store as of the head; undefined if it has to be looked up. */
   store(storeId: bigint): Store | undefined {
-    return this.#stores.get(storeId);
+    return this.#stores.get(storeId) ?? this.#storeInTail(storeId);
   }
 
   /** Learns a store that was looked up under a pin. What the tail has of it is newer. */
   learn(found: Store): Store {
-    const known = this.#stores.get(found.storeId);
+    const known = this.store(found.storeId);
     if (!known) this.#keep(found);
     return known ?? found;
+  }
+
+  /** A store that was forgotten, although the derived items may not have its last state yet. */
+  #storeInTail(storeId: bigint): Store | undefined {
+    for (let i = this.#tail.length - 1; i >= 0; i--) {
+      const found = this.#tail[i]!.stores.find((store) => store.storeId === storeId);
+      if (found) return found;
+    }
+    return undefined;
   }
 
   #keep(store: Store): void {

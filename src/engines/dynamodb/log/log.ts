@@ -49,22 +49,14 @@ export class Log {
     await this.#opening;
   }
 
-  /** What is known of the log. Throws LEDGER_REOPENING while that must not be shown. */
-  get view(): LedgerView {
-    return this.#shown().view;
+  /** The view as it is known, of a table that is still the one that was served. */
+  proven(): Promise<LedgerView> {
+    return this.#after((log) => log.prove());
   }
 
   /** The view with everything in it that was in the log when this was called. */
-  async current(): Promise<LedgerView> {
-    const log = this.#shown();
-    try {
-      await log.catchUp();
-    } catch (error) {
-      this.#reopen(log, error);
-      throw error instanceof OrderError ? error : ledgerReopening(error);
-    }
-    if (this.#shown() !== log) throw ledgerReopening();
-    return log.view;
+  current(): Promise<LedgerView> {
+    return this.#after((log) => log.catchUp());
   }
 
   /** Runs one write at a time, in order. If its outcome is not known, it rejects, and the log is opened again. */
@@ -96,7 +88,21 @@ export class Log {
     this.#open?.close();
     this.#open = undefined;
     await this.#turn.catch(ignore);
-    await this.#opening.catch(ignore);
+    // It may have opened meanwhile.
+    const log = await this.#opening.catch(ignore);
+    log?.close();
+  }
+
+  async #after(step: (log: OpenLog) => Promise<unknown>): Promise<LedgerView> {
+    const log = this.#shown();
+    try {
+      await step(log);
+    } catch (error) {
+      this.#reopen(log, error);
+      throw error instanceof OrderError ? error : ledgerReopening(error);
+    }
+    if (this.#shown() !== log) throw ledgerReopening();
+    return log.view;
   }
 
   #shown(): OpenLog {
@@ -149,9 +155,11 @@ export class Log {
     return log;
   }
 
-  #followed(view: LedgerView): void {
-    this.#saw = view.head;
-    this.#onEnd(view.lastOrderId);
+  /** A write of a log that was given up may end after a newer one was opened. */
+  #followed({ head, lastOrderId }: LedgerView): void {
+    if (this.#saw && this.#saw.position > head.position) return;
+    this.#saw = head;
+    this.#onEnd(lastOrderId);
   }
 
   #tellOpened({ genesis, lastOrderId }: LedgerView, isNew: boolean): void {

@@ -74,9 +74,9 @@ export class OpenLog {
     this.#server = turns.server;
     this.#turns = turns;
     this.#listener = listener;
-    this.#indexer = new Indexer(place.table, view, turns.server, mark);
     this.#proof = new HeadProof(place.table);
     this.#proof.renew(readAt);
+    this.#indexer = new Indexer(place.table, view, turns.server, mark, () => this.prove());
     this.#readings = new SharedRun(() => this.#catchUp());
     for (const entry of tail) {
       view.apply(entry);
@@ -93,6 +93,11 @@ export class OpenLog {
     return this.#readings.fromNow();
   }
 
+  /** Rejects with LedgerRefused if the table is not the one that was followed so far. */
+  prove(): Promise<void> {
+    return this.#proof.require(this.view.head);
+  }
+
   /** One at a time. Resolves once the answer is in the table, and nothing that it rests on can change any more. */
   async write<Answer>(write: Write<Answer>): Promise<Answer> {
     const { pauseMs } = this.#turns;
@@ -100,7 +105,7 @@ export class OpenLog {
     await this.#indexer.hasRoom();
     const release = this.view.pin();
     try {
-      await Promise.all([write.prepare(this.view), this.#proof.require(this.view.head)]);
+      await Promise.all([write.prepare(this.view), this.prove()]);
       return await this.#append(write);
     } finally {
       release();
@@ -126,14 +131,19 @@ export class OpenLog {
     const { view } = this;
     for (let lostRaces = 0; ; lostRaces++) {
       requireServed(this.#place.name, view);
+      // Looking up may have taken long.
+      await this.prove();
+      const { position } = view.head;
       const { change, answer, restsOnHead } = write.form(view);
       if (!change) {
-        if (restsOnHead && (await this.catchUp())) continue;
+        if (restsOnHead) await this.catchUp();
+        // A reading that began before may have moved it, too.
+        if (view.head.position > position && restsOnHead) continue;
         return answer;
       }
       const entry: LogEntry = {
         ...change,
-        position: view.head.position + 1,
+        position: position + 1,
         previous: view.head.batchId,
         batchId: crypto.randomUUID(),
         server: this.#server,
@@ -188,7 +198,7 @@ export class OpenLog {
   async #catchUp(): Promise<boolean> {
     const { view } = this;
     const { position } = view.head;
-    await this.#proof.require(view.head);
+    await this.prove();
     for await (const entries of entriesAfter(this.#place.table, position)) {
       for (const entry of entries) if (entry.position > view.head.position) this.#follow(entry);
     }

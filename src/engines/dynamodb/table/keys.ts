@@ -34,8 +34,7 @@ export function runKey(storeId: bigint, firstOrderNumber: bigint): Key {
  * in the order of the log. So the newest item of a store is the last one of its partition.
  */
 export function changeKey(storeId: bigint, lastGiven: bigint, position: number): Key {
-  const fraction = String(position).padStart(POSITION_DIGITS, '0');
-  return { partition: storePartition(storeId), sort: `${lastGiven}.${fraction}` };
+  return { partition: storePartition(storeId), sort: withFraction(lastGiven, position) };
 }
 
 /** Which partition of the index of order_ids has this one. */
@@ -67,5 +66,10 @@ export const LOSSES = 'losses';
 
 /** One item a declared loss, in the order of the log. */
 export function lossKey(position: number, index: number): Key {
-  return { partition: LOSSES, sort: `${position}.${String(index).padStart(POSITION_DIGITS, '0')}` };
+  return { partition: LOSSES, sort: withFraction(position, index) };
+}
+
+/** A decimal number as DynamoDB gives it back, without zeros at its end, because keys are compared as texts. */
+function withFraction(whole: bigint | number, fraction: number): string {
+  return `${whole}.${String(fraction).padStart(POSITION_DIGITS, '0')}`.replace(/\.?0+$/, '');
 }

@@ -1,23 +1,24 @@
-import type { TableDescription } from '@aws-sdk/client-dynamodb';
+import type { DynamoDBClient, TableDescription } from '@aws-sdk/client-dynamodb';
 import { CreateTableCommand, DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import { failureOf } from './failures.ts';
 import { TABLE_DEFINITION } from './table-definition.ts';
-import type { TableClient } from './table.ts';
+import type { TableClient } from './one-attempt.ts';
+import { oneAttempt } from './one-attempt.ts';
 
 /** The table as a whole. */
 export class TableAdmin {
-  readonly #client: TableClient;
+  readonly #send: DynamoDBClient['send'];
   readonly #name: string;
 
   constructor(client: TableClient, name: string) {
-    this.#client = client;
+    this.#send = oneAttempt(client, name);
     this.#name = name;
   }
 
   /** Such as ACTIVE or CREATING; undefined if there is no such table. */
   async status(): Promise<TableDescription['TableStatus']> {
     try {
-      const { Table: table } = await this.#client.send(new DescribeTableCommand({ TableName: this.#name }));
+      const { Table: table } = await this.#send(new DescribeTableCommand({ TableName: this.#name }));
       return table?.TableStatus;
     } catch (error) {
       if (failureOf(error) === 'no table') return undefined;
@@ -28,7 +29,7 @@ export class TableAdmin {
   /** Creates it, unless somebody else does at the same time. It is ready some seconds later. */
   async create(): Promise<void> {
     try {
-      await this.#client.send(new CreateTableCommand({ TableName: this.#name, ...TABLE_DEFINITION }));
+      await this.#send(new CreateTableCommand({ TableName: this.#name, ...TABLE_DEFINITION }));
     } catch (error) {
       if (!(error instanceof Error && error.name === 'ResourceInUseException')) throw error;
     }

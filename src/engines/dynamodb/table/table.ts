@@ -11,21 +11,20 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { failureOf, mayPass, NoAnswer } from './failures.ts';
 import type { Item, Key } from './item.ts';
 import { keyText } from './item.ts';
+import type { TableClient } from './one-attempt.ts';
+import { oneAttempt } from './one-attempt.ts';
 
 /** Keys of one BatchGetItem, and items of one BatchWriteItem, at most. */
 const KEYS_PER_READ = 100;
 const ITEMS_PER_WRITE = 25;
-/** How long a request may go without an answer. */
-const REQUEST_MS = 3000;
 /** How long a read or an idempotent write is repeated, with pauses that double up to the longest. */
 const REPEAT_MS = 10_000;
 const FIRST_PAUSE_MS = 10;
 const MAX_PAUSE_MS = 500;
 
-type Values = Record<string, AttributeValue>;
+export type { TableClient };
 
-/** What sends requests: the SDK's client, or a simulated table. It repeats none by itself. */
-export type TableClient = Pick<DynamoDBClient, 'send'>;
+type Values = Record<string, AttributeValue>;
 
 /** Items of a partition between two places, both inclusive. */
 export interface PartitionRange {
@@ -41,10 +40,10 @@ export interface PartitionRange {
  */
 export class Table {
   readonly name: string;
-  readonly #client: TableClient;
+  readonly #send: DynamoDBClient['send'];
 
   constructor(client: TableClient, name: string) {
-    this.#client = client;
+    this.#send = oneAttempt(client, name);
     this.name = name;
   }
 
@@ -202,21 +201,6 @@ export class Table {
       await delay(pauseMs);
     }
   }
-
-  /** One attempt, with a limit of its own: the SDK's timers do not bound a whole request. */
-  #send: DynamoDBClient['send'] = async (command: never) => {
-    const abort = new AbortController();
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      late.reject(new NoAnswer(`${this.name} did not answer within ${REQUEST_MS} ms`));
-      abort.abort();
-    }, REQUEST_MS);
-    try {
-      return await Promise.race([this.#client.send(command, { abortSignal: abort.signal }), late.promise]);
-    } finally {
-      clearTimeout(timer);
-    }
-  };
 }
 
 function chunksOf<Each>(all: readonly Each[], size: number): Each[][] {

@@ -85,7 +85,10 @@ export class DynamodbVerifySource implements VerifySource {
 
   stores(): AsyncIterable<readonly StoreCounter[]> {
     const read = async (after: bigint) => {
-      const ids = await listedStores(this.#table, after, STORES_PER_READ);
+      const listed = await listedStores(this.#table, after, STORES_PER_READ);
+      // Those that the list does not have yet.
+      const created = this.#tail.flatMap((entry) => [...entry.created]).filter((storeId) => storeId > after);
+      const ids = [...new Set([...listed, ...created])].toSorted(compare).slice(0, STORES_PER_READ);
       const counters = await Promise.all(ids.map((storeId) => this.#counter(storeId)));
       return counters.filter((counter) => counter !== undefined);
     };
