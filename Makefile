@@ -10,7 +10,7 @@ REBUILD := rebuild --loglevel=error node \
 INSTALL := ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-tools test-examples test-faults test-planted test-mutations sim check format generate tools bench packages screenshots clean
+.PHONY: help run test test-tools test-examples test-faults test-planted test-mutations sim sim-dynamodb check format generate tools bench packages screenshots clean
 
 help: ## List these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -35,6 +35,9 @@ test-faults: node_modules/.installed ## Run the fault labs, or those in ARGS="fa
 
 sim: node_modules/.installed ## Simulate core and client: 5,000 seeds, or SEED=7 with its trace; ARGS=--help lists the options
 	@$(NODE) test/faults/simulator/run.ts $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+sim-dynamodb: node_modules/.installed ## Simulate servers on one DynamoDB table, likewise
+	@$(NODE) test/faults/dynamodb/run.ts $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # Each is a patch in test/faults/planted/, with the test that has to fail.
 test-planted: node_modules/.installed ## Plant bugs, each alone in a copy, and see a test fail; ARGS=--help

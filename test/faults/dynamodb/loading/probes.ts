@@ -1,0 +1,78 @@
+import type { SourceChange } from '../../seeded/loading/planted-bug.ts';
+
+const ENGINE = 'src/engines/dynamodb/';
+
+function probe(file: string, from: string, to: (tell: string) => string, branch: string): SourceChange {
+  return { file: `${ENGINE}${file}`, from, to: to(`globalThis.probe(${JSON.stringify(branch)});`) };
+}
+
+/** What tells a run that the engine has taken a branch. */
+export const PROBES: readonly SourceChange[] = [
+  probe(
+    'log/open-log.ts',
+    'if (view.head.position < entry.position) this.#follow(entry);',
+    (tell) => `if (view.head.position >= entry.position) ${tell} else this.#follow(entry);`,
+    'a reader saw the own batch first',
+  ),
+  probe(
+    'log/open-log.ts',
+    'if (write.isAbandoned()) throw',
+    (tell) => `${tell} if (write.isAbandoned()) throw`,
+    'a race was lost',
+  ),
+  probe(
+    'log/open-log.ts',
+    "throw new NoAnswer('the server stopped before the write was done');",
+    (tell) => `{ ${tell} throw new NoAnswer('the server stopped before the write was done'); }`,
+    'a put was given up with its log',
+  ),
+  probe(
+    'log/open-log.ts',
+    'if (pauseMs > 0) await',
+    (tell) => `if (pauseMs > 0) ${tell} if (pauseMs > 0) await`,
+    'a server left others room',
+  ),
+  probe(
+    'index/indexer.ts',
+    'while (!this.#isClosed && this.#view.head.position - this.#view.indexedTo >= MAX_TAIL)',
+    (tell) =>
+      `if (this.#view.head.position - this.#view.indexedTo >= MAX_TAIL) ${tell} while (!this.#isClosed && this.#view.head.position - this.#view.indexedTo >= MAX_TAIL)`,
+    'the tail was full',
+  ),
+  probe(
+    'index/indexer.ts',
+    'if (!isRaised) return this.#readMark();',
+    (tell) => `if (!isRaised) { ${tell} return this.#readMark(); }`,
+    'another server raised the mark',
+  ),
+  probe(
+    'index/indexer.ts',
+    '!this.#isComplete(position)) void this.#write(position);',
+    (tell) => `!this.#isComplete(position)) { ${tell} void this.#write(position); }`,
+    'the items of another server were taken over',
+  ),
+  probe(
+    'index/indexer.ts',
+    '// Nothing waits for it but the tail, which says so.',
+    (tell) => tell,
+    'the items of an entry could not be written',
+  ),
+  probe(
+    'log/numbering.ts',
+    "if (outcome === 'no room') break;",
+    (tell) => `if (outcome === 'no room') { ${tell} break; }`,
+    'a batch was cut',
+  ),
+  probe(
+    'log/ledger-view.ts',
+    'const [oldest] = this.#stores.keys();',
+    (tell) => `${tell} const [oldest] = this.#stores.keys();`,
+    'a store was forgotten',
+  ),
+  probe(
+    'log/log.ts',
+    'if (this.#shown() !== log) throw',
+    (tell) => `if (this.#open !== log) ${tell} if (this.#shown() !== log) throw`,
+    'a log was opened again while it was read',
+  ),
+];
