@@ -58,7 +58,7 @@ export class Reader {
   /** Lookups and lists that were answered, NOT_FOUND included. */
   answers = 0;
 
-  /** `mayLag`: lists may end before what was acknowledged, as they do on PostgreSQL while nothing can be confirmed. */
+  /** `mayLag`: lists may end before what was acknowledged, as on PostgreSQL until a server has noticed a failover. */
   constructor(client: OrderNumbersClient, history: History, by: string, pauseMs = 0, mayLag = false) {
     this.#client = client;
     this.#history = history;

@@ -15,7 +15,7 @@ export interface OperatorOptions {
   readonly history: History;
   /** An SQLite ledger, of which backups are made into this folder, each in place of the one before. */
   readonly backup?: { readonly ledger: string; readonly folder: string };
-  /** Verifications may end before what was acknowledged, as on PostgreSQL while nothing can be confirmed. */
+  /** Verifications may end before what was acknowledged, as on PostgreSQL until a server has noticed a failover. */
   readonly mayLag?: boolean;
   /** Between two rounds of commands. */
   readonly pauseMs?: number;
