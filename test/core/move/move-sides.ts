@@ -1,8 +1,7 @@
 import type { Allocation } from '../../../src/core/allocation.ts';
-import type { LedgerSource } from '../../../src/core/move/ledger-source.ts';
-import type { LedgerTarget, MovedId, MovingState } from '../../../src/core/move/ledger-target.ts';
+import type { LedgerSource, Place } from '../../../src/core/move/ledger-source.ts';
+import type { LedgerTarget, MovingState } from '../../../src/core/move/ledger-target.ts';
 import { moveLedger } from '../../../src/core/move/move-ledger.ts';
-import type { Place } from '../../../src/core/move/place.ts';
 import type { Verdict, VerifyEvent } from '../../../src/core/verify/events.ts';
 import { MemoryContents } from './memory-contents.ts';
 
@@ -17,7 +16,7 @@ export class Sides {
 
   move() {
     return moveLedger({
-      openSource: async () => this.source,
+      openSource: () => this.source,
       openTarget: async () => this.target,
       targetName: this.target.name,
       signal: this.stop.signal,
@@ -41,15 +40,6 @@ class Source extends MemoryContents implements LedgerSource {
 
   requireNotElsewhere(place: Place): void {
     this.places.push(place);
-  }
-
-  async hold(place: Place): Promise<void> {
-    this.places.push(place);
-    this.#steps.push('hold');
-  }
-
-  async release(): Promise<void> {
-    this.#steps.push('release');
   }
 
   async counts() {
@@ -84,7 +74,7 @@ class Target implements LedgerTarget {
     return 'the copy';
   }
 
-  async claim({ ledgerId }: MovedId, isSealed: boolean) {
+  async claim(ledgerId: string, isSealed: boolean) {
     this.claimed = [ledgerId, isSealed];
     this.#steps.push('claim');
     return this.state;
