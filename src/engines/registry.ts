@@ -1,4 +1,6 @@
 import type { LedgerObserver } from '../core/observers.ts';
+import type { LedgerSource } from '../core/move/ledger-source.ts';
+import type { LedgerTarget } from '../core/move/ledger-target.ts';
 import type { VerifyEvent } from '../core/verify/events.ts';
 import type { EngineName } from './capabilities.ts';
 import type { Engine, LedgerLook, LedgerSettings, ServedLedger } from './engine.ts';
@@ -10,11 +12,17 @@ type Verifier = (ledger: string, storeId: bigint | undefined) => AsyncIterable<V
 /** What looks at the ledger of these settings without changing anything. */
 type Onlooker = (settings: LedgerSettings) => Promise<LedgerLook>;
 
+/** What opens the ledger at a place that another one moves to or from. */
+type SourceOpener = (ledger: string, signal: AbortSignal) => Promise<LedgerSource>;
+type TargetOpener = (ledger: string, signal: AbortSignal) => Promise<LedgerTarget>;
+
 /** An engine's entry points. Each loads what it needs, and nothing of another engine. */
 interface EntryPoints {
   load(): Promise<Engine>;
   loadVerifier(): Promise<Verifier>;
   loadOnlooker(): Promise<Onlooker>;
+  loadMoveSource(): Promise<SourceOpener>;
+  loadMoveTarget(): Promise<TargetOpener>;
 }
 
 const ENGINES: Readonly<Record<EngineName, EntryPoints>> = {
@@ -22,16 +30,22 @@ const ENGINES: Readonly<Record<EngineName, EntryPoints>> = {
     load: () => import('./sqlite/engine.ts'),
     loadVerifier: async () => (await import('./sqlite/operator/verify-file.ts')).verifyLedgerFile,
     loadOnlooker: async () => (await import('./sqlite/operator/look-at-file.ts')).lookAtFile,
+    loadMoveSource: async () => (await import('./sqlite/operator/move/move-source.ts')).openMoveSource,
+    loadMoveTarget: async () => (await import('./sqlite/operator/move/move-target.ts')).openMoveTarget,
   },
   postgres: {
     load: () => import('./postgres/engine.ts'),
     loadVerifier: async () => (await import('./postgres/operator/verify-database.ts')).verifyPostgresLedger,
     loadOnlooker: async () => (await import('./postgres/operator/look-at-database.ts')).lookAtDatabase,
+    loadMoveSource: async () => (await import('./postgres/operator/move-source.ts')).openMoveSource,
+    loadMoveTarget: async () => (await import('./postgres/operator/move-target.ts')).openMoveTarget,
   },
   dynamodb: {
     load: () => import('./dynamodb/engine.ts'),
     loadVerifier: async () => (await import('./dynamodb/operator/verify-table.ts')).verifyTable,
     loadOnlooker: async () => (await import('./dynamodb/operator/look-at-table.ts')).lookAtTable,
+    loadMoveSource: async () => (await import('./dynamodb/operator/move/move-source.ts')).openMoveSource,
+    loadMoveTarget: async () => (await import('./dynamodb/operator/move/move-target.ts')).openMoveTarget,
   },
 };
 
@@ -63,4 +77,16 @@ export function verifiedLedgerAt(location: string): VerifiedLedger {
 async function* verifyAt(location: string, storeId: bigint | undefined): AsyncGenerator<VerifyEvent> {
   const verify = await ENGINES[engineOf(location)].loadVerifier();
   yield* verify(location, storeId);
+}
+
+/** Opens the ledger that --ledger means, to move it elsewhere. See {@link LedgerSource}. */
+export async function openMoveSource(location: string, signal: AbortSignal): Promise<LedgerSource> {
+  const open = await ENGINES[engineOf(location)].loadMoveSource();
+  return open(location, signal);
+}
+
+/** Opens the place that --ledger means, to move a ledger there. See {@link LedgerTarget}. */
+export async function openMoveTarget(location: string, signal: AbortSignal): Promise<LedgerTarget> {
+  const open = await ENGINES[engineOf(location)].loadMoveTarget();
+  return open(location, signal);
 }

@@ -30,6 +30,14 @@ export interface LedgerContents {
   declaredLosses(): Promise<readonly DeclaredLoss[]>;
 }
 
+/** The order of {@link LedgerContents.declaredLosses}: order_ids first. */
+export function compareLosses(a: DeclaredLoss, b: DeclaredLoss): number {
+  const keyOf = ({ storeId = 0n, first, last, declareTimeMs }: DeclaredLoss) => [storeId, first, last, declareTimeMs];
+  const [one, other] = [keyOf(a), keyOf(b)];
+  const i = one.findIndex((part, at) => part !== other[at]);
+  return i < 0 ? 0 : one[i]! < other[i]! ? -1 : 1;
+}
+
 /** Rows or stores read at once. */
 export const COPY_PAGE = 5000;
 

@@ -1,27 +1,24 @@
 import type { LedgerContents } from './contents.ts';
-
-/** The place that a ledger moves to. */
-export interface Place {
-  /** Without secrets; a failover may change it. */
-  readonly name: string;
-  /** The same under every name. */
-  readonly identity: string;
-}
+import type { Place } from './place.ts';
 
 /**
- * A ledger that leaves its place: read completely, then sealed, so that it never allocates again. From its opening to
- * `close` nothing else writes it (P8).
+ * A ledger that leaves its place: read completely, then sealed, so that it never allocates again. From `hold` to `close`
+ * nothing else writes it (P8).
  */
 export interface LedgerSource extends LedgerContents {
   /** What the operator should know, one sentence each. */
   readonly warnings: readonly string[];
-  /** Whether it was sealed, by an earlier run or by this one. */
+  /** Whether it was sealed, by an earlier run or by this one, or may have been. */
   readonly isSealed: boolean;
   /** Throws LedgerRefused if it was sealed for another place than this one. */
   requireNotElsewhere(place: Place): void;
+  /** Keeps servers from allocating here. Contents and counts are final only after that. Also to be called if it is sealed. */
+  hold(place: Place): Promise<void>;
   counts(): Promise<LedgerCounts>;
   /** Durable when it resolves. Rejects with LedgerRefused if that cannot be confirmed, though it may be sealed by then. */
   seal(place: Place): Promise<void>;
+  /** Gives up a move that has not sealed it: servers may allocate here again. Rejects if they may not yet. */
+  release(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -1,6 +1,9 @@
 import type { Allocation } from '../allocation.ts';
 import type { VerifyEvent } from '../verify/events.ts';
-import type { LedgerContents } from './contents.ts';
+import type { LedgerContents, LedgerCounters } from './contents.ts';
+
+/** The ledger that moves in. */
+export type MovedId = Pick<LedgerCounters, 'ledgerId' | 'firstOrderId'>;
 
 /** How far a move into this place has come: still copying, or finished by an earlier run. */
 export type MovingState = 'unfinished' | 'done';
@@ -23,14 +26,14 @@ export interface LedgerTarget {
    * if this place has anything but the unfinished copy of this very ledger. If the source `isSealed`, an empty ledger is
    * refused as well: the copy is gone, and it may have allocated numbers.
    */
-  claim(ledgerId: string, isSealed: boolean): Promise<MovingState>;
+  claim(ledger: MovedId, isSealed: boolean): Promise<MovingState>;
   /** Ends the sessions that servers opened before the claim. Rejects with LedgerRefused if they cannot be ended. */
   endOtherSessions(): Promise<void>;
   /** The order_id of the last copied row, 0 if there is none. Rows come in order, so none before it is missing. */
   lastCopied(): Promise<bigint>;
-  /** All or none. */
+  /** If it rejects, `lastCopied` says how many of them are here. */
   addAllocations(allocations: readonly Allocation[]): Promise<void>;
-  /** Takes everything but the allocations from another ledger, all or none, in place of what is here. */
+  /** Takes everything but the allocations from another ledger, in place of what is here. If it rejects, it may be half done. */
   takeCounters(from: LedgerContents): Promise<void>;
   /** Verifies what is here, up to the end that its counter has. */
   verify(): AsyncIterable<VerifyEvent>;

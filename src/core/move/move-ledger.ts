@@ -1,13 +1,14 @@
 import { LedgerRefused, messageOf } from '../errors.ts';
 import { COPY_PAGE, firstDifference } from './contents.ts';
-import type { LedgerSource, Place } from './ledger-source.ts';
+import type { LedgerSource } from './ledger-source.ts';
 import type { LedgerTarget } from './ledger-target.ts';
+import type { Place } from './place.ts';
 
 /** A move's long steps. */
 export type MoveStep = 'copying' | 'comparing' | 'verifying';
 
 export interface Move {
-  readonly openSource: () => LedgerSource;
+  readonly openSource: () => Promise<LedgerSource>;
   readonly openTarget: (signal: AbortSignal) => Promise<LedgerTarget>;
   /** Names the target before it is open, too; without secrets. */
   readonly targetName: string;
@@ -19,7 +20,7 @@ export interface Move {
 
 /** A ledger that is in its new place. */
 export interface MovedLedger {
-  /** The real path of the old file, which is sealed. */
+  /** The old place, which is sealed: the real path of a file. */
   readonly from: string;
   /** The new place, without secrets. */
   readonly to: string;
@@ -38,21 +39,22 @@ export interface MovedLedger {
  * interrupted one. Rejects with one sentence that says which of the two to serve now.
  */
 export async function moveLedger(move: Move): Promise<MovedLedger> {
-  const source = move.openSource();
+  const source = await move.openSource();
   let target: LedgerTarget | undefined;
   try {
     for (const warning of source.warnings) move.onWarning(warning);
     target = await move.openTarget(move.signal);
     const place = { name: target.name, identity: await target.identity() };
     source.requireNotElsewhere(place);
-    const { ledgerId, lastOrderId } = await source.counters();
-    const { rows, stores } = await source.counts();
-    const state = await target.claim(ledgerId, source.isSealed);
+    const { ledgerId, firstOrderId } = await source.counters();
+    const state = await target.claim({ ledgerId, firstOrderId }, source.isSealed);
     if (state === 'done' && !source.isSealed) throw outdated(source, target);
     if (state !== 'done') await carryOver(source, target, place, move);
+    const { lastOrderId } = await source.counters();
+    const { rows, stores } = await source.counts();
     return { from: source.name, to: target.name, ledgerId, rows, stores, lastOrderId, wasDone: state === 'done' };
   } catch (error) {
-    throw explain(error, source, move);
+    throw await explain(error, source, move);
   } finally {
     await target?.close();
     await source.close();
@@ -62,6 +64,7 @@ export async function moveLedger(move: Move): Promise<MovedLedger> {
 async function carryOver(source: LedgerSource, target: LedgerTarget, place: Place, move: Move): Promise<void> {
   const { ledgerId } = await source.counters();
   await target.endOtherSessions();
+  await source.hold(place);
   // A sealed source was copied whole. If the copy has less by now, it may be an older one of a ledger that has numbered
   // since, so it is only compared.
   if (!source.isSealed) {
@@ -121,28 +124,30 @@ async function progressOf(source: LedgerSource, step: MoveStep, move: Move): Pro
 }
 
 /** The source must not be served, sealed or not. */
-class OutdatedFile extends LedgerRefused {}
+class OutdatedSource extends LedgerRefused {}
 
-function outdated(source: LedgerSource, target: LedgerTarget): OutdatedFile {
-  return new OutdatedFile(
-    `${target.name} already serves this ledger, but ${source.name} is not sealed: it is an older copy of the file and ` +
-      'must not be served',
+function outdated(source: LedgerSource, target: LedgerTarget): OutdatedSource {
+  return new OutdatedSource(
+    `${target.name} already serves this ledger, but ${source.name} is not sealed: it is an older copy and must not be ` +
+      'served',
   );
 }
 
 function notTheSame(difference: string, source: LedgerSource, target: LedgerTarget): LedgerRefused {
   const remedy = source.isSealed
-    ? `${target.name} has changed since the file was sealed, so restore the newest copy of that database`
+    ? `${target.name} has changed since ${source.name} was sealed; put its newest copy back`
     : `${target.howToEmpty} to start over`;
   return new LedgerRefused(`the copy differs: ${difference}; ${remedy}`);
 }
 
 /** What failed, and what serves now. */
-function explain(error: unknown, source: LedgerSource, { signal, targetName }: Move): unknown {
-  if (error instanceof OutdatedFile) return error;
+async function explain(error: unknown, source: LedgerSource, { signal, targetName }: Move): Promise<unknown> {
+  if (error instanceof OutdatedSource) return error;
   const what = signal.aborted ? 'stopped' : messageOf(error);
   const goOn = error instanceof LedgerRefused && !signal.aborted ? '' : '; run the same command again to continue';
   if (!source.isSealed) {
+    const whyHeld = await source.release().then(() => undefined, messageOf);
+    if (whyHeld !== undefined) return stillHeld(`${what}; ${whyHeld}`, source, error);
     return new LedgerRefused(`${what}; nothing was moved, and ${source.name} can still be served${goOn}`, {
       cause: error,
     });
@@ -152,4 +157,9 @@ function explain(error: unknown, source: LedgerSource, { signal, targetName }: M
     `${what}; ${source.name} is sealed, and the move to ${targetName} may not have finished${goOn}`,
     { cause: error },
   );
+}
+
+function stillHeld(what: string, { name }: LedgerSource, cause: unknown): LedgerRefused {
+  const remedy = 'run the same command again to continue, or with --give-up instead of --to';
+  return new LedgerRefused(`${what}; nothing was moved, but no server can number in ${name} yet; ${remedy}`, { cause });
 }

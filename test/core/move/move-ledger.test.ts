@@ -8,7 +8,7 @@ it('P8: the source is sealed once its copy is complete and verified, and only th
   const sides = new Sides();
   expect(await sides.move()).toMatchObject({ from: 'FILE', to: 'COPY', rows: BigInt(ROWS), wasDone: false });
   const copied = ['add 5000', 'add 5000', 'add 2500', 'take counters'];
-  expect(sides.steps).toEqual(['claim', 'end sessions', ...copied, 'verify', 'seal', 'activate', ...CLOSED]);
+  expect(sides.steps).toEqual(['claim', 'end sessions', 'hold', ...copied, 'verify', 'seal', 'activate', ...CLOSED]);
 });
 
 it('a copy begun by an earlier run is continued', async () => {
@@ -25,7 +25,16 @@ it('P8: a copy that differs keeps the source from being sealed', async () => {
     'the copy differs: store 8 is in FILE but not in COPY; empty COPY to start over; nothing was moved, and FILE can ' +
       'still be served',
   );
-  expect(sides.steps.slice(-3)).toEqual(['take counters', ...CLOSED]);
+  expect(sides.steps.slice(-4)).toEqual(['take counters', 'release', ...CLOSED]);
+});
+
+it('P8: a source that cannot be given back is not reported as one that may be served', async () => {
+  const sides = new Sides();
+  sides.target.contents.stores.pop();
+  sides.source.release = () => Promise.reject(new Error('the network is gone'));
+  await expect(sides.move()).rejects.toThrow(
+    /the network is gone; nothing was moved, but no server can number in FILE yet; run the same command again to continue/,
+  );
 });
 
 it('P8: a move stopped during verification seals nothing', async () => {
@@ -35,7 +44,7 @@ it('P8: a move stopped during verification seals nothing', async () => {
     sides.stop.abort();
   };
   await expect(sides.move()).rejects.toThrow('stopped; nothing was moved, and FILE can still be served');
-  expect(sides.steps.slice(-3)).toEqual(['take counters', ...CLOSED]);
+  expect(sides.steps.slice(-4)).toEqual(['take counters', 'release', ...CLOSED]);
 });
 
 it('P8: an unconfirmed seal activates nothing, and no target is reported as serving', async () => {
@@ -48,20 +57,21 @@ it('P8: an unconfirmed seal activates nothing, and no target is reported as serv
     'the disk is gone; FILE is sealed, and the move to COPY may not have finished; run the same command again to continue',
   );
   expect(sides.steps).not.toContain('activate');
+  expect(sides.steps).not.toContain('release');
 });
 
 it('P9: a target that has less than its sealed source is never filled up from it', async () => {
   const sides = new Sides();
   sides.source.isSealed = true;
   sides.target.contents.allocations = sides.source.allocations.slice(1);
-  await expect(sides.move()).rejects.toThrow('restore the newest copy of that database');
-  expect(sides.steps).toEqual(['claim', 'end sessions', ...CLOSED]);
+  await expect(sides.move()).rejects.toThrow('was sealed; put its newest copy back');
+  expect(sides.steps).toEqual(['claim', 'end sessions', 'hold', ...CLOSED]);
 });
 
 it('P8: an unsealed source with a finished target is an older copy, and nothing is done', async () => {
   const sides = new Sides();
   sides.target.state = 'done';
-  await expect(sides.move()).rejects.toThrow(/it is an older copy of the file and must not be served$/);
+  await expect(sides.move()).rejects.toThrow(/it is an older copy and must not be served$/);
   expect(sides.steps).toEqual(['claim', ...CLOSED]);
 });
 

@@ -1,7 +1,8 @@
 import type { Allocation } from '../../../src/core/allocation.ts';
-import type { LedgerSource, Place } from '../../../src/core/move/ledger-source.ts';
-import type { LedgerTarget, MovingState } from '../../../src/core/move/ledger-target.ts';
+import type { LedgerSource } from '../../../src/core/move/ledger-source.ts';
+import type { LedgerTarget, MovedId, MovingState } from '../../../src/core/move/ledger-target.ts';
 import { moveLedger } from '../../../src/core/move/move-ledger.ts';
+import type { Place } from '../../../src/core/move/place.ts';
 import type { Verdict, VerifyEvent } from '../../../src/core/verify/events.ts';
 import { MemoryContents } from './memory-contents.ts';
 
@@ -16,7 +17,7 @@ export class Sides {
 
   move() {
     return moveLedger({
-      openSource: () => this.source,
+      openSource: async () => this.source,
       openTarget: async () => this.target,
       targetName: this.target.name,
       signal: this.stop.signal,
@@ -40,6 +41,15 @@ class Source extends MemoryContents implements LedgerSource {
 
   requireNotElsewhere(place: Place): void {
     this.places.push(place);
+  }
+
+  async hold(place: Place): Promise<void> {
+    this.places.push(place);
+    this.#steps.push('hold');
+  }
+
+  async release(): Promise<void> {
+    this.#steps.push('release');
   }
 
   async counts() {
@@ -74,7 +84,7 @@ class Target implements LedgerTarget {
     return 'the copy';
   }
 
-  async claim(ledgerId: string, isSealed: boolean) {
+  async claim({ ledgerId }: MovedId, isSealed: boolean) {
     this.claimed = [ledgerId, isSealed];
     this.#steps.push('claim');
     return this.state;

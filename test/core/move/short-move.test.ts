@@ -53,8 +53,8 @@ describe('P8: a move', () => {
     expect(sides.warnings).toEqual(['it is old']);
     expect(sides.progress).toEqual(['copying 0 of 3', 'copying 3 of 3', 'comparing 3 of 3', 'verifying 2 of 3']);
     expect(sides.target.claimed).toEqual(['one', false]);
-    // It may go there, and is then sealed for there.
-    expect(sides.source.places).toEqual([PLACE, PLACE]);
+    // It may go there, is held for there, and is then sealed for there.
+    expect(sides.source.places).toEqual([PLACE, PLACE, PLACE]);
   });
 
   it('of an empty ledger has one step to go', async () => {
@@ -72,7 +72,7 @@ describe('P8: a move', () => {
     const sides = sealedSides();
     expect(await sides.move()).toMatchObject({ wasDone: false });
     expect(sides.target.claimed).toEqual(['one', true]);
-    expect(sides.steps).toEqual(['claim', 'end sessions', 'verify', 'activate', 'close COPY', 'close FILE']);
+    expect(sides.steps).toEqual(['claim', 'end sessions', 'hold', 'verify', 'activate', 'close COPY', 'close FILE']);
   });
 
   it('to a place that the file was not sealed for begins with nothing', async () => {
@@ -98,7 +98,7 @@ describe('P8: a move that fails', () => {
     const sides = shortSides();
     sides.target.verify = () => verifying(...events);
     expect((await failureOf(sides)).message).toContain(`${message}; ${NOTHING_MOVED}`);
-    expect(sides.steps.slice(-3)).toEqual(['take counters', 'close COPY', 'close FILE']);
+    expect(sides.steps.slice(-4)).toEqual(['take counters', 'release', 'close COPY', 'close FILE']);
   });
 
   it('can go on if it was an accident, and says so', async () => {
@@ -144,8 +144,8 @@ describe('P8: a move that fails', () => {
     const sides = sealedSides();
     sides.target.contents.stores.pop();
     expect((await failureOf(sides)).message).toBe(
-      'the copy differs: store 8 is in FILE but not in COPY; COPY has changed since the file was sealed, so restore the ' +
-        'newest copy of that database',
+      'the copy differs: store 8 is in FILE but not in COPY; COPY has changed since FILE was sealed; put its newest copy ' +
+        'back',
     );
   });
 
@@ -155,7 +155,7 @@ describe('P8: a move that fails', () => {
       throw new Error('the disk is full');
     };
     expect((await failureOf(sides)).message).toBe(`the disk is full; ${NOTHING_MOVED}; ${GO_ON}`);
-    expect(sides.steps).toEqual(['claim', 'end sessions', 'close COPY', 'close FILE']);
+    expect(sides.steps).toEqual(['claim', 'end sessions', 'hold', 'release', 'close COPY', 'close FILE']);
   });
 
   it('before it has begun closes both', async () => {
@@ -164,7 +164,7 @@ describe('P8: a move that fails', () => {
       throw new Error('not there');
     };
     await failureOf(sides);
-    expect(sides.steps).toEqual(['close COPY', 'close FILE']);
+    expect(sides.steps).toEqual(['release', 'close COPY', 'close FILE']);
   });
 });
 
@@ -217,7 +217,7 @@ describe('P8: a move that is stopped', () => {
     const sides = shortSides();
     stopIn(sides, () => sides.stop.abort());
     expect((await failureOf(sides)).message).toBe(`stopped; ${NOTHING_MOVED}; ${GO_ON}`);
-    expect(sides.steps.slice(-3)).toEqual([last, 'close COPY', 'close FILE']);
+    expect(sides.steps.slice(-4)).toEqual([last, 'release', 'close COPY', 'close FILE']);
   });
 
   it('by a refusal after the stop can go on as well', async () => {

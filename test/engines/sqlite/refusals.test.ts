@@ -20,7 +20,7 @@ import { takeFence } from '../../../src/engines/sqlite/file/fence.ts';
 import { importCounters, planImport } from '../../../src/engines/sqlite/operator/import-counters.ts';
 import { ImportStaging } from '../../../src/engines/sqlite/operator/import-staging.ts';
 import { filesOf } from '../../../src/engines/sqlite/file/ledger-files.ts';
-import { MoveSource } from '../../../src/engines/sqlite/operator/move-source.ts';
+import { MoveSource } from '../../../src/engines/sqlite/operator/move/move-source.ts';
 import { restoreLedger } from '../../../src/engines/sqlite/operator/restore.ts';
 import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
 import { verifyLedgerFile } from '../../../src/engines/sqlite/operator/verify-file.ts';

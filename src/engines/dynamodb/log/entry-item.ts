@@ -2,7 +2,7 @@ import type { Allocation } from '../../../core/allocation.ts';
 import { OrderError } from '../../../core/errors.ts';
 import type { DeclaredLoss } from '../../../core/move/contents.ts';
 import { parseJson } from '../../../core/text/json-text.ts';
-import type { Store } from '../../../core/store.ts';
+import type { Store, StoreStyle } from '../../../core/store.ts';
 import type { Item } from '../table/item.ts';
 import { integerOf, numberOf, textOf } from '../table/item.ts';
 import { logKey } from '../table/keys.ts';
@@ -39,13 +39,13 @@ const ROW_BYTES = 30;
 /** What a store of an entry takes at most beside its affixes, which JSON may write twice as long. */
 const STORE_BYTES = 100;
 
-/** Bytes of a row in a packed entry, at most. */
+/** Bytes of a row in a packed entry, at most. JSON writes some characters of a request_id twice as long. */
 export function rowBytes({ requestId }: { readonly requestId: string }): number {
-  return requestId.length + ROW_BYTES;
+  return JSON.stringify(requestId).length + ROW_BYTES;
 }
 
 /** The same for a store. */
-export function storeBytes({ prefix, suffix }: Store): number {
+export function storeBytes({ prefix, suffix }: StoreStyle): number {
   return STORE_BYTES + 2 * (prefix.length + suffix.length);
 }
 
@@ -70,7 +70,7 @@ export function toGenesis(item: Item): Genesis {
 }
 
 export function entryItem(entry: LogEntry): Item {
-  const { previous, batchId, server, isMoving, movedTo } = entry;
+  const { previous, batchId, server, isMoving, leavingFor, movedTo } = entry;
   return {
     ...logKey(entry.position),
     attributes: {
@@ -84,6 +84,7 @@ export function entryItem(entry: LogEntry): Item {
       create_time_ms: BigInt(entry.createTimeMs),
       body: JSON.stringify(toBody(entry)),
       ...(isMoving && { moving: 1n }),
+      ...(leavingFor !== undefined && { leaving_for: leavingFor }),
       ...(movedTo !== undefined && { moved_to: movedTo }),
     },
   };
@@ -94,7 +95,7 @@ export function toEntry(item: Item, position: number): LogEntry {
   try {
     const createTimeMs = numberOf(item, 'create_time_ms');
     const lastOrderId = integerOf(item, 'last_order_id');
-    const { moving, moved_to: movedTo } = item.attributes;
+    const { moving, leaving_for: leavingFor, moved_to: movedTo } = item.attributes;
     return {
       position,
       batchId: textOf(item, 'batch'),
@@ -106,6 +107,7 @@ export function toEntry(item: Item, position: number): LogEntry {
       lastOrderId,
       createTimeMs,
       isMoving: moving !== undefined,
+      leavingFor: leavingFor === undefined ? undefined : String(leavingFor),
       movedTo: movedTo === undefined ? undefined : String(movedTo),
       ...fromBody(parseJson(textOf(item, 'body')) as Body, lastOrderId, createTimeMs),
     };

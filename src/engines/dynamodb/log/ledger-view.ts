@@ -24,6 +24,7 @@ export class LedgerView {
   #lastOrderId: bigint;
   #lastCreateTimeMs: number;
   #isMoving: boolean;
+  #leavingFor: string | undefined;
   #movedTo: string | undefined;
   #indexedTo: number;
   #lastCreatedStoreId = 0n;
@@ -42,6 +43,7 @@ export class LedgerView {
     this.#lastOrderId = indexed?.lastOrderId ?? genesis.firstOrderId - 1n;
     this.#lastCreateTimeMs = indexed?.createTimeMs ?? 0;
     this.#isMoving = indexed?.isMoving ?? genesis.isMoving;
+    this.#leavingFor = indexed?.leavingFor;
     this.#movedTo = indexed?.movedTo;
   }
 
@@ -59,6 +61,10 @@ export class LedgerView {
 
   get isMoving(): boolean {
     return this.#isMoving;
+  }
+
+  get leavingFor(): string | undefined {
+    return this.#leavingFor;
   }
 
   get movedTo(): string | undefined {
@@ -94,6 +100,7 @@ export class LedgerView {
     this.#lastOrderId = entry.lastOrderId;
     this.#lastCreateTimeMs = entry.createTimeMs;
     this.#isMoving = entry.isMoving;
+    this.#leavingFor = entry.leavingFor;
     this.#movedTo = entry.movedTo;
     this.#tail.push(entry);
     for (const store of entry.stores) this.#keep(store);

@@ -17,6 +17,8 @@ export interface LogChange {
   readonly losses: readonly DeclaredLoss[];
   /** Whether a ledger is still being moved here, so that no server may number yet. */
   readonly isMoving: boolean;
+  /** Where the ledger is being moved to, so that no server may number until that is done or given up. */
+  readonly leavingFor?: string | undefined;
   /** Where the ledger has gone: nothing follows. */
   readonly movedTo: string | undefined;
 }

@@ -12,9 +12,9 @@ import type { LogChange } from './log-entry.ts';
  * Bytes of one log entry, at most. DynamoDB allows 400 KB, and counts the names of attributes, too:
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
  */
-const MAX_ENTRY_BYTES = 300_000;
+export const MAX_ENTRY_BYTES = 300_000;
 /** The attributes of an entry beside its body, and the names in that. */
-const ENTRY_BYTES = 1000;
+export const ENTRY_BYTES = 1000;
 
 /** A batch as it was looked up before: its requests, and what the derived items had of them. */
 export interface PreparedBatch {

@@ -4,6 +4,7 @@ import { Indexer } from '../index/indexer.ts';
 import { failureOf, NoAnswer } from '../table/failures.ts';
 import { textOf } from '../table/item.ts';
 import { entryItem } from './entry-item.ts';
+import { placeOf } from '../../../core/move/place.ts';
 import { HeadProof } from './head-proof.ts';
 import type { LedgerView } from './ledger-view.ts';
 import type { LogChange, LogEntry } from './log-entry.ts';
@@ -202,6 +203,7 @@ export class OpenLog {
     for await (const entries of entriesAfter(this.#place.table, position)) {
       for (const entry of entries) if (entry.position > view.head.position) this.#follow(entry);
     }
+    requireServed(this.#place.name, view);
     return view.head.position > position;
   }
 
@@ -214,8 +216,23 @@ export class OpenLog {
 }
 
 /** Throws LedgerRefused if nothing may be numbered there. */
-export function requireServed(name: string, { movedTo, isMoving }: LedgerView): void {
-  if (movedTo !== undefined) throw new LedgerRefused(`the ledger of ${name} has moved to ${movedTo}; serve that one`);
-  if (isMoving)
+export function requireServed(name: string, view: LedgerView): void {
+  requireNotMoved(name, view);
+  if (view.leavingFor !== undefined) throw leaving(name, view.leavingFor);
+  if (view.isMoving)
     throw new LedgerRefused(`a ledger is being moved into ${name}; finish that with order-numbers migrate or import`);
+}
+
+/** Throws LedgerRefused if the ledger has gone elsewhere. */
+export function requireNotMoved(name: string, { movedTo }: LedgerView): void {
+  if (movedTo === undefined) return;
+  throw new LedgerRefused(`the ledger of ${name} has moved to ${placeOf(movedTo).name}; serve that one`);
+}
+
+/** The refusal of a ledger that is on its way to another place. */
+export function leaving(name: string, leavingFor: string): LedgerRefused {
+  return new LedgerRefused(
+    `the ledger of ${name} is being moved to ${placeOf(leavingFor).name}; finish that with order-numbers migrate, or give ` +
+      'it up with --give-up instead of --to',
+  );
 }

@@ -91,7 +91,7 @@ async function readGenesis(place: LedgerPlace, mustExist: boolean): Promise<{ ge
 }
 
 /** The first item of the log. Creates the table if there is none, and that is allowed. */
-async function readFirst({ table, admin, name, expected }: LedgerPlace, mustExist: boolean) {
+export async function readFirst({ table, admin, name, expected }: LedgerPlace, mustExist: boolean) {
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
     try {
       return await table.get(logKey(0));

@@ -3,7 +3,7 @@ import { LedgerRefused } from '../../../core/errors.ts';
 import type { ImportedStore } from '../../../core/move/imported-store.ts';
 import type { PostgresUrl } from '../connection/postgres-url.ts';
 import { reasonOf } from '../connection/failures.ts';
-import { MOVE_LOCK } from './move-target.ts';
+import { MOVE_LOCK } from './moving-session.ts';
 import { asOwner, openPrimary, OTHER_SESSIONS } from './prepare-database.ts';
 import { requireKnownVersion } from '../schema/schema.ts';
 import { MAKE_DURABLE } from '../connection/server-state.ts';

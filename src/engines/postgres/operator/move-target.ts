@@ -3,24 +3,21 @@ import type { Allocation } from '../../../core/allocation.ts';
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { LedgerContents } from '../../../core/move/contents.ts';
 import { COPY_PAGE } from '../../../core/move/contents.ts';
-import type { LedgerTarget, MovingState } from '../../../core/move/ledger-target.ts';
+import type { LedgerTarget, MovedId, MovingState } from '../../../core/move/ledger-target.ts';
 import type { VerifyEvent } from '../../../core/verify/events.ts';
 import { verifyLedger } from '../../../core/verify/verify-ledger.ts';
 import { insertAllocations, insertCallers, insertLosses, insertStores } from './bulk-insert.ts';
+import { movedAway, placeInSeal } from './seal.ts';
 import { PostgresContents } from './postgres-contents.ts';
-import { asOwner, OTHER_SESSIONS } from './prepare-database.ts';
-import { MAKE_DURABLE } from '../connection/server-state.ts';
+import { MovingSession } from './moving-session.ts';
+import { OTHER_SESSIONS, prepareDatabase } from './prepare-database.ts';
+import { parsePostgresUrl } from '../connection/postgres-url.ts';
 import type { Session } from '../connection/session.ts';
-import { INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, sqlState } from '../connection/sql-state.ts';
+import { INSUFFICIENT_PRIVILEGE, sqlState } from '../connection/sql-state.ts';
 import { PostgresVerifySource } from '../verify/verify-source.ts';
 
-/** Held by the one command that rewrites the ledger of this database. "ORDM". */
-export const MOVE_LOCK = 0x4f52444d;
 /** How long a session of a server may take to end when it is told to. */
 const END_WAIT_MS = 5000;
-/** A server notices within a second that a command was killed, and then releases its lock. */
-const LOCK_WAIT_MS = 5000;
-
 interface LedgerRow {
   readonly ledger_id: string;
   readonly first_order_id: bigint;
@@ -28,55 +25,46 @@ interface LedgerRow {
   readonly moving_from: string | null;
 }
 
+/** Prepares the database at this URL, and opens it; see {@link MoveTarget.open}. */
+export async function openMoveTarget(location: string, signal: AbortSignal): Promise<LedgerTarget> {
+  const { hosts, name } = parsePostgresUrl(location);
+  return MoveTarget.open((await prepareDatabase(hosts, signal)).session, name);
+}
+
 /**
- * The PostgreSQL ledger that another one moves into. Everything goes through one session, which holds a lock against
- * every other command of this kind; a failure rejects with one sentence that names the server.
+ * The PostgreSQL ledger that another one moves into. Everything goes through one session.
  */
 export class MoveTarget implements LedgerTarget {
   readonly name: string;
   readonly howToEmpty: string;
   readonly contents: LedgerContents;
-  readonly #session: Session;
+  readonly #session: MovingSession;
 
-  /** `session` is durable (requireDurable), and the schema exists; `name` is without secrets. */
-  private constructor(session: Session, name: string) {
+  /** The schema exists; `name` is without secrets. */
+  private constructor(session: MovingSession, name: string) {
     this.#session = session;
     this.name = name;
     this.howToEmpty = `drop the schema order_numbers of ${name}`;
     this.contents = new PostgresContents(name, (text, values) => this.#write(text, values));
   }
 
-  /** Rejects with LedgerRefused while another command moves a ledger to this database. */
+  /** Rejects with LedgerRefused while another command moves a ledger here. */
   static async open(session: Session, name: string): Promise<MoveTarget> {
-    const target = new MoveTarget(session, name);
-    try {
-      // The server waits for the lock: see LOCK_WAIT_MS.
-      await target.#write(`SET lock_timeout = ${LOCK_WAIT_MS}`);
-      await target.#write('SELECT pg_advisory_lock($1)', [MOVE_LOCK]);
-      await target.#write('SET lock_timeout = 0');
-    } catch (error) {
-      session.abandon();
-      if (!(error instanceof Error && sqlState(error.cause) === LOCK_NOT_AVAILABLE)) throw error;
-      throw new LedgerRefused(`another order-numbers migrate is running on ${name}; wait until it has ended`);
-    }
-    return target;
+    return new MoveTarget(await MovingSession.open(session, name), name);
   }
 
-  /** The same on the primary and on each standby. */
-  async identity(): Promise<string> {
-    const [row] = await this.#write<{ database: number; system: bigint }>(
-      `SELECT oid::bigint AS database, system_identifier AS system FROM pg_database, pg_control_system()
-       WHERE datname = current_database()`,
-    );
-    return `database ${row?.database} of system ${row?.system}`;
+  identity(): Promise<string> {
+    return this.#session.identity();
   }
 
-  async claim(ledgerId: string, isSealed: boolean): Promise<MovingState> {
-    return this.#transaction(async () => {
+  async claim({ ledgerId }: MovedId, isSealed: boolean): Promise<MovingState> {
+    return this.#session.transaction(async () => {
       // Locks this row first: an earlier commit of a server is seen below, and a later one is refused.
       const [ledger] = await this.#write<LedgerRow>('SELECT * FROM order_numbers.ledger FOR UPDATE');
       if (!ledger) throw new LedgerRefused(`the table ledger of ${this.name} is empty; use another database`);
       const { ledger_id: there, moving_from: movingFrom } = ledger;
+      const movedTo = placeInSeal(movingFrom);
+      if (movedTo) throw movedAway(this.name, movedTo);
       if (movingFrom === null && there !== ledgerId) await this.#requireEmpty(ledger, isSealed);
       if (movingFrom !== null && movingFrom !== ledgerId) {
         throw new LedgerRefused(
@@ -116,7 +104,7 @@ export class MoveTarget implements LedgerTarget {
   }
 
   async addAllocations(allocations: readonly Allocation[]): Promise<void> {
-    await this.#transaction(async () => {
+    await this.#session.transaction(async () => {
       await this.#insert(insertAllocations(allocations));
       await this.#insert(insertCallers(allocations));
     });
@@ -124,7 +112,7 @@ export class MoveTarget implements LedgerTarget {
 
   async takeCounters(from: LedgerContents): Promise<void> {
     const counters = await from.counters();
-    await this.#transaction(async () => {
+    await this.#session.transaction(async () => {
       await this.#write('DELETE FROM order_numbers.stores');
       await this.#write('DELETE FROM order_numbers.declared_losses');
       for (let after = 0n; ;) {
@@ -150,7 +138,7 @@ export class MoveTarget implements LedgerTarget {
   }
 
   async activate(ledgerId: string): Promise<void> {
-    await this.#transaction(() =>
+    await this.#session.transaction(() =>
       this.#updateOne(
         'UPDATE order_numbers.ledger SET moving_from = NULL, version = version + 1 WHERE moving_from = $1 AND ledger_id = $1',
         [ledgerId],
@@ -180,30 +168,6 @@ export class MoveTarget implements LedgerTarget {
     );
   }
 
-  async #transaction<Result>(work: () => Promise<Result>): Promise<Result> {
-    await this.#write('BEGIN');
-    try {
-      await this.#requireOneBackend();
-      const result = await work();
-      await this.#write('COMMIT');
-      return result;
-    } catch (error) {
-      await this.#write('ROLLBACK').catch(() => {});
-      throw error;
-    }
-  }
-
-  /**
-   * Makes the transaction durable. Refuses a pooler that runs it on a backend without this session's lock and settings.
-   */
-  async #requireOneBackend(): Promise<void> {
-    const [row] = await this.#write<{ backend: number }>(`${MAKE_DURABLE} SELECT backend FROM durable`);
-    if (row?.backend === this.#session.state.backend) return;
-    throw new LedgerRefused(
-      `${this.name} is behind a pooler in transaction mode, which keeps no lock for a whole move; connect directly`,
-    );
-  }
-
   async #insert({ text, values }: { readonly text: string; readonly values: readonly unknown[] }): Promise<void> {
     await this.#write(text, values);
   }
@@ -213,8 +177,7 @@ export class MoveTarget implements LedgerTarget {
     if (rows.length !== 1) throw new LedgerRefused(`another process has changed ${this.name} in the meantime`);
   }
 
-  /** Runs one statement; a commit in it is confirmed when this resolves. */
-  #write<Row extends QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    return asOwner(this.#session, 'move the ledger', () => this.#session.write<Row>({ text, values: [...values] }));
+  #write<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]> {
+    return this.#session.write<Row>(text, values);
   }
 }

@@ -81,6 +81,11 @@ export function existingFilesBeside(path: string): string[] {
   return ['', ...COMPANION_SUFFIXES].map((end) => database + end).filter((file) => existsSync(file));
 }
 
+/** The name of a copy that is still being made, of a ledger that moves to the file with this real path. */
+export function unfinishedNameOf(database: string): string {
+  return `${database}.moving`;
+}
+
 /** Removes an unused database, with what SQLite may have left beside it. */
 export function removeDatabase(path: string): void {
   for (const suffix of DATABASE_SUFFIXES) rmSync(path + suffix, { force: true });

@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3';
 import { LedgerRefused } from '../../../core/errors.ts';
-import type { Place } from '../../../core/move/ledger-source.ts';
+import type { Place } from '../../../core/move/place.ts';
+import { placeOf, placeText } from '../../../core/move/place.ts';
 
 /** The one row of the table `ledger`: the counter of the sequence over all stores. */
 export interface LedgerRow {
@@ -26,8 +27,6 @@ export type Remedy = 'put a good copy back' | 'use another copy';
 
 export const SELECT_LEDGER_ROW =
   'SELECT ledger_id, first_order_id, last_order_id, last_create_time_ms, sealed_to FROM ledger';
-/** The text of `sealed_to`: the name that people know, and the identity in brackets. */
-const SEALED_TO = /^(?<name>.*) \((?<identity>[^()]*)\)$/;
 
 /** Reads and advances the row, prepared once per connection. */
 export class LedgerCounter {
@@ -75,8 +74,8 @@ export function continueAbove(db: Database.Database, lastOrderId: bigint, lastCr
 }
 
 /** Records that the ledger was moved to this place. */
-export function seal(db: Database.Database, { name, identity }: Place): void {
-  db.prepare('UPDATE ledger SET sealed_to = ?').run(`${name} (${identity})`);
+export function seal(db: Database.Database, place: Place): void {
+  db.prepare('UPDATE ledger SET sealed_to = ?').run(placeText(place));
 }
 
 /** The refusal of a ledger that was moved. It shows the place's name only: its identity means nothing to people. */
@@ -93,12 +92,6 @@ function toLedgerRow(row: Columns | undefined): LedgerRow | undefined {
     lastCreateTimeMs: row.last_create_time_ms,
     movedTo: row.sealed_to === null ? undefined : placeOf(row.sealed_to),
   };
-}
-
-/** The place that the column sealed_to names. */
-export function placeOf(sealedTo: string): Place {
-  const { name = sealedTo, identity = '' } = SEALED_TO.exec(sealedTo)?.groups ?? {};
-  return { name, identity };
 }
 
 function refuseWithout(name: string, remedy: Remedy): never {

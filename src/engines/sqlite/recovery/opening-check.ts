@@ -8,6 +8,7 @@ import { readWithoutWal } from './database-without-wal.ts';
 import type { Base, Mark } from '../file/high-water-mark.ts';
 import { readBase, readMark } from '../file/high-water-mark.ts';
 import type { LedgerFiles } from '../file/ledger-files.ts';
+import { unfinishedNameOf } from '../file/ledger-files.ts';
 import { movedAway, requireLedgerRow } from '../file/ledger-row.ts';
 import { isEmpty, requireKnownSchema, requireLedger } from '../file/schema.ts';
 import type { WalHeader } from '../file/wal-file.ts';
@@ -193,6 +194,9 @@ function walWithoutDatabase(files: LedgerFiles): LedgerRefused {
 
 /** The refusal if a mark is all that is left of a ledger. */
 export function missing(files: LedgerFiles): LedgerRefused {
+  if (existsSync(unfinishedNameOf(files.database))) {
+    return new LedgerRefused(`a ledger is being moved into ${files.database}; finish that with order-numbers migrate`);
+  }
   return new LedgerRefused(
     `${files.database} is missing or empty, but its mark ${files.mark} exists; put the ledger back, with its -wal ` +
       'file, or, if it is lost, restore a backup with order-numbers restore --from BACKUP --accept-loss; only to number ' +

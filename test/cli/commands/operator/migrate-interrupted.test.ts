@@ -129,7 +129,7 @@ it('P1: a database whose source is sealed is never filled up again, because it m
   await query(to, 'DELETE FROM order_numbers.allocations WHERE order_id = 60');
   const { exitCode, stderr } = await move(from, to);
   expect(exitCode).toBe(1);
-  expect(stderr).toMatch(/order_id 60 is in .* but not in .* restore the newest copy of that database\n$/);
+  expect(stderr).toMatch(/order_id 60 is in .* but not in .* was sealed; put its newest copy back\n$/);
   expect(await refusedStart(to)).toMatch(/another ledger is being copied/);
 });
 

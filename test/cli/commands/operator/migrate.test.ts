@@ -134,8 +134,8 @@ it('P1: an unsealed copy of the file is recognized once the database numbers', a
   const { exitCode, stderr } = await move(copy, to);
   expect(exitCode).toBe(1);
   expect(stderr).toBe(
-    `error: ${to} already serves this ledger, but ${copy} is not sealed: it is an older copy of the file and must not ` +
-      'be served\n',
+    `error: ${to} already serves this ledger, but ${copy} is not sealed: it is an older copy and must not be ` +
+      'served\n',
   );
 });
 
@@ -236,8 +236,9 @@ it.each([
   ['a file alone', ['--from', 'package.json'], /give the database with --to postgres:\/\//],
   ['--print and more', ['--print', '--to', 'postgres://h/d'], /--print takes no other option/],
   ['a path for --to', ['--to', 'data/orders.db'], /Use postgres:\/\/user@host/],
-  ['another URL for --to', ['--to', 'mysql://h/d'], /Use postgres:\/\/user@host/],
-  ['a URL for --from', ['--from', 'postgres://h/d', '--to', 'postgres://h/d'], /Use the path of an SQLite file/],
+  ['another URL for --to', ['--to', 'mysql://h/d'], /it looks like the URL of something else/],
+  ['--give-up alone', ['--give-up'], /give --give-up with --from, and without --to/],
+  ['one engine', ['--from', 'postgres://h/d', '--to', 'postgres://h/e'], /--from and --to are in the same engine/],
   [
     'a file that is not there',
     ['--from', '/nowhere.db', '--to', 'postgres://h/d'],

@@ -42,5 +42,7 @@ it('P8: no ledger is moved through a pooler in transaction mode, which would los
     await other.query('BEGIN');
     backend = (await other.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]!.pid;
   }
-  await expect(target.claim(randomUUID(), false)).rejects.toThrow('the pool is behind a pooler in transaction mode');
+  await expect(target.claim({ ledgerId: randomUUID(), firstOrderId: 1n }, false)).rejects.toThrow(
+    'the pool is behind a pooler in transaction mode',
+  );
 });

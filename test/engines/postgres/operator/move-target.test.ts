@@ -8,7 +8,7 @@ it('a row that moves in has its caller, also between rows that have none', async
   const url = await newDatabase();
   const { session } = await prepareDatabase([url], new AbortController().signal);
   const target = await MoveTarget.open(session, url);
-  await target.claim('another-ledger', false);
+  await target.claim({ ledgerId: 'another-ledger', firstOrderId: 1n }, false);
   const rows = ['', 'checkout-eu', '', 'URI:spiffe://shop/it\'s,{"pos"}'].map((caller, i): Allocation => {
     const orderId = BigInt(i + 1);
     return {

@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { LedgerRefused } from '../../../../src/core/errors.ts';
 import { importCounters } from '../../../../src/engines/sqlite/operator/import-counters.ts';
 import { backupLedger } from '../../../../src/engines/sqlite/operator/backup.ts';
-import { MoveSource } from '../../../../src/engines/sqlite/operator/move-source.ts';
+import { MoveSource } from '../../../../src/engines/sqlite/operator/move/move-source.ts';
 import { restoreLedger } from '../../../../src/engines/sqlite/operator/restore.ts';
 import { verifyLedgerFile } from '../../../../src/engines/sqlite/operator/verify-file.ts';
 import { openReadConnection } from '../../../../src/engines/sqlite/file/connection.ts';

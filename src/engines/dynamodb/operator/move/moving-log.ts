@@ -1,0 +1,122 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { LedgerRefused } from '../../../../core/errors.ts';
+import { derivedItems } from '../../index/derived-items.ts';
+import { INDEXED_TO } from '../../index/indexer.ts';
+import { entryItem } from '../../log/entry-item.ts';
+import type { LedgerView } from '../../log/ledger-view.ts';
+import type { LogChange, LogEntry } from '../../log/log-entry.ts';
+import { entriesAfter } from '../../log/log-reader.ts';
+import { mayPass, NoAnswer } from '../../table/failures.ts';
+import type { Item } from '../../table/item.ts';
+import { integerOf, textOf } from '../../table/item.ts';
+import { META } from '../../table/keys.ts';
+import type { Table } from '../../table/table.ts';
+import { inParallel } from './in-parallel.ts';
+
+/** How long a write is repeated, and the pauses between. */
+const REPEAT_MS = 60_000;
+const FIRST_PAUSE_MS = 20;
+const MAX_PAUSE_MS = 500;
+/** Writes of derived items at once, and items of each. */
+const WRITES_AT_ONCE = 16;
+const ITEMS_PER_WRITE = 25;
+
+/**
+ * A log that an operator's command writes while no server numbers there. An entry is put once only, so whatever another
+ * process writes in the meantime is noticed.
+ */
+export class MovingLog {
+  readonly table: Table;
+  readonly view: LedgerView;
+  readonly #name: string;
+  readonly #signal: AbortSignal;
+  readonly #writer = crypto.randomUUID();
+
+  /** `view` is at the head of the log; `name` is without secrets. */
+  constructor(table: Table, view: LedgerView, name: string, signal: AbortSignal) {
+    this.table = table;
+    this.view = view;
+    this.#name = name;
+    this.#signal = signal;
+  }
+
+  /** Durable when it resolves. Rejects with LedgerRefused if the log has an entry of somebody else at its end. */
+  async append(change: LogChange): Promise<void> {
+    if (await this.appendUnlessTaken(change)) return;
+    throw new LedgerRefused(`another order-numbers command is writing ${this.#name}; wait until it has ended`);
+  }
+
+  /** The same, but resolves to false if the position has an entry of somebody else. */
+  async appendUnlessTaken(change: LogChange): Promise<boolean> {
+    const { head, indexedTo } = this.view;
+    const entry: LogEntry = {
+      ...change,
+      position: head.position + 1,
+      previous: head.batchId,
+      batchId: crypto.randomUUID(),
+      server: this.#writer,
+      indexedTo,
+      putMs: 0,
+      lostRaces: 0,
+    };
+    const isOwn = await this.put(entryItem(entry), entry.batchId);
+    if (isOwn) this.view.apply(entry);
+    return isOwn;
+  }
+
+  /** Puts an item of the log until it is known who has its position, and resolves to whether it is this one. */
+  async put(item: Item, batchId: string): Promise<boolean> {
+    const found = await this.#repeating(() => this.table.putNew(item));
+    return !found || textOf(found, 'batch') === batchId;
+  }
+
+  /** Applies what others have written. */
+  async follow(): Promise<void> {
+    for await (const entries of entriesAfter(this.table, this.view.head.position)) {
+      for (const entry of entries) this.view.apply(entry);
+    }
+  }
+
+  /** Writes the derived items of the whole log. */
+  async index(): Promise<void> {
+    const { head, tail, indexedTo } = this.view;
+    const chunks: Item[][] = [];
+    for (const entry of tail) {
+      if (entry.position <= indexedTo) continue;
+      const items = derivedItems(entry);
+      for (let at = 0; at < items.length; at += ITEMS_PER_WRITE) chunks.push(items.slice(at, at + ITEMS_PER_WRITE));
+    }
+    await inParallel(WRITES_AT_ONCE, chunks, (items) => this.#repeating(() => this.table.putAll(items)));
+    await this.#raise(BigInt(head.position));
+    this.view.indexed(head.position);
+  }
+
+  /** Raises the mark of how far the derived items are complete. Servers may do that, too, and further. */
+  async #raise(to: bigint): Promise<void> {
+    let isDone = to === 0n;
+    while (!isDone) {
+      const meta = await this.table.get(META);
+      const mark = meta && integerOf(meta, INDEXED_TO);
+      isDone =
+        (mark !== undefined && mark >= to) ||
+        (await this.#repeating(() => this.table.raise(META, INDEXED_TO, mark, to)));
+    }
+  }
+
+  /** For what does no harm when it is done twice. */
+  async #repeating<Result>(request: () => Promise<Result>): Promise<Result> {
+    const end = performance.now() + REPEAT_MS;
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+      this.#signal.throwIfAborted();
+      try {
+        return await request();
+      } catch (error) {
+        if (!mayPass(error)) throw error;
+        if (performance.now() + pauseMs > end) {
+          throw new NoAnswer(`${this.#name} did not confirm a write within ${REPEAT_MS} ms`, { cause: error });
+        }
+      }
+      await delay(pauseMs);
+    }
+  }
+}
