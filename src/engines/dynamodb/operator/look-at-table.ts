@@ -1,4 +1,4 @@
-import { LedgerRefused } from '../../../core/errors.ts';
+import { LedgerRefused, OrderError } from '../../../core/errors.ts';
 import { mayCreate, notCreated, requireExpectedId } from '../../../core/expected-ledger.ts';
 import type { LedgerLook, LedgerSettings } from '../../engine.ts';
 import { expectedLedger } from '../../engine.ts';
@@ -6,6 +6,7 @@ import { newClient } from '../connection/client.ts';
 import { parseDynamodbUrl } from '../connection/dynamodb-url.ts';
 import { requireServed } from '../log/open-log.ts';
 import { readView } from '../log/opening.ts';
+import type { Failure } from '../table/failures.ts';
 import { failureOf, reasonOf } from '../table/failures.ts';
 import { logKey } from '../table/keys.ts';
 import { Table } from '../table/table.ts';
@@ -35,9 +36,24 @@ export async function lookAtTable(settings: LedgerSettings): Promise<LedgerLook>
       client.destroy();
     }
   } catch (error) {
-    const problem = error instanceof LedgerRefused ? error.message : `${url.name} cannot be read: ${reasonOf(error)}`;
-    return { ...nothing, found: undefined, problems: [problem] };
+    return { ...nothing, found: undefined, problems: [problemOf(url.name, error)] };
   }
+}
+
+/** What to do about it, in a sentence that begins with what is wrong. */
+const REMEDIES: Readonly<Record<Failure, string>> = {
+  denied: 'give the credentials of a role that may use the table, as variables, a profile or a role of the machine',
+  refused: 'it may be a table of another program: check the name of the table, and its region',
+  'no table': 'check the name of the table, and its region',
+  throttled: 'retry later, or raise the limits of the table',
+  taken: 'retry',
+  unknown: 'check the network to it, its region, and the endpoint if one is given',
+};
+
+function problemOf(name: string, error: unknown): string {
+  if (error instanceof LedgerRefused) return error.message;
+  const remedy = error instanceof OrderError ? 'restore the table to a time before that' : REMEDIES[failureOf(error)];
+  return `${name} cannot be read (${reasonOf(error)}); ${remedy}`;
 }
 
 async function hasLedger(table: Table): Promise<boolean> {

@@ -29,7 +29,9 @@ export class NoAnswer extends Error {
 export type Failure = 'taken' | 'throttled' | 'denied' | 'no table' | 'refused' | 'unknown';
 
 export function failureOf(error: unknown): Failure {
-  const name = error instanceof Error ? error.name : '';
+  const { name = '', message = '' } = error instanceof Error ? error : {};
+  // The SDK looks for it at the first request only.
+  if (message === 'Region is missing') return 'refused';
   if (name === 'ConditionalCheckFailedException') return 'taken';
   if (name === 'ResourceNotFoundException') return 'no table';
   if (name === 'ValidationException' || name === 'ItemCollectionSizeLimitExceededException') return 'refused';

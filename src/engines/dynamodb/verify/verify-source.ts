@@ -14,6 +14,7 @@ import { listedStores } from '../index/store-list.ts';
 import type { LedgerView } from '../log/ledger-view.ts';
 import type { LogEntry } from '../log/log-entry.ts';
 import { readEntries } from '../log/log-reader.ts';
+import { numberOf } from '../table/item.ts';
 import { LOSSES, storePartition } from '../table/keys.ts';
 import type { Table } from '../table/table.ts';
 import { IndexComparison } from './index-comparison.ts';
@@ -48,9 +49,15 @@ export class DynamodbVerifySource implements VerifySource {
 
   async declaredLosses(): Promise<readonly DeclaredLoss[]> {
     const losses: DeclaredLoss[] = [];
+    const add = ({ storeId, first, last }: ReturnType<typeof toLoss>) => {
+      losses.push({ storeId: storeId ?? null, first, last });
+    };
+    const indexed = new Set<number>();
     for await (const items of this.#table.pages({ partition: LOSSES }, LOSSES_PER_READ)) {
-      for (const { storeId = null, first, last } of items.map(toLoss)) losses.push({ storeId, first, last });
+      for (const item of items) indexed.add(numberOf(item, 'log'));
+      items.map(toLoss).forEach(add);
     }
+    for (const { position, losses: declared } of this.#tail) if (!indexed.has(position)) declared.forEach(add);
     return losses.toSorted((a, b) => compare(a.storeId ?? 0n, b.storeId ?? 0n) || compare(a.first, b.first));
   }
 
