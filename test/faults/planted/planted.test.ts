@@ -16,6 +16,7 @@ const ROOMS = [
   'grpc',
   'http',
   'methods',
+  'moving',
   'observing',
   'operator',
   'postgres',
