@@ -35,3 +35,18 @@ it('may lose entries while it is read', () => {
   expect(seen).toHaveLength(10_000);
   expect(map.size).toBe(0);
 });
+
+it('has as many entries as were added and not deleted, in either of its maps', () => {
+  const map = new RotatingMap<number, number>();
+  for (let i = 0; i < 5000; i++) map.add(i, i);
+  expect([map.size, map.get(0), map.get(4999), map.get(5000)]).toEqual([5000, 0, 4999, undefined]);
+  expect([map.delete(0), map.delete(0), map.delete(4999), map.delete(4999), map.size]).toEqual([
+    true,
+    false,
+    true,
+    false,
+    4998,
+  ]);
+  expect([...map.values()].at(0)).toBe(1);
+  expect([...map.values()].at(-1)).toBe(4998);
+});
