@@ -19,14 +19,14 @@ interface Switches {
 type Try = Parameters<TestRunner['onAfterRetryTask']>[1];
 
 /** What a test may take: this, and so many times as long as without a mutant. The machine may have other work. */
-const PATIENCE_MS = 3000;
+const PATIENCE_MS = 2000;
 const PATIENCE = 3;
 /** A mutant that runs so many times as often as without it is in a loop without end. */
 const MORE_HITS = 100;
 const NONE = 'none';
 /** Tests may use the clock of a mock. */
 const { setTimeout, clearTimeout } = globalThis;
-const { now } = performance;
+const now = performance.now.bind(performance);
 
 /**
  * Runs the tests of one thread with many mutants: a mutant costs no more than the tests that reach it. Vitest repeats a
@@ -78,6 +78,8 @@ export default class MutantRunner extends TestRunner {
 
   override onBeforeTryTask(test: RunnerTask, options: Try): void {
     super.onBeforeTryTask(test, options);
+    // Vitest would wait for the assertions that the last repetition has left open.
+    Object.assign(test, { promises: undefined });
     this.#noticed = undefined;
     const switches = this.#switches;
     if (this.#pass.kind === 'cover') switches.currentTestId = keyOf(test);
@@ -99,10 +101,10 @@ export default class MutantRunner extends TestRunner {
 
   async runTask(test: RunnerTestCase): Promise<void> {
     const run = TestRunner.getTestFn(test);
-    const began = now.call(performance);
+    const began = now();
     if (this.#pass.kind === 'cover') {
       await run();
-      this.#durations.set(keyOf(test), now.call(performance) - began);
+      this.#durations.set(keyOf(test), now() - began);
       return;
     }
     if (this.#now === undefined) return;
@@ -125,6 +127,10 @@ export default class MutantRunner extends TestRunner {
     if (this.#pass.kind === 'cover') return;
     const key = keyOf(test);
     if (this.#pass.kind === 'try') this.#switches.activeMutant = undefined;
+    const { hitCount, hitLimit } = this.#switches;
+    // Whatever has come of the error that ended the loop.
+    if (hitCount !== undefined && hitCount > hitLimit!) this.#noticed ??= { how: 'timed out', says: 'a loop' };
+    this.#switches.hitCount = undefined;
     // A hook may fail as well.
     const [error] = test.result?.errors ?? [];
     if (error) this.#noticed ??= { how: 'failed', says: String(error.message).slice(0, 200) };

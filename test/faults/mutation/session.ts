@@ -7,7 +7,8 @@ import type { Mutant } from './mutants.ts';
 /** Beside four times that of the test: how long a step may take, of the processor and of the clock. */
 const HUNG_CPU_MS = 10_000;
 const HUNG_MS = 40_000;
-const QUICK_MS = 300;
+/** Quick tests first: most mutants are noticed by one of them. */
+const LIMITS_MS = [20, 300, Number.MAX_SAFE_INTEGER];
 
 /** Runs the passes of a room in one process, which a mutant may hang or break. */
 async function main(): Promise<number> {
@@ -27,8 +28,7 @@ async function main(): Promise<number> {
     for (const { name, result } of failed) console.error(name, result?.errors?.[0]?.message ?? '');
     if (failed.length > 0) throw new Error('tests fail without a mutant');
   }
-  // Quick tests first: most mutants are noticed by one of them.
-  for (const maxMs of [QUICK_MS, Number.MAX_SAFE_INTEGER]) {
+  for (const maxMs of LIMITS_MS) {
     vitest.state.filesMap.clear();
     journal.pass = { kind: 'try', maxMs };
     await vitest.start();

@@ -21,6 +21,8 @@ export default defineConfig({
     globalSetup: room.needsPostgres ? ['test/support/postgres/shared-cluster.ts'] : [],
     setupFiles: ['test/support/patience.ts'],
     runner: new URL('mutant-runner.ts', import.meta.url).pathname,
+    // The cache would give code without mutants, or this code to other runs.
+    fsModuleCache: false,
     // One thread, which keeps the modules from one file of tests to the next.
     pool: 'threads',
     maxWorkers: 1,
