@@ -15,6 +15,8 @@ export interface ImportTarget {
   readonly name: string;
   /** What {@link write} would do, store by store. Writes and creates nothing. Rejects with LedgerRefused as that would. */
   plan(counters: ImportedCounters, onChange: ChangeListener): Promise<ImportSummary>;
+  /** Creates what needs a right of its own: without it, an old shop should go on. */
+  prepare(): Promise<void>;
   write(counters: ImportedCounters, onProgress: ProgressListener): Promise<ImportSummary>;
   close(): void;
 }
@@ -26,6 +28,7 @@ export async function openImportTarget(ledger: string): Promise<ImportTarget> {
   return {
     name: ledger,
     plan: (counters, onChange) => target.plan(counters, onChange),
+    prepare: () => target.createTable(),
     write: (counters, onProgress) => target.write(counters, onProgress),
     close: () => target.close(),
   };
@@ -35,10 +38,8 @@ function fileTarget(path: string): ImportTarget {
   return {
     name: resolve(path),
     plan: async (counters, onChange) => planImport(path, counters, onChange),
-    write: async (counters, onProgress) => {
-      await makeDefaultFolder(path);
-      return importCounters(path, counters, onProgress);
-    },
+    prepare: () => makeDefaultFolder(path),
+    write: async (counters, onProgress) => importCounters(path, counters, onProgress),
     close: () => {},
   };
 }

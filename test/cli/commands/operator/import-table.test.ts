@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { CountersImport } from '../../../../src/engines/dynamodb/operator/import-counters.ts';
 import { SampleTable } from '../../../../src/engines/dynamodb/operator/sample-table.ts';
 import { newTableUrl } from '../../../support/dynamodb/dynalite.ts';
+import { failingEndpoint } from '../../../support/dynamodb/failing-endpoint.ts';
 import { RawTable } from '../../../support/dynamodb/raw-table.ts';
 import { Sample } from '../../../support/dynamodb/sample.ts';
 import { whileServed } from '../../../support/ledgers/moved-ledger.ts';
@@ -130,11 +131,23 @@ it('a table that has a ledger is refused, and the sample goes on', async () => {
   expect(await sample.order(7n)).toEqual([6n, 103n]);
 });
 
+it('a table that may not be created is refused, and the sample goes on', async () => {
+  const sample = await usedSample();
+  const endpoint = await failingEndpoint('ResourceNotFoundException', 'no such table');
+  const missing = `dynamodb://orders?region=eu-central-1&endpoint=${endpoint}`;
+  expect(await importFrom(sample, missing, '--yes')).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringMatching(/^error: cannot import into dynamodb:\S+: no such table\n$/) as string,
+  });
+  expect(await sample.order(7n)).toEqual([6n, 103n]);
+});
+
 it('P1 P2: an import that was interrupted numbers nothing, and is finished by the same command', async () => {
   const url = await newTableUrl();
   const stores = Array.from({ length: 2500 }, (_, i) => ({ storeId: BigInt(i + 1), nextNumber: BigInt(i + 10) }));
   const counters = { nextOrderId: 48211n, stores: withSize(stores) };
   const all = new CountersImport(url);
+  await all.createTable();
   const done = await all.write(counters, () => {});
   expect(done).toMatchObject({ nextOrderId: 48211n, stores: 2500, storesMade: 2500 });
   const table = await RawTable.of(url);
