@@ -2,9 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LedgerRefused } from '../../../core/errors.ts';
 import { Indexer } from '../index/indexer.ts';
 import { failureOf, NoAnswer } from '../table/failures.ts';
-import { textOf } from '../table/item.ts';
-import { entryItem } from './entry-item.ts';
 import { placeOf } from '../../../core/move/place.ts';
+import { entryItem, toEntry } from './entry-item.ts';
 import { HeadProof } from './head-proof.ts';
 import type { LedgerView } from './ledger-view.ts';
 import type { LogChange, LogEntry } from './log-entry.ts';
@@ -152,21 +151,21 @@ export class OpenLog {
         putMs: this.#putMs,
         lostRaces,
       };
-      if (await this.#settle(entry)) {
-        // A reader may have seen it first.
-        if (view.head.position < entry.position) this.#follow(entry);
-        return answer;
-      }
-      await this.catchUp();
+      const winner = await this.#settle(entry);
+      const isWon = winner.batchId === entry.batchId;
+      // A reader may have seen it first.
+      if (view.head.position < entry.position) this.#follow(winner);
+      if (isWon) return answer;
+      // Mostly nothing follows the winner yet; if it does, the others are faster, and all of it is read.
+      if (lostRaces % 2 === 1) await this.catchUp();
       if (write.isAbandoned()) throw new NoAnswer('the write was given up before it was done');
     }
   }
 
   /**
-   * Puts an entry until it is known who has its position, and resolves to whether it is this one. Until then nothing else
-   * is put there, so a late copy of an earlier attempt does no harm.
+   * Puts an entry until it is known who has its position, and resolves to that entry. Until then nothing else is put there, so a late copy of an earlier attempt does no harm.
    */
-  async #settle(entry: LogEntry): Promise<boolean> {
+  async #settle(entry: LogEntry): Promise<LogEntry> {
     const item = entryItem(entry);
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
       const began = performance.now();
@@ -176,10 +175,11 @@ export class OpenLog {
           this.#isUnsettled = false;
           this.#listener.settled(this.view);
         }
-        if (found) return textOf(found, 'batch') === entry.batchId;
+        // Its own, if an earlier attempt was done after all.
+        if (found) return toEntry(found, entry.position);
         this.#putMs = performance.now() - began;
         this.#proof.renew(began);
-        return true;
+        return entry;
       } catch (error) {
         const failure = failureOf(error);
         if (failure === 'unknown' && !this.#isUnsettled) {

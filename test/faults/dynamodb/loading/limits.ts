@@ -16,6 +16,8 @@ export const SMALL_LIMITS: readonly SourceChange[] = [
   limit('table/keys.ts', 'ORDER_IDS', '1_000_000n', '300n'),
   limit('table/table.ts', 'KEYS_PER_READ', '100', '20'),
   limit('table/table.ts', 'ITEMS_PER_WRITE', '25', '9'),
+  // More races.
+  limit('log/turn-taking.ts', 'MIN_PAUSE_MS', '10', '1'),
   // Looking every 50 ms would be most of what a run does.
   limit('dynamodb-ledger.ts', 'LOOK_MS', '50', '250'),
 ];

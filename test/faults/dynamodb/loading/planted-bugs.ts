@@ -17,25 +17,21 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     /before it was in the log|the log does not have it/,
     change(
       'log/open-log.ts',
-      'if (await this.#settle(entry)) {',
-      'if (void this.#settle(entry).catch(() => {}) ?? true) {',
+      'const winner = await this.#settle(entry);',
+      'const winner = entry; void this.#settle(entry).catch(() => {});',
     ),
   ),
   bug(
     'a position that was taken is taken for the own one',
     1,
     /P4|has no row/,
-    change('log/open-log.ts', "if (found) return textOf(found, 'batch') === entry.batchId;", 'if (found) return true;'),
+    change('log/open-log.ts', 'if (found) return toEntry(found, entry.position);', 'if (found) return entry;'),
   ),
   bug(
     'the own batch is taken for a foreign one',
     1,
     /nobody was told that .* is new/,
-    change(
-      'log/open-log.ts',
-      "if (found) return textOf(found, 'batch') === entry.batchId;",
-      'if (found) return false;',
-    ),
+    change('log/open-log.ts', 'const isWon = winner.batchId === entry.batchId;', 'const isWon = winner === entry;'),
   ),
   bug(
     'no look-up in the tail',
@@ -119,8 +115,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     /./,
     change(
       'log/open-log.ts',
-      'if (await this.#settle(entry)) {',
-      'this.#indexer.add(entry, true);\n      if (await this.#settle(entry)) {',
+      'const winner = await this.#settle(entry);',
+      'this.#indexer.add(entry, true);\n      const winner = await this.#settle(entry);',
     ),
   ),
   bug(

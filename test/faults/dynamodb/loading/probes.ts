@@ -10,8 +10,8 @@ function probe(file: string, from: string, to: (tell: string) => string, branch:
 export const PROBES: readonly SourceChange[] = [
   probe(
     'log/open-log.ts',
-    'if (view.head.position < entry.position) this.#follow(entry);',
-    (tell) => `if (view.head.position >= entry.position) ${tell} else this.#follow(entry);`,
+    'if (view.head.position < entry.position) this.#follow(winner);',
+    (tell) => `if (view.head.position < entry.position) this.#follow(winner); else if (isWon) ${tell}`,
     'a reader saw the own batch first',
   ),
   probe(

@@ -90,7 +90,7 @@ export function planOf(seed: number): Plan {
   return {
     seed,
     requestSeed: random.below(2 ** 31),
-    faultShare: random.pick([0, 0.005, 0.01, 0.02, 0.05]),
+    faultShare: random.pick([0.01, 0.01, 0.02, 0.03, 0.05]),
     paceMs: random.pick([0.5, 1, 2, 4]),
     autoCreateStores,
     servers: Array.from({ length: servers }, () => ({
@@ -152,7 +152,7 @@ function plannedEvents(
   };
   const kinds: readonly Kind[] = ['log put', 'log put', 'index write', 'index write', 'raise', 'read'];
   return [
-    ...some(1, 3, (atMs) => ({ atMs, what: 'kill' as const, server: server(), downMs: downMs() })),
+    ...some(3, 5, (atMs) => ({ atMs, what: 'kill' as const, server: server(), downMs: downMs() })),
     ...some(1, 3, (atMs) => {
       const point = random.pick<Point>(['sent', 'done', 'answered']);
       return { atMs, what: 'kill at' as const, kind: random.pick(kinds.slice(0, 5)), point, downMs: downMs() };

@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import type { SourceChange } from '../seeded/loading/planted-bug.ts';
+import type { ServerTurns } from './turns/turns.ts';
+import { turnsOf } from './turns/turns.ts';
+
+/** Eight servers, from beside the table to the other side of a continent. */
+const PUT_MS = [2, 2, 5, 10, 15, 20, 30, 40];
+const LEAST_SHARE = 1 / (2 * PUT_MS.length);
+const MOST_LOST = 20;
+const PLAN = { seed: 7, putMs: PUT_MS, callers: 20, seconds: 20 };
+
+const NO_TURNS: SourceChange = {
+  file: 'src/engines/dynamodb/log/turn-taking.ts',
+  from: 'return this.#pauseUntil - performance.now();',
+  to: 'return 0;',
+};
+
+it('servers of a table get their turns, however far away they are', async () => {
+  const turns = await turnsOf(PLAN);
+  expect(Math.min(...sharesOf(turns))).toBeGreaterThanOrEqual(LEAST_SHARE);
+  expect(Math.max(...turns.map(({ mostLost }) => mostLost))).toBeLessThanOrEqual(MOST_LOST);
+});
+
+it('control: without turns the nearest servers leave the others nothing', async () => {
+  const turns = await turnsOf({ ...PLAN, seconds: 3, changes: [NO_TURNS] });
+  expect(Math.min(...sharesOf(turns))).toBeLessThan(LEAST_SHARE);
+});
+
+function sharesOf(turns: readonly ServerTurns[]): number[] {
+  const all = turns.reduce((sum, { batches }) => sum + batches, 0);
+  return turns.map(({ batches }) => batches / all);
+}
