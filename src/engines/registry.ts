@@ -3,6 +3,7 @@ import type { LedgerSource } from '../core/move/ledger-source.ts';
 import type { LedgerTarget } from '../core/move/ledger-target.ts';
 import type { VerifyEvent } from '../core/verify/events.ts';
 import type { EngineName } from './capabilities.ts';
+import { withSdk } from './dynamodb/connection/sdk.ts';
 import type { Engine, LedgerLook, LedgerSettings, ServedLedger } from './engine.ts';
 import { engineOf, ledgerName } from './location.ts';
 
@@ -41,11 +42,11 @@ const ENGINES: Readonly<Record<EngineName, EntryPoints>> = {
     loadMoveTarget: async () => (await import('./postgres/operator/move-target.ts')).openMoveTarget,
   },
   dynamodb: {
-    load: () => import('./dynamodb/engine.ts'),
-    loadVerifier: async () => (await import('./dynamodb/operator/verify-table.ts')).verifyTable,
-    loadOnlooker: async () => (await import('./dynamodb/operator/look-at-table.ts')).lookAtTable,
-    loadMoveSource: async () => (await import('./dynamodb/operator/move/move-source.ts')).openMoveSource,
-    loadMoveTarget: async () => (await import('./dynamodb/operator/move/move-target.ts')).openMoveTarget,
+    load: () => withSdk(() => import('./dynamodb/engine.ts')),
+    loadVerifier: async () => (await withSdk(() => import('./dynamodb/operator/verify-table.ts'))).verifyTable,
+    loadOnlooker: async () => (await withSdk(() => import('./dynamodb/operator/look-at-table.ts'))).lookAtTable,
+    loadMoveSource: async () => (await withSdk(() => import('./dynamodb/operator/move/move-source.ts'))).openMoveSource,
+    loadMoveTarget: async () => (await withSdk(() => import('./dynamodb/operator/move/move-target.ts'))).openMoveTarget,
   },
 };
 

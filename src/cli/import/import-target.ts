@@ -5,6 +5,7 @@ import type {
   ImportSummary,
   ProgressListener,
 } from '../../core/move/imported-counters.ts';
+import { withSdk } from '../../engines/dynamodb/connection/sdk.ts';
 import { engineOf } from '../../engines/location.ts';
 import { importCounters, planImport } from '../../engines/sqlite/operator/import-counters.ts';
 import { makeDefaultFolder } from '../run/ledger-folder.ts';
@@ -23,7 +24,7 @@ export interface ImportTarget {
 
 export async function openImportTarget(ledger: string): Promise<ImportTarget> {
   if (engineOf(ledger) === 'sqlite') return fileTarget(ledger);
-  const { CountersImport } = await import('../../engines/dynamodb/operator/import-counters.ts');
+  const { CountersImport } = await withSdk(() => import('../../engines/dynamodb/operator/import-counters.ts'));
   const target = new CountersImport(ledger);
   return {
     name: ledger,

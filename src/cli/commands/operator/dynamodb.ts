@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { withSdk } from '../../../engines/dynamodb/connection/sdk.ts';
 import { parseTableName } from '../../../engines/dynamodb/connection/dynamodb-url.ts';
 import type { Reindexed } from '../../../engines/dynamodb/operator/reindex.ts';
 import { tableTemplate, yamlOf } from '../../../engines/dynamodb/operator/table-template.ts';
@@ -79,7 +80,7 @@ Examples:
 
 async function reindex({ url, name }: TableUrl, context: OperatorContext): Promise<number> {
   const { output, json, bar, signal, say, done } = context;
-  const { reindexTable } = await import('../../../engines/dynamodb/operator/reindex.ts');
+  const { reindexTable } = await withSdk(() => import('../../../engines/dynamodb/operator/reindex.ts'));
   const found = await reindexTable(url, { signal, onProgress: (step, ready, all) => bar?.update(step, ready, all) });
   bar?.stop();
   done(`the items of ${name} were compared with its log`);

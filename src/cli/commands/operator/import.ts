@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { ImportedCounters, ImportSummary } from '../../../core/move/imported-counters.ts';
+import { withSdk } from '../../../engines/dynamodb/connection/sdk.ts';
 import { engineOf, parseImportTarget, parseLedgerTable } from '../../../engines/location.ts';
 import { ImportStaging } from '../../../engines/sqlite/operator/import-staging.ts';
 import { messageOf } from '../../../core/errors.ts';
@@ -155,7 +156,7 @@ async function readTable(
   target: ImportTarget,
   { bar, signal }: Pick<OperatorContext, 'bar' | 'signal'>,
 ): Promise<Source> {
-  const { SampleTable } = await import('../../../engines/dynamodb/operator/sample-table.ts');
+  const { SampleTable } = await withSdk(() => import('../../../engines/dynamodb/operator/sample-table.ts'));
   const sample = new SampleTable(url, target.name);
   try {
     const onProgress = (items: number) => bar?.update('reading', items, items);
