@@ -7,7 +7,9 @@ import {
   ledgerName,
   parseLedger,
   parseLedgerPath,
+  parseLedgerTable,
   parseLedgerUrl,
+  parseRestoredLedger,
 } from '../../../../src/engines/location.ts';
 import { formatAddress, parseAddress } from '../../../../src/server/address.ts';
 import { SERVE_SETTINGS } from '../../../../src/server/settings.ts';
@@ -19,6 +21,7 @@ import { mutateText } from '../mutate/text.ts';
 const SECRET = 'hunter2';
 const URL_WORDS = [
   ['postgres://', 'postgresql://', 'POSTGRES://', `u:${SECRET}@`, '@', 'localhost', ':5432', '/orders', '[::1]'],
+  ['dynamodb://', 'DynamoDB://', 'orders', '?region=eu-central-1', '&region=', '&endpoint=http://127.0.0.1:8000', '#'],
   ['?sslmode=require', '&sslmode=', '&host=/run', '?options=-c', 'file:', './', '../', '~/', '%40', ','],
 ].flat();
 const VALUE_WORDS = [
@@ -33,12 +36,13 @@ export const LEDGER_LOCATION: FuzzTarget<string> = {
   mutate: (input, other, random) => mutateText(input, other, random, URL_WORDS),
   print: (input) => `- ${printText(input)}`,
   check(input) {
-    for (const parse of [parseLedgerPath, parseLedgerUrl]) outcomeOf(() => `${typeof parse(input)}`, input);
+    for (const parse of [parseLedgerPath, parseLedgerUrl, parseLedgerTable, parseRestoredLedger])
+      outcomeOf(() => `${typeof parse(input)}`, input);
     return outcomeOf(() => {
       const ledger = parseLedger(input);
       if (parseLedger(ledger) !== ledger) throw new TypeError('it is another ledger when it is read again');
       const name = ledgerName(ledger);
-      if (engineOf(ledger) === 'postgres' && isPassword(input) && name.includes(SECRET)) {
+      if (engineOf(ledger) !== 'sqlite' && isPassword(input) && name.includes(SECRET)) {
         throw new TypeError('the name has the password in it');
       }
       return engineOf(ledger);
