@@ -40,7 +40,7 @@ export default defineConfig({
     ],
     // The tests wait for servers and disks about as much as they compute. In percent there are never more workers than
     // processors.
-    maxWorkers: Math.ceil(availableParallelism() * 1.5),
+    maxWorkers: 2 * availableParallelism(),
     sequence: { sequencer: LongFirst },
     reporters: ['default', './test/support/totals-reporter.ts'],
   },

@@ -17,8 +17,12 @@ import { oneAttempt } from './one-attempt.ts';
 /** Keys of one BatchGetItem, and items of one BatchWriteItem, at most. */
 const KEYS_PER_READ = 100;
 const ITEMS_PER_WRITE = 25;
-/** How long a read or an idempotent write is repeated, with pauses that double up to the longest. */
-const REPEAT_MS = 10_000;
+/**
+ * How long a read or an idempotent write is repeated, with pauses that double up to the longest: after that the table is
+ * out of reach, which callers and operators have to be told. A table at its limit is worth waiting for.
+ */
+const REPEAT_MS = 1000;
+const THROTTLED_MS = 10_000;
 const FIRST_PAUSE_MS = 10;
 const MAX_PAUSE_MS = 500;
 
@@ -191,12 +195,13 @@ export class Table {
   }
 
   async #repeating<Result>(request: () => Promise<Result>): Promise<Result> {
-    const end = performance.now() + REPEAT_MS;
+    const began = performance.now();
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
       try {
         return await request();
       } catch (error) {
-        if (!mayPass(error) || performance.now() + pauseMs > end) throw error;
+        const repeatMs = failureOf(error) === 'throttled' ? THROTTLED_MS : REPEAT_MS;
+        if (!mayPass(error) || performance.now() + pauseMs > began + repeatMs) throw error;
       }
       await delay(pauseMs);
     }
