@@ -7,6 +7,7 @@ import {
   checkRequestId,
   checkStoreId,
   displayNumber,
+  lastOrderIdOf,
   newRequestId,
 } from '../../src/core/allocation.ts';
 
@@ -50,6 +51,15 @@ describe('request_id', () => {
       expect.objectContaining({ reason: 'REQUEST_ID_INVALID', fields: { request_id: requestId } }),
     );
   });
+});
+
+it('P6: a long request_id is shown in part', () => {
+  expect(() => checkRequestId('x'.repeat(200))).toThrow(`request_id "${'x'.repeat(32)}" (length 200) is not valid`);
+});
+
+it('a run ends where its numbers do', () => {
+  expect(lastOrderIdOf({ orderId: 5n, count: 1 })).toBe(5n);
+  expect(lastOrderIdOf({ orderId: 5n, count: 3 })).toBe(7n);
 });
 
 describe('a generated request_id', () => {

@@ -21,6 +21,11 @@ describe('an index', () => {
       ['mismatch 1-12: the index by_number is missing'],
     ],
     [
+      'of another kind is named',
+      (source) => (source.indexFaults = () => [{ name: 'of the log', fault: 'lacks an entry' }]),
+      ['mismatch 1-12: the index of the log lacks an entry'],
+    ],
+    [
       'of request_ids has a request_id twice, and entries on several pages',
       (source) => {
         const repeated = [{ storeId: 7n, requestId: 'r', rows: 2n, least: 1n, greatest: 3n }];

@@ -1,5 +1,6 @@
 import type { LedgerToVerify, PassRow, StoreRow } from '../../../src/core/verify/all-rows-check.ts';
 import type { StoreCounter, StoreEntries } from '../../../src/core/verify/counters-check.ts';
+import type { IndexFault } from '../../../src/core/verify/index-check.ts';
 import type { DeclaredLoss } from '../../../src/core/verify/declared-losses.ts';
 import type { VerifyEvent } from '../../../src/core/verify/events.ts';
 import { verifyLedger } from '../../../src/core/verify/verify-ledger.ts';
@@ -33,6 +34,7 @@ export class MemorySource implements VerifySource {
   /** Entries in the index of order_numbers beyond those of the rows. */
   strayEntries: StoreEntries[] = [];
   requestIdPages: RequestIdPage[] | undefined;
+  indexFaults?: () => IndexFault[];
 
   async declaredLosses(): Promise<readonly DeclaredLoss[]> {
     return this.losses;
