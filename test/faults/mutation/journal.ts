@@ -9,8 +9,11 @@ export const FOLDER_VARIABLE = 'MUTATION_FOLDER';
 export type Pass =
   /** Each test once without a mutant: which mutants it reaches, and how long it takes. */
   | { readonly kind: 'cover' }
-  /** Each test that takes up to `maxMs` again and again, with one mutant after another that it reaches. */
-  | { readonly kind: 'try'; readonly maxMs: number }
+  /**
+   * Each test that takes up to `maxMs` again and again, with one mutant after another that it reaches; if `isNear`, only
+   * those of the file that the test is named after.
+   */
+  | { readonly kind: 'try'; readonly maxMs: number; readonly isNear: boolean }
   /** All tests, with a mutant that is there while the modules are loaded. */
   | { readonly kind: 'load'; readonly id: string };
 

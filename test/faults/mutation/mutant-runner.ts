@@ -1,4 +1,4 @@
-import { relative } from 'node:path';
+import { basename, relative } from 'node:path';
 import type { RunnerTask, RunnerTestCase, RunnerTestFile } from 'vitest';
 import { TestRunner } from 'vitest';
 import type { ReachedMutants } from './journal.ts';
@@ -45,7 +45,8 @@ export default class MutantRunner extends TestRunner {
     this.#journal.steps.flatMap((step) => ('spoiled' in step ? [step.spoiled] : [])),
     (key) => key,
   );
-  readonly #mutants = new Set(this.#journal.room.mutants.map(({ id }) => id));
+  /** The mutants by their ids. */
+  readonly #mutants = new Map(this.#journal.room.mutants.map((mutant) => [mutant.id, mutant]));
   readonly #switches = ((globalThis as unknown as Record<string, Switches>)[NAMESPACE] ??= {} as Switches);
   readonly #durations = new Map<string, number>();
   /** The mutants that the test at hand is to be tried with. */
@@ -69,8 +70,10 @@ export default class MutantRunner extends TestRunner {
     if (this.#pass.kind === 'load' && this.#caught.has(this.#pass.id)) test.mode = 'skip';
     if (this.#pass.kind !== 'try') return;
     const { hits, ms } = this.#reached.tests[keyOf(test)] ?? { hits: {}, ms: 0 };
-    const isTurn = ms <= this.#pass.maxMs;
-    this.#waiting = isTurn ? Object.keys(hits).filter((id) => this.#mutants.has(id) && this.#isOpen(id, test)) : [];
+    const { maxMs, isNear } = this.#pass;
+    const isTurn = ms <= maxMs;
+    const own = `/${basename(test.file.filepath, '.test.ts')}.ts`;
+    this.#waiting = isTurn ? Object.keys(hits).filter((id) => this.#isOpen(id, test, isNear ? own : '')) : [];
     // Each mutant may be followed by a repetition without one; what is left of them does nothing.
     test.repeats = 2 * this.#waiting.length;
     if (this.#waiting.length === 0) test.mode = 'skip';
@@ -166,7 +169,8 @@ export default class MutantRunner extends TestRunner {
   }
 
   /** Not noticed yet, and not tried with this test in an earlier pass or session. */
-  #isOpen(id: string, test: RunnerTask): boolean {
+  #isOpen(id: string, test: RunnerTask, own: string): boolean {
+    if (this.#mutants.get(id)?.file.endsWith(own) !== true) return false;
     const key = keyOf(test);
     return !this.#caught.has(id) && !this.#survived.has(`${id} ${key}`) && (this.#spoiled.get(key)?.length ?? 0) < 2;
   }
