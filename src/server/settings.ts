@@ -17,7 +17,7 @@ export interface ServeSettings {
   readonly grpcListen: Address;
   readonly httpListen: Address | 'off';
   readonly metricsListen: Address | 'off';
-  /** Path of the SQLite ledger, or the URL of a PostgreSQL database. */
+  /** Path of the SQLite ledger, or the URL of a PostgreSQL database or of a DynamoDB table. */
   readonly ledger: string;
   /** The URL of a standby for reads. */
   readonly ledgerRead: string | 'off';
@@ -93,7 +93,7 @@ export const SERVE_SETTINGS: { readonly [K in keyof ServeSettings]: Setting<Serv
     flag: '--ledger <path|url>',
     variable: 'ORDERS_LEDGER',
     default: 'data/orders.db',
-    help: 'the ledger: an SQLite file, created if it does not exist, or postgres://user@host:5432/database',
+    help: 'the ledger: an SQLite file, created if it does not exist, postgres://user@host:5432/database, or dynamodb://TABLE?region=eu-central-1',
     parse: parseLedger,
   },
   ledgerRead: {

@@ -90,16 +90,12 @@ export class DynamodbVerifySource implements VerifySource {
     return this.#comparison.faults();
   }
 
-  stores(): AsyncIterable<readonly StoreCounter[]> {
-    const read = async (after: bigint) => {
-      const listed = await listedStores(this.#table, after, STORES_PER_READ);
-      // Those that the list does not have yet.
-      const created = this.#tail.flatMap((entry) => [...entry.created]).filter((storeId) => storeId > after);
-      const ids = [...new Set([...listed, ...created])].toSorted(compare).slice(0, STORES_PER_READ);
+  /** A listed store without an item of its own is left out, and has no counter then. */
+  async *stores(): AsyncGenerator<readonly StoreCounter[]> {
+    for await (const ids of this.#storeIds()) {
       const counters = await Promise.all(ids.map((storeId) => this.#counter(storeId)));
-      return counters.filter((counter) => counter !== undefined);
-    };
-    return pagesOf(STORES_PER_READ, 0n, ({ storeId }) => storeId, read);
+      yield counters.filter((counter) => counter !== undefined);
+    }
   }
 
   async store(storeId: bigint): Promise<OneStore> {
@@ -123,6 +119,16 @@ export class DynamodbVerifySource implements VerifySource {
   async *orderNumberEntries(): AsyncGenerator<never> {}
 
   async *requestIds(): AsyncGenerator<never> {}
+
+  /** Those that are listed, and those that the tail has created since. */
+  #storeIds(): AsyncIterable<readonly bigint[]> {
+    const read = async (after: bigint) => {
+      const listed = await listedStores(this.#table, after, STORES_PER_READ);
+      const created = this.#tail.flatMap((entry) => [...entry.created]).filter((storeId) => storeId > after);
+      return [...new Set([...listed, ...created])].toSorted(compare).slice(0, STORES_PER_READ);
+    };
+    return pagesOf(STORES_PER_READ, 0n, (storeId) => storeId, read);
+  }
 
   /** What the newest item of a store says, or the tail where that is newer. */
   async #counter(storeId: bigint): Promise<StoreCounter | undefined> {

@@ -138,3 +138,20 @@ it('a table without a ledger, and one that answers nothing, are named', async ()
   const denied = `dynamodb://orders?region=eu-central-1&endpoint=${endpoint}`;
   await expect(all(verifyTable(denied, undefined))).rejects.toThrow(`${denied}: not authorized`);
 });
+
+it('P2: a listed store that has lost its item does not hide the stores behind it', async () => {
+  const url = await newTableUrl();
+  const { ledger } = await OpenedLedger.open(url);
+  const stores = 130n;
+  const requests = Array.from({ length: Number(stores) }, (_, i) => {
+    return { storeId: BigInt(i + 1), requestId: 'r', count: 1, caller: '' };
+  });
+  await ledger.commit(requests);
+  await ledger.indexed();
+  await (await RawTable.of(url)).deleteAll(/^store#50$/);
+  const events = await all(verifyTable(url, undefined));
+  const sequences = events.flatMap((event) => (event.kind === 'sequence' ? [event.storeId] : []));
+  expect(sequences).toHaveLength(Number(stores));
+  expect(sequences).toContain(stores);
+  expect(messagesOf(events)).toContain('store 50 has rows or declared losses but no counter');
+});
