@@ -66,6 +66,7 @@ describe('P6: calls that were cancelled', () => {
 
   it('are looked for when a full queue is asked, every 5 ms at most', async () => {
     const { state, ask } = open();
+    await pass(1000);
     ask('runs', { lane: 'long' });
     const [one, two] = [ask('one', { lane: 'long' }), ask('two', { lane: 'long' })];
     ask('asks', { lane: 'long' });

@@ -183,9 +183,11 @@ describe('live', () => {
     ledger.commit(7n, 7n);
     await pass(1000);
     watcher.steps.length = 0;
+    const looks = vi.spyOn(ledger.reads, 'end');
     ledger.tell(ledger.rows.slice(1));
     ledger.tell(ledger.rows.slice(0, 1), 1n);
     await pass(10_000);
+    expect(looks).not.toHaveBeenCalled();
     ledger.commit(7n);
     await pass(0);
     expect(watcher.steps).toEqual(['3: 3']);
