@@ -10,6 +10,7 @@ const UNITS: Readonly<Record<string, readonly Unit[]>> = {
     [/^(write|fsync|open|truncate):/, 'failing calls'],
     [/./, 'full, read-only or closed disks'],
   ],
+  dynamodb: [[/./, 'simulated faults']],
   failover: [
     [/killed/, 'kills'],
     [/^disk/, 'full disks'],
