@@ -149,7 +149,6 @@ export class MoveSource implements LedgerSource {
       await log.follow();
       for (let change = form(); change; change = form()) {
         if (await log.appendUnlessTaken(change)) return;
-        await log.follow();
       }
     });
   }

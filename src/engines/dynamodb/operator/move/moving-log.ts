@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LedgerRefused } from '../../../../core/errors.ts';
 import { derivedItems } from '../../index/derived-items.ts';
 import { INDEXED_TO } from '../../index/indexer.ts';
-import { entryItem } from '../../log/entry-item.ts';
+import { entryItem, toEntry } from '../../log/entry-item.ts';
 import type { LedgerView } from '../../log/ledger-view.ts';
 import type { LogChange, LogEntry } from '../../log/log-entry.ts';
 import { entriesAfter } from '../../log/log-reader.ts';
@@ -46,7 +46,10 @@ export class MovingLog {
     throw new LedgerRefused(`another order-numbers command is writing ${this.#name}; wait until it has ended`);
   }
 
-  /** The same, but resolves to false if the position has an entry of somebody else. */
+  /**
+   * The same, but if the position has an entry of somebody else, it is applied, and this resolves to false. So a busy log
+   * is caught up with at one request an entry, which is as fast as a server writes them.
+   */
   async appendUnlessTaken(change: LogChange): Promise<boolean> {
     const { head, indexedTo } = this.view;
     const entry: LogEntry = {
@@ -59,15 +62,15 @@ export class MovingLog {
       putMs: 0,
       lostRaces: 0,
     };
-    const isOwn = await this.put(entryItem(entry), entry.batchId);
-    if (isOwn) this.view.apply(entry);
-    return isOwn;
+    const other = await this.put(entryItem(entry), entry.batchId);
+    this.view.apply(other ? toEntry(other, entry.position) : entry);
+    return !other;
   }
 
-  /** Puts an item of the log until it is known who has its position, and resolves to whether it is this one. */
-  async put(item: Item, batchId: string): Promise<boolean> {
+  /** Puts an item of the log until it is known who has its position; resolves to what is there if it is another one. */
+  async put(item: Item, batchId: string): Promise<Item | undefined> {
     const found = await this.#repeating(() => this.table.putNew(item));
-    return !found || textOf(found, 'batch') === batchId;
+    return found && textOf(found, 'batch') !== batchId ? found : undefined;
   }
 
   /** Applies what others have written. */

@@ -58,7 +58,7 @@ class MoveTarget implements LedgerTarget {
   }
 
   async identity(): Promise<string> {
-    return `file ${this.name.replaceAll(/[()]/g, encodeURIComponent)}`;
+    return `file ${this.name.replaceAll('(', '%28').replaceAll(')', '%29')}`;
   }
 
   async claim(ledger: MovedId, isSealed: boolean): Promise<MovingState> {
