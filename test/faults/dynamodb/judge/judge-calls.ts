@@ -21,10 +21,16 @@ export function judgeCalls(
   violated: Violated,
 ): void {
   const done: Done[] = [];
+  // A copy of a request under way shares its refusal.
+  const asked = new Map<string, number>();
   for (const { storeId, requestId, start, end, answer, error } of calls) {
     const key = keyOf({ storeId, requestId: requestId! });
-    if (error?.reason === 'STORE_NOT_FOUND' && log.storeAt(storeId, log.headBefore(start))) {
-      violated(`${key} was told STORE_NOT_FOUND, and its store was there before`);
+    if (error?.reason === 'STORE_NOT_FOUND') {
+      const first = asked.get(`${key} ${end}`) ?? start;
+      asked.set(`${key} ${end}`, first);
+      if (log.storeAt(storeId, log.headBefore(first))) {
+        violated(`${key} was told STORE_NOT_FOUND, and its store was there before`);
+      }
     }
     if (!answer) continue;
     const position = log.positionOf(answer);

@@ -13,7 +13,7 @@ function bug(name: string, seed: number, shows: RegExp, ...changes: SourceChange
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   bug(
     "an answer before the log's put",
-    1,
+    2,
     /before it was in the log|the log does not have it/,
     change(
       'log/open-log.ts',
@@ -23,13 +23,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'a position that was taken is taken for the own one',
-    1,
+    2,
     /P4|has no row/,
     change('log/open-log.ts', 'if (found) return toEntry(found, entry.position);', 'if (found) return entry;'),
   ),
   bug(
     'the own batch is taken for a foreign one',
-    1,
+    4,
     /nobody was told that .* is new/,
     change('log/open-log.ts', 'const isWon = winner.batchId === entry.batchId;', 'const isWon = winner === entry;'),
   ),
@@ -51,13 +51,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'the tail is not kept while the index is looked at',
-    1,
+    3,
     /P5|P4|not at/,
     change('log/ledger-view.ts', 'this.#pins.set(pin, this.#indexedTo);', ''),
   ),
   bug(
     'indexed_to is raised over a gap',
-    1,
+    2,
     /P5|index/,
     change(
       'index/indexer.ts',
@@ -67,13 +67,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'keys that were not processed are absent',
-    1,
+    9,
     /P5|P4|was there before/,
     change('table/table.ts', 'return left === undefined || left.length === 0;', 'return true;'),
   ),
   bug(
     'items that were not processed are written',
-    1,
+    3,
     /P5|index/,
     change('table/table.ts', '      return left.length === 0;', '      return true;'),
   ),
@@ -90,13 +90,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   bug(
     'items are read without consistency',
     1,
-    /./,
+    /P\d|was there before|was passed before|neither then nor before/,
     change('table/table.ts', 'Keys: left, ConsistentRead: true', 'Keys: left, ConsistentRead: false'),
   ),
   bug(
     'stores are read without consistency',
     1,
-    /./,
+    /P\d|not at|neither then nor before|which is there/,
     change(
       'table/table.ts',
       '        ConsistentRead: true,\n        ScanIndexForward',
@@ -105,14 +105,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'a put beyond a table that was restored',
-    1,
+    24,
     /P4|has no row/,
     change('log/head-proof.ts', 'if (now - this.#at <= PROOF_MS) return;', 'if (now >= 0) return;'),
   ),
   bug(
     'the index before the log',
     1,
-    /./,
+    /P4|P5|has no row|found another row/,
     change(
       'log/open-log.ts',
       'const winner = await this.#settle(entry);',
@@ -121,9 +121,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'a list begins behind the tail',
-    51,
+    5,
     /a watcher saw|a list of allocations/,
     change('index/positions.ts', 'return Math.min(found, known);', 'return found;'),
+    change('log/entry-cache.ts', 'view.tail.find(isThere) ?? ', ''),
   ),
   bug(
     'a forgotten store is looked up behind the tail',
@@ -137,14 +138,26 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'the keys of changes end in zeros',
-    33,
+    9,
     /verify: the index of order_numbers lacks/,
     change('table/keys.ts', ".replace(/\\.?0+$/, '');", ';'),
   ),
   bug(
     'a look at the table waits for ever',
-    96,
+    8,
     /have no answer in time|is not stopped/,
     change('table/table-admin.ts', 'this.#send = oneAttempt(client, name);', 'this.#send = client.send.bind(client);'),
+  ),
+  bug(
+    'an older copy is listed',
+    58,
+    /a list of allocations|look-up/,
+    change('log/log.ts', 'this.#after((log) => log.prove())', 'this.#after(async () => {})'),
+  ),
+  bug(
+    'a verification does not know new stores',
+    287,
+    /a verification beside live servers/,
+    change('verify/verify-source.ts', '[...new Set([...listed, ...created])]', '[...listed]'),
   ),
 ];

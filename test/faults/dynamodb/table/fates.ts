@@ -40,6 +40,7 @@ export interface Fate {
 export class Fates {
   readonly #random: Random;
   #share: number;
+  #isCalm = false;
   readonly #paces: readonly number[];
   /** Faults for the next requests of a kind. */
   readonly #aimed: { readonly kind: Kind; readonly fault: Fault }[] = [];
@@ -55,8 +56,9 @@ export class Fates {
     this.#aimed.push({ kind, fault });
   }
 
-  /** From now on, no request has a fault. */
+  /** From now on, no request has a fault, and no read is stale. */
   calm(): void {
+    this.#isCalm = true;
     this.#share = 0;
     this.#aimed.length = 0;
   }
@@ -71,7 +73,7 @@ export class Fates {
       fault,
       lateMs: random.pick([40, 400, 2000, 2900, 3100, 5000, 7000]) + random.below(60),
       restMs: random.chance(0.3) ? random.pick(this.#paces) : undefined,
-      staleMs: random.pick([0, 5, 50, 1000]),
+      staleMs: this.#isCalm ? 0 : random.pick([0, 5, 50, 1000]),
       share: random.fraction(),
     };
   }

@@ -2,6 +2,8 @@ import { Random } from '../../seeded/random.ts';
 import type { Fault, Kind } from '../table/fates.ts';
 import { COMMON } from '../table/fates.ts';
 import type { Point } from '../table/simulated-client.ts';
+import type { Scene } from './scenes.ts';
+import { createRace, olderCopy } from './scenes.ts';
 
 /** One allocation that a caller asks for. */
 export interface PlannedCall {
@@ -62,8 +64,6 @@ const CALLS = 200;
 /** 7 and 23 are in one list of stores. */
 const STORES = [7n, 8n, 23n, 39n, 100n, 2n ** 53n + 5n] as const;
 const AHEAD_MS = [0, 0, 0, 1, -1, 400, -400, 5000, -3_600_000];
-/** No request is repeated for so long: a table that is another one was gone for longer. */
-const LONG_GONE_MS = 14_500;
 
 /** Draws a plan from a seed. */
 export function planOf(seed: number): Plan {
@@ -74,18 +74,12 @@ export function planOf(seed: number): Plan {
   const stores = STORES.slice(0, random.between(1, STORES.length));
   const calls = plannedCalls(random, servers, endMs, stores);
   const events = plannedEvents(random, servers, endMs, stores, autoCreateStores);
-  // Among the calls, or once the servers are idle.
-  const olderCopyMs = random.chance(0.12) ? 5 + random.below(endMs) + random.pick([0, 4000]) : undefined;
-  if (olderCopyMs !== undefined) {
-    const copiedMs = olderCopyMs + LONG_GONE_MS;
-    events.push({ atMs: olderCopyMs, what: 'older copy', goneMs: LONG_GONE_MS, ms: LONG_GONE_MS });
-    for (let server = 0; server < servers; server++) {
-      const [storeId, requestId] = [random.pick(stores), `late-${server}`];
-      const atMs = copiedMs + 2000 + random.below(8000);
-      calls.push({ atMs, server, storeId, requestId, count: 1, cancelAfterMs: undefined, retries: 1 });
-      const what = random.pick(['look up', 'list allocations', 'get store'] as const);
-      events.push({ atMs: copiedMs + random.below(9000), what, server, storeId, draw: random.below(2 ** 30) });
-    }
+  const scenes: Scene[] = [];
+  if (random.chance(0.12)) scenes.push(olderCopy(random, servers, endMs, stores));
+  if (!autoCreateStores && random.chance(0.5)) scenes.push(createRace(random, servers, endMs));
+  for (const scene of scenes) {
+    calls.push(...scene.calls);
+    events.push(...scene.events);
   }
   return {
     seed,
@@ -96,7 +90,7 @@ export function planOf(seed: number): Plan {
     servers: Array.from({ length: servers }, () => ({
       startMs: random.pick([0, 0, 1, 3, 40, 200]),
       aheadMs: random.pick(AHEAD_MS),
-      maxBatch: random.pick([2, 5, 20, 500]),
+      maxBatch: random.pick([3, 10, 50, 500]),
     })),
     calls,
     events,
@@ -169,12 +163,13 @@ function plannedEvents(
     ...(autoCreateStores ? [] : stores.map((storeId, i) => ({ ...ask('create store', 5 + 20 * i), storeId }))),
     ...some(0, 2, (atMs) => ask('create store', atMs)),
     ...some(2, 5, (atMs) => ask('update store', atMs)),
-    ...some(1, 3, (atMs) => ask('get store', atMs)),
-    ...some(3, 6, (atMs) => ask('look up', atMs)),
-    ...some(1, 4, (atMs) => ask('list allocations', atMs)),
-    ...some(0, 1, (atMs) => ask('list stores', atMs)),
-    ...some(0, 2, (atMs) => ask('end', atMs)),
-    ...(random.chance(0.1) ? some(1, 1, (atMs) => ask('verify', atMs)) : []),
+    // Most of them when there is something to see.
+    ...some(1, 4, (atMs) => ask('get store', 2 * atMs)),
+    ...some(3, 6, (atMs) => ask('look up', 2 * atMs)),
+    ...some(5, 10, (atMs) => ask('list allocations', 200 + 2 * atMs)),
+    ...some(0, 1, (atMs) => ask('list stores', 2 * atMs)),
+    ...some(0, 2, (atMs) => ask('end', 2 * atMs)),
+    ...(random.chance(0.3) ? some(1, 1, (atMs) => ask('verify', 150 + (atMs % 400))) : []),
   ].toSorted((a, b) => a.atMs - b.atMs);
 }
 
