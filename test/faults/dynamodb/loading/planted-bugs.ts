@@ -13,7 +13,7 @@ function bug(name: string, seed: number, shows: RegExp, ...changes: SourceChange
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   bug(
     "an answer before the log's put",
-    2,
+    13,
     /before it was in the log|the log does not have it/,
     change(
       'log/open-log.ts',
@@ -29,7 +29,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'the own batch is taken for a foreign one',
-    4,
+    10,
     /nobody was told that .* is new/,
     change('log/open-log.ts', 'const isWon = winner.batchId === entry.batchId;', 'const isWon = winner === entry;'),
   ),
@@ -51,13 +51,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'the tail is not kept while the index is looked at',
-    3,
+    38,
     /P5|P4|not at/,
     change('log/ledger-view.ts', 'this.#pins.set(pin, this.#indexedTo);', ''),
   ),
   bug(
     'indexed_to is raised over a gap',
-    2,
+    11,
     /P5|index/,
     change(
       'index/indexer.ts',
@@ -67,13 +67,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'keys that were not processed are absent',
-    9,
+    43,
     /P5|P4|was there before/,
     change('table/table.ts', 'return left === undefined || left.length === 0;', 'return true;'),
   ),
   bug(
     'items that were not processed are written',
-    3,
+    4,
     /P5|index/,
     change('table/table.ts', '      return left.length === 0;', '      return true;'),
   ),
@@ -89,7 +89,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'items are read without consistency',
-    1,
+    5,
     /P\d|was there before|was passed before|neither then nor before/,
     change('table/table.ts', 'Keys: left, ConsistentRead: true', 'Keys: left, ConsistentRead: false'),
   ),
@@ -105,7 +105,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'a put beyond a table that was restored',
-    24,
+    33,
     /P4|has no row/,
     change('log/head-proof.ts', 'if (now - this.#at <= PROOF_MS) return;', 'if (now >= 0) return;'),
   ),
@@ -121,7 +121,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'a list begins behind the tail',
-    5,
+    112,
     /a watcher saw|a list of allocations/,
     change('index/positions.ts', 'return Math.min(found, known);', 'return found;'),
     change('log/entry-cache.ts', 'view.tail.find(isThere) ?? ', ''),
@@ -138,25 +138,25 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'the keys of changes end in zeros',
-    9,
+    18,
     /verify: the index of order_numbers lacks/,
     change('table/keys.ts', ".replace(/\\.?0+$/, '');", ';'),
   ),
   bug(
     'a look at the table waits for ever',
-    8,
+    19,
     /have no answer in time|is not stopped/,
     change('table/table-admin.ts', 'this.#send = oneAttempt(client, name);', 'this.#send = client.send.bind(client);'),
   ),
   bug(
     'an older copy is listed',
-    58,
+    253,
     /a list of allocations|look-up/,
     change('log/log.ts', 'this.#after((log) => log.prove())', 'this.#after(async () => {})'),
   ),
   bug(
     'a verification does not know new stores',
-    287,
+    562,
     /a verification beside live servers/,
     change('verify/verify-source.ts', '[...new Set([...listed, ...created])]', '[...listed]'),
   ),

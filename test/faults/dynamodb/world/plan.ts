@@ -153,7 +153,8 @@ function plannedEvents(
     }),
     ...some(0, 1, (atMs) => ({ atMs, what: 'stop' as const, server: server(), downMs: downMs() })),
     ...some(12, 16, (atMs) => ({ atMs, what: 'aim' as const, ...aimed(random, random.pick(kinds)) })),
-    ...some(1, 3, (atMs) => {
+    // So many that every run has ten faults, even one whose servers are refused most of the time.
+    ...some(6, 8, (atMs) => {
       return { atMs, what: 'clock jumps' as const, server: server(), ms: random.pick([-86_400_000, -900, 700, 4000]) };
     }),
     ...some(1, 2, (atMs) => {
