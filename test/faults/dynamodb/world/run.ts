@@ -5,7 +5,7 @@ import { DynamodbVerifySource } from '../../../../src/engines/dynamodb/verify/ve
 import { setProbe } from '../loading/probe.ts';
 import { Random } from '../../seeded/random.ts';
 import { judgeRun, keyOf } from '../../seeded/run-judge.ts';
-import type { FinishedRun } from '../../seeded/run-judge.ts';
+import type { FinishedRun, SeenCall } from '../../seeded/run-judge.ts';
 import { RunRecord } from '../../seeded/run-record.ts';
 import type { RunResult } from '../../seeded/thread.ts';
 import { beginTime } from '../../seeded/time/globals.ts';
@@ -165,7 +165,7 @@ async function verify({ clock, record, account, servers }: World): Promise<void>
 
 function judge({ record, account, callers, questions, watchers }: World): FinishedRun {
   const { violated } = record;
-  const { calls } = callers;
+  const calls = withFirstStarts(callers.calls);
   const log = new LogWalk(account, violated);
   const { rows, stores, byKey } = log;
   const finished: FinishedRun = {
@@ -182,4 +182,15 @@ function judge({ record, account, callers, questions, watchers }: World): Finish
     if (item?.['order_id']?.N !== String(row.orderId)) violated(`the index does not have ${keyOf(row)}`);
   }
   return finished;
+}
+
+/** A copy of a request under way shares its answer, so it counts from when the request was first asked for. */
+function withFirstStarts(calls: readonly SeenCall[]): readonly SeenCall[] {
+  const starts = new Map<string, number>();
+  return calls.map((call) => {
+    const key = `${call.storeId} ${call.requestId}`;
+    const start = starts.get(key) ?? call.start;
+    starts.set(key, start);
+    return { ...call, start };
+  });
 }
