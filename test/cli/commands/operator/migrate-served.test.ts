@@ -14,6 +14,8 @@ import { until } from '../../../support/until.ts';
 /** Callers at once, and how many numbers they have before the move begins. */
 const CALLERS = 8;
 const BEFORE = 40;
+/** Calls of each, at most. */
+const MOST = 150;
 
 it('P1 P2 P5 P8: a table is moved under the load of a server, which loses nothing and numbers nothing after it', async () => {
   const from = await newTableUrl();
@@ -23,7 +25,7 @@ it('P1 P2 P5 P8: a table is moved under the load of a server, which loses nothin
   onTestFinished(() => client.close());
   const numbered: { readonly requestId: string; readonly orderId: bigint }[] = [];
   const call = async (caller: number) => {
-    for (let i = 0; ; i++) {
+    for (let i = 0; i < MOST; i++) {
       const requestId = `call-${caller}-${i}`;
       const request = { storeId: BigInt(1 + (i % 3)), requestId };
       const { allocation } = await client.allocateOrder(request, { deadlineMs: 1500 });
@@ -34,6 +36,9 @@ it('P1 P2 P5 P8: a table is moved under the load of a server, which loses nothin
   await until('the server is at work', () => numbered.length >= BEFORE);
   expect(await move(from, to)).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/^moved: serve it/) });
   await calls;
+  // An idle server finds out when somebody asks.
+  const late = client.allocateOrder({ storeId: 1n, requestId: 'late' }, { deadlineMs: 1500 });
+  await expect(late).rejects.toThrow(/./);
   await server.line(/the ledger cannot be opened yet: the ledger of .* has moved to .*orders\.db; serve that one/);
   expect(await client.checkHealth()).not.toBe('SERVING');
 
