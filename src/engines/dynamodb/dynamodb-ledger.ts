@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DynamodbReads } from './dynamodb-reads.ts';
 import { findAllocations, findStore } from './index/lookups.ts';
 import { Log } from './log/log.ts';
-import type { LedgerView } from './log/ledger-view.ts';
+import type { LedgerView, Pin } from './log/ledger-view.ts';
 import type { LogChange } from './log/log-entry.ts';
 import type { NumberedBatch } from './log/numbering.ts';
 import { numberBatch } from './log/numbering.ts';
@@ -131,11 +131,11 @@ export class DynamodbLedger implements Ledger {
     const stores = new Map<bigint, Store | undefined>();
     let known: Awaited<ReturnType<typeof findAllocations>> = new Map();
     return {
-      prepare: async (view) => {
+      prepare: async (view, pin) => {
         const storeIds = new Set(requests.map(({ storeId }) => storeId));
         [known] = await Promise.all([
           findAllocations(table, requests),
-          ...[...storeIds].map(async (storeId) => stores.set(storeId, await this.#store(view, storeId))),
+          ...[...storeIds].map(async (storeId) => stores.set(storeId, await this.#store(view, pin, storeId))),
         ]);
       },
       form: (view) => {
@@ -154,8 +154,8 @@ export class DynamodbLedger implements Ledger {
     try {
       let looked: Store | undefined;
       const written = await this.#write<Written | OrderError>(performance.now() + WRITE_MS, {
-        prepare: async (view) => {
-          looked = await this.#store(view, storeId);
+        prepare: async (view, pin) => {
+          looked = await this.#store(view, pin, storeId);
         },
         form: (view) => formStore(view, view.store(storeId) ?? looked, write),
       });
@@ -169,11 +169,11 @@ export class DynamodbLedger implements Ledger {
   }
 
   /** As of the head, or newer; called under a pin. */
-  async #store(view: LedgerView, storeId: bigint): Promise<Store | undefined> {
+  async #store(view: LedgerView, pin: Pin, storeId: bigint): Promise<Store | undefined> {
     const known = view.store(storeId);
     if (known) return known;
     const found = await findStore(this.#place.table, storeId);
-    return found ? view.learn(found.store) : view.store(storeId);
+    return found ? pin.learn(found.store) : view.store(storeId);
   }
 
   /** Gives up at a time by performance.now(): then the write goes on, but nobody is told what became of it. */

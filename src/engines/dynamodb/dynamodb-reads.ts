@@ -9,7 +9,7 @@ import { verifyLedger } from '../../core/verify/verify-ledger.ts';
 import { findAllocations, findOrderNumber, findStore } from './index/lookups.ts';
 import { positionOf, positionsOfStore } from './index/positions.ts';
 import { lastListedStore, listedStores } from './index/store-list.ts';
-import type { LedgerView } from './log/ledger-view.ts';
+import type { LedgerView, Pin } from './log/ledger-view.ts';
 import type { Log } from './log/log.ts';
 import { EntryCache } from './log/entry-cache.ts';
 import type { Table } from './table/table.ts';
@@ -39,19 +39,19 @@ export class DynamodbReads implements LedgerReads {
   getStore(storeId: bigint): Promise<Store | undefined> {
     return this.#read(async () => {
       const view = await this.#log.current();
-      return pinned(view, () => this.#store(view, storeId));
+      return pinned(view, (pin) => this.#store(view, pin, storeId));
     });
   }
 
   listStores({ afterStoreId, upToStoreId, limit }: StoreRange): Promise<readonly Store[]> {
     return this.#read(async () => {
       const view = await this.#log.current();
-      return pinned(view, async () => {
+      return pinned(view, async (pin) => {
         const created = view.tail.flatMap((entry) => [...entry.created]);
         const listed = await listedStores(this.#table, afterStoreId, limit);
         const ids = [...new Set([...listed, ...created])].filter((id) => id > afterStoreId && id <= upToStoreId);
         const first = ids.toSorted((a, b) => (a < b ? -1 : 1)).slice(0, limit);
-        const stores = await Promise.all(first.map((storeId) => this.#store(view, storeId)));
+        const stores = await Promise.all(first.map((storeId) => this.#store(view, pin, storeId)));
         return stores.filter((store) => store !== undefined);
       });
     });
@@ -115,11 +115,11 @@ export class DynamodbReads implements LedgerReads {
     return this.#entries.positionOf(view, orderId) ?? positionOf(this.#table, view, orderId);
   }
 
-  async #store(view: LedgerView, storeId: bigint): Promise<Store | undefined> {
+  async #store(view: LedgerView, pin: Pin, storeId: bigint): Promise<Store | undefined> {
     const known = view.store(storeId);
     if (known) return known;
     const found = await findStore(this.#table, storeId);
-    return found ? view.learn(found.store) : view.store(storeId);
+    return found ? pin.learn(found.store) : view.store(storeId);
   }
 
   async #list(view: LedgerView, range: AllocationRange): Promise<readonly Allocation[]> {
@@ -185,11 +185,11 @@ function isOf(allocation: Allocation, key: Exclude<AllocationKey, { requestId: s
   return wanted >= first && wanted < first + BigInt(count);
 }
 
-async function pinned<Result>(view: LedgerView, work: () => Promise<Result>): Promise<Result> {
-  const release = view.pin();
+async function pinned<Result>(view: LedgerView, work: (pin: Pin) => Promise<Result>): Promise<Result> {
+  const pin = view.pin();
   try {
-    return await work();
+    return await work(pin);
   } finally {
-    release();
+    pin.release();
   }
 }

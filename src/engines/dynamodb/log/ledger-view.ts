@@ -12,6 +12,13 @@ export interface Head {
   readonly batchId: string;
 }
 
+/** What keeps the tail of a view while derived items are looked up. */
+export interface Pin {
+  /** Learns a store that was looked up under this pin, and returns what is known of it: the tail may have a newer one. */
+  learn(found: Store): Store;
+  release(): void;
+}
+
 /**
  * What a server knows of the log, as of `head`. It is good for numbering only as long as nothing follows there, which a
  * put at the next position finds out.
@@ -116,16 +123,21 @@ export class LedgerView {
     this.#trim();
   }
 
-  /**
-   * Keeps the tail that there is until the returned function is called. What the derived items do not have after that is
-   * in the tail, or behind the head.
-   */
-  pin(): () => void {
+  /** Keeps the tail that there is. What the derived items do not have from now on is in the tail, or behind the head. */
+  pin(): Pin {
     const pin = Symbol();
     this.#pins.set(pin, this.#indexedTo);
-    return () => {
-      this.#pins.delete(pin);
-      this.#trim();
+    return {
+      learn: (found) => {
+        const known = this.store(found.storeId);
+        // Without the pin the tail may lack what has changed since.
+        if (!known && this.#pins.has(pin)) this.#keep(found);
+        return known ?? found;
+      },
+      release: () => {
+        this.#pins.delete(pin);
+        this.#trim();
+      },
     };
   }
 
@@ -137,13 +149,6 @@ export class LedgerView {
   /** A store as of the head; undefined if it has to be looked up. */
   store(storeId: bigint): Store | undefined {
     return this.#stores.get(storeId) ?? this.#storeInTail(storeId);
-  }
-
-  /** Learns a store that was looked up under a pin. What the tail has of it is newer. */
-  learn(found: Store): Store {
-    const known = this.store(found.storeId);
-    if (!known) this.#keep(found);
-    return known ?? found;
   }
 
   /** A store that was forgotten, although the derived items may not have its last state yet. */

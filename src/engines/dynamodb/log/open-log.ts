@@ -5,7 +5,7 @@ import { failureOf, NoAnswer } from '../table/failures.ts';
 import { placeOf } from '../../../core/move/place.ts';
 import { entryItem, toEntry } from './entry-item.ts';
 import { HeadProof } from './head-proof.ts';
-import type { LedgerView } from './ledger-view.ts';
+import type { LedgerView, Pin } from './ledger-view.ts';
 import type { LogChange, LogEntry } from './log-entry.ts';
 import { entriesAfter } from './log-reader.ts';
 import type { FoundLedger, LedgerPlace } from './opening.ts';
@@ -28,7 +28,7 @@ export interface Formed<Answer> {
 /** A write of the log. */
 export interface Write<Answer> {
   /** Looks up what `form` needs, under a pin. */
-  prepare(view: LedgerView): Promise<void>;
+  prepare(view: LedgerView, pin: Pin): Promise<void>;
   /** Called again after every lost race. Changes nothing. */
   form(view: LedgerView): Formed<Answer>;
   /** Whether nobody waits for the answer any more, so that nothing has to be formed again. */
@@ -103,12 +103,12 @@ export class OpenLog {
     const { pauseMs } = this.#turns;
     if (pauseMs > 0) await delay(pauseMs);
     await this.#indexer.hasRoom();
-    const release = this.view.pin();
+    const pin = this.view.pin();
     try {
-      await Promise.all([write.prepare(this.view), this.prove()]);
+      await Promise.all([write.prepare(this.view, pin), this.prove()]);
       return await this.#append(write);
     } finally {
-      release();
+      pin.release();
     }
   }
 

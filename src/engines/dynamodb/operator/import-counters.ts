@@ -129,8 +129,8 @@ export class CountersImport {
   async #begin(firstOrderId: bigint): Promise<Begun> {
     const genesis: Genesis = { ledgerId: crypto.randomUUID(), firstOrderId, isMoving: true };
     const view = new LedgerView(genesis, undefined);
-    const isOwn = await this.#log(view).put(genesisItem(genesis), genesis.ledgerId);
-    if (!isOwn) throw this.#isAnother('was created at the same time');
+    const other = await this.#log(view).put(genesisItem(genesis), genesis.ledgerId);
+    if (other) throw this.#isAnother('was created at the same time');
     return { view, stores: 0 };
   }
 

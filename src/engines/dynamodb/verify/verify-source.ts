@@ -104,7 +104,7 @@ export class DynamodbVerifySource implements VerifySource {
   }
 
   async *storeRows(storeId: bigint): AsyncGenerator<readonly PassRow[]> {
-    const release = this.#view.pin();
+    const pin = this.#view.pin();
     try {
       for await (const position of positionsOfStore(this.#table, this.#view, storeId, 1, false)) {
         if (position > this.#position) return;
@@ -112,7 +112,7 @@ export class DynamodbVerifySource implements VerifySource {
         yield entries.flatMap(({ allocations }) => allocations.filter((each) => each.storeId === storeId).map(toRow));
       }
     } finally {
-      release();
+      pin.release();
     }
   }
 
@@ -141,9 +141,11 @@ export class DynamodbVerifySource implements VerifySource {
     const isNewer = newest !== undefined && newest.position > (found?.position ?? 0);
     const store = isNewer ? newest.store : found?.store;
     if (!store) return undefined;
-    const lastRun = inTail.findLast(({ isRun }) => isRun);
-    const rowsEnd = isNewer && lastRun ? lastRun.store.lastNumber : (found?.run?.last ?? (await this.#rowsEnd(store)));
-    return { storeId, firstNumber: store.firstNumber, lastNumber: store.lastNumber, rowsEnd };
+    const counter = { storeId, firstNumber: store.firstNumber, lastNumber: store.lastNumber };
+    // Servers go on meanwhile, and write the items of their entries in any order: the runs before it may not be there yet.
+    if (!isNewer && found && found.position > this.#position) return { ...counter, rowsEnd: undefined };
+    const lastRun = inTail.findLast(({ isRun }) => isRun)?.store.lastNumber;
+    return { ...counter, rowsEnd: lastRun ?? found?.run?.last ?? (await this.#rowsEnd(store)) };
   }
 
   /** The end of the last run of a store that was changed since; null if it never had one. */
