@@ -126,7 +126,8 @@ export class LedgerView {
   /** Keeps the tail that there is. What the derived items do not have from now on is in the tail, or behind the head. */
   pin(): Pin {
     const pin = Symbol();
-    this.#pins.set(pin, this.#indexedTo);
+    // The mark may be beyond the head: what lies between is still to come, and must not be forgotten as it comes.
+    this.#pins.set(pin, Math.min(this.#indexedTo, this.#head.position));
     return {
       learn: (found) => {
         const known = this.store(found.storeId);

@@ -53,7 +53,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     'the tail is not kept while the index is looked at',
     38,
     /P5|P4|not at/,
-    change('log/ledger-view.ts', 'this.#pins.set(pin, this.#indexedTo);', ''),
+    change('log/ledger-view.ts', 'this.#pins.set(pin, Math.min(this.#indexedTo, this.#head.position));', ''),
   ),
   bug(
     'indexed_to is raised over a gap',
