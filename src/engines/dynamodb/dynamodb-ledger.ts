@@ -15,7 +15,7 @@ import type { LedgerView, Pin } from './log/ledger-view.ts';
 import type { LogChange } from './log/log-entry.ts';
 import type { NumberedBatch } from './log/numbering.ts';
 import { numberBatch } from './log/numbering.ts';
-import type { Formed, Write } from './log/open-log.ts';
+import type { Formed, Write } from './log/write.ts';
 import type { LedgerPlace } from './log/opening.ts';
 import { NoAnswer } from './table/failures.ts';
 

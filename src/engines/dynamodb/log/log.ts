@@ -3,13 +3,15 @@ import { LedgerRefused, OrderError } from '../../../core/errors.ts';
 import type { LedgerObserver } from '../../../core/observers.ts';
 import { settledWithin } from '../../../core/settled-within.ts';
 import { ledgerReopening, ledgerUnusable, stoppedBeforeOpen } from '../../../core/refusals.ts';
-import { failureOf, reasonOf } from '../table/failures.ts';
+import { failureOf, NoAnswer, reasonOf } from '../table/failures.ts';
 import type { Head, LedgerView } from './ledger-view.ts';
-import type { Write } from './open-log.ts';
-import { OpenLog, requireServed } from './open-log.ts';
+import { OpenLog } from './open-log.ts';
 import type { LedgerPlace } from './opening.ts';
 import { readLedger } from './opening.ts';
+import { requireServed } from './served.ts';
 import { TurnTaking } from './turn-taking.ts';
+import type { Write } from './write.ts';
+import { NotPut } from './write.ts';
 
 /** Between two attempts to open it: at first, and at most. */
 const FIRST_PAUSE_MS = 20;
@@ -62,12 +64,16 @@ export class Log {
   /** Runs one write at a time, in order. If its outcome is not known, it rejects, and the log is opened again. */
   write<Answer>(write: Write<Answer>): Promise<Answer> {
     const work = async () => {
-      const log = await this.#opening;
-      try {
-        return await log.write(write);
-      } catch (error) {
-        this.#reopen(log, error);
-        throw error;
+      for (;;) {
+        const log = await this.#opening;
+        if (write.isAbandoned()) throw new NoAnswer('the write was given up before it began');
+        try {
+          return await log.write(write);
+        } catch (error) {
+          this.#reopen(log, error);
+          // What was not sent is done on the log as it is found again.
+          if (!(error instanceof NotPut)) throw error;
+        }
       }
     };
     const answer = this.#turn.then(work, work);
@@ -98,7 +104,8 @@ export class Log {
     try {
       await step(log);
     } catch (error) {
-      this.#reopen(log, error);
+      // A write goes on with its entry until that is settled.
+      if (!log.isWriting) this.#reopen(log, error);
       throw error instanceof OrderError ? error : ledgerReopening(error);
     }
     if (this.#shown() !== log) throw ledgerReopening();
@@ -148,7 +155,12 @@ export class Log {
       },
       settled: (view) => this.#tellOpened(view, false),
     });
-    requireServed(this.#place.name, log.view);
+    try {
+      requireServed(this.#place.name, log.view);
+    } catch (error) {
+      log.close();
+      throw error;
+    }
     this.#open = log;
     this.#followed(log.view);
     this.#tellOpened(log.view, found.isNew);

@@ -1,39 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { LedgerRefused } from '../../../core/errors.ts';
 import { Indexer } from '../index/indexer.ts';
-import { failureOf, NoAnswer } from '../table/failures.ts';
-import { placeOf } from '../../../core/move/place.ts';
+import { failureOf, mayPass, NoAnswer } from '../table/failures.ts';
+import type { Item } from '../table/item.ts';
 import { entryItem, toEntry } from './entry-item.ts';
 import { HeadProof } from './head-proof.ts';
-import type { LedgerView, Pin } from './ledger-view.ts';
-import type { LogChange, LogEntry } from './log-entry.ts';
+import type { Head, LedgerView } from './ledger-view.ts';
+import type { LogEntry } from './log-entry.ts';
 import { entriesAfter } from './log-reader.ts';
 import type { FoundLedger, LedgerPlace } from './opening.ts';
+import { requireServed } from './served.ts';
 import { SharedRun } from './shared-run.ts';
 import type { TurnTaking } from './turn-taking.ts';
+import type { Write } from './write.ts';
+import { NotPut } from './write.ts';
 
 /** Between two attempts to put an entry: at first, and at most. */
 const FIRST_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 500;
-
-/** What a write comes to as of the head of the log. */
-export interface Formed<Answer> {
-  readonly answer: Answer;
-  /** Undefined if there is nothing to write. */
-  readonly change: LogChange | undefined;
-  /** Whether the answer is only good if nothing follows the head. */
-  readonly restsOnHead: boolean;
-}
-
-/** A write of the log. */
-export interface Write<Answer> {
-  /** Looks up what `form` needs, under a pin. */
-  prepare(view: LedgerView, pin: Pin): Promise<void>;
-  /** Called again after every lost race. Changes nothing. */
-  form(view: LedgerView): Formed<Answer>;
-  /** Whether nobody waits for the answer any more, so that nothing has to be formed again. */
-  isAbandoned(): boolean;
-}
 
 /** What happens to a log while it is open. */
 export interface LogListener {
@@ -58,6 +41,7 @@ export class OpenLog {
   readonly #proof: HeadProof;
   readonly #readings: SharedRun<boolean>;
   #isUnsettled = false;
+  #isWriting = false;
   #isClosed = false;
   #putMs = 0;
 
@@ -88,6 +72,11 @@ export class OpenLog {
     return this.#isUnsettled;
   }
 
+  /** Whether a write is in progress, which finds out by itself what has become of the table. */
+  get isWriting(): boolean {
+    return this.#isWriting;
+  }
+
   /** Follows the log to the end that it has now, or to a later one. Resolves to whether the view has moved. */
   catchUp(): Promise<boolean> {
     return this.#readings.fromNow();
@@ -104,10 +93,14 @@ export class OpenLog {
     if (pauseMs > 0) await delay(pauseMs);
     await this.#indexer.hasRoom();
     const pin = this.view.pin();
+    this.#isWriting = true;
     try {
-      await Promise.all([write.prepare(this.view, pin), this.prove()]);
+      await Promise.all([write.prepare(this.view, pin), this.prove()]).catch((error: unknown) => {
+        throw mayPass(error) ? new NotPut(error) : error;
+      });
       return await this.#append(write);
     } finally {
+      this.#isWriting = false;
       pin.release();
     }
   }
@@ -163,36 +156,57 @@ export class OpenLog {
   }
 
   /**
-   * Puts an entry until it is known who has its position, and resolves to that entry. Until then nothing else is put there, so a late copy of an earlier attempt does no harm.
+   * Puts an entry until it is known who has its position, and resolves to that entry. Until then nothing else is put there,
+   * so a late copy of an earlier attempt does no harm.
    */
   async #settle(entry: LogEntry): Promise<LogEntry> {
     const item = entryItem(entry);
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
       const began = performance.now();
-      try {
-        const found = await this.#place.table.putNew(item);
+      const answer = await this.#put(item);
+      if (answer) {
         if (this.#isUnsettled) {
           this.#isUnsettled = false;
           this.#listener.settled(this.view);
         }
         // Its own, if an earlier attempt was done after all.
-        if (found) return toEntry(found, entry.position);
+        if (answer.found) return toEntry(answer.found, entry.position);
         this.#putMs = performance.now() - began;
         this.#proof.renew(began);
         return entry;
-      } catch (error) {
-        const failure = failureOf(error);
-        if (failure === 'unknown' && !this.#isUnsettled) {
-          this.#isUnsettled = true;
-          this.#listener.unsettled(error);
-        }
-        // Definite only if no earlier attempt may be done yet.
-        if (failure !== 'unknown' && failure !== 'throttled' && !this.#isUnsettled) throw error;
       }
-      if (this.#isClosed) throw new NoAnswer('the server stopped before the write was done');
-      await delay(pauseMs);
-      // The head, because an older copy in its place would take the entry.
-      await this.#proof.require({ position: entry.position - 1, batchId: entry.previous });
+      do {
+        if (this.#isClosed) throw new NoAnswer('the server stopped before the write was done');
+        await delay(pauseMs);
+        // The head, because an older copy in its place would take the entry.
+      } while (!(await this.#isStillThere({ position: entry.position - 1, batchId: entry.previous })));
+    }
+  }
+
+  /** One attempt. Undefined if it has to be repeated. */
+  async #put(item: Item): Promise<{ readonly found: Item | undefined } | undefined> {
+    try {
+      return { found: await this.#place.table.putNew(item) };
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure === 'unknown' && !this.#isUnsettled) {
+        this.#isUnsettled = true;
+        this.#listener.unsettled(error);
+      }
+      // Definite only if no earlier attempt may be done yet.
+      if (failure !== 'unknown' && failure !== 'throttled' && !this.#isUnsettled) throw error;
+      return undefined;
+    }
+  }
+
+  /** Whether that could be seen. Rejects with LedgerRefused if it is not. */
+  async #isStillThere(head: Head): Promise<boolean> {
+    try {
+      await this.#proof.require(head);
+      return true;
+    } catch (error) {
+      if (!mayPass(error)) throw error;
+      return false;
     }
   }
 
@@ -213,26 +227,4 @@ export class OpenLog {
     this.#turns.follow(entry);
     this.#listener.followed(this.view);
   }
-}
-
-/** Throws LedgerRefused if nothing may be numbered there. */
-export function requireServed(name: string, view: LedgerView): void {
-  requireNotMoved(name, view);
-  if (view.leavingFor !== undefined) throw leaving(name, view.leavingFor);
-  if (view.isMoving)
-    throw new LedgerRefused(`a ledger is being moved into ${name}; finish that with order-numbers migrate or import`);
-}
-
-/** Throws LedgerRefused if the ledger has gone elsewhere. */
-export function requireNotMoved(name: string, { movedTo }: LedgerView): void {
-  if (movedTo === undefined) return;
-  throw new LedgerRefused(`the ledger of ${name} has moved to ${placeOf(movedTo).name}; serve that one`);
-}
-
-/** The refusal of a ledger that is on its way to another place. */
-export function leaving(name: string, leavingFor: string): LedgerRefused {
-  return new LedgerRefused(
-    `the ledger of ${name} is being moved to ${placeOf(leavingFor).name}; finish that with order-numbers migrate, or give ` +
-      'it up with --give-up instead of --to',
-  );
 }

@@ -4,7 +4,7 @@ import type { LedgerLook, LedgerSettings } from '../../engine.ts';
 import { expectedLedger } from '../../engine.ts';
 import { newClient } from '../connection/client.ts';
 import { parseDynamodbUrl } from '../connection/dynamodb-url.ts';
-import { requireServed } from '../log/open-log.ts';
+import { requireServed } from '../log/served.ts';
 import { readView } from '../log/opening.ts';
 import type { Failure } from '../table/failures.ts';
 import { failureOf, reasonOf } from '../table/failures.ts';

@@ -88,7 +88,8 @@ export class Table {
   async getAll(keys: readonly Key[]): Promise<ReadonlyMap<string, Item>> {
     const found = new Map<string, Item>();
     await Promise.all(
-      chunksOf(keys, KEYS_PER_READ).map(async (chunk) => {
+      // DynamoDB refuses a read that names an item twice.
+      chunksOf([...new Map(keys.map((key) => [keyText(key), key])).values()], KEYS_PER_READ).map(async (chunk) => {
         for (const item of await this.#getChunk(chunk)) found.set(keyText(item), item);
       }),
     );

@@ -9,7 +9,7 @@ import { verifyLedger } from '../../../../src/core/verify/verify-ledger.ts';
 import { LogContents } from '../../../../src/engines/dynamodb/operator/move/log-contents.ts';
 import { MoveSource } from '../../../../src/engines/dynamodb/operator/move/move-source.ts';
 import { MoveTarget } from '../../../../src/engines/dynamodb/operator/move/move-target.ts';
-import { requireServed } from '../../../../src/engines/dynamodb/log/open-log.ts';
+import { requireServed } from '../../../../src/engines/dynamodb/log/served.ts';
 import { readView } from '../../../../src/engines/dynamodb/log/opening.ts';
 import { DynamodbVerifySource } from '../../../../src/engines/dynamodb/verify/verify-source.ts';
 import type { MemoryContents } from '../../../core/move/memory-contents.ts';

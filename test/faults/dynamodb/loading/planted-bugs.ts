@@ -25,7 +25,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     'a position that was taken is taken for the own one',
     2,
     /P4|has no row/,
-    change('log/open-log.ts', 'if (found) return toEntry(found, entry.position);', 'if (found) return entry;'),
+    change(
+      'log/open-log.ts',
+      'if (answer.found) return toEntry(answer.found, entry.position);',
+      'if (answer.found) return entry;',
+    ),
   ),
   bug(
     'the own batch is taken for a foreign one',

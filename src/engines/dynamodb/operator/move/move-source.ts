@@ -7,7 +7,7 @@ import { isSamePlace, placeOf, placeText } from '../../../../core/move/place.ts'
 import type { Store } from '../../../../core/store.ts';
 import type { LogChange } from '../../log/log-entry.ts';
 import { readEntries } from '../../log/log-reader.ts';
-import { leaving, requireNotMoved } from '../../log/open-log.ts';
+import { leaving, requireNotMoved } from '../../log/served.ts';
 import { readView } from '../../log/opening.ts';
 import { LogContents } from './log-contents.ts';
 import { moving } from './moved-entries.ts';

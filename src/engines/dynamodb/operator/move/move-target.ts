@@ -10,7 +10,7 @@ import { verifyLedger } from '../../../../core/verify/verify-ledger.ts';
 import type { LogChange } from '../../log/log-entry.ts';
 import { genesisItem } from '../../log/entry-item.ts';
 import { LedgerView } from '../../log/ledger-view.ts';
-import { requireNotMoved } from '../../log/open-log.ts';
+import { requireNotMoved } from '../../log/served.ts';
 import { readFirst, readView } from '../../log/opening.ts';
 import { DynamodbVerifySource } from '../../verify/verify-source.ts';
 import type { WrittenStore } from './moved-entries.ts';
