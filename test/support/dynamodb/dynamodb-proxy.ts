@@ -16,6 +16,7 @@ export class DynamodbProxy {
   #port = 0;
   #held: { readonly begun: PromiseWithResolvers<void>; readonly released: PromiseWithResolvers<void> } | undefined;
   #failsNext = false;
+  readonly #denied = new Set<string>();
   #onNextCommitted: (() => void) | undefined;
 
   private constructor(endpoint: string) {
@@ -64,6 +65,15 @@ export class DynamodbProxy {
     this.#failsNext = true;
   }
 
+  /** From now on, nobody has the right to do this, such as BatchWriteItem. */
+  deny(action: string): void {
+    this.#denied.add(action);
+  }
+
+  allowAll(): void {
+    this.#denied.clear();
+  }
+
   /** The next put of the log is done, and its answer is lost. */
   loseNextAnswer(onCommitted: () => void): void {
     this.#onNextCommitted = onCommitted;
@@ -79,7 +89,9 @@ export class DynamodbProxy {
       begun.resolve();
       await released.promise;
     }
-    const { status, body: answered } = fails ? invalid() : await this.#ask(asked, body);
+    const action = String(asked.headers['x-amz-target']).split('.').at(-1)!;
+    const isDenied = this.#denied.has(action);
+    const { status, body: answered } = isDenied ? denied(action) : fails ? invalid() : await this.#ask(asked, body);
     const onCommitted = isPut && !fails ? this.#onNextCommitted : undefined;
     if (onCommitted) {
       this.#onNextCommitted = undefined;
@@ -103,6 +115,13 @@ export class DynamodbProxy {
 }
 
 function invalid(): Answer {
-  const type = 'com.amazon.coral.validate#ValidationException';
-  return { status: 400, body: JSON.stringify({ __type: type, message: 'this put fails' }) };
+  return refusal('com.amazon.coral.validate#ValidationException', 'this put fails');
+}
+
+function denied(action: string): Answer {
+  return refusal('com.amazon.coral.service#AccessDeniedException', `not authorized to perform: dynamodb:${action}`);
+}
+
+function refusal(type: string, message: string): Answer {
+  return { status: 400, body: JSON.stringify({ __type: type, message }) };
 }

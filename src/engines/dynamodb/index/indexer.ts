@@ -17,6 +17,17 @@ const MAX_TAIL = 64;
 /** The attribute of META. */
 export const INDEXED_TO = 'indexed_to';
 
+export interface IndexerOptions {
+  /** This process, as its entries name it. */
+  readonly server: string;
+  /** How far the derived items are complete, as the table says; undefined if it does not. */
+  readonly mark: bigint | undefined;
+  /** Rejects if another table is in the place of the one that has the log. */
+  prove(): Promise<void>;
+  /** Told of every write that failed, and is repeated: while they do, nothing is numbered beyond a full tail. */
+  onFailure(why: unknown): void;
+}
+
 /** An entry whose items may be missing. */
 interface Pending {
   readonly entry: LogEntry;
@@ -34,7 +45,8 @@ export class Indexer {
   readonly #table: Table;
   readonly #view: LedgerView;
   readonly #server: string;
-  readonly #prove: () => Promise<void>;
+  readonly #prove: IndexerOptions['prove'];
+  readonly #onFailure: IndexerOptions['onFailure'];
   /** Those above the mark, by their positions. */
   readonly #pending = new Map<number, Pending>();
   /** What the writers of entries have said. */
@@ -46,10 +58,10 @@ export class Indexer {
   #changed = Promise.withResolvers<void>();
   #hurry = Promise.withResolvers<void>();
 
-  /** `prove` rejects if another table is in the place of the one that has the log. */
-  constructor(table: Table, view: LedgerView, server: string, mark: bigint | undefined, prove: () => Promise<void>) {
+  constructor(table: Table, view: LedgerView, { server, mark, prove, onFailure }: IndexerOptions) {
     this.#table = table;
     this.#prove = prove;
+    this.#onFailure = onFailure;
     this.#view = view;
     this.#server = server;
     this.#mark = mark;
@@ -72,9 +84,13 @@ export class Indexer {
     return this.#view.head.position;
   }
 
-  /** Waits while too many entries have no items yet. */
-  async hasRoom(): Promise<void> {
-    while (!this.#isClosed && this.#view.head.position - this.#view.indexedTo >= MAX_TAIL) await this.#changed.promise;
+  /** Waits while too many entries have no items yet, and somebody still waits for it. Resolves to whether there is room. */
+  async hasRoom(isWanted: () => boolean): Promise<boolean> {
+    while (!this.#isClosed && this.#view.head.position - this.#view.indexedTo >= MAX_TAIL) {
+      if (!isWanted()) return false;
+      await Promise.race([this.#changed.promise, delay(OTHERS_MS, undefined, { ref: false })]);
+    }
+    return true;
   }
 
   /** Resolves when the items of all entries so far are written and the mark is behind them, as far as that goes. */
@@ -107,8 +123,8 @@ export class Indexer {
         pending.state = 'written';
         this.#tell();
         return;
-      } catch {
-        // Nothing waits for it but the tail, which says so.
+      } catch (error) {
+        this.#onFailure(error);
         await delay(FAILURE_MS, undefined, { ref: false });
       }
     }
@@ -117,7 +133,10 @@ export class Indexer {
   async #run(): Promise<void> {
     this.#isRunning = true;
     while (!this.#isClosed && this.#pending.size > 0) {
-      const wrote = await this.#raise().catch(() => false);
+      const wrote = await this.#raise().catch((error: unknown) => {
+        this.#onFailure(error);
+        return false;
+      });
       if (!wrote && this.#isOverdue()) this.#takeOver();
       this.#forget();
       if (this.#pending.size > 0) await this.#pause();

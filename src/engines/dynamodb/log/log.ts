@@ -16,6 +16,8 @@ import { NotPut } from './write.ts';
 /** Between two attempts to open it: at first, and at most. */
 const FIRST_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 500;
+/** Between two warnings. */
+const WARN_MS = 60_000;
 /** How long a server that stops waits until its last entries have their derived items. */
 const CLOSE_MS = 1000;
 
@@ -29,6 +31,7 @@ export class Log {
   readonly #onEnd: (lastOrderId: bigint) => void;
   readonly #turns = new TurnTaking(crypto.randomUUID());
   #open: OpenLog | undefined;
+  #warnedAt = -Infinity;
   #opening: Promise<OpenLog>;
   /** The end of the log as it was seen last, whatever became of the table. */
   #saw: Head | undefined;
@@ -154,6 +157,7 @@ export class Log {
         this.#observer.waiting(text, 'database unreachable');
       },
       settled: (view) => this.#tellOpened(view, false),
+      notDerived: (why) => this.#warn(why),
     });
     try {
       requireServed(this.#place.name, log.view);
@@ -172,6 +176,17 @@ export class Log {
     if (this.#saw && this.#saw.position > head.position) return;
     this.#saw = head;
     this.#onEnd(lastOrderId);
+  }
+
+  /** Once a minute. */
+  #warn(why: unknown): void {
+    const now = performance.now();
+    if (this.#closing.signal.aborted || now - this.#warnedAt < WARN_MS) return;
+    this.#warnedAt = now;
+    this.#observer.warning(
+      `${this.#place.name} does not take what follows from the log (${reasonOf(why)}); trying again, and nothing more is ` +
+        'numbered once 64 entries wait for that',
+    );
   }
 
   #tellOpened({ genesis, lastOrderId }: LedgerView, isNew: boolean): void {

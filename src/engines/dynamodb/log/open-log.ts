@@ -25,6 +25,8 @@ export interface LogListener {
   /** Nobody knows whether a put that was sent is done. */
   unsettled(why: unknown): void;
   settled(view: LedgerView): void;
+  /** Items that follow from the log could not be written; that is tried again. */
+  notDerived(why: unknown): void;
 }
 
 /**
@@ -60,7 +62,12 @@ export class OpenLog {
     this.#listener = listener;
     this.#proof = new HeadProof(place.table);
     this.#proof.renew(readAt);
-    this.#indexer = new Indexer(place.table, view, turns.server, mark, () => this.prove());
+    this.#indexer = new Indexer(place.table, view, {
+      server: turns.server,
+      mark,
+      prove: () => this.prove(),
+      onFailure: (why) => listener.notDerived(why),
+    });
     this.#readings = new SharedRun(() => this.#catchUp());
     for (const entry of tail) {
       view.apply(entry);
@@ -91,7 +98,8 @@ export class OpenLog {
   async write<Answer>(write: Write<Answer>): Promise<Answer> {
     const { pauseMs } = this.#turns;
     if (pauseMs > 0) await delay(pauseMs);
-    await this.#indexer.hasRoom();
+    const hasRoom = await this.#indexer.hasRoom(() => !write.isAbandoned());
+    if (!hasRoom) throw new NotPut(new NoAnswer('the items of earlier entries are still missing'));
     const pin = this.view.pin();
     this.#isWriting = true;
     try {

@@ -9,8 +9,8 @@ const MAX_PAUSE_MS = 500;
 
 /**
  * How servers that share a log leave each other room. The one that has just won a position is ahead at the next one: it
- * knows the head, while the others have to read it. So after a win it pauses for as long as the slowest put of the others
- * takes; and as many times longer as one of them has lost races before its last win, because that one needs a longer gap.
+ * knows the head, while the others have to read it. So after a win it pauses for as long as a put of the slowest of the
+ * others takes, and as many times longer as that one has lost races before a win, because it needs a longer gap.
  */
 export class TurnTaking {
   /** At random, one a process. */
@@ -35,9 +35,14 @@ export class TurnTaking {
   }
 
   #pauseMs(): number {
-    const others = this.#last.filter(({ server }) => server !== this.server);
-    if (others.length === 0) return 0;
-    const slowestMs = Math.max(MIN_PAUSE_MS, ...others.map(({ putMs }) => putMs));
-    return Math.min(MAX_PAUSE_MS, slowestMs * Math.max(1, ...others.map(({ lostRaces }) => lostRaces)));
+    const others = Map.groupBy(this.#last, ({ server }) => server);
+    others.delete(this.server);
+    if (others.size === 0) return 0;
+    const needed = [...others.values()].map((entries) => {
+      // One slow put among many is no sign of a server that is far away.
+      const putMs = entries.map((entry) => entry.putMs).toSorted((a, b) => a - b)[Math.floor(entries.length / 2)]!;
+      return Math.max(MIN_PAUSE_MS, putMs) * Math.max(1, ...entries.map(({ lostRaces }) => lostRaces));
+    });
+    return Math.min(MAX_PAUSE_MS, Math.max(...needed));
   }
 }

@@ -34,9 +34,8 @@ export const PROBES: readonly SourceChange[] = [
   ),
   probe(
     'index/indexer.ts',
-    'while (!this.#isClosed && this.#view.head.position - this.#view.indexedTo >= MAX_TAIL)',
-    (tell) =>
-      `if (this.#view.head.position - this.#view.indexedTo >= MAX_TAIL) ${tell} while (!this.#isClosed && this.#view.head.position - this.#view.indexedTo >= MAX_TAIL)`,
+    'if (!isWanted()) return false;',
+    (tell) => `${tell} if (!isWanted()) return false;`,
     'the tail was full',
   ),
   probe(
@@ -53,8 +52,8 @@ export const PROBES: readonly SourceChange[] = [
   ),
   probe(
     'index/indexer.ts',
-    '// Nothing waits for it but the tail, which says so.',
-    (tell) => tell,
+    '} catch (error) {\n        this.#onFailure(error);\n        await',
+    (tell) => `} catch (error) {\n        ${tell} this.#onFailure(error);\n        await`,
     'the items of an entry could not be written',
   ),
   probe(

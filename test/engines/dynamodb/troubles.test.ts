@@ -1,0 +1,56 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { dynamodbEndpoint, newTableUrl } from '../../support/dynamodb/dynalite.ts';
+import { DynamodbProxy } from '../../support/dynamodb/dynamodb-proxy.ts';
+import { append, overwrite, withTable } from '../../support/dynamodb/log-access.ts';
+import { OpenedLedger } from '../../support/dynamodb/opened-ledger.ts';
+import { readEntry } from '../../../src/engines/dynamodb/log/log-reader.ts';
+
+it('a role that may not write what follows from the log is warned of, and nothing is lost', async () => {
+  const { url, proxy } = await proxiedTable();
+  const opened = await OpenedLedger.open(url);
+  proxy.deny('BatchWriteItem');
+  const [first] = await opened.ledger.commit([order('a')]);
+  await opened.says(/does not take what follows from the log \(not authorized to perform: dynamodb:BatchWriteItem\)/);
+  expect(await opened.ledger.commit([order('a')])).toMatchObject([{ ...first, replayed: true }]);
+  proxy.allowAll();
+  await opened.ledger.indexed();
+  expect(await opened.ledger.reads.getAllocation({ orderId: 1n })).toMatchObject({ requestId: 'a' });
+});
+
+it('P7: an entry that cannot be read ends the write that meets it, and is named', async () => {
+  const url = await newTableUrl();
+  const opened = await OpenedLedger.open(url);
+  // Somebody else takes the next position, with something of another release.
+  await withTable(url, async (table, client) => {
+    await append(table, {});
+    await overwrite(client, table, (await readEntry(table, 1))!, '{"stores":0}');
+  });
+  await expect(opened.ledger.commit([order('a')])).rejects.toMatchObject({ reason: 'LEDGER_DAMAGED' });
+  await opened.says(/entry 1 of its log cannot be read/);
+});
+
+it('P7: while the table is away, an order of which nothing was sent waits for it', async () => {
+  const { url, proxy } = await proxiedTable();
+  const { ledger } = await OpenedLedger.open(url);
+  proxy.refuse();
+  const waiting = ledger.commit([order('a')]);
+  await expect
+    .poll(() => ledger.reads.end().catch((error: unknown) => error))
+    .toMatchObject({
+      reason: 'LEDGER_REOPENING',
+    });
+  await proxy.allow();
+  expect(await waiting).toMatchObject([{ allocation: { orderId: 1n }, replayed: false }]);
+});
+
+function order(requestId: string) {
+  return { storeId: 7n, requestId, count: 1, caller: '' };
+}
+
+async function proxiedTable(): Promise<{ url: string; proxy: DynamodbProxy }> {
+  const proxy = await DynamodbProxy.start(await dynamodbEndpoint());
+  onTestFinished(() => proxy.refuse());
+  const url = new URL(await newTableUrl());
+  url.searchParams.set('endpoint', proxy.endpoint);
+  return { url: url.href, proxy };
+}
