@@ -22,7 +22,7 @@ it('servers of a table get their turns, however far away they are', async () => 
 });
 
 it('control: without turns the nearest servers leave the others nothing', async () => {
-  const turns = await turnsOf({ ...PLAN, seconds: 3, changes: [NO_TURNS] });
+  const turns = await turnsOf({ ...PLAN, seconds: 1, changes: [NO_TURNS] });
   expect(Math.min(...sharesOf(turns))).toBeLessThan(LEAST_SHARE);
 });
 

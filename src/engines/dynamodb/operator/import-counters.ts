@@ -21,8 +21,8 @@ import { MovingLog } from './move/moving-log.ts';
 import type { OperatorTable } from './move/operator-table.ts';
 import { openTable } from './move/operator-table.ts';
 
-/** Stores of one entry, as many as a batch creates at most by default. */
-const STORES_PER_ENTRY = 1000;
+/** Stores of one entry, which takes some 40 KB. */
+const STORES_PER_ENTRY = 250;
 /** Between two looks at a table that is being created, and how long they go on. */
 const PAUSE_MS = 200;
 const MAX_WAIT_MS = 60_000;
