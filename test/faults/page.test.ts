@@ -13,7 +13,7 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 const RECORDS = readRecords();
 /** What tests a lab, or this page, and injects nothing. */
 const NO_FAULTS =
-  /^test\/faults\/((frame|history|planted)\/|page\.test|damage\/damage-table|simulator\/(engine\/|judge)|power\/patches)/;
+  /^test\/faults\/((frame|history|planted|seeded)\/|page\.test|damage\/damage-table|simulator\/(engine\/|judge)|power\/patches)/;
 
 const RECORD: RunRecord = {
   lab: 'failover',

@@ -117,7 +117,8 @@ export class VirtualClock {
         }
         queueMicrotask(next);
       };
-      step();
+      // What was begun just now may not have set its timer yet.
+      next();
     });
   }
 
