@@ -1,10 +1,11 @@
-import { BatchWriteItemCommand, CreateTableCommand, DeleteTableCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { BatchWriteItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { expect, it } from 'vitest';
 import { TABLE_DEFINITION } from '../../../src/engines/dynamodb/table/table-definition.ts';
 import type { TableClient } from '../../../src/engines/dynamodb/table/table.ts';
 import { newTableUrl } from '../../support/dynamodb/dynalite.ts';
 import { withTable } from '../../support/dynamodb/log-access.ts';
 import { OpenedLedger } from '../../support/dynamodb/opened-ledger.ts';
+import { createTable, deleteTable } from '../../support/dynamodb/settled-tables.ts';
 
 type Items = NonNullable<Awaited<ReturnType<typeof itemsOf>>>;
 
@@ -35,7 +36,7 @@ it('P9: a deleted table is waited for, and the same one put back is served again
   await allocate(ledger, 'a');
   await ledger.indexed();
   const newest = await withTable(url, (table, client) => itemsOf(client, table.name));
-  await withTable(url, (table, client) => client.send(new DeleteTableCommand({ TableName: table.name })));
+  await withTable(url, (table, client) => deleteTable(client, table.name));
   await expect.poll(() => refusal(ledger.reads.end())).toMatchObject({ reason: 'LEDGER_REOPENING' });
   await says(/is gone; put that table back/);
   await withTable(url, (table, client) => fill(client, table.name, newest));
@@ -68,12 +69,12 @@ async function itemsOf(client: TableClient, name: string) {
 }
 
 async function replace(client: TableClient, name: string, items: Items): Promise<void> {
-  await client.send(new DeleteTableCommand({ TableName: name }));
+  await deleteTable(client, name);
   await fill(client, name, items);
 }
 
 async function fill(client: TableClient, name: string, items: Items): Promise<void> {
-  await client.send(new CreateTableCommand({ TableName: name, ...TABLE_DEFINITION }));
+  await createTable(client, { TableName: name, ...TABLE_DEFINITION });
   const writes = items.map((Item) => ({ PutRequest: { Item } }));
   await client.send(new BatchWriteItemCommand({ RequestItems: { [name]: writes } }));
 }

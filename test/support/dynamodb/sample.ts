@@ -1,6 +1,7 @@
 import type { AttributeValue, DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { CreateTableCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { parseDynamodbUrl } from '../../../src/engines/dynamodb/connection/dynamodb-url.ts';
+import { createTable } from './settled-tables.ts';
 import { newTableUrl, testClient } from './dynalite.ts';
 import { RawTable } from './raw-table.ts';
 
@@ -19,14 +20,12 @@ export class Sample {
   static async create(): Promise<Sample> {
     const url = await newTableUrl();
     const client = await testClient();
-    await client.send(
-      new CreateTableCommand({
-        TableName: parseDynamodbUrl(url).table,
-        AttributeDefinitions: [{ AttributeName: 'StoreID', AttributeType: 'N' }],
-        KeySchema: [{ AttributeName: 'StoreID', KeyType: 'HASH' }],
-        BillingMode: 'PAY_PER_REQUEST',
-      }),
-    );
+    await createTable(client, {
+      TableName: parseDynamodbUrl(url).table,
+      AttributeDefinitions: [{ AttributeName: 'StoreID', AttributeType: 'N' }],
+      KeySchema: [{ AttributeName: 'StoreID', KeyType: 'HASH' }],
+      BillingMode: 'PAY_PER_REQUEST',
+    });
     return new Sample(url, await RawTable.of(url), client);
   }
 
