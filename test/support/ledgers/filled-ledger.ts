@@ -29,30 +29,34 @@ export function fillLedger(path: string, ...batch: readonly Fill[]): LedgerFiles
 
 /** One transaction that gives these numbers as the server would; returns the last order_id. */
 export function giveNumbers(db: Database.Database, batch: readonly Fill[]): bigint {
-  const select = db.prepare('SELECT last_order_id FROM ledger').pluck().safeIntegers();
-  const make = db.prepare(
+  const prepare = (sql: string) => db.prepare(sql).safeIntegers();
+  const create = prepare(
     'INSERT INTO stores (store_id, first_number, last_number, create_time_ms) VALUES (?, 100, 99, 0) ON CONFLICT DO NOTHING',
   );
-  const insert = db.prepare(
+  const lastNumberOf = prepare('SELECT last_number FROM stores WHERE store_id = ?').pluck();
+  const insert = prepare(
     `INSERT INTO allocations
        (order_id, store_id, order_number, count, request_id, create_time_ms, prefix, suffix, min_digits)
-     SELECT l.last_order_id + 1, s.store_id, s.last_number + 1, ?, ?, max(l.last_create_time_ms, 1000), '', '', 0
-     FROM ledger l, stores s WHERE s.store_id = ?`,
+     VALUES (?, ?, ?, ?, ?, ?, '', '', 0)`,
   );
-  const moveStore = db.prepare('UPDATE stores SET last_number = last_number + ? WHERE store_id = ?');
-  const moveLedger = db.prepare(
-    'UPDATE ledger SET last_order_id = last_order_id + ?, last_create_time_ms = max(last_create_time_ms, 1000)',
-  );
+  const ledgerNow = prepare('SELECT last_order_id, max(last_create_time_ms, 1000) FROM ledger').raw();
+  const moveStore = prepare('UPDATE stores SET last_number = ? WHERE store_id = ?');
+  const moveLedger = prepare('UPDATE ledger SET last_order_id = ?, last_create_time_ms = ?');
   return db
     .transaction(() => {
+      let [lastOrderId, createTimeMs] = ledgerNow.get() as [bigint, bigint];
+      const lastNumbers = new Map<bigint, bigint>();
       for (const { storeId, requestId, count = 1 } of batch) {
-        make.run(storeId);
+        if (!lastNumbers.has(storeId)) create.run(storeId);
+        const lastNumber = lastNumbers.get(storeId) ?? (lastNumberOf.get(storeId) as bigint);
         // A number would come as a REAL, which has only 53 bits.
-        insert.run(BigInt(count), requestId, storeId);
-        moveStore.run(BigInt(count), storeId);
-        moveLedger.run(BigInt(count));
+        insert.run(lastOrderId + 1n, storeId, lastNumber + 1n, BigInt(count), requestId, createTimeMs);
+        lastOrderId += BigInt(count);
+        lastNumbers.set(storeId, lastNumber + BigInt(count));
       }
-      return select.get() as bigint;
+      for (const [storeId, lastNumber] of lastNumbers) moveStore.run(lastNumber, storeId);
+      if (batch.length > 0) moveLedger.run(lastOrderId, createTimeMs);
+      return lastOrderId;
     })
     .immediate();
 }
