@@ -1,8 +1,8 @@
-import { expect, it, onTestFinished } from 'vitest';
-import { dynamodbEndpoint, newTableUrl } from '../../support/dynamodb/dynalite.ts';
-import { DynamodbProxy } from '../../support/dynamodb/dynamodb-proxy.ts';
+import { expect, it } from 'vitest';
+import { newTableUrl } from '../../support/dynamodb/dynalite.ts';
 import { append, overwrite, withTable } from '../../support/dynamodb/log-access.ts';
 import { OpenedLedger } from '../../support/dynamodb/opened-ledger.ts';
+import { proxiedTable } from '../../support/dynamodb/proxied-table.ts';
 import { readEntry } from '../../../src/engines/dynamodb/log/log-reader.ts';
 
 it('a role that may not write what follows from the log is warned of, and nothing is lost', async () => {
@@ -45,12 +45,4 @@ it('P7: while the table is away, an order of which nothing was sent waits for it
 
 function order(requestId: string) {
   return { storeId: 7n, requestId, count: 1, caller: '' };
-}
-
-async function proxiedTable(): Promise<{ url: string; proxy: DynamodbProxy }> {
-  const proxy = await DynamodbProxy.start(await dynamodbEndpoint());
-  onTestFinished(() => proxy.refuse());
-  const url = new URL(await newTableUrl());
-  url.searchParams.set('endpoint', proxy.endpoint);
-  return { url: url.href, proxy };
 }

@@ -13,6 +13,7 @@ const ROOMS = [
   'client',
   'console',
   'core',
+  'dynamodb',
   'grpc',
   'http',
   'methods',
