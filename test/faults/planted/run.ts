@@ -93,7 +93,7 @@ function conclude(trials: readonly Trial[], isWhole: boolean): number {
 function record(rooms: ReadonlyMap<string, readonly Trial[]>): void {
   const run = { lab: 'planted', rounds: 1, seed: 1, isLong: false };
   const tally = new Tally(run, 'every planted bug is caught by the test that it names', {
-    engine: 'SQLite and PostgreSQL',
+    engine: 'SQLite, PostgreSQL and DynamoDB',
     promises: 'P1 to P10',
     file: 'test/faults/planted/run.ts',
     command: 'make test-planted',
