@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { LedgerRefused, OrderError } from '../../../core/errors.ts';
 import type { LedgerObserver } from '../../../core/observers.ts';
 import { settledWithin } from '../../../core/settled-within.ts';
 import { ledgerReopening, ledgerUnusable, stoppedBeforeOpen } from '../../../core/refusals.ts';
+import { BackOff } from '../table/back-off.ts';
 import { failureOf, NoAnswer, reasonOf } from '../table/failures.ts';
 import type { Head, LedgerView } from './ledger-view.ts';
 import { OpenLog } from './open-log.ts';
@@ -133,23 +133,27 @@ export class Log {
   /** Tries until the log is open. Until it was open once, what only an operator can change is final. */
   async #openUntilDone(): Promise<OpenLog> {
     let toldWhy: string | undefined;
-    for (let pauseMs = FIRST_PAUSE_MS; !this.#closing.signal.aborted; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+    const { signal } = this.#closing;
+    const backOff = new BackOff(FIRST_PAUSE_MS, MAX_PAUSE_MS);
+    for (; !signal.aborted; await backOff.pause(signal)) {
       try {
         return await this.#openOnce();
       } catch (error) {
+        if (signal.aborted) break;
         const why = reasonOf(error);
         if (this.#saw === undefined && isFinal(error)) throw this.#fail(why);
         if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`, 'database unreachable');
         toldWhy = why;
       }
-      await delay(pauseMs);
     }
     throw stoppedBeforeOpen();
   }
 
   async #openOnce(): Promise<OpenLog> {
     const began = performance.now();
-    const found = await readLedger(this.#place, this.#saw);
+    const { signal } = this.#closing;
+    // A request that gets no answer must not hold up the close.
+    const found = await unlessAborted(signal, readLedger(this.#place, this.#saw, signal));
     const log = new OpenLog(this.#place, found, began, this.#turns, {
       followed: (view) => this.#followed(view),
       unsettled: (why) => {
@@ -206,6 +210,18 @@ function isFinal(error: unknown): boolean {
   if (error instanceof LedgerRefused || (error instanceof OrderError && error.reason === 'LEDGER_DAMAGED')) return true;
   const failure = failureOf(error);
   return failure === 'denied' || failure === 'refused';
+}
+
+/** Rejects once the signal is aborted; the work then goes on, and nobody hears of it. */
+async function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort);
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 /** Whoever waits for it sees the rejection. */

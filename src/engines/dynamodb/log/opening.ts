@@ -1,9 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { ExpectedLedger } from '../../../core/expected-ledger.ts';
 import { mayCreate, notCreated, requireExpectedId } from '../../../core/expected-ledger.ts';
 import { INDEXED_TO } from '../index/indexer.ts';
+import { BackOff } from '../table/back-off.ts';
 import { failureOf } from '../table/failures.ts';
+import type { Item } from '../table/item.ts';
 import { integerOf } from '../table/item.ts';
 import { logKey, META } from '../table/keys.ts';
 import type { TableAdmin } from '../table/table-admin.ts';
@@ -17,6 +18,8 @@ import { entriesAfter, readEntry } from './log-reader.ts';
 /** Between two looks at a table that is being created: at first, and at most. */
 const FIRST_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 500;
+/** How long it may take to become ready before somebody is told. */
+const READY_MS = 30_000;
 
 /** The ledger of a table as it was found. */
 export interface FoundLedger {
@@ -40,11 +43,11 @@ export interface LedgerPlace {
 /**
  * Reads the ledger of a table, or creates it. Rejects with LedgerRefused if that is another one than the expected one, or
  * than the one that this process `saw`, or if it ends before the entry that it saw: the table was replaced by an older
- * copy, and continuing would give numbers twice.
+ * copy, and continuing would give numbers twice. Creates nothing once the signal is aborted.
  */
-export async function readLedger(place: LedgerPlace, saw: Head | undefined): Promise<FoundLedger> {
+export async function readLedger(place: LedgerPlace, saw: Head | undefined, signal: AbortSignal): Promise<FoundLedger> {
   const { table, name } = place;
-  const { genesis, isNew } = await readGenesis(place, saw !== undefined);
+  const { genesis, isNew } = await readGenesis(place, saw !== undefined, signal);
   requireExpectedId(name, genesis.ledgerId, place.expected);
   if (saw) await requireSeen(place, saw, genesis);
   return { ...(await readFrom(table, name, genesis)), isNew };
@@ -78,21 +81,35 @@ async function readFrom(table: Table, name: string, genesis: Genesis): Promise<O
   return { view: new LedgerView(genesis, indexed), tail, mark };
 }
 
-async function readGenesis(place: LedgerPlace, mustExist: boolean): Promise<{ genesis: Genesis; isNew: boolean }> {
+async function readGenesis(
+  place: LedgerPlace,
+  mustExist: boolean,
+  signal: AbortSignal,
+): Promise<{ genesis: Genesis; isNew: boolean }> {
   const { table, name, expected } = place;
-  const found = await readFirst(place, mustExist);
+  const found = await readFirst(place, mustExist, signal);
   if (found) return { genesis: toGenesis(found), isNew: false };
   if (mustExist) throw new LedgerRefused(`${name} is empty, but had a ledger; put that table back`);
   if (!mayCreate(expected)) throw notCreated(name, expected);
+  signal.throwIfAborted();
   const genesis: Genesis = { ledgerId: crypto.randomUUID(), firstOrderId: 1n, isMoving: false };
   // Another server may create it at the same time: then that one is it.
   const other = await table.putNew(genesisItem(genesis));
   return other ? { genesis: toGenesis(other), isNew: false } : { genesis, isNew: true };
 }
 
-/** The first item of the log. Creates the table if there is none, and that is allowed. */
-export async function readFirst({ table, admin, name, expected }: LedgerPlace, mustExist: boolean) {
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+/**
+ * The first item of the log. Creates the table if there is none, and that is allowed. Rejects with LedgerRefused if it is
+ * being deleted: a new ledger in its place would hide that, so somebody has to decide.
+ */
+export async function readFirst(
+  { table, admin, name, expected }: LedgerPlace,
+  mustExist: boolean,
+  signal: AbortSignal,
+): Promise<Item | undefined> {
+  const end = performance.now() + READY_MS;
+  for (const backOff = new BackOff(FIRST_PAUSE_MS, MAX_PAUSE_MS); ; await backOff.pause(signal)) {
+    signal.throwIfAborted();
     try {
       return await table.get(logKey(0));
     } catch (error) {
@@ -100,12 +117,18 @@ export async function readFirst({ table, admin, name, expected }: LedgerPlace, m
     }
     // It may be there, but not ready yet.
     const status = await admin.status();
+    if (status === 'DELETING') {
+      throw new LedgerRefused(
+        `the table of ${name} is being deleted; start again once it is gone, or name another one`,
+      );
+    }
     if (status === undefined) {
       if (mustExist) throw new LedgerRefused(`${name} is gone; put that table back`);
       if (!mayCreate(expected)) throw notCreated(name, expected);
+      signal.throwIfAborted();
       await admin.create();
     }
-    await delay(pauseMs);
+    if (performance.now() > end) throw new Error(`the table of ${name} is not ready (${status ?? 'just created'})`);
   }
 }
 

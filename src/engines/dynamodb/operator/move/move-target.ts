@@ -52,7 +52,7 @@ export class MoveTarget implements LedgerTarget {
     return this.#explained(async () => {
       const { table, name } = this.#place;
       const genesis = { ledgerId, firstOrderId, isMoving: true };
-      if (!(await readFirst({ ...this.#place, expected: ANY_LEDGER }, isSealed))) {
+      if (!(await readFirst({ ...this.#place, expected: ANY_LEDGER }, isSealed, this.#signal))) {
         if (isSealed)
           throw new LedgerRefused(
             `${name} is empty instead of having the ledger that was moved to it; put that one back`,
