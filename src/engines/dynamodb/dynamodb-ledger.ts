@@ -9,7 +9,7 @@ import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../cor
 import { changedStore } from '../../core/changed-store.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DynamodbReads } from './dynamodb-reads.ts';
-import { findAllocations, findStore } from './index/lookups.ts';
+import { damageOf, findAllocations, findStore } from './index/lookups.ts';
 import { Log } from './log/log.ts';
 import type { LedgerView, Pin } from './log/ledger-view.ts';
 import type { LogChange } from './log/log-entry.ts';
@@ -128,7 +128,7 @@ export class DynamodbLedger implements Ledger {
     const requests = batch.slice(from);
     const isOwnWanted = (index: number) => isWanted(from + index);
     const autoCreateStores = this.#autoCreateStores;
-    const stores = new Map<bigint, Store | undefined>();
+    const stores = new Map<bigint, Store | OrderError | undefined>();
     let known: Awaited<ReturnType<typeof findAllocations>> = new Map();
     return {
       prepare: async (view, pin) => {
@@ -152,7 +152,7 @@ export class DynamodbLedger implements Ledger {
     }
     this.#storeWrites++;
     try {
-      let looked: Store | undefined;
+      let looked: Store | OrderError | undefined;
       const written = await this.#write<Written | OrderError>(performance.now() + WRITE_MS, {
         prepare: async (view, pin) => {
           looked = await this.#store(view, pin, storeId);
@@ -169,10 +169,11 @@ export class DynamodbLedger implements Ledger {
   }
 
   /** As of the head, or newer; called under a pin. */
-  async #store(view: LedgerView, pin: Pin, storeId: bigint): Promise<Store | undefined> {
+  async #store(view: LedgerView, pin: Pin, storeId: bigint): Promise<Store | OrderError | undefined> {
     const known = view.store(storeId);
     if (known) return known;
-    const found = await findStore(this.#place.table, storeId);
+    const found = await findStore(this.#place.table, storeId).catch(damageOf);
+    if (found instanceof OrderError) return found;
     return found ? pin.learn(found.store) : view.store(storeId);
   }
 
@@ -204,9 +205,10 @@ export class DynamodbLedger implements Ledger {
 
 function formStore<Written>(
   view: LedgerView,
-  store: Store | undefined,
+  store: Store | OrderError | undefined,
   write: StoreWrite<Written>,
 ): Formed<Written | OrderError> {
+  if (store instanceof OrderError) return { answer: store, change: undefined, restsOnHead: true };
   const createTimeMs = Math.max(Date.now(), view.lastCreateTimeMs);
   const formed = write(store, createTimeMs);
   if (formed instanceof OrderError) return { answer: formed, change: undefined, restsOnHead: true };

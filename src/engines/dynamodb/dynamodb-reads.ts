@@ -94,7 +94,9 @@ export class DynamodbReads implements LedgerReads {
   async #find(view: LedgerView, key: AllocationKey): Promise<Allocation | undefined> {
     return pinned(view, async () => {
       if ('requestId' in key) {
-        return view.allocation(key) ?? (await findAllocations(this.#table, [key])).get(0);
+        const found = view.allocation(key) ?? (await findAllocations(this.#table, [key])).get(0);
+        if (found instanceof OrderError) throw found;
+        return found;
       }
       const covers = (allocation: Allocation) => isOf(allocation, key);
       for (const { allocations } of view.tail) {

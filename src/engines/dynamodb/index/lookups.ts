@@ -1,4 +1,5 @@
 import type { Allocation } from '../../../core/allocation.ts';
+import { OrderError } from '../../../core/errors.ts';
 import { keyText } from '../table/item.ts';
 import { orderIdBucket, orderIdKey, requestKey, storePartition } from '../table/keys.ts';
 import type { Table } from '../table/table.ts';
@@ -14,18 +15,23 @@ export interface RequestKey {
 
 // What the derived items have. They may lack the last entries of the log, which the tail of a view has.
 
-/** Those of these requests that have an allocation, by their places in the list. */
+/** Those of these requests that have an allocation, or one that cannot be read, by their places in the list. */
 export async function findAllocations(
   table: Table,
   requests: readonly RequestKey[],
-): Promise<ReadonlyMap<number, Allocation>> {
+): Promise<ReadonlyMap<number, Allocation | OrderError>> {
   const keys = requests.map(requestKey);
   const items = await table.getAll(keys);
-  const found = new Map<number, Allocation>();
+  const found = new Map<number, Allocation | OrderError>();
   for (const [i, key] of keys.entries()) {
     const item = items.get(keyText(key));
     const { storeId, requestId } = requests[i]!;
-    if (item) found.set(i, toAllocation(item, storeId, requestId));
+    if (!item) continue;
+    try {
+      found.set(i, toAllocation(item, storeId, requestId));
+    } catch (error) {
+      found.set(i, damageOf(error));
+    }
   }
   return found;
 }
@@ -50,4 +56,10 @@ export async function findOrderId(table: Table, orderId: bigint): Promise<number
   const { partition, sort } = orderIdKey(orderIdBucket(orderId), orderId);
   const [item] = await table.list({ partition, from: sort }, 1);
   return item && numberOf(item, 'log');
+}
+
+/** The damage of an item as a value: it is no reason to refuse what needs only others. Throws any other error again. */
+export function damageOf(error: unknown): OrderError {
+  if (error instanceof OrderError) return error;
+  throw error;
 }

@@ -1,5 +1,6 @@
 import type { Allocation, AllocationRequest } from '../../../core/allocation.ts';
 import { INT64_MAX } from '../../../core/allocation.ts';
+import { OrderError } from '../../../core/errors.ts';
 import type { Outcome } from '../../../core/ledger.ts';
 import { cancelled, sequenceExhausted, storeNotFound } from '../../../core/refusals.ts';
 import type { Store } from '../../../core/store.ts';
@@ -21,10 +22,10 @@ export interface PreparedBatch {
   readonly requests: readonly AllocationRequest[];
   /** Whether the request at this place still has a caller. */
   readonly isWanted: (index: number) => boolean;
-  /** What requests were given before, by their places in the batch. */
-  readonly known: ReadonlyMap<number, Allocation>;
-  /** Undefined for a store that did not exist. */
-  readonly stores: ReadonlyMap<bigint, Store | undefined>;
+  /** What requests were given before, or why that cannot be read, by their places in the batch. */
+  readonly known: ReadonlyMap<number, Allocation | OrderError>;
+  /** Undefined for a store that did not exist, an error for one that cannot be read. */
+  readonly stores: ReadonlyMap<bigint, Store | OrderError | undefined>;
   readonly autoCreateStores: boolean;
 }
 
@@ -48,10 +49,12 @@ export function numberBatch(view: LedgerView, batch: PreparedBatch): NumberedBat
 
   const outcomeOf = (request: AllocationRequest, i: number): Outcome | 'no room' => {
     const original = batch.known.get(i) ?? view.allocation(request);
+    if (original instanceof OrderError) return { refused: original };
     if (original) return { allocation: original, replayed: true };
     if (!batch.isWanted(i)) return { refused: cancelled() };
     const { storeId, requestId, count, caller } = request;
     const before = stores.get(storeId) ?? view.store(storeId) ?? batch.stores.get(storeId);
+    if (before instanceof OrderError) return { refused: before };
     if (!before && !batch.autoCreateStores) return { refused: storeNotFound(storeId) };
     const store = before ?? newStore(storeId, createTimeMs);
     const numbers = BigInt(count);

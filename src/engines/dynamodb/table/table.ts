@@ -231,7 +231,8 @@ function toItem({ pk, sk, ...values }: Values): Item {
   const attributes: Record<string, string | bigint> = {};
   for (const [name, { S, N }] of Object.entries(values)) {
     if (S !== undefined) attributes[name] = S;
-    else if (N !== undefined) attributes[name] = BigInt(N);
+    // Somebody else's, if it is not whole: then it has no number that this engine knows.
+    else if (N !== undefined) attributes[name] = /^-?\d+$/.test(N) ? BigInt(N) : N;
   }
   return { partition: pk?.S ?? '', sort: sk?.N ?? '', attributes };
 }
