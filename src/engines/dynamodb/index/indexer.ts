@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { META } from '../table/keys.ts';
+import { INDEXED_TO, META, TURNS_ASKED } from '../table/keys.ts';
 import type { Table } from '../table/table.ts';
-import { integerOf } from '../table/item.ts';
+import type { Item } from '../table/item.ts';
+import { integerOf, optionalIntegerOf } from '../table/item.ts';
 import type { LedgerView } from '../log/ledger-view.ts';
 import type { LogEntry } from '../log/log-entry.ts';
 import { derivedItems } from './derived-items.ts';
@@ -14,8 +15,6 @@ const OTHERS_MS = 2000;
 const FAILURE_MS = 500;
 /** Entries whose items may be missing, at most. */
 const MAX_TAIL = 64;
-/** The attribute of META. */
-export const INDEXED_TO = 'indexed_to';
 
 export interface IndexerOptions {
   /** This process, as its entries name it. */
@@ -26,6 +25,8 @@ export interface IndexerOptions {
   prove(): Promise<void>;
   /** Told of every write that failed, and is repeated: while they do, nothing is numbered beyond a full tail. */
   onFailure(why: unknown): void;
+  /** Told how often commands have asked the servers for room, whenever that was read. */
+  onTurnsAsked(times: bigint): void;
 }
 
 /** An entry whose items may be missing. */
@@ -47,6 +48,7 @@ export class Indexer {
   readonly #server: string;
   readonly #prove: IndexerOptions['prove'];
   readonly #onFailure: IndexerOptions['onFailure'];
+  readonly #onTurnsAsked: IndexerOptions['onTurnsAsked'];
   /** Those above the mark, by their positions. */
   readonly #pending = new Map<number, Pending>();
   /** What the writers of entries have said. */
@@ -58,10 +60,11 @@ export class Indexer {
   #changed = Promise.withResolvers<void>();
   #hurry = Promise.withResolvers<void>();
 
-  constructor(table: Table, view: LedgerView, { server, mark, prove, onFailure }: IndexerOptions) {
+  constructor(table: Table, view: LedgerView, { server, mark, prove, onFailure, onTurnsAsked }: IndexerOptions) {
     this.#table = table;
     this.#prove = prove;
     this.#onFailure = onFailure;
+    this.#onTurnsAsked = onTurnsAsked;
     this.#view = view;
     this.#server = server;
     this.#mark = mark;
@@ -158,22 +161,24 @@ export class Indexer {
     const to = BigInt(position);
     if (this.#mark !== undefined && this.#mark >= to) return this.#readMark();
     await this.#prove();
-    const isRaised = await this.#table.raise(META, INDEXED_TO, this.#mark, to);
-    if (!isRaised) return this.#readMark();
-    this.#mark = to;
-    this.#view.indexed(position);
+    const meta = await this.#table.raise(META, INDEXED_TO, this.#mark, to);
+    if (!meta) return this.#readMark();
+    this.#saw(meta);
     return true;
   }
 
   /** Whether it has come further than this server knew. */
   async #readMark(): Promise<boolean> {
-    const item = await this.#table.get(META);
+    const meta = await this.#table.get(META);
     const before = this.#view.indexedTo;
-    if (item) {
-      this.#mark = integerOf(item, INDEXED_TO);
-      this.#view.indexed(Number(this.#mark));
-    }
+    if (meta) this.#saw(meta);
     return this.#view.indexedTo > before;
+  }
+
+  #saw(meta: Item): void {
+    this.#mark = integerOf(meta, INDEXED_TO);
+    this.#view.indexed(Number(this.#mark));
+    this.#onTurnsAsked(optionalIntegerOf(meta, TURNS_ASKED) ?? 0n);
   }
 
   #isComplete(position: number): boolean {

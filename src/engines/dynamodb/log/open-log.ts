@@ -67,6 +67,7 @@ export class OpenLog {
       mark,
       prove: () => this.prove(),
       onFailure: (why) => listener.notDerived(why),
+      onTurnsAsked: (times) => turns.asked(times),
     });
     this.#readings = new SharedRun(() => this.#catchUp());
     for (const entry of tail) {

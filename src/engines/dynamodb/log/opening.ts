@@ -1,12 +1,11 @@
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { ExpectedLedger } from '../../../core/expected-ledger.ts';
 import { mayCreate, notCreated, requireExpectedId } from '../../../core/expected-ledger.ts';
-import { INDEXED_TO } from '../index/indexer.ts';
 import { BackOff } from '../table/back-off.ts';
 import { failureOf } from '../table/failures.ts';
 import type { Item } from '../table/item.ts';
 import { integerOf } from '../table/item.ts';
-import { logKey, META } from '../table/keys.ts';
+import { INDEXED_TO, logKey, META } from '../table/keys.ts';
 import type { TableAdmin } from '../table/table-admin.ts';
 import type { Table } from '../table/table.ts';
 import { genesisItem, toGenesis } from './entry-item.ts';

@@ -8,15 +8,29 @@ const MIN_PAUSE_MS = 10;
 const MAX_PAUSE_MS = 500;
 
 /**
+ * The pause for a command that has asked for room: at first, because the servers do not all hear of it at once, and at
+ * most. It doubles each time that the command asks again, which it does if it is too far away for the last one.
+ */
+const FIRST_ROOM_MS = 1000;
+const MAX_ROOM_MS = 10_000;
+/** When nobody has asked for so long, the next one is another command. */
+const SAME_COMMAND_MS = 60_000;
+
+/**
  * How servers that share a log leave each other room. The one that has just won a position is ahead at the next one: it
  * knows the head, while the others have to read it. So after a win it pauses for as long as a put of the slowest of the
- * others takes, and as many times longer as that one has lost races before a win, because it needs a longer gap.
+ * others takes, and as many times longer as that one has lost races before a win, because it needs a longer gap. A command writes
+ * too little for the servers to know it by its entries, so it asks for room.
  */
 export class TurnTaking {
   /** At random, one a process. */
   readonly server: string;
   readonly #last: Pick<LogEntry, 'server' | 'putMs' | 'lostRaces'>[] = [];
   #pauseUntil = 0;
+  #roomUntil = -Infinity;
+  #roomMs = 0;
+  /** How often commands had asked when that was read last. */
+  #asked: bigint | undefined;
 
   constructor(server: string) {
     this.server = server;
@@ -26,7 +40,20 @@ export class TurnTaking {
   follow({ server, putMs, lostRaces }: LogEntry): void {
     this.#last.push({ server, putMs, lostRaces });
     if (this.#last.length > POSITIONS) this.#last.shift();
-    if (server === this.server) this.#pauseUntil = performance.now() + this.#pauseMs();
+    if (server === this.server) this.#pauseUntil = Math.max(this.#roomUntil, performance.now() + this.#pauseMs());
+  }
+
+  /** Commands have asked for room so often. */
+  asked(times: bigint): void {
+    // Nobody knows how long ago the first one was.
+    if (this.#asked !== undefined && times > this.#asked) {
+      const now = performance.now();
+      const isSame = now - this.#roomUntil < SAME_COMMAND_MS;
+      this.#roomMs = isSame ? Math.min(2 * this.#roomMs, MAX_ROOM_MS) : FIRST_ROOM_MS;
+      this.#roomUntil = now + this.#roomMs;
+      this.#pauseUntil = Math.max(this.#pauseUntil, this.#roomUntil);
+    }
+    this.#asked = times;
   }
 
   /** In milliseconds from now on; 0 or less if it is this server's turn. */

@@ -9,14 +9,13 @@ import type {
 import type { ImportedStore } from '../../../core/move/imported-store.ts';
 import type { Store } from '../../../core/store.ts';
 import { DEFAULT_STORE } from '../../../core/store.ts';
-import { INDEXED_TO } from '../index/indexer.ts';
 import { genesisItem, toGenesis } from '../log/entry-item.ts';
 import { LedgerView } from '../log/ledger-view.ts';
 import type { Genesis, LogChange, LogEntry } from '../log/log-entry.ts';
 import { entriesAfter } from '../log/log-reader.ts';
 import { failureOf, reasonOf } from '../table/failures.ts';
 import { integerOf } from '../table/item.ts';
-import { logKey, META } from '../table/keys.ts';
+import { INDEXED_TO, logKey, META } from '../table/keys.ts';
 import { MovingLog } from './move/moving-log.ts';
 import type { OperatorTable } from './move/operator-table.ts';
 import { openTable } from './move/operator-table.ts';

@@ -32,6 +32,11 @@ export function integerOf({ partition, attributes }: Item, name: string): bigint
   throw damaged(partition, `number ${name}`);
 }
 
+/** The same for a number that need not be there. */
+export function optionalIntegerOf(item: Item, name: string): bigint | undefined {
+  return item.attributes[name] === undefined ? undefined : integerOf(item, name);
+}
+
 /** For numbers that fit a double: counts, times, positions. */
 export function numberOf(item: Item, name: string): number {
   return Number(integerOf(item, name));

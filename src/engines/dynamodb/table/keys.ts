@@ -7,8 +7,12 @@ export const STORE_LISTS = 16;
 /** Digits of a position in the log, at most: with those of a number, as many as DynamoDB's numbers have. */
 const POSITION_DIGITS = 18;
 
-/** How far the derived items are complete. */
+/** What the servers tell each other beside the log. Without the first of its attributes it does not exist. */
 export const META: Key = { partition: 'meta', sort: '0' };
+/** How far the derived items are complete. */
+export const INDEXED_TO = 'indexed_to';
+/** How often commands have asked the servers for room. */
+export const TURNS_ASKED = 'turns_asked';
 
 /** One item a position: who writes it first has numbered. */
 export function logKey(position: number): Key {

@@ -139,12 +139,12 @@ export class Table {
 
   /**
    * Sets a number of an item from one value to another, if it still has the first one; undefined means that it has none.
-   * Resolves to whether it did. In one attempt: after a rejection it may have.
+   * Resolves to the whole item if it did. In one attempt: after a rejection it may have.
    */
-  async raise(key: Key, attribute: string, from: bigint | undefined, to: bigint): Promise<boolean> {
+  async raise(key: Key, attribute: string, from: bigint | undefined, to: bigint): Promise<Item | undefined> {
     const isFrom = from === undefined ? 'attribute_not_exists(#name)' : '#name = :from';
     try {
-      await this.#send(
+      const { Attributes: values = {} } = await this.#send(
         new UpdateItemCommand({
           TableName: this.name,
           Key: toKey(key),
@@ -155,11 +155,12 @@ export class Table {
             ':to': { N: `${to}` },
             ...(from !== undefined && { ':from': { N: `${from}` } }),
           },
+          ReturnValues: 'ALL_NEW',
         }),
       );
-      return true;
+      return toItem(values);
     } catch (error) {
-      if (failureOf(error) === 'taken') return false;
+      if (failureOf(error) === 'taken') return undefined;
       throw error;
     }
   }

@@ -14,7 +14,10 @@ it('P5: the mark does not pass an entry whose items are still being written', as
   const second = Promise.withResolvers<void>();
   const marks: string[] = [];
   const send = async (command: { readonly input: unknown }) => {
-    if (command instanceof UpdateItemCommand) marks.push(markIn(command.input));
+    if (command instanceof UpdateItemCommand) {
+      marks.push(markIn(command.input));
+      return { Attributes: { indexed_to: { N: marks.at(-1) } } };
+    }
     if (command instanceof BatchWriteItemCommand && hasRequest(command.input, 2)) await second.promise;
     return {};
   };
@@ -24,6 +27,7 @@ it('P5: the mark does not pass an entry whose items are still being written', as
     mark: undefined,
     prove: async () => {},
     onFailure: (why) => expect.unreachable(String(why)),
+    onTurnsAsked() {},
   });
   onTestFinished(() => indexer.close());
   for (const position of [1, 2, 3]) {

@@ -138,15 +138,18 @@ it('a list goes on behind a page that is empty, and ends with the last one', asy
 
 it('a mark is raised from the value that was read, or from none', async () => {
   const key = { partition: 'meta', sort: '0' };
-  const { asked, table } = fakeTable(() => ({}));
-  expect(await table.raise(key, 'indexed_to', undefined, 5n)).toBe(true);
-  expect(await table.raise(key, 'indexed_to', 5n, 6n)).toBe(true);
+  const { asked, table } = fakeTable(() => ({
+    Attributes: { pk: { S: 'meta' }, sk: { N: '0' }, indexed_to: { N: '6' } },
+  }));
+  const after = { ...key, attributes: { indexed_to: 6n } };
+  expect(await table.raise(key, 'indexed_to', undefined, 5n)).toEqual(after);
+  expect(await table.raise(key, 'indexed_to', 5n, 6n)).toEqual(after);
   expect(asked.map(({ input }) => input['ConditionExpression'])).toEqual([
     'attribute_not_exists(#name)',
     '#name = :from',
   ]);
   const lost = fakeTable(fails('ConditionalCheckFailedException'));
-  expect(await lost.table.raise(key, 'indexed_to', 5n, 6n)).toBe(false);
+  expect(await lost.table.raise(key, 'indexed_to', 5n, 6n)).toBeUndefined();
   const late = fakeTable(fails('TimeoutError'));
   await expect(late.table.raise(key, 'indexed_to', 5n, 6n)).rejects.toThrow('TimeoutError');
   expect(late.asked).toHaveLength(1);

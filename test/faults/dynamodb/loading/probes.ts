@@ -40,8 +40,8 @@ export const PROBES: readonly SourceChange[] = [
   ),
   probe(
     'index/indexer.ts',
-    'if (!isRaised) return this.#readMark();',
-    (tell) => `if (!isRaised) { ${tell} return this.#readMark(); }`,
+    'if (!meta) return this.#readMark();',
+    (tell) => `if (!meta) { ${tell} return this.#readMark(); }`,
     'another server raised the mark',
   ),
   probe(

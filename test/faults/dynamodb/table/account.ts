@@ -76,10 +76,12 @@ export class Account {
     this.puts.push({ position: Number(position), lastOrderId: BigInt(item['last_order_id']?.N ?? 0), turn, ms });
   }
 
-  /** Sets a number of an item, if it has the other one. */
-  raise(key: Values, name: string, from: string | undefined, to: string, ms: number): void {
+  /** Sets a number of an item, if it has the other one. Returns the item. */
+  raise(key: Values, name: string, from: string | undefined, to: string, ms: number): Values {
     const before = this.table.get(key);
     if (before?.[name]?.N !== from) throw failure('ConditionalCheckFailedException');
-    this.table.put({ ...key, ...before, [name]: { N: canonical(to) } }, ms);
+    const item: Values = { ...key, ...before, [name]: { N: canonical(to) } };
+    this.table.put(item, ms);
+    return item;
   }
 }

@@ -75,8 +75,7 @@ function putItem(account: Account, { input }: PutItemCommand, { ms, turn }: Inst
 
 function updateItem(account: Account, { input }: UpdateItemCommand, { ms }: Instant): unknown {
   const { Key: key, ExpressionAttributeNames: names, ExpressionAttributeValues: values } = input;
-  account.raise(key!, names!['#name']!, values![':from']?.N, values![':to']!.N!, ms);
-  return {};
+  return { Attributes: account.raise(key!, names!['#name']!, values![':from']?.N, values![':to']!.N!, ms) };
 }
 
 function query(account: Account, { input }: QueryCommand, instant: Instant): unknown {

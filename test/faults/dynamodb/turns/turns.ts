@@ -10,6 +10,8 @@ export interface TurnsPlan {
   /** Callers of each server, with one order at a time. */
   readonly callers: number;
   readonly seconds: number;
+  /** A command that begins a move out of the table after some time, and how long each of its requests takes. */
+  readonly move?: { readonly afterMs: number; readonly requestMs: number };
   /** Changes of the source, for a control. */
   readonly changes?: readonly SourceChange[];
 }
@@ -23,10 +25,17 @@ export interface ServerTurns {
   readonly mostLost: number;
 }
 
+/** What all came to. */
+export interface Turns {
+  readonly servers: readonly ServerTurns[];
+  /** How long the command took until its entry was in the log, which ends the run; undefined if it never was. */
+  readonly heldMs: number | undefined;
+}
+
 /** Runs the plan in virtual time, in a thread of its own. */
-export async function turnsOf(plan: TurnsPlan): Promise<readonly ServerTurns[]> {
+export async function turnsOf(plan: TurnsPlan): Promise<Turns> {
   const worker = new Worker(new URL('./turns-thread.ts', import.meta.url), { workerData: plan });
-  const [turns] = (await once(worker, 'message')) as [readonly ServerTurns[]];
+  const [turns] = (await once(worker, 'message')) as [Turns];
   await worker.terminate();
   return turns;
 }

@@ -17,6 +17,8 @@ import { explained, openTable } from './operator-table.ts';
 
 /** Log entries that are counted at once. */
 const ENTRIES_PER_READ = 64;
+/** Servers are asked for room again after so long, before their pause is over. */
+const ASK_AGAIN_MS = 500;
 
 /** The ledger in the table at this URL, to leave it; see {@link MoveSource.open}. */
 export async function openMoveSource(location: string, signal: AbortSignal): Promise<LedgerSource> {
@@ -143,12 +145,19 @@ export class MoveSource implements LedgerSource {
     return { ...moving({ lastOrderId, createTimeMs: lastCreateTimeMs }), isMoving: false };
   }
 
-  /** Adds an entry behind whatever servers add in the meantime, unless there is nothing to add any more. */
+  /**
+   * Adds an entry behind whatever servers add in the meantime, unless there is nothing to add any more. Servers that are
+   * nearer to the table would always be faster, so they are asked for room until they leave it.
+   */
   #add(log: MovingLog, form: () => LogChange | undefined): Promise<void> {
     return this.#explained(async () => {
-      await log.follow();
-      for (let change = form(); change; change = form()) {
-        if (await log.appendUnlessTaken(change)) return;
+      for (let askedAt = -Infinity; ;) {
+        await log.follow();
+        const change = form();
+        if (!change || (await log.appendUnlessTaken(change))) return;
+        if (performance.now() - askedAt < ASK_AGAIN_MS) continue;
+        askedAt = performance.now();
+        await log.askForRoom();
       }
     });
   }

@@ -1,15 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LedgerRefused } from '../../../../core/errors.ts';
 import { derivedItems } from '../../index/derived-items.ts';
-import { INDEXED_TO } from '../../index/indexer.ts';
 import { entryItem, toEntry } from '../../log/entry-item.ts';
 import type { LedgerView } from '../../log/ledger-view.ts';
 import type { LogChange, LogEntry } from '../../log/log-entry.ts';
 import { entriesAfter } from '../../log/log-reader.ts';
 import { mayPass, NoAnswer } from '../../table/failures.ts';
 import type { Item } from '../../table/item.ts';
-import { integerOf, textOf } from '../../table/item.ts';
-import { META } from '../../table/keys.ts';
+import { integerOf, optionalIntegerOf, textOf } from '../../table/item.ts';
+import { INDEXED_TO, META, TURNS_ASKED } from '../../table/keys.ts';
 import type { Table } from '../../table/table.ts';
 import { inParallel } from './in-parallel.ts';
 
@@ -47,8 +46,7 @@ export class MovingLog {
   }
 
   /**
-   * The same, but if the position has an entry of somebody else, it is applied, and this resolves to false. So a busy log
-   * is caught up with at one request an entry, which is as fast as a server writes them.
+   * The same, but if the position has an entry of somebody else, it is applied, and this resolves to false.
    */
   async appendUnlessTaken(change: LogChange): Promise<boolean> {
     const { head, indexedTo } = this.view;
@@ -80,6 +78,15 @@ export class MovingLog {
     }
   }
 
+  /** Has the servers pause, if there are any: they read it as they raise the mark, some ten times a second. */
+  async askForRoom(): Promise<void> {
+    const meta = await this.table.get(META);
+    // No server that is busy has left it out.
+    if (!meta) return;
+    const asked = optionalIntegerOf(meta, TURNS_ASKED);
+    await this.#repeating(() => this.table.raise(META, TURNS_ASKED, asked, (asked ?? 0n) + 1n));
+  }
+
   /** Writes the derived items of the whole log. */
   async index(): Promise<void> {
     const { head, tail, indexedTo } = this.view;
@@ -102,7 +109,7 @@ export class MovingLog {
       const mark = meta && integerOf(meta, INDEXED_TO);
       isDone =
         (mark !== undefined && mark >= to) ||
-        (await this.#repeating(() => this.table.raise(META, INDEXED_TO, mark, to)));
+        (await this.#repeating(() => this.table.raise(META, INDEXED_TO, mark, to))) !== undefined;
     }
   }
 
