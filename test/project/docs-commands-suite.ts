@@ -119,7 +119,7 @@ export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => 
   it('protocol.md, metrics.md, command-line.md and operations.md: every command does what the text says, on a new ledger', async (test) => {
     require(test);
     const checkout = new Checkout(tools);
-    const server = new ServerProcess('data/orders.db', { cwd: checkout.folder });
+    const server = new ServerProcess('data/orders.db', { http: true, cwd: checkout.folder });
     checkout.serves(await server.line('serving'));
     expect(await checkout.run(linesOf('docs/protocol.md'), PROTOCOL)).toEqual(allSay(PROTOCOL));
     expect(await checkout.run(linesOf('docs/metrics.md'), METRICS)).toEqual(allSay(METRICS));

@@ -48,7 +48,7 @@ export function readmeCommandsSuite(tools: Tools, require: (test: TestContext) =
     require(test);
     const checkout = new Checkout(tools);
     const ledger = join(checkout.folder, 'data/orders.db');
-    const server = new ServerProcess('data/orders.db', { cwd: checkout.folder });
+    const server = new ServerProcess('data/orders.db', { http: true, cwd: checkout.folder });
     checkout.serves(await server.line('serving'));
     const ofServer = lines.filter((line) => !/ (restore|import) /.test(line));
     expect(await checkout.run(ofServer, SAYS)).toEqual(allSay(SAYS));
@@ -66,7 +66,7 @@ export function readmeCommandsSuite(tools: Tools, require: (test: TestContext) =
     writeFileSync(join(checkout.folder, 'table.json'), SAMPLE_TABLE);
     const imports = lines.filter((line) => line.includes(' import '));
     expect(await checkout.run(imports, IMPORT)).toEqual(allSay(IMPORT));
-    const server = new ServerProcess('data/orders.db', { cwd: checkout.folder });
+    const server = new ServerProcess('data/orders.db', { http: true, cwd: checkout.folder });
     checkout.serves(await server.line('serving'));
     const calls = lines.filter((line) => line.includes('generateOrderNumber'));
     expect(await checkout.run(calls, NEXT)).toEqual(allSay(NEXT));

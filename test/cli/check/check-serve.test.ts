@@ -90,7 +90,7 @@ describe('a check of an SQLite ledger', () => {
   it('P9: takes the end from the mark while the newest numbers are in the WAL, and says what it did not check', async () => {
     const folder = testFolder();
     const path = join(folder, 'orders.db');
-    const server = new ServerProcess(path);
+    const server = new ServerProcess(path, { http: true });
     const client = connect(await server.serving());
     for (let i = 1; i <= 3; i++) await client.allocateOrder({ storeId: 7n, requestId: `r-${i}` });
     client.close();
@@ -108,7 +108,7 @@ describe('a check of an SQLite ledger', () => {
   it('P8: names a server that runs on it, and does not disturb it', async () => {
     const folder = testFolder();
     const path = join(folder, 'orders.db');
-    const server = new ServerProcess(path);
+    const server = new ServerProcess(path, { http: true });
     const client = connect(await server.serving());
     onTestFinished(() => client.close());
     await client.allocateOrder({ storeId: 7n, requestId: 'first' });

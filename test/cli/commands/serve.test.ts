@@ -12,7 +12,7 @@ import { ServerProcess, testFolder } from '../../support/processes/server-proces
 it.each(ENGINES)('a second run on the same $name ledger continues the count', async (engine) => {
   const ledger = await engine.newLedger();
   for (const orderId of [1n, 2n]) {
-    const server = new ServerProcess(ledger);
+    const server = new ServerProcess(ledger, { http: true });
     const { grpc } = await server.line('serving');
     // Port 0 is any free one, and the log says which.
     expect(grpc).toMatch(/^127\.0\.0\.1:[1-9]\d*$/);

@@ -15,7 +15,7 @@ const DESCRIPTORS = 80;
 
 it('P10: without free file descriptors orders and lookups continue; what cannot start is UNAVAILABLE, and works afterwards', async () => {
   const limited = ['sh', '-c', `ulimit -n ${DESCRIPTORS} && exec "$0" "$@"`];
-  const server = new ServerProcess(join(testFolder(), 'orders.db'), { wrapper: limited });
+  const server = new ServerProcess(join(testFolder(), 'orders.db'), { http: true, wrapper: limited });
   const client = new OrderNumberServiceClient(await server.serving(), credentials.createInsecure());
   onTestFinished(() => client.close());
   const allocate = (requestId: string) =>

@@ -75,6 +75,7 @@ export class AttackedServer {
     const folder = testFolder();
     const ledger = join(folder, 'orders.db');
     const server = new ServerProcess(ledger, {
+      http: true,
       args: argsOf(defence, folder),
       ...(without.length > 0 && { env: { NODE_OPTIONS: `--import=${patchedBy(without)}` } }),
     });

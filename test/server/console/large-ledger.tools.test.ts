@@ -21,7 +21,7 @@ it(
     requireTools(test, 'chromium');
     const ledger = join(testFolder(), 'orders.db');
     makeLedger(ledger, { rows: ROWS, stores: STORES });
-    const server = new ServerProcess(ledger);
+    const server = new ServerProcess(ledger, { http: true });
     const { http, metrics } = await server.line('serving');
     const page = await newPage();
     const openCalls = new Map<object, string>();

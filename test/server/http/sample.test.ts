@@ -75,7 +75,7 @@ describe.each(ENGINES)('on $name', (engine) => {
 
     it('P4 P5: a key is replayed after kill -9', async () => {
       const ledger = await engine.newLedger();
-      const { port, server } = await serveOn(ledger, new ServerProcess(ledger));
+      const { port, server } = await serveOn(ledger, new ServerProcess(ledger, { http: true }));
       const first = await (await order(port, 7, 'cart-1')).text();
       await server.kill();
       const next = await serveOn(ledger, new LocalServer(ledger));
@@ -89,7 +89,7 @@ describe.each(ENGINES)('on $name', (engine) => {
   describe('a server process', () => {
     it('becomes ready, and stops with an idle connection open', async () => {
       const ledger = await engine.newLedger();
-      const { port, server } = await serveOn(ledger, new ServerProcess(ledger));
+      const { port, server } = await serveOn(ledger, new ServerProcess(ledger, { http: true }));
       expect((await fetch(`http://localhost:${port}/readyz`)).status).toBe(200);
       expect((await fetch(`http://localhost:${port}/healthz`)).status).toBe(200);
       expect(await server.stop()).toBe(0);

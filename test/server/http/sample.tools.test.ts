@@ -10,7 +10,7 @@ const CURL = `curl --location --request POST 'http://localhost:3000/api/generate
 
 it('the original sample’s own curl command: the pair comes byte for byte', async (test) => {
   requireTools(test, 'curl');
-  const { http } = await new ServerProcess(join(testFolder(), 'orders.db')).line('serving');
+  const { http } = await new ServerProcess(join(testFolder(), 'orders.db'), { http: true }).line('serving');
   const shell = async (command: string) =>
     (await promisify(execFile)('sh', ['-c', command.replace('localhost:3000', String(http))])).stdout;
   expect(await shell(CURL)).toBe('{"OrderID":1,"OrderNumber":100,"StoreID":32913}');

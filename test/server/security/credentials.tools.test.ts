@@ -57,7 +57,7 @@ async function serve() {
   const tokens = join(testFolder(), 'tokens.json');
   const token = newToken();
   writeTokens(tokens, entryOf(token, { name: 'shop', stores: ['7'], verbs: ['allocate'] }));
-  const server = new ServerProcess(join(testFolder(), 'orders.db'), { args: ['--tokens', tokens] });
+  const server = new ServerProcess(join(testFolder(), 'orders.db'), { http: true, args: ['--tokens', tokens] });
   const { grpc, http } = await server.line('serving');
   return { address: String(grpc), http: String(http), token };
 }

@@ -76,6 +76,7 @@ function ledger(): string {
 it('a call is a span in the trace of its caller, over gRPC, HTTP and Connect, with the times of its batch; a stop sends the last spans', async () => {
   const collector = await Collector.open();
   const server = new ServerProcess(ledger(), {
+    http: true,
     args: ['--log-level', 'debug'],
     env: {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -231,6 +232,7 @@ it('a trace that its caller does not record has no span here, but its ids are in
 it('a collector that hangs delays no order, costs no more than its bound, and is accounted for in the log', async () => {
   const collector = await Collector.open({ hangs: true });
   const server = new ServerProcess(ledger(), {
+    http: true,
     args: ['--drain-timeout-ms', '600'],
     env: {
       OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/`,
@@ -301,6 +303,7 @@ it('without the packages that --otlp needs a server numbers, and its log has the
     };
     registerHooks({ resolve });`;
   const server = new ServerProcess(ledger(), {
+    http: true,
     args: ['--otlp', collector.url],
     env: { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(hide)}` },
   });

@@ -26,8 +26,8 @@ export class WireServer {
 
   /** `without`: protections that it does not have, by their names in the hostile lab. */
   static async start(...without: readonly string[]): Promise<WireServer> {
-    const options = without.length > 0 ? { env: { NODE_OPTIONS: `--import=${patchedBy(without)}` } } : {};
-    const server = new ServerProcess(join(testFolder(), 'orders.db'), options);
+    const env = without.length > 0 ? { NODE_OPTIONS: `--import=${patchedBy(without)}` } : {};
+    const server = new ServerProcess(join(testFolder(), 'orders.db'), { http: true, env });
     const { grpc, http } = await server.line('serving');
     return new WireServer(server, String(grpc), String(http));
   }
