@@ -1,16 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { INDEXED_TO, META, TURNS_ASKED } from '../table/keys.ts';
+import { INDEXED_TO, META, TAKEN_OVER, TURNS_ASKED } from '../table/keys.ts';
 import type { Table } from '../table/table.ts';
 import type { Item } from '../table/item.ts';
 import { integerOf, optionalIntegerOf } from '../table/item.ts';
 import type { LedgerView } from '../log/ledger-view.ts';
 import type { LogEntry } from '../log/log-entry.ts';
+import { Claim } from './claim.ts';
 import { derivedItems } from './derived-items.ts';
 
 /** How far the derived items are complete is raised at most this often: the item is written once a time. */
 const RAISE_MS = 100;
 /** How long the entry of another server may be in sight before this one writes its items, too. */
 const OTHERS_MS = 2000;
+/** Items of another server that are written before it is asked again whether somebody else does that. */
+const OTHERS_ITEMS = 400;
 /** The pause after a failure. */
 const FAILURE_MS = 500;
 /** Entries whose items may be missing, at most. */
@@ -35,6 +38,8 @@ interface Pending {
   readonly isOwn: boolean;
   readonly seenAt: number;
   state: 'missing' | 'being written' | 'written';
+  /** Those of its items that were not written yet; undefined before the first attempt. */
+  left?: Set<Item>;
 }
 
 /**
@@ -55,6 +60,8 @@ export class Indexer {
   readonly #saidIndexedTo = new Map<string, number>();
   /** The mark as it was read last; undefined if it was never set. */
   #mark: bigint | undefined;
+  readonly #claim: Claim;
+  #isTakingOver = false;
   #isRunning = false;
   #isClosed = false;
   #changed = Promise.withResolvers<void>();
@@ -68,6 +75,7 @@ export class Indexer {
     this.#view = view;
     this.#server = server;
     this.#mark = mark;
+    this.#claim = new Claim(table);
   }
 
   /** The view has applied an entry. What was there at the start is completed at once, whoever wrote it. */
@@ -112,17 +120,27 @@ export class Indexer {
 
   close(): void {
     this.#isClosed = true;
+    this.#claim.release();
     this.#tell();
   }
 
+  /** Gives up what is another server's once this one has not the claim to it any more. */
   async #write(position: number): Promise<void> {
     const pending = this.#pending.get(position);
     if (!pending || pending.state !== 'missing') return;
     pending.state = 'being written';
+    const left = (pending.left ??= new Set(derivedItems(pending.entry)));
     while (!this.#isClosed && this.#pending.has(position)) {
       try {
         await this.#prove();
-        await this.#table.putAll(derivedItems(pending.entry));
+        while (left.size > 0) {
+          if (!pending.isOwn && !(this.#claim.isHeld && this.#pending.has(position))) {
+            pending.state = 'missing';
+            return;
+          }
+          const some = pending.isOwn ? [...left] : [...left].slice(0, OTHERS_ITEMS);
+          await this.#table.putAll(some, (written) => written.forEach((item) => left.delete(item)));
+        }
         pending.state = 'written';
         this.#tell();
         return;
@@ -140,7 +158,7 @@ export class Indexer {
         this.#onFailure(error);
         return false;
       });
-      if (!wrote && this.#isOverdue()) this.#takeOver();
+      if (!wrote && this.#isOverdue()) void this.#takeOver();
       this.#forget();
       if (this.#pending.size > 0) await this.#pause();
     }
@@ -178,6 +196,7 @@ export class Indexer {
   #saw(meta: Item): void {
     this.#mark = integerOf(meta, INDEXED_TO);
     this.#view.indexed(Number(this.#mark));
+    this.#claim.saw(optionalIntegerOf(meta, TAKEN_OVER));
     this.#onTurnsAsked(optionalIntegerOf(meta, TURNS_ASKED) ?? 0n);
   }
 
@@ -192,11 +211,22 @@ export class Indexer {
     return first !== undefined && performance.now() - first.seenAt > OTHERS_MS;
   }
 
-  /** Writes what other servers should have written. */
-  #takeOver(): void {
-    const now = performance.now();
-    for (const [position, { seenAt, state }] of this.#pending) {
-      if (state === 'missing' && now - seenAt > OTHERS_MS && !this.#isComplete(position)) void this.#write(position);
+  /** Writes what other servers should have written, one entry after the other, unless somebody else does. */
+  async #takeOver(): Promise<void> {
+    const seenBefore = performance.now() - OTHERS_MS;
+    const late = [...this.#pending].filter(([, { seenAt, state }]) => state === 'missing' && seenAt < seenBefore);
+    if (this.#isTakingOver || late.length === 0 || !this.#claim.isFree) return;
+    this.#isTakingOver = true;
+    try {
+      if (!(await this.#claim.take(this.#mark !== undefined))) return;
+      for (const [position] of late) {
+        if (!this.#isComplete(position)) await this.#write(position);
+      }
+    } catch (error) {
+      this.#onFailure(error);
+    } finally {
+      this.#claim.release();
+      this.#isTakingOver = false;
     }
   }
 

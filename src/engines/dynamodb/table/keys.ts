@@ -13,6 +13,8 @@ export const META: Key = { partition: 'meta', sort: '0' };
 export const INDEXED_TO = 'indexed_to';
 /** How often commands have asked the servers for room. */
 export const TURNS_ASKED = 'turns_asked';
+/** Counted up by the server that completes what another one has left. */
+export const TAKEN_OVER = 'taken_over';
 
 /** One item a position: who writes it first has numbered. */
 export function logKey(position: number): Key {

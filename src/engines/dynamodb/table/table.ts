@@ -96,9 +96,14 @@ export class Table {
     return found;
   }
 
-  /** Writes items whose keys are distinct, whatever is there. */
-  async putAll(items: readonly Item[]): Promise<void> {
-    await Promise.all(chunksOf(items, ITEMS_PER_WRITE).map((chunk) => this.#putChunk(chunk)));
+  /**
+   * Writes items whose keys are distinct, whatever is there. After a rejection nothing of it is on its way any more, and
+   * `onWritten` was told of those that are written.
+   */
+  async putAll(items: readonly Item[], onWritten: (some: readonly Item[]) => void = () => {}): Promise<void> {
+    const writes = chunksOf(items, ITEMS_PER_WRITE).map((chunk) => this.#putChunk(chunk).then(() => onWritten(chunk)));
+    await Promise.allSettled(writes);
+    await Promise.all(writes);
   }
 
   /** The first `limit` items of a range, or all that there are. */

@@ -46,8 +46,8 @@ export const PROBES: readonly SourceChange[] = [
   ),
   probe(
     'index/indexer.ts',
-    '!this.#isComplete(position)) void this.#write(position);',
-    (tell) => `!this.#isComplete(position)) { ${tell} void this.#write(position); }`,
+    'if (!this.#isComplete(position)) await this.#write(position);',
+    (tell) => `if (!this.#isComplete(position)) { ${tell} await this.#write(position); }`,
     'the items of another server were taken over',
   ),
   probe(
