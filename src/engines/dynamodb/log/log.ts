@@ -13,9 +13,6 @@ import { TurnTaking } from './turn-taking.ts';
 import type { Write } from './write.ts';
 import { NotPut } from './write.ts';
 
-/** Between two attempts to open it: at first, and at most. */
-const FIRST_PAUSE_MS = 20;
-const MAX_PAUSE_MS = 500;
 /** Between two warnings. */
 const WARN_MS = 60_000;
 /** How long a server that stops waits until its last entries have their derived items. */
@@ -134,7 +131,7 @@ export class Log {
   async #openUntilDone(): Promise<OpenLog> {
     let toldWhy: string | undefined;
     const { signal } = this.#closing;
-    const backOff = new BackOff(FIRST_PAUSE_MS, MAX_PAUSE_MS);
+    const backOff = new BackOff();
     for (; !signal.aborted; await backOff.pause(signal)) {
       try {
         return await this.#openOnce();

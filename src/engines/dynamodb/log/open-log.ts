@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Indexer } from '../index/indexer.ts';
+import { BackOff } from '../table/back-off.ts';
 import { failureOf, mayPass, NoAnswer } from '../table/failures.ts';
 import type { Item } from '../table/item.ts';
 import { entryItem, toEntry } from './entry-item.ts';
@@ -13,10 +14,6 @@ import { SharedRun } from './shared-run.ts';
 import type { TurnTaking } from './turn-taking.ts';
 import type { Write } from './write.ts';
 import { NotPut } from './write.ts';
-
-/** Between two attempts to put an entry: at first, and at most. */
-const FIRST_PAUSE_MS = 20;
-const MAX_PAUSE_MS = 500;
 
 /** What happens to a log while it is open. */
 export interface LogListener {
@@ -170,7 +167,8 @@ export class OpenLog {
    */
   async #settle(entry: LogEntry): Promise<LogEntry> {
     const item = entryItem(entry);
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+    const backOff = new BackOff();
+    for (;;) {
       const began = performance.now();
       const answer = await this.#put(item);
       if (answer) {
@@ -186,7 +184,7 @@ export class OpenLog {
       }
       do {
         if (this.#isClosed) throw new NoAnswer('the server stopped before the write was done');
-        await delay(pauseMs);
+        await backOff.pause();
         // The head, because an older copy in its place would take the entry.
       } while (!(await this.#isStillThere({ position: entry.position - 1, batchId: entry.previous })));
     }

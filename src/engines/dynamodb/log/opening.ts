@@ -14,10 +14,7 @@ import { LedgerView } from './ledger-view.ts';
 import type { Genesis, LogEntry } from './log-entry.ts';
 import { entriesAfter, readEntry } from './log-reader.ts';
 
-/** Between two looks at a table that is being created: at first, and at most. */
-const FIRST_PAUSE_MS = 20;
-const MAX_PAUSE_MS = 500;
-/** How long it may take to become ready before somebody is told. */
+/** How long a table may take to become ready before somebody is told. */
 const READY_MS = 30_000;
 
 /** The ledger of a table as it was found. */
@@ -107,7 +104,7 @@ export async function readFirst(
   signal: AbortSignal,
 ): Promise<Item | undefined> {
   const end = performance.now() + READY_MS;
-  for (const backOff = new BackOff(FIRST_PAUSE_MS, MAX_PAUSE_MS); ; await backOff.pause(signal)) {
+  for (const backOff = new BackOff(); ; await backOff.pause(signal)) {
     signal.throwIfAborted();
     try {
       return await table.get(logKey(0));

@@ -1,13 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** The pauses between attempts at one thing: each is twice as long as the one before it, up to the longest. */
+const FIRST_MS = 20;
+const MAX_MS = 500;
+
+/** The pauses between attempts at one thing: each is twice as long as the one before it, up to half a second. */
 export class BackOff {
-  readonly #maxMs: number;
   #nextMs: number;
 
-  constructor(firstMs: number, maxMs: number) {
+  constructor(firstMs = FIRST_MS) {
     this.#nextMs = firstMs;
-    this.#maxMs = maxMs;
   }
 
   /** How long the next pause will be. */
@@ -18,7 +19,7 @@ export class BackOff {
   /** Ends early once the signal is aborted, which whoever waits has to look at. */
   async pause(signal?: AbortSignal): Promise<void> {
     const ms = this.#nextMs;
-    this.#nextMs = Math.min(2 * ms, this.#maxMs);
+    this.#nextMs = Math.min(2 * ms, MAX_MS);
     // Only a signal makes it reject.
     await delay(ms, undefined, { signal }).catch(() => {});
   }

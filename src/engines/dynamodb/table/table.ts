@@ -7,7 +7,7 @@ import {
   QueryCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { setTimeout as delay } from 'node:timers/promises';
+import { BackOff } from './back-off.ts';
 import { failureOf, mayPass, NoAnswer } from './failures.ts';
 import type { Item, Key } from './item.ts';
 import { keyText } from './item.ts';
@@ -24,7 +24,6 @@ const ITEMS_PER_WRITE = 25;
 const REPEAT_MS = 1000;
 const THROTTLED_MS = 10_000;
 const FIRST_PAUSE_MS = 10;
-const MAX_PAUSE_MS = 500;
 
 export type { TableClient };
 
@@ -196,21 +195,19 @@ export class Table {
 
   /** Repeats a step that says whether all is done. A step that has done a part of it is worth another one. */
   async #untilDone(step: () => Promise<boolean>): Promise<void> {
-    for (let pauseMs = FIRST_PAUSE_MS; !(await this.#repeating(step)); pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
-      await delay(pauseMs);
-    }
+    const backOff = new BackOff(FIRST_PAUSE_MS);
+    while (!(await this.#repeating(step))) await backOff.pause();
   }
 
   async #repeating<Result>(request: () => Promise<Result>): Promise<Result> {
     const began = performance.now();
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+    for (const backOff = new BackOff(FIRST_PAUSE_MS); ; await backOff.pause()) {
       try {
         return await request();
       } catch (error) {
         const repeatMs = failureOf(error) === 'throttled' ? THROTTLED_MS : REPEAT_MS;
-        if (!mayPass(error) || performance.now() + pauseMs > began + repeatMs) throw error;
+        if (!mayPass(error) || performance.now() + backOff.nextMs > began + repeatMs) throw error;
       }
-      await delay(pauseMs);
     }
   }
 }

@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { LedgerRefused } from '../../../../core/errors.ts';
 import { derivedItems } from '../../index/derived-items.ts';
 import { entryItem, toEntry } from '../../log/entry-item.ts';
 import type { LedgerView } from '../../log/ledger-view.ts';
 import type { LogChange, LogEntry } from '../../log/log-entry.ts';
 import { entriesAfter } from '../../log/log-reader.ts';
+import { BackOff } from '../../table/back-off.ts';
 import { mayPass, NoAnswer } from '../../table/failures.ts';
 import type { Item } from '../../table/item.ts';
 import { integerOf, optionalIntegerOf, textOf } from '../../table/item.ts';
@@ -12,10 +12,8 @@ import { INDEXED_TO, META, TURNS_ASKED } from '../../table/keys.ts';
 import type { Table } from '../../table/table.ts';
 import { inParallel } from './in-parallel.ts';
 
-/** How long a write is repeated, and the pauses between. */
+/** How long a write is repeated. */
 const REPEAT_MS = 60_000;
-const FIRST_PAUSE_MS = 20;
-const MAX_PAUSE_MS = 500;
 /** Writes of derived items at once, and items of each. */
 const WRITES_AT_ONCE = 16;
 const ITEMS_PER_WRITE = 25;
@@ -116,17 +114,16 @@ export class MovingLog {
   /** For what does no harm when it is done twice. */
   async #repeating<Result>(request: () => Promise<Result>): Promise<Result> {
     const end = performance.now() + REPEAT_MS;
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+    for (const backOff = new BackOff(); ; await backOff.pause(this.#signal)) {
       this.#signal.throwIfAborted();
       try {
         return await request();
       } catch (error) {
         if (!mayPass(error)) throw error;
-        if (performance.now() + pauseMs > end) {
+        if (performance.now() + backOff.nextMs > end) {
           throw new NoAnswer(`${this.#name} did not confirm a write within ${REPEAT_MS} ms`, { cause: error });
         }
       }
-      await delay(pauseMs);
     }
   }
 }
