@@ -41,7 +41,7 @@ export class OpenLog {
   readonly #readings: SharedRun<boolean>;
   #isUnsettled = false;
   #isWriting = false;
-  #isClosed = false;
+  readonly #closing = new AbortController();
   #putMs = 0;
 
   /** `readAt` is when the reading of what was found began. */
@@ -95,7 +95,7 @@ export class OpenLog {
   /** One at a time. Resolves once the answer is in the table, and nothing that it rests on can change any more. */
   async write<Answer>(write: Write<Answer>): Promise<Answer> {
     const { pauseMs } = this.#turns;
-    if (pauseMs > 0) await delay(pauseMs);
+    if (pauseMs > 0) await delay(pauseMs, undefined, { signal: this.#closing.signal }).catch(() => {});
     const hasRoom = await this.#indexer.hasRoom(() => !write.isAbandoned());
     if (!hasRoom) throw new NotPut(new NoAnswer('the items of earlier entries are still missing'));
     const pin = this.view.pin();
@@ -122,7 +122,7 @@ export class OpenLog {
   }
 
   close(): void {
-    this.#isClosed = true;
+    this.#closing.abort();
     this.#indexer.close();
   }
 
@@ -167,6 +167,7 @@ export class OpenLog {
    */
   async #settle(entry: LogEntry): Promise<LogEntry> {
     const item = entryItem(entry);
+    const { signal } = this.#closing;
     const backOff = new BackOff();
     for (;;) {
       const began = performance.now();
@@ -183,8 +184,8 @@ export class OpenLog {
         return entry;
       }
       do {
-        if (this.#isClosed) throw new NoAnswer('the server stopped before the write was done');
-        await backOff.pause();
+        if (signal.aborted) throw new NoAnswer('the server stopped before the write was done');
+        await backOff.pause(signal);
         // The head, because an older copy in its place would take the entry.
       } while (!(await this.#isStillThere({ position: entry.position - 1, batchId: entry.previous })));
     }
