@@ -7,7 +7,7 @@ export interface Place {
 }
 
 /** The name that people know, and the identity in brackets. */
-const PLACE = /^(?<name>.*) \((?<identity>[^()]*)\)$/;
+const PLACE = /(?<name>.*) \((?<identity>[^()]*)\)$/s;
 
 /** A place as the one text that a sealed ledger keeps. */
 export function placeText({ name, identity }: Place): string {
