@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { COPY_PAGE, firstDifference } from '../../../src/core/move/contents.ts';
+import type { DeclaredLoss } from '../../../src/core/move/contents.ts';
+import { compareLosses, COPY_PAGE, firstDifference } from '../../../src/core/move/contents.ts';
 import { MemoryContents, ROWS } from './memory-contents.ts';
 
 it('two ledgers with the same contents do not differ, and the progress is reported', async () => {
@@ -58,4 +59,26 @@ it.each<[string, (copy: MemoryContents) => void, string]>([
   const copy = new MemoryContents('COPY');
   change(copy);
   expect(await firstDifference(new MemoryContents('FILE'), copy, () => {})).toContain(message);
+});
+
+it('stores beyond the first page are compared as well', async () => {
+  const [file, copy] = [new MemoryContents('FILE'), new MemoryContents('COPY')];
+  const [store] = file.stores;
+  for (const side of [file, copy])
+    side.stores = Array.from({ length: COPY_PAGE + 1 }, (_, i) => ({ ...store!, storeId: BigInt(i + 1) }));
+  copy.stores.pop();
+  expect(await firstDifference(file, copy, () => {})).toBe(`store ${COPY_PAGE + 1} is in FILE but not in COPY`);
+});
+
+it('losses have an order: that of order_ids first, then by store, numbers and time', () => {
+  const losses: DeclaredLoss[] = [
+    { storeId: undefined, first: 5n, last: 6n, declareTimeMs: 7n },
+    { storeId: undefined, first: 5n, last: 6n, declareTimeMs: 8n },
+    { storeId: undefined, first: 5n, last: 7n, declareTimeMs: 1n },
+    { storeId: undefined, first: 6n, last: 6n, declareTimeMs: 1n },
+    { storeId: 7n, first: 1n, last: 1n, declareTimeMs: 1n },
+    { storeId: 8n, first: 1n, last: 1n, declareTimeMs: 1n },
+  ];
+  for (const [i, one] of losses.entries())
+    for (const [j, other] of losses.entries()) expect(compareLosses(one, { ...other })).toBe(Math.sign(i - j));
 });

@@ -14,11 +14,12 @@ export class Sides {
   readonly target = new Target(this.steps);
   readonly progress: string[] = [];
   readonly warnings: string[] = [];
+  openTarget = async (): Promise<LedgerTarget> => this.target;
 
   move() {
     return moveLedger({
       openSource: async () => this.source,
-      openTarget: async () => this.target,
+      openTarget: () => this.openTarget(),
       targetName: this.target.name,
       signal: this.stop.signal,
       onProgress: (step, done, all) => this.progress.push(`${step} ${done} of ${all}`),

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { setImmediate as turnOfTheEventLoop } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { LedgerRefused } from '../../../src/core/errors.ts';
 import type { VerifyEvent } from '../../../src/core/verify/events.ts';
 import { GOOD, Sides } from './move-sides.ts';
@@ -158,6 +159,46 @@ describe('P8: a move that fails', () => {
     expect(sides.steps).toEqual(['claim', 'end sessions', 'hold', 'release', 'close COPY', 'close FILE']);
   });
 
+  it('while it writes the copy is not one more failure of the process, if it reads meanwhile', async () => {
+    const sides = shortSides();
+    const unhandled = vi.fn<() => void>();
+    process.on('unhandledRejection', unhandled);
+    onTestFinished(() => void process.off('unhandledRejection', unhandled));
+    sides.target.addAllocations = async () => {
+      throw new Error('the disk is full');
+    };
+    const { allocationsAfter } = sides.source;
+    sides.source.allocationsAfter = async (...range) => {
+      await turnOfTheEventLoop();
+      return allocationsAfter.apply(sides.source, range);
+    };
+    expect((await failureOf(sides)).message).toContain('the disk is full');
+    expect(unhandled).not.toHaveBeenCalled();
+  });
+
+  it('and cannot give the file back says that it cannot be served yet', async () => {
+    const sides = shortSides();
+    const cause = new Error('the network is gone');
+    sides.target.endOtherSessions = async () => {
+      throw cause;
+    };
+    sides.source.release = () => Promise.reject(new Error('FILE is locked'));
+    const failure = await failureOf(sides);
+    expect(failure).toBeInstanceOf(LedgerRefused);
+    expect(failure.message).toBe(
+      'the network is gone; FILE is locked; nothing was moved, but no server can number in FILE yet; run the same command ' +
+        'again to continue, or with --give-up instead of --to',
+    );
+    expect(failure.cause).toBe(cause);
+  });
+
+  it('because its target cannot be opened closes the file', async () => {
+    const sides = shortSides();
+    sides.openTarget = () => Promise.reject(new LedgerRefused('COPY has a server'));
+    expect((await failureOf(sides)).message).toBe(`COPY has a server; ${NOTHING_MOVED}`);
+    expect(sides.steps).toEqual(['release', 'close FILE']);
+  });
+
   it('before it has begun closes both', async () => {
     const sides = shortSides();
     sides.target.identity = async () => {
@@ -204,11 +245,11 @@ describe('P8: a move that is stopped', () => {
     ],
     [
       'while it verifies',
-      ({ target }, stop) => {
+      ({ target, steps }, stop) => {
         target.verify = async function* () {
           stop();
           yield GOOD;
-          throw new Error('it reads on');
+          steps.push('read on');
         };
       },
       'take counters',
