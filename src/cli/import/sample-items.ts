@@ -43,7 +43,8 @@ export class SampleItems {
     if (!global) {
       this.#add(
         this.#lastAt,
-        'the item with StoreID 0, which has the last OrderID, is missing: export the whole table',
+        'the item with StoreID 0, which has the last OrderID, is missing: check that this is the table of the sample; ' +
+          'of an export, give the whole table',
       );
     }
     const highest = this.#highest?.orderId ?? 0n;

@@ -10,7 +10,7 @@ import { Table } from '../../../src/engines/dynamodb/table/table.ts';
 const NAME = 'dynamodb://orders';
 
 /** A ledger over a table of this status, which has no item to give. */
-function opening(statusOf: () => TableStatus | 'no answer') {
+function opening(statusOf: () => TableStatus | 'no answer' | Error) {
   const said: string[] = [];
   const looked = Promise.withResolvers<void>();
   const send = async (command: object) => {
@@ -19,6 +19,7 @@ function opening(statusOf: () => TableStatus | 'no answer') {
     }
     looked.resolve();
     const status = statusOf();
+    if (status instanceof Error) throw status;
     return status === 'no answer' ? new Promise(() => {}) : { Table: { TableStatus: status } };
   };
   const client = { send } as unknown as TableClient;
@@ -65,5 +66,16 @@ it('a table that does not become ready is told of, and waited for', async () => 
   await expect
     .poll(() => said)
     .toEqual([`the ledger cannot be opened yet: the table of ${NAME} is not ready (CREATING)`]);
+  await ledger.close();
+});
+
+it('an endpoint where nothing listens is told of with the table and the remedy, and waited for', async () => {
+  const { ledger, said } = opening(() => new Error('connect ECONNREFUSED 127.0.0.1:1'));
+  await expect
+    .poll(() => said)
+    .toEqual([
+      `the ledger cannot be opened yet: ${NAME} cannot be used (connect ECONNREFUSED 127.0.0.1:1); check the network to it, ` +
+        'its region, and the endpoint if one is given',
+    ]);
   await ledger.close();
 });

@@ -102,7 +102,7 @@ async function runImport(flags: ImportFlags, context: OperatorContext): Promise<
     bar?.stop();
     const counters = { nextOrderId: source.nextOrderId, stores: staging };
     if (!flags.yes) {
-      await report(flags, counters, target, context);
+      await report(flags, counters, target, context, source);
       return;
     }
     // Planned first, so that a second run of the same import takes no lock and writes nothing.
@@ -183,6 +183,7 @@ async function report(
   counters: ImportedCounters,
   target: ImportTarget,
   { output, json, say }: OperatorContext,
+  { takeOver }: Source,
 ): Promise<void> {
   const rows = [['STORE', 'NEXT NUMBER', '']];
   let more = 0;
@@ -196,7 +197,8 @@ async function report(
   if (more > 0) await output.line(`… and ${more} more stores: --json lists them all\n`);
   await output.line(summaryOf(flags, plan, false));
   await output.flush();
-  say(plan.isNeeded ? 'dry run: nothing was written; add --yes to import' : NOTHING_TO_DO);
+  const also = takeOver ? ' once the sample has stopped, and to take its right to count' : '';
+  say(plan.isNeeded ? `dry run: nothing was written; add --yes to import${also}` : NOTHING_TO_DO);
 }
 
 function summaryOf({ json, ledger }: ImportFlags, summary: ImportSummary, isDone: boolean): string {

@@ -3,7 +3,7 @@ import type { LedgerObserver } from '../../../core/observers.ts';
 import { settledWithin } from '../../../core/settled-within.ts';
 import { ledgerReopening, ledgerUnusable, stoppedBeforeOpen } from '../../../core/refusals.ts';
 import { BackOff } from '../table/back-off.ts';
-import { failureOf, NoAnswer, reasonOf } from '../table/failures.ts';
+import { explain, failureOf, NoAnswer, reasonOf } from '../table/failures.ts';
 import type { Head, LedgerView } from './ledger-view.ts';
 import { OpenLog } from './open-log.ts';
 import type { LedgerPlace } from './opening.ts';
@@ -137,7 +137,7 @@ export class Log {
         return await this.#openOnce();
       } catch (error) {
         if (signal.aborted) break;
-        const why = reasonOf(error);
+        const why = explain(this.#place.name, error);
         if (this.#saw === undefined && isFinal(error)) throw this.#fail(why);
         if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`, 'database unreachable');
         toldWhy = why;

@@ -2,7 +2,7 @@ import { LedgerRefused } from '../../../core/errors.ts';
 import type { ExpectedLedger } from '../../../core/expected-ledger.ts';
 import { mayCreate, notCreated, requireExpectedId } from '../../../core/expected-ledger.ts';
 import { BackOff } from '../table/back-off.ts';
-import { failureOf } from '../table/failures.ts';
+import { failureOf, NotReady } from '../table/failures.ts';
 import type { Item } from '../table/item.ts';
 import { integerOf } from '../table/item.ts';
 import { INDEXED_TO, logKey, META } from '../table/keys.ts';
@@ -124,7 +124,7 @@ export async function readFirst(
       signal.throwIfAborted();
       await admin.create();
     }
-    if (performance.now() > end) throw new Error(`the table of ${name} is not ready (${status ?? 'just created'})`);
+    if (performance.now() > end) throw new NotReady(`the table of ${name} is not ready (${status ?? 'just created'})`);
   }
 }
 

@@ -13,7 +13,7 @@ import { genesisItem, toGenesis } from '../log/entry-item.ts';
 import { LedgerView } from '../log/ledger-view.ts';
 import type { Genesis, LogChange, LogEntry } from '../log/log-entry.ts';
 import { entriesAfter } from '../log/log-reader.ts';
-import { failureOf, reasonOf } from '../table/failures.ts';
+import { failureOf, reasonOf, remedyFor } from '../table/failures.ts';
 import { integerOf } from '../table/item.ts';
 import { INDEXED_TO, logKey, META } from '../table/keys.ts';
 import { MovingLog } from './move/moving-log.ts';
@@ -185,7 +185,8 @@ export class CountersImport {
       return await work();
     } catch (error) {
       if (error instanceof LedgerRefused) throw error;
-      throw new LedgerRefused(`cannot import into ${this.#place.name}: ${reasonOf(error)}`, { cause: error });
+      const why = `${reasonOf(error)}; ${remedyFor(error)}`;
+      throw new LedgerRefused(`cannot import into ${this.#place.name}: ${why}`, { cause: error });
     }
   }
 }

@@ -1,4 +1,4 @@
-import { LedgerRefused, OrderError } from '../../../core/errors.ts';
+import { LedgerRefused } from '../../../core/errors.ts';
 import { mayCreate, notCreated, requireExpectedId } from '../../../core/expected-ledger.ts';
 import type { LedgerLook, LedgerSettings } from '../../engine.ts';
 import { expectedLedger } from '../../engine.ts';
@@ -6,8 +6,7 @@ import { newClient } from '../connection/client.ts';
 import { parseDynamodbUrl } from '../connection/dynamodb-url.ts';
 import { requireServed } from '../log/served.ts';
 import { readView } from '../log/opening.ts';
-import type { Failure } from '../table/failures.ts';
-import { failureOf, reasonOf } from '../table/failures.ts';
+import { failureOf, reasonOf, remedyFor } from '../table/failures.ts';
 import { logKey } from '../table/keys.ts';
 import { Table } from '../table/table.ts';
 
@@ -40,20 +39,10 @@ export async function lookAtTable(settings: LedgerSettings): Promise<LedgerLook>
   }
 }
 
-/** What to do about it, in a sentence that begins with what is wrong. */
-const REMEDIES: Readonly<Record<Failure, string>> = {
-  denied: 'give the credentials of a role that may use the table, as variables, a profile or a role of the machine',
-  refused: 'it may be a table of another program: check the name of the table, and its region',
-  'no table': 'check the name of the table, and its region',
-  throttled: 'retry later, or raise the limits of the table',
-  taken: 'retry',
-  unknown: 'check the network to it, its region, and the endpoint if one is given',
-};
-
+/** What is wrong, and what to do about it. */
 function problemOf(name: string, error: unknown): string {
   if (error instanceof LedgerRefused) return error.message;
-  const remedy = error instanceof OrderError ? 'restore the table to a time before that' : REMEDIES[failureOf(error)];
-  return `${name} cannot be read (${reasonOf(error)}); ${remedy}`;
+  return `${name} cannot be read (${reasonOf(error)}); ${remedyFor(error)}`;
 }
 
 async function hasLedger(table: Table): Promise<boolean> {

@@ -5,7 +5,7 @@ import { derivedItems } from '../index/derived-items.ts';
 import { toGenesis } from '../log/entry-item.ts';
 import type { LogEntry } from '../log/log-entry.ts';
 import { entriesAfter } from '../log/log-reader.ts';
-import { failureOf, reasonOf } from '../table/failures.ts';
+import { failureOf, reasonOf, remedyFor } from '../table/failures.ts';
 import type { Item } from '../table/item.ts';
 import { integerOf, keyText } from '../table/item.ts';
 import { INDEXED_TO, logKey, META } from '../table/keys.ts';
@@ -62,7 +62,9 @@ export async function reindexTable(location: string, options: ReindexOptions): P
     return { ledgerId, ...counts, ...stray };
   } catch (error) {
     if (options.signal.aborted || error instanceof LedgerRefused) throw error;
-    throw new LedgerRefused(`${url.name} cannot be reindexed: ${reasonOf(error)}`, { cause: error });
+    throw new LedgerRefused(`${url.name} cannot be reindexed: ${reasonOf(error)}; ${remedyFor(error)}`, {
+      cause: error,
+    });
   } finally {
     client.destroy();
     scanner.destroy();

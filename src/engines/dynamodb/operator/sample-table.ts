@@ -4,7 +4,7 @@ import { LedgerRefused } from '../../../core/errors.ts';
 import type { ImportedCounters } from '../../../core/move/imported-counters.ts';
 import { newClient } from '../connection/client.ts';
 import { parseDynamodbUrl } from '../connection/dynamodb-url.ts';
-import { failureOf, reasonOf } from '../table/failures.ts';
+import { failureOf, reasonOf, remedyFor } from '../table/failures.ts';
 
 /** Attempts of one request: all of them are reads, or may be repeated. */
 const ATTEMPTS = 10;
@@ -133,8 +133,9 @@ export class SampleTable {
       return await work();
     } catch (error) {
       if (failureOf(error) === 'taken') throw error;
-      const why = failureOf(error) === 'no table' ? 'does not exist' : `cannot be used: ${reasonOf(error)}`;
-      throw new LedgerRefused(`nothing was imported: the table ${this.#name} ${why}`, { cause: error });
+      const why = failureOf(error) === 'no table' ? 'does not exist' : `cannot be used (${reasonOf(error)})`;
+      const text = `nothing was imported: the table ${this.#name} ${why}; ${remedyFor(error)}`;
+      throw new LedgerRefused(text, { cause: error });
     }
   }
 }

@@ -1,3 +1,5 @@
+import { LedgerRefused, OrderError } from '../../../core/errors.ts';
+
 /** Nothing was done, and later it may be: the table or the account is at its limit. */
 const THROTTLED = new Set([
   'LimitExceededException',
@@ -17,9 +19,17 @@ const DENIED = new Set([
   'UnrecognizedClientException',
 ]);
 
+/** What the SDK says, which looks for a region at the first request only. */
+const NO_REGION = 'Region is missing';
+
 /** A request that got no answer in time. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
+}
+
+/** A table that is still being created. */
+export class NotReady extends Error {
+  override readonly name = 'NotReady';
 }
 
 /**
@@ -30,8 +40,7 @@ export type Failure = 'taken' | 'throttled' | 'denied' | 'no table' | 'refused' 
 
 export function failureOf(error: unknown): Failure {
   const { name = '', message = '' } = error instanceof Error ? error : {};
-  // The SDK looks for it at the first request only.
-  if (message === 'Region is missing') return 'refused';
+  if (message === NO_REGION) return 'refused';
   if (name === 'ConditionalCheckFailedException') return 'taken';
   if (name === 'ResourceNotFoundException') return 'no table';
   if (name === 'ValidationException' || name === 'ItemCollectionSizeLimitExceededException') return 'refused';
@@ -53,4 +62,26 @@ export function reasonOf(error: unknown): string {
   if (inner !== undefined) return reasonOf(inner);
   const message = error.message.trim();
   return message === '' ? error.name : message;
+}
+
+const REMEDIES: Readonly<Record<Failure, string>> = {
+  denied: 'give the credentials of a role that may use the table, as variables, a profile or a role of the machine',
+  refused: 'it may be a table of another program: check the name of the table, and its region',
+  'no table': 'check the name of the table, and its region',
+  throttled: 'retry later, or raise the limits of the table',
+  taken: 'retry',
+  unknown: 'check the network to it, its region, and the endpoint if one is given',
+};
+
+/** What an operator can do about a request that failed. */
+export function remedyFor(error: unknown): string {
+  if (error instanceof OrderError) return 'restore the table to a time before that';
+  if (reasonOf(error) === NO_REGION) return 'add ?region=… to the URL, or set AWS_REGION';
+  return REMEDIES[failureOf(error)];
+}
+
+/** Why the table of this name cannot be used, and the remedy. What this engine refuses says so itself. */
+export function explain(name: string, error: unknown): string {
+  if (error instanceof LedgerRefused || error instanceof NotReady) return error.message;
+  return `${name} cannot be used (${reasonOf(error)}); ${remedyFor(error)}`;
 }

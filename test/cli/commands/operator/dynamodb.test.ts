@@ -180,7 +180,7 @@ it.each([
   [
     'an endpoint where nothing listens',
     (url: string) => url.replace(/127.*$/, '127.0.0.1:1'),
-    /^error: dynamodb:\S+ cannot be reindexed: .*ECONNREFUSED/,
+    /^error: dynamodb:\S+ cannot be reindexed: .*ECONNREFUSED.*; check the network to it/,
   ],
 ])('reindex refuses %s', async (_, changed, message) => {
   const { exitCode, stdout, stderr } = await orderNumbers(['dynamodb', 'reindex', changed(await newTableUrl())]);

@@ -43,7 +43,11 @@ it.each([
   const before = await sample.table.items();
   const ledger = await newLedger();
   const dry = await importFrom(sample, ledger);
-  expect(dry).toMatchObject({ exitCode: 0, stderr: 'dry run: nothing was written; add --yes to import\n' });
+  expect(dry).toMatchObject({
+    exitCode: 0,
+    stderr:
+      'dry run: nothing was written; add --yes to import once the sample has stopped, and to take its right to count\n',
+  });
   expect(dry.stdout).toMatch(/^ *7 +103 +new\n9007199254740993 +102 +new\n/m);
   expect(dry.stdout).toMatch(/^next_order_id +6$/m);
   expect(await sample.table.items()).toEqual(before);
@@ -131,13 +135,46 @@ it('a table that has a ledger is refused, and the sample goes on', async () => {
   expect(await sample.order(7n)).toEqual([6n, 103n]);
 });
 
+it.each([
+  [
+    'no table',
+    async () => newTableUrl(),
+    /^error: nothing was imported: the table \S+ does not exist; check the name of the table, and its region\n$/,
+  ],
+  [
+    'an empty table',
+    async () => (await Sample.create()).url,
+    /the item with StoreID 0, which has the last OrderID, is missing: check that this is the table of the sample;/,
+  ],
+  [
+    'a table that it may not read',
+    async () =>
+      `dynamodb://sample?region=eu-central-1&endpoint=${await failingEndpoint('AccessDeniedException', 'no')}`,
+    /^error: nothing was imported: the table \S+ cannot be used \(no\); give the credentials of a role that may use the table/,
+  ],
+])('an import from %s is refused, with what to do', async (_, newSource, message) => {
+  const { exitCode, stderr } = await orderNumbers(['import', '--dynamodb', await newSource()]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(message);
+});
+
+it('a sample that is named as the ledger, too, is refused, with what to do', async () => {
+  const sample = await usedSample();
+  expect((await importFrom(sample, sample.url, '--yes')).stderr).toMatch(
+    /^error: cannot import into dynamodb:.*; it may be a table of another program: check the name of the table/,
+  );
+  expect(await sample.order(7n)).toEqual([6n, 103n]);
+});
+
 it('a table that may not be created is refused, and the sample goes on', async () => {
   const sample = await usedSample();
   const endpoint = await failingEndpoint('ResourceNotFoundException', 'no such table');
   const missing = `dynamodb://orders?region=eu-central-1&endpoint=${endpoint}`;
   expect(await importFrom(sample, missing, '--yes')).toMatchObject({
     exitCode: 1,
-    stderr: expect.stringMatching(/^error: cannot import into dynamodb:\S+: no such table\n$/) as string,
+    stderr: expect.stringMatching(
+      /^error: cannot import into dynamodb:\S+: no such table; check the name of the table, and its region\n$/,
+    ) as string,
   });
   expect(await sample.order(7n)).toEqual([6n, 103n]);
 });

@@ -122,7 +122,13 @@ it.each([
 });
 
 it.each([
-  ['no StoreID 0', [EXPORT[1]!], ['the item with StoreID 0, which has the last OrderID, is missing: export the whole']],
+  [
+    'no StoreID 0',
+    [EXPORT[1]!],
+    [
+      'the item with StoreID 0, which has the last OrderID, is missing: check that this is the table of the sample; of an export, give',
+    ],
+  ],
   ['two of them', [EXPORT[0]!, EXPORT[0]!, EXPORT[1]!], ['line 2: StoreID 0 is already on line 1']],
   ['no OrderID', ['{"StoreID":0}'], ['line 1: OrderID nothing is not valid']],
   [

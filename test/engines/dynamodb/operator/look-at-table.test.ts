@@ -109,7 +109,10 @@ it.each([
   await newTableUrl();
   const url = `dynamodb://orders?region=eu-central-1&endpoint=${endpoint}`;
   expect(await look(url)).toMatchObject({ found: undefined, problems: [expect.stringMatching(problem)] });
-  expect(await refusedStart(url)).toContain(message);
+  expect(await refusedStart(url)).toBe(
+    `${url} cannot be used (${message}); give the credentials of a role that may use the table, as variables, a profile or a ` +
+      'role of the machine',
+  );
 });
 
 it('a table of another program is a problem, and is not changed', async () => {
@@ -119,7 +122,9 @@ it('a table of another program is a problem, and is not changed', async () => {
   expect(await look(sample.url)).toMatchObject({
     problems: [expect.stringMatching(/cannot be read .*; it may be a table of another program: check the name/)],
   });
-  await refusedStart(sample.url);
+  expect(await refusedStart(sample.url)).toMatch(
+    /^dynamodb:\S+ cannot be used \(.*\); it may be a table of another program: check the name of the table/,
+  );
   expect(await sample.table.items()).toEqual(before);
 });
 

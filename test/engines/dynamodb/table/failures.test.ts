@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { newClient } from '../../../../src/engines/dynamodb/connection/client.ts';
-import { failureOf, mayPass, NoAnswer, reasonOf } from '../../../../src/engines/dynamodb/table/failures.ts';
+import { explain, failureOf, mayPass, NoAnswer, reasonOf } from '../../../../src/engines/dynamodb/table/failures.ts';
 import { Table } from '../../../../src/engines/dynamodb/table/table.ts';
 
 function named(name: string): Error {
@@ -48,10 +48,13 @@ it('a missing region is final: no attempt will find one', async () => {
     endpoint: 'http://127.0.0.1:1',
     name: 'dynamodb://orders',
   });
-  const failure = await new Table(client, 'orders').get({ partition: 'meta', sort: '0' }).catch(failureOf);
+  const error: unknown = await new Table(client, 'orders').get({ partition: 'meta', sort: '0' }).catch((why) => why);
   client.destroy();
   if (region !== undefined) process.env['AWS_REGION'] = region;
-  expect(failure).toBe('refused');
+  expect(failureOf(error)).toBe('refused');
+  expect(explain('dynamodb://orders', error)).toBe(
+    'dynamodb://orders cannot be used (Region is missing); add ?region=… to the URL, or set AWS_REGION',
+  );
 });
 
 it('a reason is one sentence, also of a host with several addresses', () => {

@@ -1,7 +1,7 @@
 import { LedgerRefused, OrderError } from '../../../../core/errors.ts';
 import { newClient } from '../../connection/client.ts';
 import { parseDynamodbUrl } from '../../connection/dynamodb-url.ts';
-import { failureOf, reasonOf } from '../../table/failures.ts';
+import { explain, failureOf } from '../../table/failures.ts';
 import { TableAdmin } from '../../table/table-admin.ts';
 import { Table } from '../../table/table.ts';
 
@@ -35,7 +35,7 @@ export async function explained<Result>(name: string, work: () => Promise<Result
     return await work();
   } catch (error) {
     if (error instanceof LedgerRefused || error instanceof OrderError) throw error;
-    const message = `${name}: ${reasonOf(error)}`;
+    const message = explain(name, error);
     const failure = failureOf(error);
     const isFinal = failure === 'denied' || failure === 'refused' || failure === 'no table';
     throw isFinal ? new LedgerRefused(message, { cause: error }) : new Error(message, { cause: error });
