@@ -185,16 +185,13 @@ export class FairQueue<Item> {
   }
 }
 
-/** A range of no places. */
-const NONE = { from: 0, to: -1 };
-
 /** First in, first out: an array's own shift() moves all entries of a long one. */
 class Fifo<Entry> {
   /** Those before `#first` have left. */
   #entries: (Entry | undefined)[] = [];
   #first = 0;
-  /** The places of entries that were not to be taken when they were asked: the next call passes over them. */
-  #passed = NONE;
+  /** How many of the newest were not to be taken when they were asked: the next call passes over them. */
+  #passed = 0;
 
   get length(): number {
     return this.#entries.length - this.#first;
@@ -202,6 +199,7 @@ class Fifo<Entry> {
 
   push(entry: Entry): void {
     this.#entries.push(entry);
+    this.#passed = 0;
   }
 
   shift(): Entry {
@@ -216,31 +214,22 @@ class Fifo<Entry> {
    * older ones.
    */
   takeNewest(isTaken: (entry: Entry) => boolean): Entry | undefined {
-    const { from, to } = this.#passed;
     const last = this.#entries.length - 1;
-    let place = last;
-    for (let asked = 0; asked < MAX_ASKED; asked++, place--) {
-      if (place === to) place = from - 1;
-      if (place < this.#first) break;
-      if (!isTaken(this.#entries[place]!)) continue;
-      if (place < from) this.#passed = { from: place, to: last - 1 };
-      return this.#entries.splice(place, 1)[0];
-    }
-    this.#passed = { from: place + 1, to: last };
-    return undefined;
+    let place = last - this.#passed;
+    const end = Math.max(this.#first, place - MAX_ASKED + 1);
+    while (place >= end && !isTaken(this.#entries[place]!)) place--;
+    this.#passed = last - place;
+    return place < end ? undefined : this.#entries.splice(place, 1)[0];
   }
 
   keep(isKept: (entry: Entry) => boolean): void {
     this.#compact();
-    this.#passed = NONE;
+    this.#passed = 0;
     this.#entries = (this.#entries as Entry[]).filter(isKept);
   }
 
   #compact(): void {
-    if (this.#first === 0) return;
     this.#entries.splice(0, this.#first);
-    const { from, to } = this.#passed;
-    this.#passed = { from: from - this.#first, to: to - this.#first };
     this.#first = 0;
   }
 }

@@ -3,10 +3,11 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BatchQueue } from '../../src/core/batch-queue.ts';
+import { FairQueue } from '../../src/core/fair-queue.ts';
 import { randomIntegers } from '../support/engines/ledger-model.ts';
 
-/** More items than a queue asks whether they may be displaced. */
-const MANY = 150;
+/** So many items of a key are asked whether they may be displaced by one newcomer. */
+const MAX_ASKED = 100;
 /** A full queue searches all its items for unwanted ones now and then: this many are asked per newcomer. */
 const ASKED_PER_NEWCOMER = 10;
 /** Items of one key in a batch while it is not alone. */
@@ -221,14 +222,23 @@ describe('a full queue', () => {
   });
 
   it('refuses a newcomer if all that it looks at has to stay, and the next one looks further', async () => {
-    const fixture = await Fixture.open({ maxQueue: MANY });
+    const fixture = await Fixture.open({ maxQueue: MAX_ASKED + 2 });
     const [oldest, next] = fixture.fill('a', 2);
-    fixture.fill('a', MANY - 2, { shared: true });
+    fixture.fill('a', MAX_ASKED, { shared: true });
     expect(fixture.offer('b')).toBeUndefined();
     expect(fixture.displaced).toEqual([]);
     expect([fixture.offer('b'), fixture.offer('b')]).not.toContain(undefined);
     expect(fixture.displaced).toEqual([next, oldest]);
     expect(fixture.offer('b')).toBeUndefined();
+  });
+
+  it('does not look at the same ones again, so the next newcomer reaches as many others', async () => {
+    const fixture = await Fixture.open({ maxQueue: 2 * MAX_ASKED });
+    const oldest = fixture.offer('a');
+    fixture.fill('a', 2 * MAX_ASKED - 1, { shared: true });
+    expect(fixture.offer('b')).toBeUndefined();
+    expect(fixture.offer('b')).toBeDefined();
+    expect(fixture.displaced).toEqual([oldest]);
   });
 
   it('P6: drops unwanted items before it displaces a wanted one', async () => {
@@ -256,6 +266,30 @@ describe('memory', () => {
       return keys.every((key) => key.deref() === undefined);
     });
     expect(fixture.queue.length).toBe(0);
+  });
+
+  it('keeps no place for what has passed through it', () => {
+    const collectGarbage = exposeGarbageCollector();
+    const queue = new FairQueue<string>({
+      maxQueue: 2,
+      maxQueueShare: 0.5,
+      isWanted: () => true,
+      mayDisplace: () => true,
+      onRemoved: () => expect.fail('removed'),
+      onDisplaced: () => expect.fail('displaced'),
+    });
+    queue.offer('item', 'key');
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < 200_000; i++) {
+      queue.offer('item', 'key');
+      queue.take(1);
+    }
+    collectGarbage();
+    const kept = process.memoryUsage().heapUsed - before;
+    // The queue must not be garbage itself before that.
+    expect(queue.length).toBe(1);
+    expect(kept).toBeLessThan(1e6);
   });
 });
 
