@@ -4,7 +4,8 @@ import type { AllocatorOptions } from '../../src/core/allocator.ts';
 import type { AllocateCall, Allocated } from '../../src/core/calls/caller.ts';
 import { Allocator } from '../../src/core/allocator.ts';
 import { OrderError } from '../../src/core/errors.ts';
-import type { EndedBatch } from '../../src/core/observers.ts';
+import type { Ledger } from '../../src/core/ledger.ts';
+import type { BatchSummary, EndedBatch } from '../../src/core/observers.ts';
 import type { CommitFault } from '../support/engines/memory-ledger.ts';
 import { MemoryLedger } from '../support/engines/memory-ledger.ts';
 import { listAfter } from '../support/engines/memory-reads.ts';
@@ -156,6 +157,17 @@ describe('callers', () => {
     expect(await displaced).toEqual(refused('QUEUE_FULL'));
     expect(await Promise.all([copy, other])).toMatchObject([pair(4n), pair(3n)]);
     await expectLedger(fixture.ledger, 'first', 'a', 'x', 'shared');
+  });
+
+  it('P5 P6: do not lose a request that they wait for together with the one who fills the queue', async () => {
+    const fixture = new Fixture({ maxQueue: 3 });
+    const { release } = await fixture.inFlight('first');
+    const flood = ['a', 'b', 'shared'].map((id) => fixture.allocate(id, { origin: 'flood' }));
+    const copy = fixture.allocate('shared', { origin: 'retry' });
+    const other = fixture.allocate('x', { origin: 'other' });
+    await expect(flood[1]).rejects.toEqual(refused('QUEUE_FULL'));
+    release();
+    expect(await Promise.all([flood[2], copy, other])).toMatchObject([pair(4n), pair(4n, true), pair(3n)]);
   });
 
   it('P1: that flood a small queue leave no gap, and those that send little are never refused', async () => {
@@ -470,7 +482,7 @@ describe('a call', () => {
     cancel.abort();
     held.release();
     expect(await other).toMatchObject(pair(2n));
-    expect(await cancelled).toMatchObject({ allocation: { orderId: 1n } });
+    expect(await cancelled).toMatchObject(pair(1n));
     expect(await fixture.allocate('a')).toMatchObject(pair(1n, true));
     await expectLedger(fixture.ledger, 'a', 'b');
   });
@@ -485,6 +497,22 @@ describe('a call', () => {
     };
     expect(await fixture.allocate('a', { signal })).toMatchObject({ allocation: { orderId: 1n } });
     expect(await fixture.allocate('a')).toMatchObject(pair(1n, true));
+  });
+
+  it('P6: cancelled while its batch is in flight is not wanted any more if the ledger forms the batch again', async () => {
+    const fixture = new Fixture();
+    const cancel = new AbortController();
+    const asked: unknown[] = [];
+    const ledger: Ledger = fixture.ledger;
+    const commit = ledger.commit.bind(ledger);
+    ledger.commit = (batch, isWanted) => {
+      asked.push(isWanted?.(0), isWanted?.(1));
+      cancel.abort();
+      asked.push(isWanted?.(0), isWanted?.(1));
+      return commit(batch);
+    };
+    await Promise.all([fixture.allocate('a'), fixture.allocate('b', { signal: cancel.signal })]);
+    expect(asked).toEqual([true, true, true, false]);
   });
 });
 
@@ -571,7 +599,9 @@ describe('a commit that fails', () => {
   it('P7: with too few outcomes is never reported as a definite failure', async () => {
     const fixture = new Fixture();
     vi.spyOn(fixture.ledger, 'commit').mockResolvedValueOnce([]);
-    await expect(fixture.allocate('a')).rejects.toEqual(refused('OUTCOME_UNKNOWN', { request_id: 'a' }));
+    const failure: unknown = await fixture.allocate('a').catch((error: unknown) => error);
+    expect(failure).toEqual(refused('OUTCOME_UNKNOWN', { request_id: 'a' }));
+    expect(failure).toMatchObject({ cause: { message: expect.stringContaining('fewer outcomes') } });
   });
 });
 
@@ -636,7 +666,9 @@ describe('draining', () => {
     const fixture = new Fixture({ maxBatch: 1 });
     const { release, answers } = await fixture.inFlight('a');
     answers.push(fixture.allocate('b'), fixture.allocate('c'));
+    expect(fixture.allocator.isDraining).toBe(false);
     const drained = fixture.allocator.drain(60_000);
+    expect(fixture.allocator.isDraining).toBe(true);
     await expect(fixture.allocate('d')).rejects.toEqual(refused('DRAINING'));
     await expect(fixture.allocate('b')).rejects.toEqual(refused('DRAINING'));
     release();
@@ -650,6 +682,18 @@ describe('draining', () => {
     expect(await fixture.allocator.drain(60_000)).toBe(true);
     await expect(fixture.allocate('a')).rejects.toEqual(refused('DRAINING'));
     expect(fixture.batches).toEqual([]);
+  });
+
+  it('leaves no timer behind that would keep the process alive', async () => {
+    const [set, clear] = [vi.spyOn(globalThis, 'setTimeout'), vi.spyOn(globalThis, 'clearTimeout')];
+    onTestFinished(() => void vi.restoreAllMocks());
+    const fixture = new Fixture();
+    const { release } = await fixture.inFlight('a');
+    const drained = fixture.allocator.drain(54_321);
+    release();
+    expect(await drained).toBe(true);
+    const timer = set.mock.results[set.mock.calls.findIndex(([, ms]) => ms === 54_321)]!;
+    expect(clear).toHaveBeenCalledWith(timer.value);
   });
 
   it('P7: past the limit reports an unknown outcome to calls in flight, and a definite failure to waiting ones', async () => {
@@ -749,4 +793,33 @@ it('a caller that no batch had is told of none', async () => {
   });
   await allocator.drain(1);
   expect(await rejected).toEqual([refused('DRAINING'), undefined]);
+});
+
+describe('the observer', () => {
+  it('is told of each batch on disk: new numbers, calls that got earlier ones, and the last create_time', async () => {
+    const batches: BatchSummary[] = [];
+    const fixture = new Fixture({ observer: { committed: (batch) => void batches.push(batch) } });
+    const held = fixture.ledger.holdNext();
+    const answers = ['a', 'a', 'a', 'b'].map((id) => fixture.allocate(id));
+    await held.begun;
+    held.release();
+    const last = (await Promise.all(answers)).at(-1)!.allocation.createTimeMs;
+    await Promise.all(['b', 'b', 'c'].map((id) => fixture.allocate(id)));
+    await Promise.all(['a', 'c', 'c'].map((id) => fixture.allocate(id)));
+    expect(batches).toMatchObject([
+      { allocated: 2, replayed: 2, createTimeMs: last },
+      { allocated: 1, replayed: 2 },
+      { allocated: 0, replayed: 3, createTimeMs: 0 },
+    ]);
+    expect(last).toBeGreaterThan(0);
+    for (const { ms } of batches) expect(ms).toBeGreaterThanOrEqual(0);
+  });
+
+  it('is not told of a batch whose outcome is unknown', async () => {
+    const committed = vi.fn<() => void>();
+    const fixture = new Fixture({ observer: { committed } });
+    fixture.ledger.failNext('persisted after all');
+    await expect(fixture.allocate('a')).rejects.toEqual(refused('OUTCOME_UNKNOWN'));
+    expect(committed).not.toHaveBeenCalled();
+  });
 });
