@@ -229,6 +229,18 @@ describe('a stalled queue', () => {
     expect(fixture.batches).toEqual([[1], [2]]);
   });
 
+  it('has one timer for all its items, and none once it is empty', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const fixture = new Fixture();
+    fixture.offer(1, 2, 3);
+    expect(vi.getTimerCount()).toBe(1);
+    await fixture.endAll();
+    // At once, and not in another turn of the event loop: a queue of another test may set a timer there.
+    vi.advanceTimersByTime(100);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it('is the only one that is swept: a busy queue pays nothing for it', async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
