@@ -50,7 +50,7 @@ export function checkAnswers(
         found++;
         acknowledgedMs[index] = Math.min(acknowledgedMs[index]!, call.endMs!);
       } else if (!isDeclaredLost(losses, call.answer!)) astray.push(call);
-      if (keyOf(call.answer!) === keyOf(first.answer!)) group.push(call);
+      if (isOneRequest(call, first)) group.push(call);
       else {
         findings.add(`order_id ${orderId} was given twice: to ${nameOf(first)} and to ${nameOf(call)}`, 'twice');
       }
@@ -75,6 +75,12 @@ function firstUnanswered({ calls }: History): Map<string, number> {
 function byOrderIdThenEnd(a: Call, b: Call): number {
   if (a.answer!.orderId !== b.answer!.orderId) return a.answer!.orderId < b.answer!.orderId ? -1 : 1;
   return a.endMs! - b.endMs!;
+}
+
+/** Whether both calls are attempts at one request; of calls without a request_id each is a request of its own. */
+function isOneRequest(call: Call, first: Call): boolean {
+  if (call === first) return true;
+  return call.requestId !== '' && first.requestId !== '' && keyOf(call.answer!) === keyOf(first.answer!);
 }
 
 /** P5: answers to one request are the same, and at most the first one is new. */

@@ -183,6 +183,19 @@ const DOCTORED: readonly Doctored[] = [
     { twice: 1, lost: 1 },
   ],
   [
+    'a pair that two calls without a request_id were given',
+    (scene) => {
+      const keyless = { storeId: 1n, requestId: '', count: 1 };
+      scene.rows.push(rowOf(pair(7n, 1n, 104n, 'made')));
+      for (const replayed of [false, true]) {
+        const call = scene.history.begin('c2', keyless, scene.tick());
+        scene.history.answered(call, pair(7n, 1n, 104n, 'made'), replayed, scene.tick());
+      }
+    },
+    /^order_id 7 was given twice: to c2's call \(store 1, no request_id, .*\) and to c2's call/m,
+    { twice: 1 },
+  ],
+  [
     'a request with two rows',
     (scene) => {
       scene.rows.push(rowOf(pair(7n, 1n, 104n, 'a')));
