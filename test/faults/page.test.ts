@@ -65,8 +65,12 @@ describe('the record in the docs', () => {
     expect(text).toContain('| 1,500 | 7, 8 | 2026-11-27 | 0123456789 |');
     expect(text).toContain('| 1 | 24,000 | 22,000 | 22,000 | 0 | 0 | 0 |');
     const seeded = (seed: number) => ({ ...RECORD, seed, command: RECORD.command.replace('7', `${seed}`) });
-    const many = await recordText([7, 8, 9].map(seeded));
-    expect(many).toContain('run 1: `make test-faults ARGS="failover --rounds 1200 --seed S"`');
+    const many = plain(await recordText([7, 8, 9].map(seeded)));
+    expect(many).toContain('run 1: `make test-faults ARGS="failover --rounds 1200 --seed S"`, where S is 7, 8, 9');
+    const longer = { ...seeded(10), rounds: 5, command: seeded(10).command.replace('1200', '5') };
+    const mixed = plain(await recordText([...[7, 8, 9].map(seeded), longer]));
+    expect(mixed).toContain('`make test-faults ARGS="failover --rounds 1200 --seed S"`, where S is 7, 8, 9');
+    expect(mixed).toContain('`make test-faults ARGS="failover --rounds 5 --seed 10"`');
   });
 
   it('names a lab in each record, and a red control for each lab', () => {

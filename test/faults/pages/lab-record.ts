@@ -8,6 +8,7 @@ import { runsOf } from './runs.ts';
 const MAX_COMMANDS = 2;
 /** A violation names calls and pairs; its beginning says enough. */
 const MAX_SAYS = 160;
+const SEED = /--seed (\d+)/;
 const RUN_HEAD = ['run', 'test', 'rounds', 'seeds', 'date', 'commit'];
 const COUNTS_HEAD = ['run', 'asked', 'acknowledged', 'found', 'lost', 'twice', 'holes'];
 
@@ -53,10 +54,20 @@ function controlLines({ controls }: Runs, index: number): string[] {
 
 function repeatLines(runs: readonly Runs[]): string[] {
   const each = runs.flatMap(({ commands }, i) => {
-    if (commands.length <= MAX_COMMANDS) return commands.map((command) => ({ command, run: i + 1 }));
-    return [{ command: commands[0]!.replace(/--seed \d+/, '--seed S'), run: i + 1 }];
+    return shortened(commands).map((command) => ({ command, run: i + 1 }));
   });
   return [...Map.groupBy(each, ({ command }) => command)].map(([command, ofCommand]) => {
-    return `- To repeat run ${ofCommand.map(({ run }) => run).join(', ')}: \`${command}\``;
+    return `- To repeat run ${ofCommand.map(({ run }) => run).join(', ')}: ${command}`;
+  });
+}
+
+/** Many commands that differ in their seed alone are one, with its seeds. */
+function shortened(commands: readonly string[]): string[] {
+  if (commands.length <= MAX_COMMANDS) return commands.map((command) => `\`${command}\``);
+  const alike = Map.groupBy(commands, (command) => command.replace(SEED, '--seed S'));
+  return [...alike].map(([command, [first, ...others]]) => {
+    if (others.length === 0) return `\`${first}\``;
+    const seeds = [first!, ...others].map((one) => SEED.exec(one)?.[1]).join(', ');
+    return `\`${command}\`, where S is ${seeds}`;
   });
 }
