@@ -33,14 +33,14 @@ it(
     for (let round = 1; round <= RUN.rounds; round++) {
       await load.answers(ANSWERS);
       await shop.changeTokens();
-      shop.changeCertificate();
+      await shop.changeCertificate();
       await shop.kill();
       await shop.start();
       tally.inject('kill -9 under load and an operator');
       tally.progress(round);
     }
     await load.answers(ANSWERS);
-    await until('each command was answered once', () => STEP.every((name) => history.answers.has(name)));
+    await until('each command was answered once', () => STEP.every((name) => isAnswered(history, name)));
     await operator.stop();
     await shop.moveTo(await newDatabase());
     tally.inject('move to PostgreSQL under load');
@@ -53,7 +53,7 @@ it(
     await Promise.all(watchers.map((watcher) => watcher.stop()));
     const verdict = assertHistory(history, rows, { mayBeRefused: isGuestRefused });
     expect(reader.answers).toBeGreaterThan(0);
-    expect([...history.answers.keys()]).toEqual(expect.arrayContaining([...STEP, ...CHANGES]));
+    expect([...STEP, ...CHANGES].filter((name) => !isAnswered(history, name))).toEqual([]);
     tally.count(verdict);
     const { lost, violations } = checkHistory(history, rows.slice(0, -1), { mayBeRefused: isGuestRefused });
     tally.control(
@@ -61,8 +61,8 @@ it(
       lost > 0 || violations.length > 0,
       violations[0] ?? 'nothing',
     );
-    tally.end();
     expect(verdict.found).toBe(verdict.acknowledged);
+    tally.end();
   },
   timeoutMs(RUN),
 );
@@ -89,3 +89,8 @@ it(
   },
   timeoutMs(RUN),
 );
+
+/** A command that was only asked has an answer that is unknown. */
+function isAnswered({ answers }: History, name: string): boolean {
+  return (answers.get(name)?.done ?? 0) > 0;
+}

@@ -7,6 +7,7 @@ import { newToken } from '../../../src/server/security/token-text.ts';
 import type { Certificate } from '../../support/network/certificates.ts';
 import { AUTHORITY, ROTATED, SIGNED } from '../../support/network/certificates.ts';
 import { freeAddress } from '../../support/network/free-address.ts';
+import { shakeHands } from '../../support/network/tls-client.ts';
 import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 import { entryOf, writeTokens } from '../../support/security/tokens.ts';
@@ -31,6 +32,7 @@ export class Shop {
   ledger = join(this.folder, 'orders.db');
   #server!: ServerProcess;
   #names = 0;
+  #certificates = 0;
 
   private constructor(address: string, history: History) {
     this.address = address;
@@ -91,10 +93,20 @@ export class Shop {
     return ['--tokens', this.#tokens, '--name', name];
   }
 
-  /** The certificate is replaced; open connections stay, and new ones, after the next kill, have the new one. */
-  changeCertificate(): void {
-    this.#put(this.#names % 2 === 0 ? SIGNED : ROTATED);
-    this.#history.answers.set('certificate', { done: this.#names, unknown: 0 });
+  /** The certificate is replaced; open connections stay, and new ones soon have the new one. */
+  async changeCertificate(): Promise<void> {
+    const isRotated = ++this.#certificates % 2 === 1;
+    this.#put(isRotated ? ROTATED : SIGNED);
+    const name = isRotated ? 'rotated' : 'signed';
+    await this.#history.ask('certificate', () =>
+      until(`new connections have the certificate "${name}"`, async () => (await this.#nameShown()) === name),
+    );
+  }
+
+  /** The name of the certificate that a new connection gets. */
+  async #nameShown(): Promise<string> {
+    const { socket } = await shakeHands(this.address, { rejectUnauthorized: false });
+    return String(socket.getPeerCertificate().subject.CN);
   }
 
   /** The server stops, its ledger moves, and a server of the moved one takes its place. */
