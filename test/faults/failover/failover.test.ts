@@ -13,8 +13,8 @@ it(
     const tally = new Tally(RUN, task.name, { engine: 'PostgreSQL' });
     const rounds = new Rounds(await FailoverLab.start({ servers: SERVERS }), tally, RUN.seed);
     const verdict = await rounds.run(RUN.rounds);
-    tally.end();
     expect(verdict).toMatchObject({ lost: 0, twice: 0, holes: 0, violations: [] });
+    tally.end();
   },
   timeoutMs(RUN),
 );

@@ -59,8 +59,8 @@ it(
     await watcher.stop();
     const verdict = assertHistory(history, rows);
     tally.count(verdict);
-    tally.end();
     expect(verdict.found).toBe(verdict.acknowledged);
+    tally.end();
   },
   timeoutMs(RUN),
 );
