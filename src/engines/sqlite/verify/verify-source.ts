@@ -62,7 +62,7 @@ export class SqliteVerifySource implements VerifySource {
   allocations(): AsyncIterable<readonly PassRow[]> {
     const select = this.#db.prepare<[Place, bigint, number], PassRow>(
       `SELECT store_id AS storeId, ${ROW} FROM allocations
-       WHERE order_id > ? AND order_id <= ? ORDER BY order_id LIMIT ?`,
+       WHERE order_id > ? AND order_id <= ? AND ${this.#isWhole('allocations')} ORDER BY order_id LIMIT ?`,
     );
     const read = (after: Place) => select.all(after, this.ledger.end, ROWS_PER_READ);
     return pagesOf(ROWS_PER_READ, BELOW_ALL, ({ orderId }) => orderId, read);
@@ -82,7 +82,7 @@ export class SqliteVerifySource implements VerifySource {
   storeRows(storeId: bigint): AsyncIterable<readonly StoreRow[]> {
     const select = this.#db.prepare<[bigint, Place, number], StoreRow>(
       `SELECT ${ROW} FROM allocations
-       WHERE store_id = ? AND order_number > ? ORDER BY order_number LIMIT ?`,
+       WHERE store_id = ? AND order_number > ? AND ${this.#isWhole('allocations')} ORDER BY order_number LIMIT ?`,
     );
     const read = (after: Place) => select.all(storeId, after, ROWS_PER_READ);
     return pagesOf(ROWS_PER_READ, BELOW_ALL, ({ orderNumber }) => orderNumber, read);
@@ -127,8 +127,15 @@ export class SqliteVerifySource implements VerifySource {
     return this.#db.prepare(
       `SELECT store_id AS storeId, first_number AS firstNumber, last_number AS lastNumber,
          (${rowsEndOf('stores.store_id')}) AS rowsEnd
-       FROM stores WHERE store_id > ? AND store_id <= ? ORDER BY store_id LIMIT ?`,
+       FROM stores WHERE store_id > ? AND store_id <= ? AND ${this.#isWhole('stores')} ORDER BY store_id LIMIT ?`,
     );
+  }
+
+  /** Always true: reads each row to its end, which SQLite refuses if a list of all columns would fail. */
+  #isWhole(table: 'allocations' | 'stores'): string {
+    // An older release has fewer columns.
+    const sql = 'SELECT name FROM pragma_table_info(?) ORDER BY cid DESC LIMIT 1';
+    return `typeof(${this.#db.prepare<[string], string>(sql).pluck().get(table)}) <> ''`;
   }
 }
 

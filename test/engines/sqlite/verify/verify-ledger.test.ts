@@ -88,6 +88,28 @@ it('P9: pages of stores that lead in a circle end the verification', async () =>
   await expect(verify(path)).rejects.toThrow(/leads back|malformed/);
 });
 
+it.each([
+  // The type of create_time_ms, the last one: 8 bytes where there are 6.
+  ['stores', 'HERE-', 5, 6],
+  // That of the caller: a letter where there is none.
+  ['allocations', 'read-to-the-end', 13, 15],
+])('P9: a row of %s that cannot be read to its end ends the verification', async (_, text, type, damaged) => {
+  const path = join(testFolder(), 'orders.db');
+  const server = new LocalServer(path);
+  const client = new GrpcClient(await server.serving());
+  await client.allocate(7n, 1, 'read-to-the-end');
+  await client.updateStore({ storeId: 7n, prefix: 'HERE-' }, 'prefix');
+  await server.stop();
+  expect((await verify(path)).at(-1)).toMatchObject({ kind: 'verdict', ok: true });
+  const bytes = readFileSync(path);
+  // The header of the row ends before two numbers of one byte.
+  const place = bytes.indexOf(text) - 3;
+  expect(bytes[place]).toBe(type);
+  bytes[place] = damaged;
+  writeFileSync(path, bytes);
+  await expect(verify(path)).rejects.toThrow(/malformed/);
+});
+
 it('a file that does not exist is named, and not created', async () => {
   const path = join(testFolder(), 'none.db');
   expect(() => verifyLedgerFile(path, undefined)).toThrow(/none\.db does not exist/);
