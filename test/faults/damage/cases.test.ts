@@ -78,14 +78,18 @@ it(
     const { bytes, given } = moments.last;
     const wrong: string[] = [];
     for (let round = 0; round < RUN.rounds; round++) {
+      tally.progress(round);
       const { name, damaged } = damagedAtRandom(bytes, random, round);
-      const { noticed, wrongReads, after } = await serve(put(damaged, place), given);
-      const twice = twiceIn(given, after);
+      const { noticed, wrongReads, after, contents } = await serve(put(damaged, place), given);
       const isRefused = noticed.has('refused at start');
       tally.inject(`${name}: ${isRefused ? 'refused' : noticed.has('warned at start') ? 'warned' : 'without effect'}`);
-      tally.count({ asked: after.length, acknowledged: after.length, found: after.length, twice });
-      if (!isRefused && (wrongReads > 0 || twice > 0)) wrong.push(`${name}: ${wrongReads} wrong, ${twice} twice`);
-      tally.progress(round);
+      if (isRefused) continue;
+      const verdict = checkHistory(historyOf(given, after), contents!);
+      tally.count(verdict);
+      const { lost, twice, holes } = verdict;
+      if (wrongReads + lost + twice + holes > 0) {
+        wrong.push(`${name}: ${wrongReads} wrong lookups, ${lost} lost, ${twice} twice, ${holes} holes`);
+      }
     }
     expect(wrong).toEqual([]);
     control(tally);

@@ -4,6 +4,8 @@ import { testFolder } from '../../support/processes/server-process.ts';
 import { faultRun, timeoutMs } from '../frame/fault-run.ts';
 import { Random } from '../frame/random.ts';
 import { Tally } from '../frame/tally.ts';
+import { checkHistory } from '../history/check-history.ts';
+import { History } from '../history/history.ts';
 import { FLIP_ROWS } from './flips.ts';
 import { GivingLedger } from './giving-ledger.ts';
 import { flipped, put } from './ledger-bytes.ts';
@@ -32,12 +34,13 @@ it(
         const files = put({ ...bytes, database: flipped(bytes.database!, offset, bit) }, place);
         const outcome = await serve(files, given);
         const twice = twiceIn(given, outcome.after);
+        const holes = holesIn(outcome);
         tally.inject(`${name}: ${whatHappened(outcome, twice)}`);
         const told = outcome.after.length;
         tally.count({ asked: told, acknowledged: told, found: told - twice });
-        const problem = problemOf(name, outcome, twice);
+        const problem = problemOf(name, outcome, twice, holes);
         if (problem !== undefined) wrong.push(`bit ${bit} of byte ${offset}, in ${name}: ${problem}`);
-        if (twice > 0 && !outcome.noticed.has('verify')) tally.count({ twice });
+        if (!outcome.noticed.has('verify')) tally.count({ twice, holes: holes ?? 0 });
         tally.progress(i);
       }
     }
@@ -54,13 +57,28 @@ function whatHappened({ noticed, wrongReads }: Outcome, twice: number): string {
   return (first === undefined ? 'without effect' : `noticed, ${first}`) + effect;
 }
 
+/** Numbers that are in no row in the end; undefined if what the ledger has cannot be read. */
+function holesIn({ contents }: Outcome): number | undefined {
+  if (!contents) return undefined;
+  try {
+    return checkHistory(new History(), contents).holes;
+  } catch (error) {
+    // A column whose type was damaged.
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
 /** What contradicts the table of the page. */
-function problemOf(region: string, { noticed, wrongReads }: Outcome, twice: number): string | undefined {
+function problemOf(region: string, outcome: Outcome, twice: number, holes?: number): string | undefined {
+  const { noticed, wrongReads } = outcome;
   const row = FLIP_ROWS.find(({ regions }) => regions.includes(region));
   if (!row) return 'no row of the table is about it';
   const unforeseen = [...noticed.keys()].filter((notice) => !row.noticed.includes(notice));
   if (unforeseen.length > 0) return `unforeseen: ${unforeseen.join(', ')}`;
+  if (holes === undefined && noticed.size === 0) return 'it cannot be read, and nobody says so';
   const isSaid = noticed.has('verify');
+  if (holes !== undefined && holes > 0 && !isSaid) return `${holes} holes that a verification does not find`;
   if (wrongReads > 0 && !(isSaid && row.mayReadWrong)) return `${wrongReads} lookups were wrong`;
   if (twice > 0 && !(isSaid && row.mayGiveTwice)) return `${twice} pairs were given twice`;
   return undefined;

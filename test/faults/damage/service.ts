@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert';
 import Database from 'better-sqlite3';
 import type { AllocationRequest } from '../../../src/core/allocation.ts';
 import { LedgerRefused, messageOf, OrderError } from '../../../src/core/errors.ts';
@@ -7,7 +8,10 @@ import { takeFence } from '../../../src/engines/sqlite/file/fence.ts';
 import type { LedgerFiles } from '../../../src/engines/sqlite/file/ledger-files.ts';
 import { Queries } from '../../../src/engines/sqlite/statements/queries.ts';
 import { Writer } from '../../../src/engines/sqlite/threads/writer.ts';
+import type { AllocationRow } from '../../../src/engines/sqlite/statements/rows.ts';
 import { SqliteVerifySource } from '../../../src/engines/sqlite/verify/verify-source.ts';
+import type { LedgerSnapshot } from '../../support/ledgers/dense-rows.ts';
+import { readLedger } from '../../support/ledgers/density.ts';
 import type { Pair } from '../history/pair.ts';
 import { commit } from './giving-ledger.ts';
 
@@ -23,6 +27,8 @@ export interface Outcome {
   readonly wrongReads: number;
   /** Every pair that callers were told afterwards: of new requests, and of all earlier ones again. */
   readonly after: readonly Pair[];
+  /** What the ledger has in the end, read past the server; undefined if it was refused, or cannot be read. */
+  readonly contents: LedgerSnapshot<AllocationRow> | undefined;
 }
 
 /** New requests after the damage, spread over the stores. */
@@ -47,13 +53,27 @@ export async function serve(
     });
     const after: Pair[] = [];
     await noticing(noticed, 'a commit', () => askAgain(writer, given, after));
-    return { noticed, wrongReads, after };
+    return { noticed, wrongReads, after, contents: contentsOf(files) };
   } catch (error) {
     if (!(error instanceof LedgerRefused || error instanceof Database.SqliteError)) throw error;
-    return { noticed: new Map([['refused at start', messageOf(error)]]), wrongReads: 0, after: [] };
+    return {
+      noticed: new Map([['refused at start', messageOf(error)]]),
+      wrongReads: 0,
+      after: [],
+      contents: undefined,
+    };
   } finally {
     closeQuietly(writer);
     fence.release();
+  }
+}
+
+function contentsOf(files: LedgerFiles): LedgerSnapshot<AllocationRow> | undefined {
+  try {
+    return readLedger(files.database);
+  } catch (error) {
+    if (error instanceof Database.SqliteError || error instanceof AssertionError) return undefined;
+    throw error;
   }
 }
 
