@@ -13,6 +13,7 @@ import { pairOf, pairOfWire } from './pair.ts';
 const RUN_ONE_IN = 5;
 const REPLAY_ONE_IN = 9;
 const COPY_ONE_IN = 40;
+const TWIN_ONE_IN = 15;
 const MAX_RUN = 20;
 /** Old requests to replay: a sample of all of the load. */
 const MAX_SAMPLE = 1_000;
@@ -47,7 +48,8 @@ type Send = (asked: Asked) => Promise<void>;
 
 /**
  * Exactly-once clients at work: each caller has one call at a time, and sends a request again, through restarts, until
- * it is answered. Every fifth call asks for several numbers, every ninth replays an old request, some race with a copy.
+ * it is answered. Every fifth call asks for several numbers, every ninth replays an old request, some race with a copy, and
+ * some have the request_id of the one before, in another store.
  * Starts at once, and closes its clients when the test ends.
  */
 export class Load {
@@ -60,6 +62,8 @@ export class Load {
   readonly #atWork: Promise<unknown>;
   readonly #sample: Asked[] = [];
   #requests = 0;
+  /** The last request whose request_id was new. */
+  #last: Asked | undefined;
   #isStopping = false;
   #stoppedMs = Infinity;
   #answers = 0;
@@ -137,11 +141,15 @@ export class Load {
 
   #newRequest(): Asked {
     const number = ++this.#requests;
-    return {
-      storeId: this.#random.pick(this.#stores),
-      requestId: this.#isKeyless ? '' : `${this.#name}-${number}`,
-      count: !this.#isKeyless && number % RUN_ONE_IN === 0 ? this.#random.between(2, MAX_RUN) : 1,
-    };
+    const storeId = this.#random.pick(this.#stores);
+    if (this.#isKeyless) return { storeId, requestId: '', count: 1 };
+    const count = number % RUN_ONE_IN === 0 ? this.#random.between(2, MAX_RUN) : 1;
+    const last = this.#last;
+    if (last && last.storeId !== storeId && this.#random.chance(1 / TWIN_ONE_IN)) {
+      this.#last = undefined;
+      return { storeId, requestId: last.requestId, count };
+    }
+    return (this.#last = { storeId, requestId: `${this.#name}-${number}`, count });
   }
 
   #remember(asked: Asked): void {
