@@ -24,7 +24,7 @@ const NEXT: Readonly<Record<ClosedReason, string>> = {
   opening: 'it opens automatically',
   'disk full': 'free some space on its disk, and it opens automatically',
   'disk error': 'it opens automatically once its disk can be written again',
-  'database unreachable': 'it opens automatically once a primary answers',
+  'database unreachable': 'it opens automatically once the database takes writes',
   'an operator has to act': 'it stays closed until then',
 };
 
