@@ -19,7 +19,7 @@ export function mayCreate({ create, ledgerId }: ExpectedLedger): boolean {
 export function notCreated(where: string, { ledgerId }: ExpectedLedger): LedgerRefused {
   const wanted = ledgerId === undefined ? '--create is false' : `--expect-ledger-id is ${ledgerId}`;
   return new LedgerRefused(
-    `no ledger exists in ${where}, and ${wanted}; check that --ledger names the right disk or database, because a new ` +
+    `no ledger exists in ${where}, and ${wanted}; check that --ledger names the right disk, database or table, because a new ` +
       'ledger would start at order_id 1',
   );
 }

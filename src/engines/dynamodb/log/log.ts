@@ -138,8 +138,10 @@ export class Log {
       } catch (error) {
         if (signal.aborted) break;
         const why = explain(this.#place.name, error);
-        if (this.#saw === undefined && isFinal(error)) throw this.#fail(why);
-        if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`, 'database unreachable');
+        const needsOperator = isFinal(error);
+        if (this.#saw === undefined && needsOperator) throw this.#fail(why);
+        const reason = needsOperator ? 'an operator has to act' : 'database unreachable';
+        if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`, reason);
         toldWhy = why;
       }
     }

@@ -41,6 +41,8 @@ it('P1 P2 P5 P8: a table is moved under the load of a server, which loses nothin
   await expect(late).rejects.toThrow(/./);
   await server.line(/the ledger cannot be opened yet: the ledger of .* has moved to .*orders\.db; serve that one/);
   expect(await client.checkHealth()).not.toBe('SERVING');
+  const { http } = await server.line('serving');
+  expect(await (await fetch(`http://${String(http)}/readyz`)).text()).toContain('an operator has to act');
 
   const { allocations } = textOfFile(to);
   const orderIds = new Map(allocations.map((row) => [row.split(',')[4]!, BigInt(row.split(',')[0]!)]));
