@@ -112,6 +112,21 @@ describe('the table of faults', () => {
   });
 });
 
+describe('the table of planted bugs', () => {
+  it('has as many as there are, by their folders', () => {
+    const [text = ''] = sectionOf('Planted bugs').split('**Mutations.**');
+    const rows = [...text.matchAll(/^\| (`[^|]*)\| (\d+) /gm)].map(([, folders = '', bugs]) => {
+      const names = [...folders.matchAll(/`(\w+)`/g)].map(([, name]) => name!);
+      return { names, bugs: Number(bugs) };
+    });
+    const patches = globSync('*/*.patch', { cwd: join(ROOT, 'test/faults/planted') });
+    const isIn = (names: readonly string[]) => patches.filter((path) => names.includes(dirname(path))).length;
+    expect(rows.map(({ names }) => ({ names, bugs: isIn(names) }))).toEqual(rows);
+    expect(isIn(rows.flatMap(({ names }) => names))).toBe(patches.length);
+    expect(text).toContain(`has ${patches.length} patches`);
+  });
+});
+
 describe('the table of tests', () => {
   const rows = tableRows({ path: PAGE, text: sectionOf('How many tests name each promise') })
     .map((cells) => cells.slice(1, -1))
