@@ -229,7 +229,7 @@ describe('a stalled queue', () => {
     expect(fixture.batches).toEqual([[1], [2]]);
   });
 
-  it('has one timer for all its items, and none once it is empty', async () => {
+  it('has one timer for all its items, and none while it is empty', async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const fixture = new Fixture();
@@ -239,6 +239,8 @@ describe('a stalled queue', () => {
     // At once, and not in another turn of the event loop: a queue of another test may set a timer there.
     vi.advanceTimersByTime(100);
     expect(vi.getTimerCount()).toBe(0);
+    fixture.offer(4);
+    expect(vi.getTimerCount()).toBe(1);
   });
 
   it('is the only one that is swept: a busy queue pays nothing for it', async () => {
