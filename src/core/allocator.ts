@@ -102,8 +102,6 @@ export class Allocator {
    */
   async drain(limitMs: number): Promise<boolean> {
     this.#draining = true;
-    // The queue may be waiting for a ledger that does not open.
-    if (this.#pending.size === 0) return true;
     const limit = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => limit.resolve(false), limitMs);
     const drained = await Promise.race([this.#queue.idle().then(() => true), limit.promise]);

@@ -22,14 +22,15 @@ export class BatchQueue<Item> {
   readonly #options: BatchQueueOptions<Item>;
   readonly #waiting: FairQueue<Item>;
   #running = false;
+  #flushing = false;
   #batches = 0;
   #sweepIsDue = false;
-  #idle = Promise.withResolvers<void>();
+  /** Set while somebody waits for it. */
+  #idle: PromiseWithResolvers<void> | undefined;
 
   constructor(options: BatchQueueOptions<Item>) {
     this.#options = options;
     this.#waiting = new FairQueue(options);
-    this.#idle.resolve();
   }
 
   /** Items waiting for a batch. */
@@ -47,17 +48,20 @@ export class BatchQueue<Item> {
 
   /** Resolves when nothing waits and no flush is in flight. */
   idle(): Promise<void> {
-    return this.#idle.promise;
+    this.#idle ??= Promise.withResolvers();
+    const { promise } = this.#idle;
+    this.#tellIfIdle();
+    return promise;
   }
 
   /** Refuses everything that waits; a flush in flight goes on. */
   refuseWaiting(error: unknown): void {
     this.#waiting.refuseAll(error);
+    this.#tellIfIdle();
   }
 
   async #run(): Promise<void> {
     this.#running = true;
-    this.#idle = Promise.withResolvers();
     while (this.#waiting.length > 0) {
       try {
         await this.#options.ready();
@@ -68,10 +72,20 @@ export class BatchQueue<Item> {
       // Drops unwanted items for the last time: an item of a formed batch is carried through.
       const batch = this.#waiting.take(this.#options.maxBatch);
       this.#batches++;
-      if (batch.length > 0) await this.#options.flush(batch);
+      if (batch.length === 0) continue;
+      this.#flushing = true;
+      await this.#options.flush(batch);
+      this.#flushing = false;
     }
     this.#running = false;
-    this.#idle.resolve();
+    this.#tellIfIdle();
+  }
+
+  /** It can be idle before it has stopped running: what waits for a ledger that does not open may expire. */
+  #tellIfIdle(): void {
+    if (this.#waiting.length > 0 || this.#flushing) return;
+    this.#idle?.resolve();
+    this.#idle = undefined;
   }
 
   /** Forming a batch drops unwanted items. While none is formed, one timer for all items does. */
@@ -80,6 +94,7 @@ export class BatchQueue<Item> {
     const batches = this.#batches;
     const sweep = () => {
       if (batches === this.#batches) this.#waiting.dropUnwanted();
+      this.#tellIfIdle();
       this.#sweepIsDue = false;
       if (this.#waiting.length > 0) this.#sweepLater();
     };

@@ -650,6 +650,17 @@ describe('a ledger that is not open', () => {
     expect(await fixture.allocator.drain(600_000)).toBe(true);
   });
 
+  it('holds up a drain until the last call that waits in it has expired, and no longer', async () => {
+    const fixture = new Fixture();
+    fixture.ledger.startReopening();
+    const cancel = new AbortController();
+    const call = fixture.allocate('a', { signal: cancel.signal });
+    const drained = fixture.allocator.drain(600_000);
+    cancel.abort();
+    await expect(call).rejects.toEqual(refused('CANCELLED'));
+    expect(await drained).toBe(true);
+  });
+
   it('P6: and will not open refuses waiting and later calls with its own reason', async () => {
     const fixture = new Fixture();
     const reopening = fixture.ledger.startReopening();
