@@ -49,9 +49,26 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     shows: /was answered before its numbers were on disk/,
     changes: [
       {
-        file: 'test/faults/simulator/engine/simulated-ledger.ts',
-        from: 'if (isPersisted) persist();',
-        to: 'if (isPersisted) setTimeout(persist, 2);',
+        file: 'test/faults/simulator/engine/indexed-disk.ts',
+        from: 'for (const row of rows) {',
+        to: 'for (const row of rows) setTimeout(() => {',
+      },
+      {
+        file: 'test/faults/simulator/engine/indexed-disk.ts',
+        from: 'this.byKey.set(keyOf(row), row);\n      }',
+        to: 'this.byKey.set(keyOf(row), row);\n      }, 2);',
+      },
+    ],
+  },
+  {
+    name: 'one key for two stores',
+    seed: 1,
+    shows: /was joined to it|was given the numbers of/,
+    changes: [
+      {
+        file: 'src/core/allocator.ts',
+        from: 'return `${storeId} ${requestId}`;',
+        to: 'return `${String(storeId).slice(20)} ${requestId}`;',
       },
     ],
   },

@@ -185,6 +185,8 @@ function plannedCalls(random: Random, clients: number, endMs: number): PlannedCa
       ...original,
       atMs: random.chance(0.5) ? original.atMs + random.below(6) : Math.max(atMs, original.atMs),
       client: random.chance(0.7) ? random.below(clients) : original.client,
+      // Now and then the same name in another store, which is another request.
+      storeId: random.chance(0.15) ? random.pick(STORES) : original.storeId,
       count: random.chance(0.15) ? original.count + 1 : original.count,
     });
   }
