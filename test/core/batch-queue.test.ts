@@ -275,6 +275,26 @@ describe('the end', () => {
     expect(fixture.batches).toEqual([[1], [2]]);
   });
 
+  it('idle() resolves at once after the last flush, and after a refusal while the queue is not ready', async () => {
+    // Time stands still: a sweep for unwanted items would tell it, too.
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const told: string[] = [];
+    const [flushed, closed] = [new Fixture(), new Fixture({ ready: () => new Promise(() => {}) })];
+    flushed.offer(1);
+    closed.offer(1);
+    void flushed.queue.idle().then(() => told.push('flushed'));
+    void closed.queue.idle().then(() => told.push('closed'));
+    await turnOfTheEventLoop();
+    expect(told).toEqual([]);
+    flushed.endFlush();
+    await turnOfTheEventLoop();
+    expect(told).toEqual(['flushed']);
+    closed.queue.refuseWaiting(new Error('draining'));
+    await turnOfTheEventLoop();
+    expect(told).toEqual(['flushed', 'closed']);
+  });
+
   it('refuseWaiting() refuses what waits and leaves the flush in flight alone', async () => {
     const fixture = new Fixture();
     fixture.offer(1);
