@@ -243,6 +243,7 @@ function outcome(
   const metadata = new Metadata();
   if (authorization !== undefined) metadata.set('authorization', authorization);
   const options = { deadline: Date.now() + 50_000 };
+  const isEndless = requestStream || path.includes('/Watch');
   return new Promise((resolve) => {
     const failed = (error: ServiceError) => resolve(describeError(error));
     if (!responseStream) {
@@ -265,7 +266,10 @@ function outcome(
     const stream =
       bidi ?? client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, metadata, options);
     stream.on('error', failed);
+    stream.on('status', ({ code }) => code === status.OK && resolve('OK'));
     stream.once('data', () => {
+      // One that ends by itself keeps its place until then, and there are few.
+      if (!isEndless) return void stream.resume();
       resolve('OK');
       stream.cancel();
     });
