@@ -81,7 +81,8 @@ it('security.md: with its lines an operator has TLS, tokens and client certifica
       continue;
     }
     await server?.stop();
-    server = new ServerProcess('data/orders.db', { args: line.replace(SERVE, '').split(' '), cwd: checkout.folder });
+    const args = line.replace(SERVE, '').split(' ');
+    server = new ServerProcess('data/orders.db', { args, http: true, cwd: checkout.folder });
     const serving = await server.line('serving');
     checkout.serves(serving);
     grpc = String(serving['grpc']);

@@ -11,7 +11,7 @@ import { ORDER_NUMBERS, ServerProcess, testFolder } from '../support/processes/s
 it.each(['SIGTERM', 'SIGINT'] as const)('P6: %s repeated by make and npm drains without force', async (signal) => {
   const server = new ServerProcess(join(testFolder(), 'orders.db'));
   await server.serving();
-  await killRepeatedly(server.child, signal);
+  killRepeatedly(server.child, signal);
   expect(await server.exit()).toBe(0);
   expect(server.log.map(({ msg }) => msg)).toContain('stopped');
   expect(server.said()).not.toContain('forced');
@@ -27,7 +27,7 @@ it('a watch that gets Ctrl-C several times ends as with one', async () => {
   onTestFinished(() => void child.kill('SIGKILL'));
   await once(createInterface({ input: child.stdout }), 'line');
   const closed = once(child, 'close');
-  await killRepeatedly(child, 'SIGINT');
+  killRepeatedly(child, 'SIGINT');
   await closed;
   expect([child.exitCode, child.signalCode]).toEqual([0, null]);
 });

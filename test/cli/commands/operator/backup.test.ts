@@ -114,7 +114,7 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
     });
     onTestFinished(() => void child.kill('SIGKILL'));
     await appeared;
-    await killRepeatedly(child, signal);
+    killRepeatedly(child, signal);
     const [stderr] = await Promise.all([text(child.stderr), once(child, 'close')]);
     expect({ exitCode: child.exitCode, stderr }).toEqual({
       exitCode: 1,
