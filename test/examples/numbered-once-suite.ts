@@ -77,6 +77,7 @@ export function numberedOnceSuite(example: Example): void {
       const [tokens, token] = [join(folder, 'tokens.json'), tokenOf('examples')];
       writeTokens(tokens, entryOf(token));
       const server = new ServerProcess(join(folder, 'orders.db'), {
+        http: true,
         args: ['--tls-cert', SIGNED.certFile, '--tls-key', SIGNED.keyFile, '--tokens', tokens, '--max-queue', '2'],
       });
       const { grpc, http } = await server.line('serving');
