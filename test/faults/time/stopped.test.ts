@@ -7,14 +7,15 @@ import { assertDense } from '../../support/ledgers/density.ts';
 import type { Patch } from '../../support/patched-modules.ts';
 import { patchedBy } from '../../support/patched-modules.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
+import { pause, resume } from '../../support/processes/stopped-process.ts';
 import { until } from '../../support/until.ts';
 import { faultRun, timeoutMs } from '../frame/fault-run.ts';
 import { Tally } from '../frame/tally.ts';
 import { assertHistory } from '../history/check-history.ts';
 import { History } from '../history/history.ts';
+import { CallerProcess } from './caller-process.ts';
 import { attempt } from './one-attempt.ts';
 import { ServerClock } from './server-clock.ts';
-import { CallerProcess, pause, resume } from './stopped-process.ts';
 
 const RUN = faultRun('time', { short: 1, long: 60 });
 /** Calls of one client, each with its own deadline: those that expire while the server is stopped, and those that wait. */

@@ -1,8 +1,10 @@
+import type { ChildProcess } from 'node:child_process';
 import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { testFolder } from '../../../support/processes/server-process.ts';
+import { pause, resume } from '../../../support/processes/stopped-process.ts';
 
 const BLOCK_BYTES = 4096;
 
@@ -61,11 +63,16 @@ export class FragileDisk {
     execFileSync('mount', ['-o', 'errors=remount-ro', this.#device, this.folder]);
   }
 
-  /** The file system meets an error, and is read-only from then on. */
-  fail(): void {
+  /**
+   * The file system meets an error, and is read-only from then on. The writer is stopped meanwhile: an fsync that is under
+   * way may succeed on Linux 6.18, although what it should have kept is lost.
+   */
+  async fail(writer: ChildProcess): Promise<void> {
     const trigger = `/sys/fs/ext4/${basename(this.#device!)}/trigger_fs_error`;
     if (!existsSync(trigger)) throw new Error(`${trigger} does not exist`);
+    await pause(writer);
     writeFileSync(trigger, 'fault lab');
+    resume(writer);
   }
 
   /** As an operator would, with no server on it. */

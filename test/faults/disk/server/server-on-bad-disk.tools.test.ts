@@ -58,7 +58,7 @@ it(
     const loaded = await LoadedServer.start(disk.folder, {}, RUN.seed);
     await eachRound(loaded, tally, async () => {
       const before = loaded.complaints;
-      disk.fail();
+      await disk.fail(loaded.server.child);
       await loaded.complains(before);
       tally.inject('ext4 read-only after an error');
       await loaded.server.stop();

@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { toolPath } from '../../../support/required-tool.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
+import { pause, resume } from '../../../support/processes/stopped-process.ts';
 import { until } from '../../../support/until.ts';
 
 const DISK_BYTES = 256 * 2 ** 20;
@@ -50,9 +51,12 @@ export class LoopDisk {
    */
   async cutPower(writer: ChildProcess, how: 'stopped' | 'killed'): Promise<void> {
     const exit = exited(writer);
-    writer.kill(how === 'stopped' ? 'SIGSTOP' : 'SIGKILL');
-    if (how === 'killed') await exit;
-    else await until('every thread of the process is stopped', () => isStopped(writer.pid!));
+    if (how === 'stopped') {
+      await pause(writer, 'TDt');
+    } else {
+      writer.kill('SIGKILL');
+      await exit;
+    }
     execFileSync(this.#program, [this.folder]);
     writer.kill('SIGKILL');
     await exit;
@@ -65,9 +69,8 @@ export class LoopDisk {
    * disk is not in the copy. The writer is stopped meanwhile, and goes on.
    */
   async lookAfterCut(writer: ChildProcess, look: (folder: string) => void): Promise<void> {
-    writer.kill('SIGSTOP');
     try {
-      await until('every thread of the process is stopped', () => isStopped(writer.pid!, 'Tt'));
+      await pause(writer);
       await this.#copy();
       execFileSync('mount', ['-o', MOUNT_OPTIONS, this.#copied, this.#copyFolder]);
       try {
@@ -76,7 +79,7 @@ export class LoopDisk {
         execFileSync('umount', [this.#copyFolder]);
       }
     } finally {
-      writer.kill('SIGCONT');
+      resume(writer);
     }
   }
 
@@ -100,20 +103,6 @@ export class LoopDisk {
     if (this.#isMounted) execFileSync('umount', [this.folder]);
     this.#isMounted = false;
   }
-}
-
-/** Whether none of its threads runs. One that waits inside a system call, D, stops as it returns. */
-function isStopped(pid: number, states = 'TDt'): boolean {
-  return readdirSync(`/proc/${pid}/task`).every((thread) => {
-    try {
-      const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'latin1');
-      // The name before may have spaces and parentheses.
-      return states.includes(stat.slice(stat.lastIndexOf(')') + 2)[0]!);
-    } catch {
-      // It has just ended.
-      return false;
-    }
-  });
 }
 
 function exited(child: ChildProcess): Promise<void> {

@@ -1,10 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
-import { until } from '../../support/until.ts';
 import type { History } from '../history/history.ts';
 import { STORE } from './one-attempt.ts';
 
@@ -15,18 +13,6 @@ interface Printed {
   readonly orderId: string;
   readonly orderNumber: string;
   readonly createTimeMs: number;
-}
-
-/** Stops a process with SIGSTOP; resolves when none of its threads runs. */
-export async function pause({ pid }: ChildProcess): Promise<void> {
-  process.kill(pid!, 'SIGSTOP');
-  if (process.platform !== 'linux') return;
-  await until('the process is stopped', () => /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')));
-}
-
-/** Lets it go on. */
-export function resume({ pid }: ChildProcess): void {
-  process.kill(pid!, 'SIGCONT');
 }
 
 /** A client in a process of its own, whose answers go into the history. */
