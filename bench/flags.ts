@@ -31,6 +31,8 @@ export interface Flags {
   readonly measurements: readonly Measurement[];
   /** Sizes of ledgers, in rows. */
   readonly rows: readonly number[];
+  /** Folder with ledgers of these sizes that were made before; undefined means to make them all. */
+  readonly made: string | undefined;
   /** Orders before the memory is measured. */
   readonly orders: number;
   readonly writeDocs: boolean;
@@ -73,6 +75,9 @@ Named ones replace them:
   --ledger-size      throughput, start and replays on ledgers of several sizes
   --rows <n,n,..>    sizes in rows (0,10000000,100000000); 100 million rows need
                      30 GB and an hour
+  --made <path>      folder with such ledgers, made beforehand by
+                     bench/ledgers/make-ledger.ts as ROWS-KEYS.db, such as
+                     100000000-uuidv4.db; they are used up
   --stores           throughput against the number of stores
   --surface          a million allocations listed, watched and verified;
                      allocations with and without 50 watchers
@@ -94,6 +99,7 @@ export function parseFlags(args: readonly string[]): Flags {
       folder: { type: 'string' },
       json: { type: 'boolean', default: false },
       rows: { type: 'string', default: '0,10000000,100000000' },
+      made: { type: 'string' },
       orders: { type: 'string', default: '5000000' },
       comparison: { type: 'boolean' },
       'open-loop': { type: 'boolean' },
@@ -121,6 +127,7 @@ export function parseFlags(args: readonly string[]): Flags {
     json: values.json,
     measurements: asked.length > 0 ? asked : byDefault,
     rows: values.rows.split(',').map((rows) => wholeNumber('--rows', rows, 0)),
+    made: values.made,
     orders: wholeNumber('--orders', values.orders, 1),
     writeDocs: values['write-docs'],
     help: values.help,

@@ -1,4 +1,4 @@
-import { rmSync, statSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openReadConnection } from '../../src/engines/sqlite/file/connection.ts';
@@ -17,6 +17,8 @@ const KEYS: readonly Keys[] = ['uuidv7', 'uuidv4'];
 const IN_FLIGHT = 2000;
 const STARTS = 3;
 const REPLAYS = 300;
+/** What the names of a ledger's files end in. */
+const ENDS = ['', '-wal', '-shm', '.mark', '.lock'];
 /** A server is killed once its WAL has at least this size. */
 const WAL_BYTES = 4 * 2 ** 20;
 
@@ -27,6 +29,8 @@ export interface LedgerSizeOptions {
   readonly seconds: number;
   /** Folder for the ledgers. */
   readonly folder: string;
+  /** Folder on the same file system with ledgers that were made before. */
+  readonly made: string | undefined;
   progress(line: string): void;
 }
 
@@ -63,10 +67,16 @@ export async function measureLedgerSize(options: LedgerSizeOptions): Promise<Led
 }
 
 async function measureSize(rows: number, keys: Keys, options: LedgerSizeOptions): Promise<SizedLedger> {
-  const { folder, progress } = options;
+  const { folder, made, progress } = options;
   const [large, small] = [join(folder, 'large.db'), join(folder, 'small.db')];
-  progress(`creating a ledger of ${rows} rows with ${keys} keys`);
-  await makeLedger(large, rows, keys);
+  const ready = made === undefined ? undefined : join(made, `${rows}-${keys}.db`);
+  if (ready !== undefined && existsSync(ready)) {
+    progress(`using ${ready}`);
+    moveLedger(ready, large);
+  } else {
+    progress(`creating a ledger of ${rows} rows with ${keys} keys`);
+    await makeLedger(large, rows, keys);
+  }
   await makeLedger(small, 0, keys);
   const bytes = statSync(large).size;
   const oldest = oldestOf(large, rows);
@@ -74,7 +84,7 @@ async function measureSize(rows: number, keys: Keys, options: LedgerSizeOptions)
   const rates = await measureRates(large, small, keys, options);
   const replays = rows === 0 ? [] : await measureReplays(large, oldest, keys, options.rounds);
   for (const path of [large, small]) {
-    for (const end of ['', '-wal', '-shm', '.mark', '.lock']) rmSync(path + end, { force: true });
+    for (const end of ENDS) rmSync(path + end, { force: true });
   }
   const spreadOf = (of: (result: ReplayResult) => number) =>
     spread(replays.length > 0 ? replays.map(of) : [Number.NaN]);
@@ -96,6 +106,12 @@ async function makeLedger(path: string, rows: number, keys: Keys): Promise<void>
   const args = ['bench/ledgers/make-ledger.ts', path, `--rows=${rows}`, `--stores=${STORES}`, `--keys=${keys}`];
   const { code, stderr } = await runChild(process.execPath, args);
   if (code !== 0) throw new Error(`make-ledger.ts ended with ${code}: ${stderr.trim()}`);
+}
+
+function moveLedger(from: string, to: string): void {
+  for (const end of ENDS) {
+    if (existsSync(from + end)) renameSync(from + end, to + end);
+  }
 }
 
 /** Keys at equal distances in the oldest hundredth of the ledger, which was not read for the longest time. */
