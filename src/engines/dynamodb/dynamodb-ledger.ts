@@ -3,7 +3,7 @@ import { OrderError } from '../../core/errors.ts';
 import type { CommitListener, Ledger, Outcome } from '../../core/ledger.ts';
 import type { LedgerObserver } from '../../core/observers.ts';
 import { CommitFeed } from '../../core/reading/commit-feed.ts';
-import { storeExists, storeNotFound, storeUnknown } from '../../core/refusals.ts';
+import { ledgerUnusable, storeExists, storeNotFound, storeUnknown } from '../../core/refusals.ts';
 import { settledWithin } from '../../core/settled-within.ts';
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../core/store.ts';
 import { changedStore } from '../../core/changed-store.ts';
@@ -15,6 +15,7 @@ import type { LedgerView, Pin } from './log/ledger-view.ts';
 import type { LogChange } from './log/log-entry.ts';
 import type { NumberedBatch } from './log/numbering.ts';
 import { numberBatch } from './log/numbering.ts';
+import { NotServed } from './log/served.ts';
 import type { Formed, Write } from './log/write.ts';
 import type { LedgerPlace } from './log/opening.ts';
 import { NoAnswer } from './table/failures.ts';
@@ -78,7 +79,10 @@ export class DynamodbLedger implements Ledger {
     // More than one entry if one has no room for all.
     while (outcomes.length < batch.length) {
       const from = outcomes.length;
-      const answer = await this.#write(began + WRITE_MS, this.#allocation(batch, from, isWanted));
+      const answer = await this.#write(began + WRITE_MS, this.#allocation(batch, from, isWanted)).catch(
+        // The entries before it are in the log.
+        (error: unknown) => refusedBy(error, batch.length - from),
+      );
       outcomes.push(...answer.outcomes);
       if (answer.change) this.#feed.committed(answer.change.lastOrderId, answer.outcomes);
     }
@@ -162,6 +166,7 @@ export class DynamodbLedger implements Ledger {
       if (written instanceof OrderError) throw written;
       return written;
     } catch (error) {
+      if (error instanceof NotServed) throw ledgerUnusable(error);
       throw error instanceof OrderError ? error : storeUnknown(storeId, error);
     } finally {
       this.#storeWrites--;
@@ -201,6 +206,13 @@ export class DynamodbLedger implements Ledger {
     }
     this.#isLooking = false;
   }
+}
+
+/** Refuses so many requests if the log numbers nothing any more, so that none of them was put. Throws any other error again. */
+function refusedBy(error: unknown, requests: number): NumberedBatch {
+  if (!(error instanceof NotServed)) throw error;
+  const refused = ledgerUnusable(error);
+  return { outcomes: Array.from({ length: requests }, () => ({ refused })), change: undefined };
 }
 
 function formStore<Written>(

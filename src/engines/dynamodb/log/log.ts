@@ -1,4 +1,5 @@
 import { LedgerRefused, OrderError } from '../../../core/errors.ts';
+import type { ClosedReason } from '../../../core/ledger-state.ts';
 import type { LedgerObserver } from '../../../core/observers.ts';
 import { settledWithin } from '../../../core/settled-within.ts';
 import { ledgerReopening, ledgerUnusable, stoppedBeforeOpen } from '../../../core/refusals.ts';
@@ -122,7 +123,7 @@ export class Log {
     if (this.#open !== log) return;
     this.#open = undefined;
     log.close();
-    this.#observer.waiting(`lost the table (${reasonOf(why)}); opening it again`, 'database unreachable');
+    this.#observer.waiting(`lost the table (${reasonOf(why)}); opening it again`, closedReason(why));
     this.#opening = this.#openUntilDone();
     this.#opening.catch(ignore);
   }
@@ -138,10 +139,8 @@ export class Log {
       } catch (error) {
         if (signal.aborted) break;
         const why = explain(this.#place.name, error);
-        const needsOperator = isFinal(error);
-        if (this.#saw === undefined && needsOperator) throw this.#fail(why);
-        const reason = needsOperator ? 'an operator has to act' : 'database unreachable';
-        if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`, reason);
+        if (this.#saw === undefined && isFinal(error)) throw this.#fail(why);
+        if (why !== toldWhy) this.#observer.waiting(`the ledger cannot be opened yet: ${why}`, closedReason(error));
         toldWhy = why;
       }
     }
@@ -209,6 +208,11 @@ function isFinal(error: unknown): boolean {
   if (error instanceof LedgerRefused || (error instanceof OrderError && error.reason === 'LEDGER_DAMAGED')) return true;
   const failure = failureOf(error);
   return failure === 'denied' || failure === 'refused';
+}
+
+/** Why the log is closed after this failure, in words that callers may read. */
+function closedReason(error: unknown): ClosedReason {
+  return isFinal(error) ? 'an operator has to act' : 'database unreachable';
 }
 
 /** Rejects once the signal is aborted; the work then goes on, and nobody hears of it. */
