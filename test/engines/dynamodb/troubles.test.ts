@@ -3,6 +3,7 @@ import { newTableUrl } from '../../support/dynamodb/dynalite.ts';
 import { append, overwrite, withTable } from '../../support/dynamodb/log-access.ts';
 import { OpenedLedger } from '../../support/dynamodb/opened-ledger.ts';
 import { proxiedTable } from '../../support/dynamodb/proxied-table.ts';
+import { refusedProcess } from '../../support/processes/refused-start.ts';
 import { readEntry } from '../../../src/engines/dynamodb/log/log-reader.ts';
 
 it('a role that may not write what follows from the log is warned of, and nothing is lost', async () => {
@@ -41,6 +42,20 @@ it('P7: while the table is away, an order of which nothing was sent waits for it
     });
   await proxy.allow();
   expect(await waiting).toMatchObject([{ allocation: { orderId: 1n }, replayed: false }]);
+});
+
+it('a server that finds no credentials says so in one line, and ends', async () => {
+  const env = {
+    AWS_ACCESS_KEY_ID: '',
+    AWS_SECRET_ACCESS_KEY: '',
+    AWS_CONFIG_FILE: '/dev/null',
+    AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+    AWS_EC2_METADATA_DISABLED: 'true',
+  };
+  expect(await refusedProcess('dynamodb://orders?region=eu-central-1', { env })).toBe(
+    'dynamodb://orders?region=eu-central-1 cannot be used (Could not load credentials from any providers); give the ' +
+      'credentials of a role that may use the table, as variables, a profile or a role of the machine',
+  );
 });
 
 function order(requestId: string) {

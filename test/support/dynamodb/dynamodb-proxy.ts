@@ -7,6 +7,9 @@ import { text } from 'node:stream/consumers';
 /** A put of a log entry: what commits a batch. */
 const LOG_PUT = /"log#\d+"/;
 
+/** How old or new a signature may be: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html */
+const MAX_SKEW_MS = 5 * 60_000;
+
 type Answer = { readonly status: number; readonly body: string };
 
 /** The network between servers and DynamoDB, and what goes wrong with it. */
@@ -18,6 +21,7 @@ export class DynamodbProxy {
   #failsNext = false;
   readonly #denied = new Set<string>();
   #onNextCommitted: (() => void) | undefined;
+  #aheadMs = 0;
 
   private constructor(endpoint: string) {
     this.#upstream = new URL(endpoint);
@@ -74,6 +78,11 @@ export class DynamodbProxy {
     this.#denied.clear();
   }
 
+  /** From now on the clock of AWS is ahead of the one here by so much, and it refuses what was signed too long ago. */
+  setClockAhead(ms: number): void {
+    this.#aheadMs = ms;
+  }
+
   /** The next put of the log is done, and its answer is lost. */
   loseNextAnswer(onCommitted: () => void): void {
     this.#onNextCommitted = onCommitted;
@@ -81,6 +90,13 @@ export class DynamodbProxy {
 
   async #pass(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
     const body = await text(asked);
+    const time = Date.now() + this.#aheadMs;
+    answer.setHeader('date', new Date(time).toUTCString());
+    if (Math.abs(time - signedAt(asked)) > MAX_SKEW_MS) {
+      const { status, body: refused } = skewed(asked);
+      answer.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' }).end(refused);
+      return;
+    }
     const isPut = String(asked.headers['x-amz-target']).endsWith('.PutItem') && LOG_PUT.test(body);
     const fails = isPut && this.#failsNext;
     if (fails) this.#failsNext = false;
@@ -112,6 +128,17 @@ export class DynamodbProxy {
     const response = await promise;
     return { status: response.statusCode ?? 500, body: await text(response) };
   }
+}
+
+/** The time in the signature, such as 20261127T101112Z. */
+function signedAt({ headers }: IncomingMessage): number {
+  const [date, time] = String(headers['x-amz-date']).split('T');
+  return Date.parse(`${date!.replace(/(....)(..)/, '$1-$2-')}T${time!.replace(/(..)(..)/, '$1:$2:')}`);
+}
+
+function skewed({ headers }: IncomingMessage): Answer {
+  const message = `Signature expired: ${String(headers['x-amz-date'])} is now earlier than 5 minutes ago`;
+  return refusal('com.amazon.coral.service#InvalidSignatureException', message);
 }
 
 function invalid(): Answer {

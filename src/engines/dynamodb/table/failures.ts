@@ -16,6 +16,7 @@ const DENIED = new Set([
   'IncompleteSignatureException',
   'InvalidSignatureException',
   'MissingAuthenticationTokenException',
+  'RequestExpired',
   'UnrecognizedClientException',
 ]);
 
@@ -52,6 +53,11 @@ export function failureOf(error: unknown): Failure {
 export function mayPass(error: unknown): boolean {
   const failure = failureOf(error);
   return failure === 'throttled' || failure === 'unknown';
+}
+
+/** Whether a signature was refused, perhaps because of this machine's clock: the answer has told the SDK the time of AWS. */
+export function isSignatureRefused(error: unknown): boolean {
+  return error instanceof Error && /^(InvalidSignatureException|RequestExpired)$/.test(error.name);
 }
 
 /** The reason for an operator's eyes. */
