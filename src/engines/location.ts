@@ -14,11 +14,7 @@ const OWN_TOOLS: Readonly<Record<EngineName, string>> = {
   sqlite: 'use order-numbers backup and order-numbers restore for the file of an SQLite ledger',
   postgres: 'PostgreSQL has tools of its own, such as pg_basebackup',
   dynamodb:
-    'DynamoDB keeps backups itself, for point-in-time recovery: to go back, stop all servers, restore to a new table with aws ' +
-    'dynamodb restore-table-to-point-in-time, check it with order-numbers verify dynamodb://NEW-TABLE, and start servers ' +
-    'with --ledger dynamodb://NEW-TABLE and the --expect-ledger-id of the old one. A server that starts cannot know ' +
-    'which numbers were given after that time, and would give them again: if there may be any, import counters above ' +
-    'them into a new ledger instead, with order-numbers import --csv',
+    'DynamoDB has point-in-time recovery instead (aws dynamodb restore-table-to-point-in-time): follow docs/dynamodb.md',
 };
 
 /**

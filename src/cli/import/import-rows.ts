@@ -25,6 +25,12 @@ export class Problems {
     if (this.#lines.length === MAX_PROBLEMS) this.throwIfAny(` (reading stopped at ${MAX_PROBLEMS})`);
   }
 
+  /** Throws what is wrong with the file as a whole, and all problems so far if there are any. */
+  refuse(problem: string): never {
+    this.throwIfAny();
+    throw new LedgerRefused(`${this.#refusal} ${this.#file}: ${problem}`);
+  }
+
   throwIfAny(end = ''): void {
     if (this.#lines.length === 0) return;
     throw new LedgerRefused(

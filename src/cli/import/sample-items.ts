@@ -40,6 +40,7 @@ export class SampleItems {
   /** The next order_id. */
   finish(isWhole: boolean): bigint {
     const global = this.#global;
+    if (this.#lastAt === 0) this.#problems.refuse('it has no item: check that this is the table of the sample');
     if (!global) {
       this.#add(
         this.#lastAt,
