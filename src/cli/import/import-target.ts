@@ -17,7 +17,7 @@ export interface ImportTarget {
   /** What {@link write} would do, store by store. Writes and creates nothing. Rejects with LedgerRefused as that would. */
   plan(counters: ImportedCounters, onChange: ChangeListener): Promise<ImportSummary>;
   /** Creates what needs a right of its own: without it, an old shop should go on. */
-  prepare(): Promise<void>;
+  prepare(onWaiting: (why: string) => void): Promise<void>;
   write(counters: ImportedCounters, onProgress: ProgressListener): Promise<ImportSummary>;
   close(): void;
 }
@@ -29,7 +29,7 @@ export async function openImportTarget(ledger: string): Promise<ImportTarget> {
   return {
     name: ledger,
     plan: (counters, onChange) => target.plan(counters, onChange),
-    prepare: () => target.createTable(),
+    prepare: (onWaiting) => target.createTable(onWaiting),
     write: (counters, onProgress) => target.write(counters, onProgress),
     close: () => target.close(),
   };

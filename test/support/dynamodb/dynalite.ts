@@ -13,12 +13,13 @@ let running: Promise<string> | undefined;
 
 /** The endpoint of a DynamoDB in this process, in memory; all tests of a file share it. */
 export function dynamodbEndpoint(): Promise<string> {
-  running ??= start();
+  running ??= startDynalite();
   return running;
 }
 
-async function start(): Promise<string> {
-  const server: Server = dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
+/** The endpoint of another one, whose tables need so long to be deleted. */
+export async function startDynalite(deleteTableMs = 0): Promise<string> {
+  const server: Server = dynalite({ createTableMs: 0, deleteTableMs, updateTableMs: 0 });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   server.unref();

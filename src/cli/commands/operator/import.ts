@@ -108,7 +108,7 @@ async function runImport(flags: ImportFlags, context: OperatorContext): Promise<
     // Planned first, so that a second run of the same import takes no lock and writes nothing.
     const plan = await target.plan(counters, () => {});
     context.signal.throwIfAborted();
-    if (plan.isNeeded) await target.prepare();
+    if (plan.isNeeded) await target.prepare(say);
     // Also if nothing is left to do, because an import that was interrupted may not have come that far.
     await source.takeOver?.(counters);
     const summary = plan.isNeeded

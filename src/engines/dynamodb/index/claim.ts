@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { INDEXED_TO, META, TAKEN_OVER } from '../table/keys.ts';
+import { META, TAKEN_OVER } from '../table/keys.ts';
 import type { Table } from '../table/table.ts';
 
 /** The server that has it counts up this often. */
@@ -38,9 +38,8 @@ export class Claim {
     return this.#isHeld;
   }
 
-  /** Resolves to whether this server has it now, until it is released or lost. `hasMark` is whether META exists. */
-  async take(hasMark: boolean): Promise<boolean> {
-    if (!hasMark && !(await this.#table.raise(META, INDEXED_TO, undefined, 0n))) return false;
+  /** Resolves to whether this server has it now, until it is released or lost. */
+  async take(): Promise<boolean> {
     this.#isHeld = await this.#countUp();
     if (this.#isHeld) void this.#renew();
     return this.#isHeld;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { INDEXED_TO, META, TAKEN_OVER, TURNS_ASKED } from '../table/keys.ts';
 import type { Table } from '../table/table.ts';
 import type { Item } from '../table/item.ts';
-import { integerOf, optionalIntegerOf } from '../table/item.ts';
+import { optionalIntegerOf } from '../table/item.ts';
 import type { LedgerView } from '../log/ledger-view.ts';
 import type { LogEntry } from '../log/log-entry.ts';
 import { Claim } from './claim.ts';
@@ -189,13 +189,13 @@ export class Indexer {
   async #readMark(): Promise<boolean> {
     const meta = await this.#table.get(META);
     const before = this.#view.indexedTo;
-    if (meta) this.#saw(meta);
+    this.#saw(meta);
     return this.#view.indexedTo > before;
   }
 
-  #saw(meta: Item): void {
-    this.#mark = integerOf(meta, INDEXED_TO);
-    this.#view.indexed(Number(this.#mark));
+  #saw(meta: Item = { ...META, attributes: {} }): void {
+    this.#mark = optionalIntegerOf(meta, INDEXED_TO);
+    this.#view.indexed(Number(this.#mark ?? 0n));
     this.#claim.saw(optionalIntegerOf(meta, TAKEN_OVER));
     this.#onTurnsAsked(optionalIntegerOf(meta, TURNS_ASKED) ?? 0n);
   }
@@ -218,7 +218,7 @@ export class Indexer {
     if (this.#isTakingOver || late.length === 0 || !this.#claim.isFree) return;
     this.#isTakingOver = true;
     try {
-      if (!(await this.#claim.take(this.#mark !== undefined))) return;
+      if (!(await this.#claim.take())) return;
       for (const [position] of late) {
         if (!this.#isComplete(position)) await this.#write(position);
       }

@@ -1,12 +1,18 @@
 import type { LogEntry } from './log-entry.ts';
 import { toEntry } from './entry-item.ts';
-import { keyText } from '../table/item.ts';
-import { logKey } from '../table/keys.ts';
+import { keyText, optionalIntegerOf } from '../table/item.ts';
+import { INDEXED_TO, logKey, META } from '../table/keys.ts';
 import type { Table } from '../table/table.ts';
 
 /** Entries that are read at once behind a known one: at first, because there are few, and at most. */
 const FIRST_PAGE = 1;
 const MAX_PAGE = 64;
+
+/** How far the derived items are complete, as the table says; undefined if it does not. */
+export async function readMark(table: Table): Promise<bigint | undefined> {
+  const meta = await table.get(META);
+  return meta && optionalIntegerOf(meta, INDEXED_TO);
+}
 
 /** The entry at a position above 0; undefined if the log ends before it. */
 export async function readEntry(table: Table, position: number): Promise<LogEntry | undefined> {

@@ -4,16 +4,20 @@ import { mayCreate, notCreated, requireExpectedId } from '../../../core/expected
 import { BackOff } from '../table/back-off.ts';
 import { failureOf, NotReady } from '../table/failures.ts';
 import type { Item } from '../table/item.ts';
-import { integerOf } from '../table/item.ts';
-import { INDEXED_TO, logKey, META } from '../table/keys.ts';
+import { logKey } from '../table/keys.ts';
 import type { TableAdmin } from '../table/table-admin.ts';
 import type { Table } from '../table/table.ts';
 import { genesisItem, toGenesis } from './entry-item.ts';
 import type { Head } from './ledger-view.ts';
 import { LedgerView } from './ledger-view.ts';
 import type { Genesis, LogEntry } from './log-entry.ts';
-import { entriesAfter, readEntry } from './log-reader.ts';
+import { entriesAfter, readEntry, readMark } from './log-reader.ts';
 
+/**
+ * Entries whose items may be missing, at most, unless they are of a move: servers stop numbering long before. A log that has
+ * more has lost how far its items are complete, and reading all of it may take more memory than there is.
+ */
+const MAX_TAIL = 500;
 /** How long a table may take to become ready before somebody is told. */
 const READY_MS = 30_000;
 
@@ -62,8 +66,7 @@ export async function readView(table: Table, name: string): Promise<LedgerView> 
 }
 
 async function readFrom(table: Table, name: string, genesis: Genesis): Promise<Omit<FoundLedger, 'isNew'>> {
-  const meta = await table.get(META);
-  const mark = meta && integerOf(meta, INDEXED_TO);
+  const mark = await readMark(table);
   const indexedTo = Number(mark ?? 0n);
   const indexed = indexedTo === 0 ? undefined : await readEntry(table, indexedTo);
   if (indexedTo > 0 && !indexed) {
@@ -73,8 +76,19 @@ async function readFrom(table: Table, name: string, genesis: Genesis): Promise<O
     );
   }
   const tail: LogEntry[] = [];
-  for await (const entries of entriesAfter(table, indexedTo)) tail.push(...entries);
+  for await (const entries of entriesAfter(table, indexedTo)) {
+    tail.push(...entries);
+    if (tail.length > MAX_TAIL && !entries.at(-1)!.isMoving) throw markLost(name, mark);
+  }
   return { view: new LedgerView(genesis, indexed), tail, mark };
+}
+
+function markLost(name: string, mark: bigint | undefined): LedgerRefused {
+  const what = mark === undefined ? 'is gone' : `says entry ${mark}`;
+  return new LedgerRefused(
+    `nobody knows how far the items of ${name} are complete: its item meta ${what}, and more than ${MAX_TAIL} entries of the ` +
+      `log follow; run order-numbers dynamodb reindex '${name}', which completes them and says so there`,
+  );
 }
 
 async function readGenesis(

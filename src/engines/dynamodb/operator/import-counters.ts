@@ -12,18 +12,18 @@ import { DEFAULT_STORE } from '../../../core/store.ts';
 import { genesisItem, toGenesis } from '../log/entry-item.ts';
 import { LedgerView } from '../log/ledger-view.ts';
 import type { Genesis, LogChange, LogEntry } from '../log/log-entry.ts';
-import { entriesAfter } from '../log/log-reader.ts';
+import { entriesAfter, readMark } from '../log/log-reader.ts';
 import { failureOf, reasonOf, remedyFor } from '../table/failures.ts';
-import { integerOf } from '../table/item.ts';
-import { INDEXED_TO, logKey, META } from '../table/keys.ts';
+import { logKey } from '../table/keys.ts';
 import { MovingLog } from './move/moving-log.ts';
 import type { OperatorTable } from './move/operator-table.ts';
 import { openTable } from './move/operator-table.ts';
 
 /** Stores of one entry, which takes some 40 KB. */
 const STORES_PER_ENTRY = 250;
-/** Between two looks at a table that is being created, and how long they go on. */
+/** Between two looks at a table that is being created, until somebody is told, and how long they go on. */
 const PAUSE_MS = 200;
+const SILENT_MS = 1000;
 const MAX_WAIT_MS = 60_000;
 
 /** The ledger in the table: of this import, and not finished or as it will be. */
@@ -57,14 +57,22 @@ export class CountersImport {
     });
   }
 
-  /** Creates the table, if there is none, and waits until it is ready. */
-  createTable(): Promise<void> {
+  /** Creates the table, if there is none, and waits until it is ready. `onWaiting` is told for what, if that takes long. */
+  createTable(onWaiting: (why: string) => void): Promise<void> {
     return this.#explained(async () => {
       const { admin, name } = this.#place;
-      const end = performance.now() + MAX_WAIT_MS;
+      const began = performance.now();
+      let toldStatus: string | undefined;
       for (let status = await admin.status(); status !== 'ACTIVE'; status = await admin.status()) {
         if (status === undefined) await admin.create();
-        if (performance.now() > end) throw new LedgerRefused(`the table of ${name} is not ready; retry later`);
+        const waitedMs = performance.now() - began;
+        if (waitedMs > MAX_WAIT_MS) {
+          throw new LedgerRefused(`the table of ${name} is not ready (${status ?? 'just created'}); retry later`);
+        }
+        if (waitedMs > SILENT_MS && status !== undefined && status !== toldStatus) {
+          onWaiting(`the table of ${name} is ${status}; waiting until it is ready`);
+          toldStatus = status;
+        }
         await delay(PAUSE_MS);
       }
     });
@@ -91,8 +99,7 @@ export class CountersImport {
     const genesis = await this.#genesis();
     if (!genesis) return undefined;
     if (genesis.firstOrderId !== nextOrderId) throw this.#isAnother(`begins at order_id ${genesis.firstOrderId}`);
-    const meta = await table.get(META);
-    const indexedTo = meta ? Number(integerOf(meta, INDEXED_TO)) : 0;
+    const indexedTo = Number((await readMark(table)) ?? 0n);
     const view = new LedgerView(genesis, undefined);
     // Asked for first: a list that is being read may not answer anything else.
     const { size } = stores;

@@ -7,7 +7,7 @@ export const STORE_LISTS = 16;
 /** Digits of a position in the log, at most: with those of a number, as many as DynamoDB's numbers have. */
 const POSITION_DIGITS = 18;
 
-/** What the servers tell each other beside the log. Without the first of its attributes it does not exist. */
+/** What the servers tell each other beside the log. It may lack any of its attributes. */
 export const META: Key = { partition: 'meta', sort: '0' };
 /** How far the derived items are complete. */
 export const INDEXED_TO = 'indexed_to';

@@ -1,12 +1,16 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DeleteTableCommand } from '@aws-sdk/client-dynamodb';
 import { expect, it } from 'vitest';
 import { CountersImport } from '../../../../src/engines/dynamodb/operator/import-counters.ts';
 import { SampleTable } from '../../../../src/engines/dynamodb/operator/sample-table.ts';
-import { newTableUrl } from '../../../support/dynamodb/dynalite.ts';
+import { TABLE_DEFINITION } from '../../../../src/engines/dynamodb/table/table-definition.ts';
+import { newTableUrl, startDynalite } from '../../../support/dynamodb/dynalite.ts';
 import { failingEndpoint } from '../../../support/dynamodb/failing-endpoint.ts';
+import { withTable } from '../../../support/dynamodb/log-access.ts';
 import { RawTable } from '../../../support/dynamodb/raw-table.ts';
 import { Sample } from '../../../support/dynamodb/sample.ts';
+import { createTable } from '../../../support/dynamodb/settled-tables.ts';
 import { whileServed } from '../../../support/ledgers/moved-ledger.ts';
 import { localOrderNumbers as orderNumbers } from '../../../support/processes/local-command.ts';
 import { refusedStart } from '../../../support/processes/refused-start.ts';
@@ -144,7 +148,7 @@ it.each([
   [
     'an empty table',
     async () => (await Sample.create()).url,
-    /the item with StoreID 0, which has the last OrderID, is missing: check that this is the table of the sample;/,
+    /^error: nothing was imported: errors in dynamodb:\S+: it has no item: check that this is the table of the sample\n$/,
   ],
   [
     'a table that it may not read',
@@ -184,7 +188,7 @@ it('P1 P2: an import that was interrupted numbers nothing, and is finished by th
   const stores = Array.from({ length: 625 }, (_, i) => ({ storeId: BigInt(i + 1), nextNumber: BigInt(i + 10) }));
   const counters = { nextOrderId: 48211n, stores: withSize(stores) };
   const all = new CountersImport(url);
-  await all.createTable();
+  await all.createTable(() => {});
   const done = await all.write(counters, () => {});
   expect(done).toMatchObject({ nextOrderId: 48211n, stores: 625, storesMade: 625 });
   const table = await RawTable.of(url);
@@ -211,6 +215,22 @@ it('P1 P2: an import that was interrupted numbers nothing, and is finished by th
     [48211n, 634n],
     [48212n, 10n],
   ]);
+});
+
+it('an import says what it waits for, if a table of that name is still being deleted', async () => {
+  const url = new URL(await newTableUrl());
+  url.searchParams.set('endpoint', await startDynalite(2000));
+  const source = join(testFolder(), 'stores.csv');
+  writeFileSync(source, 'store_id,next_number\n7,500\n');
+  await withTable(url.href, async ({ name }, client) => {
+    await createTable(client, { TableName: name, ...TABLE_DEFINITION });
+    await client.send(new DeleteTableCommand({ TableName: name }));
+  });
+  const args = ['import', '--csv', source, '--next-order-id', '1000', '--ledger', url.href, '--yes'];
+  expect(await orderNumbers(args)).toMatchObject({
+    exitCode: 0,
+    stderr: `the table of ${url.href} is DELETING; waiting until it is ready\n`,
+  });
 });
 
 it('a sample without a counter over all stores is refused', async () => {

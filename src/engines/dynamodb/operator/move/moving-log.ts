@@ -3,11 +3,11 @@ import { derivedItems } from '../../index/derived-items.ts';
 import { entryItem, toEntry } from '../../log/entry-item.ts';
 import type { LedgerView } from '../../log/ledger-view.ts';
 import type { LogChange, LogEntry } from '../../log/log-entry.ts';
-import { entriesAfter } from '../../log/log-reader.ts';
+import { entriesAfter, readMark } from '../../log/log-reader.ts';
 import { BackOff } from '../../table/back-off.ts';
 import { mayPass, NoAnswer } from '../../table/failures.ts';
 import type { Item } from '../../table/item.ts';
-import { integerOf, optionalIntegerOf, textOf } from '../../table/item.ts';
+import { optionalIntegerOf, textOf } from '../../table/item.ts';
 import { INDEXED_TO, META, TURNS_ASKED } from '../../table/keys.ts';
 import type { Table } from '../../table/table.ts';
 import { inParallel } from './in-parallel.ts';
@@ -103,8 +103,7 @@ export class MovingLog {
   async #raise(to: bigint): Promise<void> {
     let isDone = to === 0n;
     while (!isDone) {
-      const meta = await this.table.get(META);
-      const mark = meta && integerOf(meta, INDEXED_TO);
+      const mark = await readMark(this.table);
       isDone =
         (mark !== undefined && mark >= to) ||
         (await this.#repeating(() => this.table.raise(META, INDEXED_TO, mark, to))) !== undefined;
