@@ -4,22 +4,22 @@ import { parseDynamodbUrl } from '../connection/dynamodb-url.ts';
 import { derivedItems } from '../index/derived-items.ts';
 import { toGenesis } from '../log/entry-item.ts';
 import type { LogEntry } from '../log/log-entry.ts';
-import { entriesAfter } from '../log/log-reader.ts';
+import { entriesAfter, readMark } from '../log/log-reader.ts';
 import { failureOf, reasonOf, remedyFor } from '../table/failures.ts';
 import type { Item } from '../table/item.ts';
-import { integerOf, keyText } from '../table/item.ts';
+import { keyText } from '../table/item.ts';
 import { INDEXED_TO, logKey, META } from '../table/keys.ts';
 import { Table } from '../table/table.ts';
+import type { StrayItems } from '../verify/index-comparison.ts';
 import { isSame } from '../verify/index-comparison.ts';
 import { findStrayItems } from './stray-items.ts';
+import { SCAN_ATTEMPTS } from './table-scan.ts';
 
 /** Items that are compared at once: a few entries of one order each, or one large entry. */
 const ITEMS_PER_STEP = 1000;
-/** Attempts of one page of a scan, because a table whose items are all read is often throttled. */
-const SCAN_ATTEMPTS = 10;
 
-/** What a rebuilding of the derived items found and wrote. */
-export interface Reindexed {
+/** What a rebuilding of the derived items found and wrote. Stray items are left as they are. */
+export interface Reindexed extends StrayItems {
   readonly ledgerId: string;
   /** Entries of the log, without its genesis. */
   readonly entries: number;
@@ -31,10 +31,6 @@ export interface Reindexed {
   readonly different: number;
   /** The same because servers had not written them yet: nothing was wrong with them. */
   readonly pending: number;
-  /** Items that no entry leads to, which are left as they are. */
-  readonly stray: number;
-  /** The keys of the first of them. */
-  readonly strayKeys: readonly string[];
 }
 
 /** How a long command is stopped, and what it tells meanwhile. */
@@ -97,7 +93,7 @@ class Reindex {
   }
 
   async rebuild(ledgerId: string): Promise<void> {
-    this.#indexedTo = Number((await this.#mark()) ?? 0n);
+    this.#indexedTo = Number((await readMark(this.#table)) ?? 0n);
     let previous = ledgerId;
     let step: LogEntry[] = [];
     let size = 0;
@@ -148,14 +144,9 @@ class Reindex {
     }
     for (;;) {
       this.#options.signal.throwIfAborted();
-      const mark = await this.#mark();
+      const mark = await readMark(this.#table);
       if (Number(mark ?? 0n) >= entries || (await this.#table.raise(META, INDEXED_TO, mark, BigInt(entries)))) return;
     }
-  }
-
-  async #mark(): Promise<bigint | undefined> {
-    const item = await this.#table.get(META);
-    return item && integerOf(item, INDEXED_TO);
   }
 
   #damaged(what: string): LedgerRefused {

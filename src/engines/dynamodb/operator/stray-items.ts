@@ -5,6 +5,7 @@ import { entriesAfter, readEntry } from '../log/log-reader.ts';
 import { keyText } from '../table/item.ts';
 import { META } from '../table/keys.ts';
 import type { Table } from '../table/table.ts';
+import type { StrayItems } from '../verify/index-comparison.ts';
 import type { ScannedItem } from './table-scan.ts';
 import { scanTable } from './table-scan.ts';
 
@@ -17,10 +18,10 @@ export interface Search {
   readonly table: Table;
   /** Without secrets. */
   readonly name: string;
-  /** How many items the entries that were read lead to, by their positions. All of these are in the table. */
+  /** How many items the entries that were read lead to, by their positions. */
   readonly itemsOf: readonly number[];
-  readonly signal: AbortSignal;
-  readonly onProgress: (step: string, done: number, all: number) => void;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (step: string, done: number, all: number) => void;
 }
 
 /**
@@ -28,24 +29,22 @@ export interface Search {
  * made; only where more items say so than an entry leads to, they are compared one by one. Rejects with LedgerRefused if
  * the log has an entry behind a hole.
  */
-export async function findStrayItems(search: Search): Promise<{ stray: number; strayKeys: string[] }> {
+export async function findStrayItems(search: Search): Promise<StrayItems> {
   const { itemsOf } = search;
-  const head = itemsOf.length - 1;
   const all = itemsOf.reduce((sum, items) => sum + items, itemsOf.length);
-  const left = [...itemsOf];
+  const found = new Map<number, number>();
   let lastEntry = 0;
   const strays = new Strays();
-  const at = (done: number) => search.onProgress('searching stray items', Math.min(done, all), all);
+  const at = (done: number) => search.onProgress?.('searching stray items', Math.min(done, all), all);
   await eachItem(search, at, (item) => {
+    const { log } = item;
     const entry = /^log#(\d+)$/.exec(item.partition)?.[1];
     if (entry !== undefined && item.sort === '0') lastEntry = Math.max(lastEntry, Number(entry));
-    else if (item.log === undefined || item.log < 1) {
-      if (item.partition !== META.partition) strays.add(item);
-      // Entries behind the head came while this ran.
-    } else if (item.log <= head) left[item.log]!--;
+    else if (log !== undefined && log >= 1) found.set(log, (found.get(log) ?? 0) + 1);
+    else if (item.partition !== META.partition) strays.add(item);
   });
-  await requireWholeLog(search, head, lastEntry);
-  const positions = new Set(left.flatMap((items, position) => (items < 0 ? [position] : [])));
+  const expected = [...itemsOf, ...(await itemsOfNewer(search, lastEntry))];
+  const positions = new Set([...found].flatMap(([log, items]) => (items > (expected[log] ?? 0) ? [log] : [])));
   if (positions.size === 0) return strays;
   const keys = new KeysOfEntries(search.table);
   const suspects: ScannedItem[] = [];
@@ -61,23 +60,28 @@ async function eachItem(
 ): Promise<void> {
   let done = 0;
   for await (const items of scanTable(client, table.name)) {
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     items.forEach(visit);
     done += items.length;
     onProgress(done);
   }
 }
 
-/** An entry was written after all before it, so those that were read now have to reach the last one that was seen. */
-async function requireWholeLog({ table, name }: Search, head: number, lastEntry: number): Promise<void> {
-  if (lastEntry <= head) return;
-  let end = head;
-  for await (const entries of entriesAfter(table, head)) end += entries.length;
-  if (lastEntry <= end) return;
+/**
+ * The same as `itemsOf` for the entries that came meanwhile. An entry was written after all before it, and before its
+ * items, so they have to reach the last one that was seen.
+ */
+async function itemsOfNewer({ table, name, itemsOf }: Search, lastEntry: number): Promise<number[]> {
+  const newer: number[] = [];
+  for await (const entries of entriesAfter(table, itemsOf.length - 1)) {
+    for (const entry of entries) newer.push(derivedItems(entry).length);
+  }
+  const end = itemsOf.length - 1 + newer.length;
+  if (lastEntry <= end) return newer;
   throw new LedgerRefused(`${name} is damaged: its log lacks entry ${end + 1}, but has entry ${lastEntry}`);
 }
 
-class Strays {
+class Strays implements StrayItems {
   stray = 0;
   readonly strayKeys: string[] = [];
 

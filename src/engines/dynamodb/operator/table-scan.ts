@@ -2,6 +2,9 @@ import type { AttributeValue, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ScanCommand } from '@aws-sdk/client-dynamodb';
 import type { Key } from '../table/item.ts';
 
+/** Attempts of one page, because a table whose items are all read is often throttled. */
+export const SCAN_ATTEMPTS = 10;
+
 /** An item of a table as a scan sees it. */
 export interface ScannedItem extends Key {
   /** The position of the log entry that it says it was made from; undefined if it says none. */

@@ -14,11 +14,20 @@ const INDEXES: Readonly<Record<string, string>> = {
   losses: 'of declared losses',
 };
 
+/** Items that no entry of the log leads to. */
+export interface StrayItems {
+  readonly stray: number;
+  /** The keys of the first of them. */
+  readonly strayKeys: readonly string[];
+}
+
 /** Compares the derived items of log entries with what the entries say. */
 export class IndexComparison {
   readonly #table: Table;
   /** Behind it, items may be missing. */
   readonly #indexedTo: number;
+  /** How many items each entry leads to, by its position. */
+  readonly itemsOf: number[] = [0];
   readonly #faults = new Map<string, { missing: number; different: number }>();
 
   constructor(table: Table, indexedTo: number) {
@@ -28,12 +37,14 @@ export class IndexComparison {
 
   async compare(entries: readonly LogEntry[]): Promise<void> {
     const expected = entries.flatMap((entry) => {
-      return derivedItems(entry).map((item) => ({ item, mayLack: entry.position > this.#indexedTo }));
+      return derivedItems(entry).map((item) => ({ item, of: entry.position }));
     });
+    for (const { position } of entries) this.itemsOf[position] = 0;
+    for (const { of } of expected) this.itemsOf[of]!++;
     const found = await this.#table.getAll(expected.map(({ item }) => item));
-    for (const { item, mayLack } of expected) {
+    for (const { item, of } of expected) {
       const there = found.get(keyText(item));
-      if (!there && !mayLack) this.#faultsOf(item).missing++;
+      if (!there && of <= this.#indexedTo) this.#faultsOf(item).missing++;
       if (there && !isSame(there, item)) this.#faultsOf(item).different++;
     }
   }

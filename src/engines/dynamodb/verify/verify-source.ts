@@ -17,12 +17,18 @@ import { readEntries } from '../log/log-reader.ts';
 import { numberOf } from '../table/item.ts';
 import { LOSSES, storePartition } from '../table/keys.ts';
 import type { Table } from '../table/table.ts';
+import type { StrayItems } from './index-comparison.ts';
 import { IndexComparison } from './index-comparison.ts';
 
 /** Log entries of one read: with their derived items, a few thousand items. */
 const ENTRIES_PER_READ = 20;
 const STORES_PER_READ = 100;
 const LOSSES_PER_READ = 1000;
+
+const NO_STRAY: StrayItems = { stray: 0, strayKeys: [] };
+
+/** Searches the whole table, given how many items each entry leads to, by its position. */
+export type StraySearch = (itemsOf: readonly number[]) => Promise<StrayItems>;
 
 /** The reads of a verification of a log, up to the head that it had when the verification began. */
 export class DynamodbVerifySource implements VerifySource {
@@ -33,9 +39,11 @@ export class DynamodbVerifySource implements VerifySource {
   readonly #ledgerId: string;
   readonly #tail: readonly LogEntry[];
   readonly #comparison: IndexComparison;
+  readonly #findStray: StraySearch | undefined;
+  #found: StrayItems | undefined;
 
-  /** Up to the head of a view that has caught up with the log. */
-  constructor(table: Table, view: LedgerView) {
+  /** Up to the head of a view that has caught up with the log. Without a search, stray items are not looked for. */
+  constructor(table: Table, view: LedgerView, findStray?: StraySearch) {
     const { genesis, lastOrderId, head, indexedTo, tail } = view;
     const above = { rowsAbove: 0n, hasMoreAbove: false };
     this.ledger = { firstOrderId: genesis.firstOrderId, lastOrderId, ...above, end: lastOrderId };
@@ -45,6 +53,7 @@ export class DynamodbVerifySource implements VerifySource {
     this.#ledgerId = genesis.ledgerId;
     this.#tail = [...tail];
     this.#comparison = new IndexComparison(table, indexedTo);
+    this.#findStray = findStray;
   }
 
   async declaredLosses(): Promise<readonly DeclaredLoss[]> {
@@ -84,10 +93,13 @@ export class DynamodbVerifySource implements VerifySource {
       const rows = entries.flatMap(({ allocations }) => allocations.map(toRow));
       if (rows.length > 0) yield rows;
     }
+    this.#found = await this.#findStray?.(this.#comparison.itemsOf);
   }
 
   indexFaults(): readonly IndexFault[] {
-    return this.#comparison.faults();
+    const { stray, strayKeys } = this.#found ?? NO_STRAY;
+    const fault = `has ${stray} items that no log entry leads to, such as ${strayKeys.join(', ')} (partition and sort key)`;
+    return [...this.#comparison.faults(), ...(stray > 0 ? [{ name: 'of the table', fault }] : [])];
   }
 
   /** A listed store without an item of its own is left out, and has no counter then. */

@@ -82,6 +82,52 @@ it.each([
   expect(verdictOf(await all(verifyTable(url, undefined)))).toMatchObject({ ok: true });
 });
 
+it.each([
+  ['of an entry of the log', '2'],
+  ['of an entry beyond the log', '99'],
+])('P5: items of any index that no entry leads to, although they say to be %s, are found and named', async (_, log) => {
+  const { url, table } = await newLedger();
+  const keys = [
+    ['req#7#never', '0'],
+    ['store#8', '999'],
+    ['oid#3', '3000001'],
+    ['stores#3', '3'],
+    ['losses', '7'],
+    ['something else', '1'],
+  ] as const;
+  const numbers = {
+    first_number: '1',
+    last_number: '1',
+    create_time_ms: '1',
+    first: '1',
+    last: '1',
+    declare_time_ms: '1',
+  };
+  const values = Object.entries(numbers).map(([name, N]) => [name, { N }] as const);
+  const attributes = { ...Object.fromEntries(values), prefix: { S: '' }, suffix: { S: '' }, min_digits: { N: '0' } };
+  for (const [pk, sk] of keys) await table.put({ ...attributes, pk: { S: pk }, sk: { N: sk }, log: { N: log } });
+  const { stderr, exitCode } = await localOrderNumbers(['dynamodb', 'reindex', url]);
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 1,
+    stderr: expect.stringContaining('no log entry leads to 6 items'),
+  });
+  const events = await all(verifyTable(url, undefined));
+  const found = messagesOf(events).find((message) => message.includes('6 items that no log entry leads to, such as'));
+  for (const [pk, sk] of keys) {
+    expect(stderr).toContain(`${pk} ${sk}`);
+    expect(found).toContain(`${pk} ${sk}`);
+  }
+  expect(verdictOf(events)).toMatchObject({ ok: false });
+});
+
+it('P1: an entry of the log behind a hole is found, even if nothing says how far the log goes', async () => {
+  const { url, table } = await newLedger();
+  await table.deleteAll(/^(log#4|meta)$/);
+  await expect(all(verifyTable(url, undefined))).rejects.toThrow(
+    /is damaged: its log lacks entry 4, but has entry 11$/,
+  );
+});
+
 it('what servers have not written yet is no fault', async () => {
   const { url, table } = await newLedger();
   await table.deleteAll(/^(?!log#)/);
