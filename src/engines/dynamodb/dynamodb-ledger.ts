@@ -2,12 +2,11 @@ import type { AllocationRequest } from '../../core/allocation.ts';
 import { OrderError } from '../../core/errors.ts';
 import type { CommitListener, Ledger, Outcome } from '../../core/ledger.ts';
 import type { LedgerObserver } from '../../core/observers.ts';
-import { CommitFeed } from '../../core/reading/commit-feed.ts';
+import { SharedFeed } from '../../core/reading/shared-feed.ts';
 import { ledgerUnusable, storeExists, storeNotFound, storeUnknown } from '../../core/refusals.ts';
 import { settledWithin } from '../../core/settled-within.ts';
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../core/store.ts';
 import { changedStore } from '../../core/changed-store.ts';
-import { setTimeout as delay } from 'node:timers/promises';
 import { DynamodbReads } from './dynamodb-reads.ts';
 import { damageOf, findAllocations, findStore } from './index/lookups.ts';
 import { Log } from './log/log.ts';
@@ -26,7 +25,6 @@ const WRITE_MS = 30_000;
 const MAX_STORE_WRITES = 1000;
 /** How often the log is looked at for entries of other servers, while there are listeners. */
 const LOOK_MS = 50;
-const LOOK_AFTER_FAILURE_MS = 500;
 
 /** A change of a store, or why it is refused. */
 type StoreWrite<Written> = (
@@ -44,11 +42,10 @@ export class DynamodbLedger implements Ledger {
   readonly #observer: LedgerObserver;
   readonly #autoCreateStores: boolean;
   readonly #log: Log;
-  readonly #feed = new CommitFeed();
+  readonly #feed = new SharedFeed(() => this.reads.end(), LOOK_MS);
   readonly reads: DynamodbReads;
   #lastOrderId = 0n;
   #storeWrites = 0;
-  #isLooking = false;
 
   /** Starts to open the ledger. */
   constructor(place: LedgerPlace, autoCreateStores: boolean, observer: LedgerObserver) {
@@ -107,9 +104,7 @@ export class DynamodbLedger implements Ledger {
   }
 
   onCommitted(listener: CommitListener): () => void {
-    const leave = this.#feed.listen(listener);
-    if (!this.#isLooking) void this.#look();
-    return leave;
+    return this.#feed.listen(listener);
   }
 
   /** Resolves when everything that is derived from the log so far is written. */
@@ -189,22 +184,6 @@ export class DynamodbLedger implements Ledger {
     if (await settledWithin(end - performance.now(), answer)) return answer;
     isAbandoned = true;
     throw new NoAnswer(`${this.#place.name} did not confirm the write within ${WRITE_MS} ms`);
-  }
-
-  /** Tells what other servers committed. Only the end is told, so nothing can be missed: order_ids have no hole. */
-  async #look(): Promise<void> {
-    this.#isLooking = true;
-    while (this.#feed.hasListeners) {
-      const pauseMs = await this.reads.end().then(
-        ({ lastOrderId }) => {
-          this.#feed.endsAt(lastOrderId);
-          return LOOK_MS;
-        },
-        () => LOOK_AFTER_FAILURE_MS,
-      );
-      await delay(pauseMs, undefined, { ref: false });
-    }
-    this.#isLooking = false;
   }
 }
 

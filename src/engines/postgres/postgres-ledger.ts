@@ -6,7 +6,7 @@ import { ANY_LEDGER } from '../../core/expected-ledger.ts';
 import { ledgerFull, ledgerReopening, storeUnknown } from '../../core/refusals.ts';
 import type { CommitListener, Ledger, Outcome } from '../../core/ledger.ts';
 import type { LedgerObserver } from '../../core/observers.ts';
-import { CommitFeed } from '../../core/reading/commit-feed.ts';
+import { SharedFeed } from '../../core/reading/shared-feed.ts';
 import { parsePostgresUrl } from './connection/postgres-url.ts';
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../core/store.ts';
 import { allocate, asSentBefore } from './statements/allocate-call.ts';
@@ -32,7 +32,6 @@ const PAUSE_MS = 5;
 const MAX_STORE_WRITES = 1000;
 /** How often the ledger is polled for commits of other servers, while there are listeners. */
 const LOOK_MS = 20;
-const LOOK_AFTER_FAILURE_MS = 500;
 
 export interface PostgresLedgerOptions {
   /** Whether the first allocation creates its store. */
@@ -56,9 +55,8 @@ export class PostgresLedger implements Ledger {
   readonly #position: LedgerPosition;
   readonly #writeSession: WriteSession;
   readonly reads: PostgresReads;
-  readonly #feed = new CommitFeed();
+  readonly #feed = new SharedFeed(() => this.reads.end(), LOOK_MS);
   #storeWrites = 0;
-  #isLooking = false;
 
   /** Throws an Error for a URL that cannot be used; starts to look for the primary. */
   constructor(url: string, options: PostgresLedgerOptions, observer: LedgerObserver) {
@@ -117,9 +115,7 @@ export class PostgresLedger implements Ledger {
   }
 
   onCommitted(listener: CommitListener): () => void {
-    const leave = this.#feed.listen(listener);
-    if (!this.#isLooking) void this.#look();
-    return leave;
+    return this.#feed.listen(listener);
   }
 
   async close(): Promise<void> {
@@ -145,21 +141,5 @@ export class PostgresLedger implements Ledger {
     } finally {
       this.#storeWrites--;
     }
-  }
-
-  /** Tells what other servers committed. Only the end is told, so nothing can be missed: order_ids have no hole. */
-  async #look(): Promise<void> {
-    this.#isLooking = true;
-    while (this.#feed.hasListeners) {
-      const pauseMs = await this.reads.end().then(
-        ({ lastOrderId }) => {
-          this.#feed.endsAt(lastOrderId);
-          return LOOK_MS;
-        },
-        () => LOOK_AFTER_FAILURE_MS,
-      );
-      await delay(pauseMs, undefined, { ref: false });
-    }
-    this.#isLooking = false;
   }
 }
