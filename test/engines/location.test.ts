@@ -14,6 +14,7 @@ const TABLES = [
   'dynamodb://orders',
   'DynamoDB://orders?region=eu-central-1',
   'dynamodb://shop.orders_2-b?region=us-gov-west-1&endpoint=http://127.0.0.1:8000',
+  'dynamodb://orders?region=eusc-de-east-1',
   `dynamodb://${'x'.repeat(255)}?endpoint=https%3A%2F%2Fdynamodb.example%2F`,
 ];
 

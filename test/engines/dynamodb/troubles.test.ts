@@ -3,7 +3,8 @@ import { newTableUrl } from '../../support/dynamodb/dynalite.ts';
 import { append, overwrite, withTable } from '../../support/dynamodb/log-access.ts';
 import { OpenedLedger } from '../../support/dynamodb/opened-ledger.ts';
 import { proxiedTable } from '../../support/dynamodb/proxied-table.ts';
-import { refusedProcess } from '../../support/processes/refused-start.ts';
+import { RawTable } from '../../support/dynamodb/raw-table.ts';
+import { refusedProcess, refusedStart } from '../../support/processes/refused-start.ts';
 import { readEntry } from '../../../src/engines/dynamodb/log/log-reader.ts';
 
 it('a role that may not write what follows from the log is warned of, and nothing is lost', async () => {
@@ -42,6 +43,15 @@ it('P7: while the table is away, an order of which nothing was sent waits for it
     });
   await proxy.allow();
   expect(await waiting).toMatchObject([{ allocation: { orderId: 1n }, replayed: false }]);
+});
+
+it('a log of a newer release ends the start, with what to do', async () => {
+  const url = await newTableUrl();
+  await (await OpenedLedger.open(url)).ledger.close();
+  await (await RawTable.of(url)).change(/^log#0$/, { format: { N: '2' } });
+  expect(await refusedStart(url)).toMatch(
+    /^the log of dynamodb:\S+ has format 2, .*; use the newer release that wrote it$/,
+  );
 });
 
 it('a server that finds no credentials says so in one line, and ends', async () => {

@@ -17,7 +17,8 @@ const NAMES = 'a table has 3 to 255 letters, digits, underscores, dots and hyphe
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
  */
 const TABLE = /^[A-Za-z0-9_.-]{3,255}$/;
-const REGION = /^[a-z]{2}(-[a-z]+)+-\d$/;
+/** Such as us-gov-west-1, and eusc-de-east-1 of the European Sovereign Cloud. */
+const REGION = /^[a-z]{2,}(-[a-z]+)+-\d$/;
 const PARAMETERS = new Set(['region', 'endpoint']);
 
 /** Whether this is meant as the URL of a DynamoDB table, and not as a path. */

@@ -1,5 +1,5 @@
 import type { Allocation } from '../../../core/allocation.ts';
-import { OrderError } from '../../../core/errors.ts';
+import { LedgerRefused, OrderError } from '../../../core/errors.ts';
 import type { DeclaredLoss } from '../../../core/move/contents.ts';
 import { parseJson } from '../../../core/text/json-text.ts';
 import type { Store, StoreStyle } from '../../../core/store.ts';
@@ -59,9 +59,14 @@ export function genesisItem({ ledgerId, firstOrderId, isMoving }: Genesis): Item
   return { ...logKey(0), attributes: { ...attributes, ...(isMoving && { moving: 1n }) } };
 }
 
-export function toGenesis(item: Item): Genesis {
+/** `name` is that of the table, without secrets. Throws LedgerRefused for a log of a newer release. */
+export function toGenesis(item: Item, name: string): Genesis {
   const format = integerOf(item, 'format');
-  if (format !== FORMAT) throw new Error(`the log has format ${format}, which this release does not know`);
+  if (format !== FORMAT) {
+    throw new LedgerRefused(
+      `the log of ${name} has format ${format}, and this release reads format ${FORMAT}; use the newer release that wrote it`,
+    );
+  }
   return {
     ledgerId: textOf(item, 'batch'),
     firstOrderId: integerOf(item, 'first_order_id'),

@@ -60,7 +60,7 @@ export async function readView(table: Table, name: string): Promise<LedgerView> 
     throw error;
   });
   if (!first) throw new LedgerRefused(`no ledger exists in ${name}; check the name of the table and its region`);
-  const { view, tail } = await readFrom(table, name, toGenesis(first));
+  const { view, tail } = await readFrom(table, name, toGenesis(first, name));
   for (const entry of tail) view.apply(entry);
   return view;
 }
@@ -98,14 +98,14 @@ async function readGenesis(
 ): Promise<{ genesis: Genesis; isNew: boolean }> {
   const { table, name, expected } = place;
   const found = await readFirst(place, mustExist, signal);
-  if (found) return { genesis: toGenesis(found), isNew: false };
+  if (found) return { genesis: toGenesis(found, name), isNew: false };
   if (mustExist) throw new LedgerRefused(`${name} is empty, but had a ledger; put that table back`);
   if (!mayCreate(expected)) throw notCreated(name, expected);
   signal.throwIfAborted();
   const genesis: Genesis = { ledgerId: crypto.randomUUID(), firstOrderId: 1n, isMoving: false };
   // Another server may create it at the same time: then that one is it.
   const other = await table.putNew(genesisItem(genesis));
-  return other ? { genesis: toGenesis(other), isNew: false } : { genesis, isNew: true };
+  return other ? { genesis: toGenesis(other, name), isNew: false } : { genesis, isNew: true };
 }
 
 /**

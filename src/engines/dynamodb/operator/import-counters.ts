@@ -125,7 +125,7 @@ export class CountersImport {
   async #genesis(): Promise<Genesis | undefined> {
     try {
       const first = await this.#place.table.get(logKey(0));
-      return first && toGenesis(first);
+      return first && toGenesis(first, this.#place.name);
     } catch (error) {
       if (failureOf(error) === 'no table') return undefined;
       throw error;

@@ -50,7 +50,7 @@ export async function reindexTable(location: string, options: ReindexOptions): P
   const scanner = newClient(url, SCAN_ATTEMPTS);
   const table = new Table(client, url.table);
   try {
-    const { ledgerId } = toGenesis(await requireGenesis(table, url.name));
+    const { ledgerId } = toGenesis(await requireGenesis(table, url.name), url.name);
     const reindex = new Reindex(table, url.name, options);
     await reindex.rebuild(ledgerId);
     const { counts, itemsOf } = reindex;

@@ -5,6 +5,8 @@ import { entryItem, genesisItem, toEntry, toGenesis } from '../../../../src/engi
 import type { Item } from '../../../../src/engines/dynamodb/table/item.ts';
 import { ENTRY } from './made-entries.ts';
 
+const NAME = 'dynamodb://orders';
+
 it('P1 P2 P5: an entry is read as it was written, whatever its numbers, affixes and request_ids are', () => {
   fc.assert(
     fc.property(ENTRY, (entry) => {
@@ -26,11 +28,11 @@ it('declared losses are read as they were declared', () => {
 
 it('a genesis is read as it was written, and one of a later format is refused', () => {
   const genesis = { ledgerId: crypto.randomUUID(), firstOrderId: INT64_MAX, isMoving: true };
-  expect(toGenesis(genesisItem(genesis))).toEqual(genesis);
-  expect(toGenesis(genesisItem({ ...genesis, isMoving: false }))).toEqual({ ...genesis, isMoving: false });
+  expect(toGenesis(genesisItem(genesis), NAME)).toEqual(genesis);
+  expect(toGenesis(genesisItem({ ...genesis, isMoving: false }), NAME)).toEqual({ ...genesis, isMoving: false });
   const item = genesisItem(genesis);
   const later: Item = { ...item, attributes: { ...item.attributes, format: 2n } };
-  expect(() => toGenesis(later)).toThrow('format 2, which this release does not know');
+  expect(() => toGenesis(later, NAME)).toThrow(`the log of ${NAME} has format 2, and this release reads format 1; use`);
 });
 
 it.each([

@@ -31,7 +31,7 @@ export class LogWalk {
   constructor(account: Account, violated: (sentence: string) => void) {
     const { table, puts } = account;
     const genesis = itemAt(table, 0);
-    this.ledgerId = genesis ? toGenesis(genesis).ledgerId : '';
+    this.ledgerId = genesis ? toGenesis(genesis, 'the table').ledgerId : '';
     for (const { position, turn } of puts) {
       if (position !== this.#turns.length) violated(`entry ${position} of the log was written out of turn`);
       this.#turns[position] = turn;
