@@ -49,14 +49,14 @@ it('P7: a ledger that moves away between two entries of a batch refuses only wha
   const url = await newTableUrl();
   const moves = async (command: object) => {
     if (!(command instanceof PutItemCommand) || command.input.Item?.['pk']?.S !== 'log#2') return;
-    await withTable(url, (table) => append(table, { movedTo: PLACE })).catch(() => {});
+    await withTable(url, (table) => append(table, { movedTo: PLACE }));
   };
   const { ledger } = await OpenedLedger.open(url, true, moves);
   const outcomes = await ledger.commit(Array.from({ length: MANY }, (_, i) => order(`${i}`.padStart(128, '-'))));
   const numbered = outcomes.filter((outcome) => 'allocation' in outcome);
   expect(numbered.length).toBeGreaterThan(1000);
-  expect(outcomes.slice(numbered.length)).toMatchObject(Array(MANY - numbered.length).fill({ refused: REFUSED }));
   expect(numbered.length).toBeLessThan(MANY);
+  for (const outcome of outcomes.slice(numbered.length)) expect(outcome).toMatchObject({ refused: REFUSED });
 });
 
 function order(requestId: string) {
