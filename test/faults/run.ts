@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { RunRecord } from './frame/record.ts';
 import { RECORDS } from './frame/record.ts';
+import { whyNotRecordable } from './frame/recordable.ts';
 import { countsText } from './frame/tally.ts';
 import type { Lab } from './labs.ts';
 import { labs } from './labs.ts';
@@ -15,8 +16,6 @@ const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
 const MAX_SEED = 1_000_000;
 /** Labs wait for the processes that they start; more would wait for each other. */
 const MAX_WORKERS = '2';
-/** What a run with --record may have changed. */
-const RECORDED = [':!test/faults/record', ':!docs/reliability.md', ':!docs/reliability-record.md'];
 
 const OPTIONS = {
   rounds: { type: 'string' },
@@ -71,7 +70,8 @@ async function main(args: readonly string[]): Promise<number> {
   const chosen = positionals.length === 0 ? known : positionals.map((name) => labNamed(name, known));
   const seed = wholeNumber('--seed', values.seed) ?? 1 + Math.floor(Math.random() * MAX_SEED);
   const rounds = wholeNumber('--rounds', values.rounds);
-  if (values.record) assertRecordable();
+  const reason = values.record ? whyNotRecordable() : undefined;
+  if (reason !== undefined) throw new Misuse(reason);
 
   const folder = mkdtempSync(join(tmpdir(), 'test-faults-'));
   try {
@@ -111,21 +111,6 @@ function wholeNumber(flag: string, text: string | undefined): number | undefined
   if (text === undefined) return undefined;
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new Misuse(`${flag} is ${text}, and has to be a whole number above 0`);
   return Number(text);
-}
-
-/** A record names a commit, which has to be what ran, and has to be there for others. */
-function assertRecordable(): void {
-  const { stdout, status } = git('status', '--porcelain', '--', '.', ...RECORDED);
-  if (status !== 0) throw new Misuse('--record needs a git repository: records name their commit');
-  if (stdout !== '') throw new Misuse(`--record needs a clean tree: records name their commit. Changed:\n${stdout}`);
-  const hasMain = git('rev-parse', '--verify', '--quiet', 'main').status === 0;
-  if (hasMain && git('merge-base', '--is-ancestor', 'HEAD', 'main').status !== 0) {
-    throw new Misuse('--record needs a commit that is on main: records name it');
-  }
-}
-
-function git(...args: string[]) {
-  return spawnSync('git', args, { cwd: ROOT, encoding: 'utf8' });
 }
 
 async function runTests(chosen: readonly Lab[], test: string | undefined, env: Readonly<Record<string, string>>) {

@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { commitOfTree, today } from './recordable.ts';
 
 const ROOT = new URL('../../..', import.meta.url).pathname;
 /** Records of runs, one file each, in a folder per lab: docs/reliability.md shows them. */
@@ -57,8 +57,8 @@ export function writeRecord(run: Omit<RunRecord, 'date' | 'commit'>): void {
     promises: run.promises,
     rounds,
     seed,
-    date: new Date().toISOString().slice(0, 10),
-    commit: commit(),
+    date: today(),
+    commit: commitOfTree(),
     command: run.command,
     injected: run.injected,
     counts: run.counts,
@@ -73,11 +73,6 @@ export function writeRecord(run: Omit<RunRecord, 'date' | 'commit'>): void {
 /** What repeats a run. */
 export function commandOf(lab: string, rounds: number, seed: number): string {
   return `make test-faults ARGS="${lab} --rounds ${rounds} --seed ${seed}"`;
-}
-
-function commit(): string {
-  const { stdout, status } = spawnSync('git', ['rev-parse', '--short=9', 'HEAD'], { cwd: ROOT, encoding: 'utf8' });
-  return status === 0 ? stdout.trim() : 'unknown';
 }
 
 function slugOf(test: string): string {

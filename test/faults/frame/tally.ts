@@ -75,12 +75,15 @@ export class Tally {
     say(`${this.#run.lab}: round ${round} of ${this.#run.rounds}, ${this.#seconds()} s, ${this.#test}`);
   }
 
-  /** Prints what was injected and counted (the long form), records it, and throws if the run did not hold. */
-  end(): void {
-    if (this.#run.isLong) say(this.#text());
+  /**
+   * Prints what was injected and counted (the long form), records it, and throws if the run did not hold. `rounds` are
+   * those that there were, if they are not as many as asked for.
+   */
+  end(rounds = this.#run.rounds): void {
+    if (this.#run.isLong) say(this.#text(rounds));
     const failures = this.#failures();
     if (failures.length > 0) throw new Error(`${this.#test}: ${failures.join('; ')}`);
-    const { lab, rounds, seed } = this.#run;
+    const { lab, seed } = this.#run;
     writeRecord({
       ...this.#options,
       lab,
@@ -104,8 +107,8 @@ export class Tally {
     return failures;
   }
 
-  #text(): string {
-    const { lab, rounds, seed } = this.#run;
+  #text(rounds: number): string {
+    const { lab, seed } = this.#run;
     const injected = [...this.#injected].map(([fault, times]) => `${fault} ${times}×`).join(', ') || 'nothing';
     return [
       `${lab}: ${this.#test}`,

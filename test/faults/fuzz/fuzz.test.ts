@@ -38,7 +38,7 @@ it(
     for (const { name, findings: red } of await controlsOf(random)) {
       tally.control(name, red.length > 0, red[0]?.error.message ?? 'nothing');
     }
-    tally.end();
+    tally.end(inputs);
   },
   timeoutMs(run),
 );

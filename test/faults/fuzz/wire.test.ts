@@ -10,7 +10,7 @@ import { WireServer } from './wire/wire-server.ts';
 
 const TEST = 'P6: whatever is on the wire, a server goes on, and answers others';
 const run = faultRun('fuzz', { short: 6000, long: 1_000_000 });
-/** The part of a run's inputs that goes over the wire, per kind of them; the wire is slower. */
+/** The wire is slower: of a run's rounds so many go over it, of each of three kinds. */
 const PART = 1 / 60;
 
 it(
@@ -20,9 +20,11 @@ it(
     const random = new Random(run.seed);
     const server = await WireServer.start();
     const findings: Finding[] = [];
+    let sent = 0;
     const look = async <Input>(target: FuzzTarget<Input>) => {
       const { inputs, ...result } = await fuzz(target, Math.ceil(run.rounds * PART), random.fork());
       tally.inject(target.name, inputs);
+      tally.progress((sent += inputs));
       findings.push(...result.findings);
     };
     await look(grpcFrameTarget(server));
@@ -36,7 +38,7 @@ it(
       const says = red[0]?.error.message ?? 'nothing';
       tally.control('without the refusal of what is no message', red.length > 0, says);
     }
-    tally.end();
+    tally.end(sent);
   },
   timeoutMs(run),
 );
