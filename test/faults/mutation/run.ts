@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { whyNotRecordable } from '../frame/recordable.ts';
 import { FOLDER_VARIABLE, Journal } from './journal.ts';
 import { mutate, ROOT } from './mutants.ts';
 import type { Result } from './results.ts';
 import { resultsOf, scoreOf } from './results.ts';
+import { recordOf, writeRoomRecord } from './room-record.ts';
 import type { Room } from './rooms.ts';
 import { ROOM_VARIABLE, ROOMS } from './rooms.ts';
 import { HUNG } from './exit-code.ts';
@@ -25,6 +27,8 @@ time, and runs the tests that reach the change: one of them has to fail. What su
 with its reason; what stands there must survive. Without names it does all rooms: ${ROOMS.map(({ name }) => name).join(', ')}.
 
   --list    prints the survivors that survivors.json does not have, as its entries
+  --record  writes what the page shows of each room that is as survivors.json has it to test/faults/mutation/record/;
+            the tree has to be clean, its commit on main
   -h, --help
 `;
 
@@ -37,24 +41,39 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
+  const rooms = chosen(positionals);
+  if (values.record) assertRecordable(positionals);
   const results: Result[] = [];
-  for (const room of chosen(positionals)) {
+  for (const room of rooms) {
     const tried = await runRoom(room, positionals);
     results.push(...tried);
     mkdirSync(FOLDER, { recursive: true });
     writeFileSync(join(FOLDER, `${room.name}.json`), `${JSON.stringify(tried, null, 2)}\n`);
     for (const [file, ofFile] of Map.groupBy(tried, ({ mutant }) => mutant.file)) say(lineOf(file, ofFile));
+    if (values.record && isAsKnown(tried)) writeRoomRecord(recordOf(room.name, tried));
   }
   return conclude(results, values.list === true, positionals.length === 0);
 }
 
 function parse(args: readonly string[]) {
-  const options = { list: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
+  const options = {
+    list: { type: 'boolean' },
+    record: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  } as const;
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
     throw new Misuse(error instanceof Error ? error.message : String(error), { cause: error });
   }
+}
+
+/** A record is that of a whole room. */
+function assertRecordable(names: readonly string[]): void {
+  const file = names.find((name) => name.endsWith('.ts'));
+  if (file !== undefined) throw new Misuse(`--record needs whole rooms, and ${file} is a part of one`);
+  const reason = whyNotRecordable();
+  if (reason !== undefined) throw new Misuse(reason);
 }
 
 /** The rooms that are named, or that have a file that is named. */
@@ -106,13 +125,7 @@ function lineOf(name: string, results: readonly Result[]): string {
 
 /** Compares the survivors with the list, prints the score, and returns the exit code. */
 function conclude(results: readonly Result[], lists: boolean, isWhole: boolean): number {
-  const survived = results.filter(({ outcome }) => outcome === 'survived' || outcome === 'unreached');
-  const files = new Set(results.map(({ mutant }) => mutant.file));
-  const known = knownSurvivors().flatMap(({ mutants }) => mutants);
-  const { unknown, noticed } = differences(
-    survived.map(({ mutant }) => mutant),
-    known.filter(({ file }) => isWhole || files.has(file)),
-  );
+  const { survived, unknown, noticed } = compared(results, isWhole);
   for (const mutant of unknown) {
     const { file, line, change } = nameOf(mutant);
     if (lists) process.stdout.write(`${JSON.stringify({ file, line, change })},\n`);
@@ -120,10 +133,28 @@ function conclude(results: readonly Result[], lists: boolean, isWhole: boolean):
   }
   for (const { file, line, change } of noticed)
     say(`in survivors.json, but noticed or gone: ${file}: ${line}\n    ${change}`);
-  say(`${lineOf('in all', results)}, ${survived.length - unknown.length} of them for a known reason`);
+  say(`${lineOf('in all', results)}, ${survived - unknown.length} of them for a known reason`);
   const isLow = isWhole && scoreOf(results) < LEAST_SCORE;
   if (isLow) say(`the score is below ${LEAST_SCORE} %`);
   return unknown.length + noticed.length > 0 || isLow ? 1 : 0;
+}
+
+/** How results differ from survivors.json: from all of it, or from what it has of their files. */
+function compared(results: readonly Result[], isWhole: boolean) {
+  const survived = results.filter(({ outcome }) => outcome === 'survived' || outcome === 'unreached');
+  const files = new Set(results.map(({ mutant }) => mutant.file));
+  const known = knownSurvivors().flatMap(({ mutants }) => mutants);
+  const mutants = survived.map(({ mutant }) => mutant);
+  const differing = differences(
+    mutants,
+    known.filter(({ file }) => isWhole || files.has(file)),
+  );
+  return { survived: survived.length, ...differing };
+}
+
+function isAsKnown(results: readonly Result[]): boolean {
+  const { unknown, noticed } = compared(results, false);
+  return unknown.length + noticed.length === 0;
 }
 
 function say(text: string): void {
