@@ -5,15 +5,17 @@ import { describe, expect, it } from 'vitest';
 import { documentAt, tableRows } from '../project/documents.ts';
 import type { RunRecord } from './frame/record.ts';
 import { labs } from './labs.ts';
-import { PAGE, readRecords, RECORD_PAGE, recordText, summaryText, withSummary } from './page.ts';
+import { readRoomRecords } from './mutation/room-record.ts';
+import { PAGE, readRecords, RECORD_PAGE, recordText, summaryText, withParts } from './page.ts';
 import { countsAt, countsRow, titlesIn } from './pages/counts.ts';
 import { namesOf, promisesIn } from './pages/promises.ts';
+import { roundText } from './pages/rounds.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const RECORDS = readRecords();
 /** What tests a lab, or this page, and injects nothing. */
 const NO_FAULTS =
-  /^test\/faults\/((frame|history|planted|seeded)\/|page\.test|damage\/damage-table|simulator\/(engine\/|judge)|power\/patches)/;
+  /^test\/faults\/((frame|history|pages|planted|seeded)\/|page\.test|damage\/damage-table|simulator\/(engine\/|judge)|power\/patches)/;
 
 const RECORD: RunRecord = {
   lab: 'failover',
@@ -34,39 +36,56 @@ const RECORD: RunRecord = {
 describe('the record in the docs', () => {
   it('is what the records say: make test-faults ARGS=--page writes it', async () => {
     const page = readFileSync(PAGE, 'utf8');
-    expect(page).toBe(withSummary(page, await summaryText(RECORDS)));
+    expect(page).toBe(await withParts(page, RECORDS, readRoomRecords()));
     expect(readFileSync(RECORD_PAGE, 'utf8')).toBe(await recordText(RECORDS));
   });
 
-  it('has a row for each lab, with its faults by what they are, and the command of its only run', async () => {
+  it('says what all labs came to, and has a row for each in two tables', async () => {
     const text = plain(await summaryText([RECORD]));
-    expect(text).toContain('1 runs injected 1,000 kills, 200 cut, cancelled and stranded commits. Of all calls:');
-    expect(text).toContain('12,000 asked, 11,000 acknowledged, 11,000 found, 0 lost, 0 twice, 0 holes.');
     expect(text).toContain(
-      '| [failover](reliability-record.md#lab-failover) | 2 kinds: 1,000 kills, 200 cut, cancelled and stranded commits ' +
-        '| PostgreSQL | P1, P4 | 1,200 | 7 | 11,000 | 0, 0, 0 | 1 | 2026-11-27 | 0123456789 ' +
-        `| \`${RECORD.command}\` |`,
+      '1 recorded run made 12,000 calls, 0 of them simulated. 11,000 calls were answered with a pair of numbers; the ' +
+        'others were refused or got no answer. 0 pairs were lost, 0 were given twice, and 0 numbers are missing. ' +
+        '1 control failed, as a control must; none passed.',
     );
+    expect(text).toContain('| kills | 1,000 | | interrupted commits | 200 |');
+    const lab = '| [failover](reliability-record.md#lab-failover) |';
+    expect(text).toContain(`${lab} PostgreSQL | P1, P4 | 1,200 | 11,000 | 0, 0, 0 | 1 |`);
+    const done = '1,000 kills; 200 interrupted commits (2 kinds)';
+    expect(text).toContain(`${lab} ${done} | 7 | 2026-11-27 | 0123456789 | \`${RECORD.command}\` |`);
     const both = plain(await summaryText([RECORD, { ...RECORD, seed: 8, rounds: 300, command: 'another' }]));
-    expect(both).toContain('| 1,500 | 7, 8 | 22,000 | 0, 0, 0 | 1 | 2026-11-27 | 0123456789 | `make test-faults ARGS=');
+    expect(both).toContain('| 1,500 | 22,000 | 0, 0, 0 | 1 |');
+    expect(both).toContain('| 7, 8 | 2026-11-27 | 0123456789 | `make test-faults ARGS=failover` |');
+  });
+
+  it('counts the inputs of the lab fuzz, not what --rounds said, and no calls where none are counted', async () => {
+    const counts = { asked: 0, acknowledged: 0, found: 0, lost: 0, twice: 0, holes: 0 };
+    const wire = { ...RECORD, lab: 'fuzz', engine: 'SQLite', rounds: 6000, injected: { a: 100, b: 101 }, counts };
+    expect(plain(await summaryText([wire]))).toContain('| SQLite | P1, P4 | 201 | – | – | 1 |');
+    expect(plain(await recordText([wire]))).toContain('| 1 | 201 | – | – | – | – | – | – | 2026-11-27 |');
+    const control = { ...RECORD, test: 'control: what is lost' };
+    expect(plain(await recordText([control]))).toContain('| 1 | 1 | 12,000 | 11,000 | 11,000 |');
   });
 
   it('shows every fault of a run with its engine, promises, rounds, seed, date, commit and command', async () => {
     const text = plain(await recordText([RECORD]));
-    expect(text).toContain('| primary killed | 1,000 | PostgreSQL | P1 P4 | 1 |');
-    expect(text).toContain(String.raw`what holds \| or not`);
-    expect(text).toContain('| 1,200 | 7 | 2026-11-27 | 0123456789 |');
-    for (const part of ['order_id 5 is lost', RECORD.command]) expect(text.replaceAll('\\', '')).toContain(part);
+    expect(text).toContain(`1. P1 P4: ${String.raw`what holds \| or not`} (\`${RECORD.file}\`)`);
+    expect(text).toContain('| 1 | 1,200 | 12,000 | 11,000 | 11,000 | 0 | 0 | 0 | 2026-11-27 | 0123456789 | 7 |');
+    expect(text).toContain('| cut after COMMIT | 200 | PostgreSQL | P1, P4 | 1 | | primary killed | 1,000 |');
+    expect(text.replaceAll('\\', '')).toContain('- Run 1, no synchronous standby: order_id 5 is lost');
+    expect(text).toContain(`- Run 1: \`${RECORD.command}\``);
+  });
+
+  it('says what a round is, of each lab', () => {
+    expect(labs().filter(({ name }) => roundText(name) === '')).toEqual([]);
   });
 
   it('adds up the runs of a test with several seeds', async () => {
     const text = plain(await recordText([RECORD, { ...RECORD, seed: 8, rounds: 300 }]));
-    expect(text).toContain('| primary killed | 2,000 | PostgreSQL | P1 P4 | 1 |');
-    expect(text).toContain('| 1,500 | 7, 8 | 2026-11-27 | 0123456789 |');
-    expect(text).toContain('| 1 | 24,000 | 22,000 | 22,000 | 0 | 0 | 0 |');
+    expect(text).toContain('| primary killed | 2,000 | PostgreSQL | P1, P4 | 1 |');
+    expect(text).toContain('| 1 | 1,500 | 24,000 | 22,000 | 22,000 | 0 | 0 | 0 | 2026-11-27 | 0123456789 | 7, 8 |');
     const seeded = (seed: number) => ({ ...RECORD, seed, command: RECORD.command.replace('7', `${seed}`) });
     const many = plain(await recordText([7, 8, 9].map(seeded)));
-    expect(many).toContain('run 1: `make test-faults ARGS="failover --rounds 1200 --seed S"`, where S is 7, 8, 9');
+    expect(many).toContain('Run 1: `make test-faults ARGS="failover --rounds 1200 --seed S"`, where S is 7, 8, 9');
     const longer = { ...seeded(10), rounds: 5, command: seeded(10).command.replace('1200', '5') };
     const mixed = plain(await recordText([...[7, 8, 9].map(seeded), longer]));
     expect(mixed).toContain('`make test-faults ARGS="failover --rounds 1200 --seed S"`, where S is 7, 8, 9');
@@ -105,7 +124,7 @@ describe('the record in the docs', () => {
 describe('the table of faults', () => {
   it('has a row for every test of a lab, or for the suite that it runs', () => {
     const rows = sectionOf('Which fault each test injects');
-    const isListed = (file: string) => rows.includes(`\`${file}\``);
+    const isListed = (file: string) => rows.includes(`](../${file})`);
     const tests = globSync('test/faults/**/*.test.ts', { cwd: ROOT }).filter((file) => !NO_FAULTS.test(file));
     expect(tests.length).toBeGreaterThan(30);
     expect(tests.filter((file) => ![file, ...suitesOf(file)].some(isListed))).toEqual([]);
@@ -114,7 +133,7 @@ describe('the table of faults', () => {
 
 describe('the table of planted bugs', () => {
   it('has as many as there are, by their folders', () => {
-    const [text = ''] = sectionOf('Planted bugs').split('**Mutations.**');
+    const text = sectionOf('Planted bugs');
     const rows = [...text.matchAll(/^\| (`[^|]*)\| (\d+) /gm)].map(([, folders = '', bugs]) => {
       const names = [...folders.matchAll(/`(\w+)`/g)].map(([, name]) => name!);
       return { names, bugs: Number(bugs) };

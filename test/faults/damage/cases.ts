@@ -13,7 +13,7 @@ export interface DamageCase {
   bytes(moments: Moments): LedgerBytes;
   /** What callers had been told; by default everything up to the last moment. */
   given?(moments: Moments): readonly Pair[];
-  /** Who notices, and in what words: nobody, if there is none. */
+  /** What notices it, and in what words; nothing does if there is none. */
   readonly noticed: Readonly<Partial<Record<Notice, RegExp>>>;
   /** What is given twice if the server goes on. */
   atRisk?(moments: Moments): readonly Pair[];
@@ -66,19 +66,19 @@ const REFUSED: readonly DamageCase[] = [
     noticed: { 'refused at start': BEHIND },
   },
   {
-    damage: 'the WAL: cut off, or deleted',
+    damage: 'the WAL: truncated or deleted',
     how: 'cut off in a frame',
     bytes: (moments) => withWal(moments, moments.last.bytes.wal!.subarray(0, moments.later.bytes.wal!.length + PAGE)),
     noticed: { 'refused at start': BEHIND },
   },
   {
-    damage: 'the WAL: cut off, or deleted',
+    damage: 'the WAL: truncated or deleted',
     how: 'cut off behind its header',
     bytes: (moments) => withWal(moments, moments.last.bytes.wal!.subarray(0, WAL_HEADER)),
     noticed: { 'refused at start': BEHIND },
   },
   {
-    damage: 'the WAL: cut off, or deleted',
+    damage: 'the WAL: truncated or deleted',
     how: 'deleted',
     bytes: ({ last }) => ({ ...last.bytes, wal: undefined }),
     noticed: { 'refused at start': BEHIND },
@@ -96,19 +96,19 @@ const REFUSED: readonly DamageCase[] = [
     noticed: { 'refused at start': /./ },
   },
   {
-    damage: 'the database: missing, empty, or of another ledger',
+    damage: "the database: missing, empty or another ledger's",
     how: 'missing',
     bytes: ({ last }) => ({ ...last.bytes, database: undefined }),
     noticed: { 'refused at start': /missing or empty/ },
   },
   {
-    damage: 'the database: missing, empty, or of another ledger',
+    damage: "the database: missing, empty or another ledger's",
     how: 'empty',
     bytes: ({ last }) => ({ ...last.bytes, database: Buffer.alloc(0) }),
     noticed: { 'refused at start': /missing or empty/ },
   },
   {
-    damage: 'the database: missing, empty, or of another ledger',
+    damage: "the database: missing, empty or another ledger's",
     how: 'of another ledger',
     bytes: ({ stopped, foreign }) => ({ ...stopped.bytes, database: foreign.bytes.database }),
     noticed: { 'refused at start': /belongs to ledger/ },
@@ -143,10 +143,10 @@ const MISSING = { 'warned at start': /mark .* was missing/ };
 
 const SERVED: readonly DamageCase[] = [
   {
-    damage: "the WAL: another ledger's, with changes of stores alone, beside a stopped ledger",
+    damage: "the WAL: another ledger's, with changes to stores alone, beside a stopped ledger",
     bytes: ({ stopped, foreignRestyled }) => ({ ...stopped.bytes, wal: foreignRestyled.bytes.wal }),
     noticed: { verify: /the counter of store \d+ is at/, 'a commit': /UNIQUE constraint failed/ },
-    risk: 'no number: the index of order_numbers has them',
+    risk: 'no number: the first commit fails',
   },
   {
     damage: 'the mark: a flipped bit, or deleted',
@@ -161,14 +161,14 @@ const SERVED: readonly DamageCase[] = [
     noticed: MISSING,
   },
   {
-    damage: 'the WAL loses changes of stores at its end',
+    damage: 'the WAL: changes to stores missing at its end',
     noticed: {},
     bytes: ({ restyled, later }) => ({
       ...restyled.bytes,
       wal: restyled.bytes.wal!.subarray(0, later.bytes.wal!.length),
     }),
     given: ({ restyled }) => restyled.given,
-    risk: 'no number; the settings of these stores',
+    risk: 'no number, but the settings of these stores',
   },
   {
     damage: 'an older copy put back, and the mark damaged or deleted',
@@ -187,19 +187,19 @@ const SERVED: readonly DamageCase[] = [
     risk: 'all numbers given since that copy',
   },
   {
-    damage: 'an older copy put back with its own mark: a snapshot of the volume',
+    damage: 'an older copy put back with its own mark, such as a volume snapshot',
     noticed: {},
     bytes: ({ checkpoint }) => checkpoint.bytes,
     atRisk: (moments) => since(moments, 'checkpoint'),
     risk: 'all numbers given since the snapshot',
   },
   {
-    damage: 'a power cut after which the disk has lost what it had acknowledged',
+    damage: 'a power cut, and a disk that loses what it had acknowledged',
     how: 'the mark is where the last checkpoint put it on disk',
     noticed: {},
     bytes: ({ checkpoint, last }) => ({ ...last.bytes, wal: checkpoint.bytes.wal, mark: checkpoint.bytes.mark }),
     atRisk: (moments) => since(moments, 'checkpoint'),
-    risk: 'numbers given since the last checkpoint; those before it are refused',
+    risk: 'numbers given since the last checkpoint; an older loss is refused',
   },
 ];
 

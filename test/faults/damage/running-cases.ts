@@ -57,9 +57,9 @@ export const RUNNING_CASES: readonly RunningCase[] = [
     read: 'LEDGER_DAMAGED',
   },
   {
-    damage: 'under a running server: the mark replaced by an older one, or removed',
+    damage: 'under a running server: the mark removed',
     how: 'removed',
     inject: ({ mark }) => rmSync(mark),
-    risk: 'as with an older or a missing mark, at the next start',
+    risk: 'at the next start, as with a missing mark',
   },
 ];

@@ -1,6 +1,8 @@
 import type { RunRecord } from '../frame/record.ts';
 import type { Lab } from '../labs.ts';
 import { cell, number, table } from './markdown.ts';
+import { namesOf, promisesIn } from './promises.ts';
+import { roundText } from './rounds.ts';
 import type { Runs } from './runs.ts';
 import { runsOf } from './runs.ts';
 
@@ -9,47 +11,50 @@ const MAX_COMMANDS = 2;
 /** A violation names calls and pairs; its beginning says enough. */
 const MAX_SAYS = 160;
 const SEED = /--seed (\d+)/;
-const RUN_HEAD = ['run', 'test', 'rounds', 'seeds', 'date', 'commit'];
-const COUNTS_HEAD = ['run', 'asked', 'acknowledged', 'found', 'lost', 'twice', 'holes'];
+const RUN_HEAD = ['run', 'rounds', 'asked', 'answered', 'found', 'lost', 'twice', 'holes', 'date', 'commit', 'seeds'];
+const FAULT_HEAD = ['fault', 'times', 'engine', 'promises', 'run'];
+/** A run that counts no calls. */
+const NONE = '–';
 
 /** Every fault, run and control of a lab. Empty if none of its runs is recorded. */
 export function labRecord({ name, what }: Lab, records: readonly RunRecord[]): string {
   const runs = runsOf(records.filter(({ lab }) => lab === name));
   if (runs.length === 0) return '';
+  const controls = runs.flatMap(controlLines);
   return [
     `## Lab ${name}`,
-    `${what.charAt(0).toUpperCase()}${what.slice(1)}.`,
+    `${what.charAt(0).toUpperCase()}${what.slice(1)}. ${roundText(name)}`.trim(),
+    runs.map(({ test, file }, i) => `${i + 1}. ${cell(test)} (\`${file}\`)`).join('\n'),
     table(RUN_HEAD, runs.map(runRow)),
-    table(
-      COUNTS_HEAD,
-      runs.map(({ counts }, i) => [String(i + 1), ...Object.values(counts).map(number)]),
-    ),
-    table(['fault', 'injected', 'engine', 'promises', 'run'], runs.flatMap(faultRows)),
-    [...runs.flatMap(controlLines), ...repeatLines(runs)].join('\n'),
+    table(FAULT_HEAD, runs.flatMap(faultRows)),
+    ...(controls.length > 0 ? ['Controls, all of which failed:', controls.join('\n')] : []),
+    'To repeat:',
+    repeatLines(runs).join('\n'),
   ].join('\n\n');
 }
 
-function runRow({ test, file, rounds, seeds, dates, commits }: Runs, index: number): string[] {
-  return [
-    String(index + 1),
-    `\`${file}\`: ${cell(test)}`,
-    number(rounds),
-    seeds.join(', '),
-    dates.join(', '),
-    commits.join(', '),
-  ];
+function runRow({ rounds, seeds, dates, commits, counts }: Runs, index: number): string[] {
+  const times = Object.values(counts).map((count) => (counts.asked === 0 ? NONE : number(count)));
+  return [String(index + 1), number(rounds), ...times, dates.join(', '), commits.join(', '), seeds.join(', ')];
 }
 
 function faultRows({ injected, engine, promises }: Runs, index: number): string[][] {
-  const run = String(index + 1);
-  return Object.entries(injected).map(([fault, times]) => [cell(fault), number(times), engine, promises, run]);
+  const [named, run] = [namesOf(promisesIn(promises)), String(index + 1)];
+  const faults = Object.entries(injected).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return faults.map(([fault, times]) => [cell(fault), number(times), engine, named, run]);
 }
 
 function controlLines({ controls }: Runs, index: number): string[] {
   return Object.entries(controls).map(([control, says]) => {
-    const short = says.length > MAX_SAYS ? `${says.slice(0, MAX_SAYS)}…` : says;
-    return `- Control of run ${index + 1}, red: ${cell(control)}: ${cell(short)}`;
+    return `- Run ${index + 1}, ${cell(control)}: ${cell(beginningOf(says))}`;
   });
+}
+
+/** Its first words. */
+function beginningOf(text: string): string {
+  if (text.length <= MAX_SAYS) return text;
+  const short = text.slice(0, MAX_SAYS);
+  return `${short.slice(0, Math.max(short.lastIndexOf(' '), MAX_SAYS / 2))} …`;
 }
 
 function repeatLines(runs: readonly Runs[]): string[] {
@@ -57,7 +62,7 @@ function repeatLines(runs: readonly Runs[]): string[] {
     return shortened(commands).map((command) => ({ command, run: i + 1 }));
   });
   return [...Map.groupBy(each, ({ command }) => command)].map(([command, ofCommand]) => {
-    return `- To repeat run ${ofCommand.map(({ run }) => run).join(', ')}: ${command}`;
+    return `- Run ${ofCommand.map(({ run }) => run).join(', ')}: ${command}`;
   });
 }
 

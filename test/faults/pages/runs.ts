@@ -1,4 +1,5 @@
 import type { Counts, RunRecord } from '../frame/record.ts';
+import { roundsOf } from './rounds.ts';
 
 /** What several runs of a test did, with other seeds. */
 export interface Runs extends Omit<RunRecord, 'seed' | 'date' | 'commit' | 'command'> {
@@ -26,7 +27,7 @@ function together(records: readonly RunRecord[]): Runs {
   const { seed: _seed, date: _date, commit: _commit, command: _command, ...last } = records.at(-1)!;
   return {
     ...last,
-    rounds: records.reduce((rounds, record) => rounds + record.rounds, 0),
+    rounds: records.reduce((rounds, record) => rounds + roundsOf(record), 0),
     seeds: unique(records.map(({ seed }) => seed)),
     dates: unique(records.map(({ date }) => date)),
     commits: unique(records.map(({ commit }) => commit)),

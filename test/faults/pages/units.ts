@@ -8,20 +8,21 @@ const UNITS: Readonly<Record<string, readonly Unit[]>> = {
   damage: [[/./, 'damaged files']],
   disk: [
     [/^(write|fsync|open|truncate):/, 'failing calls'],
-    [/./, 'full, read-only or closed disks'],
+    [/./, 'full or unusable disks'],
   ],
   dynamodb: [[/./, 'simulated faults']],
   failover: [
     [/killed/, 'kills'],
-    [/^disk/, 'full disks'],
-    [/./, 'cut, cancelled and stranded commits'],
+    [/^disk/, 'full or unusable disks'],
+    [/./, 'interrupted commits'],
   ],
   fuzz: [[/./, 'hostile inputs']],
-  hostile: [[/./, 'frames, requests and connections of attacks']],
+  hostile: [[/./, 'hostile frames, requests and connections']],
   kill: [[/./, 'kills']],
+  model: [[/./, 'faults in models']],
   operators: [
     [/^kill/, 'kills'],
-    [/./, 'moves'],
+    [/./, 'moves to PostgreSQL'],
   ],
   power: [
     [/states, different$|^refused/, undefined],
@@ -36,9 +37,9 @@ const UNITS: Readonly<Record<string, readonly Unit[]>> = {
   ],
 };
 const OTHER = 'faults';
-/** The order in which a text has them; any others stand between. */
+/** The order of the page; any others stand between. */
 const FIRST = ['kills', 'power cuts', 'rebuilt disk states', 'failing calls'];
-const LAST = ['hostile inputs', 'frames, requests and connections of attacks'];
+const LAST = ['hostile inputs', 'hostile frames, requests and connections'];
 
 /** How many kinds of faults these runs injected, and how many in all, by what they are. */
 export function injectedIn(records: readonly RunRecord[]): {
