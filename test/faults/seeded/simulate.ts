@@ -27,11 +27,17 @@ export interface Simulated {
   readonly runs: readonly FinishedRun[];
 }
 
-/** What a long run has to inject, and to reach. */
+/** What a run has to inject, and to reach. */
 export interface Expected {
   readonly faults: readonly string[];
   readonly branches: readonly string[];
+  /** Those that come up in less than one of ten seeds. */
+  readonly rare?: readonly string[];
 }
+
+/** From so many seeds on, each fault and each branch has to come up; before that, each that is not rare. */
+export const ENOUGH_SEEDS = 1_000;
+const ENOUGH_SEEDS_IF_NOT_RARE = 100;
 
 /**
  * Runs consecutive seeds in threads of their own, in which time and chance are the simulator's. `worker` is the module of
@@ -65,12 +71,24 @@ export async function simulateIn(worker: URL, simulation: Simulation): Promise<S
   return { sum, lines, runs };
 }
 
-/** The faults and branches that a long run had to have, and that did not come. */
-export function missingOf({ faults, branches }: Expected, sum: Sum): string[] {
+/** The faults and branches that a run of so many seeds had to have, and that did not come. */
+export function missingOf({ faults, branches, rare }: Expected, sum: Sum): string[] {
+  const isDue = (name: string) => {
+    if (sum.runs >= ENOUGH_SEEDS) return true;
+    return rare !== undefined && sum.runs >= ENOUGH_SEEDS_IF_NOT_RARE && !rare.includes(name);
+  };
   return [
-    ...faults.filter((fault) => !sum.injected.has(fault)).map((fault) => `fault: ${fault}`),
-    ...branches.filter((branch) => !sum.branches.has(branch)).map((branch) => `branch: ${branch}`),
+    ...faults.filter((fault) => isDue(fault) && !sum.injected.has(fault)).map((fault) => `fault: ${fault}`),
+    ...branches.filter((branch) => isDue(branch) && !sum.branches.has(branch)).map((branch) => `branch: ${branch}`),
   ];
+}
+
+/** Says so if a run is too short for some of its checks. */
+export function tooShortFor({ rare }: Pick<Expected, 'rare'>, seeds: number): string | undefined {
+  if (seeds >= ENOUGH_SEEDS) return undefined;
+  const isForNone = rare === undefined || seeds < ENOUGH_SEEDS_IF_NOT_RARE;
+  const unchecked = isForNone ? 'any fault or branch' : `each of ${rare.length} rare faults and branches`;
+  return `${seeds} seeds are too few to check that ${unchecked} comes up: ${ENOUGH_SEEDS.toLocaleString('en')} are enough`;
 }
 
 function runThread(worker: URL, work: Work, onSaid: (said: Said) => void): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Simulated, Simulation, Sum } from '../seeded/simulate.ts';
 import { missingOf, simulateIn } from '../seeded/simulate.ts';
-import { EXPECTED_BRANCHES, EXPECTED_FAULTS } from './world/expected.ts';
+import { EXPECTED_BRANCHES, EXPECTED_FAULTS, RARE } from './world/expected.ts';
 
 export type { Sum } from '../seeded/simulate.ts';
 
@@ -9,7 +9,7 @@ export function simulate(simulation: Simulation): Promise<Simulated> {
   return simulateIn(new URL('./worker.ts', import.meta.url), simulation);
 }
 
-/** The faults and branches that a long run had to have, and that did not come. */
+/** The faults and branches that a run of so many seeds had to have, and that did not come. */
 export function missing(sum: Sum): string[] {
-  return missingOf({ faults: EXPECTED_FAULTS, branches: EXPECTED_BRANCHES }, sum);
+  return missingOf({ faults: EXPECTED_FAULTS, branches: EXPECTED_BRANCHES, rare: RARE }, sum);
 }

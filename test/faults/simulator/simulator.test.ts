@@ -4,14 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { faultRun, timeoutMs } from '../frame/fault-run.ts';
 import { Tally } from '../frame/tally.ts';
 import type { PlantedBug } from '../seeded/loading/planted-bug.ts';
+import { ENOUGH_SEEDS, tooShortFor } from '../seeded/simulate.ts';
 import { PLANTED_BUGS } from './loading/planted-bugs.ts';
 import type { Sum } from './simulate.ts';
 import { missing, simulate } from './simulate.ts';
+import { EXPECTED_BRANCHES, EXPECTED_FAULTS, RARE } from './world/expected.ts';
 
 const RUN = faultRun('simulator', { short: 100, long: 500_000 });
 const ROOT = new URL('../../../', import.meta.url);
-/** From so many seeds on, each fault and each branch has to come up. */
-const ENOUGH_SEEDS = 1_000;
 /** Each planted bug has to be seen within so many seeds. */
 const SEEDS_PER_BUG = 3_000;
 const JOBS = RUN.isLong ? availableParallelism() : 1;
@@ -27,7 +27,9 @@ describe('the simulator', () => {
       const { sum } = await simulate({ seed: RUN.seed, seeds: RUN.rounds, jobs: JOBS, onProgress });
       expect(sum.failures.map(({ seed, violations }) => [`make sim SEED=${seed}`, ...violations])).toEqual([]);
       expect(sum.small, 'seeds with less than 3 lives, 200 calls or 5 faults').toBe(0);
-      expect(sum.runs < ENOUGH_SEEDS ? [] : missing(sum), 'faults and branches that never came up').toEqual([]);
+      expect(missing(sum), 'faults and branches that never came up').toEqual([]);
+      const isTooShort = tooShortFor({ rare: RARE }, sum.runs);
+      if (RUN.isLong && isTooShort !== undefined) process.stderr.write(`${isTooShort}\n`);
       for (const [fault, times] of sum.injected) tally.inject(fault, times);
       for (const bug of PLANTED) {
         const { seen, seed } = await firstSeen(bug);
@@ -38,6 +40,20 @@ describe('the simulator', () => {
     },
     timeoutMs(RUN),
   );
+
+  it('fails if a fault or a branch never comes up: of 100 seeds each that is not rare, of 1,000 all', async () => {
+    const { sum } = await simulate({ seed: 1, seeds: 1 });
+    const all = [...EXPECTED_FAULTS, ...EXPECTED_BRANCHES];
+    const missingIn = (runs: number) => missing({ ...sum, runs, injected: new Map(), branches: new Map() });
+    const names = missingIn(ENOUGH_SEEDS).map((name) => name.replace(/^(fault|branch): /, ''));
+    expect(names).toEqual(all);
+    expect(RARE.filter((name) => !all.includes(name))).toEqual([]);
+    expect(missingIn(100)).toHaveLength(all.length - RARE.length);
+    expect(missingIn(99)).toEqual([]);
+    expect(tooShortFor({ rare: RARE }, 100)).toContain(`each of ${RARE.length} rare faults and branches`);
+    expect(tooShortFor({ rare: RARE }, 99)).toContain('any fault or branch');
+    expect(tooShortFor({ rare: RARE }, ENOUGH_SEEDS)).toBeUndefined();
+  });
 
   it('replays a run from its seed: the same hash, in another thread as well', async () => {
     const [one, other] = await Promise.all([1, 2].map(() => simulate({ seed: 11, seeds: 5 })));
