@@ -4,10 +4,16 @@ import { POSTGRES } from '../../support/engines/postgres-engine.ts';
 import { faultRun } from '../frame/fault-run.ts';
 import { at, backupEnd, callEnd, instantEnd, tableEnd } from './ends.ts';
 import { killedAfterCommitSuite } from './killed-after-commit-suite.ts';
+import type { End } from './lives.ts';
+import { BACKUP_IN_PLACE, EARLY_ON_DYNAMODB, EARLY_ON_POSTGRES } from './patches.ts';
 import { control, killRounds, limitMs } from './rounds.ts';
 
 /** Every so many lives end in a backup. */
 const LIVES_PER_BACKUP = 4;
+
+const killedBackup: End = { at: 'a backup', point: 'in a backup', nth: 1, victim: 'the backup' };
+/** The name of a control: it must lose what it has answered. */
+const EARLY = 'replies before the commit';
 
 const RUN = faultRun('kill', { short: LIVES_PER_BACKUP, long: 600 });
 
@@ -21,8 +27,9 @@ it(
         return instantEnd(random, RUN.isLong ? 4_000 : 400);
       },
     });
-    const early = 'replies before the commit';
-    if (RUN.isLong) await control(tally, early, { ends: [at('before BEGIN', 31)], broken: early }, 'lost');
+    await control(tally, EARLY, { ends: [at('before BEGIN', 31)], broken: EARLY }, 'lost');
+    const inPlace = { ends: [killedBackup], patches: BACKUP_IN_PLACE };
+    await control(tally, 'a backup is written in its place', inPlace, /a backup that was killed in a backup is there/);
     expect(() => tally.end()).not.toThrow();
   },
   limitMs(RUN),
@@ -34,6 +41,8 @@ it(
   'P1 to P7: on PostgreSQL, a server killed at each point of a call loses and repeats nothing',
   async (test) => {
     const tally = await killRounds(ON_POSTGRES, test, { engine: POSTGRES, endOf: callEnd });
+    const early = { engine: POSTGRES, ends: [at('before the replies', 20)], patches: EARLY_ON_POSTGRES };
+    await control(tally, EARLY, early, 'lost');
     const anew = 'a watch that begins anew without its cursor';
     const options = { engine: POSTGRES, ends: [], savesCursor: false };
     if (ON_POSTGRES.isLong) await control(tally, anew, options, /watched .* twice/);
@@ -52,6 +61,8 @@ it(
       ? {}
       : { beginningOf: () => ({ ends: [at('after the put of the log', 20)] }) };
     const tally = await killRounds(ON_DYNAMODB, test, { engine: DYNAMODB, endOf: tableEnd, ...beginningOf });
+    const early = { engine: DYNAMODB, ends: [at('after the put of the log', 5)], patches: EARLY_ON_DYNAMODB };
+    await control(tally, EARLY, early, 'lost');
     const anew = 'a watch that begins anew without its cursor';
     const options = { engine: DYNAMODB, ends: [], savesCursor: false };
     if (ON_DYNAMODB.isLong) await control(tally, anew, options, /watched .* twice/);

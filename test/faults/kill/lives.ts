@@ -1,6 +1,8 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Patch } from '../../support/patched-modules.ts';
+import { patchedBy } from '../../support/patched-modules.ts';
 import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
 import { ServerProcess } from '../../support/processes/server-process.ts';
 import type { Broken } from './server/broken-sqlite.ts';
@@ -49,6 +51,8 @@ export interface LivesOptions {
   /** Flags of `order-numbers serve`, for lives that end at a system call or a random instant. */
   readonly serveFlags?: readonly string[];
   readonly broken?: Broken | undefined;
+  /** Changes of the source, for all lives but the last, and for backups. */
+  readonly patches?: readonly Patch[];
   /** A backup that began then is in its place. */
   readonly onBackup?: (copy: string, startMs: number) => void;
 }
@@ -103,13 +107,13 @@ export class Lives {
 
   /** A backup that kills. It ends with a whole copy, or without any. */
   async #backup({ point, nth, victim }: End & { readonly at: 'a backup' }, server: ServerProcess): Promise<void> {
-    const { folder, ledger, onBackup } = this.#options;
+    const { folder, ledger, onBackup, patches = [] } = this.#options;
     const copy = join(folder, 'backup-killed.db');
     const kill = { point, nth, hits: this.#hits, victim: victim === 'the server' ? server.child.pid : undefined };
     const startMs = performance.now();
     const { exitCode, stderr } = await orderNumbers(['backup', '--force', '--ledger', ledger, copy], {
       nodeArgs: WITH_POINTS,
-      env: variablesOf(kill),
+      env: { ...variablesOf(kill), ...(patches.length > 0 && patchedBy(patches)) },
     });
     const isKilled = victim === 'the backup' && this.#isHit(point);
     if (exitCode !== (isKilled ? null : 0)) throw new Error(`a backup ended with ${exitCode}: ${stderr}`);
@@ -119,11 +123,15 @@ export class Lives {
   }
 
   #start(end: End | undefined): ServerProcess {
-    const { ledger, address, serveFlags = [] } = this.#options;
+    const { ledger, address, serveFlags = [], patches = [] } = this.#options;
     // Only one of them leaves behind what no other server can serve.
     const broken = end || this.#options.broken === 'replays without a lookup' ? this.#options.broken : undefined;
     const listen = ['--grpc-listen', address];
-    const env: Record<string, string> = { ...killOf(end, this.#hits), ...(broken !== undefined && { BROKEN: broken }) };
+    const env: Record<string, string> = {
+      ...killOf(end, this.#hits),
+      ...(broken !== undefined && { BROKEN: broken }),
+      ...(end && patches.length > 0 && patchedBy(patches)),
+    };
     if (end?.at === 'a point' || 'FREQUENT_CHECKPOINTS' in env || broken !== undefined) {
       const program = [...(broken === undefined ? [] : ['--import', BROKEN]), ...WITH_POINTS, MAIN];
       return new ServerProcess(ledger, { program, args: listen, env });

@@ -1,8 +1,10 @@
 import type { TestContext } from 'vitest';
+import { messageOf } from '../../../src/core/errors.ts';
 import type { FaultRun } from '../frame/fault-run.ts';
 import { timeoutMs } from '../frame/fault-run.ts';
 import { Random } from '../frame/random.ts';
 import { Tally } from '../frame/tally.ts';
+import type { Verdict } from '../history/check-history.ts';
 import type { LedgerLivesOptions } from './ledger-lives.ts';
 import { ledgerLives } from './ledger-lives.ts';
 import type { End } from './lives.ts';
@@ -75,11 +77,16 @@ export async function control(
   options: Omit<LedgerLivesOptions, 'random'>,
   found: keyof typeof SENTENCES | RegExp,
 ): Promise<void> {
-  const verdict = await ledgerLives({ ...options, random: new Random(1) });
+  const verdict = await ledgerLives({ ...options, random: new Random(1) }).catch(asVerdict);
   const { violations } = verdict;
   const isOfKind = typeof found === 'string';
   const sentence = violations.find((violation) => (isOfKind ? SENTENCES[found] : found).test(violation));
   const isRed = sentence !== undefined && (!isOfKind || verdict[found] > 0);
   const says = sentence ?? violations[0] ?? 'no violation';
   tally.control(name, isRed, isOfKind ? `${verdict[found]} ${found}: ${says}` : says);
+}
+
+/** What ended the lives early. */
+function asVerdict(error: unknown): Verdict {
+  return { asked: 0, acknowledged: 0, found: 0, lost: 0, twice: 0, holes: 0, violations: [messageOf(error)] };
 }
