@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { testFolder } from '../../../support/processes/server-process.ts';
@@ -25,6 +25,10 @@ const FRAGILE_MB = 24;
 /** Fewer than a large batch needs. */
 const MAX_BLOCKS_LEFT = 24;
 const MAX_SAID = 300;
+const DONE = 'a failed commit counts as done';
+const NOT_AGAIN = 'an opening that fails is not tried again';
+/** The environment of a server from a patched copy of the source. */
+const WITHOUT_FAILURES = patchedBy(CONTROLS[DONE]!.patches);
 
 it(
   'P1 P2 P3 P4 P5 P7: a server whose disk is full goes on by itself when there is space',
@@ -43,6 +47,7 @@ it(
     });
     expect(loaded.server.child.exitCode).toBeNull();
     tally.count(await loaded.end());
+    await controlOfFullDisk(tally);
     tally.end();
   },
   timeoutMs(RUN),
@@ -67,6 +72,7 @@ it(
     });
     tally.count(await loaded.end());
     await loaded.server.stop();
+    await controlOfReadOnly(tally);
     tally.end();
   },
   timeoutMs(RUN),
@@ -79,17 +85,12 @@ it(
     const tally = new Tally(RUN, test.task.name);
     const { loaded, slot } = await onFaultyDisk(RUN.seed);
     await eachRound(loaded, tally, async () => {
-      const { pid } = loaded.server.child;
-      const before = loaded.complaints;
-      limitDescriptors(pid!, Math.max(...readdirSync(`/proc/${pid}/fd`).map(Number)) - 4);
-      slot.arm({ call: 'fsync', error: 'EIO', nth: 1, times: 1 });
-      // The failed commit, and why it cannot be opened.
-      await loaded.complains(before + 1);
-      limitDescriptors(pid!, 1024);
+      await withoutDescriptors(loaded, slot);
       tally.inject('no descriptors after a failed commit');
     });
     expect(loaded.server.child.exitCode).toBeNull();
     tally.count(await loaded.end());
+    await controlOfDescriptors(tally);
     tally.end();
   },
   timeoutMs(RUN),
@@ -129,19 +130,65 @@ async function eachRound(
   }
 }
 
-const CONTROL = 'a failed commit counts as done';
-
 /** A server from a patched copy of the source, whose commits fail under load. */
 async function control(tally: Tally): Promise<void> {
-  const { loaded, slot } = await onFaultyDisk(RUN.seed, patchedBy(CONTROLS[CONTROL]!.patches));
+  const { loaded, slot } = await onFaultyDisk(RUN.seed, WITHOUT_FAILURES);
   await loaded.load.answers(ANSWERS);
   slot.arm({ call: 'fsync', error: 'EIO', nth: 1, times: 1 });
   await until('an fsync has failed', () => slot.hits > 0);
-  const says = await loaded.end().then(
-    () => 'nothing',
-    (error: unknown) => messageOf(error),
-  );
-  tally.control(CONTROL, says !== 'nothing', says.slice(0, MAX_SAID));
+  await controlOf(tally, loaded);
+}
+
+async function controlOfFullDisk(tally: Tally): Promise<void> {
+  const disk = new SmallDisk(SMALL_MB);
+  const loaded = await LoadedServer.start(disk.folder, WITHOUT_FAILURES, RUN.seed);
+  await loaded.load.answers(ANSWERS);
+  disk.fill(0);
+  await loaded.load.answers(ANSWERS);
+  disk.free();
+  await controlOf(tally, loaded);
+}
+
+async function controlOfReadOnly(tally: Tally): Promise<void> {
+  const disk = new FragileDisk(FRAGILE_MB);
+  disk.mount();
+  const loaded = await LoadedServer.start(disk.folder, WITHOUT_FAILURES, RUN.seed);
+  await loaded.load.answers(ANSWERS);
+  await disk.fail(loaded.server.child);
+  await loaded.load.answers(ANSWERS);
+  await loaded.server.stop();
+  disk.repair();
+  expect(await loaded.startAgain()).toBe(true);
+  await controlOf(tally, loaded);
+  await loaded.server.stop();
+}
+
+/** It gives up, and its callers are refused until it is started again. */
+async function controlOfDescriptors(tally: Tally): Promise<void> {
+  const { loaded, slot } = await onFaultyDisk(RUN.seed, patchedBy(CONTROLS[NOT_AGAIN]!.patches));
+  await loaded.load.answers(ANSWERS);
+  await withoutDescriptors(loaded, slot);
+  await loaded.server.stop();
+  expect(await loaded.startAgain()).toBe(true);
+  await controlOf(tally, loaded, NOT_AGAIN);
+}
+
+/** Red if its history does not hold. */
+async function controlOf(tally: Tally, loaded: LoadedServer, name = DONE): Promise<void> {
+  const says = await loaded.end().then(() => 'nothing', messageOf);
+  tally.control(name, /violations:/.test(says), says.slice(0, MAX_SAID));
+}
+
+/** A commit fails, and for want of descriptors the ledger cannot be opened, until the server has said so. */
+async function withoutDescriptors(loaded: LoadedServer, slot: FaultSlot): Promise<void> {
+  const { pid } = loaded.server.child;
+  const before = loaded.server.log.length;
+  // Even those that it closes are not to be had again.
+  limitDescriptors(pid!, 1);
+  slot.arm({ call: 'fsync', error: 'EIO', nth: 1, times: 1 });
+  const isShort = () => loaded.server.log.slice(before).some(({ msg }) => /too many open files/.test(msg));
+  await until('the ledger cannot be opened', isShort);
+  limitDescriptors(pid!, 1024);
 }
 
 async function failUnderLoad(loaded: LoadedServer, slot: FaultSlot, tally: Tally, random: Random): Promise<void> {
