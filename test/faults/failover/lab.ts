@@ -4,6 +4,8 @@ import type { ClientOptions, OrderNumbersClient } from '../../../src/client/inde
 import { createClient } from '../../../src/client/index.ts';
 import { memoryFolder } from '../../support/disk/memory-folder.ts';
 import type { DenseRow } from '../../support/ledgers/dense-rows.ts';
+import type { Patch } from '../../support/patched-modules.ts';
+import { patchedBy } from '../../support/patched-modules.ts';
 import { isBatch } from '../../support/postgres/batch-query.ts';
 import { PostgresCluster } from '../../support/postgres/cluster/cluster.ts';
 import { assertDense } from '../../support/postgres/density.ts';
@@ -24,6 +26,8 @@ export interface LabOptions {
   readonly primaryFolder?: string;
   /** Of the first primary. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Changes of the source of the servers; only a control has some. */
+  readonly patches?: readonly Patch[];
 }
 
 /** A primary that was not fenced when its standby was promoted. */
@@ -40,6 +44,7 @@ export interface OldPrimary {
 export class FailoverLab {
   readonly #isSynchronous: boolean;
   readonly #isApart: boolean;
+  readonly #patches: readonly Patch[];
   primary: PostgresCluster;
   standby!: PostgresCluster;
   /** From the servers to PostgreSQL: first to the primary, then to the standby. */
@@ -54,8 +59,9 @@ export class FailoverLab {
     primary: PostgresCluster,
     ways: readonly [TcpProxy, TcpProxy],
     balancer: Balancer,
-    { isSynchronous = true, primaryFolder }: LabOptions,
+    { isSynchronous = true, primaryFolder, patches = [] }: LabOptions,
   ) {
+    this.#patches = patches;
     this.#isApart = primaryFolder !== undefined;
     this.primary = primary;
     this.#ways = ways;
@@ -102,7 +108,9 @@ export class FailoverLab {
 
   /** Resolves when it serves. */
   async startServer(): Promise<ServerProcess> {
-    const server = new ServerProcess(this.#url, { args: ['--http-listen', 'off', '--metrics-listen', 'off'] });
+    const args = ['--http-listen', 'off', '--metrics-listen', 'off'];
+    const env = this.#patches.length > 0 ? patchedBy(this.#patches) : {};
+    const server = new ServerProcess(this.#url, { args, env });
     const address = await server.serving();
     this.servers.push(server);
     this.#balancer.targets = [...this.#balancer.targets, address];
