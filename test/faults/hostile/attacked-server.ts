@@ -33,6 +33,8 @@ export interface AttackedOptions {
   readonly without?: readonly string[];
   /** Answers of the honest clients before the first attack. */
   readonly warmUp?: number;
+  /** Of what the honest clients ask for. */
+  readonly seed?: number;
 }
 
 /** A server in a process of its own, with exactly-once clients at work, that is attacked. */
@@ -50,7 +52,7 @@ export class AttackedServer {
     server: ServerProcess,
     ledger: string,
     addresses: Readonly<Record<string, unknown>>,
-    defence: Defence,
+    { defence, seed }: Required<Pick<AttackedOptions, 'defence' | 'seed'>>,
   ) {
     this.#server = server;
     this.#ended = server.exit();
@@ -62,6 +64,7 @@ export class AttackedServer {
       history: this.history,
       addresses: [this.address],
       stores: HONEST_STORES,
+      seed,
       callers: 2,
       client: {
         ...(defence === 'tokens' && { token: TOKEN }),
@@ -71,7 +74,8 @@ export class AttackedServer {
   }
 
   /** Resolves when the honest clients are at work, and the server has the memory that this takes. */
-  static async start({ defence = 'open', without = [], warmUp = 3000 }: AttackedOptions = {}): Promise<AttackedServer> {
+  static async start(options: AttackedOptions = {}): Promise<AttackedServer> {
+    const { defence = 'open', without = [], warmUp = 3000, seed = 1 } = options;
     const folder = testFolder();
     const ledger = join(folder, 'orders.db');
     const server = new ServerProcess(ledger, {
@@ -79,7 +83,7 @@ export class AttackedServer {
       args: argsOf(defence, folder),
       ...(without.length > 0 && { env: { NODE_OPTIONS: `--import=${patchedBy(without)}` } }),
     });
-    const attacked = new AttackedServer(server, ledger, await server.line('serving'), defence);
+    const attacked = new AttackedServer(server, ledger, await server.line('serving'), { defence, seed });
     await attacked.load.answers(warmUp);
     return attacked;
   }
@@ -92,10 +96,11 @@ export class AttackedServer {
     name: string,
     answers: number,
     times: number,
+    seed: number,
   ): Promise<{ readonly did: number; readonly broken: string[] }> {
     const before = await this.memoryMiB();
     const usualMs = await this.#timeOf(answers);
-    const attack = new RunningAttack({ name, grpc: this.address, http: this.http });
+    const attack = new RunningAttack({ name, grpc: this.address, http: this.http, seed });
     const broken: string[] = [];
     let isOver = false;
     const isDone = Promise.all([this.#timeOf(answers), this.#reaches(attack, times, () => isOver)]).then(() => 'held');

@@ -2,6 +2,8 @@
 export interface Target {
   readonly grpc: string;
   readonly http: string;
+  /** Decides whatever is random in it. */
+  readonly seed: number;
   /** Something was done to the server, so often. */
   did(times: number): void;
 }
@@ -9,9 +11,12 @@ export interface Target {
 /** Goes on until its thread is ended. */
 export type Attack = (target: Target) => Promise<void>;
 
-/** Runs several copies at the same time. */
+/** Runs several copies at the same time, each with a seed of its own. */
 export function times(copies: number, attack: Attack): Attack {
-  return async (target) => void (await Promise.all(Array.from({ length: copies }, () => attack(target))));
+  return async (target) => {
+    const seeds = Array.from({ length: copies }, (_, copy) => target.seed + copy);
+    await Promise.all(seeds.map((seed) => attack({ ...target, seed })));
+  };
 }
 
 export const SERVICE = '/orders.v1.OrderNumberService';

@@ -6,6 +6,7 @@ export interface Attacker {
   readonly name: string;
   readonly grpc: string;
   readonly http: string;
+  readonly seed: number;
 }
 
 /** An attack under way, in a thread of its own. */

@@ -68,7 +68,7 @@ const compressedBodies: Attack = (target) => {
 
 /** Any bytes, and requests with some of their bytes changed. */
 const garbage: Attack = (target) => {
-  const random = new Random(7);
+  const random = new Random(target.seed);
   return onceEach(target, (i) => {
     const bytes = Buffer.from(i % 3 === 0 ? 'x'.repeat(200) : order(i));
     for (let left = random.between(1, 8); left > 0; left--) bytes[random.below(bytes.length)] = random.below(256);

@@ -138,7 +138,7 @@ const unfinished: Attack = async (target) => {
 
 /** Frames of every type with any flags, streams and lengths. */
 const malformedFrames: Attack = (target) => {
-  const random = new Random(target.did.length);
+  const random = new Random(target.seed);
   const bytes = (n: number) => Buffer.from(Array.from({ length: n }, () => random.below(256)));
   return overAndOver(target, 5, (stream) => {
     const payload = random.chance(0.3) ? ALLOCATE : bytes(random.below(40));
