@@ -6,6 +6,8 @@ import type { Engine, FaultyLedger } from '../../support/engines/engines.ts';
 import { freeAddress } from '../../support/network/free-address.ts';
 import type { OrdersClient } from '../../support/clients/orders-client.ts';
 import { connect, errorDetails, failureOf } from '../../support/clients/orders-client.ts';
+import type { Patch } from '../../support/patched-modules.ts';
+import { patchedBy } from '../../support/patched-modules.ts';
 import { ServerProcess } from '../../support/processes/server-process.ts';
 
 const QUEUED = 50;
@@ -40,7 +42,7 @@ export function drainSuite(engine: Engine): void {
     });
 
     it('P7: a drain that takes too long ends the process, and tells each caller whether its outcome is unknown', async (test) => {
-      const { faulty, server, client } = await serveFaulty(engine, test, '--drain-timeout-ms', '1000');
+      const { faulty, server, client } = await serveFaulty(engine, test, ['--drain-timeout-ms', '1000']);
       const accepted = await acceptCalls(client, faulty);
       const errors = accepted.map((call) => failureOf(call));
       server.child.kill('SIGTERM');
@@ -105,9 +107,26 @@ export function drainSuite(engine: Engine): void {
   });
 }
 
-async function serveFaulty(engine: Engine, test: TestContext, ...args: string[]) {
+/** A server that does not wait for the calls that it has accepted: each ends without a pair. */
+export async function drainControl(engine: Engine, test: TestContext): Promise<void> {
+  const { faulty, server, client } = await serveFaulty(engine, test, [], patchedBy([NO_WAIT]));
+  const accepted = await acceptCalls(client, faulty);
+  server.child.kill('SIGTERM');
+  const ends = await Promise.allSettled(accepted);
+  expect(ends.filter((end) => end.status === 'fulfilled')).toEqual([]);
+  await faulty.release();
+}
+
+const NO_WAIT: Patch = {
+  file: 'src/server/server.ts',
+  find: 'const isDrained = await allocator.drain(limitMs - closeMs);',
+  replace: 'const isDrained = true;',
+};
+
+async function serveFaulty(engine: Engine, test: TestContext, args: readonly string[] = [], env = {}) {
   const faulty = await engine.newFaultyLedger(test);
-  const server = new ServerProcess(faulty.ledger, { ...faulty.options, args });
+  const { options } = faulty;
+  const server = new ServerProcess(faulty.ledger, { ...options, args, env: { ...options.env, ...env } });
   const address = await server.serving();
   const client = connectTo(address);
   // The first commit after an opening also syncs the header of SQLite's WAL; the next one hangs with all its frames

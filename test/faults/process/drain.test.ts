@@ -1,6 +1,10 @@
+import { it } from 'vitest';
 import { DYNAMODB } from '../../support/engines/dynamodb-engine.ts';
 import { POSTGRES } from '../../support/engines/postgres-engine.ts';
-import { drainSuite } from './drain-suite.ts';
+import { drainControl, drainSuite } from './drain-suite.ts';
 
 drainSuite(POSTGRES);
 drainSuite(DYNAMODB);
+
+it('control: a server that does not wait for accepted calls leaves them without an answer', (test) =>
+  drainControl(POSTGRES, test));

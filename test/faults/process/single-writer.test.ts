@@ -4,6 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { assertDense } from '../../support/ledgers/density.ts';
 import type { OrdersClient } from '../../support/clients/orders-client.ts';
 import { connect } from '../../support/clients/orders-client.ts';
+import { patchedBy } from '../../support/patched-modules.ts';
 import { refusedProcess, refusedStart } from '../../support/processes/refused-start.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 
@@ -31,6 +32,15 @@ it('P8: a second server on the same file exits at once and names it, by path or 
 
   expect((await client.allocateOrder({ storeId: 1n, requestId: 'two' })).allocation).toMatchObject({ orderId: 2n });
   expect(assertDense(ledger)).toHaveLength(2);
+});
+
+it('control: without the lock a second server serves the same file', async () => {
+  const ledger = join(testFolder(), 'orders.db');
+  const env = patchedBy([
+    { file: 'src/engines/sqlite/file/exclusive-lock.ts', find: "lock.exec('BEGIN EXCLUSIVE');", replace: '' },
+  ]);
+  await new ServerProcess(ledger, { env }).serving();
+  await expect(refusedProcess(ledger, { env })).rejects.toThrow(/expected '127.0.0.1:\d+' to be 1/);
 });
 
 it('P8: a file with several hard links is refused, because a server on another link would not be noticed', async () => {
