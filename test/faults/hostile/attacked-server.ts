@@ -47,6 +47,7 @@ export class AttackedServer {
   readonly #server: ServerProcess;
   readonly #ended: Promise<number | string>;
   readonly #ledger: string;
+  readonly #defence: Defence;
 
   private constructor(
     server: ServerProcess,
@@ -57,6 +58,7 @@ export class AttackedServer {
     this.#server = server;
     this.#ended = server.exit();
     this.#ledger = ledger;
+    this.#defence = defence;
     this.address = String(addresses['grpc']);
     this.http = String(addresses['http']);
     this.#metrics = String(addresses['metrics']);
@@ -128,6 +130,7 @@ export class AttackedServer {
     const contents = readLedger(this.#ledger);
     for (const row of contents.rows) {
       if (HONEST_STORES.includes(row.store_id)) continue;
+      if (this.#defence !== 'open') this.history.contradict(`a stranger got order_id ${row.order_id}`);
       const asked = { storeId: row.store_id, requestId: row.request_id, count: Number(row.count) };
       this.history.begin('an attacker', asked, 0);
     }
