@@ -17,6 +17,7 @@ export class Claim {
   #count: bigint | undefined;
   #othersAt = -Infinity;
   #isHeld = false;
+  #isRenewing = false;
 
   constructor(table: Table) {
     this.#table = table;
@@ -41,7 +42,7 @@ export class Claim {
   /** Resolves to whether this server has it now, until it is released or lost. */
   async take(): Promise<boolean> {
     this.#isHeld = await this.#countUp();
-    if (this.#isHeld) void this.#renew();
+    if (this.#isHeld && !this.#isRenewing) void this.#renew();
     return this.#isHeld;
   }
 
@@ -50,6 +51,7 @@ export class Claim {
   }
 
   async #renew(): Promise<void> {
+    this.#isRenewing = true;
     await delay(RENEW_MS, undefined, { ref: false });
     while (this.#isHeld) {
       // A table that takes no count takes none of another server either.
@@ -57,6 +59,7 @@ export class Claim {
       if (!isOwn) this.#isHeld = false;
       await delay(RENEW_MS, undefined, { ref: false });
     }
+    this.#isRenewing = false;
   }
 
   async #countUp(): Promise<boolean> {

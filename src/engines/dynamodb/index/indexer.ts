@@ -58,7 +58,7 @@ export class Indexer {
   readonly #pending = new Map<number, Pending>();
   /** What the writers of entries have said. */
   readonly #saidIndexedTo = new Map<string, number>();
-  /** The mark as it was read last; undefined if it was never set. */
+  /** The mark as it was read last; undefined if the table had none. */
   #mark: bigint | undefined;
   readonly #claim: Claim;
   #isTakingOver = false;

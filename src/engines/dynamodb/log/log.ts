@@ -4,7 +4,7 @@ import type { LedgerObserver } from '../../../core/observers.ts';
 import { settledWithin } from '../../../core/settled-within.ts';
 import { ledgerReopening, ledgerUnusable, stoppedBeforeOpen } from '../../../core/refusals.ts';
 import { BackOff } from '../table/back-off.ts';
-import { explain, failureOf, NoAnswer, reasonOf } from '../table/failures.ts';
+import { explain, failureOf, reasonOf } from '../table/failures.ts';
 import type { Head, LedgerView } from './ledger-view.ts';
 import { OpenLog } from './open-log.ts';
 import type { LedgerPlace } from './opening.ts';
@@ -12,7 +12,7 @@ import { readLedger } from './opening.ts';
 import { requireServed } from './served.ts';
 import { TurnTaking } from './turn-taking.ts';
 import type { Write } from './write.ts';
-import { NotPut } from './write.ts';
+import { Abandoned, NotPut } from './write.ts';
 
 /** Between two warnings. */
 const WARN_MS = 60_000;
@@ -67,10 +67,11 @@ export class Log {
     const work = async () => {
       for (;;) {
         const log = await this.#opening;
-        if (write.isAbandoned()) throw new NoAnswer('the write was given up before it began');
+        if (write.isAbandoned()) throw new Abandoned('before it began');
         try {
           return await log.write(write);
         } catch (error) {
+          if (error instanceof Abandoned) throw error;
           this.#reopen(log, error);
           // What was not sent is done on the log as it is found again.
           if (!(error instanceof NotPut)) throw error;

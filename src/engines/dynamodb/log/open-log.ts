@@ -13,7 +13,7 @@ import { requireServed } from './served.ts';
 import { SharedRun } from './shared-run.ts';
 import type { TurnTaking } from './turn-taking.ts';
 import type { Write } from './write.ts';
-import { NotPut } from './write.ts';
+import { Abandoned, NotPut } from './write.ts';
 
 /** What happens to a log while it is open. */
 export interface LogListener {
@@ -97,13 +97,11 @@ export class OpenLog {
     const { pauseMs } = this.#turns;
     if (pauseMs > 0) await delay(pauseMs, undefined, { signal: this.#closing.signal }).catch(() => {});
     const hasRoom = await this.#indexer.hasRoom(() => !write.isAbandoned());
-    if (!hasRoom) throw new NotPut(new NoAnswer('the items of earlier entries are still missing'));
+    if (!hasRoom) throw new Abandoned('while the items of earlier entries were missing');
     const pin = this.view.pin();
     this.#isWriting = true;
     try {
-      await Promise.all([write.prepare(this.view, pin), this.prove()]).catch((error: unknown) => {
-        throw mayPass(error) ? new NotPut(error) : error;
-      });
+      await Promise.all([write.prepare(this.view, pin), this.prove()]).catch(throwNotPut);
       return await this.#append(write);
     } finally {
       this.#isWriting = false;
@@ -131,11 +129,11 @@ export class OpenLog {
     for (let lostRaces = 0; ; lostRaces++) {
       requireServed(this.#place.name, view);
       // Looking up may have taken long.
-      await this.prove();
+      await this.prove().catch(throwNotPut);
       const { position } = view.head;
       const { change, answer, restsOnHead } = write.form(view);
       if (!change) {
-        if (restsOnHead) await this.catchUp();
+        if (restsOnHead) await this.catchUp().catch(throwNotPut);
         // A reading that began before may have moved it, too.
         if (view.head.position > position && restsOnHead) continue;
         return answer;
@@ -156,8 +154,8 @@ export class OpenLog {
       if (view.head.position < entry.position) this.#follow(winner);
       if (isWon) return answer;
       // Mostly nothing follows the winner yet; if it does, the others are faster, and all of it is read.
-      if (lostRaces % 2 === 1) await this.catchUp();
-      if (write.isAbandoned()) throw new NoAnswer('the write was given up before it was done');
+      if (lostRaces % 2 === 1) await this.catchUp().catch(throwNotPut);
+      if (write.isAbandoned()) throw new Abandoned('after a lost race');
     }
   }
 
@@ -235,4 +233,9 @@ export class OpenLog {
     this.#turns.follow(entry);
     this.#listener.followed(this.view);
   }
+}
+
+/** For what is done while nothing of a write is on its way: what may pass leaves it to be done again. */
+function throwNotPut(error: unknown): never {
+  throw mayPass(error) ? new NotPut(error) : error;
 }

@@ -21,6 +21,11 @@ export interface Write<Answer> {
   isAbandoned(): boolean;
 }
 
+/** A write that nobody waits for any more. What it has done of itself is known. */
+export class Abandoned extends Error {
+  override readonly name = 'Abandoned';
+}
+
 /** A write of which nothing was put. */
 export class NotPut extends Error {
   override readonly name = 'NotPut';

@@ -1,0 +1,78 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { ANY_LEDGER } from '../../../../src/core/expected-ledger.ts';
+import { DEFAULT_STORE } from '../../../../src/core/store.ts';
+import { newClient } from '../../../../src/engines/dynamodb/connection/client.ts';
+import { parseDynamodbUrl } from '../../../../src/engines/dynamodb/connection/dynamodb-url.ts';
+import { Log } from '../../../../src/engines/dynamodb/log/log.ts';
+import type { LogChange } from '../../../../src/engines/dynamodb/log/log-entry.ts';
+import { TableAdmin } from '../../../../src/engines/dynamodb/table/table-admin.ts';
+import { Table } from '../../../../src/engines/dynamodb/table/table.ts';
+import { proxiedTable } from '../../../support/dynamodb/proxied-table.ts';
+
+/** Entries that may lack their items. */
+const FULL_TAIL = 64;
+const CHANGE: LogChange = {
+  lastOrderId: 0n,
+  createTimeMs: 0,
+  stores: [{ ...DEFAULT_STORE, storeId: 7n, lastNumber: 99n, createTimeMs: 0 }],
+  created: new Set(),
+  allocations: [],
+  losses: [],
+  isMoving: false,
+  movedTo: undefined,
+};
+
+it('a write that is given up while earlier entries lack their items leaves the log open', async () => {
+  const { log, proxy, closed } = await openLog();
+  proxy.deny('BatchWriteItem');
+  for (let i = 0; i < FULL_TAIL; i++) {
+    await log.write({
+      prepare,
+      form: () => ({ answer: i, change: CHANGE, restsOnHead: false }),
+      isAbandoned: () => false,
+    });
+  }
+  let asked = 0;
+  const given = log.write({ prepare, form: () => expect.unreachable(), isAbandoned: () => asked++ > 0 });
+  await expect(given).rejects.toThrow('while the items of earlier entries were missing');
+  expect(closed).toEqual([]);
+});
+
+it('P7: a refusal that rests on a table that goes away is given once it is back', async () => {
+  const { log, proxy, closed } = await openLog();
+  let formed = 0;
+  const form = () => {
+    if (formed++ === 0) proxy.refuse();
+    return { answer: 'STORE_EXISTS', change: undefined, restsOnHead: true };
+  };
+  const refusal = log.write({ prepare, form, isAbandoned: () => false });
+  refusal.catch(() => {});
+  await expect.poll(() => closed).toMatchObject([expect.stringMatching(/^lost the table/)]);
+  await proxy.allow();
+  expect(await refusal).toBe('STORE_EXISTS');
+});
+
+async function prepare(): Promise<void> {}
+
+async function openLog() {
+  const { url, proxy } = await proxiedTable();
+  const place = parseDynamodbUrl(url);
+  const client = newClient(place);
+  const closed: string[] = [];
+  const table = { table: new Table(client, place.table), admin: new TableAdmin(client, place.table), name: place.name };
+  const observer = {
+    opened() {},
+    waiting: (why: string) => void closed.push(why),
+    failed() {},
+    lost() {},
+    warning() {},
+    transaction() {},
+  };
+  const log = new Log({ ...table, expected: ANY_LEDGER }, observer, () => {});
+  onTestFinished(async () => {
+    await log.close();
+    client.destroy();
+  });
+  await log.ready();
+  return { log, proxy, closed };
+}
