@@ -55,7 +55,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'the tail is not kept while the index is looked at',
-    38,
+    9,
     /P5|P4|not at/,
     change('log/ledger-view.ts', 'this.#pins.set(pin, Math.min(this.#indexedTo, this.#head.position));', ''),
   ),
@@ -71,13 +71,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'keys that were not processed are absent',
-    43,
+    96,
     /P5|P4|was there before/,
     change('table/table.ts', 'return left === undefined || left.length === 0;', 'return true;'),
   ),
   bug(
     'items that were not processed are written',
-    4,
+    5,
     /P5|index/,
     change('table/table.ts', '      return left.length === 0;', '      return true;'),
   ),
@@ -125,7 +125,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'a list begins behind the tail',
-    112,
+    141,
     /a watcher saw|a list of allocations/,
     change('index/positions.ts', 'return Math.min(found, known);', 'return found;'),
     change('log/entry-cache.ts', 'view.tail.find(isThere) ?? ', ''),
