@@ -39,17 +39,17 @@ const ASK: Readonly<Record<Question, () => Promise<string>>> = {
 };
 
 /**
- * Milliseconds that this process and the server's threads were ready to run, and had no processor; and that the host of
- * a virtual machine gave its processors to others. Zero where the system does not count them.
+ * Milliseconds that this process and threads of the server were ready to run, and had no processor, each by its name; and
+ * that the host of a virtual machine gave its processors to others. One thread alone answers for the health.
  */
-function waitedMs(): number {
-  const tasks = `/proc/${server}/task`;
-  const threads = process.platform === 'linux' ? readdirSync(tasks).map((thread) => `${tasks}/${thread}`) : [];
-  const waits = [...threads, '/proc/self'].map((task) => fieldOf(`${task}/schedstat`, 1) / NS_PER_MS);
-  return waits.reduce((sum, ms) => sum + ms, fieldOf('/proc/stat', STOLEN) * MS_PER_TICK);
+function waits(what: Question): ReadonlyMap<string, number> {
+  const threads = what === 'health' || process.platform !== 'linux' ? [server] : readdirSync(`/proc/${server}/task`);
+  const tasks = ['/proc/self', ...threads.map((thread) => `/proc/${server}/task/${thread}`)];
+  const waited = tasks.map((task) => [task, fieldOf(`${task}/schedstat`, 1) / NS_PER_MS] as const);
+  return new Map([...waited, ['the host', fieldOf('/proc/stat', STOLEN) * MS_PER_TICK]]);
 }
 
-/** A number of the first line of a file; 0 if the file does not exist, such as that of a thread that has just ended. */
+/** A number of the first line of a file; 0 without the file: a thread has just ended, or the system does not count waits. */
 function fieldOf(path: string, place: number): number {
   try {
     return Number(readFileSync(path, 'latin1').split('\n', 1)[0]!.split(/\s+/)[place]);
@@ -59,11 +59,15 @@ function fieldOf(path: string, place: number): number {
 }
 
 async function check(what: Question): Promise<Check> {
-  const waited = waitedMs();
+  // From before the first look at the waits to after the second, so that no wait counts that is not in it.
   const start = performance.now();
+  const before = waits(what);
   const answer = await ASK[what]();
+  const after = waits(what);
   const ms = performance.now() - start;
-  return { what, answer, ms, waitedMs: Math.max(0, waitedMs() - waited) };
+  let waitedMs = 0;
+  for (const [name, waited] of after) waitedMs += Math.max(0, waited - (before.get(name) ?? waited));
+  return { what, answer, ms, waitedMs };
 }
 
 interface Task {
