@@ -212,6 +212,23 @@ describe('verifyLedger', () => {
     expect(server.seen[0]!.request['storeId']).toBe(3n);
   });
 
+  it('ends when the call has ended, which until then keeps the next one out, and however it ends', async () => {
+    const answered = { event: { $case: 'verdict', value: verdict } };
+    const server = await FakeServer.start(
+      { getStore: [{ response: { store: store(1n) } }] },
+      { verifyLedger: [{ messages: [answered], ending: 'silence' }] },
+    );
+    const client = server.client();
+    const steps = client.verifyLedger();
+    expect((await steps.next()).value).toMatchObject({ kind: 'verdict' });
+    let hasEnded = false;
+    const end = steps.next().finally(() => (hasEnded = true));
+    await client.getStore(1);
+    expect(hasEnded).toBe(false);
+    server.stop();
+    expect(await end).toEqual({ done: true, value: undefined });
+  });
+
   it('throws if the verdict is missing, because a partial reading proves nothing', async () => {
     const progress = { event: { $case: 'progress', value: { rowsRead: 1n, orderId: 2n, endOrderId: 9n } } };
     const server = await FakeServer.start(

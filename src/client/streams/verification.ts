@@ -8,7 +8,7 @@ import { READ } from '../policy.ts';
 import { stoppedBy } from '../stop.ts';
 import type { VerifyStep } from './verify-step.ts';
 
-/** One verification, step by step, up to its verdict. */
+/** One verification, step by step, up to its verdict. It ends when the call has, which keeps the next one out until then. */
 export async function* verification(
   connection: Connection,
   scope: VerifyLedgerRequest,
@@ -18,16 +18,18 @@ export async function* verification(
 ): AsyncGenerator<VerifyStep, void> {
   const signals = [connection.closed, returned, ...(signal ? [signal] : [])];
   let failure = failureFrom(new Error('the verification ended without a verdict'));
+  let isDecided = false;
   try {
     for await (const response of connection.stream(service.verifyLedger, scope, signals, connectMs)) {
       const step = fromVerifyStep(response);
       if (!step) continue;
+      isDecided ||= step.kind === 'verdict';
       yield step;
-      if (step.kind === 'verdict') return;
     }
   } catch (error) {
     failure = failureFrom(error);
   }
+  if (isDecided) return;
   if (stoppedBy(signals)) throw cancelled(READ, signals, false);
   throw gaveUp(READ, await withDiagnosis(failure, connection), 1, false);
 }
