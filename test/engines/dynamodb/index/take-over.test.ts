@@ -1,5 +1,6 @@
 import { BatchWriteItemCommand, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
+import { Claim } from '../../../../src/engines/dynamodb/index/claim.ts';
 import { derivedItems } from '../../../../src/engines/dynamodb/index/derived-items.ts';
 import { Indexer } from '../../../../src/engines/dynamodb/index/indexer.ts';
 import { LedgerView } from '../../../../src/engines/dynamodb/log/ledger-view.ts';
@@ -133,6 +134,19 @@ it('the server that has taken that over is followed by another one if it ends, t
   const { view } = indexing(items, 'second', entries);
   await expect.poll(() => (vi.advanceTimersByTime(LATE_MS), view.indexedTo)).toBe(1);
   expect(items.written).toEqual(onceEach(entries));
+});
+
+it('a claim that is taken again and again is counted up by one loop, and so is not lost to another', async () => {
+  const items = new Items();
+  const claim = new Claim(new Table({ send: items.send.bind(items) } as unknown as TableClient, 'orders'));
+  onTestFinished(() => claim.release());
+  const takes = 3;
+  for (let i = 0; i < takes; i++) {
+    claim.release();
+    expect(await claim.take()).toBe(true);
+  }
+  await expect.poll(() => items.meta.get('taken_over')).toBeGreaterThan(BigInt(takes + 1));
+  expect(claim.isHeld).toBe(true);
 });
 
 it('after a failure, only the items that are not written yet are written again', async () => {
