@@ -154,7 +154,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ),
   bug(
     'an older copy is listed',
-    253,
+    413,
     /a list of allocations|look-up/,
     change('log/log.ts', 'this.#after((log) => log.prove())', 'this.#after(async () => {})'),
   ),
