@@ -44,7 +44,6 @@ it('looks once for all who listen', () => {
 it('keeps no process alive between two looks', async () => {
   const end = Promise.resolve({ lastOrderId: 7n });
   const feed = newFeed(() => end);
-  const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
   const before = timers();
   feed.listen(() => {});
   // Not a turn of the event loop, so no timer of another has begun.
@@ -57,4 +56,8 @@ function newFeed(readEnd: () => Promise<{ readonly lastOrderId: bigint }>): Shar
   const feed = new SharedFeed(readEnd, EVERY_MS);
   onTestFinished(() => feed.close());
   return feed;
+}
+
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
 }
