@@ -2,7 +2,8 @@ import { RawConnection } from './attacks/raw-connection.ts';
 
 const PATH = '/api/generateOrderNumber';
 const BODY = '{"store_id":99}';
-const WAIT_MS = 300;
+/** The server closes after a refusal; a busy machine may take a while. */
+const WAIT_MS = 10_000;
 
 /** How the bytes behind the head are framed in more ways than one, or in none. */
 const HEADS: Readonly<Record<string, string>> = {
@@ -43,9 +44,14 @@ async function answersTo(http: string, text: string): Promise<readonly number[]>
   const connection = await RawConnection.open(http);
   if (!connection) return [];
   let received = '';
-  connection.socket.on('data', (chunk: Buffer) => (received += chunk.toString('latin1')));
+  const served = new Promise<void>((resolve) => {
+    connection.socket.on('data', (chunk: Buffer) => {
+      received += chunk.toString('latin1');
+      if (received.includes('HTTP/1.1 200')) resolve();
+    });
+  });
   await connection.send(Buffer.from(text, 'latin1'));
-  await connection.closed(WAIT_MS);
+  await Promise.race([connection.closed(WAIT_MS), served]);
   connection.destroy();
   return Array.from(received.matchAll(/HTTP\/1\.1 (\d+)/g), ([, status]) => Number(status));
 }
