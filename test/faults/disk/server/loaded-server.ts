@@ -42,6 +42,11 @@ export class LoadedServer {
     await until('the server says why', () => this.complaints > before);
   }
 
+  /** Whether a caller was told that its call did nothing. */
+  get hasRefused(): boolean {
+    return this.#history.calls.some(({ refusal }) => refusal !== undefined);
+  }
+
   /** Starts it again; returns whether it serves. */
   async startAgain(): Promise<boolean> {
     this.server = this.#serve();
