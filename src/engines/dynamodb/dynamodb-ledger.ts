@@ -3,7 +3,7 @@ import { OrderError } from '../../core/errors.ts';
 import type { CommitListener, Ledger, Outcome } from '../../core/ledger.ts';
 import type { LedgerObserver } from '../../core/observers.ts';
 import { SharedFeed } from '../../core/reading/shared-feed.ts';
-import { ledgerUnusable, storeExists, storeNotFound, storeUnknown } from '../../core/refusals.ts';
+import { ledgerReopening, storeExists, storeNotFound, storeUnknown } from '../../core/refusals.ts';
 import { settledWithin } from '../../core/settled-within.ts';
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../core/store.ts';
 import { changedStore } from '../../core/changed-store.ts';
@@ -161,7 +161,7 @@ export class DynamodbLedger implements Ledger {
       if (written instanceof OrderError) throw written;
       return written;
     } catch (error) {
-      if (error instanceof NotServed) throw ledgerUnusable(error);
+      if (error instanceof NotServed) throw ledgerReopening(error);
       throw error instanceof OrderError ? error : storeUnknown(storeId, error);
     } finally {
       this.#storeWrites--;
@@ -187,10 +187,10 @@ export class DynamodbLedger implements Ledger {
   }
 }
 
-/** Refuses so many requests if the log numbers nothing any more, so that none of them was put. Throws any other error again. */
+/** Refuses so many requests if the log numbers nothing now, so that none of them was put. Throws any other error again. */
 function refusedBy(error: unknown, requests: number): NumberedBatch {
   if (!(error instanceof NotServed)) throw error;
-  const refused = ledgerUnusable(error);
+  const refused = ledgerReopening(error);
   return { outcomes: Array.from({ length: requests }, () => ({ refused })), change: undefined };
 }
 

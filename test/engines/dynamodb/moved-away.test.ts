@@ -8,9 +8,10 @@ import { OpenedLedger } from '../../support/dynamodb/opened-ledger.ts';
 
 const PLACE = placeText({ name: '/data/orders.db', identity: 'file' });
 const REFUSED = {
-  reason: 'LEDGER_DAMAGED',
-  message: 'the ledger cannot be used until its operator acts',
+  reason: 'LEDGER_REOPENING',
+  message: 'the ledger is being opened; retry',
 };
+const STORE = { storeId: 7n, firstNumber: 100n, prefix: '', suffix: '', minDigits: 0 };
 /** So many that one entry does not take them all. */
 const MANY = 2500;
 
@@ -18,14 +19,14 @@ it.each<[string, Partial<LogChange>, RegExp]>([
   [
     'has moved away',
     { movedTo: PLACE },
-    /lost the table \(the ledger of \S+ has moved to \/data\/orders\.db; serve that one\)/,
+    /closed the log \(the ledger of \S+ has moved to \/data\/orders\.db; serve that one\)/,
   ],
   [
     'is on its way',
     { leavingFor: PLACE },
-    /lost the table \(the ledger of \S+ is being moved to \/data\/orders\.db; finish/,
+    /closed the log \(the ledger of \S+ is being moved to \/data\/orders\.db; finish/,
   ],
-])('P7: an order that was never put, because the ledger %s, is refused for good', async (_, change, said) => {
+])('P7: an order that was never put, because the ledger %s, is told to retry', async (_, change, said) => {
   const url = await newTableUrl();
   const idle = await OpenedLedger.open(url);
   await withTable(url, (table) => append(table, change));
@@ -37,12 +38,21 @@ it.each<[string, Partial<LogChange>, RegExp]>([
   expect(idle.reasons).not.toContain('database unreachable');
 });
 
-it('P7: the same goes for a change of a store', async () => {
+it.each(['', ', also of one that would be refused'])('P7: the same goes for a write of a store%s', async (exists) => {
+  const url = await newTableUrl();
+  const opened = await OpenedLedger.open(url);
+  if (exists) await opened.ledger.createStore(STORE);
+  await withTable(url, (table) => append(table, { movedTo: PLACE }));
+  await expect(opened.ledger.createStore(STORE)).rejects.toMatchObject(REFUSED);
+  expect(opened.reasons).not.toContain('database unreachable');
+});
+
+it('P7: an order that was numbered before its ledger moved away is not refused for good', async () => {
   const url = await newTableUrl();
   const { ledger } = await OpenedLedger.open(url);
+  await ledger.commit([order('a')]);
   await withTable(url, (table) => append(table, { movedTo: PLACE }));
-  const store = { storeId: 7n, firstNumber: 100n, prefix: '', suffix: '', minDigits: 0 };
-  await expect(ledger.createStore(store)).rejects.toMatchObject(REFUSED);
+  expect(await ledger.commit([order('b'), order('a')])).toMatchObject([{ refused: REFUSED }, { refused: REFUSED }]);
 });
 
 it('P7: a ledger that moves away between two entries of a batch refuses only what was not put', async () => {
@@ -53,10 +63,13 @@ it('P7: a ledger that moves away between two entries of a batch refuses only wha
   };
   const { ledger } = await OpenedLedger.open(url, true, moves);
   const outcomes = await ledger.commit(Array.from({ length: MANY }, (_, i) => order(`${i}`.padStart(128, '-'))));
-  const numbered = outcomes.filter((outcome) => 'allocation' in outcome);
-  expect(numbered.length).toBeGreaterThan(1000);
-  expect(numbered.length).toBeLessThan(MANY);
-  for (const outcome of outcomes.slice(numbered.length)) expect(outcome).toMatchObject({ refused: REFUSED });
+  expect(outcomes).toHaveLength(MANY);
+  const numbered = outcomes.filter((outcome) => 'allocation' in outcome).length;
+  expect(numbered).toBeGreaterThan(1000);
+  expect(numbered).toBeLessThan(MANY);
+  for (const [i, outcome] of outcomes.entries()) {
+    expect(outcome).toMatchObject(i < numbered ? { allocation: { orderId: BigInt(i + 1) } } : { refused: REFUSED });
+  }
 });
 
 function order(requestId: string) {

@@ -67,7 +67,7 @@ export class Log {
     const work = async () => {
       for (;;) {
         const log = await this.#opening;
-        if (write.isAbandoned()) throw new Abandoned('before it began');
+        if (write.isAbandoned()) throw new Abandoned('the write was given up before it began');
         try {
           return await log.write(write);
         } catch (error) {
@@ -124,7 +124,7 @@ export class Log {
     if (this.#open !== log) return;
     this.#open = undefined;
     log.close();
-    this.#observer.waiting(`lost the table (${reasonOf(why)}); opening it again`, closedReason(why));
+    this.#observer.waiting(`closed the log (${reasonOf(why)}); opening it again`, closedReason(why));
     this.#opening = this.#openUntilDone();
     this.#opening.catch(ignore);
   }

@@ -97,7 +97,7 @@ export class OpenLog {
     const { pauseMs } = this.#turns;
     if (pauseMs > 0) await delay(pauseMs, undefined, { signal: this.#closing.signal }).catch(() => {});
     const hasRoom = await this.#indexer.hasRoom(() => !write.isAbandoned());
-    if (!hasRoom) throw new Abandoned('while the items of earlier entries were missing');
+    if (!hasRoom) throw new Abandoned('the write was given up while the items of earlier entries were missing');
     const pin = this.view.pin();
     this.#isWriting = true;
     try {
@@ -155,7 +155,7 @@ export class OpenLog {
       if (isWon) return answer;
       // Mostly nothing follows the winner yet; if it does, the others are faster, and all of it is read.
       if (lostRaces % 2 === 1) await this.catchUp().catch(throwNotPut);
-      if (write.isAbandoned()) throw new Abandoned('after a lost race');
+      if (write.isAbandoned()) throw new Abandoned('the write was given up after a lost race');
     }
   }
 
@@ -235,7 +235,7 @@ export class OpenLog {
   }
 }
 
-/** For what is done while nothing of a write is on its way: what may pass leaves it to be done again. */
+/** Rejects with NotPut if a retry may succeed; nothing of the write is in the log. */
 function throwNotPut(error: unknown): never {
   throw mayPass(error) ? new NotPut(error) : error;
 }

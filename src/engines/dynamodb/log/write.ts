@@ -21,12 +21,12 @@ export interface Write<Answer> {
   isAbandoned(): boolean;
 }
 
-/** A write that nobody waits for any more. What it has done of itself is known. */
+/** A write that nobody waits for any more; nothing of it is in the log. */
 export class Abandoned extends Error {
   override readonly name = 'Abandoned';
 }
 
-/** A write of which nothing was put. */
+/** Nothing of the write is in the log, and a retry may succeed. */
 export class NotPut extends Error {
   override readonly name = 'NotPut';
 

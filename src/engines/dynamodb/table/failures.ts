@@ -49,8 +49,9 @@ export function failureOf(error: unknown): Failure {
   return DENIED.has(name) ? 'denied' : 'unknown';
 }
 
-/** Whether the same request may succeed later, so that it is worth repeating by itself. */
+/** Whether the same may succeed later, so that it is worth repeating by itself. What this engine refuses never does. */
 export function mayPass(error: unknown): boolean {
+  if (error instanceof LedgerRefused || error instanceof OrderError) return false;
   const failure = failureOf(error);
   return failure === 'throttled' || failure === 'unknown';
 }

@@ -47,7 +47,7 @@ it('P7: a refusal that rests on a table that goes away is given once it is back'
   };
   const refusal = log.write({ prepare, form, isAbandoned: () => false });
   refusal.catch(() => {});
-  await expect.poll(() => closed).toMatchObject([expect.stringMatching(/^lost the table/)]);
+  await expect.poll(() => closed).toMatchObject([expect.stringMatching(/^closed the log/)]);
   await proxy.allow();
   expect(await refusal).toBe('STORE_EXISTS');
 });

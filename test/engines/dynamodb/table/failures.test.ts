@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { LedgerRefused, OrderError } from '../../../../src/core/errors.ts';
 import { newClient } from '../../../../src/engines/dynamodb/connection/client.ts';
 import { explain, failureOf, mayPass, NoAnswer, reasonOf } from '../../../../src/engines/dynamodb/table/failures.ts';
 import { Table } from '../../../../src/engines/dynamodb/table/table.ts';
@@ -32,6 +33,11 @@ it('P7: what is no answer of DynamoDB leaves open whether it was done', () => {
   expect(failureOf(new NoAnswer('late'))).toBe('unknown');
   expect(failureOf('a text')).toBe('unknown');
   expect(failureOf(undefined)).toBe('unknown');
+});
+
+it('P7: what this engine refuses or finds damaged does not pass by itself', () => {
+  expect(mayPass(new LedgerRefused('it has moved'))).toBe(false);
+  expect(mayPass(new OrderError('LEDGER_DAMAGED', 'it is damaged'))).toBe(false);
 });
 
 it('a missing region is final: no attempt will find one', async () => {

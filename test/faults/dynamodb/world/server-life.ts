@@ -89,6 +89,6 @@ function branchOf(why: string): string {
   if (why.includes('did not confirm a write')) return 'nobody knows whether a put was done';
   if (why.includes('is an older copy')) return 'an older copy was refused';
   if (why.includes('is gone')) return 'a table that is gone was waited for';
-  if (why.startsWith('lost the table')) return 'the log was given up';
+  if (why.startsWith('closed the log')) return 'the log was given up';
   return 'the ledger could not be opened yet';
 }
