@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util';
+import type { Keys } from './ledgers/keys.ts';
+import { KEYS } from './ledgers/keys.ts';
 
 /** All measurements, by their flags. */
 export const MEASUREMENTS = [
@@ -31,6 +33,8 @@ export interface Flags {
   readonly measurements: readonly Measurement[];
   /** Sizes of ledgers, in rows. */
   readonly rows: readonly number[];
+  /** Kinds of request_ids in them. */
+  readonly keys: readonly Keys[];
   /** Folder with ledgers of these sizes that were made before; undefined means to make them all. */
   readonly made: string | undefined;
   /** Orders before the memory is measured. */
@@ -75,6 +79,8 @@ Named ones replace them:
   --ledger-size      throughput, start and replays on ledgers of several sizes
   --rows <n,n,..>    sizes in rows (0,10000000,100000000); 100 million rows need
                      30 GB and an hour
+  --keys <k,k>       their request_ids: in the order of time, at random
+                     (uuidv7,uuidv4)
   --made <path>      folder with such ledgers, made beforehand by
                      bench/ledgers/make-ledger.ts as ROWS-KEYS.db, such as
                      100000000-uuidv4.db; they are used up
@@ -99,6 +105,7 @@ export function parseFlags(args: readonly string[]): Flags {
       folder: { type: 'string' },
       json: { type: 'boolean', default: false },
       rows: { type: 'string', default: '0,10000000,100000000' },
+      keys: { type: 'string', default: KEYS.join(',') },
       made: { type: 'string' },
       orders: { type: 'string', default: '5000000' },
       comparison: { type: 'boolean' },
@@ -127,11 +134,18 @@ export function parseFlags(args: readonly string[]): Flags {
     json: values.json,
     measurements: asked.length > 0 ? asked : byDefault,
     rows: values.rows.split(',').map((rows) => wholeNumber('--rows', rows, 0)),
+    keys: values.keys.split(',').map(keysNamed),
     made: values.made,
     orders: wholeNumber('--orders', values.orders, 1),
     writeDocs: values['write-docs'],
     help: values.help,
   };
+}
+
+function keysNamed(name: string): Keys {
+  const keys = KEYS.find((known) => known === name);
+  if (keys === undefined) throw new Error(`--keys ${name} is not valid: use ${KEYS.join(' or ')}`);
+  return keys;
 }
 
 function wholeNumber(flag: string, text: string, least: number): number {

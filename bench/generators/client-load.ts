@@ -1,4 +1,4 @@
-import type { Keys } from '../ledgers/make-ledger.ts';
+import type { Keys } from '../ledgers/keys.ts';
 import { Program } from '../processes/program.ts';
 
 /** A load that the bench asks of a process that calls client.allocate(). */

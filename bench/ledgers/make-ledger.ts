@@ -6,9 +6,7 @@ import { openWriteConnection } from '../../src/engines/sqlite/file/connection.ts
 import { HighWaterMark } from '../../src/engines/sqlite/file/high-water-mark.ts';
 import { locateLedger } from '../../src/engines/sqlite/file/ledger-files.ts';
 import { migrate } from '../../src/engines/sqlite/file/schema.ts';
-
-/** The request_ids of a ledger: in time order, as our own client sends them, or random. */
-export type Keys = 'uuidv7' | 'uuidv4';
+import type { Keys } from './keys.ts';
 
 export interface NewLedger {
   readonly rows: number;

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { openReadConnection } from '../../src/engines/sqlite/file/connection.ts';
 import type { ClientProcess } from '../generators/client-load.ts';
 import { requireAnswers, startClient } from '../generators/client-load.ts';
-import type { Keys } from '../ledgers/make-ledger.ts';
+import type { Keys } from '../ledgers/keys.ts';
 import { STORES } from '../ours/client-peers.ts';
 import { runChild } from '../processes/child-process.ts';
 import { Program } from '../processes/program.ts';
@@ -13,7 +13,6 @@ import type { ReplayQuestion, ReplayResult } from '../programs/replays.ts';
 import type { Spread } from '../statistics.ts';
 import { spread } from '../statistics.ts';
 
-const KEYS: readonly Keys[] = ['uuidv7', 'uuidv4'];
 const IN_FLIGHT = 2000;
 const STARTS = 3;
 const REPLAYS = 300;
@@ -25,6 +24,7 @@ const WAL_BYTES = 4 * 2 ** 20;
 export interface LedgerSizeOptions {
   /** Sizes in rows. */
   readonly rows: readonly number[];
+  readonly keys: readonly Keys[];
   readonly rounds: number;
   readonly seconds: number;
   /** Folder for the ledgers. */
@@ -61,7 +61,7 @@ export interface LedgerSize {
 export async function measureLedgerSize(options: LedgerSizeOptions): Promise<LedgerSize> {
   const ledgers: SizedLedger[] = [];
   for (const rows of options.rows) {
-    for (const keys of KEYS) ledgers.push(await measureSize(rows, keys, options));
+    for (const keys of options.keys) ledgers.push(await measureSize(rows, keys, options));
   }
   return { inFlight: IN_FLIGHT, rounds: options.rounds, ledgers };
 }

@@ -43,6 +43,12 @@ describe('flags of the bench', () => {
     );
   });
 
+  it('--keys names kinds of request_ids', () => {
+    expect(parseFlags(['--keys', 'uuidv4']).keys).toEqual(['uuidv4']);
+    expect(parseFlags([]).keys).toEqual(['uuidv7', 'uuidv4']);
+    expect(() => parseFlags(['--keys', 'uuidv4,ulid'])).toThrow('--keys ulid is not valid: use uuidv7 or uuidv4');
+  });
+
   it('the help has all of them, and no line that a terminal would break', () => {
     const named = [...readFileSync(`${ROOT}bench/flags.ts`, 'utf8').matchAll(/^ {6}'?([\w-]+)'?: \{ type: '/gm)];
     const flags = named.map((match) => match[1]!);
