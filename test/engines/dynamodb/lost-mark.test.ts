@@ -1,3 +1,4 @@
+import { BatchGetItemCommand } from '@aws-sdk/client-dynamodb';
 import { expect, it } from 'vitest';
 import { DEFAULT_STORE } from '../../../src/core/store.ts';
 import { entryItem } from '../../../src/engines/dynamodb/log/entry-item.ts';
@@ -11,8 +12,11 @@ import { RawTable } from '../../support/dynamodb/raw-table.ts';
 import { localOrderNumbers as orderNumbers } from '../../support/processes/local-command.ts';
 import { refusedStart } from '../../support/processes/refused-start.ts';
 
+const META = { pk: { S: 'meta' }, sk: { N: '0' } };
 /** More entries than servers leave without their items. */
 const LONG = 600;
+/** Entries of a move, and rows of each: more than a server could leave. */
+const MOVED = [100, 8000] as const;
 /** After so many a server stops numbering until some have their items. */
 const FULL_TAIL = 64;
 
@@ -22,11 +26,18 @@ it('P5: a long log that does not say how far its items are complete is served on
   await withTable(url, (table) => lengthen(table, LONG));
   const table = await RawTable.of(url);
   const refusal =
-    /nobody knows how far the items of dynamodb:\S+ are complete: its item meta is gone, .* order-numbers dynamodb reindex 'dynamodb:\S+', /;
+    /the item meta of dynamodb:\S+ does not say how far its items are complete, .* order-numbers dynamodb reindex 'dynamodb:\S+', /;
   expect(await refusedStart(url)).toMatch(refusal);
   expect(await orderNumbers(['verify', url])).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(refusal) });
-  await table.put({ pk: { S: 'meta' }, sk: { N: '0' }, indexed_to: { N: '0' } });
-  expect(await refusedStart(url)).toContain('its item meta says entry 0');
+  let read = 0;
+  const { ledger: refused } = new OpenedLedger(url, true, async (command) => void (read += entriesIn(command)));
+  await expect(refused.ready()).rejects.toMatchObject({ reason: 'LEDGER_DAMAGED' });
+  expect(read).toBeGreaterThan(0);
+  expect(read).toBeLessThan(LONG);
+  await table.put({ ...META, taken_over: { N: '3' } });
+  expect(await refusedStart(url)).toMatch(refusal);
+  await table.put({ ...META, indexed_to: { N: '0' } });
+  expect(await refusedStart(url)).toContain('says that its items are complete up to entry 0, and ');
 
   expect(await orderNumbers(['dynamodb', 'reindex', url])).toMatchObject({ exitCode: 0 });
   const { ledger } = await OpenedLedger.open(url);
@@ -34,6 +45,54 @@ it('P5: a long log that does not say how far its items are complete is served on
     { allocation: { orderId: 3n }, replayed: true },
     { allocation: { orderId: BigInt(LONG + 1) }, replayed: false },
   ]);
+});
+
+it('a log that was moved here and does not say how far its items are complete is not kept in memory', async () => {
+  const url = await newTableUrl();
+  await (await OpenedLedger.open(url)).ledger.close();
+  await withTable(url, async (table) => {
+    await lengthen(table, ...MOVED, true);
+    await expect(readView(table, table.name)).rejects.toThrow('does not say how far its items are complete');
+  });
+});
+
+it.each([{ N: '1.5' }, { N: '-1' }, { S: '2' }])(
+  'a meta that says %s is deleted, and not the orders since',
+  async (to) => {
+    const url = await newTableUrl();
+    const { ledger } = await OpenedLedger.open(url);
+    await ledger.commit([order('first')]);
+    await ledger.indexed();
+    await ledger.close();
+    const table = await RawTable.of(url);
+    await table.change(/^meta$/, { indexed_to: to });
+    const remedy = /item meta of the table .* delete the item meta, then run order-numbers dynamodb reindex/;
+    expect(await refusedStart(url)).toMatch(remedy);
+    for (const args of [
+      ['verify', url],
+      ['dynamodb', 'reindex', url],
+    ]) {
+      const { exitCode, stderr } = await orderNumbers(args);
+      expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(remedy) });
+      expect(stderr).not.toContain('restore the table');
+    }
+    await table.deleteAll(/^meta$/);
+    expect(await orderNumbers(['dynamodb', 'reindex', url])).toMatchObject({ exitCode: 0 });
+    const next = await OpenedLedger.open(url);
+    expect(await next.ledger.commit([order('first')])).toMatchObject([{ allocation: { orderId: 1n }, replayed: true }]);
+  },
+);
+
+it('a reindex that does not reach the end of the log says how far it came', async () => {
+  const url = await newTableUrl();
+  await (await OpenedLedger.open(url)).ledger.close();
+  await withTable(url, (table) => lengthen(table, LONG));
+  const table = await RawTable.of(url);
+  await table.change(new RegExp(`^log#${LONG - 1}$`), { previous: { S: 'another' } });
+  expect(await orderNumbers(['dynamodb', 'reindex', url])).toMatchObject({ exitCode: 1 });
+  const [meta] = await table.items((partition) => partition === 'meta');
+  expect(Number(meta?.['indexed_to']?.N)).toBeGreaterThan(0);
+  expect(Number(meta?.['indexed_to']?.N)).toBeLessThan(LONG - 1);
 });
 
 it('a server that finds how far the items are complete deleted says it again, and numbers on', async () => {
@@ -53,16 +112,14 @@ it('a server that finds how far the items are complete deleted says it again, an
   expect(await next.ledger.commit([order('first')])).toMatchObject([{ allocation: { orderId: 1n }, replayed: true }]);
 });
 
-/** Entries of one order each, as a server writes them, without what follows from them. */
-async function lengthen(table: Table, count: number): Promise<void> {
+/** Entries as they are written, without what follows from them. */
+async function lengthen(table: Table, count: number, rows = 1, isMoving = false): Promise<void> {
   const { genesis } = await readView(table, table.name);
   let previous = genesis.ledgerId;
-  const entries = Array.from({ length: count }, (_, i): LogEntry => {
-    const number = BigInt(i + 1);
+  const items = Array.from({ length: count }, (_, i) => {
+    const lastOrderId = BigInt((i + 1) * rows);
     const { prefix, suffix, minDigits } = DEFAULT_STORE;
-    const store = { ...DEFAULT_STORE, storeId: 7n, lastNumber: number + 99n, createTimeMs: 1 };
-    const pair = { orderId: number, orderNumber: store.lastNumber };
-    const entry = {
+    const entry: LogEntry = {
       position: i + 1,
       previous,
       batchId: crypto.randomUUID(),
@@ -70,19 +127,30 @@ async function lengthen(table: Table, count: number): Promise<void> {
       indexedTo: 0,
       putMs: 1,
       lostRaces: 0,
-      lastOrderId: number,
+      lastOrderId,
       createTimeMs: 1,
-      stores: [store],
+      stores: [{ ...DEFAULT_STORE, storeId: 7n, lastNumber: lastOrderId + 99n, createTimeMs: 1 }],
       created: new Set(i === 0 ? [7n] : []),
-      allocations: [{ ...order(`r${number}`), ...pair, prefix, suffix, minDigits, createTimeMs: 1 }],
+      allocations: Array.from({ length: rows }, (__, row) => {
+        const orderId = BigInt(i * rows + row + 1);
+        const pair = { orderId, orderNumber: orderId + 99n };
+        return { ...order(`r${orderId}`), ...pair, prefix, suffix, minDigits, createTimeMs: 1 };
+      }),
       losses: [],
-      isMoving: false,
+      isMoving,
       movedTo: undefined,
     };
     previous = entry.batchId;
-    return entry;
+    return entryItem(entry);
   });
-  await table.putAll(entries.map(entryItem));
+  await table.putAll(items);
+}
+
+/** Log entries that a command reads together. */
+function entriesIn(command: object): number {
+  if (!(command instanceof BatchGetItemCommand)) return 0;
+  const keys = Object.values(command.input.RequestItems ?? {}).flatMap(({ Keys = [] }) => Keys);
+  return keys.filter(({ pk }) => pk?.S?.startsWith('log#')).length;
 }
 
 function order(requestId: string) {

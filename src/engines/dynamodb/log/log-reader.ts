@@ -1,6 +1,7 @@
+import { LedgerRefused } from '../../../core/errors.ts';
 import type { LogEntry } from './log-entry.ts';
 import { toEntry } from './entry-item.ts';
-import { keyText, optionalIntegerOf } from '../table/item.ts';
+import { keyText } from '../table/item.ts';
 import { INDEXED_TO, logKey, META } from '../table/keys.ts';
 import type { Table } from '../table/table.ts';
 
@@ -8,10 +9,17 @@ import type { Table } from '../table/table.ts';
 const FIRST_PAGE = 1;
 const MAX_PAGE = 64;
 
-/** How far the derived items are complete, as the table says; undefined if it does not. */
+/**
+ * How far the derived items are complete, as the table says; undefined if it does not. Rejects with LedgerRefused if that is
+ * no position: it leads nowhere, and the log is what it was.
+ */
 export async function readMark(table: Table): Promise<bigint | undefined> {
-  const meta = await table.get(META);
-  return meta && optionalIntegerOf(meta, INDEXED_TO);
+  const mark = (await table.get(META))?.attributes[INDEXED_TO];
+  if (mark === undefined || (typeof mark === 'bigint' && mark >= 0n)) return mark;
+  throw new LedgerRefused(
+    `the item meta of the table ${table.name} is damaged (its indexed_to is ${mark}); delete the item meta, then run ` +
+      'order-numbers dynamodb reindex, which makes it again from the log',
+  );
 }
 
 /** The entry at a position above 0; undefined if the log ends before it. */

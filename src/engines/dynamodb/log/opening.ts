@@ -1,6 +1,7 @@
 import { LedgerRefused } from '../../../core/errors.ts';
 import type { ExpectedLedger } from '../../../core/expected-ledger.ts';
 import { mayCreate, notCreated, requireExpectedId } from '../../../core/expected-ledger.ts';
+import { COPY_PAGE } from '../../../core/move/contents.ts';
 import { BackOff } from '../table/back-off.ts';
 import { failureOf, NotReady } from '../table/failures.ts';
 import type { Item } from '../table/item.ts';
@@ -14,10 +15,14 @@ import type { Genesis, LogEntry } from './log-entry.ts';
 import { entriesAfter, readEntry, readMark } from './log-reader.ts';
 
 /**
- * Entries whose items may be missing, at most, unless they are of a move: servers stop numbering long before. A log that has
- * more has lost how far its items are complete, and reading all of it may take more memory than there is.
+ * Entries whose items may be missing, at most: servers stop numbering long before, and a move writes the items of a page of
+ * rows, each an entry at worst, before it goes on. A log that has more has lost how far its items are complete, and reading
+ * all of it may take more memory than there is.
  */
 const MAX_TAIL = 500;
+const MAX_MOVED = MAX_TAIL + COPY_PAGE;
+/** Rows and stores of these entries, at most: 64 full entries of a server have fewer. */
+const MAX_ROWS = 700_000;
 /** How long a table may take to become ready before somebody is told. */
 const READY_MS = 30_000;
 
@@ -76,18 +81,24 @@ async function readFrom(table: Table, name: string, genesis: Genesis): Promise<O
     );
   }
   const tail: LogEntry[] = [];
+  let rows = 0;
   for await (const entries of entriesAfter(table, indexedTo)) {
     tail.push(...entries);
-    if (tail.length > MAX_TAIL && !entries.at(-1)!.isMoving) throw markLost(name, mark);
+    for (const { allocations, stores } of entries) rows += allocations.length + stores.length;
+    const most = entries.at(-1)!.isMoving ? MAX_MOVED : MAX_TAIL;
+    if (tail.length > most || rows > MAX_ROWS) throw markLost(name, mark, tail.length);
   }
   return { view: new LedgerView(genesis, indexed), tail, mark };
 }
 
-function markLost(name: string, mark: bigint | undefined): LedgerRefused {
-  const what = mark === undefined ? 'is gone' : `says entry ${mark}`;
+function markLost(name: string, mark: bigint | undefined, follow: number): LedgerRefused {
+  const says =
+    mark === undefined
+      ? 'does not say how far its items are complete'
+      : `says that its items are complete up to entry ${mark}`;
   return new LedgerRefused(
-    `nobody knows how far the items of ${name} are complete: its item meta ${what}, and more than ${MAX_TAIL} entries of the ` +
-      `log follow; run order-numbers dynamodb reindex '${name}', which completes them and says so there`,
+    `the item meta of ${name} ${says}, and at least ${follow} entries of the log follow; run order-numbers dynamodb reindex ` +
+      `'${name}', which completes the items and says so there`,
   );
 }
 

@@ -85,6 +85,8 @@ class Reindex {
   readonly itemsOf: number[] = [0];
   /** How far the derived items were complete when the reading began. */
   #indexedTo = 0;
+  /** How far the table says so now, at least. */
+  #mark = 0;
 
   constructor(table: Table, name: string, options: ReindexOptions) {
     this.#table = table;
@@ -93,7 +95,7 @@ class Reindex {
   }
 
   async rebuild(ledgerId: string): Promise<void> {
-    this.#indexedTo = Number((await readMark(this.#table)) ?? 0n);
+    this.#indexedTo = this.#mark = Number((await readMark(this.#table)) ?? 0n);
     let previous = ledgerId;
     let step: LogEntry[] = [];
     let size = 0;
@@ -112,7 +114,9 @@ class Reindex {
       }
     }
     await this.#complete(step);
-    await this.#raise();
+    const { entries } = this.counts;
+    if (this.#indexedTo <= entries) return;
+    throw this.#damaged(`its log ends at entry ${entries}, but items were written for entry ${this.#indexedTo}`);
   }
 
   /** Writes what these entries lead to, as far as it is not there. */
@@ -132,20 +136,19 @@ class Reindex {
     for (const { position } of entries) this.itemsOf[position] ??= 0;
     this.counts.items += expected.length;
     this.counts.entries += entries.length;
+    await this.#raise();
     const { entries: done } = this.counts;
     this.#options.onProgress('comparing with the log', done, Math.max(done, this.#indexedTo));
   }
 
-  /** The items of all entries are written now, which a server need not read again. */
+  /** The items of all entries so far are written now, which a server need not read again, even if this ends early. */
   async #raise(): Promise<void> {
     const { entries } = this.counts;
-    if (this.#indexedTo > entries) {
-      throw this.#damaged(`its log ends at entry ${entries}, but items were written for entry ${this.#indexedTo}`);
-    }
-    for (;;) {
+    while (this.#mark < entries) {
       this.#options.signal.throwIfAborted();
       const mark = await readMark(this.#table);
-      if (Number(mark ?? 0n) >= entries || (await this.#table.raise(META, INDEXED_TO, mark, BigInt(entries)))) return;
+      this.#mark = Number(mark ?? 0n);
+      if (this.#mark >= entries || (await this.#table.raise(META, INDEXED_TO, mark, BigInt(entries)))) return;
     }
   }
 
