@@ -23,7 +23,8 @@ const MS = { name: 'milliseconds', scale: 'log' } as const;
 const DRAWN: { readonly [Key in keyof Measured]: (measured: NonNullable<Measured[Key]>) => Plot[] } = {
   comparison: (comparison) => [throughput(comparison), latency(comparison)],
   openLoop: (openLoop) => [fixedRates(openLoop)],
-  ledgerSize: (ledgerSize) => [sizes(ledgerSize)],
+  // One size is a point, and no line.
+  ledgerSize: ({ ledgers }) => (new Set(ledgers.map(({ rows }) => rows)).size > 1 ? [sizes({ ledgers })] : []),
   stores: (measured) => [stores(measured)],
 };
 
@@ -68,7 +69,7 @@ function fixedRates({ ways }: OpenLoop): Plot {
   return { file: 'open-loop.svg', title: 'Latency at fixed rates, from when an order was due', x, y: MS, lines };
 }
 
-function sizes({ ledgers }: LedgerSize): Plot {
+function sizes({ ledgers }: Pick<LedgerSize, 'ledgers'>): Plot {
   const lines = (['uuidv7', 'uuidv4'] as const).map((keys, color): Line => {
     const points = ledgers
       .filter((ledger) => ledger.keys === keys)
