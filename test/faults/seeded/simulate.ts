@@ -35,6 +35,8 @@ export interface Expected {
   readonly rare?: readonly string[];
 }
 
+/** The share of seeds that may have fewer lives, calls or faults than a seed should have, by chance. They do not count. */
+export const MAX_SMALL = 1 / 1000;
 /** From so many seeds on, each fault and each branch has to come up; before that, each that is not rare. */
 export const ENOUGH_SEEDS = 1_000;
 const ENOUGH_SEEDS_IF_NOT_RARE = 100;
