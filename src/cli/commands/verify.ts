@@ -44,6 +44,7 @@ export function verifyCommand(): Command {
 Exit code 0: no gaps (holes), no duplicates (overlaps). Exit code 1: something
 is wrong, the ledger could not be read to its end, or it is a file that a server
 would not start on, such as an older copy beside its high-water mark.
+Of a dynamodb:// URL without --store, the role needs dynamodb:Scan as well.
 With --json: one object per event, as VerifyLedgerResponse in the proto, without
 progress; the verdict comes last.
 

@@ -71,7 +71,8 @@ made again at any time. This reads the whole log, compares every item with it,
 and writes what is missing or different; then it reads the whole table in search
 of items that no log entry leads to. Those are reported and left as they are.
 It is for a table whose items were changed by hand, or that verify finds damaged
-outside its log. Servers may run meanwhile. It never writes to the log.
+outside its log. Servers may run meanwhile. It never writes to the log. Its role
+needs dynamodb:Scan, which servers do not.
 
 Exit code 1 if such an item was found, or if the log itself is damaged.
 

@@ -13,7 +13,7 @@ import { Table } from '../table/table.ts';
 import type { StrayItems } from '../verify/index-comparison.ts';
 import { isSame } from '../verify/index-comparison.ts';
 import { findStrayItems } from './stray-items.ts';
-import { SCAN_ATTEMPTS } from './table-scan.ts';
+import { requireScan, SCAN_ATTEMPTS } from './table-scan.ts';
 
 /** Items that are compared at once: a few entries of one order each, or one large entry. */
 const ITEMS_PER_STEP = 1000;
@@ -51,6 +51,7 @@ export async function reindexTable(location: string, options: ReindexOptions): P
   const table = new Table(client, url.table);
   try {
     const { ledgerId } = toGenesis(await requireGenesis(table, url.name), url.name);
+    await requireScan(scanner, url.table, url.name);
     const reindex = new Reindex(table, url.name, options);
     await reindex.rebuild(ledgerId);
     const { counts, itemsOf } = reindex;

@@ -18,21 +18,24 @@ export interface Search {
   readonly table: Table;
   /** Without secrets. */
   readonly name: string;
-  /** How many items the entries that were read lead to, by their positions. */
-  readonly itemsOf: readonly number[];
+  /** How many items the entries that were read have, by their positions; is counted down, because it may be long. */
+  readonly itemsOf: number[];
   readonly signal?: AbortSignal;
   readonly onProgress?: (step: string, done: number, all: number) => void;
 }
 
 /**
  * Counts the items that no entry of the log leads to, and names the first ones. Each item says from which entry it was
- * made; only where more items say so than an entry leads to, they are compared one by one. Rejects with LedgerRefused if
+ * made; only where more items say so than an entry has, they are compared one by one. Rejects with LedgerRefused if
  * the log has an entry behind a hole.
  */
 export async function findStrayItems(search: Search): Promise<StrayItems> {
-  const { itemsOf } = search;
-  const all = itemsOf.reduce((sum, items) => sum + items, itemsOf.length);
-  const found = new Map<number, number>();
+  const { itemsOf: left } = search;
+  const end = left.length;
+  let all = end;
+  for (const items of left) all += items;
+  /** Items that say to be of entries that came meanwhile, by their positions. */
+  const newer = new Map<number, number>();
   let lastEntry = 0;
   const strays = new Strays();
   const at = (done: number) => search.onProgress?.('searching stray items', Math.min(done, all), all);
@@ -40,11 +43,14 @@ export async function findStrayItems(search: Search): Promise<StrayItems> {
     const { log } = item;
     const entry = /^log#(\d+)$/.exec(item.partition)?.[1];
     if (entry !== undefined && item.sort === '0') lastEntry = Math.max(lastEntry, Number(entry));
-    else if (log !== undefined && log >= 1) found.set(log, (found.get(log) ?? 0) + 1);
+    else if (log !== undefined && log >= end) newer.set(log, (newer.get(log) ?? 0) + 1);
+    else if (log !== undefined && log >= 1) left[log]!--;
     else if (item.partition !== META.partition) strays.add(item);
   });
-  const expected = [...itemsOf, ...(await itemsOfNewer(search, lastEntry))];
-  const positions = new Set([...found].flatMap(([log, items]) => (items > (expected[log] ?? 0) ? [log] : [])));
+  const ofNewer = await itemsOfNewer(search, lastEntry);
+  const positions = new Set<number>();
+  for (let position = 1; position < end; position++) if (left[position]! < 0) positions.add(position);
+  for (const [position, items] of newer) if (items > (ofNewer[position - end] ?? 0)) positions.add(position);
   if (positions.size === 0) return strays;
   const keys = new KeysOfEntries(search.table);
   const suspects: ScannedItem[] = [];
@@ -68,7 +74,7 @@ async function eachItem(
 }
 
 /**
- * The same as `itemsOf` for the entries that came meanwhile. An entry was written after all before it, and before its
+ * How many items the entries that came meanwhile lead to, in order. An entry was written after all before it, and before its
  * items, so they have to reach the last one that was seen.
  */
 async function itemsOfNewer({ table, name, itemsOf }: Search, lastEntry: number): Promise<number[]> {

@@ -8,7 +8,7 @@ import { explain } from '../table/failures.ts';
 import { Table } from '../table/table.ts';
 import { DynamodbVerifySource } from '../verify/verify-source.ts';
 import { findStrayItems } from './stray-items.ts';
-import { SCAN_ATTEMPTS } from './table-scan.ts';
+import { requireScan, SCAN_ATTEMPTS } from './table-scan.ts';
 
 /**
  * Verifies the ledger in a table, whether servers run on it or not: what a server verifies, and that the table has no item
@@ -24,7 +24,9 @@ export async function* verifyTable(location: string, storeId: bigint | undefined
   try {
     const table = new Table(client, url.table);
     const view = await readView(table, url.name).catch(explained);
-    const findStray = (itemsOf: readonly number[]) =>
+    // Only a verification of all searches the table, at its end.
+    if (storeId === undefined) await requireScan(scanner, url.table, url.name).catch(explained);
+    const findStray = (itemsOf: number[]) =>
       findStrayItems({ client: scanner, table, name: url.name, itemsOf }).catch(explained);
     yield* verifyLedger(new DynamodbVerifySource(table, view, findStray), storeId);
   } finally {

@@ -27,8 +27,8 @@ const LOSSES_PER_READ = 1000;
 
 const NO_STRAY: StrayItems = { stray: 0, strayKeys: [] };
 
-/** Searches the whole table, given how many items each entry leads to, by its position. */
-export type StraySearch = (itemsOf: readonly number[]) => Promise<StrayItems>;
+/** Searches the whole table, given how many items were found of each entry, by its position; counts them down. */
+export type StraySearch = (itemsOf: number[]) => Promise<StrayItems>;
 
 /** The reads of a verification of a log, up to the head that it had when the verification began. */
 export class DynamodbVerifySource implements VerifySource {
@@ -52,7 +52,7 @@ export class DynamodbVerifySource implements VerifySource {
     this.#position = head.position;
     this.#ledgerId = genesis.ledgerId;
     this.#tail = [...tail];
-    this.#comparison = new IndexComparison(table, indexedTo);
+    this.#comparison = new IndexComparison(table, indexedTo, findStray !== undefined);
     this.#findStray = findStray;
   }
 

@@ -6,6 +6,7 @@ import { newTableUrl } from '../../../support/dynamodb/dynalite.ts';
 import { failingEndpoint } from '../../../support/dynamodb/failing-endpoint.ts';
 import { append, overwrite, withTable } from '../../../support/dynamodb/log-access.ts';
 import { OpenedLedger } from '../../../support/dynamodb/opened-ledger.ts';
+import { proxiedTable } from '../../../support/dynamodb/proxied-table.ts';
 import { RawTable } from '../../../support/dynamodb/raw-table.ts';
 import { all, findingsOf } from '../../../support/ledgers/verified-ledger.ts';
 import { localOrderNumbers } from '../../../support/processes/local-command.ts';
@@ -118,6 +119,36 @@ it.each([
     expect(found).toContain(`${pk} ${sk}`);
   }
   expect(verdictOf(events)).toMatchObject({ ok: false });
+});
+
+it('P5: an item that no entry leads to does not take the place of one that is missing', async () => {
+  const { url, table } = await newLedger();
+  const [lost] = await table.items((partition) => partition === 'req#7#r2');
+  await table.delete(lost!);
+  await table.put({ ...lost!, pk: { S: 'req#7#never' } });
+  const messages = messagesOf(await all(verifyTable(url, undefined)));
+  expect(messages).toContain('the index of request_ids lacks 1 items, and 0 differ from the log');
+  expect(messages).toContainEqual(
+    expect.stringContaining('has 1 items that no log entry leads to, such as req#7#never 0'),
+  );
+});
+
+it('a role that may not scan the table is refused before the log is read', async () => {
+  const { direct, url, proxy } = await proxiedTable();
+  const { ledger } = await OpenedLedger.open(direct);
+  await ledger.commit([{ storeId: 7n, requestId: 'r', count: 1, caller: '' }]);
+  await ledger.indexed();
+  await ledger.close();
+  proxy.deny('Scan');
+  expect(verdictOf(await all(verifyTable(url, 7n)))).toMatchObject({ ok: true });
+  // Whoever reads the log says something else.
+  await (await RawTable.of(direct)).change(/^log#1$/, { previous: { S: 'another' } });
+  const refusal = /dynamodb:\S+ cannot be searched for items .*; give this role the right dynamodb:Scan/;
+  await expect(all(verifyTable(url, undefined))).rejects.toThrow(refusal);
+  expect(await localOrderNumbers(['dynamodb', 'reindex', url])).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringMatching(refusal),
+  });
 });
 
 it('P1: an entry of the log behind a hole is found, even if nothing says how far the log goes', async () => {
