@@ -7,14 +7,16 @@ import type { PostgresUrl } from './postgres/connection/postgres-url.ts';
 import { isPostgresUrl, parsePostgresUrl } from './postgres/connection/postgres-url.ts';
 import { hasControlCharacter, settingText } from '../core/text/plain-text.ts';
 
-const PATH = 'Use the path of an SQLite file, such as data/orders.db';
+const FILE = 'Use the path of an SQLite file';
+const PATH = `${FILE}, such as data/orders.db`;
 const URLS = 'postgres://user@host:5432/database, or dynamodb://TABLE?region=eu-central-1';
 /** What takes the place of backup, restore and declare-loss where an engine does not have them. */
 const OWN_TOOLS: Readonly<Record<EngineName, string>> = {
   sqlite: 'use order-numbers backup and order-numbers restore for the file of an SQLite ledger',
   postgres: 'PostgreSQL has tools of its own, such as pg_basebackup',
   dynamodb:
-    'DynamoDB has point-in-time recovery instead (aws dynamodb restore-table-to-point-in-time): follow docs/dynamodb.md',
+    'stop servers, run aws dynamodb restore-table-to-point-in-time, verify and serve the new table; it repeats later numbers: ' +
+    'docs/dynamodb.md',
 };
 
 /**
@@ -70,7 +72,7 @@ export function parseLedger(text: string): string {
 export function parseLedgerPath(text: string): string {
   const engine = engineOf(text);
   if (CAPABILITIES[engine].backup) return checkedPath(text, PATH);
-  throw new Error(`${PATH}: ${OWN_TOOLS[engine]}.`);
+  throw new Error(`${FILE}: ${OWN_TOOLS[engine]}.`);
 }
 
 /** For what creates a ledger with counters of another shop. */

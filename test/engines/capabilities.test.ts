@@ -13,8 +13,13 @@ const PLACES: Readonly<Record<EngineName, string>> = {
 };
 const ENGINES = Object.keys(CAPABILITIES) as EngineName[];
 const BACKUP = join(tmpdir(), 'no-backup-here.db');
-/** What DynamoDB has instead, and where its steps are. */
-const POINT_IN_TIME = ['(aws dynamodb restore-table-to-point-in-time): follow docs/dynamodb.md'];
+/** What DynamoDB has instead, step by step, and its danger. */
+const POINT_IN_TIME = [
+  'stop servers, ',
+  'run aws dynamodb restore-table-to-point-in-time, ',
+  'verify and serve the new table; ',
+  'it repeats later numbers: docs/dynamodb.md',
+];
 /** Four lines of a terminal. */
 const MAX_LENGTH = 320;
 

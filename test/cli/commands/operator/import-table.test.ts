@@ -219,7 +219,7 @@ it('P1 P2: an import that was interrupted numbers nothing, and is finished by th
 
 it('an import says what it waits for, if a table of that name is still being deleted', async () => {
   const url = new URL(await newTableUrl());
-  url.searchParams.set('endpoint', await startDynalite(2000));
+  url.searchParams.set('endpoint', await startDynalite(5000));
   const source = join(testFolder(), 'stores.csv');
   writeFileSync(source, 'store_id,next_number\n7,500\n');
   await withTable(url.href, async ({ name }, client) => {
