@@ -97,6 +97,7 @@ describe('allocations that are asked for together', () => {
   });
 
   it('are spread evenly over two calls if there are more than 20', async () => {
+    frozenTime();
     const held = holding();
     const server = await FakeServer.start({ batchAllocateOrders: [held.answer] });
     const client = server.client();
