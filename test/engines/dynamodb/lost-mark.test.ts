@@ -15,8 +15,7 @@ import { refusedStart } from '../../support/processes/refused-start.ts';
 const META = { pk: { S: 'meta' }, sk: { N: '0' } };
 /** More entries than servers leave without their items. */
 const LONG = 600;
-/** Entries of a move, and rows of each: more than a server could leave. */
-const MOVED = [100, 8000] as const;
+const ITEMS_AT_ONCE = 25;
 /** After so many a server stops numbering until some have their items. */
 const FULL_TAIL = 64;
 
@@ -45,15 +44,6 @@ it('P5: a long log that does not say how far its items are complete is served on
     { allocation: { orderId: 3n }, replayed: true },
     { allocation: { orderId: BigInt(LONG + 1) }, replayed: false },
   ]);
-});
-
-it('a log that was moved here and does not say how far its items are complete is not kept in memory', async () => {
-  const url = await newTableUrl();
-  await (await OpenedLedger.open(url)).ledger.close();
-  await withTable(url, async (table) => {
-    await lengthen(table, ...MOVED, true);
-    await expect(readView(table, table.name)).rejects.toThrow('does not say how far its items are complete');
-  });
 });
 
 it.each([{ N: '1.5' }, { N: '-1' }, { S: '2' }])(
@@ -112,12 +102,13 @@ it('a server that finds how far the items are complete deleted says it again, an
   expect(await next.ledger.commit([order('first')])).toMatchObject([{ allocation: { orderId: 1n }, replayed: true }]);
 });
 
-/** Entries as they are written, without what follows from them. */
-async function lengthen(table: Table, count: number, rows = 1, isMoving = false): Promise<void> {
+/** Entries of one order each, as a server writes them, without what follows from them. */
+async function lengthen(table: Table, count: number): Promise<void> {
   const { genesis } = await readView(table, table.name);
   let previous = genesis.ledgerId;
   const items = Array.from({ length: count }, (_, i) => {
-    const lastOrderId = BigInt((i + 1) * rows);
+    const orderId = BigInt(i + 1);
+    const pair = { orderId, orderNumber: orderId + 99n };
     const { prefix, suffix, minDigits } = DEFAULT_STORE;
     const entry: LogEntry = {
       position: i + 1,
@@ -127,23 +118,20 @@ async function lengthen(table: Table, count: number, rows = 1, isMoving = false)
       indexedTo: 0,
       putMs: 1,
       lostRaces: 0,
-      lastOrderId,
+      lastOrderId: orderId,
       createTimeMs: 1,
-      stores: [{ ...DEFAULT_STORE, storeId: 7n, lastNumber: lastOrderId + 99n, createTimeMs: 1 }],
+      stores: [{ ...DEFAULT_STORE, storeId: 7n, lastNumber: pair.orderNumber, createTimeMs: 1 }],
       created: new Set(i === 0 ? [7n] : []),
-      allocations: Array.from({ length: rows }, (__, row) => {
-        const orderId = BigInt(i * rows + row + 1);
-        const pair = { orderId, orderNumber: orderId + 99n };
-        return { ...order(`r${orderId}`), ...pair, prefix, suffix, minDigits, createTimeMs: 1 };
-      }),
+      allocations: [{ ...order(`r${orderId}`), ...pair, prefix, suffix, minDigits, createTimeMs: 1 }],
       losses: [],
-      isMoving,
+      isMoving: false,
       movedTo: undefined,
     };
     previous = entry.batchId;
     return entryItem(entry);
   });
-  await table.putAll(items);
+  // One after the other: a busy machine does not answer to all of them in time.
+  for (let at = 0; at < items.length; at += ITEMS_AT_ONCE) await table.putAll(items.slice(at, at + ITEMS_AT_ONCE));
 }
 
 /** Log entries that a command reads together. */
