@@ -61,8 +61,8 @@ it(
       ? {}
       : { beginningOf: () => ({ ends: [at('after the put of the log', 20)] }) };
     const tally = await killRounds(ON_DYNAMODB, test, { engine: DYNAMODB, endOf: tableEnd, ...beginningOf });
-    const early = { engine: DYNAMODB, ends: [at('after the put of the log', 5)], patches: EARLY_ON_DYNAMODB };
-    await control(tally, EARLY, early, 'lost');
+    const early: End = { at: 'a random instant', answers: 10, ms: 0 };
+    await control(tally, EARLY, { engine: DYNAMODB, ends: [early], patches: EARLY_ON_DYNAMODB }, 'lost');
     const anew = 'a watch that begins anew without its cursor';
     const options = { engine: DYNAMODB, ends: [], savesCursor: false };
     if (ON_DYNAMODB.isLong) await control(tally, anew, options, /watched .* twice/);
