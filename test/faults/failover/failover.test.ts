@@ -4,7 +4,7 @@ import { Tally } from '../frame/tally.ts';
 import { FailoverLab } from './lab.ts';
 import { Rounds } from './rounds.ts';
 
-const RUN = faultRun('failover', { short: 8, long: 500 });
+const RUN = faultRun('failover', { short: 5, long: 500 });
 const SERVERS = 3;
 
 it(
