@@ -20,6 +20,10 @@ export class DynamodbProxy {
   #held: { readonly begun: PromiseWithResolvers<void>; readonly released: PromiseWithResolvers<void> } | undefined;
   #failsNext = false;
   readonly #denied = new Set<string>();
+  readonly #ignored = new Set<string>();
+  #unanswered = 0;
+  /** Requests that were ignored at the same time, at most. */
+  mostUnanswered = 0;
   #onNextCommitted: (() => void) | undefined;
   #aheadMs = 0;
 
@@ -74,6 +78,11 @@ export class DynamodbProxy {
     this.#denied.add(action);
   }
 
+  /** From now on, a request of this kind gets no answer, and is not done. */
+  ignore(action: string): void {
+    this.#ignored.add(action);
+  }
+
   allowAll(): void {
     this.#denied.clear();
   }
@@ -106,6 +115,11 @@ export class DynamodbProxy {
       await released.promise;
     }
     const action = String(asked.headers['x-amz-target']).split('.').at(-1)!;
+    if (this.#ignored.has(action)) {
+      this.mostUnanswered = Math.max(this.mostUnanswered, ++this.#unanswered);
+      answer.on('close', () => this.#unanswered--);
+      return;
+    }
     const isDenied = this.#denied.has(action);
     const { status, body: answered } = isDenied ? denied(action) : fails ? invalid() : await this.#ask(asked, body);
     const onCommitted = isPut && !fails ? this.#onNextCommitted : undefined;

@@ -13,10 +13,13 @@ import type { Item, Key } from './item.ts';
 import { keyText } from './item.ts';
 import type { TableClient } from './one-attempt.ts';
 import { oneAttempt } from './one-attempt.ts';
+import { Slots } from './slots.ts';
 
 /** Keys of one BatchGetItem, and items of one BatchWriteItem, at most. */
 const KEYS_PER_READ = 100;
 const ITEMS_PER_WRITE = 25;
+/** The SDK's client has 50 connections: callers wait for the other requests, and for no BatchWriteItem. */
+const WRITES_AT_ONCE = 32;
 /**
  * How long a read or an idempotent write is repeated, with pauses that double up to the longest: after that the table is
  * out of reach, which callers and operators have to be told. A table at its limit is worth waiting for.
@@ -44,6 +47,7 @@ export interface PartitionRange {
 export class Table {
   readonly name: string;
   readonly #send: DynamoDBClient['send'];
+  readonly #writes = new Slots(WRITES_AT_ONCE);
 
   constructor(client: TableClient, name: string) {
     this.#send = oneAttempt(client, name);
@@ -187,7 +191,7 @@ export class Table {
     let left = items.map((item) => ({ PutRequest: { Item: toValues(item) } }));
     await this.#untilDone(async () => {
       const command = new BatchWriteItemCommand({ RequestItems: { [this.name]: left } });
-      const { UnprocessedItems } = await this.#send(command);
+      const { UnprocessedItems } = await this.#writes.run(() => this.#send(command));
       left = (UnprocessedItems?.[this.name] ?? []) as typeof left;
       return left.length === 0;
     });

@@ -11,6 +11,8 @@ import { proxiedTable } from '../../../support/dynamodb/proxied-table.ts';
 
 /** Entries that may lack their items. */
 const FULL_TAIL = 64;
+/** Requests that the SDK's client sends at the same time; the others wait. */
+const SOCKETS = 50;
 const CHANGE: LogChange = {
   lastOrderId: 0n,
   createTimeMs: 0,
@@ -36,6 +38,19 @@ it('a write that is given up while earlier entries lack their items leaves the l
   const given = log.write({ prepare, form: () => expect.unreachable(), isAbandoned: () => asked++ > 0 });
   await expect(given).rejects.toThrow('while the items of earlier entries were missing');
   expect(closed).toEqual([]);
+});
+
+it('P10: while items get no answer from the table, orders find a connection', async () => {
+  const { log, proxy, closed } = await openLog();
+  const stores = Array.from({ length: 50 }, (_, i) => ({ ...CHANGE.stores[0]!, storeId: BigInt(i + 1) }));
+  const change = { ...CHANGE, stores };
+  proxy.ignore('BatchWriteItem');
+  for (let i = 0; i < FULL_TAIL; i++) {
+    await log.write({ prepare, form: () => ({ answer: i, change, restsOnHead: false }), isAbandoned: () => false });
+  }
+  expect(closed).toEqual([]);
+  expect(proxy.mostUnanswered).toBeGreaterThan(1);
+  expect(proxy.mostUnanswered).toBeLessThan(SOCKETS);
 });
 
 it('P7: a refusal that rests on a table that goes away is given once it is back', async () => {
