@@ -41,14 +41,13 @@ it('a write that is given up while earlier entries lack their items leaves the l
 });
 
 it('P10: while items get no answer from the table, orders find a connection', async () => {
-  const { log, proxy, closed } = await openLog();
+  const { log, proxy } = await openLog();
   const stores = Array.from({ length: 50 }, (_, i) => ({ ...CHANGE.stores[0]!, storeId: BigInt(i + 1) }));
   const change = { ...CHANGE, stores };
   proxy.ignore('BatchWriteItem');
   for (let i = 0; i < FULL_TAIL; i++) {
     await log.write({ prepare, form: () => ({ answer: i, change, restsOnHead: false }), isAbandoned: () => false });
   }
-  expect(closed).toEqual([]);
   expect(proxy.mostUnanswered).toBeGreaterThan(1);
   expect(proxy.mostUnanswered).toBeLessThan(SOCKETS);
 });
