@@ -113,7 +113,7 @@ export class Watch {
     if (cursor < this.#end) return;
     let news = Promise.withResolvers<void>();
     const follower: Follower = { storeId, from: cursor, kept: [], isBehind: false, wake: () => news.resolve() };
-    const stopped = Promise.withResolvers<void>();
+    let stopped = Promise.withResolvers<void>();
     const stop = () => {
       stopped.resolve();
       follower.wake();
@@ -123,6 +123,8 @@ export class Watch {
     try {
       let lastStep = 0;
       while (!signal.aborted) {
+        // A new one for each step: a promise that stays open remembers everything that has ever waited for it.
+        stopped = Promise.withResolvers();
         if (follower.kept.length === 0 && !follower.isBehind) {
           news = Promise.withResolvers();
           await settledWithin(CURSOR_INTERVAL_MS, news.promise);

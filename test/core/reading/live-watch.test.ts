@@ -1,3 +1,4 @@
+import { queryObjects } from 'node:v8';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Allocation } from '../../../src/core/allocation.ts';
 import { lastOrderIdOf } from '../../../src/core/allocation.ts';
@@ -305,4 +306,15 @@ describe('the end of a watch', () => {
     listener!(2n, ledger.add(7n));
     expect(groups).not.toHaveBeenCalled();
   });
+});
+
+it('a watch of a busy ledger keeps nothing of the messages that it has sent', async () => {
+  const { ledger, watcher } = await caughtUp();
+  const before = queryObjects(Promise);
+  for (let i = 0; i < 5000; i++) {
+    ledger.commit(7n);
+    await pass(10);
+  }
+  expect(watcher.steps.length).toBeGreaterThan(900);
+  expect(queryObjects(Promise) - before).toBeLessThan(100);
 });
