@@ -34,8 +34,8 @@ type StoreWrite<Written> = (
 
 /**
  * The ledger in a table of DynamoDB (see {@link Ledger} for what it promises), shared by any number of servers. It is a
- * log: a batch is one item, and whoever writes the next position first has numbered. So no item is ever updated by all,
- * and no transaction is needed.
+ * log: a batch is one item, and the server that writes the next position first has numbered its batch. So there is no
+ * item that all servers update, and no transaction is needed.
  */
 export class DynamodbLedger implements Ledger {
   readonly #place: LedgerPlace;
@@ -73,7 +73,7 @@ export class DynamodbLedger implements Ledger {
   ): Promise<readonly Outcome[]> {
     const began = performance.now();
     const outcomes: Outcome[] = [];
-    // More than one entry if one has no room for all.
+    // More than one entry if one cannot hold them all.
     while (outcomes.length < batch.length) {
       const from = outcomes.length;
       const answer = await this.#write(began + WRITE_MS, this.#allocation(batch, from, isWanted)).catch(
@@ -177,7 +177,9 @@ export class DynamodbLedger implements Ledger {
     return found ? pin.learn(found.store) : view.store(storeId);
   }
 
-  /** Gives up at a time by performance.now(): then the write goes on, but nobody is told what became of it. */
+  /**
+   * Gives up at a time by performance.now(): then the write goes on, but its callers are not told what became of it.
+   */
   async #write<Answer>(end: number, write: Omit<Write<Answer>, 'isAbandoned'>): Promise<Answer> {
     let isAbandoned = false;
     const answer = this.#log.write({ ...write, isAbandoned: () => isAbandoned });
@@ -187,7 +189,7 @@ export class DynamodbLedger implements Ledger {
   }
 }
 
-/** Refuses so many requests if the log numbers nothing now, so that none of them was put. Throws any other error again. */
+/** Refuses this many requests if the log numbers nothing now: none of them was put. Rethrows any other error. */
 function refusedBy(error: unknown, requests: number): NumberedBatch {
   if (!(error instanceof NotServed)) throw error;
   const refused = ledgerReopening(error);
@@ -206,7 +208,7 @@ function formStore<Written>(
   const { written, after } = formed;
   const change: LogChange = {
     lastOrderId: view.lastOrderId,
-    // A store is no allocation: its time does not hold up theirs.
+    // Only allocations move create_time forward.
     createTimeMs: view.lastCreateTimeMs,
     stores: [after],
     created: new Set(store ? [] : [after.storeId]),

@@ -1,9 +1,9 @@
 /** The place of a DynamoDB ledger, as the URL after --ledger names it. */
 export interface DynamodbUrl {
   readonly table: string;
-  /** Undefined means that of the environment or of the profile, as the AWS SDK finds it. */
+  /** Undefined means the region of the environment or the profile, as the AWS SDK finds it. */
   readonly region: string | undefined;
-  /** Undefined means that of the region. */
+  /** Undefined means the endpoint of AWS in the region. */
   readonly endpoint: string | undefined;
   /** What may be logged: the URL has no secrets. */
   readonly name: string;

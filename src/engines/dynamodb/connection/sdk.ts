@@ -1,6 +1,6 @@
 import { LedgerRefused } from '../../../core/errors.ts';
 
-/** It is optional: who has no DynamoDB ledger may leave it out. */
+/** Optional: an installation without a DynamoDB ledger may leave it out. */
 const SDK = '@aws-sdk/client-dynamodb';
 
 /** Loads a module that needs the AWS SDK. Rejects with LedgerRefused if that is not installed. */

@@ -2,14 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { META, TAKEN_OVER } from '../table/keys.ts';
 import type { Table } from '../table/table.ts';
 
-/** The server that has it counts up this often. */
+/** The server that holds it counts up this often. */
 const RENEW_MS = 500;
-/** A claim that was not renewed for so long is nobody's. */
+/** A claim that was not renewed for this long is free. */
 const STALE_MS = 2000;
 
 /**
- * Which of the servers writes what another one has left: the one that has counted up last, as long as it goes on with
- * that. A hint, never a promise: it saves writing everything as often as there are servers, and two at once do no harm.
+ * Decides which server writes what another one has left: the one that counted up last, as long as it goes on counting.
+ * A hint, never a promise: it keeps the servers from all writing the same, and two at once do no harm.
  */
 export class Claim {
   readonly #table: Table;
@@ -30,7 +30,7 @@ export class Claim {
     this.#othersAt = performance.now();
   }
 
-  /** Whether no other server has it, as far as this one knows. */
+  /** Whether no other server holds it, as far as this one knows. */
   get isFree(): boolean {
     return performance.now() - this.#othersAt > STALE_MS;
   }
@@ -39,7 +39,7 @@ export class Claim {
     return this.#isHeld;
   }
 
-  /** Resolves to whether this server has it now, until it is released or lost. */
+  /** Resolves to whether this server holds it now, until it is released or lost. */
   async take(): Promise<boolean> {
     this.#isHeld = await this.#countUp();
     if (this.#isHeld && !this.#isRenewing) void this.#renew();
@@ -54,7 +54,7 @@ export class Claim {
     this.#isRenewing = true;
     await delay(RENEW_MS, undefined, { ref: false });
     while (this.#isHeld) {
-      // A table that takes no count takes none of another server either.
+      // A table that refuses this count refuses those of other servers, too.
       const isOwn = await this.#countUp().catch(() => true);
       if (!isOwn) this.#isHeld = false;
       await delay(RENEW_MS, undefined, { ref: false });

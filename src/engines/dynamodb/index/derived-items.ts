@@ -6,8 +6,8 @@ import type { Item } from '../table/item.ts';
 import { integerOf, numberOf, textOf } from '../table/item.ts';
 import { changeKey, lossKey, orderIdBucket, orderIdKey, requestKey, runKey, storeListKey } from '../table/keys.ts';
 
-// Items that can be made again from the log at any time. None is ever changed, so writing one twice changes nothing, and
-// an old copy of a write that arrives late is harmless.
+// Items that can be derived again from the log at any time. None is ever changed, so writing one twice changes nothing,
+// and an old copy of a write that arrives late is harmless.
 
 /** A store as an entry of the log has left it. */
 export interface StoreAt {

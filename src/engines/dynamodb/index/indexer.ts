@@ -8,11 +8,11 @@ import type { LogEntry } from '../log/log-entry.ts';
 import { Claim } from './claim.ts';
 import { derivedItems } from './derived-items.ts';
 
-/** How far the derived items are complete is raised at most this often: the item is written once a time. */
+/** The mark of how far the derived items are complete is raised at most this often: each time writes its item. */
 const RAISE_MS = 100;
 /** How long the entry of another server may be in sight before this one writes its items, too. */
 const OTHERS_MS = 2000;
-/** Items of another server that are written before it is asked again whether somebody else does that. */
+/** Items of another server that are written before this one checks again that it holds the claim. */
 const OTHERS_ITEMS = 400;
 /** The pause after a failure. */
 const FAILURE_MS = 500;
@@ -26,7 +26,7 @@ export interface IndexerOptions {
   readonly mark: bigint | undefined;
   /** Rejects if another table is in the place of the one that has the log. */
   prove(): Promise<void>;
-  /** Told of every write that failed, and is repeated: while they do, nothing is numbered beyond a full tail. */
+  /** Told of every write that failed and is repeated. While writes fail, nothing is numbered once the tail is full. */
   onFailure(why: unknown): void;
   /** Told how often commands have asked the servers for room, whenever that was read. */
   onTurnsAsked(times: bigint): void;
@@ -43,9 +43,9 @@ interface Pending {
 }
 
 /**
- * Writes the derived items of log entries, off the path of the answers, and raises the mark of how far they are complete.
- * The mark only passes an entry whose items somebody has seen written: this server, or its writer, which says so in a
- * later entry of its own.
+ * Writes the derived items of log entries, off the path of the answers, and raises the mark of how far they are
+ * complete. The mark only passes an entry whose items are known to be written: by this server, or by the writer of the
+ * entry, which says so in a later entry of its own.
  */
 export class Indexer {
   readonly #table: Table;
@@ -95,7 +95,9 @@ export class Indexer {
     return this.#view.head.position;
   }
 
-  /** Waits while too many entries have no items yet, and somebody still waits for it. Resolves to whether there is room. */
+  /**
+   * Waits while too many entries lack their items, as long as the write is wanted. Resolves to whether there is room.
+   */
   async hasRoom(isWanted: () => boolean): Promise<boolean> {
     while (!this.#isClosed && this.#view.head.position - this.#view.indexedTo >= MAX_TAIL) {
       if (!isWanted()) return false;
@@ -124,7 +126,7 @@ export class Indexer {
     this.#tell();
   }
 
-  /** Gives up what is another server's once this one has not the claim to it any more. */
+  /** Stops writing the items of another server once this one no longer holds the claim. */
   async #write(position: number): Promise<void> {
     const pending = this.#pending.get(position);
     if (!pending || pending.state !== 'missing') return;
@@ -165,7 +167,7 @@ export class Indexer {
     this.#isRunning = false;
   }
 
-  /** Shorter if somebody waits for all. */
+  /** Ends early if {@link idle} is called. */
   async #pause(): Promise<void> {
     await Promise.race([delay(RAISE_MS, undefined, { ref: false }), this.#hurry.promise]);
     this.#hurry = Promise.withResolvers();
@@ -211,7 +213,7 @@ export class Indexer {
     return first !== undefined && performance.now() - first.seenAt > OTHERS_MS;
   }
 
-  /** Writes what other servers should have written, one entry after the other, unless somebody else does. */
+  /** Writes what other servers should have written, one entry after the other, unless a third one does. */
   async #takeOver(): Promise<void> {
     const seenBefore = performance.now() - OTHERS_MS;
     const late = [...this.#pending].filter(([, { seenAt, state }]) => state === 'missing' && seenAt < seenBefore);

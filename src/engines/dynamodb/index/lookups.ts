@@ -58,7 +58,10 @@ export async function findOrderId(table: Table, orderId: bigint): Promise<number
   return item && numberOf(item, 'log');
 }
 
-/** The damage of an item as a value: it is no reason to refuse what needs only others. Throws any other error again. */
+/**
+ * The damage of an item as a value: it is no reason to refuse requests that need only other items. Rethrows any other
+ * error.
+ */
 export function damageOf(error: unknown): OrderError {
   if (error instanceof OrderError) return error;
   throw error;

@@ -26,7 +26,8 @@ export async function positionOf(table: Table, view: LedgerView, orderId: bigint
     (await findOrderId(table, first)) ??
     (await findOrderId(table, firstOfBucket(bucket + 1n))) ??
     (await halvedPosition(table, first, known));
-  // The items of the tail are written in any order: those of its first entry may be missing, and of the next be there.
+  // The items of the tail are written in any order: those of its first entry may be missing while those of the next
+  // exist.
   return Math.min(found, known);
 }
 
@@ -62,7 +63,7 @@ export async function* positionsOfStore(
   if (!newestFirst) yield* tail.filter(isWanted);
 }
 
-/** Perhaps with some on the other side of `from`. */
+/** May include some on the other side of `from`. */
 async function* indexedPositions(
   table: Table,
   storeId: bigint,

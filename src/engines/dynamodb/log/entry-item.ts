@@ -13,7 +13,7 @@ const FORMAT = 1n;
 
 /**
  * The body of an entry as JSON, because a million small attributes would cost more than the rest of a batch. Ids and
- * numbers are strings. `rows` has four words a row: the index of its store and of its caller, its count and how many
+ * numbers are strings. `rows` has four words per row: the index of its store and of its caller, its count and how many
  * milliseconds before the entry it was created, with commas between, and its request_id, which has no space.
  */
 interface Body {

@@ -3,7 +3,7 @@ import { OrderError } from '../../../core/errors.ts';
 import type { Store } from '../../../core/store.ts';
 import type { Genesis, LogEntry } from './log-entry.ts';
 
-/** Stores that are kept in memory beside those of the tail: a server of more looks some of them up again. */
+/** Stores that are kept in memory beside those of the tail: a server with more has to look some of them up again. */
 const MAX_STORES = 200_000;
 
 /** The last entry of the log. */
@@ -39,7 +39,7 @@ export class LedgerView {
   readonly #stores = new Map<bigint, Store>();
   /** The allocations of the tail, by their keys. */
   readonly #recent = new Map<string, Allocation>();
-  /** The places from which on somebody still needs the tail. */
+  /** The positions behind which the tail is kept, by the pins that need it. */
   readonly #pins = new Map<symbol, number>();
 
   /** A view that ends at the last entry whose derived items are known to be complete; undefined means the genesis. */
@@ -126,7 +126,7 @@ export class LedgerView {
   /** Keeps the tail that there is. What the derived items do not have from now on is in the tail, or behind the head. */
   pin(): Pin {
     const pin = Symbol();
-    // The mark may be beyond the head: what lies between is still to come, and must not be forgotten as it comes.
+    // The mark may be beyond the head: the entries between are still to come, and must not be forgotten as they arrive.
     this.#pins.set(pin, Math.min(this.#indexedTo, this.#head.position));
     return {
       learn: (found) => {

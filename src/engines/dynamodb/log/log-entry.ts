@@ -25,7 +25,7 @@ export interface LogChange {
 
 /** What its writer tells the other servers. */
 export interface LogWriter {
-  /** At random, one a process. */
+  /** Random, one per process. */
   readonly server: string;
   /** The writer has seen the derived items of all its entries up to here written. */
   readonly indexedTo: number;
@@ -38,7 +38,7 @@ export interface LogWriter {
 /** What follows the genesis at `position`: 1, 2, 3, … */
 export interface LogEntry extends LogChange, LogWriter {
   readonly position: number;
-  /** At random, so that a server knows its own. That of the genesis is the ledger_id. */
+  /** Random, so that a server recognizes its own. The genesis has the ledger_id. */
   readonly batchId: string;
   /** The batchId of the entry before. */
   readonly previous: string;

@@ -73,7 +73,7 @@ export class Log {
         } catch (error) {
           if (error instanceof Abandoned) throw error;
           this.#reopen(log, error);
-          // What was not sent is done on the log as it is found again.
+          // A write that was not sent is done on the reopened log.
           if (!(error instanceof NotPut)) throw error;
         }
       }
@@ -119,7 +119,7 @@ export class Log {
     return this.#open;
   }
 
-  /** Gives up what is known of the log, and reads it again. */
+  /** Forgets what is known of the log, and reads it again. */
   #reopen(log: OpenLog, why: unknown): void {
     if (this.#open !== log) return;
     this.#open = undefined;
@@ -216,7 +216,7 @@ function closedReason(error: unknown): ClosedReason {
   return isFinal(error) ? 'an operator has to act' : 'database unreachable';
 }
 
-/** Rejects once the signal is aborted; the work then goes on, and nobody hears of it. */
+/** Rejects once the signal is aborted; the work then goes on, and its result is dropped. */
 async function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
   const aborted = Promise.withResolvers<never>();
   const abort = () => aborted.reject(signal.reason);
@@ -228,5 +228,5 @@ async function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>)
   }
 }
 
-/** Whoever waits for it sees the rejection. */
+/** Those who wait for it see the rejection. */
 function ignore(): void {}

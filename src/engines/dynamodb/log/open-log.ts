@@ -19,15 +19,15 @@ import { Abandoned, NotPut } from './write.ts';
 export interface LogListener {
   /** An entry was applied: the view has it. */
   followed(view: LedgerView): void;
-  /** Nobody knows whether a put that was sent is done. */
+  /** It is unknown whether a put that was sent is done. */
   unsettled(why: unknown): void;
   settled(view: LedgerView): void;
-  /** Items that follow from the log could not be written; that is tried again. */
+  /** Derived items could not be written; that is tried again. */
   notDerived(why: unknown): void;
 }
 
 /**
- * A log that is open. Whatever rejects with anything but an OrderError leaves it in a state that is not known, so that it
+ * A log that is open. A method that rejects with anything but an OrderError leaves it in an unknown state, so that it
  * has to be opened again.
  */
 export class OpenLog {
@@ -160,8 +160,8 @@ export class OpenLog {
   }
 
   /**
-   * Puts an entry until it is known who has its position, and resolves to that entry. Until then nothing else is put there,
-   * so a late copy of an earlier attempt does no harm.
+   * Puts an entry until it is known which entry has its position, and resolves to that one. Until then nothing else is
+   * put there, so a late copy of an earlier attempt does no harm.
    */
   async #settle(entry: LogEntry): Promise<LogEntry> {
     const item = entryItem(entry);
@@ -175,7 +175,7 @@ export class OpenLog {
           this.#isUnsettled = false;
           this.#listener.settled(this.view);
         }
-        // Its own, if an earlier attempt was done after all.
+        // This very entry, if an earlier attempt was done after all.
         if (answer.found) return toEntry(answer.found, entry.position);
         this.#putMs = performance.now() - began;
         this.#proof.renew(began);
@@ -184,7 +184,7 @@ export class OpenLog {
       do {
         if (signal.aborted) throw new NoAnswer('the server stopped before the write was done');
         await backOff.pause(signal);
-        // The head, because an older copy in its place would take the entry.
+        // Checks the head, because an older copy of the table would take the entry.
       } while (!(await this.#isStillThere({ position: entry.position - 1, batchId: entry.previous })));
     }
   }
@@ -205,7 +205,7 @@ export class OpenLog {
     }
   }
 
-  /** Whether that could be seen. Rejects with LedgerRefused if it is not. */
+  /** Whether the head was seen. Rejects with LedgerRefused if it is gone. */
   async #isStillThere(head: Head): Promise<boolean> {
     try {
       await this.#proof.require(head);

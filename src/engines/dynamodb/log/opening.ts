@@ -23,7 +23,7 @@ const MAX_TAIL = 500;
 const MAX_MOVED = MAX_TAIL + COPY_PAGE;
 /** Rows and stores of these entries, at most: 64 full entries of a server have fewer. */
 const MAX_ROWS = 700_000;
-/** How long a table may take to become ready before somebody is told. */
+/** How long a table may take to become ready before that is reported. */
 const READY_MS = 30_000;
 
 /** The ledger of a table as it was found. */
@@ -46,9 +46,9 @@ export interface LedgerPlace {
 }
 
 /**
- * Reads the ledger of a table, or creates it. Rejects with LedgerRefused if that is another one than the expected one, or
- * than the one that this process `saw`, or if it ends before the entry that it saw: the table was replaced by an older
- * copy, and continuing would give numbers twice. Creates nothing once the signal is aborted.
+ * Reads the ledger of a table, or creates it. Rejects with LedgerRefused if it is not the expected one, or not the one
+ * that this process `saw`, or if it ends before the entry that it saw: the table was replaced by an older copy, and
+ * continuing would give numbers twice. Creates nothing once the signal is aborted.
  */
 export async function readLedger(place: LedgerPlace, saw: Head | undefined, signal: AbortSignal): Promise<FoundLedger> {
   const { table, name } = place;
@@ -114,14 +114,14 @@ async function readGenesis(
   if (!mayCreate(expected)) throw notCreated(name, expected);
   signal.throwIfAborted();
   const genesis: Genesis = { ledgerId: crypto.randomUUID(), firstOrderId: 1n, isMoving: false };
-  // Another server may create it at the same time: then that one is it.
+  // Another server may create it at the same time; then that one counts.
   const other = await table.putNew(genesisItem(genesis));
   return other ? { genesis: toGenesis(other, name), isNew: false } : { genesis, isNew: true };
 }
 
 /**
- * The first item of the log. Creates the table if there is none, and that is allowed. Rejects with LedgerRefused if it is
- * being deleted: a new ledger in its place would hide that, so somebody has to decide.
+ * The first item of the log. Creates the table if there is none, and that is allowed. Rejects with LedgerRefused if it
+ * is being deleted: a new ledger in its place would hide that, so an operator has to decide.
  */
 export async function readFirst(
   { table, admin, name, expected }: LedgerPlace,
@@ -136,7 +136,7 @@ export async function readFirst(
     } catch (error) {
       if (failureOf(error) !== 'no table') throw error;
     }
-    // It may be there, but not ready yet.
+    // It may exist, but not be ready yet.
     const status = await admin.status();
     if (status === 'DELETING') {
       throw new LedgerRefused(

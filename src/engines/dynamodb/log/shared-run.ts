@@ -1,4 +1,4 @@
-/** Runs work so that whoever asks gets a run that began afterwards: one at a time, and the next one is shared. */
+/** Runs work so that each caller gets a run that began after its call: one at a time, and the next one is shared. */
 export class SharedRun<Result> {
   readonly #work: () => Promise<Result>;
   #running: Promise<Result> | undefined;

@@ -2,28 +2,31 @@ import type { LogEntry } from './log-entry.ts';
 
 /** Positions of the log in which another server counts as active. */
 const POSITIONS = 64;
-/** The shortest pause: a server that is far away may not have had a turn yet, so that nobody knows how long its puts take. */
+/**
+ * The shortest pause: a server that is far away may not have had a turn yet, and then it is unknown how long its puts
+ * take.
+ */
 const MIN_PAUSE_MS = 10;
-/** The longest: one put that took seconds, as after a time-out, must not hold up everybody who reads of it. */
+/** The longest: one put that took seconds, as after a time-out, must not hold up every server that reads of it. */
 const MAX_PAUSE_MS = 500;
 
 /**
  * The pause for a command that has asked for room: at first, because the servers do not all hear of it at once, and at
- * most. It doubles each time that the command asks again, which it does if it is too far away for the last one.
+ * most. It doubles each time that the command asks again, which it does if it is too far away for the last pause.
  */
 const FIRST_ROOM_MS = 1000;
 const MAX_ROOM_MS = 10_000;
-/** When nobody has asked for so long, the next one is another command. */
+/** If no command has asked for this long, the next one is another command. */
 const SAME_COMMAND_MS = 60_000;
 
 /**
  * How servers that share a log leave each other room. The one that has just won a position is ahead at the next one: it
  * knows the head, while the others have to read it. So after a win it pauses for as long as a put of the slowest of the
- * others takes, and as many times longer as that one has lost races before a win, because it needs a longer gap. A command writes
- * too little for the servers to know it by its entries, so it asks for room.
+ * others takes, times the races that the slow one has lost before a win, because it needs a longer gap. A command
+ * writes too little for the servers to know it by its entries, so it asks for room.
  */
 export class TurnTaking {
-  /** At random, one a process. */
+  /** Random, one per process. */
   readonly server: string;
   readonly #last: Pick<LogEntry, 'server' | 'putMs' | 'lostRaces'>[] = [];
   #pauseUntil = 0;
@@ -43,9 +46,9 @@ export class TurnTaking {
     if (server === this.server) this.#pauseUntil = Math.max(this.#roomUntil, performance.now() + this.#pauseMs());
   }
 
-  /** Commands have asked for room so often. */
+  /** Commands have asked for room this many times. */
   asked(times: bigint): void {
-    // Nobody knows how long ago the first one was.
+    // It is unknown how long ago the first one was.
     if (this.#asked !== undefined && times > this.#asked) {
       const now = performance.now();
       const isSame = now - this.#roomUntil < SAME_COMMAND_MS;
@@ -56,7 +59,7 @@ export class TurnTaking {
     this.#asked = times;
   }
 
-  /** In milliseconds from now on; 0 or less if it is this server's turn. */
+  /** In milliseconds from now; 0 or less if it is this server's turn. */
   get pauseMs(): number {
     return this.#pauseUntil - performance.now();
   }

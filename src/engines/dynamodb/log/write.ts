@@ -17,11 +17,11 @@ export interface Write<Answer> {
   prepare(view: LedgerView, pin: Pin): Promise<void>;
   /** Called again after every lost race. Changes nothing. */
   form(view: LedgerView): Formed<Answer>;
-  /** Whether nobody waits for the answer any more, so that nothing has to be formed again. */
+  /** Whether no caller waits for the answer any more, so that nothing has to be formed again. */
   isAbandoned(): boolean;
 }
 
-/** A write that nobody waits for any more; nothing of it is in the log. */
+/** A write that no caller waits for any more; nothing of it is in the log. */
 export class Abandoned extends Error {
   override readonly name = 'Abandoned';
 }

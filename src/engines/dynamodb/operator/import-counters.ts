@@ -21,7 +21,7 @@ import { openTable } from './move/operator-table.ts';
 
 /** Stores of one entry, which takes some 40 KB. */
 const STORES_PER_ENTRY = 250;
-/** Between two looks at a table that is being created, until somebody is told, and how long they go on. */
+/** Between two looks at a table that is being created, until that is reported, and until it is given up. */
 const PAUSE_MS = 200;
 const SILENT_MS = 1000;
 const MAX_WAIT_MS = 60_000;
@@ -198,7 +198,7 @@ export class CountersImport {
   }
 }
 
-/** The entry that creates stores. It gives no number, so its time does not hold up those that do. */
+/** The entry that creates stores. It gives no number, so it does not move create_time forward. */
 function creation(stores: readonly Store[], lastOrderId: bigint, isMoving: boolean): LogChange {
   return {
     lastOrderId,

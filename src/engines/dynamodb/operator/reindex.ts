@@ -25,11 +25,11 @@ export interface Reindexed extends StrayItems {
   readonly entries: number;
   /** The items that they lead to. */
   readonly items: number;
-  /** Those of them that were written, because they were missing. */
+  /** The items that were written because they were missing. */
   readonly missing: number;
-  /** The same because they differed from the log. */
+  /** The items that were written because they differed from the log. */
   readonly different: number;
-  /** The same because servers had not written them yet: nothing was wrong with them. */
+  /** The items that were written because servers had not written them yet: nothing was wrong with them. */
   readonly pending: number;
 }
 
@@ -40,9 +40,9 @@ export interface ReindexOptions {
 }
 
 /**
- * Makes the derived items of a ledger again from its log, and writes those that are missing or differ. The log is only
- * read. Servers may run meanwhile: the items are the same whoever writes them. Rejects with LedgerRefused if the log
- * itself is damaged.
+ * Derives the items of a ledger again from its log, and writes those that are missing or differ. The log is only read.
+ * Servers may run meanwhile: the items are the same whichever process writes them. Rejects with LedgerRefused if the
+ * log itself is damaged.
  */
 export async function reindexTable(location: string, options: ReindexOptions): Promise<Reindexed> {
   const url = parseDynamodbUrl(location);

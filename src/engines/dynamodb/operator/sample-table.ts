@@ -6,20 +6,20 @@ import { newClient } from '../connection/client.ts';
 import { parseDynamodbUrl } from '../connection/dynamodb-url.ts';
 import { failureOf, reasonOf, remedyFor } from '../table/failures.ts';
 
-/** Attempts of one request: all of them are reads, or may be repeated. */
+/** Attempts at one request: each is a read, or may be repeated. */
 const ATTEMPTS = 10;
 /** Counters that are taken over at once. */
 const UPDATES = 20;
 /** The store id of the counter over all stores. */
 const ALL_STORES = 0n;
-/** The attribute of a counter that counts no more: which ledger goes on from it. */
+/** The attribute of a counter that no longer counts: which ledger goes on from it. */
 const MOVED_TO = 'MovedTo';
 
 type Values = Readonly<Record<string, AttributeValue>>;
 
 /**
- * The table of the original sample: an item a store, whose number is StoreID, with the last OrderNumber that it was given,
- * and one with StoreID 0 and the last OrderID of all stores. Each order adds 1 to both.
+ * The table of the original sample: one item per store, whose id is StoreID, with the last OrderNumber that it was
+ * given, and one with StoreID 0 and the last OrderID of all stores. Each order adds 1 to both.
  */
 export class SampleTable {
   readonly #client: DynamoDBClient;
@@ -52,9 +52,9 @@ export class SampleTable {
   }
 
   /**
-   * Takes the right to count from every counter, if it still is as it was read: its number becomes a text, to which nothing
-   * can be added, so that an instance of the sample that still runs fails from now on. Repeating it changes nothing. Throws
-   * LedgerRefused if the sample has numbered meanwhile.
+   * Takes the right to count from every counter, if it is still as it was read: its number becomes a text, to which
+   * nothing can be added, so that an instance of the sample that still runs fails from now on. Repeating it changes
+   * nothing. Throws LedgerRefused if the sample has numbered meanwhile.
    */
   async takeOver(counters: ImportedCounters, onProgress: (done: number, all: number) => void): Promise<void> {
     const all = counters.stores.size + 1;

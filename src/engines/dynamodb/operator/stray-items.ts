@@ -26,15 +26,15 @@ export interface Search {
 
 /**
  * Counts the items that no entry of the log leads to, and names the first ones. Each item says from which entry it was
- * made; only where more items say so than an entry has, they are compared one by one. Rejects with LedgerRefused if
- * the log has an entry behind a hole.
+ * made; only if more items name an entry than it has, they are compared one by one. Rejects with LedgerRefused if the
+ * log has an entry behind a hole.
  */
 export async function findStrayItems(search: Search): Promise<StrayItems> {
   const { itemsOf: left } = search;
   const end = left.length;
   let all = end;
   for (const items of left) all += items;
-  /** Items that say to be of entries that came meanwhile, by their positions. */
+  /** Items that name entries added meanwhile, by their positions. */
   const newer = new Map<number, number>();
   let lastEntry = 0;
   const strays = new Strays();
@@ -74,8 +74,8 @@ async function eachItem(
 }
 
 /**
- * How many items the entries that came meanwhile lead to, in order. An entry was written after all before it, and before its
- * items, so they have to reach the last one that was seen.
+ * How many items the entries added meanwhile lead to, in order. An entry was written after all before it, and before
+ * its items, so they have to reach the last one that was seen.
  */
 async function itemsOfNewer({ table, name, itemsOf }: Search, lastEntry: number): Promise<number[]> {
   const newer: number[] = [];

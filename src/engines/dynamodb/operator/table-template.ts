@@ -29,7 +29,7 @@ export function tableTemplate(table: string): TemplateValue {
   };
 }
 
-/** What YAML would take for something else than a string. */
+/** What YAML would take for something other than a string. */
 const NO_PLAIN_TEXT = /^(true|false|yes|no|on|off|null)$|: /i;
 
 /** The value as YAML, whose strings are quoted where they have to be. */

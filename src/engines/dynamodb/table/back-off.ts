@@ -16,7 +16,7 @@ export class BackOff {
     return this.#nextMs;
   }
 
-  /** Ends early once the signal is aborted, which whoever waits has to look at. */
+  /** Ends early once the signal is aborted, which the caller has to check. */
   async pause(signal?: AbortSignal): Promise<void> {
     const ms = this.#nextMs;
     this.#nextMs = Math.min(2 * ms, MAX_MS);

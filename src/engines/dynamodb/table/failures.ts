@@ -61,7 +61,7 @@ export function isSignatureRefused(error: unknown): boolean {
   return error instanceof Error && /^(InvalidSignatureException|RequestExpired)$/.test(error.name);
 }
 
-/** The reason for an operator's eyes. */
+/** The reason, as an operator reads it. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // A host with several addresses fails once for each: the first says enough.

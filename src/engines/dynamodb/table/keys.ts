@@ -16,12 +16,12 @@ export const TURNS_ASKED = 'turns_asked';
 /** Counted up by the server that completes what another one has left. */
 export const TAKEN_OVER = 'taken_over';
 
-/** One item a position: who writes it first has numbered. */
+/** One item per position: the server that writes it first has numbered. */
 export function logKey(position: number): Key {
   return { partition: `log#${position}`, sort: '0' };
 }
 
-/** One item an allocation. */
+/** One item per allocation. */
 export function requestKey({ storeId, requestId }: { readonly storeId: bigint; readonly requestId: string }): Key {
   return { partition: `req#${storeId}#${requestId}`, sort: '0' };
 }
@@ -30,20 +30,20 @@ export function storePartition(storeId: bigint): string {
   return `store#${storeId}`;
 }
 
-/** One item a store and log entry that allocates there, at the first of its order_numbers. */
+/** One item per store and log entry that allocates there, at the first of its order_numbers. */
 export function runKey(storeId: bigint, firstOrderNumber: bigint): Key {
   return { partition: storePartition(storeId), sort: String(firstOrderNumber) };
 }
 
 /**
- * One item a store and log entry that creates or changes it: behind the run that the store has given last, 0 if none, and
- * in the order of the log. So the newest item of a store is the last one of its partition.
+ * One item per store and log entry that creates or changes it: behind the run that the store has given last, 0 if none,
+ * and in the order of the log. So the newest item of a store is the last one of its partition.
  */
 export function changeKey(storeId: bigint, lastGiven: bigint, position: number): Key {
   return { partition: storePartition(storeId), sort: withFraction(lastGiven, position) };
 }
 
-/** Which partition of the index of order_ids has this one. */
+/** The partition of the index of order_ids that has this one. */
 export function orderIdBucket(orderId: bigint): bigint {
   return orderId / ORDER_IDS;
 }
@@ -53,12 +53,12 @@ export function firstOfBucket(bucket: bigint): bigint {
   return bucket * ORDER_IDS;
 }
 
-/** One item a log entry and bucket that it touches, at its last order_id. */
+/** One item per log entry and bucket that it touches, at its last order_id. */
 export function orderIdKey(bucket: bigint, lastOrderId: bigint): Key {
   return { partition: `oid#${bucket}`, sort: String(lastOrderId) };
 }
 
-/** One item a store. */
+/** One item per store. */
 export function storeListKey(storeId: bigint): Key {
   return { partition: storeListPartition(Number(storeId % BigInt(STORE_LISTS))), sort: String(storeId) };
 }
@@ -70,7 +70,7 @@ export function storeListPartition(list: number): string {
 /** The declared losses of the whole ledger: there are few. */
 export const LOSSES = 'losses';
 
-/** One item a declared loss, in the order of the log. */
+/** One item per declared loss, in the order of the log. */
 export function lossKey(position: number, index: number): Key {
   return { partition: LOSSES, sort: withFraction(position, index) };
 }

@@ -1,4 +1,4 @@
-/** Tasks of which only so many run at the same time; the others wait, and begin in their order. */
+/** Runs only so many tasks at the same time; the others wait, and begin in their order. */
 export class Slots {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -13,7 +13,7 @@ export class Slots {
     try {
       return await task();
     } finally {
-      // Whoever waits takes the place at once, so that nobody comes between.
+      // The next task that waits takes the place at once, so that a new one cannot take it first.
       const next = this.#waiting.shift();
       if (next) next();
       else this.#free++;

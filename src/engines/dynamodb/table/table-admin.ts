@@ -26,7 +26,7 @@ export class TableAdmin {
     }
   }
 
-  /** Creates it, unless somebody else does at the same time. It is ready some seconds later. */
+  /** Creates it, unless another server does at the same time. It is ready some seconds later. */
   async create(): Promise<void> {
     try {
       await this.#send(new CreateTableCommand({ TableName: this.#name, ...TABLE_DEFINITION }));

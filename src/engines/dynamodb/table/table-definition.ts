@@ -1,7 +1,7 @@
 import type { CreateTableInput } from '@aws-sdk/client-dynamodb';
 
 /**
- * One table for everything, paid by the request. It has no secondary index, because none can be read consistently:
+ * One table for everything, paid per request. It has no secondary index, because none can be read consistently:
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.ReadConsistency.html
  */
 export const TABLE_DEFINITION = {

@@ -238,7 +238,7 @@ function toItem({ pk, sk, ...values }: Values): Item {
   const attributes: Record<string, string | bigint> = {};
   for (const [name, { S, N }] of Object.entries(values)) {
     if (S !== undefined) attributes[name] = S;
-    // Somebody else's, if it is not whole: then it has no number that this engine knows.
+    // Another program wrote it if it is not whole: then it is no number that this engine knows.
     else if (N !== undefined) attributes[name] = /^-?\d+$/.test(N) ? BigInt(N) : N;
   }
   return { partition: pk?.S ?? '', sort: sk?.N ?? '', attributes };

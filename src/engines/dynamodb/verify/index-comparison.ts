@@ -27,7 +27,10 @@ export class IndexComparison {
   /** Behind it, items may be missing. */
   readonly #indexedTo: number;
   readonly #counts: boolean;
-  /** How many items were found that an entry leads to, by its position. Only if they are counted: it grows with the log. */
+  /**
+   * How many items were found that an entry leads to, by its position; only if they are counted, because it grows with
+   * the log.
+   */
   readonly itemsOf: number[] = [0];
   readonly #faults = new Map<string, { missing: number; different: number }>();
 

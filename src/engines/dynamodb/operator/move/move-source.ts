@@ -146,8 +146,8 @@ export class MoveSource implements LedgerSource {
   }
 
   /**
-   * Adds an entry behind whatever servers add in the meantime, unless there is nothing to add any more. Servers that are
-   * nearer to the table would always be faster, so they are asked for room until they leave it.
+   * Adds an entry behind whatever servers add in the meantime, unless there is nothing to add any more. Servers that
+   * are nearer to the table would always be faster, so they are asked for room until they give it.
    */
   #add(log: MovingLog, form: () => LogChange | undefined): Promise<void> {
     return this.#explained(async () => {

@@ -26,8 +26,8 @@ export async function openMoveTarget(location: string, signal: AbortSignal): Pro
 }
 
 /**
- * The log that another ledger moves into. Its genesis says so, and so does every entry up to the last one of the move, so
- * that servers refuse it. The move is the only writer: whoever else puts an entry makes it fail.
+ * The log that another ledger moves into. Its genesis says so, and so does every entry up to the last one of the move,
+ * so that servers refuse it. The move is the only writer: it fails if another process puts an entry.
  */
 export class MoveTarget implements LedgerTarget {
   readonly name: string;
@@ -58,7 +58,7 @@ export class MoveTarget implements LedgerTarget {
             `${name} is empty instead of having the ledger that was moved to it; put that one back`,
           );
         const empty = new MovingLog(table, new LedgerView(genesis, undefined), name, this.#signal);
-        // Whoever was first is looked at below.
+        // The one that was first is checked below.
         await empty.put(genesisItem(genesis), ledgerId);
       }
       const view = await readView(table, name);
@@ -141,7 +141,7 @@ export class MoveTarget implements LedgerTarget {
     return { lastOrderId, createTimeMs: lastCreateTimeMs };
   }
 
-  /** The derived items follow at once, so that nothing is missing but after a kill. */
+  /** The derived items follow at once, so that nothing is missing except after a kill. */
   async #append(changes: Iterable<LogChange>): Promise<void> {
     const { log } = this.#claimed;
     for (const change of changes) await log.append(change);
@@ -186,7 +186,7 @@ function requireMovable(view: LedgerView, name: string, ledgerId: string, isSeal
   );
 }
 
-/** Each of these losses that the others do not have; one that is there twice is a loss of its own. */
+/** Each of these losses that the others do not have; one that occurs twice is a loss of its own. */
 function without(losses: readonly DeclaredLoss[], others: readonly DeclaredLoss[]): readonly DeclaredLoss[] {
   const here = new Map<string, number>();
   for (const loss of others) here.set(keyOf(loss), (here.get(keyOf(loss)) ?? 0) + 1);

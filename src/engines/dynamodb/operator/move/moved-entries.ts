@@ -13,9 +13,9 @@ const LOSS_BYTES = 100;
 export type Counters = Pick<LogChange, 'lastOrderId' | 'createTimeMs'>;
 
 /**
- * The log entries that give these allocations, which are in order. The numbers of an entry end at its counters and have no
- * hole, and its stores have one style, so wherever one of these changes a new entry begins. `stores` are those known
- * before; another one is created, as its first allocation lets it look. What a row does not tell of a store may be wrong.
+ * The log entries that give these allocations, which are in order. The numbers of an entry end at its counters and have
+ * no hole, and its stores have one style, so wherever one of these changes a new entry begins. `stores` are those known
+ * before; any other is created as its first allocation shows it. What a row does not say of a store may be wrong.
  */
 export function* entriesOf(
   allocations: readonly Allocation[],

@@ -37,15 +37,13 @@ export class MovingLog {
     this.#signal = signal;
   }
 
-  /** Durable when it resolves. Rejects with LedgerRefused if the log has an entry of somebody else at its end. */
+  /** Durable when it resolves. Rejects with LedgerRefused if another process has added an entry. */
   async append(change: LogChange): Promise<void> {
     if (await this.appendUnlessTaken(change)) return;
     throw new LedgerRefused(`another order-numbers command is writing ${this.#name}; wait until it has ended`);
   }
 
-  /**
-   * The same, but if the position has an entry of somebody else, it is applied, and this resolves to false.
-   */
+  /** The same, but if the position has another process's entry, that is applied, and this resolves to false. */
   async appendUnlessTaken(change: LogChange): Promise<boolean> {
     const { head, indexedTo } = this.view;
     const entry: LogEntry = {
@@ -63,7 +61,7 @@ export class MovingLog {
     return !other;
   }
 
-  /** Puts an item of the log until it is known who has its position; resolves to what is there if it is another one. */
+  /** Puts an item of the log until it is known which one has its position; resolves to that if it is another one. */
   async put(item: Item, batchId: string): Promise<Item | undefined> {
     const found = await this.#repeating(() => this.table.putNew(item));
     return found && textOf(found, 'batch') !== batchId ? found : undefined;
@@ -79,7 +77,7 @@ export class MovingLog {
   /** Has the servers pause, if there are any: they read it as they raise the mark, some ten times a second. */
   async askForRoom(): Promise<void> {
     const meta = await this.table.get(META);
-    // No server that is busy has left it out.
+    // A busy server would have written it, so no server is busy.
     if (!meta) return;
     const asked = optionalIntegerOf(meta, TURNS_ASKED);
     await this.#repeating(() => this.table.raise(META, TURNS_ASKED, asked, (asked ?? 0n) + 1n));
@@ -110,7 +108,7 @@ export class MovingLog {
     }
   }
 
-  /** For what does no harm when it is done twice. */
+  /** For requests that do no harm when they are done twice. */
   async #repeating<Result>(request: () => Promise<Result>): Promise<Result> {
     const end = performance.now() + REPEAT_MS;
     for (const backOff = new BackOff(); ; await backOff.pause(this.#signal)) {
