@@ -5,7 +5,7 @@ export interface FlipRow {
   /** The regions of regions.ts that it is about. */
   readonly regions: readonly string[];
   readonly damage: string;
-  /** Who may notice, each of them for some bits. */
+  /** What may notice, each of them for some bits. */
   readonly noticed: readonly Notice[];
   /** What a bit may do that nothing notices. */
   readonly unnoticed: string;

@@ -4,7 +4,7 @@ import type { LedgerFiles } from '../../../src/engines/sqlite/file/ledger-files.
 
 const PAGE = 4096;
 
-/** What somebody does to the files of a ledger that a server has open. `older` is a copy of the database. */
+/** What is done to the files of a ledger that a server has open. `older` is a copy of the database. */
 export interface RunningCase {
   /** In the page's table. */
   readonly damage: string;

@@ -24,7 +24,7 @@ export interface LabOptions {
   readonly isSynchronous?: boolean;
   /** Where the first primary has its data, if not with its standby. */
   readonly primaryFolder?: string;
-  /** Of the first primary. */
+  /** Settings of the first primary. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Changes of the source of the servers; only a control has some. */
   readonly patches?: readonly Patch[];
@@ -159,7 +159,7 @@ export class FailoverLab {
     };
   }
 
-  /** Each server has reached the primary of now. */
+  /** Each server has reached the present primary. */
   async everyServerReads(): Promise<void> {
     for (const server of this.servers) {
       const client = createClient({ address: await server.serving(), timeoutMs: 30_000 });

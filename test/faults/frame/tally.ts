@@ -9,7 +9,7 @@ export type { Counts } from './record.ts';
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const FRAME = 'test/faults/frame/';
 const PROGRESS_EVERY_MS = 10_000;
-/** Says nothing to whoever reads a record. */
+/** Means nothing to the reader of a record. */
 const TEMPORARY_FOLDER = /\/(?:tmp|dev\/shm)\/[\w.-]+/g;
 
 export interface TallyOptions {
@@ -17,7 +17,7 @@ export interface TallyOptions {
   readonly engine?: string;
   /** Default: those that the test's name begins with. */
   readonly promises?: string;
-  /** As from the root of the repository; default: the file that makes the tally. */
+  /** From the root of the repository; default: the file that creates the tally. */
   readonly file?: string;
   /** What repeats the run; default: `make test-faults` with the lab, the rounds and the seed. */
   readonly command?: string;

@@ -126,7 +126,7 @@ function reportLost(astray: readonly Call[], answered: readonly Call[], rows: Ro
   }
 }
 
-/** P7 and "nothing that nobody asked for": of rows without an answer, and of calls that were refused. */
+/** P7, and no row that was never asked for: checks rows without an answer, and calls that were refused. */
 export function checkUnanswered(
   history: History,
   rows: Rows,

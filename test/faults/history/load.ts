@@ -28,7 +28,7 @@ export interface LoadOptions {
   readonly history: History;
   /** host:port, where servers are or will be again: clients take turns. */
   readonly addresses: readonly string[];
-  /** Of the clients, such as a token and TLS. */
+  /** Options of the clients, such as a token and TLS. */
   readonly client?: Omit<ClientOptions, 'address'>;
   /** Makes request_ids unique; two loads on one ledger have two names. Default: load. */
   readonly name?: string;

@@ -7,7 +7,7 @@ import type { History } from './history.ts';
 const PAUSE_MS = 100;
 /** A backup is a process of its own. */
 const BACKUP_ONE_IN = 8;
-/** Above those that a load numbers for. */
+/** Store ids above those that a load numbers for. */
 const FIRST_STORE = 1_000_000n;
 
 export interface OperatorOptions {
@@ -21,7 +21,7 @@ export interface OperatorOptions {
   readonly pauseMs?: number;
 }
 
-/** An operator who verifies, makes and changes stores, and backs up, over and over, while all else happens. */
+/** An operator who verifies, creates and changes stores, and backs up, over and over, while all else happens. */
 export class Operator {
   readonly #options: OperatorOptions;
   readonly #atWork: Promise<void>;

@@ -33,7 +33,7 @@ export interface AttackedOptions {
   readonly without?: readonly string[];
   /** Answers of the honest clients before the first attack. */
   readonly warmUp?: number;
-  /** Of what the honest clients ask for. */
+  /** Decides what the honest clients ask for. */
   readonly seed?: number;
 }
 

@@ -25,7 +25,7 @@ const CONTROLS: Readonly<Record<string, readonly [attack: string, times: number]
   'refusal of what is no JSON': ['malformed requests', TIMES],
   'authentication of callers': ['wrong tokens', TIMES],
 };
-/** Those that are found out in a moment, on one server. */
+/** Missing protections that are noticed in a moment, on one server. */
 const [COPIES, LENGTH] = ['keys of some copies', 'one length of a request'];
 /** So that every connection that a server takes is there at the same time, and every call in flight. */
 const TIMES_OF: Readonly<Record<string, number>> = {

@@ -88,7 +88,7 @@ export function callEnd(life: number, random: Random): End {
   return at(point, random.between(1, MOST[point]));
 }
 
-/** Those of a ledger on DynamoDB: of a call, and of its writes. */
+/** The points of a ledger on DynamoDB: of a call, and of its writes. */
 export function tableEnd(life: number, random: Random): End {
   const writes = Object.keys(MOST_WRITES) as TablePoint[];
   if (life % 2 === 1) return callEnd(Math.floor(life / 2), random);

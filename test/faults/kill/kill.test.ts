@@ -68,7 +68,10 @@ it(
   limitMs(ON_DYNAMODB),
 );
 
-/** Those of the engines whose servers are killed at the points of a call. The short form has SQLite's. */
+/**
+ * The controls of the engines whose servers are killed at the points of a call. The short form has those of SQLite
+ * alone.
+ */
 async function controls(tally: Tally, engine: Engine, end: End, early: readonly Patch[]): Promise<void> {
   await control(tally, EARLY, { engine, ends: [end], patches: early }, 'lost');
   const anew = 'a watch that begins anew without its cursor';

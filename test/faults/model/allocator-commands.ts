@@ -11,7 +11,7 @@ import { ServerJudge } from '../simulator/server/server-judge.ts';
 
 const LIMITS = { maxBatch: 3, maxQueue: 5, maxQueueShare: 0.5, requireRequestId: false };
 
-/** Whose first answer is handed to whom, for a control. */
+/** Hands answers to the wrong callers, for a control. */
 export type Spoil = (outcomes: readonly Outcome[]) => readonly Outcome[];
 
 /** What the commands need to know beside the allocator itself: how many calls were made. */

@@ -23,7 +23,7 @@ export type LedgerStep =
   | { readonly do: 'fail'; readonly at: keyof typeof FAILURES; readonly batch: readonly AllocationRequest[] }
   | { readonly do: 'kill' | 'checkpoint' };
 
-/** Few keys, so that many are replays; keys of one batch are distinct, as the allocator has them. */
+/** Few keys, so that many are replays; the keys of one batch are distinct, as the allocator ensures. */
 const BATCH = fc.uniqueArray(
   fc.record({
     storeId: fc.constantFrom(7n, 8n, 9007199254740993n),

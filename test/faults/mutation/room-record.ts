@@ -11,7 +11,7 @@ export const ROOM_RECORDS = new URL('record/', import.meta.url).pathname;
 export interface RoomRecord {
   readonly room: string;
   readonly mutants: number;
-  /** Those that failed a test, and those that hung or slowed one beyond its limit. */
+  /** Mutants that failed a test, and mutants that hung or slowed one beyond its limit. */
   readonly killed: number;
   readonly timedOut: number;
   readonly survived: number;

@@ -12,7 +12,7 @@ export interface TestCounts {
   readonly date: string;
   readonly commit: string;
   readonly tests: number;
-  /** Of P1 to P10. */
+  /** The tests that name each of P1 to P10. */
   readonly promises: readonly number[];
 }
 
@@ -50,7 +50,7 @@ export function titlesIn(code: string): readonly string[] {
   return titles;
 }
 
-/** Of `it('title', …)`, and of `it.each(table)('title', …)`; undefined for anything else. */
+/** The title of `it('title', …)` or `it.each(table)('title', …)`; undefined for anything else. */
 function titleOf({ type, callee, arguments: given }: Node): string | undefined {
   const [title, body] = (given ?? []) as readonly Node[];
   if (type !== 'CallExpression' || !title || !body || !isOfTests(callee)) return undefined;

@@ -3,7 +3,10 @@ import type { RunRecord } from '../frame/record.ts';
 /** What a fault of some name counts; undefined if it is not a fault, but what became of one. */
 type Unit = readonly [name: RegExp, unit: string | undefined];
 
-/** By lab; the first name that fits decides. One sum of all would tell nothing: a flood alone has millions of frames. */
+/**
+ * The units by lab; the first name that fits decides. One sum of all would tell nothing: a flood alone has millions of
+ * frames.
+ */
 const UNITS: Readonly<Record<string, readonly Unit[]>> = {
   damage: [[/./, 'damaged files']],
   disk: [

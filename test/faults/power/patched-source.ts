@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 /** One change of a source file. */
 export interface Patch {
-  /** As from the root of the repository. */
+  /** The path from the root of the repository. */
   readonly file: string;
   /** Must occur exactly once. */
   readonly from: string;

@@ -100,7 +100,7 @@ function answers({ byKey }: FinishedLedger, calls: readonly SeenCall[], violated
   }
 }
 
-/** What was refused for certain is not there, and nothing is there that nobody asked for. */
+/** What was definitely refused has no row, and no row was never asked for. */
 function refusals(
   { rows }: FinishedLedger,
   calls: readonly SeenCall[],
@@ -121,7 +121,7 @@ function refusals(
   }
 }
 
-/** Of two calls with new numbers that did not overlap, the later has the higher ones. */
+/** If two calls with new numbers did not overlap, the later has the higher ones. */
 function order(calls: readonly SeenCall[], violated: Violated): void {
   const told = calls.filter(({ answer }) => answer && !answer.replayed);
   const ended = told.toSorted((a, b) => a.end - b.end);

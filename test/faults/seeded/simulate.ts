@@ -31,7 +31,7 @@ export interface Simulated {
 export interface Expected {
   readonly faults: readonly string[];
   readonly branches: readonly string[];
-  /** Those that come up in less than one of ten seeds. */
+  /** Faults and branches that come up in less than one of ten seeds. */
   readonly rare?: readonly string[];
 }
 

@@ -50,9 +50,9 @@ export interface Sum {
   lives: number;
   virtualMs: number;
   turns: number;
-  /** Of all runs, in their order. */
+  /** The hash of all runs, in their order. */
   hash: number;
-  /** Runs that had less lives, calls or faults than they should. */
+  /** Runs that had fewer lives, calls or faults than they should. */
   small: number;
   readonly injected: Map<string, number>;
   readonly branches: Map<string, number>;

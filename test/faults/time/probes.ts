@@ -27,7 +27,7 @@ export class Probes {
     this.#ended = once(this.#child, 'exit').then(([code]) => {
       throw new Error(`the prober ended with ${String(code)}`);
     });
-    // Reported to those who wait for answers.
+    // Reported to the test that waits for answers.
     this.#ended.catch(() => {});
     onTestFinished(() => void this.#child.kill('SIGKILL'));
   }

@@ -75,7 +75,7 @@ export class FragileDisk {
     resume(writer);
   }
 
-  /** As an operator would, with no server on it. */
+  /** Repairs it as an operator would, with no server on it. */
   repair(): void {
     this.unmount();
     try {

@@ -68,7 +68,7 @@ function listed(log: LogWalk, { range }: Extract<SeenRead, { what: 'list allocat
   return (newestFirst ? due.toReversed() : due).slice(0, limit);
 }
 
-/** The run has less stores than the list shows. */
+/** The run has fewer stores than the list shows. */
 function judgeStores(log: LogWalk, answer: readonly Store[], least: number, most: number, violated: Violated): void {
   const shown = new Map(answer.map((store) => [store.storeId, store]));
   if (shown.size < answer.length) violated('a list of stores has one twice');

@@ -12,7 +12,7 @@ import type {
 // Stand in for the SDK's commands, of which the engine only uses that they carry an input: loading the SDK would take each
 // thread longer than a hundred seeds.
 
-/** Nobody makes one: what the engine sends goes through the simulated client. */
+/** None is ever created: what the engine sends goes through the simulated client. */
 export class DynamoDBClient {
   destroy(): void {}
 }

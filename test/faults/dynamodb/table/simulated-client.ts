@@ -21,7 +21,7 @@ export interface TableWorld {
   reached(process: SimulatedProcess, kind: Kind, point: Point): void;
 }
 
-/** Nobody's: what happens in the network and in the table goes on, whoever dies. */
+/** No server's process: what happens in the network and in the table goes on, whichever server dies. */
 export const NOBODY: SimulatedProcess = { isDead: false, aheadMs: 0 };
 
 type Settle = (output: unknown, error: Error | undefined) => void;

@@ -5,7 +5,7 @@ import type { SourceChange } from '../../seeded/loading/planted-bug.ts';
 /** Servers that share a table, each with as many callers. */
 export interface TurnsPlan {
   readonly seed: number;
-  /** How long the put of each takes, in milliseconds; so many servers there are. */
+  /** How long the put of each server takes, in milliseconds; one entry per server. */
   readonly putMs: readonly number[];
   /** Callers of each server, with one order at a time. */
   readonly callers: number;

@@ -10,7 +10,7 @@ import type { Servers } from './servers.ts';
 /** How long a caller waits for a server that is up. */
 const NO_SERVER_MS = 50;
 
-/** Those who ask for numbers, and what they saw. */
+/** The callers that ask for numbers, and what they saw. */
 export class Callers {
   readonly calls: SeenCall[] = [];
   readonly #plan: Plan;

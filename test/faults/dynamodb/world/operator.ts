@@ -72,7 +72,7 @@ export class Operator {
     return true;
   }
 
-  /** A server that has not opened the ledger yet cannot know which one is the right one. */
+  /** A server that has not opened the ledger yet cannot know which table is the right one. */
   get #areAllOpen(): boolean {
     const { listening, areAllUp } = this.#servers;
     return areAllUp && listening.every(({ ledger }) => ledger.lastOrderId > 0n);

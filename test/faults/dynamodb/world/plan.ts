@@ -50,7 +50,7 @@ export interface PlannedWatcher {
 export interface Plan {
   readonly seed: number;
   readonly requestSeed: number;
-  /** Of the requests, so many have a fault. */
+  /** The share of requests that have a fault. */
   readonly faultShare: number;
   readonly paceMs: number;
   readonly autoCreateStores: boolean;

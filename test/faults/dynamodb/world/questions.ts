@@ -29,7 +29,7 @@ export class Questions {
     return this.#open;
   }
 
-  /** Asks a server; nobody if none is up. */
+  /** Asks a server, unless none is up. */
   ask(what: Question, place: number, storeId: bigint, draw: number): void {
     const life = this.#servers.at(place);
     if (!life) return;

@@ -142,7 +142,7 @@ async function calmDown({ plan, clock, record, account, servers, callers, watche
 
 /** What `order-numbers verify` says to the table afterwards. */
 async function verify({ clock, record, account, servers }: World): Promise<void> {
-  // Nobody was ever allowed to create it.
+  // No server was ever allowed to create it.
   if (account.puts.length === 0) return;
   const table = new Table(new SimulatedClient(servers, NOBODY), 'orders');
   const found: string[] = [];

@@ -32,7 +32,7 @@ export class ServerLife {
   readonly allocator: Allocator;
   readonly watch: Watch;
   isStopping = false;
-  /** Called when it is killed: for whoever waits for an answer. */
+  /** Called when it is killed, for callers that wait for an answer. */
   readonly onKilled = new Set<() => void>();
 
   /** In a turn of its process. */

@@ -7,7 +7,9 @@ import type { Servers } from './servers.ts';
 /** Between the end of a watch and the next one. */
 const AGAIN_MS = 60;
 
-/** Those who follow allocations: whatever ends their watch, they go on at their cursor, perhaps at another server. */
+/**
+ * Clients that follow allocations: whatever ends their watch, they go on at their cursor, perhaps at another server.
+ */
 export class Watchers {
   readonly watches: SeenWatch[] = [];
   readonly #plan: Plan;

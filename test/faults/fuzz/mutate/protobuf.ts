@@ -22,9 +22,9 @@ const [VARINT, FIXED64, BYTES, START_GROUP, END_GROUP, FIXED32] = [0, 1, 2, 3, 4
 interface Field {
   readonly number: number;
   readonly wire: number;
-  /** Of a varint. */
+  /** The value of a varint. */
   readonly value?: bigint;
-  /** Of anything else, without its length. */
+  /** The bytes of anything else, without its length. */
   readonly bytes?: Buffer;
 }
 

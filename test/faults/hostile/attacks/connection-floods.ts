@@ -22,7 +22,7 @@ const churn: Attack = async (target) => {
   }
 };
 
-/** Calls with tokens that nobody was given, over both carriers. */
+/** Calls with tokens that were never given out, over both carriers. */
 const wrongTokens: Attack = async (target) => {
   for (;;) {
     const connection = await RawConnection.http2(target.grpc);

@@ -46,7 +46,7 @@ export interface StateResult {
   /** One in each sentence, ten at most. */
   readonly faults: readonly string[];
   readonly faulty: number;
-  /** Those that were refused as they must be, and older copies that nothing could notice. */
+  /** States that were refused as they must be, and older copies that nothing could notice. */
   readonly refused: number;
   readonly unnoticed: number;
   readonly asked: number;

@@ -24,7 +24,7 @@ class OperatorStateCheck {
   readonly #random: Random;
   readonly #seen = new SeenFolder();
   readonly #disk = new UnsyncedDisk();
-  /** Those of this moment, which are looked at once, and all so far. */
+  /** The states of this moment, which are looked at once, and all so far. */
   #checked = new Set<string>();
   readonly #hashes = new Set<string>();
   readonly #told = new Told();

@@ -51,7 +51,7 @@ export class VirtualClock {
   nowMs = 0;
   /** The timers and immediates that have run. */
   turns = 0;
-  /** Whose turn it is; undefined if it is nobody's. */
+  /** The process whose turn it is, if there is one. */
   process: SimulatedProcess | undefined;
   /** Called after each of them, before any promise settles. */
   afterTurn: (() => void) | undefined;
@@ -68,7 +68,7 @@ export class VirtualClock {
     this.#random = random;
   }
 
-  /** By Date.now(): whole milliseconds. */
+  /** The time of Date.now(): whole milliseconds. */
   get wallMs(): number {
     return Math.floor(this.#wallOffsetMs + this.nowMs + (this.process?.aheadMs ?? 0));
   }

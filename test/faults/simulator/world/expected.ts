@@ -75,8 +75,8 @@ export const EXPECTED_BRANCHES: readonly string[] = [
 ];
 
 /**
- * Those that come up in less than one of ten seeds. Of 1,500 seeds 1 % had the first of them; so 1,000 seeds without it, or
- * 100 without one that is not listed, are as unlikely as 1 in 20,000.
+ * Faults and branches that come up in less than one of ten seeds. Of 1,500 seeds, 1 % had the first of them; so 1,000
+ * seeds without it, or 100 without one that is not listed, are as unlikely as 1 in 20,000.
  */
 export const RARE: readonly string[] = [
   'store: cannot reopen',
