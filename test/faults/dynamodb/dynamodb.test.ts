@@ -13,9 +13,9 @@ import { missing, simulate } from './simulate.ts';
 
 const RUN = faultRun('dynamodb', { short: 30, long: 200_000 });
 const ROOT = new URL('../../../', import.meta.url);
-/** From so many seeds on, each fault and each branch has to come up. */
+/** From this many seeds on, each fault and each branch has to come up. */
 const ENOUGH_SEEDS = 2_000;
-/** Each planted bug has to be seen within so many seeds. */
+/** Each planted bug has to be seen within this many seeds. */
 const SEEDS_PER_BUG = 3_000;
 const JOBS = RUN.isLong ? availableParallelism() : 1;
 /** The short form plants only one of them: each is a thread with a copy of src. */

@@ -7,7 +7,7 @@ const CHUNK = 64;
 /** Inputs that a run keeps because their outcome was new, and how long they are: large ones make a run slow. */
 const MAX_KEPT = 2000;
 const MAX_KEPT_LENGTH = 2048;
-/** A run ends early with so many different findings. */
+/** A run ends early with this many different findings. */
 const MAX_FINDINGS = 10;
 
 /** One kind of hostile input, and what must hold for each. */
@@ -44,7 +44,7 @@ export interface FuzzResult {
   readonly findings: readonly Finding[];
 }
 
-/** Checks the corpus of a target first, then so many inputs that are made from it. */
+/** Checks the corpus of a target first, then this many inputs that are made from it. */
 export async function fuzz<Input>(target: FuzzTarget<Input>, inputs: number, random: Random): Promise<FuzzResult> {
   const run = new FuzzRun(target, random);
   for (let at = 0; at < target.seeds.length; at += CHUNK) await run.checkAll(target.seeds.slice(at, at + CHUNK));

@@ -10,7 +10,7 @@ import { WireServer } from './wire/wire-server.ts';
 
 const TEST = 'P6: whatever is on the wire, a server goes on, and answers others';
 const run = faultRun('fuzz', { short: 6000, long: 1_000_000 });
-/** The wire is slower: of a run's rounds so many go over it, of each of three kinds. */
+/** The wire is slower: only this share of a run's rounds goes over it, for each of three kinds. */
 const PART = 1 / 60;
 
 it(

@@ -9,7 +9,7 @@ import type { Asked, History } from './history.ts';
 import { isExpected } from './outcome.ts';
 import { pairOf, pairOfWire } from './pair.ts';
 
-/** How often, in one of so many calls. */
+/** How often: in one of this many calls. */
 const RUN_ONE_IN = 5;
 const REPLAY_ONE_IN = 9;
 const COPY_ONE_IN = 40;
@@ -21,7 +21,7 @@ const MAX_SAMPLE = 1_000;
 const TIMEOUT_MS = 20_000;
 /** Between a refusal and the next attempt. */
 const PAUSE_MS = 20;
-/** A request that stays unanswered for so long after stop() never will be. */
+/** A request that stays unanswered for this long after stop() never will be. */
 const PATIENCE_MS = 180_000;
 
 export interface LoadOptions {

@@ -18,7 +18,7 @@ export const MAX_MORE_MIB = 256;
 export const MAX_LEFT_MIB = 128;
 /** How long it may take until memory is back; what is collected late is no leak. */
 const BACK_MS = 90_000;
-/** Under attack the honest clients may take so many times as long as before, and so much more. */
+/** Under attack the honest clients may take this many times as long as before, plus this much more. */
 const MAX_SLOWDOWN = 100;
 const MAX_DELAY_MS = 60_000;
 const LOOK_MS = 250;
@@ -91,8 +91,8 @@ export class AttackedServer {
   }
 
   /**
-   * Attacks until the honest clients have so many answers and the attack did something so often. Returns how often it
-   * did, and a sentence for each bound that did not hold.
+   * Attacks until the honest clients have this many answers and the attack did something this often. Returns how often
+   * it did, and a sentence for each bound that did not hold.
    */
   async under(
     name: string,

@@ -70,9 +70,9 @@ const MOST_CALLS: Readonly<Record<CallPoint, number>> = {
   'before the fsync of the mark': 2,
 };
 
-/** A random instant is so many milliseconds after an answer, at most. */
+/** A random instant is this many milliseconds after an answer, at most. */
 const MOST_MS = 20;
-/** A backup has copied so many pages, at most, of a ledger that has more. */
+/** A backup has copied this many pages, at most, of a ledger that has more. */
 const MOST_PAGES = 8;
 
 /** In turn, so that every point has its share, each at a random time. */

@@ -11,7 +11,7 @@ import type { End } from './lives.ts';
 import { BACKUP_IN_PLACE, EARLY_ON_DYNAMODB, EARLY_ON_POSTGRES } from './patches.ts';
 import { control, killRounds, limitMs } from './rounds.ts';
 
-/** Every so many lives end in a backup. */
+/** One in this many lives ends in a backup. */
 const LIVES_PER_BACKUP = 4;
 
 const killedBackup: End = { at: 'a backup', point: 'in a backup', nth: 1, victim: 'the backup' };

@@ -16,7 +16,7 @@ const POINTS = new URL('server/sqlite-points.ts', import.meta.url).pathname;
 const MAIN = new URL('server/main.ts', import.meta.url).pathname;
 /** What kills a process that passes points, before its own program. */
 export const WITH_POINTS = ['--import', POINTS] as const;
-/** A server that does not reach its point within so many answers is killed anyway. */
+/** A server that does not reach its point within this many answers is killed anyway. */
 const PATIENCE_ANSWERS = 5_000;
 /** So that a backup has some pages to copy. */
 const ANSWERS_BEFORE_BACKUP = 300;
@@ -38,7 +38,7 @@ export type End =
 
 /** What a life needs of its callers. */
 interface Answers {
-  /** Resolves after so many more answers. */
+  /** Resolves after this many more answers. */
   answers(count: number): Promise<unknown>;
 }
 

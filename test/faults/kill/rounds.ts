@@ -9,7 +9,7 @@ import type { LedgerLivesOptions } from './ledger-lives.ts';
 import { ledgerLives } from './ledger-lives.ts';
 import type { End } from './lives.ts';
 
-/** A ledger is checked, and another one begun, after so many lives. */
+/** A ledger is checked, and another one begun, after this many lives. */
 const LIVES_PER_LEDGER = 50;
 const MAX_SHOWN = 10;
 /** Servers are started one after the other, each of which takes seconds on a busy machine. */

@@ -60,7 +60,7 @@ export class Tokens {
   }
 }
 
-/** The name of the token of so many changes. */
+/** The name of the token after this many changes. */
 function nameOf(change: number): string {
   return `operator-${change}`;
 }

@@ -18,10 +18,10 @@ interface Switches {
 
 type Try = Parameters<TestRunner['onAfterRetryTask']>[1];
 
-/** What a test may take: this, and so many times as long as without a mutant. The machine may have other work. */
+/** What a test may take: this, plus this many times what it takes without a mutant. The machine may have other work. */
 const PATIENCE_MS = 2000;
 const PATIENCE = 3;
-/** A mutant that runs so many times as often as without it is in a loop without end. */
+/** A mutant that runs this many times as often as the code without it is in an endless loop. */
 const MORE_HITS = 100;
 const NONE = 'none';
 /** Tests may use the clock of a mock. */

@@ -15,8 +15,8 @@ export interface Shrinking<Plan> {
 }
 
 /**
- * A part of a failing plan that fails in the same way, with as few entries as a search in halves finds in so many runs.
- * Returns its run with all lines.
+ * A part of a failing plan that fails in the same way, with as few entries as a search in halves finds in this many
+ * runs. Returns its run with all lines.
  */
 export async function shrinkPlan<Plan>(plan: Plan, shrinking: Shrinking<Plan>, maxRuns: number): Promise<RunResult> {
   const { run, calm, lists } = shrinking;

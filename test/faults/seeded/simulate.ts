@@ -37,7 +37,7 @@ export interface Expected {
 
 /** The share of seeds that may have fewer lives, calls or faults than a seed should have, by chance. They do not count. */
 export const MAX_SMALL = 1 / 1000;
-/** From so many seeds on, each fault and each branch has to come up; before that, each that is not rare. */
+/** From this many seeds on, each fault and each branch has to come up; before that, each that is not rare. */
 export const ENOUGH_SEEDS = 1_000;
 const ENOUGH_SEEDS_IF_NOT_RARE = 100;
 
@@ -73,7 +73,7 @@ export async function simulateIn(worker: URL, simulation: Simulation): Promise<S
   return { sum, lines, runs };
 }
 
-/** The faults and branches that a run of so many seeds had to have, and that did not come. */
+/** The faults and branches that a run of this many seeds had to have, and that did not come. */
 export function missingOf({ faults, branches, rare }: Expected, sum: Sum): string[] {
   const isDue = (name: string) => {
     if (sum.runs >= ENOUGH_SEEDS) return true;

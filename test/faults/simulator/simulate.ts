@@ -9,7 +9,7 @@ export function simulate(simulation: Simulation): Promise<Simulated> {
   return simulateIn(new URL('./worker.ts', import.meta.url), simulation);
 }
 
-/** The faults and branches that a run of so many seeds had to have, and that did not come. */
+/** The faults and branches that a run of this many seeds had to have, and that did not come. */
 export function missing(sum: Sum): string[] {
   return missingOf({ faults: EXPECTED_FAULTS, branches: EXPECTED_BRANCHES, rare: RARE }, sum);
 }

@@ -12,7 +12,7 @@ import { EXPECTED_BRANCHES, EXPECTED_FAULTS, RARE } from './world/expected.ts';
 
 const RUN = faultRun('simulator', { short: 100, long: 500_000 });
 const ROOT = new URL('../../../', import.meta.url);
-/** Each planted bug has to be seen within so many seeds. */
+/** Each planted bug has to be seen within this many seeds. */
 const SEEDS_PER_BUG = 3_000;
 const JOBS = RUN.isLong ? availableParallelism() : 1;
 /** The short form plants only one of them: each is a thread with a copy of src. */

@@ -32,7 +32,7 @@ export class Probes {
     onTestFinished(() => void this.#child.kill('SIGKILL'));
   }
 
-  /** Asks each of these questions so many times, one after the other. */
+  /** Asks each of these questions this many times, one after the other. */
   async ask(times: number, ...questions: readonly Question[]): Promise<readonly Check[]> {
     const answered = once(this.#child, 'message') as Promise<[readonly Check[]]>;
     this.#child.send({ questions, times });

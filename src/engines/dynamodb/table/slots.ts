@@ -1,4 +1,4 @@
-/** Runs only so many tasks at the same time; the others wait, and begin in their order. */
+/** Runs at most `count` tasks at the same time; the others wait, and begin in their order. */
 export class Slots {
   #free: number;
   readonly #waiting: (() => void)[] = [];

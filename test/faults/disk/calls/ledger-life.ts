@@ -12,7 +12,7 @@ import { LedgerCallers } from './ledger-callers.ts';
 
 /** A service that has not answered by then does not resume. */
 const PATIENCE_MS = 30_000;
-/** Calls go on so long while a fault lasts. */
+/** Calls go on for this long while a fault lasts. */
 const LASTING_MS = 250;
 const LONGEST_CHECKPOINT_MS = 200;
 const POLL_MS = 4;

@@ -18,7 +18,7 @@ export class SmallDisk {
     onTestFinished(() => void execFileSync('umount', ['--lazy', this.folder]));
   }
 
-  /** Leaves so many blocks, at most: others may write meanwhile. */
+  /** Leaves this many blocks, at most: others may write meanwhile. */
   fill(blocksLeft: number): void {
     const descriptor = openSync(this.#ballast, 'a');
     try {

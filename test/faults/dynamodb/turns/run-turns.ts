@@ -19,7 +19,7 @@ export async function runTurns(plan: TurnsPlan, clock: VirtualClock): Promise<Tu
   const endMs = plan.seconds * 1000;
   const { signal } = new AbortController();
   const orders = plan.putMs.map(() => 0);
-  /** The table for a process whose requests take so long. */
+  /** The table for a process whose requests take this long. */
   const placeFor = (process: SimulatedProcess, ms: number, name: string) => {
     const times = { requestMs: ms / 2, answerMs: ms / 2, lateMs: 0, restMs: undefined, staleMs: 0 };
     const fate: Fate = { ...times, fault: undefined, share: 1 };

@@ -9,7 +9,7 @@ export interface Scene {
   readonly events: readonly PlannedEvent[];
 }
 
-/** No request is repeated for so long: a table that is another one was gone for longer. */
+/** No request is repeated for this long: a table that is another one was gone for longer. */
 const LONG_GONE_MS = 14_500;
 /** A store that nothing else creates. */
 const NEW_STORE = 555n;

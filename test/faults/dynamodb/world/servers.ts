@@ -8,7 +8,7 @@ import { NOBODY } from '../table/simulated-client.ts';
 import type { Plan, PlannedEvent } from './plan.ts';
 import { ServerLife } from './server-life.ts';
 
-/** A server that cannot go on is started again so much later. */
+/** A server that cannot go on is started again this much later. */
 const RESTART_MS = 200;
 
 /** The servers of a run: one life after the other in each place. */

@@ -20,7 +20,7 @@ import { serviceContext } from '../../../support/processes/service-context.ts';
 
 /** The memory ledger looks a key up row by row. */
 const MAX_ROWS = 300;
-/** A stream is left after so many messages. */
+/** A stream is left after this many messages. */
 const MAX_MESSAGES = 3;
 /** Reasons that no request can be blamed for. */
 const FAULTS: ReadonlySet<string> = new Set([

@@ -17,7 +17,7 @@ import { mutateBytes } from '../mutate/bytes.ts';
 import { mutateText } from '../mutate/text.ts';
 import type { WireServer } from './wire-server.ts';
 
-/** A server that says nothing for so long waits for more. */
+/** A server that says nothing for this long waits for more. */
 const QUIET_MS = 30;
 const HTTP_WORDS = [
   'Transfer-Encoding: chunked\r\n',

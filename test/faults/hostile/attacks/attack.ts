@@ -4,7 +4,7 @@ export interface Target {
   readonly http: string;
   /** Decides whatever is random in it. */
   readonly seed: number;
-  /** Something was done to the server, so often. */
+  /** Something was done to the server, this many times. */
   did(times: number): void;
 }
 

@@ -13,7 +13,7 @@ const TICK_MS = 10;
 const MEASURE_MS = 1000;
 const MEASURE_IN_FLIGHT = 400;
 
-/** Always so many calls in flight. */
+/** Always this many calls in flight. */
 const tenfold: Attack = async (target) => {
   const call = callerOf(target);
   await Promise.all(

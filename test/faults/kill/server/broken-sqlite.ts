@@ -5,7 +5,7 @@ import Database from 'better-sqlite3';
 
 /** A batch is answered before its commit: one of 32 commits all since the one before. */
 const BATCHES_PER_COMMIT = 32n;
-/** A counter in memory reserves so many numbers at a time. */
+/** A counter in memory reserves this many numbers at a time. */
 const RESERVED = 1000n;
 
 type Run = (...values: readonly never[]) => Database.RunResult;

@@ -16,7 +16,7 @@ import { WITHOUT_FULL, patched } from '../patches.ts';
 import { ledgerUnderLoad, TOOLS } from './cut-ledger.ts';
 
 const RUN = faultRun('power', { short: 3, long: 300 });
-/** A new ledger after so many: each check reads the whole history. */
+/** A new ledger after this many: each check reads the whole history. */
 const CUTS_PER_LEDGER = 50;
 const CONTROL_ROUNDS = 20;
 

@@ -16,7 +16,7 @@ import { CutLedger, TOOLS } from './cut-ledger.ts';
 const RUN = faultRun('power', { short: 1, long: 20 });
 const LANES = RUN.isLong ? 4 : 1;
 const CONTROL_ROUNDS = 10;
-/** A client retries for so long, over restarts. */
+/** A client retries for this long, over restarts. */
 const TIMEOUT_MS = 100_000;
 
 it(

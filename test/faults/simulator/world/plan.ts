@@ -21,7 +21,7 @@ export type Ending =
   | { readonly how: 'kill at a time' }
   | { readonly how: 'kill at a write'; readonly point: WritePoint; readonly number: number }
   | { readonly how: 'kill at an answer'; readonly number: number }
-  /** After so many timers, and then so many microtasks. */
+  /** After this many timers, and then this many microtasks. */
   | { readonly how: 'kill at an await'; readonly turns: number; readonly microtasks: number };
 
 /** One life of the server. */

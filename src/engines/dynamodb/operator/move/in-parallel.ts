@@ -1,4 +1,4 @@
-/** Does the work for each of these, at most so many at once. Rejects at the first failure. */
+/** Does the work for each of these, at most this many at once. Rejects at the first failure. */
 export async function inParallel<Each>(
   atOnce: number,
   all: readonly Each[],

@@ -17,7 +17,7 @@ import { explained, openTable } from './operator-table.ts';
 
 /** Log entries that are counted at once. */
 const ENTRIES_PER_READ = 64;
-/** Servers are asked for room again after so long, before their pause is over. */
+/** Servers are asked for room again after this long, before their pause is over. */
 const ASK_AGAIN_MS = 500;
 
 /** The ledger in the table at this URL, to leave it; see {@link MoveSource.open}. */
