@@ -135,12 +135,19 @@ export class Allocator {
     return true;
   }
 
+  /** The same when its batch is formed again. If it is dropped, it ends here, and a later copy is a new request. */
+  #isStillWanted(pending: Pending): boolean {
+    const isWanted = this.#isWanted(pending);
+    if (!isWanted) this.#refuse(pending, cancelled());
+    return isWanted;
+  }
+
   async #commit(batch: Pending[]): Promise<void> {
     const formedAt = performance.now();
     const ended = (): EndedBatch => ({ requests: batch.length, formedAt, ms: performance.now() - formedAt });
     try {
       const requests = batch.map((pending) => pending.request);
-      const outcomes = await this.#options.ledger.commit(requests, (index) => this.#isWanted(batch[index]!));
+      const outcomes = await this.#options.ledger.commit(requests, (index) => this.#isStillWanted(batch[index]!));
       const now = ended();
       const counts = { allocated: 0, replayed: 0, createTimeMs: 0, ms: now.ms };
       for (const [i, pending] of batch.entries()) this.#answer(pending, outcomes[i], now, counts);
@@ -173,9 +180,11 @@ export class Allocator {
     for (const caller of callers) caller.resolve(caller === first ? outcome : { allocation, replayed: true }, batch);
   }
 
-  /** Returns false if its callers have their answers: a drain does not wait longer than its limit. */
+  /** Returns false if its callers have their answers: it was dropped, or a drain does not wait longer than its limit. */
   #forget(pending: Pending): boolean {
-    if (!this.#pending.delete(pending.key)) return false;
+    // A later copy may have its key.
+    if (this.#pending.get(pending.key) !== pending) return false;
+    this.#pending.delete(pending.key);
     for (let i = 1; i < pending.callers.length; i++) this.#copies.leave(pending.callers[i]!.origin);
     return true;
   }

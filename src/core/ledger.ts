@@ -108,7 +108,8 @@ export interface Ledger {
    * the outcome is unknown.
    *
    * An engine that has to form the batch again, because another server was first, refuses with CANCELLED what is not
-   * wanted any more by then: `isWanted` takes the place of a request in the batch.
+   * wanted any more by then: `isWanted` takes the place of a request in the batch. Once it has returned false, nobody waits
+   * for that request.
    */
   commit(batch: readonly AllocationRequest[], isWanted?: (index: number) => boolean): Promise<readonly Outcome[]>;
 

@@ -505,14 +505,36 @@ describe('a call', () => {
     const asked: unknown[] = [];
     const ledger: Ledger = fixture.ledger;
     const commit = ledger.commit.bind(ledger);
-    ledger.commit = (batch, isWanted) => {
+    ledger.commit = async (batch, isWanted) => {
       asked.push(isWanted?.(0), isWanted?.(1));
       cancel.abort();
       asked.push(isWanted?.(0), isWanted?.(1));
-      return commit(batch);
+      return [...(await commit(batch.slice(0, 1))), { refused: new OrderError('CANCELLED', 'not wanted any more') }];
     };
-    await Promise.all([fixture.allocate('a'), fixture.allocate('b', { signal: cancel.signal })]);
+    const calls = [fixture.allocate('a'), fixture.allocate('b', { signal: cancel.signal })];
+    expect(await calls[0]).toMatchObject(pair(1n));
+    await expect(calls[1]).rejects.toEqual(refused('CANCELLED'));
     expect(asked).toEqual([true, true, true, false]);
+  });
+
+  it('P5: a retry of a request that was dropped from a batch formed again is not refused with it', async () => {
+    const fixture = new Fixture();
+    const cancel = new AbortController();
+    const ledger: Ledger = fixture.ledger;
+    const asked: unknown[] = [];
+    let retry: Promise<Allocated> | undefined;
+    vi.spyOn(ledger, 'commit').mockImplementationOnce(async (_, isWanted) => {
+      cancel.abort();
+      asked.push(isWanted?.(0));
+      retry = fixture.allocate('a');
+      // Another race was lost.
+      asked.push(isWanted?.(0));
+      return [{ refused: new OrderError('CANCELLED', 'not wanted any more') }];
+    });
+    await expect(fixture.allocate('a', { signal: cancel.signal })).rejects.toEqual(refused('CANCELLED'));
+    expect(await retry).toMatchObject(pair(1n));
+    expect(asked).toEqual([false, false]);
+    expect(await fixture.allocate('a')).toMatchObject(pair(1n, true));
   });
 });
 
