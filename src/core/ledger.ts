@@ -84,10 +84,11 @@ export interface LedgerReads {
  *
  * What an engine promises:
  *
- * - A batch is one transaction: all of its new allocations become durable together, or none does.
+ * - A batch is one transaction: all of its new allocations become durable together, or none does. An engine whose
+ *   transactions are small may cut a large batch into several, one after the other; a request is never cut.
  * - When `commit` resolves, the whole batch is on disk, replays included: it survives kill -9 and a power cut.
- * - Numbers come from counters read inside that transaction, or known to be up to date by a condition of it. So a refused
- *   or failed request leaves no hole.
+ * - Numbers come from counters read inside that transaction, or known to be up to date by a condition of it. So a
+ *   refused or failed request leaves no hole.
  * - New pairs are given in the order of the batch, and create_time never falls, whatever the clock does.
  * - When `commit` rejects, the state on disk is unknown. The engine then gives no number, replay or read until it has
  *   reopened the ledger and put on disk whatever it found there. It may go on showing what it knows to be confirmed.
@@ -108,8 +109,8 @@ export interface Ledger {
    * the outcome is unknown.
    *
    * An engine that has to form the batch again, because another server was first, refuses with CANCELLED what is not
-   * wanted any more by then: `isWanted` takes the place of a request in the batch. Once it has returned false, nobody waits
-   * for that request.
+   * wanted any more by then: `isWanted` takes the place of a request in the batch. Once it has returned false, nobody
+   * waits for that request.
    */
   commit(batch: readonly AllocationRequest[], isWanted?: (index: number) => boolean): Promise<readonly Outcome[]>;
 
@@ -117,8 +118,9 @@ export interface Ledger {
   createStore(store: StoreSettings): Promise<Store>;
 
   /**
-   * Changes a store from the next allocation on; nothing else changed it in between. Rejects with STORE_NOT_FOUND, with FIRST_NUMBER_FIXED for another
-   * firstNumber after the first allocation, or with OUTCOME_UNKNOWN if it may have been changed.
+   * Changes a store from the next allocation on; nothing else changed it in between. Rejects with STORE_NOT_FOUND, with
+   * FIRST_NUMBER_FIXED for another firstNumber after the first allocation, or with OUTCOME_UNKNOWN if it may have been
+   * changed.
    */
   updateStore(storeId: bigint, changes: StoreChanges): Promise<ChangedStore>;
 
