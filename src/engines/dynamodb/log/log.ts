@@ -74,7 +74,7 @@ export class Log {
           if (error instanceof Abandoned) throw error;
           this.#reopen(log, error);
           // A write that was not sent is done on the reopened log.
-          if (!(error instanceof NotPut)) throw error;
+          if (!(error instanceof NotPut) || this.#closing.signal.aborted) throw error;
         }
       }
     };

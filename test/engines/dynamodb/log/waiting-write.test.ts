@@ -6,6 +6,7 @@ import { parseDynamodbUrl } from '../../../../src/engines/dynamodb/connection/dy
 import { Log } from '../../../../src/engines/dynamodb/log/log.ts';
 import type { LogChange } from '../../../../src/engines/dynamodb/log/log-entry.ts';
 import { TableAdmin } from '../../../../src/engines/dynamodb/table/table-admin.ts';
+import { NoAnswer } from '../../../../src/engines/dynamodb/table/failures.ts';
 import { Table } from '../../../../src/engines/dynamodb/table/table.ts';
 import { proxiedTable } from '../../../support/dynamodb/proxied-table.ts';
 
@@ -64,6 +65,27 @@ it('P7: a refusal that rests on a table that goes away is given once it is back'
   await expect.poll(() => closed).toMatchObject([expect.stringMatching(/^closed the log/)]);
   await proxy.allow();
   expect(await refusal).toBe('STORE_EXISTS');
+});
+
+it('a close does not wait for a table that does not say what a write needs', async () => {
+  const { log } = await openLog();
+  const [begun, failed] = [Promise.withResolvers<void>(), Promise.withResolvers<never>()];
+  let attempts = 0;
+  const write = log.write({
+    prepare: () => {
+      begun.resolve();
+      return failed.promise;
+    },
+    form: () => expect.unreachable(),
+    isAbandoned: () => attempts++ > 10,
+  });
+  await begun.promise;
+  const closed = log.close();
+  // By now it gives nothing to anybody else.
+  await expect.poll(() => log.proven().catch((error: unknown) => error)).toMatchObject({ reason: 'LEDGER_REOPENING' });
+  failed.reject(new NoAnswer('the table is away'));
+  await expect(write).rejects.toThrow('the table is away');
+  await closed;
 });
 
 async function prepare(): Promise<void> {}
