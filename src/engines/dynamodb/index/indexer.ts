@@ -63,7 +63,7 @@ export class Indexer {
   readonly #claim: Claim;
   #isTakingOver = false;
   #isRunning = false;
-  #isClosed = false;
+  readonly #closing = new AbortController();
   #changed = Promise.withResolvers<void>();
   #hurry = Promise.withResolvers<void>();
 
@@ -120,8 +120,12 @@ export class Indexer {
     await this.#raise().catch(() => false);
   }
 
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
   close(): void {
-    this.#isClosed = true;
+    this.#closing.abort();
     this.#claim.release();
     this.#tell();
   }
@@ -141,12 +145,14 @@ export class Indexer {
             return;
           }
           const some = pending.isOwn ? [...left] : [...left].slice(0, OTHERS_ITEMS);
-          await this.#table.putAll(some, (written) => written.forEach((item) => left.delete(item)));
+          const onWritten = (written: readonly Item[]) => written.forEach((item) => left.delete(item));
+          await this.#table.putAll(some, onWritten, this.#closing.signal);
         }
         pending.state = 'written';
         this.#tell();
         return;
       } catch (error) {
+        if (this.#isClosed) return;
         this.#onFailure(error);
         await delay(FAILURE_MS, undefined, { ref: false });
       }

@@ -33,6 +33,11 @@ export class NotReady extends Error {
   override readonly name = 'NotReady';
 }
 
+/** A request that was not sent, because whoever wanted it was closed. */
+export class NotWanted extends Error {
+  override readonly name = 'NotWanted';
+}
+
 /**
  * What became of a request that failed. Only `unknown` leaves open whether it was done or will be: a late copy may still
  * be on its way.
@@ -51,7 +56,7 @@ export function failureOf(error: unknown): Failure {
 
 /** Whether the same may succeed later, so that it is worth repeating by itself. What this engine refuses never does. */
 export function mayPass(error: unknown): boolean {
-  if (error instanceof LedgerRefused || error instanceof OrderError) return false;
+  if (error instanceof LedgerRefused || error instanceof OrderError || error instanceof NotWanted) return false;
   const failure = failureOf(error);
   return failure === 'throttled' || failure === 'unknown';
 }

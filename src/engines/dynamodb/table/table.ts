@@ -101,10 +101,15 @@ export class Table {
 
   /**
    * Writes items whose keys are distinct, whatever is there. After a rejection nothing of it is on its way any more, and
-   * `onWritten` was told of those that are written.
+   * `onWritten` was told of those that are written. Once the signal is aborted, nothing more is sent.
    */
-  async putAll(items: readonly Item[], onWritten: (some: readonly Item[]) => void = () => {}): Promise<void> {
-    const writes = chunksOf(items, ITEMS_PER_WRITE).map((chunk) => this.#putChunk(chunk).then(() => onWritten(chunk)));
+  async putAll(
+    items: readonly Item[],
+    onWritten: (some: readonly Item[]) => void = () => {},
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const chunks = chunksOf(items, ITEMS_PER_WRITE);
+    const writes = chunks.map((chunk) => this.#putChunk(chunk, signal).then(() => onWritten(chunk)));
     await Promise.allSettled(writes);
     await Promise.all(writes);
   }
@@ -187,11 +192,11 @@ export class Table {
     return found;
   }
 
-  async #putChunk(items: readonly Item[]): Promise<void> {
+  async #putChunk(items: readonly Item[], signal: AbortSignal | undefined): Promise<void> {
     let left = items.map((item) => ({ PutRequest: { Item: toValues(item) } }));
     await this.#untilDone(async () => {
       const command = new BatchWriteItemCommand({ RequestItems: { [this.name]: left } });
-      const { UnprocessedItems } = await this.#writes.run(() => this.#send(command));
+      const { UnprocessedItems } = await this.#writes.run(() => this.#send(command), signal);
       left = (UnprocessedItems?.[this.name] ?? []) as typeof left;
       return left.length === 0;
     });

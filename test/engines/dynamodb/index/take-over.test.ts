@@ -52,7 +52,8 @@ function indexing(items: Items, server: string, entries: readonly LogEntry[]) {
   const failures: unknown[] = [];
   const view = new LedgerView({ ledgerId: 'genesis', firstOrderId: 1n, isMoving: false }, undefined);
   const client = { send: items.send.bind(items) } as unknown as TableClient;
-  const indexer = new Indexer(new Table(client, 'orders'), view, {
+  const table = new Table(client, 'orders');
+  const indexer = new Indexer(table, view, {
     server,
     mark: undefined,
     prove: async () => {},
@@ -64,7 +65,7 @@ function indexing(items: Items, server: string, entries: readonly LogEntry[]) {
     view.apply(entry);
     indexer.add(entry, false);
   }
-  return { indexer, view, failures };
+  return { indexer, table, view, failures };
 }
 
 function entriesOf(server: string, count: number): LogEntry[] {
@@ -160,4 +161,24 @@ it('after a failure, only the items that are not written yet are written again',
   await indexer.idle();
   expect(failures).toHaveLength(2);
   expect(items.written).toEqual(onceEach(entries));
+});
+
+it('of the items that wait for a connection, none is written once the log is closed', async () => {
+  const items = new Items();
+  const away = Promise.withResolvers<void>();
+  let sent = 0;
+  items.before = () => {
+    sent++;
+    return away.promise;
+  };
+  const { indexer, table, failures } = indexing(items, 'own', entriesOf('own', 64));
+  await expect.poll(() => sent).toBeGreaterThan(0);
+  const before = sent;
+  indexer.close();
+  items.before = () => void sent++;
+  const last = table.putAll([{ partition: 'behind all of them', sort: '0', attributes: {} }]);
+  away.reject(named('InternalServerError'));
+  await last;
+  expect(sent).toBe(before + 1);
+  expect(failures).toEqual([]);
 });

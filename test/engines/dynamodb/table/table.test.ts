@@ -72,6 +72,19 @@ it('a batch has at most 25 writes', async () => {
   );
 });
 
+it('items that nobody wants written any more are not sent, nor sent again', async () => {
+  const away = Promise.withResolvers<object>();
+  const { asked, table } = fakeTable(() => away.promise);
+  const stop = new AbortController();
+  const written = table.putAll([...ITEMS, ...ITEMS, ...ITEMS, ...ITEMS], undefined, stop.signal);
+  await expect.poll(() => asked.length).toBeGreaterThan(0);
+  const before = asked.length;
+  stop.abort();
+  away.reject(Object.assign(new Error('no answer'), { name: 'InternalServerError' }));
+  await expect(written).rejects.toThrow('not wanted any more');
+  expect(asked).toHaveLength(before);
+});
+
 it('P4 P7: a put of the log is one attempt, whatever becomes of it', async () => {
   for (const name of ['ThrottlingException', 'InternalServerError', 'TimeoutError', 'AccessDeniedException']) {
     const { asked, table } = fakeTable(fails(name));

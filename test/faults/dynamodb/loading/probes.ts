@@ -52,8 +52,8 @@ export const PROBES: readonly SourceChange[] = [
   ),
   probe(
     'index/indexer.ts',
-    '} catch (error) {\n        this.#onFailure(error);\n        await',
-    (tell) => `} catch (error) {\n        ${tell} this.#onFailure(error);\n        await`,
+    'this.#onFailure(error);\n        await',
+    (tell) => `${tell} this.#onFailure(error);\n        await`,
     'the items of an entry could not be written',
   ),
   probe(
