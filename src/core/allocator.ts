@@ -180,9 +180,8 @@ export class Allocator {
     for (const caller of callers) caller.resolve(caller === first ? outcome : { allocation, replayed: true }, batch);
   }
 
-  /** Returns false if its callers have their answers: it was dropped, or a drain does not wait longer than its limit. */
+  /** Returns false if its callers have their answers: of a drain, or it was dropped and a later copy may have its key. */
   #forget(pending: Pending): boolean {
-    // A later copy may have its key.
     if (this.#pending.get(pending.key) !== pending) return false;
     this.#pending.delete(pending.key);
     for (let i = 1; i < pending.callers.length; i++) this.#copies.leave(pending.callers[i]!.origin);

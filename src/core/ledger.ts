@@ -108,9 +108,8 @@ export interface Ledger {
    * stores. Rejects with LEDGER_FULL if it is proven that nothing of the batch is durable; after any other rejection
    * the outcome is unknown.
    *
-   * An engine that has to form the batch again, because another server was first, refuses with CANCELLED what is not
-   * wanted any more by then: `isWanted` takes the place of a request in the batch. Once it has returned false, nobody
-   * waits for that request.
+   * An engine that has to form the batch again, because another server was first, asks `isWanted` of each place in it,
+   * and refuses with CANCELLED what is not: nobody waits for that request any more.
    */
   commit(batch: readonly AllocationRequest[], isWanted?: (index: number) => boolean): Promise<readonly Outcome[]>;
 
@@ -118,9 +117,8 @@ export interface Ledger {
   createStore(store: StoreSettings): Promise<Store>;
 
   /**
-   * Changes a store from the next allocation on; nothing else changed it in between. Rejects with STORE_NOT_FOUND, with
-   * FIRST_NUMBER_FIXED for another firstNumber after the first allocation, or with OUTCOME_UNKNOWN if it may have been
-   * changed.
+   * Changes a store from the next allocation on, by itself. Rejects with STORE_NOT_FOUND, with FIRST_NUMBER_FIXED for
+   * another firstNumber after the first allocation, or with OUTCOME_UNKNOWN if it may have been changed.
    */
   updateStore(storeId: bigint, changes: StoreChanges): Promise<ChangedStore>;
 
