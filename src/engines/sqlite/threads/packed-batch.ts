@@ -80,11 +80,15 @@ export function packOutcomes(outcomes: readonly BatchOutcome[]): PackedOutcomes 
     details[at + 1] = allocation.count;
     details[at + 2] = allocation.createTimeMs;
     details[at + 3] = allocation.minDigits;
-    styles.push(allocation.prefix, allocation.suffix);
-    // A damaged row may hold anything, and must not shift the names of the others.
-    if (replayed) originalCallers.push(allocation.caller.replaceAll(SEPARATOR, ' '));
+    styles.push(inOneLine(allocation.prefix), inOneLine(allocation.suffix));
+    if (replayed) originalCallers.push(inOneLine(allocation.caller));
   }
   return { numbers, details, styles: styles.join(SEPARATOR), originalCallers: originalCallers.join(SEPARATOR) };
+}
+
+/** A damaged row may hold anything, and must not shift the texts of the others. */
+function inOneLine(text: string): string {
+  return text.replaceAll(SEPARATOR, ' ');
 }
 
 /** Translates the outcomes into the core's terms, with the keys of the requests in `batch`. */

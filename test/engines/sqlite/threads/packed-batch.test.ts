@@ -98,3 +98,15 @@ it('a damaged row gives no other row of its batch its caller', () => {
     { allocation: { caller: 'then' } },
   ]);
 });
+
+it('a damaged row gives no other row of its batch its style', () => {
+  const batch = ['', ''].map(ask);
+  const outcomes = ['one\ntwo\n', 'A-'].map((prefix, i) => ({
+    allocation: { ...given(batch[i]!, i), prefix, suffix: '\n' },
+    replayed: true,
+  }));
+  expect(unpackOutcomes(packOutcomes(outcomes), batch)).toMatchObject([
+    { allocation: { prefix: 'one two ', suffix: ' ' } },
+    { allocation: { prefix: 'A-', suffix: ' ' } },
+  ]);
+});
