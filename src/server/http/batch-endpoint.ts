@@ -12,7 +12,7 @@ import { BATCHES } from '../limits.ts';
 import { requireStore } from '../security/principal.ts';
 import { admission, enteredBy } from './admission.ts';
 import { refuse, sendJson } from './answer.ts';
-import type { PostedOrder } from './malformed.ts';
+import type { Malformed, PostedOrder } from './malformed.ts';
 import { MALFORMED, postedOrders } from './malformed.ts';
 import type { OrderEndpointOptions } from './order-endpoint.ts';
 import { refusalBody, statusOf } from './status.ts';
@@ -85,7 +85,7 @@ export class BatchEndpoint {
 
   #withKey({ storeId, count, key, why }: PostedOrder, caller: string): KeyedOrder {
     const order = { storeId: BigInt(storeId ?? 0), count, caller };
-    const refusal = why === undefined ? undefined : new OrderError('STORE_ID_INVALID', MALFORMED);
+    const refusal = why && new OrderError(why.reason, MALFORMED);
     try {
       return { ...order, requestId: this.#keyFor(key), refusal, why };
     } catch (error) {
@@ -105,7 +105,7 @@ export class BatchEndpoint {
 interface KeyedOrder extends AllocationRequest {
   readonly refusal: OrderError | undefined;
   /** What is wrong with it, if it is malformed. */
-  readonly why: string | undefined;
+  readonly why: Malformed | undefined;
 }
 
 /** Numbers are written by hand: JSON.stringify knows no bigint. */
@@ -113,7 +113,7 @@ function toJson(answer: Answer, { requestId, why }: KeyedOrder): string {
   const key = requestId === '' ? '' : `,"request_id":${JSON.stringify(requestId)}`;
   if (answer instanceof OrderError) {
     const { reason, message } = answer;
-    return `{"status":${statusOf(reason).code},${refusalBody(reason, message, why).slice(1, -1)}${key}}`;
+    return `{"status":${statusOf(reason).code},${refusalBody(reason, message, why?.detail).slice(1, -1)}${key}}`;
   }
   const { orderId, orderNumber, storeId, count } = answer.allocation;
   return `{"OrderID":${orderId},"OrderNumber":${orderNumber},"StoreID":${storeId},"Count":${count}${key}}`;

@@ -5,12 +5,34 @@ import { isJsonObject, isWhole, parseJson } from '../../core/text/json-text.ts';
 export const MALFORMED = 'Malformed Request';
 const MALFORMED_BATCH = 'the body is not a JSON array of orders; send [{"store_id": 7}]';
 
+/** Why a request or an order is malformed: one sentence says what to send. */
+export interface Malformed {
+  readonly reason: 'STORE_ID_INVALID' | 'REQUEST_ID_INVALID' | 'COUNT_INVALID';
+  readonly detail: string;
+}
+
+const KEY_IN_BODY = 'the key of a request is not read from its body; send it as the header Idempotency-Key';
+const ONE_NUMBER =
+  'a request gets one number; for more send [{"store_id": 7, "count": 2}] to /api/generateOrderNumbers';
+
+/** What callers take for a field. If it were ignored like any other, a retry would be numbered twice. */
+const NOT_READ: ReadonlyMap<string, Malformed> = new Map([
+  ['request_id', { reason: 'REQUEST_ID_INVALID', detail: KEY_IN_BODY }],
+  ['requestId', { reason: 'REQUEST_ID_INVALID', detail: KEY_IN_BODY }],
+  ['count', { reason: 'COUNT_INVALID', detail: ONE_NUMBER }],
+]);
+const MISNAMED_KEY: Malformed = {
+  reason: 'REQUEST_ID_INVALID',
+  detail: 'requestId is no field of an order; send request_id',
+};
+
 /** A number with a fraction or an exponent, which may be rounded. */
 const MAY_ROUND = /\d[.eE]/;
 
 /**
- * The store_id of a request's body: 1 to 2^53-1. Undefined if there is no body, it is no JSON object, or
- * its store_id is not a positive whole number that JSON.parse gives exactly (1e3 and 5.0 are whole).
+ * The store_id of a request's body: 1 to 2^53-1. Undefined if there is no body, it is no JSON object, it has a key or a
+ * count, which are not read from it, or its store_id is not a positive whole number that JSON.parse gives exactly (1e3
+ * and 5.0 are whole).
  */
 export function storeIdOf(body: unknown): number | undefined {
   if (typeof body !== 'string') return undefined;
@@ -22,25 +44,30 @@ export function storeIdOf(body: unknown): number | undefined {
   }
 }
 
-/** Why {@link storeIdOf} found no store_id, in one sentence that says what to send. */
-export function whyMalformed(body: unknown): string {
+/** Why {@link storeIdOf} found no store_id. */
+export function whyMalformed(body: unknown): Malformed {
   let parsed: unknown;
   try {
     parsed = parseJson(String(body));
     exactStoreId(String(body));
   } catch (error) {
-    return error instanceof RangeError ? 'the body is nested too deeply' : 'the body is not JSON; send {"store_id": 7}';
+    const isDeep = error instanceof RangeError;
+    return noStore(isDeep ? 'the body is nested too deeply' : 'the body is not JSON; send {"store_id": 7}');
   }
-  return whyNoOrder(parsed, 'the body');
+  const notRead = isJsonObject(parsed) ? Object.keys(parsed).find((name) => NOT_READ.has(name)) : undefined;
+  return notRead === undefined ? whyNoOrder(parsed, 'the body') : NOT_READ.get(notRead)!;
 }
 
-function whyNoOrder(parsed: unknown, name = 'the order'): string {
-  if (!isJsonObject(parsed)) return `${name} is not a JSON object; send {"store_id": 7}`;
-  if (!('store_id' in parsed)) return 'store_id is missing; send {"store_id": 7}';
+function whyNoOrder(parsed: unknown, name = 'the order'): Malformed {
+  if (!isJsonObject(parsed)) return noStore(`${name} is not a JSON object; send {"store_id": 7}`);
+  if (!('store_id' in parsed)) return noStore('store_id is missing; send {"store_id": 7}');
   const range = `a whole number from 1 to ${Number.MAX_SAFE_INTEGER}`;
-  return typeof parsed.store_id === 'number'
-    ? `store_id must be ${range}`
-    : `store_id must be a JSON number, ${range}, not ${kindOf(parsed.store_id)}`;
+  const isNumber = typeof parsed.store_id === 'number';
+  return noStore(`store_id must be ${isNumber ? range : `a JSON number, ${range}, not ${kindOf(parsed.store_id)}`}`);
+}
+
+function noStore(detail: string): Malformed {
+  return { reason: 'STORE_ID_INVALID', detail };
 }
 
 /** One order of a batch as it was posted. */
@@ -52,7 +79,7 @@ export interface PostedOrder {
   /** Undefined if it is absent, empty if it is no text. */
   readonly key: string | undefined;
   /** Why the order is malformed. */
-  readonly why: string | undefined;
+  readonly why: Malformed | undefined;
 }
 
 /** The orders of a batch. Throws BATCH_SIZE_INVALID if the body is no JSON array. */
@@ -76,13 +103,14 @@ function toExactText(_key: string, value: unknown, context?: { readonly source?:
 
 /** `exact` is the same order, or has the texts of its numbers. */
 function postedOrder(order: unknown, exact: unknown): PostedOrder {
-  const { store_id: storeId, request_id: key, count = 1 } = isJsonObject(order) ? order : {};
+  const { store_id: storeId, request_id: key, requestId: misnamed, count = 1 } = isJsonObject(order) ? order : {};
   const texts = isJsonObject(exact) ? exact : {};
   const isWholeNumber = (name: string) => !isJsonObject(texts[name]) || isWhole(String(texts[name]['source']));
+  const isGood = isStoreId(storeId) && isWholeNumber('store_id') && misnamed === undefined;
   return {
-    ...(isStoreId(storeId) && isWholeNumber('store_id')
+    ...(isGood
       ? { storeId, why: undefined }
-      : { storeId: undefined, why: whyNoOrder(order) }),
+      : { storeId: undefined, why: misnamed === undefined ? whyNoOrder(order) : MISNAMED_KEY }),
     count: typeof count === 'number' && isWholeNumber('count') ? count : NaN,
     key: key === undefined || typeof key === 'string' ? key : '',
   };
@@ -98,6 +126,7 @@ function exactStoreId(body: string): number | undefined {
   const parsed = parseJson(body);
   // JSON.parse makes a member `__proto__` a property like any other, so it cannot lend the object a store_id.
   if (typeof parsed !== 'object' || parsed === null || !('store_id' in parsed)) return undefined;
+  if ('request_id' in parsed || 'requestId' in parsed || 'count' in parsed) return undefined;
   const { store_id: storeId } = parsed;
   if (!isStoreId(storeId)) return undefined;
   return MAY_ROUND.test(body) && !isWhole(sourceOf(body)) ? undefined : storeId;

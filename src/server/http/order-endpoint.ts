@@ -52,8 +52,9 @@ export class OrderEndpoint {
     const call = enteredBy(request);
     const storeId = storeIdOf(request.body);
     if (storeId === undefined) {
-      refuse(reply, 'STORE_ID_INVALID', MALFORMED, whyMalformed(request.body));
-      call.refused(new OrderError('STORE_ID_INVALID', MALFORMED));
+      const { reason, detail } = whyMalformed(request.body);
+      refuse(reply, reason, MALFORMED, detail);
+      call.refused(new OrderError(reason, MALFORMED));
       return;
     }
     const posted: Posted = { call, reply, storeId: BigInt(storeId), requestId: '' };

@@ -141,7 +141,36 @@ describe('a malformed request', () => {
     ['{"store_id":0}', 'store_id must be a whole number from 1 to 9007199254740991'],
     ['{"store_id":1.5}', 'store_id must be a whole number from 1 to 9007199254740991'],
   ])('names in its detail what to send instead of %.40s', (body, detail) => {
-    expect(whyMalformed(body)).toBe(detail);
+    expect(whyMalformed(body)).toEqual({ reason: 'STORE_ID_INVALID', detail });
+  });
+
+  it.each([
+    ['{"store_id":7,"request_id":"cart-1"}', 'REQUEST_ID_INVALID', /Idempotency-Key/],
+    ['{"requestId":"cart-1","store_id":7}', 'REQUEST_ID_INVALID', /Idempotency-Key/],
+    ['{"store_id":7,"count":2}', 'COUNT_INVALID', /\/api\/generateOrderNumbers/],
+  ])('P5: has a key or a count, which would be lost: %s', async (body, reason, remedy) => {
+    const fixture = await HttpFixture.open();
+    const { code, body: answer } = await fixture.post(body, { 'idempotency-key': 'cart-1' });
+    expect(code).toBe(400);
+    expect(JSON.parse(answer)).toEqual({
+      message: 'Malformed Request',
+      reason,
+      detail: expect.stringMatching(remedy) as string,
+    });
+    expect(fixture.disk.rows).toEqual([]);
+  });
+
+  it('P5: in a batch, has its key under another name, which would be lost', async () => {
+    const fixture = await HttpFixture.open();
+    const connection = await fixture.connect();
+    const orders = '[{"store_id":7,"requestId":"cart-1"},{"store_id":7,"request_id":"cart-2"}]';
+    const request = `POST /api/generateOrderNumbers HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`;
+    connection.send(`${request}Content-Length: ${orders.length}\r\n\r\n${orders}`);
+    const { body } = await connection.answer();
+    expect(JSON.parse(body)).toMatchObject([
+      { status: 400, reason: 'REQUEST_ID_INVALID', detail: 'requestId is no field of an order; send request_id' },
+      { OrderID: 1, request_id: 'cart-2' },
+    ]);
   });
 
   it('is malformed whatever its key', async () => {

@@ -16,7 +16,7 @@ export const ORDER_BODY: FuzzTarget<string> = {
   check(input) {
     const storeId = storeIdOf(input);
     if (storeIdOf(` ${input}\n`) !== storeId) throw new Error('it is another order with white space around it');
-    if (storeId === undefined) return withoutValues(whyMalformed(input));
+    if (storeId === undefined) return withoutValues(whyMalformed(input).detail);
     if (!Number.isSafeInteger(storeId) || storeId < 1) throw new Error(`its store is ${storeId}`);
     const parsed = JSON.parse(input) as { readonly store_id: unknown };
     if (parsed.store_id !== storeId) throw new Error(`its store is ${storeId}, and JSON has another one`);
@@ -47,7 +47,7 @@ export const BATCH_BODY: FuzzTarget<string> = {
       const alone = isJsonObject(order) && storeId !== undefined ? order['store_id'] : undefined;
       if (storeId !== alone) throw new Error(`its store is ${storeId}, and JSON has another one`);
     }
-    return `orders: ${orders.length > 3 ? 'many' : orders.length}, ${withoutValues(orders.map(({ why }) => why ?? 'good')[0])}`;
+    return `orders: ${orders.length > 3 ? 'many' : orders.length}, ${withoutValues(orders.map(({ why }) => why?.detail ?? 'good')[0])}`;
   },
 };
 
