@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -73,10 +73,11 @@ async function main(args: readonly string[]): Promise<number> {
   const reason = values.record ? whyNotRecordable() : undefined;
   if (reason !== undefined) throw new Misuse(reason);
 
-  const folder = mkdtempSync(join(tmpdir(), 'test-faults-'));
+  const temporary = mkdtempSync(join(tmpdir(), 'test-faults-'));
+  const folder = join(temporary, 'record');
   try {
     process.stderr.write(`test-faults: ${chosen.map(({ name }) => name).join(' ')}, seed ${seed}\n`);
-    const exitCode = await runTests(chosen, values.test, {
+    const { exitCode, ran, failed } = await runTests(chosen, values.test, join(temporary, 'tests.json'), {
       FAULTS: 'long',
       FAULTS_SEED: String(seed),
       FAULTS_ROUNDS: rounds === undefined ? '' : String(rounds),
@@ -85,10 +86,12 @@ async function main(args: readonly string[]): Promise<number> {
     });
     report(folder, values.json === true);
     // Each of them held, whatever became of the others.
-    if (values.record) cpSync(folder, RECORDS, { recursive: true });
+    if (values.record && existsSync(folder)) cpSync(folder, RECORDS, { recursive: true });
+    for (const name of failed) process.stderr.write(`test-faults: failed: ${name}\n`);
+    if (ran === 0) throw new Misuse(`no test of these labs has a name that contains ${values.test}`);
     return exitCode;
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(temporary, { recursive: true, force: true });
   }
 }
 
@@ -113,8 +116,21 @@ function wholeNumber(flag: string, text: string | undefined): number | undefined
   return Number(text);
 }
 
-async function runTests(chosen: readonly Lab[], test: string | undefined, env: Readonly<Record<string, string>>) {
+/** What vitest says of a run. */
+interface Results {
+  readonly numPassedTests: number;
+  readonly testResults: readonly { readonly assertionResults: readonly { fullName: string; status: string }[] }[];
+}
+
+/** Runs the tests of these labs, with what vitest finds in `results`. */
+async function runTests(
+  chosen: readonly Lab[],
+  test: string | undefined,
+  results: string,
+  env: Readonly<Record<string, string>>,
+) {
   const args = [VITEST, 'run', '--project', 'plain', '--project', 'tools', '--maxWorkers', MAX_WORKERS];
+  args.push('--reporter', 'default', '--reporter', 'json', '--outputFile', results);
   if (test !== undefined) args.push('-t', test.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`));
   const child = spawn(process.execPath, [...args, ...chosen.flatMap(({ tests }) => tests)], {
     cwd: ROOT,
@@ -125,7 +141,11 @@ async function runTests(chosen: readonly Lab[], test: string | undefined, env: R
   // The terminal sends it to both; the child ends by itself.
   process.on('SIGINT', () => {});
   const [exitCode] = (await once(child, 'close')) as [number | null];
-  return exitCode ?? 1;
+  if (!existsSync(results)) return { exitCode: exitCode ?? 1, ran: undefined, failed: [] };
+  const { numPassedTests, testResults } = JSON.parse(readFileSync(results, 'utf8')) as Results;
+  const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
+  const failed = tests.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName);
+  return { exitCode: exitCode ?? 1, ran: numPassedTests + failed.length, failed };
 }
 
 function report(folder: string, asJson: boolean): void {

@@ -18,8 +18,22 @@ export interface Simulator {
   missing(sum: Sum): readonly string[];
 }
 
+/** A command line that cannot be run. */
+class Misuse extends Error {}
+
 /** The program of a simulator: one seed with its trace, or many seeds with what they injected and reached. */
 export async function simulatorProgram(simulator: Simulator): Promise<void> {
+  try {
+    await run(simulator);
+  } catch (error) {
+    // What parseArgs throws says what it did not expect.
+    if (!(error instanceof Misuse) && !(error instanceof TypeError && 'code' in error)) throw error;
+    process.stderr.write(`${simulator.command}: ${error.message}\n`);
+    process.exitCode = 2;
+  }
+}
+
+async function run(simulator: Simulator): Promise<void> {
   const { values } = parseArgs({
     options: {
       seed: { type: 'string' },
@@ -36,7 +50,7 @@ export async function simulatorProgram(simulator: Simulator): Promise<void> {
     return;
   }
   const bug = plantedBug(simulator, values.planted);
-  if (values.seed) return replay(simulator, whole('--seed', values.seed), bug);
+  if (values.seed !== undefined) return replay(simulator, whole('--seed', values.seed), bug);
   const counts = { seeds: whole('--seeds', values.seeds), seed: whole('--from', values.from) };
   await runAll(simulator, { ...counts, jobs: whole('--jobs', values.jobs), ...bug });
 }
@@ -59,7 +73,7 @@ async function replay(simulator: Simulator, seed: number, bug: { bug?: PlantedBu
   const [failure] = sum.failures;
   process.stdout.write(`${lines.join('\n')}\n`);
   process.stdout.write(`seed ${seed}, hash ${sum.hash.toString(16)}: ${sum.lives} lives, ${sum.calls} calls\n`);
-  if (!failure) return;
+  if (!failure) return void process.stdout.write('Every promise was kept.\n');
   process.stdout.write(`The trace is that of the shortest run with the same failure. All of them:\n`);
   for (const sentence of failure.violations) process.stdout.write(`  ${sentence}\n`);
   process.exitCode = 1;
@@ -98,7 +112,7 @@ async function runAll(simulator: Simulator, simulation: Simulation): Promise<voi
 function plantedBug({ bugs }: Simulator, wanted: string | undefined): { bug?: PlantedBug } {
   if (wanted === undefined) return {};
   const bug = bugs.find(({ name }) => name === wanted);
-  if (!bug) throw new Error(`no planted bug is called ${wanted}`);
+  if (!bug) throw new Misuse(`no planted bug is called ${wanted}; --planted list names them`);
   return { bug };
 }
 
@@ -112,6 +126,6 @@ function count(number: number): string {
 }
 
 function whole(flag: string, text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new Error(`${flag} is ${text}, and has to be a whole number`);
+  if (!/^\d{1,9}$/.test(text)) throw new Misuse(`${flag} is ${text}, and has to be a whole number`);
   return Number(text);
 }

@@ -49,8 +49,15 @@ async function backup(target: string, flags: BackupFlags, context: OperatorConte
   context.done(`the backup ${path} was written and checked`);
   await output.line(
     json
-      ? jsonLine({ backup: path, ledgerId, lastOrderId, rows, bytes })
-      : fieldTable({ backup: path, ledger_id: ledgerId, last_order_id: lastOrderId, rows, bytes }),
+      ? jsonLine({ ledger: flags.ledger, backup: path, ledgerId, lastOrderId, rows, bytes })
+      : fieldTable({
+          ledger: flags.ledger,
+          backup: path,
+          ledger_id: ledgerId,
+          last_order_id: lastOrderId,
+          rows,
+          bytes,
+        }),
   );
   if (movedTo !== undefined) {
     say(

@@ -103,7 +103,7 @@ function asText(ledger: string, { ledgerId, entries, items, missing, different, 
   return fieldTable({
     ledger,
     ledger_id: ledgerId,
-    log: `${entries} entries, which lead to ${items} items`,
+    log: `${entries} ${entries === 1 ? 'entry' : 'entries'}, which lead to ${items} items`,
     written: `${missing} missing, ${different} different, ${pending} of the newest entries`,
     stray,
   });

@@ -43,6 +43,7 @@ it('P1 P2 P8: a backup under load is dense, holds every order answered before it
     const rows = assertDense(join(folder, name));
     expect(BigInt(rows.length)).toBeGreaterThanOrEqual(before);
     expect(JSON.parse(stdout)).toMatchObject({
+      ledger,
       backup: join(folder, name),
       ledgerId: expect.stringMatching(/^[0-9a-f-]{36}$/),
       lastOrderId: String(rows.at(-1)!.order_id),
@@ -70,7 +71,7 @@ it('a backup prints a summary as text', async () => {
   // The variable names the ledger, as for serve.
   const { exitCode, stdout } = await localOrderNumbers(['backup', target], { env: { ORDERS_LEDGER: database } });
   expect(exitCode).toBe(0);
-  expect(stdout).toMatch(/^backup +.*backup\.db\nledger_id +\S{36}\nlast_order_id +3\nrows +3\nbytes +\d+\n$/);
+  expect(stdout).toMatch(/^ledger +.*orders\.db\nbackup +.*backup\.db\nledger_id +\S{36}\nlast_order_id +3\nrows +3\nbytes +\d+\n$/);
 });
 
 it('a refusal prints one line and exits with 1', async () => {

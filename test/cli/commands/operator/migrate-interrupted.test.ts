@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { faultRun } from '../../../faults/frame/fault-run.ts';
+import { faultRun, timeoutMs } from '../../../faults/frame/fault-run.ts';
 import { fillLedger, fills } from '../../../support/ledgers/filled-ledger.ts';
 import { move, textOfDatabase, textOfFile, whileServed } from '../../../support/ledgers/moved-ledger.ts';
 import { connect } from '../../../support/clients/orders-client.ts';
@@ -63,40 +63,44 @@ async function whileMoving(child: ChildProcess, url: string, holds: string): Pro
   await until(`${holds}, or the end of the command`, isMet, 5);
 }
 
-it('P1 P2 P5 P8: a move killed at any moment resumes where it stopped, and the two ledgers never both number', async () => {
-  // Three chunks, or eight in the long form, so that no step is too short to be hit.
-  const [rows, kills] = RUN.isLong ? [37_000, 7] : [12_500, 3];
-  const { from, to } = await ledgers(rows);
-  // Each run has to copy what the file allocated since the last one.
-  const moments: ((end: bigint) => string)[] = [
-    () => connectedAnd('true'),
-    () => '(SELECT moving_from FROM order_numbers.ledger) IS NOT NULL',
-    ...Array.from({ length: kills }, (_, i) => () => copiedUpTo(BigInt(1 + 5000 * i))),
-    // The last row is a run of two.
-    (end) => copiedUpTo(end - 1n),
-    (end) => `(SELECT last_order_id FROM order_numbers.ledger) >= ${end}`,
-    () => connectedAnd("query LIKE '%verify_allocations%'"),
-    () => connectedAnd("query LIKE '%verify_request_ids%'"),
-  ];
-  let end = BigInt(rows);
-  for (const [i, moment] of moments.entries()) {
-    const child = startMove(from, to);
-    await whileMoving(child, to, moment(end));
-    child.kill('SIGKILL');
-    expect([moment(end), await ended(child)]).toEqual([moment(end), null]);
-    // The file keeps numbering, so that the next run has to copy that, too; the database does not.
-    fillLedger(from, { storeId: BigInt(1 + i), requestId: `between-${i}`, count: 2 });
-    end += 2n;
-  }
-  expect(await refusedStart(to)).toMatch(/another ledger is being copied into this one/);
-  expect((await whileServed(from, (client) => client.allocate(1n))).allocation.orderId).toBe(++end);
+it(
+  'P1 P2 P5 P8: a move killed at any moment resumes where it stopped, and the two ledgers never both number',
+  async () => {
+    // Three chunks, or eight in the long form, so that no step is too short to be hit.
+    const [rows, kills] = RUN.isLong ? [37_000, 7] : [12_500, 3];
+    const { from, to } = await ledgers(rows);
+    // Each run has to copy what the file allocated since the last one.
+    const moments: ((end: bigint) => string)[] = [
+      () => connectedAnd('true'),
+      () => '(SELECT moving_from FROM order_numbers.ledger) IS NOT NULL',
+      ...Array.from({ length: kills }, (_, i) => () => copiedUpTo(BigInt(1 + 5000 * i))),
+      // The last row is a run of two.
+      (end) => copiedUpTo(end - 1n),
+      (end) => `(SELECT last_order_id FROM order_numbers.ledger) >= ${end}`,
+      () => connectedAnd("query LIKE '%verify_allocations%'"),
+      () => connectedAnd("query LIKE '%verify_request_ids%'"),
+    ];
+    let end = BigInt(rows);
+    for (const [i, moment] of moments.entries()) {
+      const child = startMove(from, to);
+      await whileMoving(child, to, moment(end));
+      child.kill('SIGKILL');
+      expect([moment(end), await ended(child)]).toEqual([moment(end), null]);
+      // The file keeps numbering, so that the next run has to copy that, too; the database does not.
+      fillLedger(from, { storeId: BigInt(1 + i), requestId: `between-${i}`, count: 2 });
+      end += 2n;
+    }
+    expect(await refusedStart(to)).toMatch(/another ledger is being copied into this one/);
+    expect((await whileServed(from, (client) => client.allocate(1n))).allocation.orderId).toBe(++end);
 
-  expect(await move(from, to)).toMatchObject({ exitCode: 0 });
-  expect(await textOfDatabase(to)).toEqual(textOfFile(from));
-  expect(await refusedStart(from)).toContain('was moved to');
-  const { allocation } = await whileServed(to, (client) => client.allocate(1n));
-  expect(allocation.orderId).toBe(end + 1n);
-});
+    expect(await move(from, to)).toMatchObject({ exitCode: 0 });
+    expect(await textOfDatabase(to)).toEqual(textOfFile(from));
+    expect(await refusedStart(from)).toContain('was moved to');
+    const { allocation } = await whileServed(to, (client) => client.allocate(1n));
+    expect(allocation.orderId).toBe(end + 1n);
+  },
+  timeoutMs(RUN),
+);
 
 it('P1: after a kill between sealing the file and opening the database neither numbers, and the same command finishes', async () => {
   const { from, to } = await ledgers(60);
