@@ -8,7 +8,7 @@ import { settledWithin } from '../../core/settled-within.ts';
 import type { ChangedStore, Store, StoreChanges, StoreSettings } from '../../core/store.ts';
 import { changedStore } from '../../core/changed-store.ts';
 import { DynamodbReads } from './dynamodb-reads.ts';
-import { damageOf, findAllocations, findStore } from './index/lookups.ts';
+import { damageOf, findAllocations, findStore, STORES_AT_ONCE } from './index/lookups.ts';
 import { Log } from './log/log.ts';
 import type { LedgerView, Pin } from './log/ledger-view.ts';
 import type { LogChange } from './log/log-entry.ts';
@@ -18,6 +18,7 @@ import { NotServed } from './log/served.ts';
 import type { Formed, Write } from './log/write.ts';
 import type { LedgerPlace } from './log/opening.ts';
 import { NoAnswer } from './table/failures.ts';
+import { inParallel } from './table/in-parallel.ts';
 
 /** How long a write is tried before its callers are told that its outcome is unknown. */
 const WRITE_MS = 30_000;
@@ -134,7 +135,9 @@ export class DynamodbLedger implements Ledger {
         const storeIds = new Set(requests.map(({ storeId }) => storeId));
         [known] = await Promise.all([
           findAllocations(table, requests),
-          ...[...storeIds].map(async (storeId) => stores.set(storeId, await this.#store(view, pin, storeId))),
+          inParallel(STORES_AT_ONCE, [...storeIds], async (storeId) => {
+            stores.set(storeId, await this.#store(view, pin, storeId));
+          }),
         ]);
       },
       form: (view) => {

@@ -6,12 +6,13 @@ import { ledgerReopening } from '../../core/refusals.ts';
 import type { Store } from '../../core/store.ts';
 import type { VerifyEvent } from '../../core/verify/events.ts';
 import { verifyLedger } from '../../core/verify/verify-ledger.ts';
-import { findAllocations, findOrderNumber, findStore } from './index/lookups.ts';
+import { findAllocations, findOrderNumber, findStore, STORES_AT_ONCE } from './index/lookups.ts';
 import { positionOf, positionsOfStore } from './index/positions.ts';
 import { lastListedStore, listedStores } from './index/store-list.ts';
 import type { LedgerView, Pin } from './log/ledger-view.ts';
 import type { Log } from './log/log.ts';
 import { EntryCache } from './log/entry-cache.ts';
+import { inParallel } from './table/in-parallel.ts';
 import type { Table } from './table/table.ts';
 import { DynamodbVerifySource } from './verify/verify-source.ts';
 
@@ -51,8 +52,11 @@ export class DynamodbReads implements LedgerReads {
         const listed = await listedStores(this.#table, afterStoreId, limit);
         const ids = [...new Set([...listed, ...created])].filter((id) => id > afterStoreId && id <= upToStoreId);
         const first = ids.toSorted((a, b) => (a < b ? -1 : 1)).slice(0, limit);
-        const stores = await Promise.all(first.map((storeId) => this.#store(view, pin, storeId)));
-        return stores.filter((store) => store !== undefined);
+        const stores = new Map<bigint, Store | undefined>();
+        await inParallel(STORES_AT_ONCE, first, async (storeId) => {
+          stores.set(storeId, await this.#store(view, pin, storeId));
+        });
+        return first.map((storeId) => stores.get(storeId)).filter((store) => store !== undefined);
       });
     });
   }

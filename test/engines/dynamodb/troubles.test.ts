@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+import { QueryCommand } from '@aws-sdk/client-dynamodb';
 import { expect, it } from 'vitest';
 import { newTableUrl } from '../../support/dynamodb/dynalite.ts';
 import { append, overwrite, withTable } from '../../support/dynamodb/log-access.ts';
@@ -6,6 +8,9 @@ import { proxiedTable } from '../../support/dynamodb/proxied-table.ts';
 import { RawTable } from '../../support/dynamodb/raw-table.ts';
 import { refusedProcess, refusedStart } from '../../support/processes/refused-start.ts';
 import { readEntry } from '../../../src/engines/dynamodb/log/log-reader.ts';
+
+/** Requests that the SDK's client sends at the same time; the others wait, and may run out of time. */
+const SOCKETS = 50;
 
 it('a role that may not write what follows from the log is warned of, and nothing is lost', async () => {
   const { url, proxy } = await proxiedTable();
@@ -67,6 +72,42 @@ it('a server that finds no credentials says so in one line, and ends', async () 
       'credentials of a role that may use the table, as variables, a profile or a role of the machine',
   );
 });
+
+it('the stores of a batch and of a list are looked up beside each other, but leave connections to others', async () => {
+  const url = await newTableUrl();
+  const { ledger } = await OpenedLedger.open(url);
+  await ledger.commit(batchOf('a'));
+  // Servers keep what is not indexed yet.
+  await ledger.indexed();
+  const numbering = new Queries();
+  const other = await OpenedLedger.open(url, true, numbering.before);
+  expect(await other.ledger.commit(batchOf('b'))).toHaveLength(60);
+  expect(numbering.mostAtOnce).toBeGreaterThan(10);
+  expect(numbering.mostAtOnce).toBeLessThan(SOCKETS);
+  await other.ledger.indexed();
+  const listing = new Queries();
+  const { reads } = (await OpenedLedger.open(url, true, listing.before)).ledger;
+  expect(await reads.listStores({ afterStoreId: 0n, upToStoreId: 1000n, limit: 1000 })).toHaveLength(60);
+  expect(listing.mostAtOnce).toBeGreaterThan(10);
+  expect(listing.mostAtOnce).toBeLessThan(SOCKETS);
+});
+
+/** Counts the queries that are under way at the same time, each for some turns of the event loop. */
+class Queries {
+  mostAtOnce = 0;
+  #now = 0;
+
+  readonly before = async (command: object): Promise<void> => {
+    if (!(command instanceof QueryCommand)) return;
+    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#now);
+    for (let turns = 0; turns < 10; turns++) await setImmediate();
+    this.#now--;
+  };
+}
+
+function batchOf(requestId: string) {
+  return Array.from({ length: 60 }, (_, i) => ({ storeId: BigInt(i + 1), requestId, count: 1, caller: '' }));
+}
 
 function order(requestId: string) {
   return { storeId: 7n, requestId, count: 1, caller: '' };

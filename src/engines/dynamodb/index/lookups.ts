@@ -7,6 +7,9 @@ import { numberOf } from '../table/item.ts';
 import type { StoreAt } from './derived-items.ts';
 import { toAllocation, toStoreAt } from './derived-items.ts';
 
+/** Stores that are looked up at once: a request that waits for a connection of the SDK's client may run out of time. */
+export const STORES_AT_ONCE = 32;
+
 /** The key of a request. */
 export interface RequestKey {
   readonly storeId: bigint;

@@ -3,21 +3,19 @@ import type { DeclaredLoss, LedgerContents, LedgerCounters } from '../../../../c
 import { compareLosses } from '../../../../core/move/contents.ts';
 import type { Store } from '../../../../core/store.ts';
 import { toLoss } from '../../index/derived-items.ts';
-import { findStore } from '../../index/lookups.ts';
+import { findStore, STORES_AT_ONCE } from '../../index/lookups.ts';
 import { positionOf } from '../../index/positions.ts';
 import { listedStores } from '../../index/store-list.ts';
 import { EntryCache } from '../../log/entry-cache.ts';
 import type { LedgerView } from '../../log/ledger-view.ts';
 import { LOSSES } from '../../table/keys.ts';
+import { inParallel } from '../../table/in-parallel.ts';
 import type { Table } from '../../table/table.ts';
-import { inParallel } from './in-parallel.ts';
 
 /** Log entries that are read at once: at first, and at most. */
 const FIRST_ENTRIES = 4;
 const MAX_ENTRIES = 64;
 const LOSSES_PER_READ = 1000;
-/** Stores that are looked up at once. */
-const STORES_AT_ONCE = 32;
 
 /** A whole ledger in a table whose derived items are complete, while nobody numbers in it. Its allocations are the log's. */
 export class LogContents implements LedgerContents {

@@ -8,9 +8,9 @@ import { BackOff } from '../../table/back-off.ts';
 import { mayPass, NoAnswer } from '../../table/failures.ts';
 import type { Item } from '../../table/item.ts';
 import { optionalIntegerOf, textOf } from '../../table/item.ts';
+import { inParallel } from '../../table/in-parallel.ts';
 import { INDEXED_TO, META, TURNS_ASKED } from '../../table/keys.ts';
 import type { Table } from '../../table/table.ts';
-import { inParallel } from './in-parallel.ts';
 
 /** How long a write is repeated. */
 const REPEAT_MS = 60_000;
