@@ -45,6 +45,8 @@ export class SqliteLedger implements Ledger {
   readonly reads: SqliteReads;
   readonly #feed = new CommitFeed();
   readonly #fileWatch: FileWatch;
+  /** The ledger in the file, once it is known. A thread that dies forgets it. */
+  #ledgerId: string | undefined;
   #isClosing = false;
   #isLost = false;
   #opened: Promise<void>;
@@ -59,13 +61,8 @@ export class SqliteLedger implements Ledger {
     this.#files = files;
     this.#observer = observer;
     this.#fence = takeFence(files, () => requireOpenable(files, { expected }));
-    const lock = this.#fence.identity;
-    this.#writer = new Thread(threadModule('writer'), {
-      files,
-      autoCreateStores,
-      expected,
-      lock,
-    } satisfies WriterOptions);
+    const data: WriterOptions = { files, autoCreateStores, expected, lock: this.#fence.identity };
+    this.#writer = new Thread(threadModule('writer'), data);
     this.#checkpoints = new Checkpoints(files, this.#writer, observer);
     this.reads = new SqliteReads(files);
     this.#opened = this.#watched(this.#open(true));
@@ -187,7 +184,7 @@ export class SqliteLedger implements Ledger {
   }
 
   async #tryToOpen(atStart: boolean): Promise<boolean> {
-    const opening = await this.#writer.call('open', { atStart });
+    const opening = await this.#writer.call('open', { atStart, ledgerId: this.#ledgerId });
     if (opening === 'busy') return false;
     this.reads.allow();
     this.#feed.endsAt(opening.lastOrderId);
@@ -198,6 +195,7 @@ export class SqliteLedger implements Ledger {
       if (!wasFull) void this.#waitForRoom();
       return true;
     }
+    this.#ledgerId = opening.ledgerId;
     for (const warning of opening.warnings) this.#observer.warning(warning);
     const bytes = await this.fileSizes().then(({ database, wal }) => database + wal);
     this.#observer.opened({ ...opening, where: this.#files.database, bytes });

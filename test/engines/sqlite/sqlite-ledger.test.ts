@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { LedgerRefused } from '../../../src/core/errors.ts';
@@ -293,4 +294,21 @@ it('a database of another program is refused, and nothing is created beside it',
   expect(() => new SqliteLedger(path, { autoCreateStores: true }, new RecordingObserver())).toThrow(/another program/);
   expect(readdirSync(dirname(path))).toEqual(['orders.db']);
   expect(readFileSync(path).equals(bytes)).toBe(true);
+});
+
+it('P1 P9: a writer thread that dies while the files are removed is no reason to create a new ledger', async () => {
+  const path = newPath();
+  const threads: Worker[] = [];
+  const onWorker = (thread: Worker) => void threads.push(thread);
+  process.on('worker', onWorker);
+  onTestFinished(() => void process.off('worker', onWorker));
+  const { ledger, observer } = openLedger(path);
+  await ledger.ready();
+  await ledger.commit([ask('one')]);
+  await threads[0]!.terminate();
+  for (const file of [path, `${path}-wal`, `${path}.mark`]) rmSync(file, { force: true });
+  await expect(ledger.commit([ask('two')])).rejects.toThrow();
+  await expect(ledger.ready()).rejects.toThrow();
+  expect(String(observer.failure?.cause)).toContain(path);
+  expect(existsSync(path)).toBe(false);
 });

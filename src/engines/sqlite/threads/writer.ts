@@ -48,9 +48,16 @@ export interface WriterOptions {
   readonly lock: FileIdentity;
 }
 
+export interface OpeningAttempt {
+  /** It opens beside readers: no failure in this process can have left pages in memory that are not on disk. */
+  readonly atStart: boolean;
+  /** The ledger that this process has opened before: it is only reopened and never created, whatever is in its place. */
+  readonly ledgerId?: string | undefined;
+}
+
 /** The methods of the writer thread. */
 export type WriterMethods = {
-  open(how: { readonly atStart: boolean }): Opening;
+  open(how: OpeningAttempt): Opening;
   /** Why the last opening was busy, in one sentence. */
   whyBusy(_: undefined): string;
   commit(batch: PackedRequests): WriterAnswer;
@@ -73,7 +80,6 @@ interface WrittenLedger extends OpenLedger {
 export class Writer {
   readonly #options: WriterOptions;
   readonly #held: HeldFiles;
-  #expected: ExpectedLedger | undefined;
   #ledger: WrittenLedger | undefined;
   /** Why a transaction failed. After that this connection is no longer used. */
   #failure: { readonly error: unknown } | undefined;
@@ -83,20 +89,17 @@ export class Writer {
 
   constructor(options: WriterOptions) {
     this.#options = options;
-    this.#expected = options.expected;
     this.#held = new HeldFiles(options.files, options.lock);
   }
 
-  /**
-   * At start it opens beside readers: no failure in this process can have left pages in memory that are not on disk.
-   */
-  open({ atStart }: { readonly atStart: boolean }): Opening {
+  open({ atStart, ledgerId: known }: OpeningAttempt): Opening {
     this.#release();
     const { files, autoCreateStores } = this.#options;
+    const expected = known === undefined ? this.#options.expected : { create: false, ledgerId: known };
     this.#held.beforeOpening();
     let ledger: OpenLedger | undefined;
     try {
-      ledger = openLedger(files, { expected: this.#expected, passReaders: atStart, wasFull: this.#wasFull });
+      ledger = openLedger(files, { expected, passReaders: atStart, wasFull: this.#wasFull });
     } catch (error) {
       if (!(error instanceof LedgerDiskFull)) throw error;
       this.#wasFull = true;
@@ -117,8 +120,6 @@ export class Writer {
     this.#failure = undefined;
     this.#wasFull = false;
     this.#isStoreChangeLast = false;
-    // From now on this ledger is only reopened and never created, whatever is in its place.
-    this.#expected = { create: false, ledgerId };
     return { ledgerId, lastOrderId, isNew, warnings };
   }
 
@@ -235,7 +236,7 @@ export class Writer {
 if (parentPort) {
   const writer = new Writer(workerData as WriterOptions);
   serveThread({
-    open: (how: { readonly atStart: boolean }) => writer.open(how),
+    open: (how: OpeningAttempt) => writer.open(how),
     whyBusy: () => writer.whyBusy(),
     commit: (batch: PackedRequests) => writer.commit(batch),
     createStore: (store: StoreSettings) => writer.createStore(store),
