@@ -16,10 +16,11 @@ describe('a move out of a table', () => {
       expect(sides.steps).not.toContain('activate');
       told.push(await whyNotServed(url));
     }
-    expect(told[0]).toMatch(
+    const [first, last] = [told[0] ?? 'it is served', told.at(-1) ?? 'it is served'];
+    expect(first).toMatch(
       /is being moved to COPY; finish that with order-numbers migrate, or give it up with --give-up/,
     );
-    expect(told.at(-1)).toMatch(/the ledger of TABLE has moved to COPY; serve that one/);
+    expect(last).toMatch(/the ledger of TABLE has moved to COPY; serve that one/);
     expect(sides.target.contents.allocations).toEqual(rows());
     expect(await moveOut(sides, url)).toMatchObject({ wasDone: false, rows: 8n, stores: 3n });
     await expect(moveOut(Object.assign(targetFor(), { target: elsewhere() }), url)).rejects.toThrow(
