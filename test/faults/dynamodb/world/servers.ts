@@ -26,6 +26,8 @@ export class Servers implements TableWorld {
   readonly #aheadMs: number[];
   readonly #armed: { readonly kind: Kind; readonly point: Point; readonly downMs: number }[] = [];
   readonly #places = new WeakMap<SimulatedProcess, number>();
+  /** Lives that have ended, of which each has one that follows it: a life may be killed while it stops or fails. */
+  readonly #ended = new WeakSet<ServerLife>();
 
   constructor(plan: Plan, record: RunRecord, clock: VirtualClock, account: Account, fates: Fates, random: Random) {
     this.#plan = plan;
@@ -101,7 +103,7 @@ export class Servers implements TableWorld {
     this.#record.injected(how);
     this.#record.note('killed', life.name);
     life.kill();
-    this.#startAfter(place, downMs);
+    this.#follow(life, place, downMs);
   }
 
   #stop(place: number, downMs: number): void {
@@ -111,7 +113,7 @@ export class Servers implements TableWorld {
     this.as(life);
     void life.stop().then((isDrained) => {
       this.#record.reached(isDrained ? 'a server drained' : 'a server did not drain in time');
-      this.#startAfter(place, downMs);
+      this.#follow(life, place, downMs);
     });
   }
 
@@ -120,6 +122,12 @@ export class Servers implements TableWorld {
     const life = this.#lives[place];
     if (life) life.process.aheadMs = this.#aheadMs[place];
     this.#record.injected(ms > 0 ? 'clock jumps ahead' : 'clock jumps back');
+  }
+
+  #follow(life: ServerLife, place: number, ms: number): void {
+    if (this.#ended.has(life)) return;
+    this.#ended.add(life);
+    this.#startAfter(place, ms);
   }
 
   #startAfter(place: number, ms: number): void {
@@ -147,7 +155,7 @@ export class Servers implements TableWorld {
           1,
           () => {
             life.kill();
-            this.#startAfter(place, RESTART_MS + this.#random.below(100));
+            this.#follow(life, place, RESTART_MS + this.#random.below(100));
           },
           NOBODY,
         );
