@@ -98,6 +98,8 @@ export class OpenLog {
     if (pauseMs > 0) await delay(pauseMs, undefined, { signal: this.#closing.signal }).catch(() => {});
     const hasRoom = await this.#indexer.hasRoom(() => !write.isAbandoned());
     if (!hasRoom) throw new Abandoned('the write was given up while the items of earlier entries were missing');
+    // It may have been given up while this write waited: then nobody would write the items, or tell the next log.
+    if (this.#closing.signal.aborted) throw new NotPut(new Error('the log was closed'));
     const pin = this.view.pin();
     this.#isWriting = true;
     try {
@@ -221,6 +223,8 @@ export class OpenLog {
     const { position } = view.head;
     await this.prove();
     for await (const entries of entriesAfter(this.#place.table, position)) {
+      // What this process has seen is what the log that is open has.
+      if (this.#closing.signal.aborted) throw new Error('the log was closed');
       for (const entry of entries) if (entry.position > view.head.position) this.#follow(entry);
     }
     requireServed(this.#place.name, view);
