@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { Tally } from '../frame/tally.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { plantedBugs } from './planted-bug.ts';
 import type { Trial } from './trial.ts';
@@ -42,7 +41,7 @@ async function main(args: readonly string[]): Promise<number> {
   let count = 0;
   const onTrial = (trial: Trial) => print(trial, `${++count}/${bugs.length}`, values.json === true);
   const trials = await tryAll(bugs, { jobs, areWhole: values.suites === true, onTrial });
-  return conclude(trials, positionals.length === 0);
+  return conclude(trials);
 }
 
 function parse(args: readonly string[]) {
@@ -75,8 +74,8 @@ function print({ bug, verdict, says, seconds }: Trial, place: string, json: bool
   process.stdout.write(`${place} ${verdict.padEnd(14)} ${room}/${name} (${seconds.toFixed(0)} s): ${says}\n`);
 }
 
-/** Prints the table, records a whole run that caught everything, and returns the exit code. */
-function conclude(trials: readonly Trial[], isWhole: boolean): number {
+/** Prints the table, and returns the exit code. */
+function conclude(trials: readonly Trial[]): number {
   const rooms = Map.groupBy(trials, ({ bug }) => bug.room);
   for (const [room, tried] of [...rooms].toSorted()) {
     const caught = tried.filter(({ verdict }) => verdict === 'caught').length;
@@ -85,21 +84,7 @@ function conclude(trials: readonly Trial[], isWhole: boolean): number {
   const missed = trials.filter(({ verdict }) => verdict !== 'caught');
   for (const { bug, verdict, says } of missed) say(`${verdict}: ${bug.room}/${bug.name}, ${bug.what}: ${says}`);
   say(`${trials.length} bugs planted, ${trials.length - missed.length} caught by the test that they name`);
-  if (missed.length > 0) return 1;
-  if (isWhole) record(rooms);
-  return 0;
-}
-
-function record(rooms: ReadonlyMap<string, readonly Trial[]>): void {
-  const run = { lab: 'planted', rounds: 1, seed: 1, isLong: false };
-  const tally = new Tally(run, 'every planted bug is caught by the test that it names', {
-    engine: 'SQLite, PostgreSQL and DynamoDB',
-    promises: 'P1 to P10',
-    file: 'test/faults/planted/run.ts',
-    command: 'make test-planted',
-  });
-  for (const [room, tried] of rooms) tally.inject(`a bug in ${room}`, tried.length);
-  tally.end();
+  return missed.length > 0 ? 1 : 0;
 }
 
 function say(text: string): void {
