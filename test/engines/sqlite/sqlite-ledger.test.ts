@@ -307,8 +307,8 @@ it('P1 P9: a writer thread that dies while the files are removed is no reason to
   await ledger.commit([ask('one')]);
   await threads[0]!.terminate();
   for (const file of [path, `${path}-wal`, `${path}.mark`]) rmSync(file, { force: true });
-  await expect(ledger.commit([ask('two')])).rejects.toThrow();
-  await expect(ledger.ready()).rejects.toThrow();
+  await expect(ledger.commit([ask('two')])).rejects.toThrow('the ledger is not open');
+  await expect(ledger.ready()).rejects.toThrow('until its operator acts');
   expect(String(observer.failure?.cause)).toContain(path);
   expect(existsSync(path)).toBe(false);
 });

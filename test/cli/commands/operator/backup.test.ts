@@ -71,7 +71,9 @@ it('a backup prints a summary as text', async () => {
   // The variable names the ledger, as for serve.
   const { exitCode, stdout } = await localOrderNumbers(['backup', target], { env: { ORDERS_LEDGER: database } });
   expect(exitCode).toBe(0);
-  expect(stdout).toMatch(/^ledger +.*orders\.db\nbackup +.*backup\.db\nledger_id +\S{36}\nlast_order_id +3\nrows +3\nbytes +\d+\n$/);
+  expect(stdout).toMatch(
+    /^ledger +.*orders\.db\nbackup +.*backup\.db\nledger_id +\S{36}\nlast_order_id +3\nrows +3\nbytes +\d+\n$/,
+  );
 });
 
 it('a refusal prints one line and exits with 1', async () => {
