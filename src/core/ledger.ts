@@ -117,8 +117,8 @@ export interface Ledger {
   createStore(store: StoreSettings): Promise<Store>;
 
   /**
-   * Changes a store from the next allocation on, by itself. Rejects with STORE_NOT_FOUND, with FIRST_NUMBER_FIXED for
-   * another firstNumber after the first allocation, or with OUTCOME_UNKNOWN if it may have been changed.
+   * Changes a store from the next allocation on; nothing else changes it in between. Rejects with STORE_NOT_FOUND, with
+   * FIRST_NUMBER_FIXED for another firstNumber after the first allocation, or OUTCOME_UNKNOWN if it may have changed.
    */
   updateStore(storeId: bigint, changes: StoreChanges): Promise<ChangedStore>;
 

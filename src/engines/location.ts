@@ -15,8 +15,8 @@ const OWN_TOOLS: Readonly<Record<EngineName, string>> = {
   sqlite: 'use order-numbers backup and order-numbers restore for the file of an SQLite ledger',
   postgres: 'PostgreSQL has tools of its own, such as pg_basebackup',
   dynamodb:
-    'aws dynamodb create-backup copies a table; to restore, stop servers, run aws dynamodb restore-table-to-point-in-time, ' +
-    'verify and serve the new table; it repeats later numbers: docs/dynamodb.md',
+    'stop servers, run aws dynamodb restore-table-to-point-in-time, verify and serve the new table; it repeats later numbers: ' +
+    'docs/dynamodb.md',
 };
 
 /**

