@@ -90,8 +90,8 @@ export async function statusOf(
   return [status[error.code], errorDetails(error)?.reason];
 }
 
-export async function serveOn(ledger: string, options: ServeOptions) {
-  const server = newServer(ledger, options);
+export async function serveOn(ledger: string, { args = [], ...options }: ServeOptions) {
+  const server = newServer(ledger, { ...options, args: ['--http-listen', 'off', ...args] });
   const address = await server.serving();
   return { ledger, server, address, client: new GrpcClient(address) };
 }

@@ -3,8 +3,8 @@ import { promisify } from 'node:util';
 import { expect, onTestFinished, vi } from 'vitest';
 import { BUF } from '../support/clients/buf.ts';
 import { GrpcClient } from '../support/clients/grpc-client.ts';
+import { LocalServer } from '../support/processes/local-server.ts';
 import { toolPath } from '../support/required-tool.ts';
-import { ServerProcess } from '../support/processes/server-process.ts';
 
 const SERVICE = 'orders.v1.OrderNumberService';
 
@@ -88,7 +88,7 @@ export const METHOD_NAMES = METHODS.map(([method]) => method).toSorted();
 
 /** Calls each RPC of a new ledger's server and asserts its answer; returns the methods that the client finds. */
 export async function callEachMethod(ledger: string, other: OtherClient): Promise<string[]> {
-  const address = await new ServerProcess(ledger).serving();
+  const address = await new LocalServer(ledger, { args: ['--http-listen', 'off'] }).serving();
   const client = new GrpcClient(address);
   await client.allocate(7n);
   await client.allocate(7n, 2);

@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { INT64_MAX } from '../../src/core/allocation.ts';
 import type { Reason } from '../../src/core/reasons.ts';
 import { contractFaultsSuite, serveOn, statusOf } from './contract-faults-suite.ts';
@@ -94,9 +94,12 @@ describe.each(ENGINES)('on $name', (engine) => {
 
   it('DATA_LOSS LEDGER_DAMAGED', async () => {
     const { client, ledger } = await serve(engine);
-    for (let i = 0; i < 300; i++) await client.allocate(7n, 1, `${i}`.padStart(128, 'x'));
+    await client.allocate(7n);
+    await client.batch(...Array.from({ length: 300 }, (_, i) => ({ requestId: `${i}`.padStart(128, 'x') })));
     await engine.damage(ledger);
-    expect(await statusOf(client.listAllocations({ pageSize: 1000 }))).toEqual(['DATA_LOSS', 'LEDGER_DAMAGED']);
+    // DynamoDB's last entries are in memory until what they say is in its other items, too.
+    const damaged = ['DATA_LOSS', 'LEDGER_DAMAGED'];
+    await vi.waitFor(async () => expect(await statusOf(client.listAllocations({ pageSize: 1000 }))).toEqual(damaged));
   });
 
   if (engine.breakStoreReads) unforeseenError(engine, engine.breakStoreReads);

@@ -3,7 +3,7 @@ import type { Allocation } from '../../../src/core/allocation.ts';
 import { DEFAULT_STORE } from '../../../src/core/store.ts';
 import { entriesAfter, readEntry } from '../../../src/engines/dynamodb/log/log-reader.ts';
 import { DynamodbProxy } from '../dynamodb/dynamodb-proxy.ts';
-import { CREDENTIALS, dynamodbEndpoint, newTableUrl } from '../dynamodb/dynalite.ts';
+import { dynamodbEndpoint, newTableUrl } from '../dynamodb/dynalite.ts';
 import { append, overwrite, readLedger, setCounters, withTable } from '../dynamodb/log-access.ts';
 import { assertDenseRows } from '../ledgers/dense-rows.ts';
 import type { ServerProcess } from '../processes/server-process.ts';
@@ -73,7 +73,7 @@ export const DYNAMODB: Engine = {
 /** Faults of the network before DynamoDB, and its refusals. */
 class DynamodbFaults implements FaultyLedger {
   readonly ledger: string;
-  readonly options = { env: CREDENTIALS };
+  readonly options = {};
   // The held put may arrive before the one of the other server, or after it.
   readonly heldMayBeReplayed = [true, false];
   readonly unavailableReason = /ECONNREFUSED|ECONNRESET|socket hang up/;
