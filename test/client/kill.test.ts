@@ -1,10 +1,10 @@
-import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { Allocated, OrderNumbersClient } from '../../src/client/index.ts';
 import { ENGINES } from '../support/engines/engines.ts';
 import { faultRun, timeoutMs } from '../faults/frame/fault-run.ts';
 import { freeAddress } from '../support/network/free-address.ts';
 import { POSTGRES } from '../support/engines/postgres-engine.ts';
+import { LocalServer } from '../support/processes/local-server.ts';
 import { clientOf } from './fake-server.ts';
 import { until } from '../support/until.ts';
 import { killedAfterCommitSuite, serveOn } from './killed-after-commit-suite.ts';
@@ -26,7 +26,6 @@ describe.each(ENGINES)('on $name', (engine) => {
     async () => {
       const ledger = await engine.newLedger();
       const address = await freeAddress();
-      let server = await serveOn(address, ledger);
       const answered: Allocated[] = [];
       const enough = new AbortController();
       const caller = async (client: OrderNumbersClient, storeId: number) => {
@@ -41,11 +40,12 @@ describe.each(ENGINES)('on $name', (engine) => {
       // If a caller failed, the rounds would wait forever.
       const failed = callers.then(() => {});
       for (let round = 1; round <= RUN.rounds; round++) {
+        const server = await serveOn(address, ledger);
         await Promise.race([answers(answered, round * ANSWERS_PER_ROUND), failed]);
-        server.child.kill('SIGKILL');
-        await once(server.child, 'close');
-        server = await serveOn(address, ledger);
+        await server.kill();
       }
+      // Nothing kills the last one.
+      const server = new LocalServer(ledger, { args: ['--grpc-listen', address] });
       await Promise.race([answers(answered, (RUN.rounds + 1) * ANSWERS_PER_ROUND), failed]);
       enough.abort();
       await callers;

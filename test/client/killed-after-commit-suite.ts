@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Engine } from '../support/engines/engines.ts';
 import { freeAddress } from '../support/network/free-address.ts';
+import { LocalServer } from '../support/processes/local-server.ts';
 import type { ServeOptions } from '../support/processes/server-process.ts';
 import { ServerProcess } from '../support/processes/server-process.ts';
 import { clientOf } from './fake-server.ts';
@@ -21,7 +22,7 @@ export function killedAfterCommitSuite(engine: Engine): void {
       const allocated = Promise.all(Array.from({ length: callers }, () => client.allocate({ storeId: 1 })));
       expect(await first.exit()).toBe('SIGKILL');
       await faulty.makeAvailable();
-      await serveOn(address, faulty.ledger);
+      await new LocalServer(faulty.ledger, { args: ['--grpc-listen', address] }).serving();
       const pairs = (await allocated).map(({ orderId, orderNumber, replayed }) => [orderId, orderNumber, replayed]);
       expect(pairs).toEqual(Array.from({ length: callers }, (_, i) => [BigInt(2 + i), BigInt(101 + i), true]));
       expect(await engine.assertDense(faulty.ledger)).toHaveLength(1 + callers);
