@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, symlinkSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, vi } from 'vitest';
+import { BUF } from '../support/clients/buf.ts';
 import { localOrderNumbers } from '../support/processes/local-command.ts';
 import type { CommandResult } from '../support/processes/order-numbers-command.ts';
 import { ORDER_NUMBERS, testFolder } from '../support/processes/server-process.ts';
@@ -12,13 +13,14 @@ import { ROOT } from './documents.ts';
 /** Whether lines run with the tools they name, or with stand-ins for those that may be missing. */
 export type Tools = 'real' | 'stand-ins';
 
-const FOLDERS: Readonly<Record<Tools, string>> = {
-  real: join(ROOT, '.tools'),
-  'stand-ins': join(ROOT, 'test/support/stand-ins'),
+/** Where they are; that of grpcurl starts buf. */
+const FOLDERS: Readonly<Record<Tools, readonly string[]>> = {
+  real: [join(ROOT, '.tools')],
+  'stand-ins': [join(ROOT, 'test/support/stand-ins'), dirname(BUF)],
 };
 const OWN_COMMAND = /^(npx )?order-numbers /;
-/** What only a shell understands. */
-const NEEDS_SHELL = /['"|<>;&$\\]/;
+/** What only a shell understands, beside quotes and a comment. */
+const NEEDS_SHELL = /["|<>;&$\\*]/;
 
 /** A part of a line, and what its output must contain. */
 export type Said = readonly [part: string, says: RegExp];
@@ -39,6 +41,13 @@ export function allSay(expected: readonly Said[]): unknown[] {
   }));
 }
 
+/** The words of a command as a shell splits it; undefined for one that needs a shell. */
+export function wordsOf(command: string): string[] | undefined {
+  const withoutComment = command.replace(/ # .*$/, '');
+  if (NEEDS_SHELL.test(withoutComment)) return undefined;
+  return withoutComment.match(/(?:'[^']*'|[^\s'])+/g)!.map((word) => word.replaceAll("'", ''));
+}
+
 /** A separate checkout, without data, to run the lines of a document in. */
 export class Checkout {
   readonly folder = testFolder();
@@ -51,6 +60,12 @@ export class Checkout {
     for (const name of readdirSync(ROOT)) {
       if (name !== 'data' && name !== '.git') symlinkSync(join(ROOT, name), join(this.folder, name));
     }
+  }
+
+  /** The ledger that commands have if none is named. */
+  ledger(): string {
+    mkdirSync(join(this.folder, 'data'), { recursive: true });
+    return join(this.folder, 'data/orders.db');
   }
 
   /** The server that stands in for the one on the default ports. */
@@ -82,13 +97,13 @@ export class Checkout {
     const command = this.here(line);
     const env: Record<string, string> = this.#server === undefined ? {} : { ORDERS_SERVER: this.#server };
     const isOwn = OWN_COMMAND.test(command);
-    if (this.#tools === 'real' || !isOwn || NEEDS_SHELL.test(command) || isEndless(line)) {
+    const words = wordsOf(command.replace(OWN_COMMAND, ''));
+    if (this.#tools === 'real' || !isOwn || words === undefined || isEndless(line)) {
       const { exitCode, stdout, stderr } = await this.#runInShell(command, env, until);
       // Only the answer of a tool counts: curl writes its progress to standard error.
       return { line, exitCode, said: (isOwn || stdout === '' ? stdout + stderr : stdout).trim() };
     }
-    const args = command.replace(OWN_COMMAND, '').split(' ');
-    const { exitCode, stdout, stderr } = await localOrderNumbers(args, { cwd: this.folder, env });
+    const { exitCode, stdout, stderr } = await localOrderNumbers(words, { cwd: this.folder, env });
     return { line, exitCode, said: (stdout + stderr).trim() };
   }
 
@@ -97,7 +112,7 @@ export class Checkout {
     const own = `'${process.execPath}' '${ORDER_NUMBERS}' `;
     const child = spawn('sh', ['-c', command.replace(OWN_COMMAND, `${isEndless(command) ? 'exec ' : ''}${own}`)], {
       cwd: this.folder,
-      env: { ...process.env, PATH: [FOLDERS[this.#tools], process.env['PATH']].join(delimiter), ...env },
+      env: { ...process.env, PATH: [...FOLDERS[this.#tools], process.env['PATH']].join(delimiter), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stdout = '';

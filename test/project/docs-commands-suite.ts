@@ -6,7 +6,6 @@ import { newTableUrl } from '../support/dynamodb/dynalite.ts';
 import { Sample } from '../support/dynamodb/sample.ts';
 import { newDatabase } from '../support/postgres/database.ts';
 import { LocalServer } from '../support/processes/local-server.ts';
-import { ServerProcess } from '../support/processes/server-process.ts';
 import type { Said, Tools } from './checkout.ts';
 import { allSay, Checkout } from './checkout.ts';
 import { blockLines, documentAt, DOCUMENTS, tableRows } from './documents.ts';
@@ -119,7 +118,7 @@ export function docsCommandsSuite(tools: Tools, require: (test: TestContext) => 
   it('protocol.md, metrics.md, command-line.md and operations.md: every command does what the text says, on a new ledger', async (test) => {
     require(test);
     const checkout = new Checkout(tools);
-    const server = new ServerProcess('data/orders.db', { http: true, cwd: checkout.folder });
+    const server = new LocalServer(checkout.ledger());
     checkout.serves(await server.line('serving'));
     expect(await checkout.run(linesOf('docs/protocol.md'), PROTOCOL)).toEqual(allSay(PROTOCOL));
     expect(await checkout.run(linesOf('docs/metrics.md'), METRICS)).toEqual(allSay(METRICS));

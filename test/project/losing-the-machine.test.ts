@@ -7,7 +7,10 @@ import { expect, it } from 'vitest';
 import { assertDense } from '../support/ledgers/density.ts';
 import { connect } from '../support/clients/orders-client.ts';
 import { newDatabase, query } from '../support/postgres/database.ts';
-import { ORDER_NUMBERS, ServerProcess, testFolder } from '../support/processes/server-process.ts';
+import { localOrderNumbers } from '../support/processes/local-command.ts';
+import { LocalServer } from '../support/processes/local-server.ts';
+import { ServerProcess, testFolder } from '../support/processes/server-process.ts';
+import { wordsOf } from './checkout.ts';
 import { blockLines, documentAt } from './documents.ts';
 
 const PAGE = documentAt('docs/losing-the-machine.md');
@@ -91,7 +94,7 @@ type Given = readonly [orderId: bigint, storeId: bigint, orderNumber: bigint];
 /** Starts the server of this line; the first pair that it gives, and those that were given before. */
 async function afterwards(line: string, given: readonly Given[], cwd = '') {
   const ledger = /--ledger (\S+)$/.exec(line)![1]!;
-  const server = new ServerProcess(cwd === '' ? ledger : join(cwd, ledger));
+  const server = new LocalServer(cwd === '' ? ledger : join(cwd, ledger));
   const now = await number(server, ['7 o', '8 p', '9 q', '7 r']);
   expect(await server.stop()).toBe(0);
   const known = new Set(given.flatMap(([order, store, n]) => [`${order}`, `${store}/${n}`]));
@@ -100,7 +103,7 @@ async function afterwards(line: string, given: readonly Given[], cwd = '') {
 }
 
 /** Numbers orders, each a store and a request_id, one after the other. */
-async function number(server: ServerProcess, orders: readonly string[]): Promise<Given[]> {
+async function number(server: LocalServer | ServerProcess, orders: readonly string[]): Promise<Given[]> {
   const client = connect(await server.serving());
   const given: Given[] = [];
   for (const order of orders) {
@@ -112,10 +115,11 @@ async function number(server: ServerProcess, orders: readonly string[]): Promise
   return given;
 }
 
-/** Runs a line as it stands, with this `order-numbers`. */
+/** Runs a line as it stands, with this `order-numbers`, which needs no shell. */
 async function run(line: string, cwd: string) {
-  const command = line.replace(/^order-numbers/, `'${process.execPath}' '${ORDER_NUMBERS}'`);
-  const child = spawn('sh', ['-c', command], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  const [program, ...args] = wordsOf(line) ?? [];
+  if (program === 'order-numbers') return localOrderNumbers(args, { cwd });
+  const child = spawn('sh', ['-c', line], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   return { exitCode: child.exitCode, stdout, stderr };
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'vitest';
 import { expect, it } from 'vitest';
 import { assertDense } from '../support/ledgers/density.ts';
-import { ServerProcess } from '../support/processes/server-process.ts';
+import { LocalServer } from '../support/processes/local-server.ts';
 import type { Said, Tools } from './checkout.ts';
 import { allSay, Checkout } from './checkout.ts';
 import { blockLines, documentAt } from './documents.ts';
@@ -47,8 +47,8 @@ export function readmeCommandsSuite(tools: Tools, require: (test: TestContext) =
   it('every command of the README does what the text says, in order, on a new ledger', async (test) => {
     require(test);
     const checkout = new Checkout(tools);
-    const ledger = join(checkout.folder, 'data/orders.db');
-    const server = new ServerProcess('data/orders.db', { http: true, cwd: checkout.folder });
+    const ledger = checkout.ledger();
+    const server = new LocalServer(ledger);
     checkout.serves(await server.line('serving'));
     const ofServer = lines.filter((line) => !/ (restore|import) /.test(line));
     expect(await checkout.run(ofServer, SAYS)).toEqual(allSay(SAYS));
@@ -66,7 +66,7 @@ export function readmeCommandsSuite(tools: Tools, require: (test: TestContext) =
     writeFileSync(join(checkout.folder, 'table.json'), SAMPLE_TABLE);
     const imports = lines.filter((line) => line.includes(' import '));
     expect(await checkout.run(imports, IMPORT)).toEqual(allSay(IMPORT));
-    const server = new ServerProcess('data/orders.db', { http: true, cwd: checkout.folder });
+    const server = new LocalServer(checkout.ledger());
     checkout.serves(await server.line('serving'));
     const calls = lines.filter((line) => line.includes('generateOrderNumber'));
     expect(await checkout.run(calls, NEXT)).toEqual(allSay(NEXT));

@@ -3,7 +3,8 @@ import { expect, it, onTestFinished } from 'vitest';
 import { createClient } from '../../src/client/index.ts';
 import { blockLines } from './documents.ts';
 import { README, readmeCommandsSuite } from './readme-commands-suite.ts';
-import { ServerProcess, testFolder } from '../support/processes/server-process.ts';
+import { LocalServer } from '../support/processes/local-server.ts';
+import { testFolder } from '../support/processes/server-process.ts';
 
 readmeCommandsSuite('stand-ins', () => {});
 
@@ -11,7 +12,7 @@ it("the client's code does what the text says", async () => {
   const code = blockLines(README, 'ts').join('\n');
   const call = /client\.allocate\(\{ storeId: (\d+), requestId: '([^']+)' \}\)/.exec(code);
   expect(code).toContain("createClient({ address: 'localhost:50051' })");
-  const server = new ServerProcess(join(testFolder(), 'orders.db'));
+  const server = new LocalServer(join(testFolder(), 'orders.db'));
   const client = createClient({ address: await server.serving() });
   onTestFinished(() => client.close());
   const request = { storeId: Number(call?.[1]), requestId: String(call?.[2]) };
