@@ -12,19 +12,13 @@ engineSuite('PostgreSQL', (autoCreateStores): TestLedger => {
   let url: string | undefined;
   let ledger: PostgresLedger | undefined;
   onTestFinished(() => ledger?.close());
-  const openLedger = async (): Promise<PostgresLedger> => {
-    url ??= await newDatabaseWithSchema();
-    const opened = new PostgresLedger(url, { autoCreateStores, readUrl: undefined }, QUIET);
-    await opened.ready();
-    return opened;
-  };
   return {
-    async open(counters) {
-      // There is nothing to set before the tables exist.
-      if (counters) ledger ??= await openLedger();
+    async open(counters = {}) {
       await ledger?.close();
-      if (counters && url !== undefined) await setCounters(url, counters);
-      ledger = await openLedger();
+      url ??= await newDatabaseWithSchema();
+      await setCounters(url, counters);
+      ledger = new PostgresLedger(url, { autoCreateStores, readUrl: undefined }, QUIET);
+      await ledger.ready();
       return ledger;
     },
   };

@@ -5,6 +5,7 @@ import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
 import type { TestLedger } from '../../support/engines/engine-suite.ts';
 import { engineSuite } from '../../support/engines/engine-suite.ts';
 import type { Counters } from '../../support/engines/ledger-model.ts';
+import { fillLedger } from '../../support/ledgers/filled-ledger.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
 
 const QUIET = { opened() {}, waiting() {}, failed() {}, lost() {}, warning() {}, transaction() {} };
@@ -15,25 +16,18 @@ engineSuite('SQLite', (autoCreateStores): TestLedger => {
   onTestFinished(() => ledger?.close());
   return {
     async open(counters) {
+      await ledger?.close();
       if (counters) {
         // There is nothing to set before the tables exist.
-        ledger ??= await openLedger(path, autoCreateStores);
-        await ledger.close();
+        if (!ledger) fillLedger(path);
         setCounters(path, counters);
-      } else {
-        await ledger?.close();
       }
-      ledger = await openLedger(path, autoCreateStores);
+      ledger = new SqliteLedger(path, { autoCreateStores }, QUIET);
+      await ledger.ready();
       return ledger;
     },
   };
 });
-
-async function openLedger(path: string, autoCreateStores: boolean): Promise<SqliteLedger> {
-  const ledger = new SqliteLedger(path, { autoCreateStores }, QUIET);
-  await ledger.ready();
-  return ledger;
-}
 
 function setCounters(path: string, { lastOrderId, lastNumber, lastCreateTimeMs }: Counters): void {
   const db = new Database(path);
