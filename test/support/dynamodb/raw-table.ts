@@ -1,7 +1,10 @@
 import type { AttributeValue, DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { DeleteItemCommand, PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { BatchWriteItemCommand, DeleteItemCommand, PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { parseDynamodbUrl } from '../../../src/engines/dynamodb/connection/dynamodb-url.ts';
 import { testClient } from './dynalite.ts';
+
+/** Items of one BatchWriteItem, at most. */
+const ITEMS_PER_WRITE = 25;
 
 type Values = Record<string, AttributeValue>;
 
@@ -34,6 +37,14 @@ export class RawTable {
 
   async put(item: Values): Promise<void> {
     await this.client.send(new PutItemCommand({ TableName: this.name, Item: item }));
+  }
+
+  /** Many items, whatever is there. */
+  async putAll(items: readonly Values[]): Promise<void> {
+    for (let at = 0; at < items.length; at += ITEMS_PER_WRITE) {
+      const puts = items.slice(at, at + ITEMS_PER_WRITE).map((Item) => ({ PutRequest: { Item } }));
+      await this.client.send(new BatchWriteItemCommand({ RequestItems: { [this.name]: puts } }));
+    }
   }
 
   async delete({ pk, sk }: Values): Promise<void> {

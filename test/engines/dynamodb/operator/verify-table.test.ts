@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { VerifyEvent } from '../../../../src/core/verify/events.ts';
+import { TABLE_DEFINITION } from '../../../../src/engines/dynamodb/table/table-definition.ts';
 import { verifyTable } from '../../../../src/engines/dynamodb/operator/verify-table.ts';
 import { readEntry } from '../../../../src/engines/dynamodb/log/log-reader.ts';
 import { newTableUrl } from '../../../support/dynamodb/dynalite.ts';
@@ -8,9 +9,13 @@ import { append, overwrite, withTable } from '../../../support/dynamodb/log-acce
 import { OpenedLedger } from '../../../support/dynamodb/opened-ledger.ts';
 import { proxiedTable } from '../../../support/dynamodb/proxied-table.ts';
 import { RawTable } from '../../../support/dynamodb/raw-table.ts';
+import { createTable } from '../../../support/dynamodb/settled-tables.ts';
 import { all, findingsOf } from '../../../support/ledgers/verified-ledger.ts';
 import { localOrderNumbers } from '../../../support/processes/local-command.ts';
 import { until } from '../../../support/until.ts';
+
+/** The items of a ledger that a server has written: each test gets a table with a copy of them. */
+let written: Awaited<ReturnType<RawTable['items']>> | undefined;
 
 /**
  * order_ids 1 to 6 and a loss of 7 to 9: store 7 has 100 (r0), 101 to 102 (r2) and 103 (r3), and store 8 has 100 (r1), 101 (r4)
@@ -18,6 +23,18 @@ import { until } from '../../../support/until.ts';
  */
 async function newLedger(): Promise<{ url: string; table: RawTable }> {
   const url = await newTableUrl();
+  const table = await RawTable.of(url);
+  if (written) {
+    await createTable(table.client, { TableName: table.name, ...TABLE_DEFINITION });
+    await table.putAll(written);
+  } else {
+    await numberedByServer(url, table);
+    written = await table.items();
+  }
+  return { url, table };
+}
+
+async function numberedByServer(url: string, table: RawTable): Promise<void> {
   const { ledger } = await OpenedLedger.open(url);
   const order = (storeId: bigint, requestId: string, count = 1) =>
     ledger.commit([{ storeId, requestId, count, caller: 'checkout' }]);
@@ -31,15 +48,13 @@ async function newLedger(): Promise<{ url: string; table: RawTable }> {
   for (const suffix of ['a', 'b', 'c', 'd']) await ledger.updateStore(8n, { suffix });
   await ledger.close();
   const loss = { first: 7n, last: 9n, storeId: undefined, declareTimeMs: 5n };
-  await withTable(url, (table) => append(table, { lastOrderId: 9n, losses: [loss] }));
+  await withTable(url, (past) => append(past, { lastOrderId: 9n, losses: [loss] }));
   const { ledger: after } = await OpenedLedger.open(url);
-  const table = await RawTable.of(url);
   await until('its items are written', async () => {
     const [meta] = await table.items((partition) => partition === 'meta');
     return meta?.['indexed_to']?.N === '11';
   });
   await after.close();
-  return { url, table };
 }
 
 function verdictOf(events: readonly VerifyEvent[]): VerifyEvent | undefined {
