@@ -64,11 +64,11 @@ it('a ledger that grows meanwhile is verified up to the end it had, through the 
     while (!done.signal.aborted) await client.allocate(BigInt((i % 3) + 1), i + 1);
   });
   for (let round = 0; round < 10; round++) {
-    const events = await client.verify();
+    const [events, past] = await Promise.all([client.verify(), verify(path)]);
     const verdict = events.at(-1);
     expect(verdict?.$case === 'verdict' && verdict.value.ok).toBe(true);
     expect(events.filter((event) => event?.$case === 'finding')).toEqual([]);
-    expect((await verify(path)).at(-1)).toMatchObject({ kind: 'verdict', ok: true });
+    expect(past.at(-1)).toMatchObject({ kind: 'verdict', ok: true });
   }
   done.abort();
   await Promise.all(load);
