@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Engine } from '../../support/engines/engines.ts';
 import { connect, failureOf } from '../../support/clients/orders-client.ts';
+import { LocalServer } from '../../support/processes/local-server.ts';
 import { ServerProcess } from '../../support/processes/server-process.ts';
 
 /** What holds on every engine. SQLite's faults need gcc, so its suite runs with the tools. */
@@ -17,8 +18,7 @@ export function killedAfterCommitSuite(engine: Engine): void {
       before.close();
 
       await faulty.makeAvailable();
-      const second = new ServerProcess(faulty.ledger);
-      const after = connect(await second.serving());
+      const after = connect(await new LocalServer(faulty.ledger).serving());
       expect(await after.allocateOrder({ storeId: 1n, requestId: 'committed' })).toMatchObject({
         allocation: { orderId: 2n, orderNumber: 101n },
         replayed: true,

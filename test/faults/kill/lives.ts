@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Patch } from '../../support/patched-modules.ts';
 import { patchedBy } from '../../support/patched-modules.ts';
+import { LocalServer } from '../../support/processes/local-server.ts';
 import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
 import { ServerProcess } from '../../support/processes/server-process.ts';
 import type { Broken } from './server/broken-sqlite.ts';
@@ -94,8 +95,11 @@ export class Lives {
   }
 
   /** The last server, which nothing kills. */
-  async last(): Promise<ServerProcess> {
-    const server = this.#start(undefined);
+  async last(): Promise<ServerProcess | LocalServer> {
+    const { ledger, broken } = this.#options;
+    // Only one of them leaves behind what no other server can serve.
+    const isBroken = broken === 'replays without a lookup';
+    const server = isBroken ? this.#start(undefined) : new LocalServer(ledger, { args: this.#serveArgs });
     await server.serving();
     return server;
   }
@@ -123,10 +127,7 @@ export class Lives {
   }
 
   #start(end: End | undefined): ServerProcess {
-    const { ledger, address, serveFlags = [], patches = [] } = this.#options;
-    // Only one of them leaves behind what no other server can serve.
-    const broken = end || this.#options.broken === 'replays without a lookup' ? this.#options.broken : undefined;
-    const listen = ['--grpc-listen', address];
+    const { ledger, address, broken, patches = [] } = this.#options;
     const env: Record<string, string> = {
       ...killOf(end, this.#hits),
       ...(broken !== undefined && { BROKEN: broken }),
@@ -134,10 +135,14 @@ export class Lives {
     };
     if (end?.at === 'a point' || 'FREQUENT_CHECKPOINTS' in env || broken !== undefined) {
       const program = [...(broken === undefined ? [] : ['--import', BROKEN]), ...WITH_POINTS, MAIN];
-      return new ServerProcess(ledger, { program, args: listen, env });
+      return new ServerProcess(ledger, { program, args: ['--grpc-listen', address], env });
     }
-    const others = ['--http-listen', 'off', '--metrics-listen', 'off'];
-    return new ServerProcess(ledger, { args: [...listen, ...others, ...serveFlags], env });
+    return new ServerProcess(ledger, { args: this.#serveArgs, env });
+  }
+
+  get #serveArgs(): readonly string[] {
+    const { address, serveFlags = [] } = this.#options;
+    return ['--grpc-listen', address, '--http-listen', 'off', '--metrics-listen', 'off', ...serveFlags];
   }
 }
 

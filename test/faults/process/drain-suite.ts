@@ -8,6 +8,7 @@ import type { OrdersClient } from '../../support/clients/orders-client.ts';
 import { connect, errorDetails, failureOf } from '../../support/clients/orders-client.ts';
 import type { Patch } from '../../support/patched-modules.ts';
 import { patchedBy } from '../../support/patched-modules.ts';
+import { LocalServer } from '../../support/processes/local-server.ts';
 import { ServerProcess } from '../../support/processes/server-process.ts';
 
 const QUEUED = 50;
@@ -56,7 +57,7 @@ export function drainSuite(engine: Engine): void {
       expect(server.said()).toContain('the drain timed out');
 
       await faulty.release();
-      const next = connectTo(await new ServerProcess(faulty.ledger).serving());
+      const next = connectTo(await new LocalServer(faulty.ledger).serving());
       const retried = await next.allocateOrder({ storeId: 1n, requestId: 'request-0' });
       expect(retried.allocation).toMatchObject({ orderId: 2n, orderNumber: 101n });
       expect(faulty.heldMayBeReplayed).toContain(retried.replayed);
@@ -78,10 +79,12 @@ export function drainSuite(engine: Engine): void {
     });
 
     it('P6: SIGTERM while the ledger cannot be opened yet ends the server, and waiting calls are asked to retry', async (test) => {
-      const { faulty, server, client } = await serveFaulty(engine, test);
-      await client.allocateOrder({ storeId: 1n, requestId: 'second' });
+      const faulty = await engine.newFaultyLedger(test);
+      const before = new LocalServer(faulty.ledger);
+      const client = connectTo(await before.serving());
+      for (const requestId of ['first', 'second']) await client.allocateOrder({ storeId: 1n, requestId });
+      await before.stop();
       await faulty.makeUnavailable();
-      await server.kill();
 
       const idle = new ServerProcess(faulty.ledger);
       await idle.line(/cannot be opened yet/);

@@ -5,6 +5,7 @@ import { assertDense } from '../../support/ledgers/density.ts';
 import type { OrdersClient } from '../../support/clients/orders-client.ts';
 import { connect } from '../../support/clients/orders-client.ts';
 import { patchedBy } from '../../support/patched-modules.ts';
+import { LocalServer } from '../../support/processes/local-server.ts';
 import { refusedProcess, refusedStart } from '../../support/processes/refused-start.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 
@@ -45,13 +46,13 @@ it('control: without the lock a second server serves the same file', async () =>
 
 it('P8: a file with several hard links is refused, because a server on another link would not be noticed', async () => {
   const ledger = join(testFolder(), 'orders.db');
-  const first = new ServerProcess(ledger);
+  const first = new LocalServer(ledger);
   await first.serving();
   const another = join(testFolder(), 'another.db');
   linkSync(ledger, another);
-  expect(await refusedProcess(another)).toMatch(/another\.db has 2 hard links.*keep one name/);
+  expect(await refusedStart(another)).toMatch(/another\.db has 2 hard links.*keep one name/);
   await first.stop();
-  expect(await refusedProcess(ledger)).toMatch(/orders\.db has 2 hard links.*keep one name/);
+  expect(await refusedStart(ledger)).toMatch(/orders\.db has 2 hard links.*keep one name/);
 });
 
 it('P8: a killed server leaves no lock behind', async () => {
@@ -62,8 +63,7 @@ it('P8: a killed server leaves no lock behind', async () => {
     await client.allocateOrder({ storeId: 1n, requestId });
     await server.kill();
   }
-  const last = new ServerProcess(ledger);
-  await last.serving();
+  await new LocalServer(ledger).serving();
   expect(assertDense(ledger)).toHaveLength(3);
 });
 
