@@ -9,6 +9,7 @@ import { patchedBy } from '../../support/patched-modules.ts';
 import { isBatch } from '../../support/postgres/batch-query.ts';
 import { PostgresCluster } from '../../support/postgres/cluster/cluster.ts';
 import { assertDense } from '../../support/postgres/density.ts';
+import { LocalServer } from '../../support/processes/local-server.ts';
 import { ServerProcess } from '../../support/processes/server-process.ts';
 import { until } from '../../support/until.ts';
 import { Balancer, TcpProxy } from '../../support/network/tcp-proxy.ts';
@@ -17,6 +18,7 @@ const DATABASE = 'orders';
 const STANDBY = 'standby';
 const STANDBY_ROOM_BYTES = 1024 ** 3;
 const IS_OLD = /is an old primary/;
+const GRPC_ALONE = ['--http-listen', 'off', '--metrics-listen', 'off'];
 
 export interface LabOptions {
   readonly servers: number;
@@ -102,19 +104,31 @@ export class FailoverLab {
   }
 
   /** A client of this server alone. */
-  async clientOf(server: ServerProcess, options: Partial<ClientOptions> = {}): Promise<OrderNumbersClient> {
+  async clientOf(
+    server: ServerProcess | LocalServer,
+    options: Partial<ClientOptions> = {},
+  ): Promise<OrderNumbersClient> {
     return this.client({ ...options, address: await server.serving() });
   }
 
   /** Resolves when it serves. */
-  async startServer(): Promise<ServerProcess> {
-    const args = ['--http-listen', 'off', '--metrics-listen', 'off'];
+  async startServer(): Promise<void> {
     const env = this.#patches.length > 0 ? patchedBy(this.#patches) : {};
-    const server = new ServerProcess(this.#url, { args, env });
-    const address = await server.serving();
+    const server = new ServerProcess(this.#url, { args: GRPC_ALONE, env });
+    await this.#balanceTo(server);
     this.servers.push(server);
-    this.#balancer.targets = [...this.#balancer.targets, address];
+  }
+
+  /** One in this process, which nothing kills; resolves when it serves. */
+  async startLocalServer(): Promise<LocalServer> {
+    const server = new LocalServer(this.#url, { args: GRPC_ALONE });
+    await this.#balanceTo(server);
     return server;
+  }
+
+  async #balanceTo(server: ServerProcess | LocalServer): Promise<void> {
+    const address = await server.serving();
+    this.#balancer.targets = [...this.#balancer.targets, address];
   }
 
   /** Kill -9; the balancer finds out on its own. */

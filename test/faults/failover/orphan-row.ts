@@ -13,18 +13,19 @@ export const BEFORE = { storeId: 7n, requestId: 'before', count: 1 };
 
 /**
  * Makes an orphan row by a crash: the primary dies while a commit waits for the standby, and starts again alone. The
- * caller gets no answer; its server, the first of the lab, is killed. Returns the history up to there.
+ * caller gets no answer; its server, the first of the lab, is killed. `other` is a client of another server. Returns the
+ * history up to there.
  */
-export async function orphanByCrash(lab: FailoverLab): Promise<History> {
-  const history = await leaveWaiting(lab);
+export async function orphanByCrash(lab: FailoverLab, other: OrderNumbersClient): Promise<History> {
+  const history = await leaveWaiting(lab, other);
   await lab.restartPrimary();
   await showsRow(lab);
   return history;
 }
 
 /** Makes an orphan row by cancelling the wait: the primary's other sessions survive. */
-export async function orphanByCancel(lab: FailoverLab): Promise<History> {
-  const history = await leaveWaiting(lab);
+export async function orphanByCancel(lab: FailoverLab, other: OrderNumbersClient): Promise<History> {
+  const history = await leaveWaiting(lab, other);
   await lab.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${AWAITS_STANDBY}`);
   await showsRow(lab);
   return history;
@@ -39,13 +40,13 @@ export async function ask(client: OrderNumbersClient, history: History, asked: A
 }
 
 /** Leaves a commit that waits for a standby without replication; the server that asked for it is dead. */
-async function leaveWaiting(lab: FailoverLab): Promise<History> {
+async function leaveWaiting(lab: FailoverLab, other: OrderNumbersClient): Promise<History> {
   const history = new History();
   const [server] = lab.servers;
   const client = await lab.clientOf(server!);
   await ask(client, history, BEFORE);
   // Now every server knows that BEFORE is confirmed.
-  for (const other of lab.servers) await (await lab.clientOf(other)).getAllocation({ orderId: 1 });
+  for (const each of [client, other]) await each.getAllocation({ orderId: 1 });
   lab.replication.stall();
   history.begin('a caller without an answer', ORPHAN);
   const answer: Promise<Allocation | undefined> = client.allocate(ORPHAN).catch(() => undefined);
