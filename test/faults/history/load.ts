@@ -38,6 +38,8 @@ export interface LoadOptions {
   readonly single?: number;
   /** Calls of a client under way at a time. Default: 32 of one that combines, 8 of one that does not. */
   readonly callers?: number;
+  /** Of each caller, after each answer. Default: none. */
+  readonly pauseMs?: number;
   /** Stores to number for; default: 1n to 5n. */
   readonly stores?: readonly bigint[];
   /** Sends no request_id: then a call without an answer is not sent again, and nothing is replayed. */
@@ -58,6 +60,7 @@ export class Load {
   readonly #random: Random;
   readonly #stores: readonly bigint[];
   readonly #isKeyless: boolean;
+  readonly #pauseMs: number;
   readonly #sends: readonly Send[];
   readonly #atWork: Promise<unknown>;
   readonly #sample: Asked[] = [];
@@ -70,12 +73,13 @@ export class Load {
   #waiting: { readonly count: number; readonly resolve: () => void }[] = [];
 
   constructor(options: LoadOptions) {
-    const { name = 'load', seed = 1, stores = [1n, 2n, 3n, 4n, 5n], isKeyless = false } = options;
+    const { name = 'load', seed = 1, stores = [1n, 2n, 3n, 4n, 5n], isKeyless = false, pauseMs = 0 } = options;
     this.#history = options.history;
     this.#name = name;
     this.#random = new Random(seed);
     this.#stores = stores;
     this.#isKeyless = isKeyless;
+    this.#pauseMs = pauseMs;
     const callers = this.#connect(options);
     this.#sends = callers.map(({ send }) => send);
     const each = callers.flatMap(({ send, count }) => Array.from({ length: count }, () => send));
@@ -136,6 +140,7 @@ export class Load {
         } else await send(asked);
         this.#remember(asked);
       } else await send(this.#random.pick(this.#sample));
+      if (this.#pauseMs > 0) await delay(this.#pauseMs);
     }
   }
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { newDatabase } from '../../support/postgres/database.ts';
 import { assertDense } from '../../support/postgres/density.ts';
-import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
+import { localOrderNumbers } from '../../support/processes/local-command.ts';
 import { until } from '../../support/until.ts';
 import { faultRun, timeoutMs } from '../frame/fault-run.ts';
 import { Tally } from '../frame/tally.ts';
@@ -15,6 +15,9 @@ import { isGuestRefused, Shop } from './shop.ts';
 
 const RUN = faultRun('operators', { short: 1, long: 25 });
 const ANSWERS = RUN.isLong ? 1_000 : 100;
+/** So that the short form waits for an operator's commands, and computes little meanwhile. */
+const PAUSE_MS = RUN.isLong ? 0 : 20;
+const READER_PAUSE_MS = RUN.isLong ? 20 : 100;
 const STEP = ['stores get', 'stores create', 'stores update', 'verify', 'backup'];
 const CHANGES = ['token create', 'token revoke', 'certificate', 'migrate'];
 
@@ -25,9 +28,9 @@ it(
     const history = new History();
     const shop = await Shop.open(history);
     const { address, ...client } = shop.options;
-    const load = new Load({ history, addresses: [address!], client, seed: RUN.seed });
+    const load = new Load({ history, addresses: [address!], client, seed: RUN.seed, pauseMs: PAUSE_MS });
     const watchers = [new Watcher(shop.client(), history, 'w1'), new Watcher(shop.client(), history, 'w2', 2n)];
-    const reader = new Reader(shop.client(), history, 'a reader', 20);
+    const reader = new Reader(shop.client(), history, 'a reader', READER_PAUSE_MS);
     const { ledger, folder } = shop;
     const operator = new Operator({ client: shop.client(), history, backup: { ledger, folder } });
     for (let round = 1; round <= RUN.rounds; round++) {
@@ -77,11 +80,12 @@ it(
     const load = new Load({ history, addresses: [address!], client, combining: 1, single: 0, callers: 4 });
     await load.answers(20);
     const copy = join(shop.folder, 'copy.db');
-    expect(await orderNumbers(['backup', '--ledger', shop.ledger, copy])).toMatchObject({ exitCode: 0 });
+    expect(await localOrderNumbers(['backup', '--ledger', shop.ledger, copy])).toMatchObject({ exitCode: 0 });
     await load.answers(20);
     await load.stop();
-    await shop.moveTo(await newDatabase(), copy);
-    const { lost, violations } = checkHistory(history, await assertDense(shop.ledger));
+    const url = await newDatabase();
+    await shop.move(url, copy);
+    const { lost, violations } = checkHistory(history, await assertDense(url));
     tally.inject('move to PostgreSQL');
     tally.control('a backup is moved instead of the ledger', lost > 0, violations[0] ?? 'nothing is lost');
     tally.end(1);

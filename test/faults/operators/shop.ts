@@ -8,7 +8,7 @@ import type { Certificate } from '../../support/network/certificates.ts';
 import { AUTHORITY, ROTATED, SIGNED } from '../../support/network/certificates.ts';
 import { freeAddress } from '../../support/network/free-address.ts';
 import { shakeHands } from '../../support/network/tls-client.ts';
-import { orderNumbers } from '../../support/processes/order-numbers-command.ts';
+import { localOrderNumbers } from '../../support/processes/local-command.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 import { entryOf, writeTokens } from '../../support/security/tokens.ts';
 import { until } from '../../support/until.ts';
@@ -110,11 +110,16 @@ export class Shop {
   }
 
   /** The server stops, its ledger moves, and a server of the moved one takes its place. */
-  async moveTo(url: string, from = this.ledger): Promise<void> {
-    await this.#server.stop();
-    await this.#command('migrate', ['migrate', '--from', from, '--to', url]);
+  async moveTo(url: string): Promise<void> {
+    await this.move(url);
     this.ledger = url;
     await this.start();
+  }
+
+  /** The server stops, and what is in `from` moves. */
+  async move(url: string, from = this.ledger): Promise<void> {
+    await this.#server.stop();
+    await this.#command('migrate', ['migrate', '--from', from, '--to', url]);
   }
 
   /** An order of a guest: answered, or refused because the token is not known yet, or no longer. */
@@ -133,7 +138,7 @@ export class Shop {
 
   #command(what: string, args: readonly string[]): Promise<string | undefined> {
     return this.#history.ask(what, async () => {
-      const { exitCode, stdout, stderr } = await orderNumbers(args);
+      const { exitCode, stdout, stderr } = await localOrderNumbers(args);
       if (exitCode !== 0) throw new Error(stderr.trim());
       return stdout;
     });
