@@ -17,6 +17,9 @@ import { refusedStart } from '../../support/processes/refused-start.ts';
 import type { LogLine } from '../../support/processes/server-process.ts';
 import { ServerProcess, testFolder } from '../../support/processes/server-process.ts';
 
+/** What the names of a ledger's files end with. */
+const FILES = ['', '-wal', '.mark'];
+
 it('P9: a missing ledger whose mark exists is refused, and no new one is created', async () => {
   const ledger = join(testFolder(), 'orders.db');
   await allocateAndStop(ledger, 3);
@@ -58,8 +61,7 @@ it('P9: the ledger of another mark is refused, even if it is longer', async () =
 });
 
 it('P9: the ledger of a killed server whose WAL lost its last commits is refused, and served once the WAL is restored', async () => {
-  const ledger = join(testFolder(), 'orders.db');
-  const kept = await killAfterTwoCommits(ledger);
+  const { ledger, kept } = await killedAfterTwoCommits();
   const whole = readFileSync(`${ledger}-wal`);
   truncateSync(`${ledger}-wal`, kept);
   // Set aside, because reading it changes it.
@@ -72,8 +74,7 @@ it('P9: the ledger of a killed server whose WAL lost its last commits is refused
 });
 
 it('P9: a flipped byte in the WAL, which SQLite silently ignores, is refused', async () => {
-  const ledger = join(testFolder(), 'orders.db');
-  const kept = await killAfterTwoCommits(ledger);
+  const { ledger, kept } = await killedAfterTwoCommits();
   const wal = readFileSync(`${ledger}-wal`);
   wal[kept + 100]! ^= 1;
   writeFileSync(`${ledger}-wal`, wal);
@@ -112,23 +113,34 @@ async function allocateAndStop(ledger: string, count: number): Promise<readonly 
   return server.log;
 }
 
-/** Kills a server after two commits; returns how long its WAL was after the first. */
-async function killAfterTwoCommits(ledger: string): Promise<number> {
+/** What a server left that was killed after two commits, and how long its WAL was after the first: made once. */
+let killed: { readonly files: ReadonlyMap<string, Buffer>; readonly kept: number } | undefined;
+
+/** A ledger of a killed server, in a folder of its own. */
+async function killedAfterTwoCommits(): Promise<{ readonly ledger: string; readonly kept: number }> {
+  killed ??= await killAfterTwoCommits();
+  const ledger = join(testFolder(), 'orders.db');
+  for (const [suffix, content] of killed.files) writeFileSync(`${ledger}${suffix}`, content);
+  return { ledger, kept: killed.kept };
+}
+
+async function killAfterTwoCommits() {
+  const ledger = join(testFolder(), 'orders.db');
   const server = new ServerProcess(ledger);
   const client = connect(await server.serving());
   onTestFinished(() => client.close());
   await client.allocateOrder({ storeId: 1n, requestId: 'kept' });
-  const { size } = statSync(`${ledger}-wal`);
+  const { size: kept } = statSync(`${ledger}-wal`);
   await client.allocateOrder({ storeId: 1n, requestId: 'lost' });
   await server.kill();
-  expect(statSync(`${ledger}-wal`).size).toBeGreaterThan(size);
-  return size;
+  expect(statSync(`${ledger}-wal`).size).toBeGreaterThan(kept);
+  return { files: new Map(FILES.map((suffix) => [suffix, readFileSync(`${ledger}${suffix}`)])), kept };
 }
 
 /** Copies a ledger with all its files into a folder of its own. */
 function copyAside(ledger: string): string {
   const copy = join(testFolder(), basename(ledger));
-  for (const suffix of ['', '-wal', '.mark']) copyFileSync(`${ledger}${suffix}`, `${copy}${suffix}`);
+  for (const suffix of FILES) copyFileSync(`${ledger}${suffix}`, `${copy}${suffix}`);
   return copy;
 }
 
