@@ -120,9 +120,13 @@ it('P4: the -wal removed without load: the server ends within seconds, and the n
 });
 
 it('P9: an older copy put over the database, by name or in its inode, is noticed, and no number is allocated twice', async () => {
-  const first = await startServer();
-  const { ledger, folder } = first;
-  expect(await first.server.stop()).toBe(0);
+  const folder = testFolder();
+  const ledger = join(folder, 'orders.db');
+  const first = new LocalServer(ledger);
+  const before = connect(await first.serving());
+  await before.allocateOrder({ storeId: 7n, requestId: '' });
+  before.close();
+  expect(await first.stop()).toBe(0);
   copyFileSync(ledger, join(folder, 'copy.db'));
   const second = new LocalServer(ledger);
   const between = connect(await second.serving());
