@@ -5,6 +5,9 @@ import type { Said, Sum, Work } from './thread.ts';
 
 export type { Sum } from './thread.ts';
 
+/** How many seeds had which faults and branches. */
+export type CameUp = Pick<Sum, 'runs' | 'injected' | 'branches'>;
+
 export interface Simulation {
   /** The first seed. */
   readonly seed: number;
@@ -74,7 +77,7 @@ export async function simulateIn(worker: URL, simulation: Simulation): Promise<S
 }
 
 /** The faults and branches that a run of this many seeds had to have, and that did not come. */
-export function missingOf({ faults, branches, rare }: Expected, sum: Sum): string[] {
+export function missingOf({ faults, branches, rare }: Expected, sum: CameUp): string[] {
   const isDue = (name: string) => {
     if (sum.runs >= ENOUGH_SEEDS) return true;
     return rare !== undefined && sum.runs >= ENOUGH_SEEDS_IF_NOT_RARE && !rare.includes(name);

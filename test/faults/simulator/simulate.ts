@@ -1,4 +1,4 @@
-import type { Simulated, Simulation, Sum } from '../seeded/simulate.ts';
+import type { CameUp, Simulated, Simulation } from '../seeded/simulate.ts';
 import { missingOf, simulateIn } from '../seeded/simulate.ts';
 import { EXPECTED_BRANCHES, EXPECTED_FAULTS, RARE } from './world/expected.ts';
 
@@ -10,6 +10,6 @@ export function simulate(simulation: Simulation): Promise<Simulated> {
 }
 
 /** The faults and branches that a run of this many seeds had to have, and that did not come. */
-export function missing(sum: Sum): string[] {
+export function missing(sum: CameUp): string[] {
   return missingOf({ faults: EXPECTED_FAULTS, branches: EXPECTED_BRANCHES, rare: RARE }, sum);
 }

@@ -41,10 +41,8 @@ describe('the simulator', () => {
     timeoutMs(RUN),
   );
 
-  it('fails if a fault or a branch never comes up: of 100 seeds each that is not rare, of 1,000 all', async () => {
-    const { sum } = await simulate({ seed: 1, seeds: 1 });
+  it('fails if a fault or a branch never comes up: of 100 seeds each that is not rare, of 1,000 all', () => {
     const all = [...EXPECTED_FAULTS, ...EXPECTED_BRANCHES];
-    const missingIn = (runs: number) => missing({ ...sum, runs, injected: new Map(), branches: new Map() });
     const names = missingIn(ENOUGH_SEEDS).map((name) => name.replace(/^(fault|branch): /, ''));
     expect(names).toEqual(all);
     expect(RARE.filter((name) => !all.includes(name))).toEqual([]);
@@ -56,16 +54,17 @@ describe('the simulator', () => {
   });
 
   it('replays a run from its seed: the same hash, in another thread as well', async () => {
-    const [one, other] = await Promise.all([1, 2].map(() => simulate({ seed: 11, seeds: 5 })));
+    const [one, other] = await Promise.all([1, 2].map(() => simulate({ seed: 11, seeds: 3 })));
     expect(one!.sum.hash).toBe(other!.sum.hash);
-    const next = await simulate({ seed: 12, seeds: 5 });
+    const next = await simulate({ seed: 12, seeds: 3 });
     expect(next.sum.hash).not.toBe(one!.sum.hash);
   });
 
   it('prints the shortest trace of a failure', async () => {
     const bug = PLANTED_BUGS.find(({ name }) => name === 'a mismatch joined as a copy')!;
-    const { seed } = await firstSeen(bug);
-    const { lines } = await simulate({ seed, seeds: 1, bug, withTrace: true, shrinkRuns: 60 });
+    const traced = (seed: number) => simulate({ seed, seeds: 1, bug, withTrace: true, shrinkRuns: 60 });
+    let { lines } = await traced(bug.seed);
+    if (!lines.some((line) => bug.shows.test(line))) ({ lines } = await traced((await firstSeen(bug)).seed));
     expect(lines.join('\n')).toMatch(bug.shows);
     // It began with 200 calls.
     expect(lines.filter((line) => / call {2,}\d/.test(line)).length).toBeLessThan(150);
@@ -78,6 +77,11 @@ describe('the simulator', () => {
     }
   });
 });
+
+/** What is missing if nothing ever came up. */
+function missingIn(runs: number): string[] {
+  return missing({ runs, injected: new Map(), branches: new Map() });
+}
 
 /** In the run that is known to show it, or else in the first one that does. */
 async function firstSeen(bug: PlantedBug): Promise<{ seen: string | undefined; seed: number }> {
