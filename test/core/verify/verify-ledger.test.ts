@@ -143,9 +143,13 @@ const DAMAGES: readonly Damage[] = [
 ];
 
 describe.each([SQLITE, POSTGRES])('$name', (engine) => {
-  it.each(DAMAGES)('is named exactly: $name', async ({ sql, findings: expected, onlyPostgres = [] }) => {
+  it('nothing is found before any damage', async () => {
     const ledger = await engine.newLedger(RUNS);
     expect(await findings(ledger)).toEqual([]);
+  });
+
+  it.each(DAMAGES)('is named exactly: $name', async ({ sql, findings: expected, onlyPostgres = [] }) => {
+    const ledger = await engine.newLedger(RUNS);
     await ledger.damage(sql);
     const events = await ledger.verify();
     const all = engine === POSTGRES ? [...expected, ...onlyPostgres] : expected;

@@ -107,9 +107,8 @@ export async function newLedgerDatabase(runs: Runs, firstNumber?: bigint): Promi
         await client.query("SELECT order_numbers.create_store($1, $2, '', '', 0)", [storeId, firstNumber]);
       }
     }
-    for (const [i, [storeId, count]] of runs.entries()) {
-      await client.query('SELECT order_numbers.allocate($1, $2, $3, true)', [[storeId], [`r${i}`], [count]]);
-    }
+    const batch = [runs.map(([storeId]) => storeId), runs.map((_, i) => `r${i}`), runs.map(([, count]) => count)];
+    await client.query('SELECT order_numbers.allocate($1, $2, $3, true)', batch);
   });
   return url;
 }
