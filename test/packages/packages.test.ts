@@ -239,6 +239,9 @@ async function typeErrors(folder: string, files: readonly string[]): Promise<str
     strict: true,
     exactOptionalPropertyTypes: true,
     noEmit: true,
+    // Our declarations are checked, those of the language are not.
+    skipDefaultLibCheck: true,
+    singleThreaded: true,
     typeRoots: [join(ROOT, 'node_modules/@types')],
     types: ['node'],
   };
