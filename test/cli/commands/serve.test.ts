@@ -11,13 +11,17 @@ import { ServerProcess, testFolder } from '../../support/processes/server-proces
 
 it.each(ENGINES)('a second run on the same $name ledger continues the count', async (engine) => {
   const ledger = await engine.newLedger();
-  for (const orderId of [1n, 2n]) {
-    const server = new ServerProcess(ledger, { http: true });
+  // Once a process of its own, which has to end, whatever the engine.
+  const runs = [() => new ServerProcess(ledger, { http: true }), () => new LocalServer(ledger)];
+  for (const [i, start] of runs.entries()) {
+    const server = start();
     const { grpc } = await server.line('serving');
     // Port 0 is any free one, and the log says which.
     expect(grpc).toMatch(/^127\.0\.0\.1:[1-9]\d*$/);
     const client = connect(String(grpc));
-    expect((await client.allocateOrder({ storeId: 7n, requestId: '' })).allocation).toMatchObject({ orderId });
+    expect((await client.allocateOrder({ storeId: 7n, requestId: '' })).allocation).toMatchObject({
+      orderId: BigInt(1 + i),
+    });
     client.close();
     expect(await server.stop()).toBe(0);
   }
@@ -26,7 +30,7 @@ it.each(ENGINES)('a second run on the same $name ledger continues the count', as
 
 it('a port in use is named, with the flag to change it', async () => {
   const folder = testFolder();
-  const address = await new ServerProcess(join(folder, 'first.db')).serving();
+  const address = await new LocalServer(join(folder, 'first.db')).serving();
   const said = await refusedProcess(join(folder, 'second.db'), { args: ['--grpc-listen', address] });
   expect(said).toMatch(new RegExp(`^${address} is in use by another program; .*--grpc-listen$`));
 });
@@ -38,7 +42,7 @@ it('an address this machine does not have is named, with the flag to change it',
 });
 
 it('a listener reachable from other machines starts with a warning', async () => {
-  const server = new ServerProcess(join(testFolder(), 'orders.db'), { args: ['--grpc-listen', '0.0.0.0:0'] });
+  const server = new LocalServer(join(testFolder(), 'orders.db'), { args: ['--grpc-listen', '0.0.0.0:0'] });
   const { port } = new URL(`grpc://${await server.serving()}`);
   const client = connect(`127.0.0.1:${port}`);
   expect(await client.checkHealth()).toBe('SERVING');
@@ -68,14 +72,14 @@ it('a folder without write permission is refused and named', async () => {
 it('a folder that is a file, or inside one, is refused and named', async () => {
   const folder = testFolder();
   writeFileSync(join(folder, 'file'), '');
-  expect(await refusedProcess(join(folder, 'file', 'orders.db'))).toContain(join(folder, 'file'));
+  expect(await refusedStart(join(folder, 'file', 'orders.db'))).toContain(join(folder, 'file'));
   expect(await refusedStart(join(folder, 'file', 'new', 'orders.db'))).toContain(join(folder, 'file'));
 });
 
 it('a ledger that is a folder, or a link to nothing, is refused and named', async () => {
   const folder = testFolder();
   mkdirSync(join(folder, 'folder.db'));
-  expect(await refusedProcess(join(folder, 'folder.db'))).toContain(`${join(folder, 'folder.db')} is not a file`);
+  expect(await refusedStart(join(folder, 'folder.db'))).toContain(`${join(folder, 'folder.db')} is not a file`);
   symlinkSync(join(folder, 'gone.db'), join(folder, 'link.db'));
   expect(await refusedStart(join(folder, 'link.db'))).toMatch(
     /link\.db is a symbolic link to a file that does not exist/,
