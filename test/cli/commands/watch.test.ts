@@ -16,27 +16,26 @@ import { ORDER_NUMBERS } from '../../support/processes/server-process.ts';
 import { SQLITE } from '../../support/engines/sqlite-engine.ts';
 
 describe.each(ENGINES)('on $name', (engine) => {
-  it.each(['SIGINT', 'SIGTERM'] as const)(
-    'runs until %s, then prints where to resume, and misses nothing',
-    async (signal) => {
-      const server = new LocalServer(await engine.newLedger());
-      const address = await server.serving();
-      const client = connect(address);
-      onTestFinished(() => client.close());
-      await client.allocateOrder({ storeId: 7n, requestId: 'a' });
+  it('runs until SIGINT or SIGTERM, then prints where to resume, and misses nothing', async () => {
+    const server = new LocalServer(await engine.newLedger());
+    const address = await server.serving();
+    const client = connect(address);
+    onTestFinished(() => client.close());
+    await client.allocateOrder({ storeId: 7n, requestId: 'a' });
 
-      const first = watching(['--json', '--after', '0', '--server', address]);
-      expect(await first.next()).toMatchObject({ orderId: '1', requestId: 'a' });
-      await client.allocateOrder({ storeId: 8n, requestId: 'b' });
-      expect(await first.next()).toMatchObject({ orderId: '2', requestId: 'b' });
-      first.child.kill(signal);
-      expect(await first.end()).toEqual({ exitCode: 0, stderr: '{"cursor":"2"}\n' });
+    const first = watching(['--json', '--after', '0', '--server', address]);
+    expect(await first.next()).toMatchObject({ orderId: '1', requestId: 'a' });
+    await client.allocateOrder({ storeId: 8n, requestId: 'b' });
+    expect(await first.next()).toMatchObject({ orderId: '2', requestId: 'b' });
+    first.child.kill('SIGINT');
+    expect(await first.end()).toEqual({ exitCode: 0, stderr: '{"cursor":"2"}\n' });
 
-      await client.allocateOrder({ storeId: 7n, requestId: 'c' });
-      const second = watching(['--json', '--after', '2', '--store', '7', '--server', address]);
-      expect(await second.next()).toMatchObject({ orderId: '3', requestId: 'c' });
-    },
-  );
+    await client.allocateOrder({ storeId: 7n, requestId: 'c' });
+    const second = watching(['--json', '--after', '2', '--store', '7', '--server', address]);
+    expect(await second.next()).toMatchObject({ orderId: '3', requestId: 'c' });
+    second.child.kill('SIGTERM');
+    expect(await second.end()).toEqual({ exitCode: 0, stderr: '{"cursor":"3"}\n' });
+  });
 });
 
 it('shows people a header at once, then one line per allocation', async () => {
