@@ -36,12 +36,9 @@ const ANY_PORTS = ['--grpc-listen', '127.0.0.1:0', '--http-listen', '127.0.0.1:0
 const TLS = ['--tls-cert', SIGNED.certFile, '--tls-key', SIGNED.keyFile];
 const OTHER_ID = '0b0e3f9a-6c1d-4f0e-9a51-6a3f5c1f7d22';
 
-/** Runs `serve --check` in a process of its own, as an operator does. */
-async function check(...args: string[]): Promise<Report> {
-  return toReport(await orderNumbers(['serve', '--check', '--json', ...ANY_PORTS, ...args]));
-}
-
-/** Runs it in this process. Not beside a server in it: closing a ledger's file would drop that server's locks. */
+/**
+ * Runs `serve --check` in this process. Not beside a server in it: closing a ledger's file would drop that server's locks.
+ */
 async function checkHere(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Report> {
   return toReport(await localOrderNumbers(['serve', '--check', '--json', ...args], { env }));
 }
@@ -79,7 +76,7 @@ describe('a check of an SQLite ledger', () => {
     const path = join(folder, 'orders.db');
     fillLedger(path, ...fills(5));
     const before = folderState(folder);
-    const report = await check('--ledger', path);
+    const report = await checkHere([...ANY_PORTS, '--ledger', path]);
     expect(report).toMatchObject({ exitCode: 0, ledger: { name: path, lastOrderId: '5' } });
     expect(texts(report, 'ok')[0]).toBe(`${path} has ledger ${report.ledger!.ledgerId}, whose last order_id is 5`);
     const expected = ['--expect-ledger-id', report.ledger!.ledgerId!];
@@ -90,13 +87,13 @@ describe('a check of an SQLite ledger', () => {
   it('P9: takes the end from the mark while the newest numbers are in the WAL, and says what it did not check', async () => {
     const folder = testFolder();
     const path = join(folder, 'orders.db');
-    const server = new ServerProcess(path, { http: true });
+    const server = new ServerProcess(path);
     const client = connect(await server.serving());
     for (let i = 1; i <= 3; i++) await client.allocateOrder({ storeId: 7n, requestId: `r-${i}` });
     client.close();
     await server.kill();
     const before = folderState(folder);
-    const report = await check('--ledger', path);
+    const report = await checkHere([...ANY_PORTS, '--ledger', path]);
     expect(report).toMatchObject({ exitCode: 0, ledger: { lastOrderId: '3' } });
     expect(texts(report, 'ok')[0]).toMatch(/ is 3 according to its mark$/);
     expect(texts(report, 'not checked')).toEqual([
@@ -108,14 +105,14 @@ describe('a check of an SQLite ledger', () => {
   it('P8: names a server that runs on it, and does not disturb it', async () => {
     const folder = testFolder();
     const path = join(folder, 'orders.db');
-    const server = new ServerProcess(path, { http: true });
+    const server = new ServerProcess(path);
     const client = connect(await server.serving());
     onTestFinished(() => client.close());
     await client.allocateOrder({ storeId: 7n, requestId: 'first' });
     // Nothing else writes meanwhile.
     server.child.kill('SIGSTOP');
     const before = folderState(folder);
-    const report = await check('--ledger', path);
+    const report = await checkHere([...ANY_PORTS, '--ledger', path]);
     expect(folderState(folder)).toEqual(before);
     server.child.kill('SIGCONT');
     expect(problems(report)).toEqual([expect.stringContaining(`${path} is in use by another order-numbers process`)]);
@@ -427,6 +424,7 @@ describe('a check of settings', () => {
 describe('a check for people', () => {
   it('is one line per finding and the verdict', async () => {
     const path = join(testFolder(), 'orders.db');
+    // The check itself in a process of its own, as an operator runs it: once when all is well, once when it is not.
     const good = await orderNumbers(['serve', '--check', '--ledger', path, ...ANY_PORTS]);
     expect(good).toMatchObject({ exitCode: 0, stderr: '' });
     expect(good.stdout.split('\n')).toEqual([
