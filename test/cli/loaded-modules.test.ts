@@ -143,7 +143,7 @@ const NOT_SERVED_PACKAGES = new Set([
 ]);
 
 it('serve on SQLite loads neither PostgreSQL nor operator commands', async () => {
-  const { files, packages } = await loadedByServe(join(testFolder(), 'orders.db'));
+  const { files, packages } = await loadedOnSqlite();
   expect(files).toContain('src/engines/sqlite/threads/writer.ts');
   expect(files.filter((path) => NOT_SERVED.test(path))).toEqual([]);
   expect(files.filter((path) => path.startsWith('src/engines/postgres/'))).toEqual([
@@ -153,7 +153,7 @@ it('serve on SQLite loads neither PostgreSQL nor operator commands', async () =>
 });
 
 it('the threads of a ledger load no part of Node.js that takes longer to load than all of their own', async () => {
-  const { inThreads } = await loadedByServe(join(testFolder(), 'orders.db'));
+  const { inThreads } = await loadedOnSqlite();
   // Neither crypto nor zlib, child_process or fs/promises.
   expect(inThreads).toEqual(['fs', 'path', 'url', 'util']);
 });
@@ -165,6 +165,14 @@ it('serve on PostgreSQL loads neither SQLite nor operator commands', async () =>
   expect(files.filter((path) => path.startsWith('src/engines/sqlite/'))).toEqual([]);
   expect(packages.filter((name) => name === 'better-sqlite3' || NOT_SERVED_PACKAGES.has(name))).toEqual([]);
 });
+
+let onSqlite: ReturnType<typeof loadedByServe> | undefined;
+
+/** By the one server that two tests look at. */
+function loadedOnSqlite() {
+  onSqlite ??= loadedByServe(join(testFolder(), 'orders.db'));
+  return onSqlite;
+}
 
 async function loadedByServe(ledger: string) {
   const report = newReport();
