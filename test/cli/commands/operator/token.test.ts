@@ -357,7 +357,7 @@ describe('commands at once', () => {
     const path = newFile(entryOf(tokenOf('1')));
     const elsewhere = join(testFolder(), 'elsewhere');
     symlinkSync(elsewhere, `${path}.lock`);
-    const { exitCode, stderr } = await orderNumbers(['token', 'revoke', '--tokens', path, '--name', 'checkout']);
+    const { exitCode, stderr } = await token('revoke', path, '--name', 'checkout');
     expect([exitCode, stderr]).toEqual([
       1,
       expect.stringContaining(`${path}.lock is a link or not a regular file; remove it`),
@@ -382,11 +382,14 @@ describe('commands at once', () => {
 describe('a large file', () => {
   it('is never read half, whatever is being written', async () => {
     const path = newFile(...MANY);
+    // It is locked before it is read.
+    const lock = `${path}.lock`;
     const command = { isRunning: true };
     const running = orderNumbers(['token', 'create', '--tokens', path, '--name', 'new', ...RIGHTS]).finally(
       () => (command.isRunning = false),
     );
-    const endings = new Set<string>();
+    const endings = new Set([readFileSync(path, 'utf8').slice(-2)]);
+    await until('the command begins', () => existsSync(lock), 5);
     while (command.isRunning) {
       endings.add(readFileSync(path, 'utf8').slice(-2));
       await turn();
@@ -421,7 +424,7 @@ describe('a large file', () => {
 
 it('a token that was created works, and once revoked works no longer', async () => {
   const path = newFile();
-  const create = await orderNumbers(['token', 'create', '--tokens', path, '--name', 'checkout', ...RIGHTS]);
+  const create = await token('create', path, '--name', 'checkout', ...RIGHTS);
   const server = new LocalServer(join(testFolder(), 'orders.db'), { args: ['--tokens', path] });
   const client = createClient({ address: await server.serving(), token: create.stdout.trim() });
   onTestFinished(() => client.close());
