@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { Client } from 'pg';
 import { onTestFinished } from 'vitest';
-import { query } from '../postgres/query.ts';
+import { query, withClient } from '../postgres/query.ts';
 import { ORDER_NUMBERS } from '../processes/server-process.ts';
 import { until } from '../until.ts';
 
@@ -61,5 +61,7 @@ export async function hold(url: string, trigger: string): Promise<() => Promise<
 /** Resolves when the command waits for what is held. */
 export async function isHeld(url: string): Promise<void> {
   const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'`;
-  await until('the command waits', async () => (await query(url, waiting)).length > 0);
+  await withClient(url, (client) =>
+    until('the command waits', async () => (await client.query(waiting)).rowCount! > 0),
+  );
 }

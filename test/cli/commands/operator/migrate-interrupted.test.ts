@@ -9,7 +9,8 @@ import { connect } from '../../../support/clients/orders-client.ts';
 import { newDatabase, query } from '../../../support/postgres/database.ts';
 import { newDatabaseWithSchema } from '../../../support/postgres/database-with-schema.ts';
 import { refusedStart } from '../../../support/processes/refused-start.ts';
-import { ServerProcess, testFolder } from '../../../support/processes/server-process.ts';
+import { LocalServer } from '../../../support/processes/local-server.ts';
+import { testFolder } from '../../../support/processes/server-process.ts';
 import {
   ACTIVATION,
   ended,
@@ -36,9 +37,10 @@ const SECOND_CHUNK = 'BEFORE INSERT ON order_numbers.allocations FOR EACH ROW WH
 
 /** Resolves when no session is left: a server notices within a second that its client was killed. */
 async function hasNoSessions(url: string): Promise<void> {
+  const session = await newSession(url);
   await until('the session of the command ends', async () => {
-    const [row] = await query(url, `SELECT ${connectedAnd('true')} AS holds`);
-    return row?.['holds'] === false;
+    const { rows } = await session.query<{ holds: boolean }>(`SELECT ${connectedAnd('true')} AS holds`);
+    return rows[0]?.holds === false;
   });
 }
 
@@ -230,7 +232,7 @@ it('P8: of two concurrent moves, from one file or from copies of it, only one su
 it('P1: a server idle on the empty database does not number during a move, and after it only once restarted', async () => {
   const { from, to } = await ledgers();
   // Its queue never empties.
-  const idle = new ServerProcess(to);
+  const idle = new LocalServer(to);
   const client = connect(await idle.serving());
   onTestFinished(() => client.close());
   // A session that is never ended, like one of a server behind a connection pool.

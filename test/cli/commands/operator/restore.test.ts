@@ -64,14 +64,7 @@ function restore(from: string, ledger: string, ...flags: string[]) {
 it('P1 P2 P5 P9: a backup restored on a new machine continues where it ended', async () => {
   const { from } = await olderBackup();
   const ledger = join(testFolder(), 'orders.db');
-  const { exitCode, stdout, stderr } = await orderNumbers([
-    'restore',
-    '--from',
-    from,
-    '--ledger',
-    ledger,
-    '--nothing-numbered-since',
-  ]);
+  const { exitCode, stdout, stderr } = await restore(from, ledger, '--nothing-numbered-since');
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
   expect(stdout).toMatch(/^ledger +.*orders\.db\nledger_id +\S{36}\nlast_order_id +9\nrows +9\n$/);
   expect(await allocate(ledger, 1, 'kept')).toEqual([[1n, 100n]]);
