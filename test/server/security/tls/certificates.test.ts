@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { failureOf } from '../../../support/clients/orders-client.ts';
 import type { Certificate } from '../../../support/network/certificates.ts';
 import {
@@ -14,9 +14,12 @@ import {
 import { shakeHands } from '../../../support/network/tls-client.ts';
 import { LocalServer } from '../../../support/processes/local-server.ts';
 import { ServerProcess, testFolder } from '../../../support/processes/server-process.ts';
+import { until } from '../../../support/until.ts';
 import { Load } from './load.ts';
 import { putFile, TlsFixture } from './tls-fixture.ts';
 
+/** More than the time between two looks at the files. */
+const LOOK_MS = 1000;
 const CHANGED = 'TLS files changed: new connections use them, open ones are not affected';
 
 /** The name of the certificate that a new connection gets. */
@@ -28,11 +31,27 @@ async function servedAt(address: string, waitMs = 0): Promise<string | undefined
 
 async function calls(load: Load, more: number): Promise<void> {
   const before = load.answered;
-  await vi.waitUntil(() => load.answered >= before + more);
+  await until(`${more} more calls are answered`, () => load.answered >= before + more);
 }
+
+/** From here on a server looks at its files when it is told to: a load would use the processors for the time between. */
+function holdLooks(): void {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+}
+
+/** Lets the servers look at their files until this holds. */
+async function looked(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  await until(what, async () => {
+    vi.advanceTimersByTime(LOOK_MS);
+    return holds();
+  });
+}
+
+afterEach(() => void vi.useRealTimers());
 
 describe('certificates are read again', () => {
   it('when their files are renamed, and no call of 64 in flight or on a new connection fails', async () => {
+    holdLooks();
     const fixture = new TlsFixture();
     const address = await fixture.address('grpc');
     const load = new Load(address);
@@ -43,7 +62,7 @@ describe('certificates are read again', () => {
     ] as const) {
       await calls(load, 200);
       fixture.put(certificate);
-      await vi.waitUntil(async () => (await servedAt(address)) === name);
+      await looked(`${name} is served`, async () => (await servedAt(address)) === name);
     }
     await calls(load, 200);
     await load.stop();
@@ -59,6 +78,7 @@ describe('certificates are read again', () => {
   });
 
   it('when a symbolic link is swapped, as Kubernetes does it, under load', async () => {
+    holdLooks();
     const folder = testFolder();
     const swap = mountedAs(folder);
     swap(SIGNED);
@@ -68,7 +88,7 @@ describe('certificates are read again', () => {
     const load = new Load(address);
     await calls(load, 200);
     swap(ROTATED);
-    await server.line(CHANGED);
+    await looked('they are read', () => server.log.some(({ msg }) => msg === CHANGED));
     expect(await servedAt(address)).toBe('rotated');
     await calls(load, 200);
     await load.stop();
@@ -127,6 +147,7 @@ describe('certificates are read again', () => {
 
 describe('what does not fit keeps the old certificate', () => {
   it('a pair of which only one file is replaced yet; the other one completes it', async () => {
+    holdLooks();
     const fixture = new TlsFixture();
     const address = await fixture.address('grpc');
     const load = new Load(address);
@@ -134,15 +155,14 @@ describe('what does not fit keeps the old certificate', () => {
       ['cert', 'key', ROTATED],
       ['key', 'cert', SIGNED],
     ] as const) {
-      const warnings = fixture.lines().filter(({ level }) => level === 40).length;
+      const warnings = () => fixture.lines().filter(({ level }) => level === 40).length;
+      const before = warnings();
       putPart(fixture, first, certificate);
-      await vi.waitUntil(() => fixture.lines().filter(({ level }) => level === 40).length > warnings, {
-        timeout: 10_000,
-      });
+      await looked('there is a warning', () => warnings() > before);
       expect(await servedAt(address)).toBe(certificate === ROTATED ? 'signed' : 'rotated');
       putPart(fixture, second, certificate);
       const name = certificate === ROTATED ? 'rotated' : 'signed';
-      await vi.waitUntil(async () => (await servedAt(address)) === name);
+      await looked(`${name} is served`, async () => (await servedAt(address)) === name);
     }
     await load.stop();
     expect(load.failures).toEqual([]);
