@@ -231,16 +231,12 @@ it('a trace that its caller does not record has no span here, but its ids are in
 
 it('a collector that hangs delays no order, costs no more than its bound, and is accounted for in the log', async () => {
   const collector = await Collector.open({ hangs: true });
-  const server = new ServerProcess(ledger(), {
-    http: true,
-    args: ['--drain-timeout-ms', '600'],
-    env: {
-      OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/`,
-      OTEL_BSP_MAX_QUEUE_SIZE: '10',
-      // Longer than the test.
-      OTEL_EXPORTER_OTLP_TIMEOUT: '600000',
-      OTEL_BSP_EXPORT_TIMEOUT: '600000',
-    },
+  // Longer than the test. The exporter reads it from the process itself.
+  vi.stubEnv('OTEL_EXPORTER_OTLP_TIMEOUT', '600000');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const server = new LocalServer(ledger(), {
+    args: ['--otlp', `${collector.url}/`, '--drain-timeout-ms', '600'],
+    variables: { OTEL_BSP_MAX_QUEUE_SIZE: '10', OTEL_BSP_EXPORT_TIMEOUT: '600000' },
   });
   const caller = await Caller.of(server);
   const codes = await Promise.all(Array.from({ length: 200 }, (_, i) => caller.order(`order-${i}`)));
