@@ -11,12 +11,15 @@ import { ServerProcess, testFolder } from '../../support/processes/server-proces
 const FATAL = 60;
 const CALLERS = 8;
 
-/** A server on a ledger in a folder of its own, with a watch on its health. */
-async function startServer() {
+/**
+ * A server on a ledger in a folder of its own, with a watch on its health: in this process, unless the test opens the same
+ * files, which would give up the server's locks.
+ */
+async function startServer(Server: typeof LocalServer | typeof ServerProcess) {
   const folder = testFolder();
   const ledger = join(folder, 'data', 'orders.db');
   mkdirSync(dirname(ledger));
-  const server = new ServerProcess(ledger);
+  const server = new Server(ledger);
   const client = connect(await server.serving());
   onTestFinished(() => client.close());
   const health: string[] = [];
@@ -39,7 +42,7 @@ async function expectEnd({ server, health }: Started, said: RegExp): Promise<voi
   const fatal = server.log.filter(({ level }) => level === FATAL);
   expect(fatal).toEqual([expect.objectContaining({ level: FATAL, msg: expect.stringMatching(said) as string })]);
   await vi.waitFor(() => expect(health.at(-1)).toBe('NOT_SERVING'));
-  expect(server.stderr).toBe('');
+  expect(server instanceof ServerProcess ? server.stderr : '').toBe('');
 }
 
 /** Endless orders from several callers; resolves to their errors when each has got one. */
@@ -57,7 +60,7 @@ function load({ order }: Started): Promise<unknown[]> {
 }
 
 it('P7 P9: the folder renamed under load: it holds every answered order, and no more are answered', async () => {
-  const started = await startServer();
+  const started = await startServer(LocalServer);
   const { folder, orderIds, ledger } = started;
   const ended = load(started);
   await vi.waitFor(() => expect(orderIds.length).toBeGreaterThan(100), { interval: 5 });
@@ -79,7 +82,7 @@ it('P7 P9: the folder renamed under load: it holds every answered order, and no 
 });
 
 it('P7 P9: another database renamed into its place under load: no order is answered from an unlinked file', async () => {
-  const started = await startServer();
+  const started = await startServer(ServerProcess);
   const { ledger, orderIds } = started;
   copyFileSync(ledger, `${ledger}.old`);
   const ended = load(started);
@@ -90,7 +93,7 @@ it('P7 P9: another database renamed into its place under load: no order is answe
 });
 
 it('P8: the lock removed and a second server started, without load: the first server ends within seconds', async () => {
-  const started = await startServer();
+  const started = await startServer(ServerProcess);
   const { ledger, orderIds, client } = started;
   rmSync(`${ledger}.lock`);
   const second = new ServerProcess(ledger);
@@ -107,7 +110,7 @@ it('P8: the lock removed and a second server started, without load: the first se
 });
 
 it('P4: the -wal removed without load: the server ends within seconds, and the next one has every order', async () => {
-  const started = await startServer();
+  const started = await startServer(LocalServer);
   const { ledger, order } = started;
   await order();
   rmSync(`${ledger}-wal`);
