@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -7,6 +6,7 @@ import { openLedger } from '../../../src/engines/sqlite/recovery/open-ledger.ts'
 import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
 import type { ExpectedLedger } from '../../../src/core/expected-ledger.ts';
 import type { LedgerObserver, OpenedLedger } from '../../../src/core/observers.ts';
+import { copyOpenFiles } from '../../support/ledgers/copied-files.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
 
 const ANOTHER = '00000000-0000-4000-8000-000000000000';
@@ -80,9 +80,9 @@ it('a ledger other than the expected one is refused, both are named, and every f
     owner.db.close();
   });
   owner.db.exec('UPDATE ledger SET last_order_id = 0');
-  // As kill -9 leaves them, with a WAL. Another process copies, because closing a descriptor here would drop SQLite's locks.
+  // As kill -9 leaves them, with a WAL.
   const copy = join(testFolder(), 'orders.db');
-  execFileSync('cp', [path, `${path}-wal`, `${path}.mark`, dirname(copy)]);
+  copyOpenFiles([path, `${path}-wal`, `${path}.mark`], dirname(copy));
   const before = filesIn(dirname(copy));
   expect(Object.keys(before)).toContain('orders.db-wal');
   const open = () => openLedger(locateLedger(copy), { expected: { create: true, ledgerId: ANOTHER } });

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import {
   copyFileSync,
@@ -26,6 +25,7 @@ import { SqliteLedger } from '../../../src/engines/sqlite/sqlite-ledger.ts';
 import { verifyLedgerFile } from '../../../src/engines/sqlite/operator/verify-file.ts';
 import { LedgerRefused, OrderError } from '../../../src/core/errors.ts';
 import type { ExpectedLedger } from '../../../src/core/expected-ledger.ts';
+import { copyOpenFiles } from '../../support/ledgers/copied-files.ts';
 import { fillLedger, fills, tamper } from '../../support/ledgers/filled-ledger.ts';
 import { fillVersion1, version1Ledger } from '../../support/ledgers/version-1-ledger.ts';
 import { testFolder } from '../../support/processes/server-process.ts';
@@ -251,8 +251,7 @@ async function putCopyOverWal(place: Place): Promise<void> {
   try {
     await ledger.ready();
     await ledger.commit([{ storeId: 1n, requestId: 'in the WAL', count: 1, caller: '' }]);
-    // Another process copies, because closing a descriptor of the file in this one would drop SQLite's locks.
-    execFileSync('cp', [`${killed.ledger}-wal`, `${killed.ledger}.mark`, dirname(place.ledger)]);
+    copyOpenFiles([`${killed.ledger}-wal`, `${killed.ledger}.mark`], dirname(place.ledger));
   } finally {
     await ledger.close();
   }

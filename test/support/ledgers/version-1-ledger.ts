@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -7,6 +6,7 @@ import { HighWaterMark } from '../../../src/engines/sqlite/file/high-water-mark.
 import type { LedgerFiles } from '../../../src/engines/sqlite/file/ledger-files.ts';
 import { filesOf } from '../../../src/engines/sqlite/file/ledger-files.ts';
 import { testFolder } from '../processes/server-process.ts';
+import { copyOpenFiles } from './copied-files.ts';
 import type { Fill } from './filled-ledger.ts';
 import { giveNumbers } from './filled-ledger.ts';
 
@@ -53,8 +53,7 @@ export function killedVersion1(...batch: readonly Fill[]): LedgerFiles {
   const lastOrderId = giveNumbers(db, batch);
   new HighWaterMark(alive.mark, { ledgerId: ledgerIdOf(db), lastOrderId }).close();
   const files = filesOf(join(testFolder(), 'orders.db'));
-  // Another process copies, because closing a descriptor of the file in this one would drop SQLite's locks.
-  execFileSync('cp', [alive.database, alive.wal, alive.mark, dirname(files.database)]);
+  copyOpenFiles([alive.database, alive.wal, alive.mark], dirname(files.database));
   return files;
 }
 

@@ -1,6 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { backupLedger } from '../../../../src/engines/sqlite/operator/backup.ts';
@@ -18,6 +17,7 @@ import { readWalHeader } from '../../../../src/engines/sqlite/file/wal-file.ts';
 import { Writer } from '../../../../src/engines/sqlite/threads/writer.ts';
 import { LedgerRefused } from '../../../../src/core/errors.ts';
 import { DEFAULT_STORE } from '../../../../src/core/store.ts';
+import { copyOpenFile, copyOpenFiles } from '../../../support/ledgers/copied-files.ts';
 import { assertDense } from '../../../support/ledgers/density.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
@@ -58,10 +58,10 @@ function openWriter(files: LedgerFiles): Writer {
   return writer;
 }
 
-/** A copy of what a process killed now would leave. Another process makes it: see locateLedger. */
+/** A copy of what a process killed now would leave. */
 function killed({ database }: LedgerFiles): LedgerFiles {
   const folder = testFolder();
-  execFileSync('cp', [database, `${database}-wal`, `${database}.mark`, folder]);
+  copyOpenFiles([database, `${database}-wal`, `${database}.mark`], folder);
   return locateLedger(join(folder, basename(database)));
 }
 
@@ -98,10 +98,10 @@ it.each([8, 20])(
 
     const machine = killed(files);
     const newest = contents(machine);
-    execFileSync('cp', [backup, machine.database]);
+    copyFileSync(backup, machine.database);
     expectRefused(machine, /orders\.db and .*orders\.db-wal do not belong together .*older copy/);
 
-    execFileSync('cp', [files.database, machine.database]);
+    copyOpenFile(files.database, machine.database);
     expect(contents(machine)).toEqual(newest);
     close(open(machine));
     expect(assertDense(machine.database)).toHaveLength(3002 + between);
@@ -124,7 +124,7 @@ it.each([
     if (content === 'another') {
       const other = locateLedger(join(testFolder(), 'orders.db'));
       close(open(other));
-      execFileSync('cp', [other.database, machine.database]);
+      copyFileSync(other.database, machine.database);
     } else if (content === undefined) rmSync(machine.database);
     else writeFileSync(machine.database, content);
     expectRefused(machine, /./);
@@ -164,12 +164,12 @@ it('P9: changes of stores alone distinguish an older copy from the database at t
   commit('a');
   writer.finishCheckpoint();
   const copy = join(dirname(files.database), 'copy');
-  execFileSync('cp', [files.database, copy]);
+  copyOpenFile(files.database, copy);
   writer.createStore({ ...DEFAULT_STORE, storeId: 8n });
   writer.finishCheckpoint();
   commit('b');
   const machine = killed(files);
-  execFileSync('cp', [copy, machine.database]);
+  copyFileSync(copy, machine.database);
   expect(readBase(machine.mark)?.lastOrderId).toBe(1n);
   expectRefused(machine, /held later changes of stores/);
 });

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { BatchTransaction } from '../../../../src/engines/sqlite/statements/batch-transaction.ts';
@@ -10,6 +9,7 @@ import { locateLedger } from '../../../../src/engines/sqlite/file/ledger-files.t
 import type { OpenLedger } from '../../../../src/engines/sqlite/recovery/open-ledger.ts';
 import { openLedger } from '../../../../src/engines/sqlite/recovery/open-ledger.ts';
 import { LedgerRefused } from '../../../../src/core/errors.ts';
+import { copyOpenFiles } from '../../../support/ledgers/copied-files.ts';
 import { testFolder } from '../../../support/processes/server-process.ts';
 
 function newFiles(): LedgerFiles {
@@ -52,8 +52,7 @@ function killedLedger(): LedgerFiles {
   number(owner, 'a');
   number(owner, 'b', 'c');
   const copy = newFiles();
-  // Another process copies, because closing a descriptor of the file in this one would drop SQLite's locks.
-  execFileSync('cp', [owner.db.name, `${owner.db.name}-wal`, `${owner.db.name}.mark`, dirname(copy.database)]);
+  copyOpenFiles([owner.db.name, `${owner.db.name}-wal`, `${owner.db.name}.mark`], dirname(copy.database));
   expect(walSize(copy)).toBeGreaterThan(0);
   return copy;
 }
@@ -116,11 +115,11 @@ it('P9: a missing or empty ledger whose mark exists is refused, and not recreate
 it('P9: an older copy put back is refused, and the mark stays', () => {
   const files = closedLedger();
   const copy = `${files.database}.copy`;
-  execFileSync('cp', [files.database, copy]);
+  copyFileSync(files.database, copy);
   const ledger = open(files);
   number(ledger, 'd', 'e');
   close(ledger);
-  execFileSync('cp', [copy, files.database]);
+  copyFileSync(copy, files.database);
   for (let i = 0; i < 2; i++) {
     expect(() => openLedger(files)).toThrow(LedgerRefused);
     expect(() => openLedger(files)).toThrow(/orders.db ends at order_id 3, but 5 was already given/);
