@@ -10,11 +10,13 @@ export interface ClientWork {
   readonly seed: number;
   readonly runs: number;
   readonly bug?: PlantedBug;
+  /** Whether the first plan that fails is enough: the search for the shortest one takes most of the time. */
+  readonly isAnyEnough?: boolean;
 }
 
 /** What a check came to. */
 export interface Checked {
-  /** The shortest plan that failed, and how; undefined if none did. */
+  /** The shortest plan that failed, or the first one, and how; undefined if none did. */
   readonly failure: string | undefined;
   readonly injected: ReadonlyMap<string, number>;
   readonly calls: number;
@@ -22,7 +24,7 @@ export interface Checked {
   readonly rows: number;
 }
 
-const { seed, runs, bug } = workerData as ClientWork;
+const { seed, runs, bug, isAnyEnough = false } = workerData as ClientWork;
 loadSimulated(STAND_INS, bug?.changes ?? []);
 const { run } = await import('../simulator/world/run.ts');
 const { planOf } = await import('../simulator/world/plan.ts');
@@ -58,7 +60,7 @@ const details = await fc.check(
     for (const [fault, times] of result.injected) sums.injected.set(fault, (sums.injected.get(fault) ?? 0) + times);
     if (result.violations.length > 0) throw new Error(result.violations.join('; '));
   }),
-  { seed, numRuns: runs },
+  { seed, numRuns: runs, endOnFailure: isAnyEnough },
 );
 const { failed, counterexample, errorInstance } = details;
 const [plan] = counterexample ?? [];
