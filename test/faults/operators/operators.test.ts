@@ -18,6 +18,7 @@ const ANSWERS = RUN.isLong ? 1_000 : 100;
 /** So that the short form waits for an operator's commands, and computes little meanwhile. */
 const PAUSE_MS = RUN.isLong ? 0 : 20;
 const READER_PAUSE_MS = RUN.isLong ? 20 : 100;
+const OPERATOR_PAUSE_MS = RUN.isLong ? 100 : 500;
 const STEP = ['stores get', 'stores create', 'stores update', 'verify', 'backup'];
 const CHANGES = ['token create', 'token revoke', 'certificate', 'migrate'];
 
@@ -32,7 +33,12 @@ it(
     const watchers = [new Watcher(shop.client(), history, 'w1'), new Watcher(shop.client(), history, 'w2', 2n)];
     const reader = new Reader(shop.client(), history, 'a reader', READER_PAUSE_MS);
     const { ledger, folder } = shop;
-    const operator = new Operator({ client: shop.client(), history, backup: { ledger, folder } });
+    const operator = new Operator({
+      client: shop.client(),
+      history,
+      backup: { ledger, folder },
+      pauseMs: OPERATOR_PAUSE_MS,
+    });
     for (let round = 1; round <= RUN.rounds; round++) {
       await load.answers(ANSWERS);
       await shop.changeTokens();
