@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { TABLE_DEFINITION } from '../../../../src/engines/dynamodb/table/table-definition.ts';
 import { newTableUrl } from '../../../support/dynamodb/dynalite.ts';
 import { RawTable } from '../../../support/dynamodb/raw-table.ts';
+import { createTable } from '../../../support/dynamodb/settled-tables.ts';
 import { whileServed } from '../../../support/ledgers/moved-ledger.ts';
 import { localOrderNumbers as orderNumbers } from '../../../support/processes/local-command.ts';
 import { atTerminal, pretendedTerminal } from '../../../support/processes/terminal.ts';
@@ -32,8 +33,20 @@ Resources:
         PointInTimeRecoveryEnabled: true
 `;
 
+/** Made by the first test that needs it; each has a copy of its items. */
+let made: ReturnType<RawTable['items']> | undefined;
+
 /** A ledger of five entries: two stores, a run, a change of settings. */
 async function smallLedger(): Promise<{ url: string; table: RawTable }> {
+  const items = await (made ??= makeSmallLedger());
+  const url = await newTableUrl();
+  const table = await RawTable.of(url);
+  await createTable(table.client, { TableName: table.name, ...TABLE_DEFINITION });
+  await Promise.all(items.map((item) => table.put(item)));
+  return { url, table };
+}
+
+async function makeSmallLedger() {
   const url = await newTableUrl();
   await whileServed(url, async (client) => {
     await client.createStore({ storeId: 9n, prefix: 'W-' });
@@ -42,10 +55,9 @@ async function smallLedger(): Promise<{ url: string; table: RawTable }> {
     await client.updateStore({ storeId: 9n, prefix: 'X-' }, 'prefix');
     await client.allocate(9n, 1, 'other');
   });
-  const table = await RawTable.of(url);
   // What the server had not indexed when it stopped.
   expect(await orderNumbers(['dynamodb', 'reindex', url])).toMatchObject({ exitCode: 0, stderr: '' });
-  return { url, table };
+  return (await RawTable.of(url)).items();
 }
 
 async function reindex(url: string) {
