@@ -9,8 +9,8 @@ import { Thread, ThreadFailure, threadModule } from './threads/thread.ts';
 import type { VerifierMethods, VerifierOptions } from './threads/verifier.ts';
 import { eventsOf } from './threads/verifier-events.ts';
 
-/** The reader starts this long after the server is up, so as not to delay its start. */
-const WARM_UP_MS = 100;
+/** The reader starts this long after the server is up, unless it is needed before, so as to delay no first call. */
+const WARM_UP_MS = 1000;
 
 /** Reads the ledger in one SQLite file, on threads of their own. */
 export class SqliteReads implements LedgerReads {
