@@ -242,7 +242,10 @@ class Watcher {
     const look = () => condition() && met.resolve();
     this.#onMessage.add(look);
     look();
-    await met.promise;
+    const early = this.ended.then((error) => {
+      throw error ?? new Error(`the watch ended at cursor ${this.#cursor}`);
+    });
+    await Promise.race([met.promise, early]);
     this.#onMessage.delete(look);
   }
 }
