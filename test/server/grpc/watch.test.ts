@@ -253,8 +253,18 @@ class Watcher {
  * Asks again, as our client does, while the server reopens its ledger: dynalite is in the process of the tests, and on a busy
  * machine it needs longer for 12,000 orders than a server waits.
  */
-function answered<T>(ask: () => Promise<T>): Promise<T> {
-  return vi.waitFor(ask, { timeout: 120_000, interval: 100 });
+async function answered<T>(ask: () => Promise<T>): Promise<T> {
+  const attempt = () =>
+    ask().then(
+      (answer) => ({ answer }),
+      (error: unknown) => {
+        if (isServiceError(error) && errorDetails(error)?.reason === 'LEDGER_REOPENING') throw error;
+        return { error };
+      },
+    );
+  const end = await vi.waitFor(attempt, { timeout: 120_000, interval: 100 });
+  if ('error' in end) throw end.error;
+  return end.answer;
 }
 
 async function first(stream: Stream): Promise<WatchAllocationsResponse> {
