@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { printable } from '../core/text/plain-text.ts';
-import { missOptionsLast } from './run/required-options.ts';
+import { refuseWrongUsage } from './run/wrong-usage.ts';
 import { packageVersion } from './run/version.ts';
 import { withoutSecrets } from './run/without-secrets.ts';
 
@@ -120,7 +120,7 @@ for (const [name, entry] of Object.entries(COMMANDS)) {
   program.addCommand(command.description(entry.description));
 }
 inheritSettings(program);
-missOptionsLast(program);
+refuseWrongUsage(program);
 
 try {
   await program.parseAsync();

@@ -23,9 +23,9 @@ const ENTRY = [
   'src/cli/compile-cache.js',
   'src/cli/main.ts',
   'src/cli/order-numbers.js',
-  'src/cli/run/required-options.ts',
   'src/cli/run/version.ts',
   'src/cli/run/without-secrets.ts',
+  'src/cli/run/wrong-usage.ts',
   'src/core/text/plain-text.ts',
 ];
 

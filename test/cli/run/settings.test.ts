@@ -66,7 +66,7 @@ it('a wrong flag, command or argument is named, and the exit code is 2', async (
   const wrong = [
     { args: ['serve', '--port', '1'], named: "unknown option '--port'" },
     { args: ['sevre'], named: "unknown command 'sevre'" },
-    { args: ['serve', 'orders.db'], named: 'too many arguments' },
+    { args: ['serve', 'orders.db'], named: "'serve' takes options only, and got: orders.db" },
     {
       args: ['serve', '--ledger', 'x.db', '--ledger-read', 'postgres://h/db'],
       named: '--ledger is x.db: omit it',

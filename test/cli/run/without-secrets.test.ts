@@ -41,7 +41,7 @@ it.each(VALUES)('a refused value is shown without its password: %j', (value) => 
     `error: option '--ledger <path|url>' value '${value}' from env 'ORDERS_LEDGER' is invalid. Use user@host.`,
     `error: command-argument value '${value}' is invalid for argument 'ledger'. Use user@host.`,
     `error: unknown option '--ledgr=${value}'`,
-    `error: too many arguments for 'serve'. Expected 0 arguments but got 1: ${value}.`,
+    `error: 'serve' takes options only, and got: ${value}`,
   ]) {
     const said = withoutSecrets(message);
     expect(said).not.toContain('s3cret');
