@@ -1,8 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { printable } from '../core/text/plain-text.ts';
-import { refuseWrongUsage } from './run/wrong-usage.ts';
 import { packageVersion } from './run/version.ts';
 import { withoutSecrets } from './run/without-secrets.ts';
+import { refuseWrongUsage } from './run/wrong-usage.ts';
 
 /** An invalid flag, value or command. */
 const EXIT_USAGE = 2;

@@ -15,7 +15,7 @@ export function refuseWrongUsage(program: Command): void {
     const expected = command.registeredArguments.length;
     const wanted = command.options.filter((option) => required.has(option)).map(({ flags }) => flags);
     if (command.args.length > expected) {
-      command.error(`error: ${excess(command.name(), expected, wanted)}, and got: ${command.args.join(' ')}`);
+      command.error(`error: ${excess(typedName(command), expected, wanted)}, and got: ${command.args.join(' ')}`);
     }
     const missing = command.options.find(
       (option) => required.has(option) && command.getOptionValue(option.attributeName()) === undefined,
@@ -28,6 +28,12 @@ function excess(name: string, expected: number, wanted: readonly string[]): stri
   const named = wanted.length === 0 ? '' : ` (required: ${wanted.join(', ')})`;
   const taken = expected === 0 ? 'options only' : `${expected} ${expected === 1 ? 'argument' : 'arguments'}`;
   return `'${name}' takes ${taken}${named}`;
+}
+
+/** As it is typed after the program's name: `stores get` is not `get`. */
+function typedName(command: Command): string {
+  const { parent } = command;
+  return parent?.parent ? `${typedName(parent)} ${command.name()}` : command.name();
 }
 
 function commandsOf(command: Command): Command[] {

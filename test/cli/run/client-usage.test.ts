@@ -61,7 +61,7 @@ it.each([
   { args: 'allocate --store 7 --count 0', named: 'Use a whole number from 1 to 2147483647' },
   { args: 'allocate --store 7 --request-id=', named: 'Use 1 to 128 printable ASCII characters' },
   { args: 'allocate --store 7 8', named: "'allocate' takes options only (required: --store <id>), and got: 8" },
-  { args: 'stores get 99', named: "'get' takes options only (required: --store <id>), and got: 99" },
+  { args: 'stores get 99', named: "'stores get' takes options only (required: --store <id>), and got: 99" },
   { args: 'allocate --stor 7 8', named: "unknown option '--stor' (Did you mean --store?)" },
   { args: 'get', named: 'give one key to look up' },
   { args: 'get --store 7', named: 'give one key to look up' },
